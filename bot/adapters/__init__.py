@@ -1,0 +1,1 @@
+"""What touches the outside: the exchange, candle files, the journal, the model registry."""

@@ -1,0 +1,320 @@
+"""Bybit's public market data by REST, through pybit: candles, mark prices, funding, instruments.
+
+Owns paging, retries and the shape of answers. Rules: a request never spans more rows than an answer
+can hold, so that it does not matter which end a truncated answer keeps; the candle that is still
+open is never handed out; an answer that is not what was asked for is an error, not a gap. Clock,
+sleep and dice are handed in. Must not write files.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from bot.adapters.candles import COLUMNS, Candles
+from bot.adapters.funding_files import Funding
+from bot.adapters.retry import Backoff, Limiter, judge
+from bot.errors import ConfigError, ExchangeError
+from bot.portfolio.rules import Instrument
+from bot.timegrid import HOUR_MS, INTERVAL_MS
+
+INTERVAL_CODE = {"1m": "1", "5m": "5", "15m": "15", "1h": "60", "1d": "D"}
+"""Bybit's names of the intervals."""
+
+CODE_MS = {code: INTERVAL_MS[name] for name, code in INTERVAL_CODE.items()}
+
+PAGE_ROWS = 1000
+FUNDING_ROWS = 200
+_FUNDING_WINDOW_MS = (FUNDING_ROWS - 2) * 8 * HOUR_MS
+
+_NO_ANSWER = (AttributeError, TypeError, KeyError, ValueError)
+"""What pybit raises when the exchange's JSON is not an object of its form."""
+
+
+class MarketSession(Protocol):
+    """What is used of `pybit.unified_trading.HTTP`; every call returns the raw answer."""
+
+    endpoint: str
+
+    def get_server_time(self) -> Any:
+        """Ask the exchange's clock."""
+        ...
+
+    def get_kline(self, **query: Any) -> Any:
+        """Ask candles."""
+        ...
+
+    def get_mark_price_kline(self, **query: Any) -> Any:
+        """Ask candles of the mark price."""
+        ...
+
+    def get_funding_rate_history(self, **query: Any) -> Any:
+        """Ask funding rates."""
+        ...
+
+    def get_instruments_info(self, **query: Any) -> Any:
+        """Ask instruments."""
+        ...
+
+
+def open_session(base_url: str | None = None, timeout_s: int = 10) -> MarketSession:
+    """Return a pybit session that neither retries nor sleeps by itself.
+
+    Args:
+        base_url: another host, for example the practice exchange's http://127.0.0.1:8080.
+        timeout_s: of a request.
+    """
+    from pybit.unified_trading import HTTP
+
+    session = HTTP(timeout=timeout_s, max_retries=1)
+    session.retry_codes = set()  # its constructor takes an empty set for none given
+    if base_url is not None:
+        session.endpoint = base_url.rstrip("/")
+    return session  # type: ignore[no-any-return]
+
+
+def category_of(venue: str) -> str:
+    """Return Bybit's category of a venue.
+
+    Raises:
+        ConfigError: the venue is not Bybit's.
+
+    >>> category_of("bybit_linear")
+    'linear'
+    """
+    exchange, _, category = venue.partition("_")
+    if exchange != "bybit" or category not in {"linear", "inverse", "spot"}:
+        raise ConfigError(
+            f"market.venue = '{venue}' is none of Bybit's; expected bybit_linear, bybit_inverse or "
+            "bybit_spot"
+        )
+    return category
+
+
+class BybitRest:
+    """A synchronous client of the public market data."""
+
+    def __init__(
+        self,
+        session: MarketSession | None = None,
+        *,
+        requests_per_s: float = 10.0,
+        backoff: Backoff | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        dice: Callable[[], float] = random.random,
+        on_wait: Callable[[float, str], None] | None = None,
+    ) -> None:
+        self._session = open_session() if session is None else session
+        self._limiter = Limiter(requests_per_s)
+        self._backoff = backoff or Backoff()
+        self._clock, self._sleep, self._dice = clock, sleep, dice
+        self._on_wait = on_wait
+
+    def server_time_ms(self) -> int:
+        """Return the exchange's time, ms UTC.
+
+        Raises:
+            ExchangeError: as every method here: it is out of reach, refuses, or answers nonsense.
+        """
+        nanoseconds = self._ask("get_server_time").get("timeNano")
+        return int(_number(nanoseconds, "timeNano") // 1_000_000)
+
+    def kline_pages(
+        self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
+    ) -> Iterator[Candles]:
+        """Yield the closed candles that open in start..end, inclusive, oldest page first.
+
+        Each candle is asked for exactly once; a page may be empty, for the symbol may be younger.
+        """
+        query = _candle_query(venue, symbol, interval)
+        yield from self._pages("get_kline", 7, query, start_ms, end_ms)
+
+    def mark_pages(
+        self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
+    ) -> Iterator[Candles]:
+        """Yield closed candles of the mark price as `kline_pages` does, with a volume of zero."""
+        query = _candle_query(venue, symbol, interval)
+        yield from self._pages("get_mark_price_kline", 5, query, start_ms, end_ms)
+
+    def funding_history(self, venue: str, symbol: str, start_ms: int, end_ms: int) -> Funding:
+        """Return the funding rates of start..end, inclusive, oldest first."""
+        rates: dict[int, float] = {}
+        windows = [
+            (low, min(low + _FUNDING_WINDOW_MS - 1, end_ms))
+            for low in range(start_ms, end_ms + 1, _FUNDING_WINDOW_MS)
+        ]
+        while windows:
+            low, high = windows.pop()
+            page = self._funding_page(venue, symbol, low, high)
+            if len(page) >= FUNDING_ROWS and high > low:  # there may be more: ask for each half
+                middle = (low + high) // 2
+                windows += [(low, middle), (middle + 1, high)]
+            else:
+                rates.update(page)
+        times = sorted(rates)
+        return Funding(np.array(times, np.int64), np.array([rates[t] for t in times], np.float64))
+
+    def instruments(self, venue: str) -> dict[str, Instrument]:
+        """Return the instruments of a venue by symbol."""
+        category = category_of(venue)
+        query: dict[str, Any] = {"category": category}
+        if category != "spot":
+            query["limit"] = PAGE_ROWS
+        found: dict[str, Instrument] = {}
+        cursors = {""}
+        while True:
+            result = self._ask("get_instruments_info", **query)
+            for entry in _list(result, "list"):
+                found[_text(entry, "symbol")] = _instrument(entry)
+            cursor = str(result.get("nextPageCursor") or "")
+            if cursor in cursors:
+                return found
+            cursors.add(cursor)
+            query["cursor"] = cursor
+
+    def _pages(
+        self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int
+    ) -> Iterator[Candles]:
+        step = CODE_MS[query["interval"]]
+        closed_ms = (self.server_time_ms() // step - 1) * step
+        first = -(-start_ms // step) * step
+        last = min(end_ms // step * step, closed_ms)
+        where = f"Bybit {query['category']} {query['symbol']}"
+        for low in range(first, last + 1, PAGE_ROWS * step):
+            high = min(low + (PAGE_ROWS - 1) * step, last)
+            result = self._ask(call, **query, start=low, end=high)
+            yield _candles(_list(result, "list"), columns, low, high, where)
+
+    def _funding_page(self, venue: str, symbol: str, low: int, high: int) -> dict[int, float]:
+        result = self._ask(
+            "get_funding_rate_history",
+            category=category_of(venue),
+            symbol=symbol,
+            startTime=low,
+            endTime=high,
+            limit=FUNDING_ROWS,
+        )
+        page: dict[int, float] = {}
+        for row in _list(result, "list"):
+            moment = int(_number(_field(row, "fundingRateTimestamp"), "fundingRateTimestamp"))
+            if _text(row, "symbol") != symbol or not low <= moment <= high or moment in page:
+                raise ExchangeError(
+                    f"{venue} {symbol}: funding from {low} to {high} was asked for, the answer has "
+                    f"{row}; try again later"
+                )
+            page[moment] = _number(_field(row, "fundingRate"), "fundingRate")
+        return page
+
+    def _ask(self, call: str, **query: Any) -> dict[str, Any]:
+        """Return the result of an answer; wait for a turn, and ask again where that may help."""
+        from pybit.exceptions import FailedRequestError, InvalidRequestError
+        from requests.exceptions import RequestException
+
+        expected = (FailedRequestError, InvalidRequestError, RequestException, OSError, *_NO_ANSWER)
+        failures = 0
+        while True:
+            wait_s = self._limiter.reserve(self._clock())
+            if wait_s > 0.0:
+                self._sleep(wait_s)
+            try:
+                return _result(getattr(self._session, call)(**query))
+            except expected as error:
+                verdict = judge(error)
+            failures += 1
+            if not verdict.retry or failures >= self._backoff.tries:
+                raise ExchangeError(_refusal(call, query, verdict.text, failures))
+            wait_s = max(self._backoff.wait_s(failures, self._dice), verdict.least_wait_s)
+            if self._on_wait is not None:
+                self._on_wait(wait_s, verdict.text)
+            self._sleep(wait_s)
+
+
+def _candle_query(venue: str, symbol: str, interval: str) -> dict[str, Any]:
+    code = INTERVAL_CODE[interval]
+    return {
+        "category": category_of(venue), "symbol": symbol, "interval": code, "limit": PAGE_ROWS
+    }  # fmt: skip
+
+
+def _refusal(call: str, query: dict[str, Any], text: str, failures: int) -> str:
+    what = " ".join(str(query[k]) for k in ("category", "symbol", "interval") if k in query)
+    tried = (
+        f", after {failures} tries; check the network and try again later" if failures > 1 else ""
+    )
+    return f"Bybit {call}{' ' + what if what else ''}: {text}{tried}"
+
+
+def _result(answer: Any) -> dict[str, Any]:
+    result = answer.get("result") if isinstance(answer, dict) else None
+    if not isinstance(result, dict):
+        raise TypeError(f"got {str(answer)[:80]!r}")
+    return result
+
+
+def _list(result: dict[str, Any], key: str) -> list[Any]:
+    rows = result.get(key)
+    if not isinstance(rows, list):
+        raise ExchangeError(f"Bybit answers without a list of rows ({str(result)[:80]}); try again")
+    return rows
+
+
+def _field(row: Any, key: str) -> Any:
+    if not isinstance(row, dict) or key not in row:
+        raise ExchangeError(
+            f"Bybit answers a row without '{key}' ({str(row)[:80]}); try again later"
+        )
+    return row[key]
+
+
+def _text(row: Any, key: str) -> str:
+    return str(_field(row, key))
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ExchangeError(f"Bybit answers {name} = {value!r}, expected a number; try again later")
+    return number
+
+
+def _candles(rows: list[Any], columns: int, low: int, high: int, where: str) -> Candles:
+    """Return a page of candles, given newest first, as rows oldest first."""
+    if not rows:
+        return Candles.empty()
+    values = np.full((len(rows), len(COLUMNS)), np.nan)
+    times = np.empty(len(rows), np.int64)
+    for i, row in enumerate(reversed(rows)):
+        if not isinstance(row, list) or len(row) < columns:
+            raise ExchangeError(f"{where}: expected rows of {columns} numbers, got {str(row)[:80]}")
+        times[i] = int(_number(row[0], "start"))
+        for k in range(columns - 1):
+            values[i, k] = _number(row[k + 1], COLUMNS[k])
+    if columns == 5:
+        values[:, COLUMNS.index("volume")] = 0.0
+    if times[0] < low or times[-1] > high or np.any(np.diff(times) <= 0):
+        raise ExchangeError(
+            f"{where}: candles from {low} to {high} were asked for, newest first; the answer runs "
+            f"from {times[0]} to {times[-1]} or is not in order; try again later"
+        )
+    return Candles(times, values)
+
+
+def _instrument(entry: Any) -> Instrument:
+    sizes = _field(entry, "lotSizeFilter")
+    step = "qtyStep" if isinstance(sizes, dict) and "qtyStep" in sizes else "basePrecision"
+    quantity_step = _number(_field(sizes, step), step)
+    notional = sizes.get("minNotionalValue") or sizes.get("minOrderAmt") or 0.0  # inverse: none
+    return Instrument(
+        quantity_step=quantity_step,
+        min_quantity=_number(_field(sizes, "minOrderQty"), "minOrderQty"),
+        min_notional=_number(notional, "minNotionalValue"),
+    )

@@ -1,0 +1,196 @@
+"""Reading a run's journal.db: of a finished run, or of a running one from another process.
+
+Rules: opened read-only; what is read is given as arrays and blocks, never as a connection. Must not
+write and must not repair: a damaged file is refused by name.
+"""
+
+from __future__ import annotations
+
+import io as memory
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.adapters import journal_schema as schema
+from bot.blocks import FILL, F64, I64, BarBlock, Task
+from bot.errors import JournalError
+from bot.portfolio.reasons import FillReason, Refusal
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model of the run's schedule."""
+
+    model_id: str
+    effective_from: int
+    due: int | None
+    late: bool
+
+
+class JournalReader:
+    """Read a run's journal."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise JournalError(f"{path}: there is no journal here; 'bot runs' lists the runs")
+        self.path = path
+        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
+        with self._reading():
+            self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
+        version = self.meta.get("journal_version")
+        if version != str(schema.JOURNAL_VERSION):
+            raise JournalError(
+                f"{path}: journal version {version}, this program reads "
+                f"{schema.JOURNAL_VERSION}; use the version of the bot that wrote it"
+            )
+        self.symbols = tuple(self.meta["symbols"].split("\n"))
+        self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
+        self._index = {name: s for s, name in enumerate(self.symbols)}
+
+    def bars(self) -> tuple[BarBlock, I64]:
+        """Return all bars as seen, oldest first, and the stored hash of each row int64[n, S]."""
+        names = (*schema.BAR_VALUES, *schema.BAR_FLAGS)
+        rows = self._rows(
+            f"SELECT open_time, symbol, {', '.join(names)}, row_hash FROM bars ORDER BY open_time"
+        )
+        times, cells = self._grid(rows)
+        shape = (len(times), len(self.symbols))
+        if len(rows) != shape[0] * shape[1]:
+            raise JournalError(
+                f"{self.path}: table bars has {len(rows)} rows for {shape[0]} bars of "
+                f"{shape[1]} symbols; the file is damaged"
+            )
+        columns: dict[str, Any] = {}
+        for k, name in enumerate(names):
+            kind = np.bool_ if name in schema.BAR_FLAGS else np.float64
+            column = np.empty(shape, dtype=kind)
+            column[cells] = np.array([row[2 + k] for row in rows], dtype=kind)
+            columns[name] = column
+        columns["tradable"] = columns["tradable"].all(axis=1)
+        hashes = np.empty(shape, dtype=np.int64)
+        hashes[cells] = np.array([row[-1] for row in rows], dtype=np.int64)
+        return BarBlock(open_time=times, **columns), hashes
+
+    def ledger(self) -> tuple[I64, dict[str, F64]]:
+        """Return the open times of the ledger and its columns, each float64[n]."""
+        names = ", ".join(schema.LEDGER_VALUES)
+        rows = self._rows(f"SELECT open_time, {names} FROM ledger ORDER BY open_time")
+        times = np.array([row[0] for row in rows], dtype=np.int64)
+        return times, {
+            name: np.array([row[1 + k] for row in rows], dtype=np.float64)
+            for k, name in enumerate(schema.LEDGER_VALUES)
+        }
+
+    def positions(self, times: I64) -> F64:
+        """Return the quantity held after each close, float64[n, S]."""
+        out = np.zeros((len(times), len(self.symbols)))
+        rows = self._rows("SELECT open_time, symbol, quantity FROM positions")
+        if rows:
+            at = np.searchsorted(times, np.array([r[0] for r in rows], dtype=np.int64))
+            out[at, self._which(rows)] = [r[2] for r in rows]
+        return out
+
+    def decisions(self, times: I64) -> tuple[dict[str, F64], I64]:
+        """Return signal, weight and order_quantity float64[n, S], and refusal codes int64[n, S]."""
+        shape = (len(times), len(self.symbols))
+        columns = {name: np.full(shape, np.nan) for name in ("signal", "weight", "order_quantity")}
+        refusals = np.zeros(shape, dtype=np.int64)
+        rows = self._rows(
+            "SELECT open_time, symbol, signal, weight, order_quantity, refusal FROM decisions"
+        )
+        if rows:
+            cells = self._cells(times, rows)
+            for k, name in enumerate(columns):
+                columns[name][cells] = np.array([r[2 + k] for r in rows], dtype=np.float64)
+            code = {reason.name.lower(): int(reason) for reason in Refusal}
+            refusals[cells] = [0 if r[5] is None else code[r[5]] for r in rows]
+        return columns, refusals
+
+    def forecasts(self, times: I64) -> tuple[F64, I64]:
+        """Return forecasts float64[n, S, K], and the index of the model in the schedule int64[n]."""
+        value = np.full((len(times), len(self.symbols), len(self.tasks)), np.nan)
+        model = np.full(len(times), -1, dtype=np.int64)
+        columns = ", ".join(f'"{task.name}"' for task in self.tasks)
+        rows = self._rows(f"SELECT open_time, symbol, {columns} FROM forecasts")
+        if rows:
+            cells = self._cells(times, rows)
+            value[cells] = np.array([r[2:] for r in rows], dtype=np.float64)
+        for position, row in enumerate(self.models()):
+            model[times >= row.effective_from] = position
+        return value, model
+
+    def fills(self) -> npt.NDArray[np.void]:
+        """Return the fills as FILL records, in the order of booking."""
+        code = {reason.name.lower(): int(reason) for reason in FillReason}
+        rows = self._rows(
+            "SELECT open_time, symbol, quantity, price, fee, spread, slippage, reason "
+            "FROM fills ORDER BY id"
+        )
+        try:
+            return np.array([(r[0], self._index[r[1]], *r[2:7], code[r[7]]) for r in rows], FILL)
+        except KeyError as error:
+            raise JournalError(f"{self.path}: table fills has an unknown name {error}") from None
+
+    def models(self) -> list[ModelRow]:
+        """Return the run's schedule, oldest first."""
+        rows = self._rows("SELECT model_id, effective_from, due, late FROM models ORDER BY position")
+        return [ModelRow(r[0], r[1], r[2], bool(r[3])) for r in rows]
+
+    def links(self) -> tuple[I64, list[bytes]]:
+        """Return the open times and links of the hash chain."""
+        rows = self._rows("SELECT open_time, link FROM chain ORDER BY open_time")
+        return np.array([r[0] for r in rows], dtype=np.int64), [r[1] for r in rows]
+
+    def state(self) -> dict[str, npt.NDArray[Any]] | None:
+        """Return the engine's last committed state as arrays, or None before the first commit."""
+        rows = self._rows("SELECT blob FROM state")
+        if not rows:
+            return None
+        try:
+            with np.load(memory.BytesIO(rows[0][0]), allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (ValueError, OSError, KeyError) as error:
+            raise JournalError(f"{self.path}: the engine's state is damaged: {error}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _grid(self, rows: list[Any]) -> tuple[I64, tuple[I64, I64]]:
+        times = np.unique(np.array([row[0] for row in rows], dtype=np.int64))
+        return times, self._cells(times, rows)
+
+    def _cells(self, times: I64, rows: list[Any]) -> tuple[I64, I64]:
+        at = np.searchsorted(times, np.array([row[0] for row in rows], dtype=np.int64))
+        return at.astype(np.int64), self._which(rows)
+
+    def _which(self, rows: list[Any]) -> I64:
+        try:
+            return np.array([self._index[row[1]] for row in rows], dtype=np.int64)
+        except KeyError as error:
+            raise JournalError(f"{self.path}: unknown symbol {error}; the file is damaged") from None
+
+    def _rows(self, query: str) -> list[Any]:
+        with self._reading():
+            return self._db.execute(query).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(
+                f"{self.path}: cannot be read ({error}); the file is no journal or is damaged"
+            ) from error
+
+
+def _task(name: str) -> Task:
+    head, _, symbol = name.partition("@")
+    kind, _, horizon = head.rpartition("_")
+    return Task(kind, int(horizon), symbol or None)

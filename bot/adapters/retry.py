@@ -1,0 +1,107 @@
+"""When to ask the exchange, to ask again, and to give up: a limiter, a back-off, a verdict.
+
+Pure: they say how long to wait and leave the waiting to the caller, so that a synchronous client
+and an asyncio adapter share them. Not safe to share between threads without a lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pybit.exceptions import FailedRequestError, InvalidRequestError
+from requests.exceptions import RequestException
+
+IP_BAN_WAIT_S = 600.0
+"""Bybit lifts the ban of an address (HTTP 403) after ten minutes without a request."""
+
+_TRANSIENT_CODES = {
+    10000: "the exchange's server timed out",
+    10006: "the rate limit is reached",
+    10016: "the exchange's server has an error",
+    10018: "the rate limit of this address is reached",
+}
+_TRANSIENT_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waits that double from `first_s` to `longest_s`, each shortened at random by up to a half.
+
+    `tries` is how often a request is made in all.
+    """
+
+    first_s: float = 0.5
+    longest_s: float = 60.0
+    tries: int = 8
+
+    def wait_s(self, failures: int, random: Callable[[], float]) -> float:
+        """Return the seconds to wait after so many failures in a row; `random` gives 0..1.
+
+        >>> Backoff().wait_s(3, lambda: 1.0), Backoff().wait_s(3, lambda: 0.0)
+        (2.0, 1.0)
+        >>> Backoff().wait_s(10_000, lambda: 1.0)
+        60.0
+        """
+        doublings = min(max(failures - 1, 0), 63)
+        longest = min(self.first_s * 2.0**doublings, self.longest_s)
+        return longest * (0.5 + 0.5 * random())
+
+
+class Limiter:
+    """Space requests evenly, at most `rate` a second."""
+
+    def __init__(self, rate: float) -> None:
+        self._step_s = 1.0 / rate
+        self._next_s = float("-inf")
+
+    def reserve(self, now_s: float) -> float:
+        """Take the next turn; return the seconds to wait for it.
+
+        >>> limiter = Limiter(10.0)
+        >>> limiter.reserve(5.0), round(limiter.reserve(5.0), 6), limiter.reserve(9.0)
+        (0.0, 0.1, 0.0)
+        """
+        turn_s = max(now_s, self._next_s)
+        self._next_s = turn_s + self._step_s
+        return turn_s - now_s
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a failed request means, in plain words; whether to retry, and after how long."""
+
+    text: str
+    retry: bool
+    least_wait_s: float = 0.0
+
+
+def judge(error: Exception) -> Verdict:
+    """Return what an error of pybit, or beneath it, means.
+
+    >>> judge(ConnectionError()).retry
+    True
+    """
+    if isinstance(error, InvalidRequestError):
+        code = _code(error)
+        if code in _TRANSIENT_CODES:
+            return Verdict(f"{_TRANSIENT_CODES[code]} (code {code})", retry=True)
+        return Verdict(f"the exchange refuses: {error.message} (code {code})", retry=False)
+    if isinstance(error, FailedRequestError):
+        status = _code(error)
+        if status == 403:
+            text = "the exchange bars this address for now, or this country (HTTP 403)"
+            return Verdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S)
+        if status in _TRANSIENT_STATUS:
+            return Verdict(f"the exchange answers HTTP {status}", retry=True)
+        return Verdict(f"the exchange answers HTTP {status}: {error.message}", retry=False)
+    if isinstance(error, RequestException | OSError):
+        return Verdict(f"the exchange cannot be reached ({type(error).__name__})", retry=True)
+    return Verdict(f"the answer is no JSON object of the expected form ({error})", retry=True)
+
+
+def _code(error: Exception) -> int:
+    try:
+        return int(getattr(error, "status_code", 0))
+    except (TypeError, ValueError):
+        return 0

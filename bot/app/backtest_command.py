@@ -1,0 +1,70 @@
+"""What `bot backtest` and `bot report` do between parsing and printing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import RenderableType
+
+from bot.app.backtest import run_backtest
+from bot.app.config_check import check_deeply
+from bot.app.preparing import prepare, read_market
+from bot.app.results import read_run
+from bot.app.run_folder import RunFolder, config_of, new_run
+from bot.config import Config
+from bot.log import open_log
+from bot.model.threads import single_thread
+from bot.report import html, tables
+from bot.report.summary import Summary, build
+
+
+@dataclass(frozen=True)
+class CommandDone:
+    """The run's folder, its summary (None before the first bar), and whether Ctrl-C ended it."""
+
+    folder: RunFolder
+    summary: Summary | None
+    interrupted: bool
+
+
+def backtest_command(
+    config: Config,
+    run_dir: str | None,
+    forecasts: str | None,
+    schedule: str | None,
+    progress: Callable[[int, int], None],
+    *,
+    quiet: bool,
+) -> CommandDone:
+    """Run a backtest into a new folder and write its report."""
+    single_thread()
+    check_deeply(config)
+    market = read_market(config)
+    folder = new_run(config, run_dir, "backtest")
+    with open_log(folder.log, config.log.level, None if quiet else sys.stderr) as log:
+        done = run_backtest(prepare(config, market, folder, log, progress, forecasts, schedule))
+    summary = write_report(folder) if done.bars else None
+    return CommandDone(folder, summary, done.interrupted)
+
+
+def write_report(folder: RunFolder) -> Summary:
+    """Write report.html from the journal, and return the summary that it shows."""
+    run = read_run(folder)
+    summary = build(run, config_of(folder).report)
+    folder.report.write_text(html.render(run, summary), encoding="utf-8")
+    return summary
+
+
+def as_json(folder: RunFolder, summary: Summary) -> dict[str, Any]:
+    """Return a run's summary as the object that --json prints."""
+    facts = summary["facts"]
+    head = {"run_dir": str(folder.path)}
+    return head | {k: facts.get(k) for k in ("ledger_sha256", "seconds")} | dict(summary)
+
+
+def as_tables(summary: Summary) -> RenderableType:
+    """Return a run's tables for a terminal."""
+    return tables.render(summary)

@@ -1,0 +1,21 @@
+"""Check what only the running program can: triggers, features, venues."""
+
+from __future__ import annotations
+
+from bot.app.triggers import DueBars
+from bot.config import Config
+from bot.features.pipeline import FeaturePipeline
+from bot.portfolio.rules import rules_from
+from bot.timegrid import INTERVAL_MS
+
+
+def check_deeply(config: Config) -> None:
+    """Build everything that the settings alone decide.
+
+    Raises:
+        ConfigError: as the program would when it started.
+    """
+    interval_ms = INTERVAL_MS[config.market.interval]
+    DueBars(config.retrain, interval_ms)
+    FeaturePipeline(config.features, config.market.symbols, interval_ms)
+    rules_from(config, config.market.symbols)

@@ -1,0 +1,102 @@
+"""Download history into candle, funding, mark and instrument files: which symbol from where.
+
+A fetch goes on where the files end, at either side, and asks for nothing that they have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bot.adapters.bybit_rest import BybitRest
+from bot.adapters.data_root import DataRoot, Series
+from bot.adapters.timestamps import parse_utc
+from bot.adapters.yahoo import Download, download_table
+from bot.app.fetch_bybit import fetch_instruments, fetch_symbol
+from bot.app.fetch_result import Fetched, FetchProgress, Report
+from bot.app.fetch_yahoo import fetch_daily
+from bot.config import Config
+from bot.errors import ConfigError
+from bot.venues import has_sessions, split_symbol
+
+
+def fetch_all(
+    config: Config, start: str, end: str | None, progress: Callable[[int, int], None]
+) -> list[str]:
+    """Download all symbols of the settings into data.root; return a line a file.
+
+    Args:
+        start, end: first and last day or UTC time, inclusive; without an end, until now.
+        progress: takes the bars done and the bars in all of the series under way.
+
+    Raises:
+        ConfigError, ExchangeError, DataError: as `fetch`.
+    """
+    start_ms = parse_utc(start, "--from")
+    if start_ms is None:
+        raise ConfigError("--from: name the first day to fetch, for example 2023-01-01")
+    end_ms = parse_utc(end or "", "--to", inclusive_end=True)
+    span_ms = (start_ms, int(time.time() * 1000) if end_ms is None else end_ms)
+    done = fetch(
+        config,
+        config.market.symbols,
+        span_ms,
+        config.data.root,
+        lambda step: progress(step.done, step.total),
+    )
+    return [str(fetched) for fetched in done]
+
+
+def fetch(
+    config: Config,
+    symbols: Sequence[str],
+    span_ms: tuple[int, int],
+    root: str | Path,
+    progress: Report,
+    *,
+    rest: BybitRest | None = None,
+    download: Download = download_table,
+    now_ms: int | None = None,
+) -> list[Fetched]:
+    """Download candles, and for contracts funding rates and mark prices, and the instruments.
+
+    Args:
+        config: market.venue and market.interval are read.
+        symbols: as in market.symbols.
+        span_ms: open times of the first and last bar wanted, inclusive, ms UTC.
+        root: the folder of the files; made where missing.
+        progress: called after every page.
+        rest: the client of Bybit; by default of the public exchange.
+        download: asks Yahoo for daily bars.
+        now_ms: ends the last finished day of Yahoo's bars; by default the clock.
+
+    Raises:
+        ConfigError: the venue cannot be fetched, or not in this interval.
+        ExchangeError: the exchange gives up; what was downloaded so far is kept.
+        DataError: a file, or what the exchange says, is wrong.
+    """
+    if span_ms[0] > span_ms[1]:
+        raise ConfigError("--from is after --to; swap them")
+    where = DataRoot.at(root)
+    wanted = [
+        Series(*split_symbol(name, config.market.venue), config.market.interval) for name in symbols
+    ]
+    done: list[Fetched] = []
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    for series in wanted:
+        if _is_yahoo(series.venue):
+            done.append(fetch_daily(where, series, span_ms, now, download))
+            progress(FetchProgress(series.symbol, "candles", 1, 1))
+    bybit = [series for series in wanted if not _is_yahoo(series.venue)]
+    client = (rest or BybitRest()) if bybit else None
+    if client is not None:
+        for series in bybit:
+            done += fetch_symbol(where, series, span_ms, client, progress)
+        for venue in sorted({series.venue for series in bybit}):
+            done.append(fetch_instruments(where, venue, client))
+    return done
+
+
+def _is_yahoo(venue: str) -> bool:
+    return has_sessions(venue) or venue == "yahoo"

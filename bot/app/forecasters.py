@@ -1,0 +1,62 @@
+"""What the engine asks for forecasts: a trained model, or a table of predictions made elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.blocks import F64, I64, Bool, Task
+from bot.errors import ModelError
+from bot.model.predict import Predictor
+from bot.model.trained import TrainedModel
+
+TABLE_TASKS = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
+"""The columns of a table of forecasts, as tasks; its own horizon is not known."""
+
+TABLE_ID = "forecasts"
+
+
+class ModelForecaster:
+    """Ask a trained model.
+
+    Raises:
+        ModelError: the model has other tasks or features than this run.
+    """
+
+    def __init__(
+        self, trained: TrainedModel, manifest_features: list[str], features: tuple[str, ...],
+        tasks: tuple[Task, ...], model_id: str,
+    ) -> None:  # fmt: skip
+        if trained.spec.tasks != tasks:
+            raise ModelError(
+                f"model {model_id} predicts {[t.name for t in trained.spec.tasks]}, this run's targets "
+                f"are {[t.name for t in tasks]}; train a new one or set the same targets"
+            )
+        if tuple(manifest_features) != features:
+            raise ModelError(
+                f"model {model_id} was trained on the features {manifest_features}, this run has "
+                f"{list(features)}; train a new one or set the same features"
+            )
+        self._predictor = Predictor(trained)
+
+    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+        """Return the model's predictions; the time does not matter."""
+        del open_time
+        return self._predictor.predict(x, ready)
+
+
+@dataclass(frozen=True)
+class TableForecaster:
+    """Look forecasts up by bar: open_time int64[n], value float64[n, S, 4]."""
+
+    open_time: I64
+    value: F64
+
+    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+        """Return the rows of the table, NaN where it has none or the bar is not valid."""
+        del x
+        at = np.searchsorted(self.open_time, open_time)
+        at = np.minimum(at, len(self.open_time) - 1)
+        found = self.open_time[at] == open_time
+        return np.where(found[:, None, None] & ready[:, :, None], self.value[at], np.nan)

@@ -1,0 +1,148 @@
+"""From settings to a backtest job: read the market, the instruments, forecasts or another schedule."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.forecast_file import read_forecasts
+from bot.adapters.history import load_history
+from bot.adapters.instruments import load_instruments
+from bot.adapters.journal_reader import JournalReader
+from bot.app.backtest import BacktestJob, Progress
+from bot.app.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
+from bot.app.run_folder import RunFolder, find_run
+from bot.blocks import BarBlock
+from bot.config import Config
+from bot.engine import Activation
+from bot.errors import ConfigError, DataError
+from bot.portfolio.rules import Instrument, rules_from
+from bot.practice.synthetic import symbol_names, synthetic_bars
+from bot.timegrid import INTERVAL_MS
+from bot.venues import split_symbol
+
+
+@dataclass(frozen=True)
+class Market:
+    """The bars of a run, from files or made: all of them, and where trading starts."""
+
+    symbols: tuple[str, ...]
+    bars: BarBlock
+    start_index: int
+    missing: int
+    funding_unknown: int
+
+
+def read_market(config: Config) -> Market:
+    """Read or make the bars that the settings name.
+
+    Raises:
+        DataError: a file is missing or faulty, or the start lies behind the last bar.
+    """
+    if config.data.source == "synthetic":
+        spec = config.synthetic
+        symbols = symbol_names(spec.symbols)
+        bars = synthetic_bars(spec, INTERVAL_MS[config.market.interval])
+        return Market(symbols, bars, 0, _missing(bars), _unknown(bars))
+    history = load_history(config)
+    bars, start = history.bars, 0
+    if history.start_ms is not None:
+        start = int(np.searchsorted(bars.open_time, history.start_ms))
+        if start == len(bars):
+            raise DataError(
+                f"data.start = '{config.data.start}' (--from) lies behind the last bar that was "
+                f"read; 'bot data --data {config.data.root}' lists what there is"
+            )
+    return Market(history.symbols, bars, start, _missing(bars), _unknown(bars.rows(start, len(bars))))
+
+
+def prepare(
+    config: Config,
+    market: Market,
+    folder: RunFolder,
+    log: Any,
+    progress: Progress,
+    forecasts: str | None = None,
+    schedule: str | None = None,
+) -> BacktestJob:
+    """Put a backtest together.
+
+    Args:
+        forecasts: a file of predictions made elsewhere, in place of a model.
+        schedule: a run whose recorded models decide, from the recorded bars on.
+    """
+    if forecasts and schedule:
+        raise ConfigError("--forecasts and --schedule exclude one another; give one")
+    times = market.bars.open_time
+    log.info(
+        "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),
+        missing=market.missing, funding_unknown=market.funding_unknown,
+    )  # fmt: skip
+    source = config.data.root if config.data.source == "files" else "synthetic"
+    job = BacktestJob(
+        config=config,
+        folder=folder,
+        symbols=market.symbols,
+        bars=market.bars,
+        start_index=market.start_index,
+        rules=rules_from(config, market.symbols, _instruments(config, market.symbols)),
+        log=log,
+        progress=progress,
+        meta={"mode": "backtest", "data": source},
+    )
+    if forecasts:
+        columns = read_forecasts(Path(forecasts), market.symbols, times)
+        value = np.stack(
+            [columns.expected_return, columns.p_up, columns.volatility, columns.volume], axis=2
+        )
+        job.table = TableForecaster(times, value)
+        job.table_tasks = TABLE_TASKS
+        job.meta[TABLE_ID] = str(forecasts)
+    if schedule:
+        job.schedule = _take_schedule(schedule, config, folder, times[0])
+        job.meta["schedule_of"] = schedule
+    return job
+
+
+def _take_schedule(name: str, config: Config, folder: RunFolder, first: int) -> list[Activation]:
+    source = find_run(name, config.run.runs_dir)
+    reader = JournalReader(source.journal)
+    rows = [row for row in reader.models() if row.model_id != TABLE_ID]
+    reader.close()
+    if not rows:
+        raise DataError(f"{source.path}: this run has activated no model; nothing to replay")
+    for path in sorted(source.models.iterdir()):
+        shutil.copy2(path, folder.models / path.name)
+    return [Activation(max(row.effective_from, int(first)), row.model_id) for row in rows]
+
+
+def _instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
+    if config.data.source == "synthetic":
+        return {}
+    found: dict[str, Instrument] = {}
+    for name in symbols:
+        venue, symbol = split_symbol(name, config.market.venue)
+        known = load_instruments(config.data.root, venue)
+        if symbol in known:
+            found[name] = known[symbol]
+    return found
+
+
+def _missing(bars: BarBlock) -> int:
+    """Count a symbol's missing bars between its first and its last."""
+    count = 0
+    for s in range(bars.n_symbols):
+        at = np.flatnonzero(bars.valid[:, s])
+        if len(at):
+            span = slice(at[0], at[-1] + 1)
+            count += int((~bars.valid[span, s] & bars.in_session[span, s]).sum())
+    return count
+
+
+def _unknown(bars: BarBlock) -> int:
+    return int((np.isnan(bars.funding_rate) & bars.valid).sum())

@@ -1,0 +1,124 @@
+"""Read a history ahead of the engine, so that trainings run side by side in processes.
+
+Owns the backtest's trainings: at each due bar it cuts the rows known by then and sends them to a
+worker; the engine gets a block only with every model that decides in it. Rules: at most `workers`
+trainings beyond the one waited for are under way; what is sent never depends on how far ahead it reads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app.archive import Archive
+from bot.app.training import TrainingDone, TrainingPool, TrainingRequest
+from bot.blocks import BarBlock
+from bot.config import Config
+from bot.features.pipeline import FeaturePipeline
+
+Event = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A model that decides from bar `index` on, once it is trained."""
+
+    index: int
+    due_ms: int
+    future: Future[TrainingDone]
+
+
+@dataclass(frozen=True)
+class Due:
+    """A bar at whose close a training is due, and the bar from which its model decides."""
+
+    index: int
+    effective_index: int
+
+
+class ReadAhead:
+    """Give blocks in order, each with the models planned for it."""
+
+    def __init__(
+        self,
+        config: Config,
+        config_hash: str,
+        pipeline: FeaturePipeline,
+        archive: Archive,
+        pool: TrainingPool,
+        folder: Path,
+        log: Event,
+    ) -> None:
+        self._config = config
+        self._config_hash = config_hash
+        self._pipeline = pipeline
+        self._archive = archive
+        self._pool = pool
+        self._folder = folder
+        self._log = log
+        self._planned: deque[Planned] = deque()
+        self._parent: int | None = None
+
+    def blocks(
+        self, source: Iterable[BarBlock], dues: list[Due]
+    ) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
+        """Yield (index of the first bar, block, models that start to decide in it).
+
+        Args:
+            source: blocks that end at each due bar.
+            dues: in order of time.
+        """
+        waiting: deque[tuple[int, BarBlock]] = deque()
+        open_dues = deque(dues)
+        state = self._pipeline.initial()
+        for block in source:
+            start = self._archive.end
+            state, features = self._pipeline.advance(state, block)
+            self._archive.extend(block, features)
+            waiting.append((start, block))
+            if open_dues and self._archive.end == open_dues[0].index + 1:
+                self._submit(open_dues.popleft(), block)
+            if open_dues:
+                self._archive.drop_before(open_dues[0].index)
+            while waiting and len(self._planned) > self._config.training.workers:
+                yield self._next(waiting)
+        while waiting:
+            yield self._next(waiting)
+
+    def _next(
+        self, waiting: deque[tuple[int, BarBlock]]
+    ) -> tuple[int, BarBlock, list[Planned]]:
+        start, block = waiting.popleft()
+        models = []
+        while self._planned and self._planned[0].index < start + len(block):
+            models.append(self._planned.popleft())
+        return start, block, models
+
+    def _submit(self, due: Due, block: BarBlock) -> None:
+        dataset = self._archive.dataset(due.index)
+        due_ms = int(block.open_time[-1])
+        if len(dataset.x) < self._config.training.min_rows:
+            self._log(
+                "training_skipped",
+                due=due_ms,
+                rows=len(dataset.x),
+                reason=f"fewer than training.min_rows = {self._config.training.min_rows}",
+            )
+            return
+        request = TrainingRequest(
+            config=self._config,
+            features=self._pipeline.names,
+            dataset=dataset,
+            due_ms=due_ms,
+            first_ms=self._archive.open_time(int(dataset.bar[0])),
+            last_ms=self._archive.open_time(int(dataset.bar[-1])),
+            config_hash=self._config_hash,
+            parent_due_ms=self._parent,
+            folder=self._folder,
+        )
+        self._parent = due_ms
+        self._log("training_submitted", due=due_ms, rows=len(dataset.x))
+        self._planned.append(Planned(due.effective_index, due_ms, self._pool.submit(request)))

@@ -1,0 +1,146 @@
+"""From a run's folder to the numbers and pictures: reads the journal, asks the report package.
+
+Rules: everything comes from the folder, so `bot report` after a year says what the backtest said.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.journal import FILL_REASON, REFUSAL
+from bot.adapters.journal_reader import JournalReader, ModelRow
+from bot.adapters.registry import load_manifest
+from bot.app.run_folder import RunFolder, config_of
+from bot.blocks import I64, BarBlock, Forecast
+from bot.config import Config
+from bot.features.targets import compute_targets
+from bot.portfolio.rules import rules_from
+from bot.report.inputs import ModelInfo, RunData
+from bot.timegrid import INTERVAL_MS
+from bot.venues import periods_per_year, split_symbol
+
+
+def read_run(folder: RunFolder) -> RunData:
+    """Read a run for its report.
+
+    Raises:
+        JournalError: the journal is missing, damaged or of another version.
+    """
+    config = config_of(folder)
+    reader = JournalReader(folder.journal)
+    try:
+        return _read(folder, config, reader)
+    finally:
+        reader.close()
+
+
+def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
+    times, ledger = reader.ledger()
+    bars, start = _bars(reader, times, config)
+    n, S = bars.valid.shape
+    span = slice(start, start + len(times))
+    wide = {name: _spread(column, n, span) for name, column in ledger.items()}
+    wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
+    decisions, refusals = reader.decisions(bars.open_time)
+    value, model = reader.forecasts(bars.open_time)
+    model[:start] = -1
+    rules = rules_from(config, reader.symbols)
+    venues = tuple(split_symbol(name, config.market.venue)[0] for name in reader.symbols)
+    quantity = np.zeros((n, S))
+    quantity[span] = reader.positions(times)
+    made_elsewhere = reader.meta.get("forecasts") is not None
+    labels = (
+        None if made_elsewhere
+        else compute_targets(bars, reader.tasks, config.features.window)[0]
+    )  # fmt: skip
+    return RunData(
+        name=folder.path.name,
+        symbols=reader.symbols,
+        venues=venues,
+        interval=config.market.interval,
+        interval_ms=INTERVAL_MS[config.market.interval],
+        periods_per_year=config.report.periods_per_year
+        or periods_per_year(venues, config.market.interval),
+        initial_capital=config.portfolio.initial_capital,
+        fill=config.execution.fill,
+        taker_fee=rules.taker_fee,
+        half_spread_bps=rules.half_spread * 1e4,
+        slippage_bps=rules.slippage * 1e4,
+        bars=bars,
+        start_index=start,
+        quantity=quantity,
+        weights=decisions["weight"],
+        signal=decisions["signal"],
+        fills=reader.fills(),
+        fill_reasons=FILL_REASON,
+        forecast=None if made_elsewhere else Forecast(reader.tasks, value, model),
+        labels=labels,
+        models=tuple(_model_info(folder.models, row) for row in reader.models() if row.due),
+        refusals=_refusals(refusals),
+        funding_unknown=_unknown_funding(bars.rows(start, n), reader.symbols),
+        facts=_facts(folder, reader, config),
+        **wide,
+    )
+
+
+def _bars(reader: JournalReader, ledger_times: I64, config: Config) -> tuple[BarBlock, int]:
+    """Return the journal's bars and the first that is booked."""
+    if config.run.record == "full":
+        bars, _ = reader.bars()
+        booked = np.searchsorted(bars.open_time, ledger_times)
+        stop = int(booked[-1]) + 1 if len(booked) else 0
+        start = int(booked[0]) if len(booked) else 0
+        return bars.rows(0, stop), start
+    raise_shape = (len(ledger_times), len(reader.symbols))
+    nothing = np.full(raise_shape, np.nan)
+    return BarBlock.of_candles(ledger_times, *[nothing] * 5), 0
+
+
+def _spread(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
+    wide = np.zeros(n)
+    wide[span] = column
+    return wide
+
+
+def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
+    manifest = load_manifest(folder, row.model_id)
+    return ModelInfo(
+        model_id=row.model_id,
+        due_ms=int(manifest["due_ms"]),
+        effective_from_ms=row.effective_from,
+        rows=int(manifest["rows"]),
+        train_from_ms=int(manifest["first_ms"]),
+        train_to_ms=int(manifest["last_ms"]),
+        variance_scale=float(manifest["variance_scale"] or "nan"),
+        metrics={
+            k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)
+        },
+    )
+
+
+def _refusals(codes: I64) -> dict[str, int]:
+    counts = Counter(codes[codes != 0].tolist())
+    return {REFUSAL[code] or "": count for code, count in sorted(counts.items())}
+
+
+def _unknown_funding(bars: BarBlock, symbols: tuple[str, ...]) -> dict[str, int]:
+    unknown = (np.isnan(bars.funding_rate) & bars.valid).sum(axis=0).tolist()
+    return {name: count for name, count in zip(symbols, unknown, strict=True) if count}
+
+
+def _facts(folder: RunFolder, reader: JournalReader, config: Config) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "run_dir": str(folder.path),
+        "data": reader.meta.get("data", ""),
+        "seed": config.run.seed,
+    }
+    for key in ("config_hash", "ledger_sha256", "interrupted", "forecasts", "schedule_of"):
+        if reader.meta.get(key):
+            facts[key] = reader.meta[key]
+    if "seconds" in reader.meta:
+        facts["seconds"] = float(reader.meta["seconds"])
+    return facts

@@ -1,0 +1,102 @@
+"""A run is a folder: config.toml as run, journal.db, models/, log.jsonl, report.html.
+
+Owns the names in it and the hash of the settings. Must not know what a job does with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.config import Config, flatten, load_config, to_toml
+from bot.errors import JournalError
+
+NOT_IN_HASH = {"run.runs_dir", "run.block_bars", "run.record", "training.workers", "data.root"}
+"""Settings that cannot change a number; sections `log` and `report` cannot either."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of a run."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """The SQLite journal."""
+        return self.path / "journal.db"
+
+    @property
+    def models(self) -> Path:
+        """The folder of models."""
+        return self.path / "models"
+
+    @property
+    def log(self) -> Path:
+        """The JSON lines log."""
+        return self.path / "log.jsonl"
+
+    @property
+    def config(self) -> Path:
+        """The settings as run."""
+        return self.path / "config.toml"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.path / "report.html"
+
+
+def new_run(config: Config, run_dir: str | None, kind: str) -> RunFolder:
+    """Make the folder of a new run and write its settings.
+
+    Raises:
+        JournalError: there is a run in it already, or it cannot be made.
+    """
+    if run_dir is not None:
+        folder = RunFolder(Path(run_dir))
+    else:
+        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+        base = Path(config.run.runs_dir) / f"{kind}-{stamp}"
+        free = (base.with_name(f"{base.name}-{k}") if k else base for k in range(1000))
+        folder = RunFolder(next(path for path in free if not path.exists()))
+    if folder.journal.exists():
+        raise JournalError(
+            f"{folder.path}: there is a run already; give another --run-dir, or remove this one"
+        )
+    try:
+        folder.models.mkdir(parents=True, exist_ok=True)
+        folder.config.write_text(to_toml(config), encoding="utf-8")
+    except OSError as error:
+        raise JournalError(f"{folder.path}: cannot make the run's folder: {error.strerror}") from None
+    return folder
+
+
+def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
+    """Return the run at a path, or of a name in the folder of runs.
+
+    Raises:
+        JournalError: there is none.
+    """
+    for path in (Path(name), Path(runs_dir) / name):
+        if (path / "journal.db").is_file():
+            return RunFolder(path)
+    raise JournalError(f"{name}: no run here (looked for {name}/journal.db, also in {runs_dir}/)")
+
+
+def config_of(folder: RunFolder) -> Config:
+    """Return the settings a run was made with; the environment does not change them."""
+    return load_config(folder.config, environ={})
+
+
+def config_hash(config: Config) -> str:
+    """Return SHA-256 over the settings that can change a number."""
+    values = {
+        key: value
+        for key, value in flatten(config).items()
+        if key not in NOT_IN_HASH and key.partition(".")[0] not in {"log", "report"}
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

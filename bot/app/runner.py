@@ -1,0 +1,74 @@
+"""THE loop: take bars through the engine and record what happened, live and in a backtest alike.
+
+Owns the order of engine, hash and record. Rules: nothing is recorded that the engine did not
+return; a block is recorded after it was stepped and before the next. Must not decide what comes
+next: live, backtest and verify do.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bot.blocks import BarBlock
+from bot.engine import Activation, Engine, EngineState, StepResult
+from bot.portfolio.ledger import LedgerHash
+from bot.portfolio.trace import Trace, joined
+
+
+class Recorder(Protocol):
+    """Where results go."""
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Record bars that only warmed up the features."""
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Record the open of one bar."""
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Record closed bars."""
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Record that a model decides from a bar on."""
+
+
+class Runner:
+    """Step the engine over blocks, keep the ledger's hash, and hand results to the recorder."""
+
+    def __init__(
+        self, engine: Engine, state: EngineState, recorder: Recorder, ledger: LedgerHash
+    ) -> None:
+        self.engine = engine
+        self.state = state
+        self.ledger = ledger
+        self._open_trace: Trace | None = None
+        self._recorder = recorder
+
+    def warm(self, block: BarBlock) -> None:
+        """Take in bars before the start: features advance, nothing is traded."""
+        self.state = self.engine.warm(self.state, block)
+        self._recorder.warmed(block, self.state)
+
+    def activate(self, activation: Activation, due: int | None, *, late: bool = False) -> None:
+        """Put a model into the schedule."""
+        self.state = self.engine.activate(self.state, activation)
+        self._recorder.activated(activation, due, late=late)
+
+    def open(self, block: BarBlock) -> Trace:
+        """Book the open of one bar."""
+        self.state, trace = self.engine.open(self.state, block)
+        self._recorder.opened(block, trace, self.state)
+        self._open_trace = trace
+        return trace
+
+    def step(self, block: BarBlock) -> list[StepResult]:
+        """Take closed bars through the engine; the first may have been opened before."""
+        opened = self.state.opened
+        self.state, results = self.engine.step(self.state, block)
+        self._recorder.closed(results, self.state, opened=opened)
+        for k, result in enumerate(results):
+            trace = result.trace
+            if opened and k == 0 and self._open_trace is not None:
+                trace = joined(self._open_trace, trace)
+            self.ledger.update(result.bars.open_time, trace)
+        self._open_trace = None
+        return results

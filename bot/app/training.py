@@ -1,0 +1,165 @@
+"""Training in a process of its own: one thread, seeded by the run and the due time.
+
+Rules: a training is a pure function of its request; every one runs in a fresh process, so that
+nothing carries over. The backtest and the daemon send the same requests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import signal
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from bot.adapters.registry import save_model
+from bot.config import Config
+from bot.errors import BotError, ModelError
+from bot.model.dataset import Dataset
+from bot.model.predict import Predictor
+from bot.model.threads import single_thread
+from bot.model.train import train
+from bot.model.trained import TrainedModel
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """All that a training depends on, and what its manifest says of it."""
+
+    config: Config
+    features: tuple[str, ...]
+    dataset: Dataset
+    due_ms: int
+    first_ms: int
+    last_ms: int
+    config_hash: str
+    parent_due_ms: int | None
+    folder: Path
+
+
+@dataclass(frozen=True)
+class TrainingDone:
+    """What a training has left in the registry."""
+
+    model_id: str
+    rows: int
+    best_epoch: int
+    seconds: float
+
+
+def training_seed(seed: int, due_ms: int) -> int:
+    """Return the seed of a training, from the run's seed and the due time.
+
+    >>> training_seed(7, 0) == training_seed(7, 0) != training_seed(8, 0)
+    True
+    """
+    digest = hashlib.sha256(f"{seed}:{due_ms}".encode()).digest()
+    return int.from_bytes(digest[:4], "little")
+
+
+def run_training(request: TrainingRequest) -> TrainingDone:
+    """Train, save the model with its manifest, and say what was done."""
+    single_thread()
+    started = time.perf_counter()
+    config = request.config
+    seed = training_seed(config.run.seed, request.due_ms)
+    trained = train(request.dataset, config.model, config.training, seed)
+    manifest: dict[str, Any] = {
+        "features": list(request.features),
+        "symbols": list(config.market.symbols),
+        "interval": config.market.interval,
+        "due_ms": request.due_ms,
+        "rows": len(request.dataset.x),
+        "first_ms": request.first_ms,
+        "last_ms": request.last_ms,
+        "data_sha256": request.dataset.digest(),
+        "config_hash": request.config_hash,
+        "parent_due_ms": request.parent_due_ms,
+        "variance_scale": variance_scale(trained, request.dataset),
+    }
+    model_id = save_model(request.folder, trained, manifest)
+    return TrainingDone(
+        model_id,
+        len(request.dataset.x),
+        int(trained.metrics["best_epoch"]),
+        time.perf_counter() - started,
+    )
+
+
+def variance_scale(trained: TrainedModel, dataset: Dataset) -> float | None:
+    """Return the mean of (target / forecast)² of the volatility head over the training rows.
+
+    It turns a forecast of a mean deviation into one of a variance, for QLIKE; None without the head.
+    """
+    for k, task in enumerate(dataset.tasks):
+        if task.kind == "volatility":
+            ready = np.ones((len(dataset.x), 1), dtype=np.bool_)
+            forecast = Predictor(trained).predict(dataset.x[:, None, :], ready)[:, 0, k]
+            ratio = dataset.y[:, k] / forecast
+            return float(np.nanmean(ratio * ratio))
+    return None
+
+
+class TrainingPool:
+    """Run trainings side by side, each in a fresh process of one thread that can be ended."""
+
+    def __init__(self, workers: int) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["bot.app.training", "torch._dynamo"])  # optimisers load it
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="training")
+        self._running: set[BaseProcess] = set()
+        self._closed = False
+
+    def submit(self, request: TrainingRequest) -> Future[TrainingDone]:
+        """Start a training as soon as a worker is free; it holds a thread that only waits."""
+        return self._threads.submit(self._run, request)
+
+    def shutdown(self) -> None:
+        """Drop what has not started and end what is running."""
+        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in list(self._running):
+            process.kill()
+        self._threads.shutdown(wait=True)
+
+    def _run(self, request: TrainingRequest) -> TrainingDone:
+        receiver, sender = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_work, args=(sender, request), daemon=True)
+        process.start()
+        self._running.add(process)
+        if self._closed:
+            process.kill()
+        sender.close()
+        try:
+            result = receiver.recv()
+        except EOFError:
+            process.join()
+            raise ModelError(
+                f"the training due at {request.due_ms} ended without a result "
+                f"(exit code {process.exitcode}); was it killed, or short of memory?"
+            ) from None
+        finally:
+            self._running.discard(process)
+            receiver.close()
+        process.join()
+        if isinstance(result, BotError):
+            raise result
+        return cast(TrainingDone, result)
+
+
+def _work(sender: Connection, request: TrainingRequest) -> None:
+    """Train in the worker process; Ctrl-C is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sender.send(run_training(request))
+    except BotError as error:
+        sender.send(error)
+    finally:
+        sender.close()

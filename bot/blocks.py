@@ -1,0 +1,196 @@
+"""The types that flow: blocks of bars, features, forecasts, fills and ledger rows, and what a task is.
+
+Owns the shapes. n is the number of bars of a block, S of symbols, F of features, K of tasks.
+Rules: time is int64 milliseconds UTC, the open time of the bar; money and features are float64;
+NaN means "not known", never zero. Must not compute anything about markets, and does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+F32 = npt.NDArray[np.float32]
+I64 = npt.NDArray[np.int64]
+I8 = npt.NDArray[np.int8]
+Bool = npt.NDArray[np.bool_]
+
+SCHEMA_VERSION = 1
+"""The version of the ledger's binary layout; it is hashed into every ledger_sha256."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarBlock:
+    """n bars of the grid for S symbols, oldest first.
+
+    Attributes:
+        open_time: int64[n], ms UTC, strictly increasing.
+        open, high, low, close: float64[n, S], NaN where not valid.
+        volume: float64[n, S], base currency (quote currency for inverse contracts).
+        turnover: float64[n, S], NaN where the source has none.
+        valid: bool[n, S], the symbol has this bar.
+        in_session: bool[n, S], the symbol's venue trades in this bar; a bar in session that is not
+            valid is missing, a bar out of session is not counted by horizons.
+        tradable: bool[n], the close arrived in time to decide on.
+        fillable: bool[n, S], the open was seen in time to fill at.
+        fill_bid, fill_ask: float64[n, S], what a sell and a buy meet; NaN lets the cost model make
+            both from the open and the half spread.
+        funding_rate: float64[n, S], fraction of the position's value paid by longs at this bar's
+            open; 0 where no funding is due, NaN where it is due and not known.
+        mark: float64[n, S], mark price at the bar's open; NaN where not known.
+    """
+
+    open_time: I64
+    open: F64
+    high: F64
+    low: F64
+    close: F64
+    volume: F64
+    turnover: F64
+    valid: Bool
+    in_session: Bool
+    tradable: Bool
+    fillable: Bool
+    fill_bid: F64
+    fill_ask: F64
+    funding_rate: F64
+    mark: F64
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+    @property
+    def n_symbols(self) -> int:
+        """Return S."""
+        return int(self.close.shape[1])
+
+    def rows(self, start: int, stop: int) -> Self:
+        """Return the bars start..stop-1 as views of the same arrays."""
+        return type(self)(**{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
+
+    @classmethod
+    def concat(cls, blocks: Sequence[Self]) -> Self:
+        """Join blocks that follow one another in time."""
+        if len(blocks) == 1:
+            return blocks[0]
+        return cls(
+            **{f.name: np.concatenate([getattr(b, f.name) for b in blocks]) for f in fields(cls)}
+        )
+
+    @classmethod
+    def of_candles(
+        cls,
+        open_time: I64,
+        open: F64,  # noqa: A002 - the field's own name
+        high: F64,
+        low: F64,
+        close: F64,
+        volume: F64,
+        *,
+        valid: Bool | None = None,
+        in_session: Bool | None = None,
+        turnover: F64 | None = None,
+        funding_rate: F64 | None = None,
+        mark: F64 | None = None,
+    ) -> Self:
+        """Build a block of history: everything tradable and fillable, no quotes.
+
+        Args:
+            open_time: int64[n]; the other arrays are float64[n, S].
+            valid: bool[n, S]; by default where the close is not NaN.
+            in_session: bool[n, S]; by default every bar.
+            turnover, funding_rate, mark: float64[n, S]; by default NaN, 0 and NaN.
+        """
+        shape = close.shape
+        if valid is None:
+            valid = ~np.isnan(close)
+        nan = np.full(shape, np.nan)
+        return cls(
+            open_time=open_time,
+            open=open,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
+            turnover=nan if turnover is None else turnover,
+            valid=valid,
+            in_session=np.ones(shape, dtype=np.bool_) if in_session is None else in_session,
+            tradable=np.ones(shape[0], dtype=np.bool_),
+            fillable=valid.copy(),
+            fill_bid=nan,
+            fill_ask=nan,
+            funding_rate=np.zeros(shape) if funding_rate is None else funding_rate,
+            mark=nan if mark is None else mark,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBlock:
+    """Features of a block: x float64[n, S, F], and ready bool[n, S] where every window is full."""
+
+    x: F64
+    ready: Bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Task:
+    """What a head predicts: a kind, a horizon in bars, and for per-asset heads a symbol.
+
+    >>> Task("return", 5).name
+    'return_5'
+    """
+
+    kind: str
+    horizon: int
+    symbol: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name used in files, logs and tables."""
+        name = f"{self.kind}_{self.horizon}"
+        return name if self.symbol is None else f"{name}@{self.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Per task float64[n, S] in the target's own units, NaN where there is no forecast.
+
+    `value` is float64[n, S, K] in the order of `tasks` (a direction is the probability of a rise);
+    `model` is int64[n], the index of the model in the run's schedule, -1 before the first.
+    """
+
+    tasks: tuple[Task, ...]
+    value: F64
+    model: I64
+
+    def of(self, kind: str) -> F64:
+        """Return float64[n, S] of the first task of this kind.
+
+        Raises:
+            KeyError: there is no task of this kind.
+        """
+        for k, task in enumerate(self.tasks):
+            if task.kind == kind:
+                return self.value[:, :, k]
+        raise KeyError(kind)
+
+
+FILL = np.dtype(
+    [
+        ("open_time", "<i8"),
+        ("symbol", "<i8"),
+        ("quantity", "<f8"),
+        ("price", "<f8"),
+        ("fee", "<f8"),
+        ("spread", "<f8"),
+        ("slippage", "<f8"),
+        ("reason", "<i8"),
+    ]
+)
+"""A fill: bar, index of the symbol, signed quantity (base), price paid, and what it cost in the
+quote currency: fee, half spread, slippage (the last two are inside the price)."""

@@ -1,0 +1,194 @@
+"""The commands: they parse, call app/, and print.
+
+Rules: --json prints one JSON object on stdout and nothing else there; progress and logs go to
+stderr; errors are BotErrors and become exit codes in __main__. Must not compute results.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bot.config import Config, flatten, load_config, to_toml
+from bot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bot.app.backtest_command import Summary
+    from bot.app.run_folder import RunFolder
+
+app = typer.Typer(
+    help="Paper-trade a multi-task model on candles. It never trades real money.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+config_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+ConfigOption = Annotated[str | None, typer.Option("--config", help="TOML file with the settings.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="section.key=value, over the file and the environment; repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", help="Folder with candles/, or the candles' own folder.")
+]
+
+
+@app.command()
+def backtest(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="First day or UTC time that is traded.")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
+    sets: SetOption = None,
+    run_dir: Annotated[str | None, typer.Option(help="The run's folder; new by default.")] = None,
+    block: Annotated[int | None, typer.Option(help="Most bars in a block.")] = None,
+    forecasts: Annotated[
+        str | None, typer.Option(help="Predictions made elsewhere, in place of the model's.")
+    ] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="A run whose recorded models decide again.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replay history through the engine, retraining on the way, and report."""
+    overrides = [
+        *(["data.source=files", f"data.root={data}"] if data else []),
+        *([f"data.start={start}"] if start else []),
+        *([f"data.end={end}"] if end else []),
+        *([f"market.symbols={symbols}"] if symbols else []),
+        *([f"run.block_bars={block}"] if block is not None else []),
+        *(sets or []),
+    ]
+    settings = load_config(config, overrides)
+    from bot.app.backtest_command import backtest_command
+
+    with _progress("backtest", quiet=as_json) as progress:
+        done = backtest_command(settings, run_dir, forecasts, schedule, progress, quiet=as_json)
+    if done.summary is not None:
+        _print_summary(done.folder, done.summary, as_json=as_json)
+    if done.interrupted:
+        sys.exit(130)
+
+
+@app.command()
+def report(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Rebuild a run's report.html from its journal, and print its tables."""
+    from bot.app.backtest_command import write_report
+    from bot.app.run_folder import find_run
+
+    folder = find_run(run)
+    _print_summary(folder, write_report(folder), as_json=as_json)
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    symbol: Annotated[str, typer.Option(help="The symbol whose rows are wanted.")],
+    out: Annotated[str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")] = None,
+) -> None:
+    """Export a symbol's rows: date, price, signal, position, position_return, capital."""
+    from bot.app.exporting import export_rows
+    from bot.app.run_folder import find_run
+
+    text = export_rows(find_run(run), symbol, out)
+    if text is not None:
+        sys.stdout.write(text)
+
+
+@app.command()
+def fetch(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
+    start: Annotated[str, typer.Option("--from", help="First day or UTC time.")] = "",
+    end: Annotated[str | None, typer.Option("--to", help="Last day, inclusive; now by default.")] = None,
+    sets: SetOption = None,
+) -> None:
+    """Download candles, funding, mark prices and instruments; resumes where it was."""
+    overrides = [
+        *([f"data.root={data}"] if data else []),
+        *([f"market.symbols={symbols}"] if symbols else []),
+        *(sets or []),
+    ]
+    settings = load_config(config, overrides)
+    if not start:
+        raise ConfigError("--from: name the first day to fetch, for example --from 2023-01-01")
+    from bot.app.fetch import fetch_all
+
+    with _progress("fetch", quiet=False) as progress:
+        lines = fetch_all(settings, start, end, progress)
+    for line in lines:
+        print(line)
+
+
+@app.command("data")
+def list_data(data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """List the candle files there are, with their span and gaps."""
+    settings = load_config(config, [f"data.root={data}"] if data else [])
+    from bot.app.data_listing import listing_rows, listing_table
+
+    rows = listing_rows(settings.data.root)
+    if as_json:
+        print(json.dumps(rows))
+    else:
+        _console().print(listing_table(rows))
+
+
+@config_app.command("show")
+def config_show(config: ConfigOption = None, sets: SetOption = None, as_json: JsonOption = False) -> None:
+    """Print the settings in force."""
+    settings = load_config(config, sets or [])
+    print(json.dumps(flatten(settings), indent=1) if as_json else to_toml(settings), end="")
+
+
+@config_app.command("check")
+def config_check(config: ConfigOption = None, sets: SetOption = None) -> None:
+    """Check the settings, what only the running program checks too."""
+    settings = load_config(config, sets or [])
+    from bot.app.config_check import check_deeply
+
+    check_deeply(settings)
+    print("the settings are valid")
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON schema of the settings: every key with type, bounds, default, explanation."""
+    print(json.dumps(Config.model_json_schema(), indent=1))
+
+
+def _print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:
+    from bot.app import backtest_command as command
+
+    if as_json:
+        print(json.dumps(command.as_json(folder, summary), allow_nan=False))
+    else:
+        _console().print(command.as_tables(summary))
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 110)
+
+
+@contextmanager
+def _progress(title: str, *, quiet: bool) -> Iterator[Any]:
+    """Give a callback (done, total) that draws a bar on stderr."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

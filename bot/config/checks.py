@@ -1,0 +1,87 @@
+"""Combinations of settings that cannot work, each refused with the keys and the fix.
+
+Must not look at files or data: what needs them is checked where they are read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bot.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bot.config.load import Config
+
+_SYMBOL = re.compile(r"^([a-z0-9]+(_[a-z0-9]+)*:)?[A-Za-z0-9.\-]+$")
+
+
+def check_combinations(config: Config) -> None:
+    """Refuse what no single key can rule out.
+
+    Raises:
+        ConfigError: with every fault found, a line each.
+    """
+    faults = [*_market(config), *_features(config), *_model(config), *_trading(config)]
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def _market(config: Config) -> list[str]:
+    faults = []
+    symbols = config.market.symbols
+    for name in symbols:
+        if not _SYMBOL.match(name):
+            faults.append(f"market.symbols: '{name}' is no symbol; write BTCUSDT or venue:BTCUSDT")
+    if len(set(symbols)) != len(symbols):
+        faults.append("market.symbols: a symbol stands there twice; name each once")
+    return faults
+
+
+def _features(config: Config) -> list[str]:
+    f = config.features
+    faults = []
+    if len(set(f.names)) != len(f.names):
+        faults.append("features.names: a feature stands there twice; name each once")
+    if not f.window < f.medium_window < f.long_window:
+        faults.append(
+            "features.window, medium_window, long_window: must grow from one to the next, they are "
+            f"{f.window}, {f.medium_window}, {f.long_window}"
+        )
+    return faults
+
+
+def _model(config: Config) -> list[str]:
+    faults = []
+    kinds = config.targets.kinds
+    if len(set(kinds)) != len(kinds):
+        faults.append("targets.kinds: a kind stands there twice; name each once")
+    missing = {"return", "direction"} - set(kinds)
+    if missing:
+        faults.append(f"targets.kinds: the signal needs {' and '.join(sorted(missing))} too; add it")
+    if config.sizing.method == "proportional" and "volatility" not in kinds:
+        faults.append("sizing.method = 'proportional' needs the volatility head; add it to targets.kinds")
+    for name in config.training.weights:
+        if name not in kinds:
+            faults.append(f"training.weights.{name}: there is no such head; targets.kinds has {kinds}")
+    if config.training.weights and config.training.weighting != "fixed":
+        faults.append("training.weights are for weighting = 'fixed'; remove them or set it")
+    if config.training.weights and not any(config.training.weights.get(k, 1.0) for k in kinds):
+        faults.append("training.weights: all are 0; at least one head must be trained")
+    return faults
+
+
+def _trading(config: Config) -> list[str]:
+    faults = []
+    if config.costs.reference:
+        if config.execution.fill != "next_close":
+            faults.append("costs.reference = true needs execution.fill = 'next_close'")
+        if config.sizing.method != "fixed":
+            faults.append("costs.reference = true needs sizing.method = 'fixed'")
+        if len(config.market.symbols) != 1 and config.data.source == "files":
+            faults.append("costs.reference = true is for one symbol; set market.symbols to one")
+    if config.retrain.trigger == "cron" and len(config.retrain.cron.split()) != 5:
+        faults.append(
+            f"retrain.cron = '{config.retrain.cron}': expected five fields, for example '0 0 1 * *'"
+        )
+    return faults

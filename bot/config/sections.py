@@ -1,0 +1,355 @@
+"""Every knob of the bot: name, unit, default, bounds and one line of explanation.
+
+Rules: sections are frozen; a bound that one key can check stands here, a combination of keys in
+`checks.py`. Times are UTC. The description of a field is what `config.example.toml` prints above it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Bps = Annotated[float, Field(ge=0.0, le=1000.0)]
+
+TASK_KINDS = ("return", "direction", "volatility", "volume")
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Run(Section):
+    """Where a run is kept and what makes it repeatable."""
+
+    runs_dir: str = Field("runs", description="Folder that holds the runs.")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of everything random in a run.")
+    block_bars: int = Field(
+        4096, ge=1, le=1_000_000, description="Most bars in a block; never changes a result."
+    )
+    record: Literal["full", "ledger"] = Field(
+        "full",
+        description="What the journal keeps: everything (can be verified), or ledger and fills.",
+    )
+
+
+class Market(Section):
+    """What is traded."""
+
+    venue: str = Field(
+        "bybit_linear",
+        pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$",
+        description="First part of a candle file's name: bybit_linear, bybit_spot, us, yahoo, …",
+    )
+    interval: Literal["1m", "5m", "15m", "1h", "1d"] = Field("1h", description="Length of a bar.")
+    symbols: tuple[str, ...] = Field(
+        ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"),
+        min_length=1,
+        max_length=1000,
+        description="Symbols, in the ledger's order; 'venue:SYMBOL' takes one from another venue.",
+    )
+    feed: Literal["stream", "poll"] = Field(
+        "stream", description="Live bars by the exchange's stream, or by asking every poll_s."
+    )
+
+
+class Data(Section):
+    """Where history comes from. A backtest's --data, --from and --to set these."""
+
+    root: str = Field(
+        "data",
+        description="Folder with candles/, funding/, mark/ in it, or the candles' own folder.",
+    )
+    source: Literal["files", "synthetic"] = Field(
+        "files", description="Candle files, or the built-in synthetic market."
+    )
+    start: str = Field(
+        "", description="First day or UTC time traded (ISO 8601); empty: after the first model."
+    )
+    end: str = Field("", description="Last day or UTC time, inclusive; empty: all there is.")
+    history_start: str = Field(
+        "", description="Bars before this UTC time are not read at all; empty: read all."
+    )
+
+
+class Synthetic(Section):
+    """The built-in market: a common factor, clustered volatility, a daily rhythm of volume."""
+
+    symbols: int = Field(5, ge=1, le=500, description="Number of symbols, named SYN0USDT, SYN1USDT, …")
+    bars: int = Field(6000, ge=100, le=20_000_000, description="Number of bars.")
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of the market, apart from the run's.")
+    signal_strength: float = Field(
+        0.15,
+        ge=0.0,
+        le=0.5,
+        description="Share of a bar's standard deviation that past returns tell; 0: none at all.",
+    )
+    volatility: float = Field(
+        0.006, gt=0.0, le=0.1, description="Root mean square of a bar's return."
+    )
+    missing: float = Field(
+        0.0, ge=0.0, le=0.5, description="Share of a symbol's bars that are missing."
+    )
+
+
+class Features(Section):
+    """What the model sees."""
+
+    names: tuple[str, ...] = Field(
+        (
+            "return_1", "return_5", "return_10", "sma_ratio", "ema_ratio", "volatility",
+            "momentum", "rsi", "macd", "bb_position", "volume_ratio", "volume_change", "range",
+            "close_location", "volatility_medium", "volatility_long", "cross_correlation",
+            "cross_return", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos",
+        ),
+        min_length=1,
+        description="Features, in order; those of the cross-section need two symbols.",
+    )  # fmt: skip
+    window: int = Field(20, ge=2, le=1000, description="Bars of the rolling windows.")
+    medium_window: int = Field(72, ge=3, le=2000, description="Bars of volatility_medium.")
+    long_window: int = Field(168, ge=4, le=5000, description="Bars of volatility_long.")
+    correlation_window: int = Field(72, ge=3, le=2000, description="Bars of cross_correlation.")
+
+
+class Targets(Section):
+    """What the model predicts."""
+
+    kinds: tuple[Literal["return", "direction", "volatility", "volume"], ...] = Field(
+        TASK_KINDS, min_length=1, description="Heads of the model; a signal needs return, direction."
+    )
+    horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        (5,), min_length=1, max_length=1, description="Bars ahead; one horizon in this version."
+    )
+
+
+class Model(Section):
+    """The network."""
+
+    architecture: Literal["shared_bottom"] = Field(
+        "shared_bottom", description="How the tasks share: one encoder, a head a task."
+    )
+    encoder: Literal["mlp"] = Field("mlp", description="What reads the features.")
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (128, 64), min_length=1, max_length=8, description="Widths of the encoder's layers."
+    )
+    head_hidden: int = Field(32, ge=1, le=1024, description="Width of a head's hidden layer.")
+    dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
+    batch_norm: bool = Field(True, description="BatchNorm in the encoder; folded at inference.")
+
+
+class Training(Section):
+    """How a model is fitted; every training is fresh, seeded, and uses one thread."""
+
+    epochs: int = Field(20, ge=1, le=10_000, description="Most passes over the training rows.")
+    batch_size: int = Field(1024, ge=2, le=1_000_000, description="Rows of a step.")
+    learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's step size.")
+    weight_decay: float = Field(0.0001, ge=0.0, le=1.0, description="Decoupled (AdamW); 0 is Adam.")
+    clip_norm: float = Field(1.0, gt=0.0, description="Largest norm of the gradient.")
+    patience: int = Field(
+        4, ge=1, le=10_000, description="Epochs without a better validation loss before stopping."
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=0.9, description="Last share of the window that decides when to stop."
+    )
+    embargo_bars: int = Field(
+        0, ge=0, le=10_000, description="Bars left out between the parts; at least the horizon is."
+    )
+    min_rows: int = Field(2000, ge=10, description="Labelled rows without which nothing is trained.")
+    window: Literal["rolling", "expanding"] = Field(
+        "rolling", description="Train on the last window_bars bars, or on all."
+    )
+    window_bars: int = Field(8760, ge=10, le=10_000_000, description="Bars of the rolling window.")
+    weighting: Literal["fixed", "uncertainty"] = Field(
+        "fixed", description="Weights of the tasks' losses: given, or learned (Kendall 2018)."
+    )
+    uncertainty_variant: Literal["paper", "document"] = Field(
+        "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
+        default_factory=dict,
+        description="Weights for 'fixed', by kind of task; 1 where not named. Example: {volume = 0.5}",
+    )
+    return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
+    workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")
+
+
+class Retrain(Section):
+    """When a model is trained anew; asked at bar closes, in UTC, without jitter."""
+
+    trigger: Literal["cron", "interval", "every_bars", "never"] = Field(
+        "cron", description="By a cron line, every so many hours, every so many bars, or never."
+    )
+    cron: str = Field("0 0 1 * *", description="Minute hour day month weekday, in UTC.")
+    hours: int = Field(168, ge=1, le=100_000, description="Hours between trainings ('interval').")
+    start: str = Field(
+        "2020-01-01", description="UTC date from which 'interval' and 'every_bars' count."
+    )
+    every_bars: int = Field(720, ge=1, le=10_000_000, description="Bars of the grid between trainings.")
+    latency_bars: int = Field(
+        1, ge=1, le=10_000, description="Bars after the due one at which the new model decides."
+    )
+
+
+class Conviction(Section):
+    """From forecast to signal: predicted return × direction factor."""
+
+    factor: Literal["confidence", "probability"] = Field(
+        "confidence",
+        description="p_up for longs and 1 - p_up for shorts, or p_up whatever the sign.",
+    )
+    threshold: float = Field(
+        0.001, ge=0.0, le=1.0, description="Long above it, short below its negative, else flat."
+    )
+
+
+class Sizing(Section):
+    """From signal to weight."""
+
+    method: Literal["fixed", "proportional"] = Field(
+        "fixed", description="A fraction of equity, or signal over predicted volatility."
+    )
+    fraction: float = Field(
+        0.0, ge=0.0, le=10.0, description="Share of equity a symbol ('fixed'); 0 means 1/S."
+    )
+    scale: float = Field(
+        0.1, gt=0.0, le=100.0, description="Weight at a signal of one volatility ('proportional')."
+    )
+    max_weight: float = Field(
+        0.5, gt=0.0, le=10.0, description="Largest weight that 'proportional' asks for."
+    )
+    rebalance_band: float = Field(
+        0.05, ge=0.0, le=10.0, description="Move of the weight that is worth a trade ('proportional')."
+    )
+    allow_short: bool = Field(
+        True, description="Shorts, where the venue has them; spot and cash venues have none."
+    )
+
+
+class Risk(Section):
+    """Caps and halts; 0 turns one off."""
+
+    max_symbol_weight: float = Field(1.0, ge=0.0, le=100.0, description="Cap on a symbol's weight.")
+    max_gross: float = Field(2.0, ge=0.0, le=100.0, description="Cap on the sum of the weights.")
+    max_daily_loss: Fraction = Field(
+        0.0, description="Loss of a UTC day that closes all positions until the next."
+    )
+    max_drawdown: Fraction = Field(
+        0.0, description="Fall from the highest equity that closes all positions for good."
+    )
+
+
+class Portfolio(Section):
+    """The paper account."""
+
+    initial_capital: float = Field(
+        100_000.0, gt=0.0, le=1e15, description="Starting cash, in the quote currency."
+    )
+
+
+class Costs(Section):
+    """What a trade costs. Defaults are a sober Bybit taker's."""
+
+    taker_fee: float = Field(
+        -1.0,
+        ge=-1.0,
+        le=0.1,
+        description="Fraction of the notional; -1: the venue's (0.00055 perpetuals, 0.001 spot).",
+    )
+    half_spread_bps: Bps = Field(1.0, description="Half the bid-ask spread where no quote is known.")
+    slippage_bps: Bps = Field(1.0, description="Beyond the quote, on every fill.")
+    funding: bool = Field(True, description="Charge funding on contracts.")
+    reference: bool = Field(
+        False, description="The reference backtest: taker_fee per change of position, nothing else."
+    )
+
+
+class Execution(Section):
+    """How orders meet the market."""
+
+    fill: Literal["next_open", "next_close"] = Field(
+        "next_open", description="Where an order decided at a close is filled."
+    )
+    late_policy: Literal["hold", "cancel", "flatten"] = Field(
+        "cancel", description="What becomes of an order whose bar could not be filled."
+    )
+    quantity_step: float = Field(
+        0.0, ge=0.0, description="Step of quantities where the instrument's is not known; 0: none."
+    )
+    min_notional: float = Field(
+        5.0, ge=0.0, description="Smallest order in quote currency where the instrument's is not known."
+    )
+
+
+class Exchange(Section):
+    """Where live market data comes from, and how long the daemon waits for what."""
+
+    source: Literal["bybit", "practice"] = Field(
+        "bybit", description="Bybit, or the practice exchange of 'bot exchange'."
+    )
+    rest_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s{}]+)?$",
+        description="Base of the requests, for example http://127.0.0.1:9000; empty: Bybit's.",
+    )
+    stream_url: str = Field(
+        "",
+        pattern=r"^(wss?://[^\s{}]+)?$",
+        description="Base of the stream, for example ws://127.0.0.1:9000; empty: Bybit's.",
+    )
+    testnet: bool = Field(False, description="Bybit's testnet, where no URL is given.")
+    requests_per_second: float = Field(
+        10.0, gt=0.0, le=100.0, description="Most requests a second; Bybit bars above 120."
+    )
+    request_timeout_s: int = Field(10, ge=1, le=60, description="Patience with one request.")
+    request_tries: int = Field(
+        4, ge=1, le=20, description="Tries of a request before it counts as failed."
+    )
+    reconnect_first_s: float = Field(
+        0.5, gt=0.0, le=60.0, description="Wait before the first new try; it doubles each time."
+    )
+    reconnect_longest_s: float = Field(
+        60.0, gt=0.0, le=3600.0, description="Longest wait between two tries."
+    )
+    stale_after_s: float = Field(
+        120.0, ge=1.0, le=3600.0, description="Silence of one symbol that makes us connect anew."
+    )
+    clock_check_s: float = Field(
+        300.0, ge=1.0, le=86_400.0, description="Time between looks at the exchange's clock."
+    )
+    poll_s: float = Field(
+        5.0, ge=0.1, le=3600.0, description="Time between questions for quotes (market.feed = 'poll')."
+    )
+    close_deadline_s: float = Field(
+        5.0, ge=0.0, le=3600.0, description="After a bar's end, the wait before missing candles are asked."
+    )
+    decide_within_s: float = Field(
+        30.0, gt=0.0, le=3600.0, description="A bar closed later than this after its end is not decided on."
+    )
+    quote_timeout_s: float = Field(
+        10.0, gt=0.0, le=3600.0, description="After a decision, the wait for the quotes that fill it."
+    )
+
+
+class Report(Section):
+    """How results are judged."""
+
+    periods_per_year: int = Field(
+        0, ge=0, le=600_000, description="Bars a year; 0: by the calendar of venue and interval."
+    )
+    bootstrap_samples: int = Field(
+        1000, ge=100, le=100_000, description="Resamples behind an interval."
+    )
+    trials: int = Field(
+        1, ge=1, le=1_000_000, description="Configurations tried before this one (deflated Sharpe)."
+    )
+
+
+class Log(Section):
+    """What is logged."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important event that is written."
+    )

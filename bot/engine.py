@@ -1,0 +1,266 @@
+"""The engine: closed bars in, fills and ledger rows out, the same way whoever delivers the bars.
+
+Owns the order of the stages: features, forecast, signal, then broker and ledger bar by bar.
+Rules:
+1. `step` is pure: it returns a new state and never changes the one it was given.
+2. Any way of cutting the same bars into blocks gives the same ledger, bit for bit.
+3. `open` then `close` on one bar equals `step` on it; a step whose first bar is already open only
+   closes it.
+4. A model decides from the bar of its activation on; before the first one nothing is ordered.
+Must not do I/O, log, read a clock, or train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Forecast, Task
+from bot.errors import InvariantError, ModelError
+from bot.features.pipeline import FeaturePipeline, FeatureState
+from bot.portfolio.book import Book, from_arrays, new_book, to_arrays
+from bot.portfolio.broker import run_bars
+from bot.portfolio.conviction import signal_from
+from bot.portfolio.ledger import check_books
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase, Trace
+
+NEVER = -(2**62)
+"""An open time before every bar."""
+
+
+class Forecaster(Protocol):
+    """What the engine asks for forecasts: a model, or a table of predictions made elsewhere."""
+
+    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+        """Return float64[n, S, K], NaN where there is none; a row depends on that row only."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A model that decides from the bar with this open time on."""
+
+    effective_from: int
+    model_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """Everything that is carried from one bar to the next.
+
+    `last_open` is the open time of the newest bar seen; `opened` says that its open is booked and
+    its close is not.
+    """
+
+    features: FeatureState
+    book: Book
+    schedule: tuple[Activation, ...] = ()
+    last_open: int = NEVER
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What happened in a block: its bars, features, forecasts, signals, and the books' trace."""
+
+    bars: BarBlock
+    features: FeatureBlock
+    forecast: Forecast
+    signal: F64
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The stages with their fixed parts.
+
+    Attributes:
+        pipeline: the features, or None where forecasts come from a table.
+        rules: signal, sizing, risk, costs and execution as numbers.
+        factor: the direction factor of the signal.
+        tasks: what a forecaster predicts, in its order; return and direction are among them.
+        forecasters: by model id; must have every model of the schedule before its first bar.
+        initial_capital: starting cash.
+    """
+
+    pipeline: FeaturePipeline | None
+    rules: Rules
+    factor: str
+    tasks: tuple[Task, ...]
+    n_symbols: int
+    initial_capital: float
+    forecasters: Mapping[str, Forecaster]
+
+    def initial(self) -> EngineState:
+        """Return the state before the first bar."""
+        features = FeatureState({}) if self.pipeline is None else self.pipeline.initial()
+        return EngineState(features, new_book(self.n_symbols, self.initial_capital))
+
+    def activate(self, state: EngineState, activation: Activation) -> EngineState:
+        """Return the state with one more model in its schedule.
+
+        Raises:
+            InvariantError: the model would decide on bars that are already closed, or out of order.
+        """
+        newest = max([state.last_open, *(a.effective_from for a in state.schedule[-1:])])
+        reached = activation.effective_from <= newest
+        if reached and not (state.opened and activation.effective_from == state.last_open):
+            raise InvariantError(
+                f"model {activation.model_id} is to decide from {activation.effective_from}, but "
+                f"the schedule or the bars have reached {newest}"
+            )
+        return replace(state, schedule=(*state.schedule, activation))
+
+    def warm(self, state: EngineState, block: BarBlock) -> EngineState:
+        """Advance the features over bars that are not traded and not booked."""
+        self._check_forward(state, block)
+        features, _ = self._features(state, block)
+        return replace(state, features=features, last_open=int(block.open_time[-1]))
+
+    def open(self, state: EngineState, block: BarBlock) -> tuple[EngineState, Trace]:
+        """Book the open of one bar: funding, then the fills of pending orders.
+
+        Args:
+            block: one bar; only its open, mark, funding, quotes and flags are read.
+        """
+        if len(block) != 1:
+            raise InvariantError(f"open takes one bar, not {len(block)}")
+        if state.opened:
+            raise InvariantError(f"bar {state.last_open} is open; close it before the next")
+        self._check_forward(state, block)
+        nothing = np.full((1, self.n_symbols), np.nan)
+        book, trace = run_bars(state.book, self.rules, block, nothing, nothing, Phase.OPEN)
+        check_books(state.book, block, trace)
+        opened = replace(state, book=book, last_open=int(block.open_time[0]), opened=True)
+        return opened, trace
+
+    def close(self, state: EngineState, block: BarBlock) -> tuple[EngineState, StepResult]:
+        """Close the one bar that `open` has opened: features, forecast, decision, ledger row."""
+        if not state.opened or len(block) != 1 or int(block.open_time[0]) != state.last_open:
+            raise InvariantError("close takes the one bar that is open")
+        return self._segment(state, block, Phase.CLOSE)
+
+    def step(self, state: EngineState, block: BarBlock) -> tuple[EngineState, list[StepResult]]:
+        """Take a block through open and close of each of its bars.
+
+        Returns:
+            the new state, and a result for each part of the block with one model in force.
+
+        Raises:
+            InvariantError: bars do not move forward in time, or the books do not balance.
+        """
+        results: list[StepResult] = []
+        if state.opened:
+            state, result = self.close(state, block.rows(0, 1))
+            results.append(result)
+            block = block.rows(1, len(block))
+        for part in self._split_at_activations(state, block):
+            self._check_forward(state, part)
+            state, result = self._segment(state, part, Phase.BOTH)
+            results.append(result)
+        return state, results
+
+    def _segment(
+        self, state: EngineState, block: BarBlock, phase: Phase
+    ) -> tuple[EngineState, StepResult]:
+        feature_state, features = self._features(state, block)
+        forecast = self._forecast(state, block, features)
+        signal = signal_from(forecast.of("return"), forecast.of("direction"), self.factor)
+        kinds = {task.kind for task in self.tasks}
+        volatility = (
+            forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
+        )
+        book, trace = run_bars(state.book, self.rules, block, signal, volatility, phase)
+        check_books(state.book, block, trace)
+        new_state = EngineState(
+            feature_state, book, state.schedule, int(block.open_time[-1]), opened=False
+        )
+        return new_state, StepResult(block, features, forecast, signal, trace)
+
+    def _features(self, state: EngineState, block: BarBlock) -> tuple[FeatureState, FeatureBlock]:
+        if self.pipeline is None:
+            shape = block.valid.shape
+            return state.features, FeatureBlock(np.empty((*shape, 0)), block.valid)
+        return self.pipeline.advance(state.features, block)
+
+    def _forecast(self, state: EngineState, block: BarBlock, features: FeatureBlock) -> Forecast:
+        index = self._model_index(state, int(block.open_time[0]))
+        n = len(block)
+        if index < 0:
+            value = np.full((n, self.n_symbols, len(self.tasks)), np.nan)
+        else:
+            model_id = state.schedule[index].model_id
+            if model_id not in self.forecasters:
+                raise ModelError(f"model {model_id} is in the schedule but was not loaded")
+            value = self.forecasters[model_id].forecast(
+                block.open_time, features.x, features.ready
+            )
+        return Forecast(self.tasks, value, np.full(n, index, dtype=np.int64))
+
+    @staticmethod
+    def _model_index(state: EngineState, open_time: int) -> int:
+        index = -1
+        for k, activation in enumerate(state.schedule):
+            if activation.effective_from <= open_time:
+                index = k
+        return index
+
+    @staticmethod
+    def _split_at_activations(state: EngineState, block: BarBlock) -> list[BarBlock]:
+        times = block.open_time
+        cuts = {int(np.searchsorted(times, a.effective_from)) for a in state.schedule}
+        edges = sorted({0, len(times)} | {c for c in cuts if 0 < c < len(times)})
+        return [block.rows(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+    def _check_forward(self, state: EngineState, block: BarBlock) -> None:
+        if block.n_symbols != self.n_symbols:
+            raise InvariantError(
+                f"the block has {block.n_symbols} symbols, the engine {self.n_symbols}"
+            )
+        if state.opened or int(block.open_time[0]) <= state.last_open:
+            raise InvariantError(
+                f"bar {int(block.open_time[0])} does not follow bar {state.last_open}"
+            )
+
+
+def state_to_arrays(state: EngineState) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the state as named arrays, for the journal; `state_from_arrays` reads them back."""
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        "engine.clock": np.array([state.last_open, int(state.opened)], dtype=np.int64),
+        "engine.effective_from": np.array(
+            [a.effective_from for a in state.schedule], dtype=np.int64
+        ),
+        "engine.model_id": np.array([a.model_id for a in state.schedule], dtype="S64"),
+    }
+    arrays.update({f"features.{k}": v for k, v in state.features.arrays.items()})
+    arrays.update({f"book.{k}": v for k, v in to_arrays(state.book).items()})
+    return arrays
+
+
+def state_from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> EngineState:
+    """Rebuild the state that `state_to_arrays` took apart."""
+    part = {
+        prefix: {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + ".")}
+        for prefix in ("engine", "features", "book")
+    }
+    last_open, opened = part["engine"]["clock"].tolist()
+    schedule = tuple(
+        Activation(int(t), m.decode())
+        for t, m in zip(
+            part["engine"]["effective_from"].tolist(),
+            part["engine"]["model_id"].tolist(),
+            strict=True,
+        )
+    )
+    return EngineState(
+        FeatureState(dict(part["features"])),
+        from_arrays(part["book"]),
+        schedule,
+        int(last_open),
+        opened=bool(opened),
+    )

@@ -1,0 +1,98 @@
+"""The feature pipeline: which features a run has, the state they carry, and advancing it.
+
+Rules: `advance` is pure: it copies the state and never changes its input. Any way of cutting the
+history into blocks gives the same features, bit for bit. Features of the cross-section are left out
+where there is one symbol, and the hour of the day where a bar lasts a day: `names` has those that
+are in. Must not know what the features are used for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import BarBlock, FeatureBlock
+from bot.config.sections import Features
+from bot.errors import DataError
+from bot.features.carried import N_SUMS, RECENT, Candles, Carried
+from bot.features.catalogue import bars_needed, choose_features
+from bot.features.kernels import advance_features
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureState:
+    """All that features carry from bar to bar: the arrays of `carried.Carried`, by name.
+
+    Their shapes follow from the settings and the number of symbols; each is C-contiguous.
+    """
+
+    arrays: dict[str, npt.NDArray[Any]]
+
+
+class FeaturePipeline:
+    """Make features of bars, in blocks of any length.
+
+    Attributes:
+        names: the features in force, F of them, in the order of the settings.
+        n_symbols: S.
+        warmup_bars: the bar of a symbol, counted from 1, at which its row is first ready.
+
+    Raises:
+        ConfigError: `features.names` has an unknown name, or none that says anything.
+    """
+
+    def __init__(self, config: Features, symbols: Sequence[str], interval_ms: int) -> None:
+        chosen = choose_features(config.names, len(symbols), interval_ms)
+        self.names = tuple(feature.name.lower() for feature in chosen)
+        self.n_symbols = len(symbols)
+        self.warmup_bars = max(bars_needed(feature, config) for feature in chosen)
+        self._config = config
+        self._columns = np.array(chosen, dtype=np.int64)
+        self._windows = np.array([config.medium_window, config.long_window], dtype=np.int64)
+
+    def initial(self) -> FeatureState:
+        """Return the state before the first bar."""
+        c, n_symbols = self._config, self.n_symbols
+        carried = Carried(
+            seen=np.zeros(n_symbols, dtype=np.int64),
+            recent=np.full((n_symbols, RECENT), np.nan),
+            short=np.full((n_symbols, c.window, 4), np.nan),
+            averages=np.zeros((n_symbols, 3, 2)),
+            returns=np.zeros((n_symbols, max(c.long_window, c.correlation_window))),
+            cross=np.zeros((n_symbols, c.correlation_window)),
+            sums=np.zeros((n_symbols, N_SUMS, 2)),
+        )
+        return FeatureState(carried._asdict())
+
+    def advance(self, state: FeatureState, block: BarBlock) -> tuple[FeatureState, FeatureBlock]:
+        """Return the state after the block, and the block's features.
+
+        Rows that are not ready are NaN throughout.
+
+        Raises:
+            DataError: the block has another number of symbols than the pipeline.
+        """
+        if block.n_symbols != self.n_symbols:
+            raise DataError(
+                f"a block of {block.n_symbols} symbols came to features of {self.n_symbols}; "
+                "give every block the symbols of market.symbols, missing bars as not valid"
+            )
+        carried = Carried(**{name: array.copy() for name, array in state.arrays.items()})
+        x = np.empty((len(block), self.n_symbols, len(self.names)))
+        ready = np.empty((len(block), self.n_symbols), dtype=np.bool_)
+        advance_features(carried, _candles(block), self._windows, self._columns, x, ready)
+        return FeatureState(carried._asdict()), FeatureBlock(x, ready)
+
+
+def _candles(block: BarBlock) -> Candles:
+    """Return the arrays in the one layout that the kernel is compiled for."""
+    return Candles(
+        **{
+            name: np.require(getattr(block, name), requirements=["C", "W"])
+            for name in Candles._fields
+        }
+    )

@@ -1,0 +1,145 @@
+"""Labelled rows, their digest, and their chronological split.
+
+Owns `Dataset`. Rules: a row is one symbol at one bar; NaN in y means that the label is not known.
+Knows nothing of where rows come from, and never shuffles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from bot.blocks import F64, I64, Bool, Task
+from bot.errors import DataError
+from bot.model.tasks import is_classified
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """N labelled rows; several rows (symbols) may share a bar.
+
+    Attributes:
+        x: float64[N, F], finite.
+        y: float64[N, K] in the targets' own units, NaN where unlabelled; a direction is 0 or 1.
+        bar: int64[N], index of the row's bar on the grid.
+        symbol: int64[N], index of the row's symbol.
+        tasks: what the K columns of y are.
+        due: int64[N], index of the bar at which the last of the row's labels is known; by default
+            the bar plus the longest horizon. Give it where horizons leave out bars out of session.
+
+    Raises:
+        DataError: shapes disagree, a feature is not finite, a label is infinite, or a direction is
+            neither 0 nor 1.
+    """
+
+    x: F64
+    y: F64
+    bar: I64
+    symbol: I64
+    tasks: tuple[Task, ...]
+    due: I64 | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.x)
+        if self.x.ndim != 2 or self.y.shape != (n, len(self.tasks)) or not self.tasks:
+            raise DataError(
+                f"rows of a model: x is {self.x.shape} and y {self.y.shape} for "
+                f"{len(self.tasks)} tasks; expected [N, F] and [N, tasks]"
+            )
+        for name in ("bar", "symbol", "due"):
+            column = getattr(self, name)
+            if column is not None and column.shape != (n,):
+                raise DataError(f"rows of a model: {name} is {column.shape}, expected ({n},)")
+        if len(set(self.tasks)) != len(self.tasks):
+            raise DataError("rows of a model: a task stands there twice; name each once")
+        if not np.isfinite(self.x).all():
+            row, column = np.argwhere(~np.isfinite(self.x))[0]
+            raise DataError(
+                f"rows of a model: feature {column} of row {row} (bar {self.bar[row]}) is not "
+                "finite; leave out rows that are not ready"
+            )
+        for k, task in enumerate(self.tasks):
+            label = self.y[:, k]
+            wrong = np.isinf(label)
+            if is_classified(task):
+                wrong = ~np.isnan(label) & (label != 0.0) & (label != 1.0)
+            if wrong.any():
+                row = int(np.flatnonzero(wrong)[0])
+                raise DataError(
+                    f"rows of a model: label {task.name} of row {row} (bar {self.bar[row]}) is "
+                    f"{label[row]}; expected {'0, 1' if is_classified(task) else 'a number'} or NaN"
+                )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def n_features(self) -> int:
+        """Return F."""
+        return int(self.x.shape[1])
+
+    @property
+    def horizon(self) -> int:
+        """Return the longest horizon of the tasks, in bars."""
+        return max(task.horizon for task in self.tasks)
+
+    def rows(self, chosen: Bool) -> Self:
+        """Return the rows where bool[N] `chosen` holds, in the same order."""
+        due = None if self.due is None else self.due[chosen]
+        return type(self)(
+            self.x[chosen], self.y[chosen], self.bar[chosen], self.symbol[chosen], self.tasks, due
+        )
+
+    def digest(self) -> str:
+        """Return the SHA-256 (hex) of tasks, shapes and arrays in little-endian order.
+
+        Every NaN counts as the same; the order of rows matters, because training depends on it.
+        """
+        head = {"tasks": [task.name for task in self.tasks], "shape": list(self.x.shape)}
+        sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+        y = np.where(np.isnan(self.y), np.nan, self.y)
+        for array, code in ((self.x, "<f8"), (y, "<f8"), (self.bar, "<i8"), (self.symbol, "<i8")):
+            sha.update(np.ascontiguousarray(array, dtype=code).data)
+        if self.due is not None:
+            sha.update(np.ascontiguousarray(self.due, dtype="<i8").data)
+        return sha.hexdigest()
+
+
+def split_chronological(
+    dataset: Dataset, validation_fraction: float, embargo_bars: int
+) -> tuple[Dataset, Dataset]:
+    """Split into rows to train on and later rows to validate on, with an embargo between.
+
+    The last `validation_fraction` of the distinct bars validates. Rows within max(embargo, horizon)
+    bars before the first of them, and any whose label is only due inside it, are dropped, so that
+    no training label overlaps a validation bar (purging and embargo: López de Prado 2018, ch. 7).
+    The far side, after validation, needs no cut of its own: the dataset holds only labels that were
+    known at the bar of the training, so it ends at least a horizon before the first bar that the
+    model will decide on.
+
+    Returns:
+        (train, validation), rows in their given order.
+
+    Raises:
+        DataError: one of the two has no rows.
+    """
+    bars = np.unique(dataset.bar)
+    held = max(1, round(len(bars) * validation_fraction))
+    if len(bars) <= held:
+        raise DataError(
+            f"training: {len(bars)} bars cannot be split into two parts; train on a longer window"
+        )
+    first = int(bars[-held])
+    gap = max(embargo_bars, dataset.horizon)
+    due = dataset.bar + dataset.horizon if dataset.due is None else dataset.due
+    train = dataset.rows((dataset.bar < first - gap) & (due < first))
+    if len(train) == 0:
+        raise DataError(
+            f"training: no rows are left before an embargo of {gap} bars; train on a longer window "
+            "or lower training.embargo_bars or training.validation_fraction"
+        )
+    return train, dataset.rows(dataset.bar >= first)

@@ -1,0 +1,1 @@
+"""From forecast to ledger: conviction, rules, book, the broker's kernel, ledger."""

@@ -1,0 +1,131 @@
+"""The book: everything about the account that is carried from one bar to the next.
+
+Rules: what is not in the book is forgotten at the end of a bar; money is in the quote currency,
+quantities are in the base currency. The kernel changes a book in place, `run_bars` a copy of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import F64, I64
+from bot.errors import JournalError
+
+ACCOUNT = np.dtype(
+    [
+        ("cash", "<f8"),
+        ("equity", "<f8"),  # at the last close
+        ("peak_equity", "<f8"),  # highest of all closes
+        ("day_start_equity", "<f8"),  # at the last close of the day before
+        ("day", "<i8"),  # days since 1970 of the last closed bar, -1 before the first
+        ("halted", "<i8"),  # a Halt
+        ("open_time", "<i8"),  # of the last bar begun, -1 before the first
+        ("opened", "<i8"),  # 1 between a bar's open and its close
+        # of the bar begun last
+        ("bar_fees", "<f8"),
+        ("bar_spread", "<f8"),
+        ("bar_slippage", "<f8"),
+        ("bar_funding", "<f8"),  # positive when paid
+        ("bar_funding_unknown", "<i8"),  # positions whose funding rate was not known
+        # since the start
+        ("fees", "<f8"),
+        ("spread", "<f8"),
+        ("slippage", "<f8"),
+        ("funding", "<f8"),
+        ("funding_unknown", "<i8"),
+        ("turnover", "<f8"),
+        ("fills", "<i8"),
+        ("bars", "<i8"),  # closed
+    ]
+)
+"""The account's record."""
+
+Account = npt.NDArray[np.void]
+
+
+class Book(NamedTuple):
+    """The state of the broker.
+
+    Attributes:
+        account: one row of dtype ACCOUNT.
+        quantity: float64[S], held.
+        mark: float64[S], the last valid close, NaN before the first.
+        weight: float64[S], what the last filled order aimed at.
+        pending: float64[S], signed quantity ordered and not yet filled, 0 for none.
+        pending_weight: float64[S], the weight that the pending order aims at.
+        pending_reason: int64[S], its FillReason.
+        pending_since: int64[S], open time of the bar at whose close it was decided.
+    """
+
+    account: Account
+    quantity: F64
+    mark: F64
+    weight: F64
+    pending: F64
+    pending_weight: F64
+    pending_reason: I64
+    pending_since: I64
+
+    @property
+    def n_symbols(self) -> int:
+        """Return S."""
+        return len(self.quantity)
+
+
+def new_book(n_symbols: int, capital: float) -> Book:
+    """Return the book of an account that holds nothing but `capital` in cash.
+
+    >>> float(new_book(2, 1000.0).account["equity"][0])
+    1000.0
+    """
+    account = np.zeros(1, dtype=ACCOUNT)
+    for name in ("cash", "equity", "peak_equity", "day_start_equity"):
+        account[name] = capital
+    account["day"] = account["open_time"] = -1
+    return Book(
+        account=account,
+        quantity=np.zeros(n_symbols),
+        mark=np.full(n_symbols, np.nan),
+        weight=np.zeros(n_symbols),
+        pending=np.zeros(n_symbols),
+        pending_weight=np.zeros(n_symbols),
+        pending_reason=np.zeros(n_symbols, dtype=np.int64),
+        pending_since=np.zeros(n_symbols, dtype=np.int64),
+    )
+
+
+def copy_book(book: Book) -> Book:
+    """Return a book that shares no memory with the given one."""
+    return Book._make(array.copy() for array in book)
+
+
+def to_arrays(book: Book) -> dict[str, npt.NDArray[Any]]:
+    """Return copies of the book's arrays by name, for the journal."""
+    return copy_book(book)._asdict()
+
+
+def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Book:
+    """Return the book that `to_arrays` took apart.
+
+    Raises:
+        JournalError: an array is missing, foreign, or of another type or length.
+    """
+    if set(arrays) != set(Book._fields):
+        raise JournalError(
+            f"the book has the arrays {sorted(arrays)}, expected {sorted(Book._fields)}; the "
+            "journal was written by another version of the bot: start a new run"
+        )
+    like = new_book(len(arrays["quantity"]), 0.0)
+    for name, expected in like._asdict().items():
+        given = arrays[name]
+        if given.dtype != expected.dtype or given.shape != expected.shape:
+            raise JournalError(
+                f"the book's {name} is {given.dtype}{list(given.shape)}, expected "
+                f"{expected.dtype}{list(expected.shape)}; the journal is damaged or of another "
+                "version of the bot: start a new run"
+            )
+    return Book(**{name: np.array(arrays[name]) for name in Book._fields})

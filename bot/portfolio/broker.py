@@ -1,0 +1,71 @@
+"""The broker: takes an account through bars, one live or thousands in a backtest.
+
+Rules: the book carries all state, so that any partition of the bars, and OPEN then CLOSE instead
+of BOTH, gives the same bits. `run_bars` is pure: it changes a copy of the book.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.blocks import F64, BarBlock
+from bot.errors import InvariantError
+from bot.portfolio.book import Book, copy_book
+from bot.portfolio.kernel import run
+from bot.portfolio.market import market_of
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase, Trace, blank_trace
+
+
+def run_bars(  # noqa: PLR0917
+    book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64, phase: Phase
+) -> tuple[Book, Trace]:
+    """Take the account through the bars: funding and fills at each open, decisions at each close.
+
+    Args:
+        book: the account before; it is not changed.
+        rules: what trading obeys, of the book's symbols.
+        bars: n bars of S symbols, after those already done.
+        signal: float64[n, S], NaN where there is none; not read by Phase.OPEN.
+        volatility: float64[n, S], predicted; read by proportional sizing only.
+        phase: the opens, the closes, or both; an OPEN is of one bar, and its CLOSE follows.
+
+    Returns:
+        The account after, and what happened.
+
+    Raises:
+        InvariantError: a bar would be booked twice or out of order, or shapes do not fit.
+    """
+    _check_order(book, bars, phase)
+    _check_shapes(book, rules, bars, signal, volatility)
+    n, n_symbols = bars.close.shape
+    after = copy_book(book)
+    trace = blank_trace(phase, n, n_symbols)
+    room = np.empty(n_symbols), np.empty(n_symbols, dtype=np.bool_)
+    count = run(after, rules, market_of(bars, signal, volatility), trace, *room)
+    return after, trace._replace(fills=trace.fills[:count].copy())
+
+
+def _check_order(book: Book, bars: BarBlock, phase: Phase) -> None:
+    account = book.account[0]
+    opened, last, n = bool(account["opened"]), int(account["open_time"]), len(bars)
+    if phase == Phase.CLOSE:
+        if not opened or n != 1 or int(bars.open_time[0]) != last:
+            raise InvariantError(
+                f"a close must be of the one bar that is open ({last if opened else 'none is'}), "
+                f"not of {bars.open_time[:3].tolist()}"
+            )
+    elif opened or (n and int(bars.open_time[0]) <= last) or (phase == Phase.OPEN and n != 1):
+        raise InvariantError(
+            f"a bar must be begun once, after the last one was closed; last begun {last}"
+            f"{' and still open' if opened else ''}, given {bars.open_time[:3].tolist()}"
+        )
+
+
+def _check_shapes(book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64) -> None:
+    shape = (len(bars), book.n_symbols)
+    found = (bars.close.shape, signal.shape, volatility.shape, (len(bars), len(rules.taker_fee)))
+    if any(each != shape for each in found):
+        raise InvariantError(
+            f"bars, signal, volatility and rules must be of {shape} bars and symbols, are {found}"
+        )

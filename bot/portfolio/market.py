@@ -1,0 +1,57 @@
+"""What the broker reads of a block of bars, and what it is told to act on.
+
+Rules: one memory layout, C-ordered and writable, for which the kernel is compiled once.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import F64, I64, BarBlock, Bool
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+class Market(NamedTuple):
+    """The columns of a BarBlock that the broker reads, with the signal and predicted volatility."""
+
+    open_time: I64
+    open: F64
+    close: F64
+    valid: Bool
+    in_session: Bool
+    tradable: Bool
+    fillable: Bool
+    fill_bid: F64
+    fill_ask: F64
+    funding_rate: F64
+    mark: F64
+    signal: F64
+    volatility: F64
+
+
+def market_of(bars: BarBlock, signal: F64, volatility: F64) -> Market:
+    """Return the broker's columns of a block; signal and volatility are float64[n, S]."""
+    return Market(
+        open_time=_plain(bars.open_time),
+        open=_plain(bars.open),
+        close=_plain(bars.close),
+        valid=_plain(bars.valid),
+        in_session=_plain(bars.in_session),
+        tradable=_plain(bars.tradable),
+        fillable=_plain(bars.fillable),
+        fill_bid=_plain(bars.fill_bid),
+        fill_ask=_plain(bars.fill_ask),
+        funding_rate=_plain(bars.funding_rate),
+        mark=_plain(bars.mark),
+        signal=_plain(signal),
+        volatility=_plain(volatility),
+    )
+
+
+def _plain(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    flags = array.flags
+    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")

@@ -1,0 +1,99 @@
+"""The trace: what a call of the broker did, a row a bar, with the fills.
+
+Rules: a row has the whole bar's costs, also when the bar was opened and closed by two calls; the
+fills are those of the call. `joined` makes one trace of the two calls of a bar.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import F64, FILL, I8, I64
+from bot.errors import InvariantError
+
+
+class Phase(IntEnum):
+    """Which part of its bars a call does."""
+
+    OPEN = 1
+    CLOSE = 2
+    BOTH = 3
+
+
+class Trace(NamedTuple):
+    """What happened, n bars of S symbols.
+
+    Attributes:
+        phase: a Phase; after OPEN alone a row shows the bar so far, at the marks of the last close.
+        cash, equity: float64[n], at the end of the bar.
+        fees, spread, slippage, funding: float64[n], of the bar, positive when paid.
+        funding_unknown: int64[n], positions held whose funding rate was due and not known.
+        quantity: float64[n, S], held at the end of the bar.
+        weight: float64[n, S], the target decided, NaN where nothing was.
+        order: float64[n, S], the signed quantity ordered at this close, 0 for none.
+        refusal: int8[n, S], a Refusal.
+        fills: of dtype FILL, in the order of bars and then of symbols.
+    """
+
+    phase: int
+    cash: F64
+    equity: F64
+    fees: F64
+    spread: F64
+    slippage: F64
+    funding: F64
+    funding_unknown: I64
+    quantity: F64
+    weight: F64
+    order: F64
+    refusal: I8
+    fills: npt.NDArray[np.void]
+
+    @property
+    def n_bars(self) -> int:
+        """Return n."""
+        return len(self.cash)
+
+
+def blank_trace(phase: Phase, n: int, n_symbols: int) -> Trace:
+    """Return a trace to be written; its fills have room for one a bar and symbol."""
+    shape = (n, n_symbols)
+    row = np.empty((6, n))
+    return Trace(
+        phase=int(phase),
+        cash=row[0],
+        equity=row[1],
+        fees=row[2],
+        spread=row[3],
+        slippage=row[4],
+        funding=row[5],
+        funding_unknown=np.empty(n, dtype=np.int64),
+        quantity=np.empty(shape),
+        weight=np.full(shape, np.nan),
+        order=np.zeros(shape),
+        refusal=np.zeros(shape, dtype=np.int8),
+        fills=np.empty(n * n_symbols, dtype=FILL),
+    )
+
+
+def joined(opened: Trace, closed: Trace) -> Trace:
+    """Return the one trace of bars that were opened by one call and closed by the next.
+
+    Raises:
+        InvariantError: the traces are not of the two phases of one bar.
+    """
+    phases = (opened.phase, closed.phase)
+    if phases != (Phase.OPEN, Phase.CLOSE) or not opened.n_bars == closed.n_bars == 1:
+        raise InvariantError(
+            "an open and a close of one bar can be joined; given were phases "
+            f"{phases} of {opened.n_bars} and {closed.n_bars} bars"
+        )
+    return closed._replace(
+        phase=int(Phase.BOTH),
+        refusal=np.where(closed.refusal != 0, closed.refusal, opened.refusal),
+        fills=np.concatenate([opened.fills, closed.fills]),
+    )

@@ -1,0 +1,147 @@
+"""What a report is made from: one run as arrays, filled by whoever can read a journal.
+
+Rules: n bars in the order of `bars`, S symbols, K tasks; amounts are in the quote currency, per bar
+(not cumulative), and positive where the run paid. Must not read files or compute results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import F64, I64, BarBlock, Forecast
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """A model of the run's schedule.
+
+    Attributes:
+        model_id: its name in the registry.
+        due_ms: open time of the bar at whose close its training was due; later bars were unknown.
+        effective_from_ms: open time of the first bar it decided on.
+        rows: labelled rows it was trained on.
+        train_from_ms, train_to_ms: open times of its first and last training row, inclusive.
+        variance_scale: mean of (target / forecast)² of the volatility head over its training rows,
+            which turns a forecast deviation into a forecast variance; NaN where not recorded.
+        metrics: what training reported, by name.
+    """
+
+    model_id: str
+    due_ms: int
+    effective_from_ms: int
+    rows: int
+    train_from_ms: int
+    train_to_ms: int
+    variance_scale: float = float("nan")
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """Everything that a report needs of one run.
+
+    Attributes:
+        name: the run's name.
+        symbols, venues: of length S.
+        interval, interval_ms: the bar's length, as named and in ms.
+        periods_per_year: bars a year by the calendar.
+        initial_capital: equity before the first bar.
+        fill: where orders decided at a close are filled.
+        taker_fee: float64[S], fraction of the notional.
+        half_spread_bps, slippage_bps: what a fill costs beside the fee.
+        bars: the run's bars, those before the start included.
+        start_index: first bar that counts.
+        equity, cash: float64[n], at the bar's close.
+        fees, funding, spread, slippage: float64[n], paid in the bar.
+        quantity: float64[n, S], held at the bar's close (base currency).
+        weights, signal: float64[n, S]; the targeted fraction of equity, and the conviction.
+        fills: structured FILL array, oldest first.
+        fill_reasons: names of the codes in `fills["reason"]`.
+        forecast: out-of-sample forecasts, or None.
+        labels: float64[n, S, K] in the order of `forecast.tasks`, NaN where not known.
+        models: the schedule, in the order that `forecast.model` counts.
+        refusals: decisions refused, by reason.
+        funding_unknown: bars whose funding was due and not known, by symbol.
+        facts: what else is printed as it is (seconds, hashes, paths).
+    """
+
+    name: str
+    symbols: tuple[str, ...]
+    venues: tuple[str, ...]
+    interval: str
+    interval_ms: int
+    periods_per_year: float
+    initial_capital: float
+    fill: Literal["next_open", "next_close"]
+    taker_fee: F64
+    half_spread_bps: float
+    slippage_bps: float
+    bars: BarBlock
+    start_index: int
+    equity: F64
+    cash: F64
+    fees: F64
+    funding: F64
+    spread: F64
+    slippage: F64
+    quantity: F64
+    weights: F64
+    signal: F64
+    fills: npt.NDArray[np.void]
+    fill_reasons: Mapping[int, str]
+    forecast: Forecast | None
+    labels: F64 | None
+    models: tuple[ModelInfo, ...] = ()
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    funding_unknown: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def open_time(self) -> I64:
+        """Return int64[n], ms UTC."""
+        return self.bars.open_time
+
+    @property
+    def n_symbols(self) -> int:
+        """Return S."""
+        return len(self.symbols)
+
+    @cached_property
+    def price(self) -> F64:
+        """Return float64[n, S], the last known close; NaN before a symbol's first bar."""
+        return carried(np.where(self.bars.valid, self.bars.close, np.nan))
+
+    def equity_before(self, index: int) -> float:
+        """Return the equity at the close before bar `index`."""
+        return float(self.equity[index - 1]) if index > 0 else self.initial_capital
+
+    def quantity_before(self, start: int) -> F64:
+        """Return float64[n - start, S], the quantity held when each bar from `start` on opened."""
+        before = np.zeros_like(self.quantity)
+        before[1:] = self.quantity[:-1]
+        return before[start:]
+
+    def first_model_index(self) -> int | None:
+        """Return the first bar from the start on with a model in force, or None."""
+        if self.forecast is None:
+            return None
+        at = np.flatnonzero(self.forecast.model[self.start_index :] >= 0)
+        return int(at[0]) + self.start_index if len(at) else None
+
+
+def carried(values: F64) -> F64:
+    """Return float64[n, S] with each NaN replaced by the value last known in its column.
+
+    >>> carried(np.array([[np.nan], [1.0], [np.nan]])).ravel().tolist()
+    [nan, 1.0, 1.0]
+    """
+    rows = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
+    last = np.maximum.accumulate(rows, axis=0)
+    taken = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    return np.where(last >= 0, taken, np.nan)

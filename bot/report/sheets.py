@@ -1,0 +1,182 @@
+"""A summary laid out in sheets: rows of text, the same for the terminal and for the page.
+
+Owns which tables there are and what stands in them; the forms are in `wording.py`, the looks in
+`tables.py` and `report.html`. Must not compute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bot.report import wording as w
+from bot.report.skill import NONE_SHOWN, SHOWN, WORSE
+from bot.report.summary import Summary
+
+Tone = Literal["", "good", "bad", "doubt"]
+
+_VERDICT_TONES: dict[str, Tone] = {SHOWN: "good", WORSE: "bad", NONE_SHOWN: "doubt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells of text; the tone colours the last one, `strong` is a total, `ends` closes a group."""
+
+    cells: tuple[str, ...]
+    tone: Tone = ""
+    strong: bool = False
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: a key to find it by, a title, columns (numbers stand right), rows and a note."""
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    numbers: frozenset[int]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+
+def sheets(summary: Summary) -> list[Sheet]:
+    """Return the tables of a run in reading order; those without rows are left out."""
+    every = [
+        facts_sheet(summary),
+        symbols_sheet(summary),
+        metrics_sheet(summary),
+        costs_sheet(summary),
+        targets_sheet(summary),
+        skill_sheet(summary),
+        models_sheet(summary),
+    ]
+    return [sheet for sheet in every if sheet.rows]
+
+
+def facts_sheet(summary: Summary) -> Sheet:
+    """Return what was run."""
+    rows = tuple(
+        Row((name.replace("_", " "), w.fact(value))) for name, value in summary["facts"].items()
+    )
+    return Sheet("facts", f"Run {summary['name']}", ("", ""), frozenset(), rows)
+
+
+def symbols_sheet(summary: Summary) -> Sheet:
+    """Return a row a symbol; columns that are zero for every symbol may be left out."""
+    symbols = summary["symbols"]
+    optional = ("missing", "funding", "funding_unknown")
+    shown = [c for c in w.SYMBOLS if c[0] not in optional or any(row[c[0]] for row in symbols)]
+    columns = ("symbol", *(label for _, label, _ in shown))
+    rows = tuple(
+        Row((row["symbol"], *(w.written(row[key], form) for key, _, form in shown)))
+        for row in symbols
+    )
+    return Sheet("symbols", "Symbols", columns, _from(1, columns), rows)
+
+
+def metrics_sheet(summary: Summary) -> Sheet:
+    """Return the metrics of the run and of buy and hold; those from the first model on where it
+    came after the run's start."""
+    run, later, held = summary["metrics"], summary["since_first_model"], summary["buy_and_hold"]
+    sources = [("run", run), ("buy and hold", held)]
+    if later is not None and later["bars"] != run["bars"]:
+        sources.insert(1, ("since first model", later))
+    columns = ("", *(name for name, _ in sources))
+    rows = tuple(
+        Row((label, *(w.written(source.get(key), form) for _, source in sources)))
+        for key, label, form in w.METRICS
+    )
+    return Sheet("metrics", "Metrics, net of costs", columns, _from(1, columns), rows)
+
+
+def costs_sheet(summary: Summary) -> Sheet:
+    """Return the way from gross to net profit."""
+    capital = summary["facts"]["initial_capital"]
+    rows = []
+    for key, label in w.COSTS:
+        total = key in ("gross", "net")
+        value = summary["costs"][key] if total else 0.0 - summary["costs"][key]
+        cells = (label, w.amount(value), w.percent(value / capital))
+        rows.append(Row(cells, strong=total, ends=key in ("gross", "funding")))
+    columns = ("", "amount", "of capital")
+    return Sheet("costs", "From gross to net", columns, _from(1, columns), tuple(rows))
+
+
+def targets_sheet(summary: Summary) -> Sheet:
+    """Return each target with a tick or a cross."""
+    rows = []
+    for target in summary["targets"]:
+        met = target["met"]
+        tick, tone = _TICKS[met]
+        rows.append(Row((target["label"], w.bound(target), w.target_value(target), tick), tone))
+    columns = ("", "target", "value", "met")
+    return Sheet("targets", "Targets", columns, frozenset({1, 2}), tuple(rows), w.TARGETS_NOTE)
+
+
+_TICKS: dict[bool | None, tuple[str, Tone]] = {
+    True: ("✓", "good"),
+    False: ("✗", "bad"),
+    None: (w.DASH, ""),
+}
+
+
+def skill_sheet(summary: Summary) -> Sheet:
+    """Return each head's measures against its baseline, with their intervals."""
+    columns = ("head", "measure", "value", "95 % interval", "model", "baseline", "verdict")
+    rows: list[Row] = []
+    notes = []
+    for task, head in summary["skill"].items():
+        notes.append(f"{task}: against {head['baseline']}; {head['rows']:,} rows.")
+        rows.extend(_skill_rows(task, head))
+    note = "\n".join(notes)
+    return Sheet(
+        "skill",
+        "Skill of each head, out of sample",
+        columns,
+        frozenset(range(2, 6)),
+        tuple(rows),
+        note,
+    )
+
+
+def _skill_rows(task: str, head: dict[str, Any]) -> list[Row]:
+    rows = []
+    for i, (name, measure) in enumerate(head["measures"].items()):
+        form = w.SCORE_FORMS.get(name, w.small)
+        cells = (
+            "" if i else task,
+            w.MEASURES[name],
+            w.written(measure["value"], w.skill_value(measure["null"])),
+            w.span(measure),
+            w.written(measure.get("score"), form),
+            w.written(measure.get("baseline_score"), form),
+            measure["verdict"],
+        )
+        last = i == len(head["measures"]) - 1
+        rows.append(Row(cells, _VERDICT_TONES.get(measure["verdict"], ""), ends=last))
+    return rows
+
+
+def models_sheet(summary: Summary) -> Sheet:
+    """Return the models in the order in which they took effect."""
+    models = summary["models"]
+    columns = ("model", "due", "effective from", "rows", "trained on", "metrics")
+    rows = tuple(
+        Row(
+            (
+                model["model_id"],
+                w.short_time(model["due"]),
+                w.short_time(model["effective_from"]),
+                w.count(model["rows"]),
+                f"{model['train_from'][:10]} – {model['train_to'][:10]}",
+                w.fact(model["metrics"]),
+            )
+        )
+        for model in models
+    )
+    return Sheet("models", f"Models ({len(models)})", columns, frozenset({3}), rows)
+
+
+def _from(first: int, columns: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(range(first, len(columns)))

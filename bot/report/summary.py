@@ -1,0 +1,146 @@
+"""A run's results as one JSON-able mapping: what `--json` prints and the tables and the page show.
+
+Rules: values are numbers, strings, booleans, lists, mappings and None; times are ISO 8601 in UTC.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypedDict
+
+import numpy as np
+
+from bot.config.sections import Report
+from bot.report.activity import cost_waterfall, elapsed_ms, run_metrics, symbol_rows
+from bot.report.buy_and_hold import buy_and_hold
+from bot.report.inputs import ModelInfo, RunData
+from bot.report.metrics import Figures, equity_metrics
+from bot.report.skill import skill
+
+TARGETS = (
+    ("sharpe_ratio", "Sharpe ratio", ">", 1.0),
+    ("sortino_ratio", "Sortino ratio", ">", 1.5),
+    ("max_drawdown", "Maximum drawdown", "<", 0.20),
+    ("win_rate", "Win rate", ">", 0.50),
+    ("profit_factor", "Profit factor", ">", 1.5),
+)
+"""What a report is read against: figure, label, side and bound. Read, never enforced."""
+
+
+class Summary(TypedDict):
+    """The results of a run.
+
+    `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
+    `costs` goes from gross to net; `skill` is by task; `symbols` and `models` are rows of tables.
+    """
+
+    name: str
+    facts: dict[str, Any]
+    metrics: Figures
+    since_first_model: Figures | None
+    costs: dict[str, float]
+    buy_and_hold: Figures
+    skill: dict[str, dict[str, Any]]
+    symbols: list[dict[str, Any]]
+    models: list[dict[str, Any]]
+    targets: list[dict[str, Any]]
+
+
+def build(run: RunData, config: Report) -> Summary:
+    """Return the results of the run, judged from its start on."""
+    start = run.start_index
+    metrics = run_metrics(run, start, config.trials)
+    first = run.first_model_index()
+    held = equity_metrics(
+        buy_and_hold(run, start),
+        run.equity_before(start),
+        run.periods_per_year,
+        elapsed_ms(run, start),
+    )
+    return {
+        "name": run.name,
+        "facts": run_facts(run),
+        "metrics": metrics,
+        "since_first_model": None if first is None else run_metrics(run, first, config.trials),
+        "costs": cost_waterfall(run, start),
+        "buy_and_hold": held,
+        "skill": skill(run, config.bootstrap_samples),
+        "symbols": symbol_rows(run, start),
+        "models": [_model_row(model) for model in run.models],
+        "targets": targets(metrics),
+    }
+
+
+def run_facts(run: RunData) -> dict[str, Any]:
+    """Return what was run: span, market, counts, and the facts handed in."""
+    reasons = run.fills["reason"]
+    first = run.first_model_index()
+    return {
+        "symbols": list(run.symbols),
+        "venues": sorted(set(run.venues)),
+        "interval": run.interval,
+        "from": iso_time(int(run.open_time[run.start_index])),
+        "to": iso_time(int(run.open_time[-1])),
+        "bars": len(run.equity) - run.start_index,
+        "bars_before_start": run.start_index,
+        "first_model_at": None if first is None else iso_time(int(run.open_time[first])),
+        "models": len(run.models),
+        "periods_per_year": run.periods_per_year,
+        "initial_capital": run.initial_capital,
+        "final_equity": float(run.equity[-1]),
+        "fill": run.fill,
+        "fills_by_reason": {
+            name: int(np.count_nonzero(reasons == code))
+            for code, name in run.fill_reasons.items()
+            if np.any(reasons == code)
+        },
+        "refusals": {k: int(v) for k, v in run.refusals.items()},
+        "funding_unknown": {k: int(v) for k, v in run.funding_unknown.items() if v},
+        **{k: _plain(v) for k, v in run.facts.items()},
+    }
+
+
+def targets(metrics: Figures) -> list[dict[str, Any]]:
+    """Return each target with its value and whether it is met; None where there is no value.
+
+    >>> targets({"sharpe_ratio": 1.2})[0]["met"], targets({})[0]["met"]
+    (True, None)
+    """
+    rows = []
+    for name, label, side, bound in TARGETS:
+        value = metrics.get(name)
+        met = None if value is None else (value > bound if side == ">" else value < bound)
+        rows.append(
+            {"name": name, "label": label, "side": side, "bound": bound, "value": value, "met": met}
+        )
+    return rows
+
+
+def iso_time(time_ms: int) -> str:
+    """Return a UTC time as text.
+
+    >>> iso_time(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return f"{np.datetime64(time_ms, 'ms').astype('datetime64[s]')}Z"
+
+
+def _model_row(model: ModelInfo) -> dict[str, Any]:
+    return {
+        "model_id": model.model_id,
+        "due": iso_time(model.due_ms),
+        "effective_from": iso_time(model.effective_from_ms),
+        "rows": model.rows,
+        "train_from": iso_time(model.train_from_ms),
+        "train_to": iso_time(model.train_to_ms),
+        "metrics": {k: _plain(v) for k, v in model.metrics.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return the value as JSON knows it, None for a number that is not finite."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

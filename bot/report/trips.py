@@ -1,0 +1,137 @@
+"""Who earned what: profit of each symbol bar by bar, and of each round trip.
+
+A round trip of a symbol goes from flat or a flip to flat or a flip, as seen at the closes. Its
+profit is net of its fees, its spread and slippage (they are inside the price) and the funding paid
+while it was open; a position still open at the end is no trip. Where a bar closes one trip and
+opens the next, the price splits at the fill and the fee by the quantities closed and opened.
+
+Rules: positions are marked at the last known close. The profits of all symbols and bars sum to the
+change of equity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.blocks import F64, I64
+from bot.report.inputs import RunData
+
+
+@dataclass(frozen=True, slots=True)
+class Profit:
+    """Net profit float64[m, S] of each bar from a start on, in the quote currency, in its parts.
+
+    `leaving` belongs to the position held when the bar opened, `entering` to a new one that the bar
+    opened; where the sign stays, all is `leaving`. `funding` float64[m, S] is inside `leaving`, and
+    `fees` float64[m, S] inside both.
+    """
+
+    leaving: F64
+    entering: F64
+    fees: F64
+    funding: F64
+
+    @property
+    def total(self) -> F64:
+        """Return float64[m, S], the net profit."""
+        return self.leaving + self.entering
+
+
+@dataclass(frozen=True, slots=True)
+class Trips:
+    """Closed round trips: symbol, first and last bar (absolute), net profit, and profit as a
+    fraction of the equity before the first bar."""
+
+    symbol: I64
+    first: I64
+    last: I64
+    profit: F64
+    fraction: F64
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+
+def profits(run: RunData, start: int) -> Profit:
+    """Return the profit of each symbol in each bar from `start` on."""
+    price = run.price[start:]
+    before = carried_in(run.price, start)
+    held, now = run.quantity_before(start), run.quantity[start:]
+    traded, fees = _fills_by_bar(run, start)
+    filled_at = np.where(np.isnan(traded), price, traded)
+    flipped = np.sign(held) != np.sign(now)
+
+    old = _marked(held, before, filled_at)
+    new = _marked(now, filled_at, price)
+    size = np.abs(held) + np.abs(now)
+    share = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
+    funding = _funding_by_symbol(run, start)
+    entering = np.where(flipped, new - fees * share, 0.0)
+    return Profit(old + new - fees - funding - entering, entering, fees, funding)
+
+
+def carried_in(price: F64, start: int) -> F64:
+    """Return float64[n - start, S], the last known close when each bar from `start` on opened."""
+    first = price[start - 1 : start] if start > 0 else np.full((1, price.shape[1]), np.nan)
+    return np.concatenate((first, price[start:-1]))
+
+
+def round_trips(run: RunData, start: int, profit: Profit) -> Trips:
+    """Return the closed round trips entered at bar `start` or later, symbol by symbol."""
+    side = np.sign(run.quantity[start:])
+    side_before = np.sign(run.quantity_before(start))
+    capital = np.concatenate(([run.equity_before(start)], run.equity[start:-1]))
+    parts = [(s, *_entries_and_exits(side_before[:, s], side[:, s])) for s in range(run.n_symbols)]
+    through = np.cumsum(profit.leaving, axis=0)
+    symbol = np.concatenate([np.full(len(entries), s) for s, entries, _ in parts])
+    first = np.concatenate([entries for _, entries, _ in parts])
+    last = np.concatenate([exits for _, _, exits in parts])
+    earned = profit.entering[first, symbol] + through[last, symbol] - through[first, symbol]
+    return Trips(symbol, first + start, last + start, earned, earned / capital[first])
+
+
+def _entries_and_exits(before: F64, after: F64) -> tuple[I64, I64]:
+    """Return the first and last bar of each closed trip, from the sides around each bar."""
+    changed = before != after
+    entries = np.flatnonzero(changed & (after != 0.0))
+    exits = np.flatnonzero(changed & (before != 0.0))
+    if len(exits) and (len(entries) == 0 or exits[0] <= entries[0]):
+        exits = exits[1:]  # the position was there before the start
+    return entries[: len(exits)], exits
+
+
+def _marked(quantity: F64, start: F64, end: F64) -> F64:
+    """Return what a quantity earns between two prices; nothing where there is no quantity."""
+    move = np.where(quantity != 0.0, end - start, 0.0)
+    return quantity * move
+
+
+def _fills_by_bar(run: RunData, start: int) -> tuple[F64, F64]:
+    """Return float64[m, S]: mean price of the bar's fills (NaN without one), and their fees."""
+    m, n_symbols = len(run.equity) - start, run.n_symbols
+    fills = run.fills
+    bar = np.searchsorted(run.open_time, fills["open_time"]) - start
+    ours = bar >= 0
+    cell = (bar * n_symbols + fills["symbol"])[ours]
+    size = np.abs(fills["quantity"][ours])
+
+    def summed(values: F64) -> F64:
+        total: F64 = np.bincount(cell, weights=values, minlength=m * n_symbols).astype(np.float64)
+        return total.reshape(m, n_symbols)
+
+    quantity = summed(size)
+    notional = summed(size * fills["price"][ours])
+    price = np.divide(notional, quantity, out=np.full((m, n_symbols), np.nan), where=quantity > 0.0)
+    return price, summed(fills["fee"][ours])
+
+
+def _funding_by_symbol(run: RunData, start: int) -> F64:
+    """Return float64[m, S], funding paid, as the ledger books it: on what was held when the bar
+    opened, at the mark price where known, else at the open. Nothing where the run paid none."""
+    bars = run.bars
+    price = np.where(np.isnan(bars.mark), bars.open, bars.mark)[start:]
+    held = run.quantity_before(start)
+    paid = np.nan_to_num(held * price * bars.funding_rate[start:])
+    return np.where(run.funding[start:, None] != 0.0, paid, 0.0)

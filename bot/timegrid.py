@@ -1,0 +1,76 @@
+"""Interval arithmetic on the bar grid: names of intervals, gaps, and cutting blocks.
+
+Rules: all times are int64 ms UTC and open times of bars. Knows no clock and no calendar library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from bot.blocks import I64, BarBlock
+from bot.errors import DataError
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+INTERVAL_MS = {
+    "1m": MINUTE_MS,
+    "5m": 5 * MINUTE_MS,
+    "15m": 15 * MINUTE_MS,
+    "1h": HOUR_MS,
+    "1d": DAY_MS,
+}
+"""The intervals the bot knows, by the name used in files and settings."""
+
+
+def floor_to_interval(time_ms: int, interval_ms: int) -> int:
+    """Return the open time of the bar that contains `time_ms`.
+
+    >>> floor_to_interval(3_600_001, HOUR_MS)
+    3600000
+    """
+    return time_ms - time_ms % interval_ms
+
+
+def gaps(open_time: I64, interval_ms: int) -> list[tuple[int, int]]:
+    """Return (first missing open time, number of missing bars) of each gap.
+
+    >>> gaps(np.array([0, 3_600_000, 14_400_000]), HOUR_MS)
+    [(7200000, 2)]
+    """
+    steps = np.diff(open_time)
+    return [
+        (int(open_time[i]) + interval_ms, int(steps[i] // interval_ms) - 1)
+        for i in np.flatnonzero(steps > interval_ms)
+    ]
+
+
+def cut(
+    blocks: Iterable[BarBlock], max_bars: int, ends: Iterable[int] = ()
+) -> Iterator[BarBlock]:
+    """Cut blocks to at most `max_bars` bars, and after each bar whose open time is in `ends`.
+
+    Raises:
+        DataError: the open times do not increase from one bar to the next.
+    """
+    stops = set(ends)
+    last: int | None = None
+    for block in blocks:
+        times = block.open_time
+        if len(times) == 0:
+            continue
+        if (last is not None and times[0] <= last) or np.any(np.diff(times) <= 0):
+            raise DataError(
+                f"bars must move forward in time; near open time {int(times[0])} they do not"
+            )
+        last = int(times[-1])
+        start = 0
+        marks = [i + 1 for i, t in enumerate(times.tolist()) if t in stops] if stops else []
+        for stop in [*marks, len(times)]:
+            while start < stop:
+                end = min(start + max_bars, stop)
+                yield block.rows(start, end)
+                start = end

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.adapters.funding_files import Funding, due_between, on_bars, read_funding, write_funding
+from bot.errors import DataError
+from bot.timegrid import DAY_MS, HOUR_MS
+
+
+def funding_at(hours: list[int]) -> Funding:
+    return Funding(np.array(hours, np.int64) * HOUR_MS, 1e-4 * (1 + np.arange(len(hours))))
+
+
+def unknown_hours(known: Funding | None, first: int, stop: int) -> list[int]:
+    due = due_between(known, first * HOUR_MS, stop * HOUR_MS)
+    assert np.all(np.diff(due.time) > 0)
+    return (due.time[np.isnan(due.rate)] // HOUR_MS).tolist()
+
+
+@pytest.mark.parametrize(
+    ("hours", "missing"),
+    [
+        ([0, 8, 16, 24], []),
+        ([0, 8, 24, 32], [16]),
+        ([0, 8, 16, 32, 56, 64, 72], [24, 40, 48]),
+        ([0, 8, 16, 17, 18, 19, 20], []),
+        ([0, 1, 2, 3, 11, 19, 27], []),
+        ([0, 1, 2, 3, 6, 7, 8, 9], [4, 5]),
+        ([0, 4, 8, 16, 20, 24], [12]),
+        ([0, 24], [8, 16]),
+    ],
+)
+def test_holes_follow_the_schedule_around_them(hours: list[int], missing: list[int]) -> None:
+    assert unknown_hours(funding_at(hours), hours[0], hours[-1] + 1) == missing
+
+
+def test_outside_the_file_funding_is_due_every_eight_hours() -> None:
+    assert unknown_hours(funding_at([16, 24]), 3, 43) == [8, 32, 40]
+    assert unknown_hours(None, 3, 24) == [8, 16]
+    assert unknown_hours(None, 0, 0) == []
+
+
+def test_known_rates_stay_where_the_contract_was_not_traded() -> None:
+    due = due_between(funding_at([0, 8, 16]), 100 * HOUR_MS, 100 * HOUR_MS)
+    assert due.time.tolist() == [0, 8 * HOUR_MS, 16 * HOUR_MS]
+
+
+@given(
+    st.lists(st.integers(0, 400), unique=True, max_size=60).map(sorted),
+    st.sampled_from([HOUR_MS, 15 * 60_000, DAY_MS]),
+    st.integers(1, 50),
+)
+def test_bars_sum_what_falls_into_them(hours: list[int], step: int, rows: int) -> None:
+    funding = funding_at(hours)
+    grid = np.arange(5 * DAY_MS, 15 * DAY_MS, step)
+    expected = [
+        sum(r for t, r in zip(funding.time, funding.rate, strict=True) if o <= t < o + step)
+        for o in grid.tolist()
+    ]
+    np.testing.assert_allclose(on_bars(funding, grid, step), expected, rtol=1e-15)
+    parts = [on_bars(funding, grid[i : i + rows], step) for i in range(0, len(grid), rows)]
+    assert np.array_equal(np.concatenate(parts), on_bars(funding, grid, step))
+
+
+def test_a_part_that_is_not_known_makes_the_bar_unknown() -> None:
+    due = due_between(funding_at([8, 16]), 0, 48 * HOUR_MS)
+    rates = on_bars(due, np.array([0, 1, 2]) * DAY_MS, DAY_MS)
+    assert np.isnan(rates).tolist() == [True, True, False]
+    assert rates[2] == 0.0
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_file_is_read_back(tmp_path: Path, suffix: str) -> None:
+    funding = funding_at([0, 8, 16])
+    path = tmp_path / f"x_linear_A_funding{suffix}"
+    write_funding(path, Funding(funding.time + 1_700_006_400_000, funding.rate))
+    again = read_funding(path)
+    assert (again.time - 1_700_006_400_000).tolist() == funding.time.tolist()
+    assert again.rate.tolist() == funding.rate.tolist()
+
+
+@pytest.mark.parametrize(
+    ("times", "rates", "message"),
+    [
+        ([1, 1], [0.0, 0.0], "row 2: .* does not come after"),
+        ([2, 1], [0.0, 0.0], "row 2: .* does not come after"),
+        ([1, 2], [0.0, np.nan], "row 2: the rate is nan"),
+        ([1, 2], [5.0, 0.0], "row 1: the rate is 5.0"),
+    ],
+)
+def test_faults_are_named(
+    tmp_path: Path, times: list[int], rates: list[float], message: str
+) -> None:
+    path = tmp_path / "x_linear_A_funding.parquet"
+    pd.DataFrame({"timestamp": times, "funding_rate": rates}).to_parquet(path)
+    with pytest.raises(DataError, match=message):
+        read_funding(path)
+
+
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x_linear_A_funding.parquet"
+    path.write_text("nothing")
+    with pytest.raises(DataError, match="not a readable funding file"):
+        read_funding(path)
+    pd.DataFrame({"timestamp": [1]}).to_parquet(path)
+    with pytest.raises(DataError, match="no column funding_rate"):
+        read_funding(path)

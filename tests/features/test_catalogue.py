@@ -1,0 +1,62 @@
+"""Which features a run has, and how many bars each needs."""
+
+from __future__ import annotations
+
+import doctest
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from bot.blocks import BarBlock
+from bot.config.sections import Features
+from bot.errors import ConfigError
+from bot.features import Feature, FeaturePipeline, catalogue, targets
+from bot.features.catalogue import bars_needed, choose_features
+from bot.timegrid import DAY_MS, HOUR_MS
+
+ALL = Features().names
+
+
+def test_the_default_settings_name_every_feature_in_order() -> None:
+    assert tuple(feature.name.lower() for feature in Feature) == ALL
+    assert choose_features(ALL, 2, HOUR_MS) == tuple(Feature)
+
+
+def test_an_unknown_name_is_refused_with_the_key_and_close_names() -> None:
+    with pytest.raises(ConfigError, match=r"features\.names.*'volatilty'.*volatility"):
+        choose_features(["volatilty"], 1, HOUR_MS)
+    with pytest.raises(ConfigError, match=r"'zzz'; choose from return_1"):
+        choose_features(["zzz"], 1, HOUR_MS)
+
+
+def test_what_says_nothing_is_left_out() -> None:
+    alone = FeaturePipeline(Features(), ["A"], HOUR_MS)
+    assert set(ALL) - set(alone.names) == {"cross_correlation", "cross_return"}
+    daily = FeaturePipeline(Features(), ["A", "B"], DAY_MS)
+    assert set(ALL) - set(daily.names) == {"hour_sin", "hour_cos"}
+    with pytest.raises(ConfigError, match=r"none of cross_return says anything"):
+        choose_features(["cross_return"], 1, HOUR_MS)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_feature_is_first_ready_when_its_window_is_full(
+    name: str, random_market: Callable[..., BarBlock]
+) -> None:
+    config = Features(
+        names=(name,), window=12, medium_window=15, long_window=22, correlation_window=30
+    )
+    pipeline = FeaturePipeline(config, ["A", "B"], HOUR_MS)
+    block = random_market(40, 2, seed=3)
+    block.volume[:] = 1.0 + np.arange(40)[:, None] % 3
+    ready = pipeline.advance(pipeline.initial(), block)[1].ready
+    needed = bars_needed(Feature[name.upper()], config)
+    assert pipeline.warmup_bars == needed
+    assert not ready[: needed - 1].any()
+    assert ready[needed - 1 :].all()
+
+
+@pytest.mark.parametrize("module", [catalogue, targets])
+def test_the_examples_of_the_docstrings_hold(module: object) -> None:
+    result = doctest.testmod(module)  # type: ignore[arg-type]
+    assert result.attempted > 0
+    assert result.failed == 0

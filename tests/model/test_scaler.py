@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from bot.config.sections import Model, Training
+from bot.errors import DataError
+from bot.model.dataset import Dataset, split_chronological
+from bot.model.scaler import CLIP, Scaler
+from bot.model.train import train
+
+MakeDataset = Callable[..., Dataset]
+
+
+def test_columns_come_out_standard_and_directions_untouched(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    scaler = Scaler.fit(dataset)
+    z, t = scaler.features(dataset.x), scaler.targets(dataset.y)
+    assert z.dtype == t.dtype == np.float32
+    np.testing.assert_allclose(z.mean(axis=0), 0.0, atol=1e-5)
+    np.testing.assert_allclose(z.std(axis=0), 1.0, atol=1e-5)
+    regressions = [0, 2, 3]
+    np.testing.assert_allclose(np.nanmean(t[:, regressions], axis=0), 0.0, atol=1e-5)
+    np.testing.assert_allclose(np.nanstd(t[:, regressions], axis=0), 1.0, atol=1e-5)
+    np.testing.assert_array_equal(t[:, 1], dataset.y[:, 1].astype(np.float32))
+    np.testing.assert_array_equal(np.isnan(t), np.isnan(dataset.y))
+
+
+def test_constant_columns_keep_their_scale_and_outliers_are_cut(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    x = dataset.x.copy()
+    x[:, 0] = 0.1  # its mean is off by a rounding, its deviation is not exactly 0
+    x[:, 1] = 0.0
+    scaler = Scaler.fit(replace(dataset, x=x))
+    assert scaler.feature_std[:2].tolist() == [1.0, 1.0]
+    far = np.full((1, x.shape[1]), 1e9)
+    assert (scaler.features(far) == CLIP).all()
+    assert (scaler.features(-far) == -CLIP).all()
+
+
+def test_a_task_without_labels_is_named(make_dataset: MakeDataset) -> None:
+    dataset = make_dataset()
+    y = dataset.y.copy()
+    y[:, 3] = np.nan
+    with pytest.raises(DataError, match="volume_5"):
+        Scaler.fit(replace(dataset, y=y))
+
+
+def test_validation_rows_never_reach_the_scaler(
+    make_dataset: MakeDataset, settings: tuple[Model, Training]
+) -> None:
+    model, training = settings
+    dataset = make_dataset()
+    fitted, held = split_chronological(dataset, training.validation_fraction, 0)
+    later = dataset.bar > fitted.bar.max()  # validation and embargo
+    assert later.sum() > len(held)
+    poisoned = replace(
+        dataset,
+        x=np.where(later[:, None], 1e6, dataset.x),
+        y=np.where(later[:, None] & np.array([True, False, True, True]), 1e3, dataset.y),
+    )
+    honest, other = (train(d, model, training, seed=2) for d in (dataset, poisoned))
+    for name in ("feature_mean", "feature_std", "target_mean", "target_std"):
+        np.testing.assert_array_equal(getattr(honest.scaler, name), getattr(other.scaler, name))
+    assert honest.baselines == other.baselines
+    assert honest.history[0].train == other.history[0].train
+    assert honest.history[0].validation != other.history[0].validation
