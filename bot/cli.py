@@ -51,7 +51,9 @@ def backtest(
     start: Annotated[
         str | None, typer.Option("--from", help="First day or UTC time that is traded.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")
+    ] = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
     sets: SetOption = None,
     run_dir: Annotated[str | None, typer.Option(help="The run's folder; new by default.")] = None,
@@ -98,7 +100,9 @@ def report(run: RunArgument, as_json: JsonOption = False) -> None:
 def export(
     run: RunArgument,
     symbol: Annotated[str, typer.Option(help="The symbol whose rows are wanted.")],
-    out: Annotated[str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")
+    ] = None,
 ) -> None:
     """Export a symbol's rows: date, price, signal, position, position_return, capital."""
     from bot.app.exporting import export_rows
@@ -115,7 +119,9 @@ def fetch(
     data: DataOption = None,
     symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
     start: Annotated[str, typer.Option("--from", help="First day or UTC time.")] = "",
-    end: Annotated[str | None, typer.Option("--to", help="Last day, inclusive; now by default.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Last day, inclusive; now by default.")
+    ] = None,
     sets: SetOption = None,
 ) -> None:
     """Download candles, funding, mark prices and instruments; resumes where it was."""
@@ -136,7 +142,9 @@ def fetch(
 
 
 @app.command("data")
-def list_data(data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def list_data(
+    data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
     """List the candle files there are, with their span and gaps."""
     settings = load_config(config, [f"data.root={data}"] if data else [])
     from bot.app.data_listing import listing_rows, listing_table
@@ -149,7 +157,9 @@ def list_data(data: DataOption = None, config: ConfigOption = None, as_json: Jso
 
 
 @config_app.command("show")
-def config_show(config: ConfigOption = None, sets: SetOption = None, as_json: JsonOption = False) -> None:
+def config_show(
+    config: ConfigOption = None, sets: SetOption = None, as_json: JsonOption = False
+) -> None:
     """Print the settings in force."""
     settings = load_config(config, sets or [])
     print(json.dumps(flatten(settings), indent=1) if as_json else to_toml(settings), end="")
@@ -188,7 +198,12 @@ def _console() -> Console:
 def _progress(title: str, *, quiet: bool) -> Iterator[Any]:
     """Give a callback (done, total) that draws a bar on stderr."""
     console = Console(stderr=True, quiet=quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -197,9 +197,7 @@ class Engine:
             model_id = state.schedule[index].model_id
             if model_id not in self.forecasters:
                 raise ModelError(f"model {model_id} is in the schedule but was not loaded")
-            value = self.forecasters[model_id].forecast(
-                block.open_time, features.x, features.ready
-            )
+            value = self.forecasters[model_id].forecast(block.open_time, features.x, features.ready)
         return Forecast(self.tasks, value, np.full(n, index, dtype=np.int64))
 
     @staticmethod

@@ -29,6 +29,26 @@ EVENTS: dict[str, frozenset[str]] = {
     "training_skipped": frozenset({"due", "rows", "reason"}),
     "model_trained": frozenset({"model_id", "due", "rows", "seconds", "best_epoch"}),
     "model_activated": frozenset({"model_id", "effective_from"}),
+    "run_resumed": frozenset({"run_dir", "last_bar", "opened"}),
+    "run_stopped": frozenset({"bars", "reason"}),
+    "backfilled": frozenset({"bars", "first", "last"}),
+    "gap_filled": frozenset({"bars", "first", "last", "reason"}),
+    "training_started": frozenset({"due"}),
+    "training_failed": frozenset({"due", "failures", "reason"}),
+    "connected": frozenset({"session", "symbols"}),
+    "disconnected": frozenset({"reason", "symbols"}),
+    "bad_frame": frozenset({"count", "sample"}),
+    "exchange_unreachable": frozenset({"reason", "retry_s"}),
+    "bar_opened": frozenset({"bar", "fills", "not_fillable", "lag_ms"}),
+    "bar_closed": frozenset({"bar", "equity", "cash", "model_id", "tradable", "missing", "lag_ms",
+                             "step_ms", "commit_ms"}),
+    "decision": frozenset({"bar", "symbol", "close", "forecast", "signal", "target", "order",
+                           "refusal", "position", "model_id"}),
+    "fill": frozenset({"bar", "symbol", "quantity", "price", "fee", "spread", "slippage", "reason"}),
+    "funding": frozenset({"bar", "paid"}),
+    "risk": frozenset({"bar", "halt", "equity"}),
+    "feed": frozenset({"duplicates", "revisions", "reordered", "late"}),
+    "heartbeat": frozenset({"last_bar", "equity", "lag_ms", "memory_mb", "connection"}),
     "error": frozenset({"kind", "message"}),
 }
 
@@ -38,7 +58,9 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 def _check_event(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     name = event["event"]
     if name not in EVENTS:
-        raise InvariantError(f"the log event '{name}' is not in the schema; add it to bot.log.EVENTS")
+        raise InvariantError(
+            f"the log event '{name}' is not in the schema; add it to bot.log.EVENTS"
+        )
     lacking = EVENTS[name] - event.keys()
     if lacking:
         raise InvariantError(f"the log event '{name}' lacks {sorted(lacking)}")

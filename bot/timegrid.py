@@ -48,9 +48,7 @@ def gaps(open_time: I64, interval_ms: int) -> list[tuple[int, int]]:
     ]
 
 
-def cut(
-    blocks: Iterable[BarBlock], max_bars: int, ends: Iterable[int] = ()
-) -> Iterator[BarBlock]:
+def cut(blocks: Iterable[BarBlock], max_bars: int, ends: Iterable[int] = ()) -> Iterator[BarBlock]:
     """Cut blocks to at most `max_bars` bars, and after each bar whose open time is in `ends`.
 
     Raises:

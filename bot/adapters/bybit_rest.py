@@ -1,14 +1,13 @@
 """Bybit's public market data by REST, through pybit: candles, mark prices, funding, instruments.
 
-Owns paging, retries and the shape of answers. Rules: a request never spans more rows than an answer
-can hold, so that it does not matter which end a truncated answer keeps; the candle that is still
-open is never handed out; an answer that is not what was asked for is an error, not a gap. Clock,
-sleep and dice are handed in. Must not write files.
+Owns paging and retries. Rules: a request never spans more rows than an answer can hold, so that it
+does not matter which end a truncated answer keeps; the candle that is still open is never handed
+out; an answer that is not what was asked for is an error, not a gap. Clock, sleep and dice are
+handed in. Must not write files.
 """
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bot.adapters.candles import COLUMNS, Candles
+from bot.adapters.bybit_answers import (
+    field,
+    instrument_of,
+    number,
+    page_of_candles,
+    result_of,
+    rows_of,
+    text,
+)
+from bot.adapters.candles import Candles
 from bot.adapters.funding_files import Funding
 from bot.adapters.retry import Backoff, Limiter, judge
 from bot.errors import ConfigError, ExchangeError
@@ -123,17 +131,25 @@ class BybitRest:
             ExchangeError: as every method here: it is out of reach, refuses, or answers nonsense.
         """
         nanoseconds = self._ask("get_server_time").get("timeNano")
-        return int(_number(nanoseconds, "timeNano") // 1_000_000)
+        return int(number(nanoseconds, "timeNano") // 1_000_000)
 
     def kline_pages(
-        self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
+        self,
+        venue: str,
+        symbol: str,
+        interval: str,
+        start_ms: int,
+        end_ms: int,
+        *,
+        now_ms: int | None = None,
     ) -> Iterator[Candles]:
         """Yield the closed candles that open in start..end, inclusive, oldest page first.
 
         Each candle is asked for exactly once; a page may be empty, for the symbol may be younger.
+        Closed is what ended by `now_ms`; without it the exchange is asked its time.
         """
         query = _candle_query(venue, symbol, interval)
-        yield from self._pages("get_kline", 7, query, start_ms, end_ms)
+        yield from self._pages("get_kline", 7, query, start_ms, end_ms, now_ms=now_ms)
 
     def mark_pages(
         self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
@@ -170,8 +186,8 @@ class BybitRest:
         cursors = {""}
         while True:
             result = self._ask("get_instruments_info", **query)
-            for entry in _list(result, "list"):
-                found[_text(entry, "symbol")] = _instrument(entry)
+            for entry in rows_of(result, "list"):
+                found[text(entry, "symbol")] = instrument_of(entry)
             cursor = str(result.get("nextPageCursor") or "")
             if cursor in cursors:
                 return found
@@ -179,17 +195,24 @@ class BybitRest:
             query["cursor"] = cursor
 
     def _pages(
-        self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int
+        self,
+        call: str,
+        columns: int,
+        query: dict[str, Any],
+        start_ms: int,
+        end_ms: int,
+        *,
+        now_ms: int | None = None,
     ) -> Iterator[Candles]:
         step = CODE_MS[query["interval"]]
-        closed_ms = (self.server_time_ms() // step - 1) * step
+        closed_ms = ((self.server_time_ms() if now_ms is None else now_ms) // step - 1) * step
         first = -(-start_ms // step) * step
         last = min(end_ms // step * step, closed_ms)
         where = f"Bybit {query['category']} {query['symbol']}"
         for low in range(first, last + 1, PAGE_ROWS * step):
             high = min(low + (PAGE_ROWS - 1) * step, last)
             result = self._ask(call, **query, start=low, end=high)
-            yield _candles(_list(result, "list"), columns, low, high, where)
+            yield page_of_candles(rows_of(result, "list"), columns, low, high, where)
 
     def _funding_page(self, venue: str, symbol: str, low: int, high: int) -> dict[int, float]:
         result = self._ask(
@@ -201,14 +224,14 @@ class BybitRest:
             limit=FUNDING_ROWS,
         )
         page: dict[int, float] = {}
-        for row in _list(result, "list"):
-            moment = int(_number(_field(row, "fundingRateTimestamp"), "fundingRateTimestamp"))
-            if _text(row, "symbol") != symbol or not low <= moment <= high or moment in page:
+        for row in rows_of(result, "list"):
+            moment = int(number(field(row, "fundingRateTimestamp"), "fundingRateTimestamp"))
+            if text(row, "symbol") != symbol or not low <= moment <= high or moment in page:
                 raise ExchangeError(
                     f"{venue} {symbol}: funding from {low} to {high} was asked for, the answer has "
                     f"{row}; try again later"
                 )
-            page[moment] = _number(_field(row, "fundingRate"), "fundingRate")
+            page[moment] = number(field(row, "fundingRate"), "fundingRate")
         return page
 
     def _ask(self, call: str, **query: Any) -> dict[str, Any]:
@@ -223,7 +246,7 @@ class BybitRest:
             if wait_s > 0.0:
                 self._sleep(wait_s)
             try:
-                return _result(getattr(self._session, call)(**query))
+                return result_of(getattr(self._session, call)(**query))
             except expected as error:
                 verdict = judge(error)
             failures += 1
@@ -248,73 +271,3 @@ def _refusal(call: str, query: dict[str, Any], text: str, failures: int) -> str:
         f", after {failures} tries; check the network and try again later" if failures > 1 else ""
     )
     return f"Bybit {call}{' ' + what if what else ''}: {text}{tried}"
-
-
-def _result(answer: Any) -> dict[str, Any]:
-    result = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(result, dict):
-        raise TypeError(f"got {str(answer)[:80]!r}")
-    return result
-
-
-def _list(result: dict[str, Any], key: str) -> list[Any]:
-    rows = result.get(key)
-    if not isinstance(rows, list):
-        raise ExchangeError(f"Bybit answers without a list of rows ({str(result)[:80]}); try again")
-    return rows
-
-
-def _field(row: Any, key: str) -> Any:
-    if not isinstance(row, dict) or key not in row:
-        raise ExchangeError(
-            f"Bybit answers a row without '{key}' ({str(row)[:80]}); try again later"
-        )
-    return row[key]
-
-
-def _text(row: Any, key: str) -> str:
-    return str(_field(row, key))
-
-
-def _number(value: Any, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise ExchangeError(f"Bybit answers {name} = {value!r}, expected a number; try again later")
-    return number
-
-
-def _candles(rows: list[Any], columns: int, low: int, high: int, where: str) -> Candles:
-    """Return a page of candles, given newest first, as rows oldest first."""
-    if not rows:
-        return Candles.empty()
-    values = np.full((len(rows), len(COLUMNS)), np.nan)
-    times = np.empty(len(rows), np.int64)
-    for i, row in enumerate(reversed(rows)):
-        if not isinstance(row, list) or len(row) < columns:
-            raise ExchangeError(f"{where}: expected rows of {columns} numbers, got {str(row)[:80]}")
-        times[i] = int(_number(row[0], "start"))
-        for k in range(columns - 1):
-            values[i, k] = _number(row[k + 1], COLUMNS[k])
-    if columns == 5:
-        values[:, COLUMNS.index("volume")] = 0.0
-    if times[0] < low or times[-1] > high or np.any(np.diff(times) <= 0):
-        raise ExchangeError(
-            f"{where}: candles from {low} to {high} were asked for, newest first; the answer runs "
-            f"from {times[0]} to {times[-1]} or is not in order; try again later"
-        )
-    return Candles(times, values)
-
-
-def _instrument(entry: Any) -> Instrument:
-    sizes = _field(entry, "lotSizeFilter")
-    step = "qtyStep" if isinstance(sizes, dict) and "qtyStep" in sizes else "basePrecision"
-    quantity_step = _number(_field(sizes, step), step)
-    notional = sizes.get("minNotionalValue") or sizes.get("minOrderAmt") or 0.0  # inverse: none
-    return Instrument(
-        quantity_step=quantity_step,
-        min_quantity=_number(_field(sizes, "minOrderQty"), "minOrderQty"),
-        min_notional=_number(notional, "minNotionalValue"),
-    )

@@ -124,15 +124,17 @@ def _usual(first_ms: int, stop_ms: int) -> I64:
 def _holes(time: I64) -> I64:
     """Return the times that are missing between the known ones.
 
-    The schedule before a step is the shortest of the three steps before it, likewise after it; a
-    step longer than both is a hole, filled at the longer of the two: so a change of the schedule
-    is not taken for one.
+    A step of at most 8 hours that equals one of its neighbours is the schedule's. Any other may be
+    a hole: the schedule around it is the shortest of the three steps on a side, on the side where
+    that is longer, so that a change of the schedule is not taken for a hole.
     """
     steps = np.diff(time)
+    before, after = np.roll(steps, 1), np.roll(steps, -1)
+    suspects = (steps > USUAL_STEP_MS) | ((steps != before) & (steps != after))
     missing: list[int] = []
-    for i in np.flatnonzero(steps > (steps.min() if len(steps) else 0)):
+    for i in np.flatnonzero(suspects):
         sides = [steps[max(0, i - _NEIGHBOURS) : i], steps[i + 1 : i + 1 + _NEIGHBOURS]]
-        usual = max((int(s.min()) for s in sides if len(s)), default=USUAL_STEP_MS)
+        usual = max(int(s.min()) if len(s) else USUAL_STEP_MS for s in sides)
         step = min(usual, USUAL_STEP_MS)
         missing.extend(range(int(time[i]) + step, int(time[i + 1]), step))
     return np.array(missing, dtype=np.int64)

@@ -35,7 +35,9 @@ class Journal:
     def __init__(self, connection: sqlite3.Connection, symbols: Sequence[str]) -> None:
         self._db = connection
         self.symbols = tuple(symbols)
-        row = connection.execute("SELECT link FROM chain ORDER BY open_time DESC LIMIT 1").fetchone()
+        row = connection.execute(
+            "SELECT link FROM chain ORDER BY open_time DESC LIMIT 1"
+        ).fetchone()
         self._link: bytes = row[0] if row else schema.first_link(symbols)
 
     @classmethod
@@ -74,6 +76,34 @@ class Journal:
             db.commit()
         except sqlite3.Error as error:
             raise JournalError(f"{path}: cannot make the journal: {error}") from error
+        return cls(db, symbols)
+
+    @classmethod
+    def open(cls, path: Path, symbols: Sequence[str], tasks: Sequence[Task]) -> Self:
+        """Go on with a journal.
+
+        Raises:
+            JournalError: it is damaged, of another version, or of other symbols or tasks.
+        """
+        try:
+            db = _connect(path, durable=True)
+            meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
+            sound = db.execute("PRAGMA quick_check").fetchone()[0]
+        except sqlite3.Error as error:
+            raise JournalError(f"{path}: cannot be opened ({error}); restore a copy") from error
+        if sound != "ok":
+            raise JournalError(f"{path}: the file is damaged ({sound}); restore a copy")
+        expected = {
+            "journal_version": str(schema.JOURNAL_VERSION),
+            "symbols": "\n".join(symbols),
+            "tasks": "\n".join(task.name for task in tasks),
+        }
+        for key, value in expected.items():
+            if meta.get(key) != value:
+                raise JournalError(
+                    f"{path}: {key} is {meta.get(key)!r}, the settings say {value!r}; start a new "
+                    "run, or set them as they were (config.toml in the run's folder)"
+                )
         return cls(db, symbols)
 
     @contextmanager

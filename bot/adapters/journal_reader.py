@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters import journal_schema as schema
-from bot.blocks import FILL, F64, I64, BarBlock, Task
+from bot.blocks import F64, FILL, I64, BarBlock, Task
 from bot.errors import JournalError
 from bot.portfolio.reasons import FillReason, Refusal
 
@@ -53,11 +53,17 @@ class JournalReader:
         self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
         self._index = {name: s for s, name in enumerate(self.symbols)}
 
-    def bars(self) -> tuple[BarBlock, I64]:
-        """Return all bars as seen, oldest first, and the stored hash of each row int64[n, S]."""
+    def bars(self, until: int | None = None) -> tuple[BarBlock, I64]:
+        """Return bars as seen, oldest first, and the stored hash of each row int64[n, S].
+
+        Args:
+            until: open time of the last bar wanted; all by default.
+        """
         names = (*schema.BAR_VALUES, *schema.BAR_FLAGS)
+        where = "" if until is None else f"WHERE open_time <= {int(until)}"
         rows = self._rows(
-            f"SELECT open_time, symbol, {', '.join(names)}, row_hash FROM bars ORDER BY open_time"
+            f"SELECT open_time, symbol, {', '.join(names)}, row_hash FROM bars {where} "
+            "ORDER BY open_time"
         )
         times, cells = self._grid(rows)
         shape = (len(times), len(self.symbols))
@@ -139,7 +145,9 @@ class JournalReader:
 
     def models(self) -> list[ModelRow]:
         """Return the run's schedule, oldest first."""
-        rows = self._rows("SELECT model_id, effective_from, due, late FROM models ORDER BY position")
+        rows = self._rows(
+            "SELECT model_id, effective_from, due, late FROM models ORDER BY position"
+        )
         return [ModelRow(r[0], r[1], r[2], bool(r[3])) for r in rows]
 
     def links(self) -> tuple[I64, list[bytes]]:
@@ -174,7 +182,9 @@ class JournalReader:
         try:
             return np.array([self._index[row[1]] for row in rows], dtype=np.int64)
         except KeyError as error:
-            raise JournalError(f"{self.path}: unknown symbol {error}; the file is damaged") from None
+            raise JournalError(
+                f"{self.path}: unknown symbol {error}; the file is damaged"
+            ) from None
 
     def _rows(self, query: str) -> list[Any]:
         with self._reading():

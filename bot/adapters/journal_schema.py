@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bot.blocks import FILL, F64, I64, BarBlock, Task
+from bot.blocks import F64, FILL, I64, BarBlock, Task
 
 JOURNAL_VERSION = 1
 

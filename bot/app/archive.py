@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bot.app.training import TrainingRows
 from bot.blocks import I64, BarBlock, FeatureBlock, Task
 from bot.config import Config
 from bot.features.targets import compute_targets
@@ -20,9 +21,7 @@ class Archive:
     def __init__(self, config: Config, tasks: tuple[Task, ...]) -> None:
         self._tasks = tasks
         self._label_window = config.features.window
-        self._window = (
-            config.training.window_bars if config.training.window == "rolling" else None
-        )
+        self._window = config.training.window_bars if config.training.window == "rolling" else None
         self._bars: list[BarBlock] = []
         self._features: list[FeatureBlock] = []
         self._dropped = 0
@@ -37,8 +36,12 @@ class Archive:
         """Return the index, in the run's bars, of the first bar not yet added."""
         return self._dropped + sum(len(block) for block in self._bars)
 
-    def open_time(self, index: int) -> int:
-        """Return the open time of a bar that is still kept."""
+    def training_rows(self, dataset: Dataset) -> TrainingRows:
+        """Return a dataset with the open times of its first and last bar."""
+        first, last = (self._open_time(int(dataset.bar[k])) for k in (0, -1))
+        return TrainingRows(dataset, first, last)
+
+    def _open_time(self, index: int) -> int:
         at = index - self._dropped
         for block in self._bars:
             if at < len(block):

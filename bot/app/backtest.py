@@ -88,9 +88,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     if not 0 <= job.start_index < len(job.bars):
         raise DataError(f"the start lies outside the {len(job.bars)} bars that were read")
     interval_ms = INTERVAL_MS[config.market.interval]
-    pipeline = (
-        None if job.table else FeaturePipeline(config.features, job.symbols, interval_ms)
-    )
+    pipeline = None if job.table else FeaturePipeline(config.features, job.symbols, interval_ms)
     tasks = job.table_tasks if job.table else target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     engine = Engine(
@@ -123,7 +121,11 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
             job.progress(start + len(block), len(job.bars))
     except KeyboardInterrupt:
         interrupted = True
-        job.log.warning("run_interrupted", bars=int(runner.state.book.account["bars"][0]), last_bar=runner.state.last_open)
+        job.log.warning(
+            "run_interrupted",
+            bars=int(runner.state.book.account["bars"][0]),
+            last_bar=runner.state.last_open,
+        )
     finally:
         if pool is not None:
             pool.shutdown()
@@ -225,9 +227,7 @@ def _activate(
         load_forecaster(job, runner.engine, forecasters, done.model_id)
         effective: I64 = job.bars.open_time[planned.index : planned.index + 1]
         runner.activate(Activation(int(effective[0]), done.model_id), planned.due_ms)
-        job.log.info(
-            "model_activated", model_id=done.model_id, effective_from=int(effective[0])
-        )
+        job.log.info("model_activated", model_id=done.model_id, effective_from=int(effective[0]))
 
 
 def load_forecaster(

@@ -58,7 +58,9 @@ def read_market(config: Config) -> Market:
                 f"data.start = '{config.data.start}' (--from) lies behind the last bar that was "
                 f"read; 'bot data --data {config.data.root}' lists what there is"
             )
-    return Market(history.symbols, bars, start, _missing(bars), _unknown(bars.rows(start, len(bars))))
+    return Market(
+        history.symbols, bars, start, _missing(bars), _unknown(bars.rows(start, len(bars)))
+    )
 
 
 def prepare(

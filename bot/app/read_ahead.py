@@ -88,9 +88,7 @@ class ReadAhead:
         while waiting:
             yield self._next(waiting)
 
-    def _next(
-        self, waiting: deque[tuple[int, BarBlock]]
-    ) -> tuple[int, BarBlock, list[Planned]]:
+    def _next(self, waiting: deque[tuple[int, BarBlock]]) -> tuple[int, BarBlock, list[Planned]]:
         start, block = waiting.popleft()
         models = []
         while self._planned and self._planned[0].index < start + len(block):
@@ -111,10 +109,8 @@ class ReadAhead:
         request = TrainingRequest(
             config=self._config,
             features=self._pipeline.names,
-            dataset=dataset,
+            source=self._archive.training_rows(dataset),
             due_ms=due_ms,
-            first_ms=self._archive.open_time(int(dataset.bar[0])),
-            last_ms=self._archive.open_time(int(dataset.bar[-1])),
             config_hash=self._config_hash,
             parent_due_ms=self._parent,
             folder=self._folder,

@@ -33,7 +33,10 @@ class NoRecorder:
 
 
 class GroupRecorder:
-    """Write a backtest to its journal, some thousand bars to a transaction."""
+    """Write a backtest to its journal, some thousand bars to a transaction.
+
+    Without `full` it keeps the bars, fills and ledger: what a report of the money needs.
+    """
 
     def __init__(self, journal: Journal, *, full: bool) -> None:
         self._journal = journal
@@ -44,15 +47,14 @@ class GroupRecorder:
 
     def warmed(self, block: BarBlock, state: EngineState) -> None:
         """Write the bars."""
-        if self._full:
-            self._add(lambda: _discard(self._journal.write_bars(block)), len(block), state)
+        self._add(lambda: _discard(self._journal.write_bars(block)), len(block), state)
 
     def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
         """Write the open of one bar."""
         self._add(lambda: self._journal.write_open(block, trace), 1, state)
 
     def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
-        """Write closed bars: all of it, or the ledger and fills only."""
+        """Write closed bars."""
         for k, result in enumerate(results):
             self._add(
                 self._writer(result, state, opened=opened and k == 0), len(result.bars), state
@@ -72,11 +74,14 @@ class GroupRecorder:
         self._writes.clear()
         self._bars = 0
 
-    def _writer(self, result: StepResult, state: EngineState, *, opened: bool) -> Callable[[], None]:
+    def _writer(
+        self, result: StepResult, state: EngineState, *, opened: bool
+    ) -> Callable[[], None]:
         def write() -> None:
             if self._full:
                 self._journal.write_close(result, state.schedule, opened=opened)
             else:
+                self._journal.write_bars(result.bars)
                 self._journal.write_fills(result.trace.fills)
                 self._journal.write_ledger(result)
 
@@ -92,3 +97,45 @@ class GroupRecorder:
 
 def _discard(_: object) -> None:
     """Take a value that is not needed."""
+
+
+class LiveRecorder:
+    """Write the daemon's life: a transaction for a bar's open and one for its close."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._activations: list[tuple[Activation, int | None, bool]] = []
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Commit bars of the back-fill."""
+        with self._journal.transaction():
+            self._journal.write_bars(block)
+            self._write_state(state)
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Commit the open of one bar."""
+        with self._journal.transaction():
+            self._write_activations()
+            self._journal.write_open(block, trace)
+            self._write_state(state)
+        self._activations.clear()
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Commit closed bars."""
+        with self._journal.transaction():
+            self._write_activations()
+            for k, result in enumerate(results):
+                self._journal.write_close(result, state.schedule, opened=opened and k == 0)
+            self._write_state(state)
+        self._activations.clear()
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Keep an activation for the next commit, which holds the state that knows it."""
+        self._activations.append((activation, due, late))
+
+    def _write_activations(self) -> None:
+        for activation, due, late in self._activations:
+            self._journal.write_activation(activation, due, late=late)
+
+    def _write_state(self, state: EngineState) -> None:
+        self._journal.write_state(state.last_open, state_to_arrays(state))

@@ -14,9 +14,11 @@ import numpy as np
 from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
 from bot.adapters.registry import load_manifest
+from bot.app.forecasters import TABLE_ID
 from bot.app.run_folder import RunFolder, config_of
 from bot.blocks import I64, BarBlock, Forecast
 from bot.config import Config
+from bot.errors import JournalError
 from bot.features.targets import compute_targets
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import ModelInfo, RunData
@@ -40,7 +42,7 @@ def read_run(folder: RunFolder) -> RunData:
 
 def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     times, ledger = reader.ledger()
-    bars, start = _bars(reader, times, config)
+    bars, start = _bars(reader, times)
     n, S = bars.valid.shape
     span = slice(start, start + len(times))
     wide = {name: _spread(column, n, span) for name, column in ledger.items()}
@@ -52,11 +54,8 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     venues = tuple(split_symbol(name, config.market.venue)[0] for name in reader.symbols)
     quantity = np.zeros((n, S))
     quantity[span] = reader.positions(times)
-    made_elsewhere = reader.meta.get("forecasts") is not None
-    labels = (
-        None if made_elsewhere
-        else compute_targets(bars, reader.tasks, config.features.window)[0]
-    )  # fmt: skip
+    judged = config.run.record == "full" and TABLE_ID not in reader.meta
+    labels = compute_targets(bars, reader.tasks, config.features.window)[0] if judged else None
     return RunData(
         name=folder.path.name,
         symbols=reader.symbols,
@@ -77,9 +76,11 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
         signal=decisions["signal"],
         fills=reader.fills(),
         fill_reasons=FILL_REASON,
-        forecast=None if made_elsewhere else Forecast(reader.tasks, value, model),
+        forecast=Forecast(reader.tasks, value, model) if judged else None,
         labels=labels,
-        models=tuple(_model_info(folder.models, row) for row in reader.models() if row.due),
+        models=tuple(
+            _model_info(folder.models, row) for row in reader.models() if row.model_id != TABLE_ID
+        ),
         refusals=_refusals(refusals),
         funding_unknown=_unknown_funding(bars.rows(start, n), reader.symbols),
         facts=_facts(folder, reader, config),
@@ -87,17 +88,15 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     )
 
 
-def _bars(reader: JournalReader, ledger_times: I64, config: Config) -> tuple[BarBlock, int]:
-    """Return the journal's bars and the first that is booked."""
-    if config.run.record == "full":
-        bars, _ = reader.bars()
-        booked = np.searchsorted(bars.open_time, ledger_times)
-        stop = int(booked[-1]) + 1 if len(booked) else 0
-        start = int(booked[0]) if len(booked) else 0
-        return bars.rows(0, stop), start
-    raise_shape = (len(ledger_times), len(reader.symbols))
-    nothing = np.full(raise_shape, np.nan)
-    return BarBlock.of_candles(ledger_times, *[nothing] * 5), 0
+def _bars(reader: JournalReader, ledger_times: I64) -> tuple[BarBlock, int]:
+    """Return the journal's bars up to the last that is booked, and the first that is."""
+    if len(ledger_times) == 0:
+        raise JournalError(
+            f"{reader.path}: no bar was booked before the run ended, so there is nothing to report"
+        )
+    bars, _ = reader.bars()
+    booked = np.searchsorted(bars.open_time, ledger_times)
+    return bars.rows(0, int(booked[-1]) + 1), int(booked[0])
 
 
 def _spread(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
@@ -116,9 +115,7 @@ def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
         train_from_ms=int(manifest["first_ms"]),
         train_to_ms=int(manifest["last_ms"]),
         variance_scale=float(manifest["variance_scale"] or "nan"),
-        metrics={
-            k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)
-        },
+        metrics={k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)},
     )
 
 
@@ -137,10 +134,13 @@ def _facts(folder: RunFolder, reader: JournalReader, config: Config) -> dict[str
         "run_dir": str(folder.path),
         "data": reader.meta.get("data", ""),
         "seed": config.run.seed,
+        "record": config.run.record,
     }
-    for key in ("config_hash", "ledger_sha256", "interrupted", "forecasts", "schedule_of"):
+    for key in ("config_hash", "ledger_sha256", TABLE_ID, "schedule_of"):
         if reader.meta.get(key):
             facts[key] = reader.meta[key]
+    if "interrupted" in reader.meta:
+        facts["interrupted"] = reader.meta["interrupted"] == "1"
     if "seconds" in reader.meta:
         facts["seconds"] = float(reader.meta["seconds"])
     return facts

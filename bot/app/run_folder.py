@@ -71,7 +71,9 @@ def new_run(config: Config, run_dir: str | None, kind: str) -> RunFolder:
         folder.models.mkdir(parents=True, exist_ok=True)
         folder.config.write_text(to_toml(config), encoding="utf-8")
     except OSError as error:
-        raise JournalError(f"{folder.path}: cannot make the run's folder: {error.strerror}") from None
+        raise JournalError(
+            f"{folder.path}: cannot make the run's folder: {error.strerror}"
+        ) from None
     return folder
 
 

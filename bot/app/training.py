@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import resource
 import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -30,15 +31,34 @@ from bot.model.trained import TrainedModel
 
 
 @dataclass(frozen=True)
+class TrainingRows:
+    """The rows of a training, and the open times of the first and last of their bars."""
+
+    dataset: Dataset
+    first_ms: int
+    last_ms: int
+
+    def load(self) -> TrainingRows:
+        """Return them: they are here already."""
+        return self
+
+
+class RowsSource(Protocol):
+    """Where a training's rows come from; a journal is read in the worker, not in the daemon."""
+
+    def load(self) -> TrainingRows:
+        """Return the rows."""
+        ...
+
+
+@dataclass(frozen=True)
 class TrainingRequest:
     """All that a training depends on, and what its manifest says of it."""
 
     config: Config
     features: tuple[str, ...]
-    dataset: Dataset
+    source: RowsSource
     due_ms: int
-    first_ms: int
-    last_ms: int
     config_hash: str
     parent_due_ms: int | None
     folder: Path
@@ -70,24 +90,25 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     started = time.perf_counter()
     config = request.config
     seed = training_seed(config.run.seed, request.due_ms)
-    trained = train(request.dataset, config.model, config.training, seed)
+    rows = request.source.load()
+    trained = train(rows.dataset, config.model, config.training, seed)
     manifest: dict[str, Any] = {
         "features": list(request.features),
         "symbols": list(config.market.symbols),
         "interval": config.market.interval,
         "due_ms": request.due_ms,
-        "rows": len(request.dataset.x),
-        "first_ms": request.first_ms,
-        "last_ms": request.last_ms,
-        "data_sha256": request.dataset.digest(),
+        "rows": len(rows.dataset.x),
+        "first_ms": rows.first_ms,
+        "last_ms": rows.last_ms,
+        "data_sha256": rows.dataset.digest(),
         "config_hash": request.config_hash,
         "parent_due_ms": request.parent_due_ms,
-        "variance_scale": variance_scale(trained, request.dataset),
+        "variance_scale": variance_scale(trained, rows.dataset),
     }
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
         model_id,
-        len(request.dataset.x),
+        len(rows.dataset.x),
         int(trained.metrics["best_epoch"]),
         time.perf_counter() - started,
     )
@@ -112,14 +133,22 @@ class TrainingPool:
 
     def __init__(self, workers: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["bot.app.training", "torch._dynamo"])  # optimisers load it
+        self._context.set_forkserver_preload(
+            ["bot.app.training", "torch._dynamo"]
+        )  # optimisers load it
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="training")
         self._running: set[BaseProcess] = set()
         self._closed = False
 
-    def submit(self, request: TrainingRequest) -> Future[TrainingDone]:
-        """Start a training as soon as a worker is free; it holds a thread that only waits."""
-        return self._threads.submit(self._run, request)
+    def submit(
+        self, request: TrainingRequest, time_limit_s: float | None = None
+    ) -> Future[TrainingDone]:
+        """Start a training as soon as a worker is free; it holds a thread that only waits.
+
+        The future raises ModelError where the worker dies or exceeds its time, and the training's
+        own error where it refuses.
+        """
+        return self._threads.submit(self._run, request, time_limit_s)
 
     def shutdown(self) -> None:
         """Drop what has not started and end what is running."""
@@ -129,7 +158,7 @@ class TrainingPool:
             process.kill()
         self._threads.shutdown(wait=True)
 
-    def _run(self, request: TrainingRequest) -> TrainingDone:
+    def _run(self, request: TrainingRequest, time_limit_s: float | None) -> TrainingDone:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
         process.start()
@@ -138,6 +167,12 @@ class TrainingPool:
             process.kill()
         sender.close()
         try:
+            if not receiver.poll(time_limit_s):
+                process.kill()
+                raise ModelError(
+                    f"the training due at {request.due_ms} took longer than "
+                    f"training.time_limit_s = {time_limit_s:g} and was ended"
+                )
             result = receiver.recv()
         except EOFError:
             process.join()
@@ -157,6 +192,8 @@ class TrainingPool:
 def _work(sender: Connection, request: TrainingRequest) -> None:
     """Train in the worker process; Ctrl-C is the parent's to answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit = request.config.training.memory_limit_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
         sender.send(run_training(request))
     except BotError as error:

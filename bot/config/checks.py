@@ -22,7 +22,13 @@ def check_combinations(config: Config) -> None:
     Raises:
         ConfigError: with every fault found, a line each.
     """
-    faults = [*_market(config), *_features(config), *_model(config), *_trading(config)]
+    faults = [
+        *_market(config),
+        *_features(config),
+        *_model(config),
+        *_trading(config),
+        *_exchange(config),
+    ]
     if faults:
         raise ConfigError("\n".join(faults))
 
@@ -58,12 +64,18 @@ def _model(config: Config) -> list[str]:
         faults.append("targets.kinds: a kind stands there twice; name each once")
     missing = {"return", "direction"} - set(kinds)
     if missing:
-        faults.append(f"targets.kinds: the signal needs {' and '.join(sorted(missing))} too; add it")
+        faults.append(
+            f"targets.kinds: the signal needs {' and '.join(sorted(missing))} too; add it"
+        )
     if config.sizing.method == "proportional" and "volatility" not in kinds:
-        faults.append("sizing.method = 'proportional' needs the volatility head; add it to targets.kinds")
+        faults.append(
+            "sizing.method = 'proportional' needs the volatility head; add it to targets.kinds"
+        )
     for name in config.training.weights:
         if name not in kinds:
-            faults.append(f"training.weights.{name}: there is no such head; targets.kinds has {kinds}")
+            faults.append(
+                f"training.weights.{name}: there is no such head; targets.kinds has {kinds}"
+            )
     if config.training.weights and config.training.weighting != "fixed":
         faults.append("training.weights are for weighting = 'fixed'; remove them or set it")
     if config.training.weights and not any(config.training.weights.get(k, 1.0) for k in kinds):
@@ -84,4 +96,24 @@ def _trading(config: Config) -> list[str]:
         faults.append(
             f"retrain.cron = '{config.retrain.cron}': expected five fields, for example '0 0 1 * *'"
         )
+    return faults
+
+
+def _exchange(config: Config) -> list[str]:
+    faults = []
+    e = config.exchange
+    if e.reconnect_first_s > e.reconnect_longest_s:
+        faults.append(
+            f"exchange.reconnect_first_s = {e.reconnect_first_s:g} is above reconnect_longest_s = "
+            f"{e.reconnect_longest_s:g}; lower it"
+        )
+    if e.close_deadline_s > e.decide_within_s:
+        faults.append(
+            f"exchange.close_deadline_s = {e.close_deadline_s:g} is above decide_within_s = "
+            f"{e.decide_within_s:g}; no late bar could be decided on; lower it"
+        )
+    if e.source == "bybit" and e.speed != 1.0:
+        faults.append(f"exchange.speed = {e.speed:g}: Bybit's time is ours; set source or leave it 1")
+    if bool(e.rest_url) != bool(e.stream_url):
+        faults.append("exchange.rest_url, stream_url: give both or neither")
     return faults

@@ -95,7 +95,9 @@ def load_config(
     for item in sets:
         key, eq, text = item.partition("=")
         if not eq:
-            raise ConfigError(f"--set {item}: expected section.key=value, for example costs.taker_fee=0.001")
+            raise ConfigError(
+                f"--set {item}: expected section.key=value, for example costs.taker_fee=0.001"
+            )
         _put(merged, key.strip(), text.strip(), f"--set {item}")
     try:
         config = Config(**cast(Any, merged))
@@ -187,7 +189,9 @@ def _explain(error: ValidationError) -> str:
         where = ".".join(str(part) for part in item["loc"])
         dotted = ".".join(str(part) for part in item["loc"][:2])
         section, _, key = dotted.partition(".")
-        field = section_types()[section].model_fields.get(key) if section in section_types() else None
+        field = (
+            section_types()[section].model_fields.get(key) if section in section_types() else None
+        )
         hint = f" ({field.description})" if field is not None and field.description else ""
         lines.append(f"{where} = {item['input']!r}: {item['msg']}{hint}")
     return "\n".join(lines)

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Bps = Annotated[float, Field(ge=0.0, le=1000.0)]
 
-TASK_KINDS = ("return", "direction", "volatility", "volume")
+TaskKind = Literal["return", "direction", "volatility", "volume"]
+TASK_KINDS: tuple[TaskKind, ...] = ("return", "direction", "volatility", "volume")
 
 
 class Section(BaseModel):
@@ -32,7 +33,7 @@ class Run(Section):
     )
     record: Literal["full", "ledger"] = Field(
         "full",
-        description="What the journal keeps: everything (can be verified), or ledger and fills.",
+        description="The journal keeps everything (skill, verify), or bars, fills and ledger only.",
     )
 
 
@@ -78,9 +79,13 @@ class Data(Section):
 class Synthetic(Section):
     """The built-in market: a common factor, clustered volatility, a daily rhythm of volume."""
 
-    symbols: int = Field(5, ge=1, le=500, description="Number of symbols, named SYN0USDT, SYN1USDT, …")
+    symbols: int = Field(
+        5, ge=1, le=500, description="Number of symbols, named SYN0USDT, SYN1USDT, …"
+    )
     bars: int = Field(6000, ge=100, le=20_000_000, description="Number of bars.")
-    seed: int = Field(1, ge=0, le=2**31 - 1, description="Seed of the market, apart from the run's.")
+    seed: int = Field(
+        1, ge=0, le=2**31 - 1, description="Seed of the market, apart from the run's."
+    )
     signal_strength: float = Field(
         0.15,
         ge=0.0,
@@ -117,8 +122,10 @@ class Features(Section):
 class Targets(Section):
     """What the model predicts."""
 
-    kinds: tuple[Literal["return", "direction", "volatility", "volume"], ...] = Field(
-        TASK_KINDS, min_length=1, description="Heads of the model; a signal needs return, direction."
+    kinds: tuple[TaskKind, ...] = Field(
+        TASK_KINDS,
+        min_length=1,
+        description="Heads of the model; a signal needs return, direction.",
     )
     horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
         (5,), min_length=1, max_length=1, description="Bars ahead; one horizon in this version."
@@ -157,7 +164,9 @@ class Training(Section):
     embargo_bars: int = Field(
         0, ge=0, le=10_000, description="Bars left out between the parts; at least the horizon is."
     )
-    min_rows: int = Field(2000, ge=10, description="Labelled rows without which nothing is trained.")
+    min_rows: int = Field(
+        2000, ge=10, description="Labelled rows without which nothing is trained."
+    )
     window: Literal["rolling", "expanding"] = Field(
         "rolling", description="Train on the last window_bars bars, or on all."
     )
@@ -174,6 +183,12 @@ class Training(Section):
     )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
     workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")
+    time_limit_s: float = Field(
+        3600.0, gt=0.0, le=1e6, description="Seconds after which the daemon ends a training."
+    )
+    memory_limit_mb: int = Field(
+        4096, ge=512, le=1_000_000, description="Most memory of a training's process, in MiB."
+    )
 
 
 class Retrain(Section):
@@ -187,7 +202,9 @@ class Retrain(Section):
     start: str = Field(
         "2020-01-01", description="UTC date from which 'interval' and 'every_bars' count."
     )
-    every_bars: int = Field(720, ge=1, le=10_000_000, description="Bars of the grid between trainings.")
+    every_bars: int = Field(
+        720, ge=1, le=10_000_000, description="Bars of the grid between trainings."
+    )
     latency_bars: int = Field(
         1, ge=1, le=10_000, description="Bars after the due one at which the new model decides."
     )
@@ -221,7 +238,10 @@ class Sizing(Section):
         0.5, gt=0.0, le=10.0, description="Largest weight that 'proportional' asks for."
     )
     rebalance_band: float = Field(
-        0.05, ge=0.0, le=10.0, description="Move of the weight that is worth a trade ('proportional')."
+        0.05,
+        ge=0.0,
+        le=10.0,
+        description="Move of the weight that is worth a trade ('proportional').",
     )
     allow_short: bool = Field(
         True, description="Shorts, where the venue has them; spot and cash venues have none."
@@ -258,7 +278,9 @@ class Costs(Section):
         le=0.1,
         description="Fraction of the notional; -1: the venue's (0.00055 perpetuals, 0.001 spot).",
     )
-    half_spread_bps: Bps = Field(1.0, description="Half the bid-ask spread where no quote is known.")
+    half_spread_bps: Bps = Field(
+        1.0, description="Half the bid-ask spread where no quote is known."
+    )
     slippage_bps: Bps = Field(1.0, description="Beyond the quote, on every fill.")
     funding: bool = Field(True, description="Charge funding on contracts.")
     reference: bool = Field(
@@ -279,7 +301,9 @@ class Execution(Section):
         0.0, ge=0.0, description="Step of quantities where the instrument's is not known; 0: none."
     )
     min_notional: float = Field(
-        5.0, ge=0.0, description="Smallest order in quote currency where the instrument's is not known."
+        5.0,
+        ge=0.0,
+        description="Smallest order in quote currency where the instrument's is not known.",
     )
 
 
@@ -300,6 +324,12 @@ class Exchange(Section):
         description="Base of the stream, for example ws://127.0.0.1:9000; empty: Bybit's.",
     )
     testnet: bool = Field(False, description="Bybit's testnet, where no URL is given.")
+    speed: float = Field(
+        1.0,
+        gt=0.0,
+        le=1e6,
+        description="Seconds of the exchange's time in one of ours; 1 but for a practice exchange.",
+    )
     requests_per_second: float = Field(
         10.0, gt=0.0, le=100.0, description="Most requests a second; Bybit bars above 120."
     )
@@ -320,16 +350,28 @@ class Exchange(Section):
         300.0, ge=1.0, le=86_400.0, description="Time between looks at the exchange's clock."
     )
     poll_s: float = Field(
-        5.0, ge=0.1, le=3600.0, description="Time between questions for quotes (market.feed = 'poll')."
+        5.0,
+        ge=0.1,
+        le=3600.0,
+        description="Time between questions for quotes (market.feed = 'poll').",
     )
     close_deadline_s: float = Field(
-        5.0, ge=0.0, le=3600.0, description="After a bar's end, the wait before missing candles are asked."
+        5.0,
+        ge=0.0,
+        le=55.0,
+        description="After a bar's end, the wait before missing candles are asked.",
     )
     decide_within_s: float = Field(
-        30.0, gt=0.0, le=3600.0, description="A bar closed later than this after its end is not decided on."
+        30.0,
+        gt=0.0,
+        le=55.0,
+        description="A bar closed later than this after its end is not decided on.",
     )
     quote_timeout_s: float = Field(
-        10.0, gt=0.0, le=3600.0, description="After a decision, the wait for the quotes that fill it."
+        10.0,
+        gt=0.0,
+        le=3600.0,
+        description="After a decision, the wait for the quotes that fill it.",
     )
 
 

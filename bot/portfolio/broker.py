@@ -17,7 +17,7 @@ from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace, blank_trace
 
 
-def run_bars(  # noqa: PLR0917
+def run_bars(
     book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64, phase: Phase
 ) -> tuple[Book, Trace]:
     """Take the account through the bars: funding and fills at each open, decisions at each close.

@@ -6,7 +6,6 @@ not tradable; a new decision replaces the symbol's pending order; every refusal 
 is sequential, never fastmath, never parallel. The whole kernel stands in this one file because
 numba's cache notices a change in a function's own file only: a stale callee would falsify a ledger.
 """
-# ruff: noqa: PLR0917 - kernels take many arrays
 
 from __future__ import annotations
 

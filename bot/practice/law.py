@@ -16,8 +16,6 @@ Far from its first price (a factor of 20) a symbol is pulled back by two varianc
 martingale left alone for millions of bars ends at zero.
 """
 
-# ruff: noqa: PLR0917 - kernels take many arrays
-
 from __future__ import annotations
 
 import math

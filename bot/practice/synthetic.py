@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -34,6 +34,16 @@ def symbol_names(n: int) -> tuple[str, ...]:
     ('SYN0USDT', 'SYN1USDT')
     """
     return tuple(f"SYN{i}USDT" for i in range(n))
+
+
+def column(bars: BarBlock, symbol: int | None) -> BarBlock:
+    """Return the bars of one symbol as views, S = 1; of all symbols for None."""
+    if symbol is None:
+        return bars
+    arrays = {f.name: getattr(bars, f.name) for f in fields(BarBlock)}
+    return BarBlock(
+        **{k: a[:, symbol : symbol + 1] if a.ndim == 2 else a for k, a in arrays.items()}
+    )
 
 
 def synthetic_bars(spec: Synthetic, interval_ms: int, start_ms: int = START_MS) -> BarBlock:
@@ -78,13 +88,19 @@ class SyntheticMarket:
         self._kept = max(4, cache_symbol_bars // (self.chunk_bars * spec.symbols))
         self._chunks: OrderedDict[int, _Chunk] = OrderedDict()
 
-    def block(self, first_bar: int, n: int) -> BarBlock:
-        """Return the bars first_bar .. first_bar+n-1, whatever was asked before.
+    @property
+    def n_bars(self) -> int | None:
+        """Return None: the market never ends."""
+        return None
+
+    def block(self, first_bar: int, n: int, symbol: int | None = None) -> BarBlock:
+        """Return the bars first_bar .. first_bar+n-1 of all symbols, or of the one at an index.
 
         Raises:
             ValueError: the bars begin before bar 0, or there are none.
         """
-        return BarBlock.concat([c.bars.rows(a, b) for c, a, b in self._pieces(first_bar, n)])
+        pieces = self._pieces(first_bar, n)
+        return BarBlock.concat([column(c.bars.rows(a, b), symbol) for c, a, b in pieces])
 
     def blocks(self) -> Iterator[BarBlock]:
         """Yield the spec's bars in blocks that fit in memory, oldest first."""

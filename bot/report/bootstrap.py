@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ Statistic: TypeAlias = Callable[[F64], F64]
 LEVEL = 0.95
 """Coverage of every interval in a report."""
 
+_LEAST_BLOCKS = 4
 _SEED = 20_240_229
 _CHUNK = 4_000_000
 
@@ -39,7 +41,7 @@ class Interval:
 
 
 def interval(sums: F64, statistic: Statistic, min_block: int, samples: int) -> Interval | None:
-    """Return the statistic of all dates and its percentile interval.
+    """Return the statistic of all dates and its interval: the resamples' percentiles, widened for few blocks.
 
     Args:
         sums: float64[dates, q], per date, in the order of time.
@@ -48,7 +50,7 @@ def interval(sums: F64, statistic: Statistic, min_block: int, samples: int) -> I
         samples: resamples.
 
     Returns:
-        None where the statistic itself is not finite. The bounds are None with under two blocks'
+        None where the statistic itself is not finite. The bounds are None with under four blocks'
         worth of dates, or where resamples are not finite.
     """
     n = len(sums)
@@ -60,15 +62,29 @@ def interval(sums: F64, statistic: Statistic, min_block: int, samples: int) -> I
     if not math.isfinite(value):
         return None
     block = max(min_block, math.ceil(n ** (1 / 3)), block_length(influence(sums, statistic)))
-    if n < 2 * block:
+    if n < _LEAST_BLOCKS * block:
         return Interval(value, None, None, block)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = statistic(resampled_sums(sums, block, samples))
     if not np.all(np.isfinite(values)):
         return Interval(value, None, None, block)
     tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(values, [tail, 1.0 - tail])
-    return Interval(value, float(low), float(high), block)
+    wider = widening(n / block)
+    low, high = (value + wider * (float(q) - value) for q in np.quantile(values, [tail, 1 - tail]))
+    return Interval(value, low, high, block)
+
+
+def widening(blocks: float) -> float:
+    """Return by how much an interval from few blocks must grow to keep its coverage.
+
+    Resampling B blocks understates the spread by √((B − 1) / B), and its tails are Student's, here
+    to first order in 1 / (B − 1).
+
+    >>> round(widening(20.0), 3), round(widening(1e9), 3)
+    (1.091, 1.0)
+    """
+    z = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
+    return math.sqrt(blocks / (blocks - 1.0)) * (1.0 + (z**2 + 1.0) / (4.0 * (blocks - 1.0)))
 
 
 def resampled_sums(sums: F64, block: int, samples: int) -> F64:
@@ -111,7 +127,7 @@ def block_length(x: F64) -> int:
     """Return the block length that suits the autocorrelation of x, at least 1.
 
     For the circular bootstrap: (2 G² / D)^(1/3) n^(1/3) with a flat-top window out to twice the lag
-    after which the autocorrelation stays insignificant (2004, section 3.2; 2009, equation 4).
+    from which the autocorrelation stays insignificant (2004, section 3.2; 2009, equation 4).
     """
     n = len(x)
     if n < 8:
@@ -123,8 +139,7 @@ def block_length(x: F64) -> int:
     if not covariance[0] > 0.0:
         return 1
     significant = np.abs(covariance[1:] / covariance[0]) >= 2.0 * math.sqrt(math.log10(n) / n)
-    lags = 2 * _last_lag(significant, run)
-    lags = min(max(lags, 1), len(covariance) - 1)
+    lags = min(2 * _first_quiet_lag(significant, run), len(covariance) - 1)
     k = np.arange(1, lags + 1)
     window = np.minimum(1.0, 2.0 * (1.0 - k / lags))
     g = 2.0 * float(np.sum(window * k * covariance[1 : lags + 1]))
@@ -133,18 +148,17 @@ def block_length(x: F64) -> int:
     if d <= 0.0:
         return 1
     longest = min(3.0 * math.sqrt(n), n / 3.0)
-    return max(1, math.ceil(min(longest, (2.0 * g**2 / d) ** (1 / 3) * n ** (1 / 3))))
+    return max(1, math.ceil(min(longest, math.cbrt(2.0 * g**2 / d * n))))
 
 
-def _last_lag(significant: Bool, run: int) -> int:
-    """Return the lag before `run` insignificant lags in a row, else the last significant one."""
+def _first_quiet_lag(significant: Bool, run: int) -> int:
+    """Return the first of `run` insignificant lags in a row; the last lag where there are none."""
     quiet = 0
-    for lag in range(len(significant)):
-        quiet = 0 if significant[lag] else quiet + 1
+    for lag in range(1, len(significant) + 1):
+        quiet = 0 if significant[lag - 1] else quiet + 1
         if quiet == run:
-            return lag + 1 - run
-    loud: list[int] = np.flatnonzero(significant).tolist()
-    return loud[-1] + 1 if loud else 0
+            return lag - run + 1
+    return len(significant)
 
 
 def _autocovariance(x: F64, lags: int) -> F64:

@@ -96,14 +96,14 @@ def test_the_candle_before_a_batch_counts() -> None:
     check(candles, after_ms=-HOUR_MS)
     with pytest.raises(DataError, match="row 1: a second candle"):
         check(candles, after_ms=0)
-    with pytest.raises(DataError, match="row 1: .* sort the rows"):
+    with pytest.raises(DataError, match=r"row 1: .* sort the rows"):
         check(candles, after_ms=5 * HOUR_MS)
 
 
 def test_many_faults_are_counted_and_the_first_shown() -> None:
     candles = sound_candles(30)
     candles.values[5:15, 3] = -1.0
-    with pytest.raises(DataError, match="10 faulty rows; row 6: .*row 7: .*row 8: .*and 7 more"):
+    with pytest.raises(DataError, match=r"10 faulty rows; row 6: .*row 7: .*row 8: .*and 7 more"):
         check(candles)
 
 

@@ -83,7 +83,9 @@ def test_a_missing_file_is_answered_with_what_there_is(tmp_path: Path) -> None:
         DataRoot.at(tmp_path).find_candles(BTC)
     touch(tmp_path / "candles" / f"{BTC.stem}.parquet")
     touch(tmp_path / "candles" / "bybit_linear_ETHUSDT_1d.parquet")
-    with pytest.raises(DataError, match="did you mean bybit_linear_BTCUSDT_1h.*There is .*BTCUSDT"):
+    with pytest.raises(
+        DataError, match=r"did you mean bybit_linear_BTCUSDT_1h.*There is .*BTCUSDT"
+    ):
         DataRoot.at(tmp_path).find_candles(Series("bybit_linear", "BTCUSD", "1h"))
     with pytest.raises(DataError, match="of this symbol there is bybit_linear 1d"):
         DataRoot.at(tmp_path).find_candles(Series("bybit_linear", "ETHUSDT", "1h"))

@@ -14,13 +14,13 @@ from bot.timegrid import DAY_MS, HOUR_MS
 
 
 def funding_at(hours: list[int]) -> Funding:
-    return Funding(np.array(hours, np.int64) * HOUR_MS, 1e-4 * (1 + np.arange(len(hours))))
+    return Funding(np.array(hours, np.int64) * HOUR_MS, 1e-4 * np.arange(1.0, len(hours) + 1))
 
 
 def unknown_hours(known: Funding | None, first: int, stop: int) -> list[int]:
     due = due_between(known, first * HOUR_MS, stop * HOUR_MS)
     assert np.all(np.diff(due.time) > 0)
-    return (due.time[np.isnan(due.rate)] // HOUR_MS).tolist()
+    return [int(t) // HOUR_MS for t in due.time[np.isnan(due.rate)]]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from bot.adapters.registry import list_models, load_manifest, load_model, save_model
 from bot.blocks import Task
 from bot.config.sections import Model, Training
@@ -14,8 +17,6 @@ from bot.errors import ModelError
 from bot.model.dataset import Dataset
 from bot.model.predict import Predictor
 from bot.model.train import TrainedModel, train
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 TASKS = tuple(Task(kind, 2) for kind in ("return", "direction", "volatility", "volume"))
 EXTRA: dict[str, Any] = {"features": ["a", "b", "c"], "due_ms": 1_700_000_000_000, "parent": None}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from bot.blocks import BarBlock
 
 CANDLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "candles"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from bot.blocks import BarBlock
 from bot.config.sections import Features
 from bot.errors import ConfigError

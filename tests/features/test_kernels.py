@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from numpy.lib.stride_tricks import sliding_window_view
+
 from bot.blocks import F64, BarBlock, Bool, FeatureBlock
 from bot.config.sections import Features
 from bot.features import FeaturePipeline
 from bot.timegrid import HOUR_MS
-from numpy.lib.stride_tricks import sliding_window_view
 
 Load = Callable[..., BarBlock]
 Long = npt.NDArray[Any]  # longdouble

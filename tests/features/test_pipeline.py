@@ -7,13 +7,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from bot.blocks import BarBlock, FeatureBlock
 from bot.config.sections import Features
 from bot.errors import DataError
 from bot.features import FeaturePipeline, FeatureState
 from bot.timegrid import HOUR_MS
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 Load = Callable[..., BarBlock]
 BARS = 120

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from bot.features.running_sums import add, clear, deviation, sum_of
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bot.features.running_sums import add, clear, deviation, sum_of
 
 values = st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=2, max_size=60)
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
+
 from bot.blocks import F64, I64, BarBlock, Task
 from bot.config.sections import TASK_KINDS, Targets
 from bot.errors import ConfigError
 from bot.features import compute_targets, target_tasks
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from numpy.lib.stride_tricks import sliding_window_view
 
 Load = Callable[..., BarBlock]
 TASKS = tuple(Task(kind, horizon) for horizon in (1, 2, 5) for kind in TASK_KINDS)

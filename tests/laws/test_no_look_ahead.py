@@ -37,9 +37,7 @@ def poisoned(bars: BarBlock) -> BarBlock:
         name: np.where(future, np.nan, getattr(bars, name))
         for name in ("open", "high", "low", "close", "volume", "turnover", "funding_rate", "mark")
     }
-    return replace(
-        bars, **values, valid=bars.valid & ~future, fillable=bars.fillable & ~future
-    )
+    return replace(bars, **values, valid=bars.valid & ~future, fillable=bars.fillable & ~future)
 
 
 def cut_off(bars: BarBlock) -> BarBlock:

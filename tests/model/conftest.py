@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from bot.blocks import Task
 from bot.config.sections import Model, Training
 from bot.model.dataset import Dataset

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+
 from bot.config.sections import Model
 from bot.model.architectures import Architecture, SharedBottom
 from bot.model.encoders import Dropout
-from torch import Tensor, nn
 
 ROWS = 16
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bot.blocks import Task
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
-from hypothesis import given
-from hypothesis import strategies as st
 
 MakeDataset = Callable[..., Dataset]
 

@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from bot.blocks import Task
-from bot.model.losses import NAIVE, TaskLosses, loss_of
 from scipy.integrate import quad
 from scipy.stats import norm
+
+from bot.blocks import Task
+from bot.model.losses import NAIVE, TaskLosses, loss_of
 
 TASKS = (Task("direction", 5), Task("return", 5), Task("volatility", 5), Task("return", 1))
 

@@ -8,6 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
+
 from bot.blocks import F64
 from bot.config.sections import Model
 from bot.errors import ModelError
@@ -15,9 +19,6 @@ from bot.model.dataset import Dataset
 from bot.model.predict import TILE, VOLATILITY_FLOOR, Predictor
 from bot.model.train import TrainedModel
 from bot.model.trained import ModelSpec, weights_of
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.special import expit
 
 MakeDataset = Callable[..., Dataset]
 F, S = 22, 3

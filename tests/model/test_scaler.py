@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from bot.config.sections import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
 from bot.config.sections import Model, Training
 from bot.errors import DataError, ModelError
 from bot.model.dataset import Dataset, split_chronological

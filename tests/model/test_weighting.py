@@ -6,12 +6,13 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bot.blocks import Task
 from bot.config.sections import Training
 from bot.errors import ModelError
 from bot.model.weighting import S_BOUND, Fixed, Uncertainty, build_weighting
-from hypothesis import given
-from hypothesis import strategies as st
 
 TASKS = (Task("return", 5), Task("direction", 5))
 ALL = torch.tensor([True, True])

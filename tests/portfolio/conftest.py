@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from bot.blocks import F64, BarBlock
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
@@ -62,7 +63,7 @@ def make_rules(n_symbols: int = 1, **changed: Any) -> Rules:
         min_quantity=np.zeros(n_symbols),
         min_notional=np.zeros(n_symbols),
     )
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.broadcast_to(np.array(value, dtype=getattr(plain, name).dtype), n_symbols).copy()
         if isinstance(getattr(plain, name), np.ndarray)
         else type(getattr(plain, name))(value)

@@ -7,14 +7,15 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
 from bot.blocks import F64, BarBlock
 from bot.config.sections import Synthetic
 from bot.practice import law, synthetic
 from bot.practice.synthetic import SyntheticMarket, symbol_names, synthetic_bars
 from bot.timegrid import DAY_MS, HOUR_MS, MINUTE_MS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
 
 LONG = 60_000
 

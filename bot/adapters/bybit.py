@@ -1,0 +1,274 @@
+"""Bybit as the daemon sees it: requests beside the loop, a stream, the exchange's time.
+
+Owns the wiring of settings to the client, the clock, the stream and the polling. Rules: a name of
+market.symbols stands for one symbol of one of Bybit's venues; requests share the limit of
+exchange.requests_per_second, whatever number of threads makes them. Must not keep market data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+
+from bot.adapters.bybit_clock import ServerClock
+from bot.adapters.bybit_frames import quote_of
+from bot.adapters.bybit_links import plan_links
+from bot.adapters.bybit_polling import Polling
+from bot.adapters.bybit_rest import INTERVAL_CODE, open_session
+from bot.adapters.bybit_socket import Inbox, Socket
+from bot.adapters.bybit_stream import BybitStream, Supervision
+from bot.adapters.bybit_threads import DaemonPool
+from bot.adapters.bybit_tickers import LiveRest
+from bot.adapters.candles import Candles, check_candles
+from bot.adapters.exchange import Event, Quote
+from bot.adapters.funding_files import Funding
+from bot.adapters.retry import Backoff
+from bot.adapters.timestamps import format_utc
+from bot.config import Config
+from bot.config.sections import Exchange as Settings
+from bot.errors import ConfigError, DataError, ExchangeError
+from bot.portfolio.rules import Instrument
+from bot.timegrid import INTERVAL_MS
+from bot.venues import split_symbol
+
+TESTNET_REST = "https://api-testnet.bybit.com"
+
+_REQUESTS_A_THREAD = 10.0
+_MOST_THREADS = 8
+_FEW_SYMBOLS = 10
+"""Up to here a ticker is asked by symbol, beyond it all of the venue at once."""
+
+
+class BybitExchange:
+    """The `Exchange` of Bybit, its testnet, or a practice exchange."""
+
+    def __init__(
+        self,
+        config: Config,
+        pool: DaemonPool[LiveRest],
+        clock: ServerClock,
+        new_socket: Callable[[str, Inbox], Socket],
+        sleep: Callable[[float], Awaitable[None]],
+        dice: Callable[[], float],
+    ) -> None:
+        self.clock = clock
+        self._venue, self._feed = config.market.venue, config.market.feed
+        self._settings = config.exchange
+        self._pool, self._new_socket = pool, new_socket
+        self._sleep, self._dice = sleep, dice
+
+    def now_ms(self) -> int:
+        """Return the exchange's time by our clock, corrected by what was last measured."""
+        return self.clock.now_ms()
+
+    async def server_time_ms(self) -> int:
+        """Ask the exchange's time, and correct `now_ms` by it."""
+        server_ms, at_s = await self._pool.run(
+            lambda rest: (rest.server_time_ms(), self.clock.monotonic())
+        )
+        self.clock.told(server_ms, at_s)
+        return server_ms
+
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return the closed candles that open in start..end, inclusive, oldest first.
+
+        Raises:
+            ExchangeError: it is out of reach, refuses, or answers something else.
+            DataError: a candle cannot be true.
+        """
+        return await self._klines(symbol, interval, start_ms, end_ms, forming_ms=0)
+
+    async def klines_and_forming(self, symbol: str, interval: str, start_ms: int) -> Candles:
+        """Return the candles from start on, the last of which is still open; raises as `klines`."""
+        step = INTERVAL_MS[interval]
+        return await self._klines(symbol, interval, start_ms, self.now_ms(), forming_ms=step)
+
+    async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return closed candles of a contract's mark price; raises as `klines`."""
+        venue, own = self._split(symbol)
+        return await self._pool.run(
+            lambda rest: _checked(
+                rest.mark_pages(venue, own, interval, start_ms, end_ms), interval, symbol
+            )
+        )
+
+    async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
+        """Return a contract's funding rates of start..end, inclusive, oldest first."""
+        venue, own = self._split(symbol)
+        return await self._pool.run(lambda rest: rest.funding_history(venue, own, start_ms, end_ms))
+
+    async def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of these symbols.
+
+        Raises:
+            ExchangeError: a symbol is not listed, or the exchange does not answer.
+        """
+        found: dict[str, Instrument] = {}
+        for venue, members in self._by_venue(symbols).items():
+            listed = await self._pool.run(lambda rest, venue=venue: rest.instruments(venue))  # type: ignore[misc]
+            found.update({name: listed[own] for name, own in members.items() if own in listed})
+        missing = [name for name in symbols if name not in found]
+        if missing:
+            raise ExchangeError(f"Bybit does not list {', '.join(missing)}; mend market.symbols")
+        return found
+
+    async def top_of_book(self, symbol: str) -> Quote:
+        """Ask for the quote of a symbol.
+
+        Raises:
+            ExchangeError: it is out of reach, refuses, or does not list the symbol.
+            DataError: the ticker makes no sense.
+        """
+        return (await self.quote_all((symbol,)))[0]
+
+    async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
+        """Ask for the quotes of these symbols, in their order; raises as `top_of_book`."""
+        quotes: dict[str, Quote] = {}
+        for venue, members in self._by_venue(symbols).items():
+            few = len(members) <= _FEW_SYMBOLS
+            wanted = list(members.values()) if few else [None]
+            asked = [self._tickers(venue, members, own) for own in wanted]
+            for part in await asyncio.gather(*asked):
+                quotes.update(part)
+        missing = [name for name in symbols if name not in quotes]
+        if missing:
+            raise ExchangeError(f"Bybit has no ticker of {', '.join(missing)}; mend market.symbols")
+        return [quotes[name] for name in symbols]
+
+    def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
+        """Yield candles, quotes and what becomes of the connection, until it is closed."""
+        settings = self._settings
+        if self._feed == "poll":
+            return Polling(
+                self,
+                symbols,
+                interval,
+                poll_s=settings.poll_s,
+                clock_check_s=settings.clock_check_s,
+                backoff=_backoff(settings),
+                sleep=self._sleep,
+                dice=self._dice,
+            ).events()
+        supervision = Supervision(
+            new_socket=self._new_socket,
+            check_clock=self.server_time_ms,
+            clock=self.clock,
+            backoff=_backoff(settings),
+            stale_after_s=settings.stale_after_s,
+            clock_check_s=settings.clock_check_s,
+            sleep=self._sleep,
+            dice=self._dice,
+        )
+        links = plan_links(symbols, self._venue, INTERVAL_CODE[interval])
+        return BybitStream(links, supervision).events()
+
+    def close(self) -> None:
+        """Let the threads of the requests end."""
+        self._pool.close()
+
+    async def _klines(
+        self, symbol: str, interval: str, start_ms: int, end_ms: int, forming_ms: int
+    ) -> Candles:
+        venue, own = self._split(symbol)
+        if not self.clock.measured:
+            await self.server_time_ms()
+        now_ms = self.now_ms() + forming_ms
+        return await self._pool.run(
+            lambda rest: _checked(
+                rest.kline_pages(venue, own, interval, start_ms, end_ms, now_ms=now_ms),
+                interval,
+                symbol,
+            )
+        )
+
+    async def _tickers(
+        self, venue: str, members: dict[str, str], symbol: str | None
+    ) -> dict[str, Quote]:
+        rows = await self._pool.run(lambda rest: rest.tickers(venue, symbol))
+        nan, now_ms = math.nan, self.now_ms()
+        return {
+            name: quote_of(rows[own], Quote(name, nan, nan, nan, nan, None, now_ms))
+            for name, own in members.items()
+            if own in rows
+        }
+
+    def _split(self, symbol: str) -> tuple[str, str]:
+        return split_symbol(symbol, self._venue)
+
+    def _by_venue(self, symbols: Sequence[str]) -> dict[str, dict[str, str]]:
+        grouped: dict[str, dict[str, str]] = {}
+        for name in symbols:
+            venue, own = self._split(name)
+            grouped.setdefault(venue, {})[name] = own
+        return grouped
+
+
+def open_bybit(
+    config: Config,
+    *,
+    clock: ServerClock | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    dice: Callable[[], float] = random.random,
+    on_wait: Callable[[float, str], None] | None = None,
+) -> BybitExchange:
+    """Return the exchange that the settings name; nothing is asked of it yet.
+
+    Args:
+        config: market.venue, market.feed and the section exchange are read.
+        clock, sleep, dice: by default the machine's.
+        on_wait: told, in a request's thread, how many seconds it waits to ask again, and why.
+
+    Raises:
+        ConfigError: the practice exchange is to be used, and its address is not given.
+    """
+    settings = config.exchange
+    if settings.source == "practice" and not settings.rest_url:
+        raise ConfigError(
+            "exchange.source = 'practice' needs exchange.rest_url and stream_url, as 'bot exchange' "
+            "prints them; or start with --practice"
+        )
+    threads = min(
+        max(math.ceil(settings.requests_per_second / _REQUESTS_A_THREAD), 1), _MOST_THREADS
+    )
+    base_url = settings.rest_url or (TESTNET_REST if settings.testnet else None)
+    clients = [
+        LiveRest(
+            open_session(base_url, settings.request_timeout_s),
+            requests_per_s=settings.requests_per_second / threads,
+            backoff=_backoff(settings),
+            on_wait=on_wait,
+        )
+        for _ in range(threads)
+    ]
+
+    def new_socket(category: str, inbox: Inbox) -> Socket:
+        from bot.adapters.bybit_socket import BybitSocket
+
+        return BybitSocket(category, inbox, settings.stream_url, testnet=settings.testnet)
+
+    return BybitExchange(
+        config, DaemonPool(clients), clock or ServerClock(settings.speed), new_socket, sleep, dice
+    )
+
+
+def _backoff(settings: Settings) -> Backoff:
+    return Backoff(
+        first_s=settings.reconnect_first_s,
+        longest_s=settings.reconnect_longest_s,
+        tries=settings.request_tries,
+    )
+
+
+def _checked(pages: Iterable[Candles], interval: str, symbol: str) -> Candles:
+    candles = Candles.concat([page for page in pages if len(page)])
+
+    def row(i: int) -> str:
+        return format_utc(int(candles.time[i]))
+
+    try:
+        check_candles(candles, interval, f"Bybit's candles of {symbol}", row)
+    except DataError as error:
+        raise DataError(f"{error}; leave the symbol out if Bybit does not mend it") from None
+    return candles

@@ -1,0 +1,59 @@
+"""The exchange's time by our clock: what it said, and how long ago by a clock that never jumps.
+
+Rules: never ahead of the exchange. A time it told is older than its arrival, so that a candle which
+is closed by this clock is closed at the exchange. Set and suspended wall clocks do not move it
+forward. Safe to read from any thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class ServerClock:
+    """Until the exchange has told its time, the wall clock is believed.
+
+    `speed` is seconds of the exchange's time in one of ours, 1 but for a practice exchange.
+
+    >>> clock = ServerClock(wall_ms=lambda: 5_000, monotonic=lambda: 2.0)
+    >>> clock.now_ms(), clock.measured
+    (5000, False)
+    >>> clock.told(9_000, at_s=1.5)
+    >>> clock.now_ms(), clock.skew_ms, clock.measured, clock.seconds_until(10_000)
+    (9500, 4500, True, 0.5)
+    """
+
+    def __init__(
+        self,
+        speed: float = 1.0,
+        wall_ms: Callable[[], int] = _wall_ms,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.monotonic = monotonic
+        self.measured = False
+        self._rate = speed * 1000.0
+        self._wall_ms = wall_ms
+        self._offset_ms = wall_ms() - monotonic() * self._rate
+
+    def now_ms(self) -> int:
+        """Return the exchange's time, ms UTC."""
+        return int(self.monotonic() * self._rate + self._offset_ms)
+
+    @property
+    def skew_ms(self) -> int:
+        """Return how far the exchange's time is ahead of the wall clock."""
+        return self.now_ms() - self._wall_ms()
+
+    def seconds_until(self, time_ms: int) -> float:
+        """Return our seconds until the exchange's time is `time_ms`, negative where it is past."""
+        return (time_ms - self.now_ms()) / self._rate
+
+    def told(self, server_ms: int, at_s: float) -> None:
+        """Take the exchange's time, and the monotonic seconds at which it was here."""
+        self._offset_ms = server_ms - at_s * self._rate
+        self.measured = True

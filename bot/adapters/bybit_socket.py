@@ -1,0 +1,182 @@
+"""One connection of pybit, made harmless: its thread only ever lays frames into an inbox.
+
+pybit's read path ends the stream silently at any exception, and its own reconnecting has no
+back-off; so nothing of it runs here. A frame goes, unread, into the inbox; an error or a close ends
+the inbox; reading, subscribing again and waiting are the supervisor's. Must not parse.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import websocket
+from pybit.unified_trading import WebSocket
+
+from bot.errors import ExchangeError
+
+CONNECT_TIMEOUT_S = 10.0
+_PING_S, _PONG_TIMEOUT_S = 20, 10
+
+_GONE = (websocket.WebSocketException, OSError, AttributeError)
+"""What pybit and websocket-client raise on a connection that is closing in another thread."""
+
+
+class Socket(Protocol):
+    """What the supervisor needs of a connection; each call blocks, and may raise ExchangeError."""
+
+    def open(self) -> None:
+        """Connect."""
+        ...
+
+    def request(self, topics: Sequence[str]) -> None:
+        """Ask for topics; the answer comes as a frame."""
+        ...
+
+    def close(self) -> None:
+        """Close, also while `open` is still under way; raise nothing."""
+        ...
+
+
+class Inbox:
+    """Frames on their way from a connection's thread to the loop, with the time of each.
+
+    Bounded: where the loop does not keep up, what is there is still read, what comes is dropped and
+    counted, and the connection counts as lost. `lost` is why nothing more will come, empty while
+    it may. Made on the loop that takes from it.
+    """
+
+    def __init__(self, limit: int, now_ms: Callable[[], int]) -> None:
+        self.dropped = 0
+        self._limit, self._now_ms = limit, now_ms
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()
+        self._arrived = asyncio.Event()
+        self._frames: list[tuple[str | bytes, int]] = []
+        self.lost = ""
+
+    def put(self, frame: str | bytes) -> None:
+        """Add a frame, from any thread."""
+        received_ms = self._now_ms()
+        with self._lock:
+            if not self.lost and len(self._frames) < self._limit:
+                self._frames.append((frame, received_ms))
+                if len(self._frames) == 1:
+                    self._wake()
+                return
+            self.dropped += 1
+        self.fail(f"{self._limit} frames wait to be read; the loop does not keep up")
+
+    def fail(self, reason: str) -> None:
+        """Say, from any thread, that nothing more will come; the first reason counts."""
+        with self._lock:
+            self.lost = self.lost or reason
+            self._wake()
+
+    async def take(self) -> list[tuple[str | bytes, int]]:
+        """Return every frame that waits, at least one.
+
+        Raises:
+            ExchangeError: the connection is lost, and all its frames were taken.
+        """
+        while True:
+            await self._arrived.wait()
+            with self._lock:
+                frames, self._frames = self._frames, []
+                if frames:
+                    return frames
+                if self.lost:
+                    raise ExchangeError(self.lost)
+                self._arrived.clear()
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody will read
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+
+class BybitSocket:
+    """A connection to `/v5/public/{category}` of Bybit, its testnet, or another base."""
+
+    def __init__(self, category: str, inbox: Inbox, base_url: str, *, testnet: bool) -> None:
+        self._category, self._inbox = category, inbox
+        self._base_url, self._testnet = base_url.rstrip("/"), testnet
+        self._session: _Session | None = None
+
+    def open(self) -> None:
+        """Connect.
+
+        Raises:
+            ExchangeError: it does not succeed.
+        """
+        websocket.setdefaulttimeout(CONNECT_TIMEOUT_S)
+        try:
+            _Session(self, self._category, self._inbox, self._base_url, testnet=self._testnet)
+        except _GONE as error:
+            cause = self._inbox.lost or str(error)
+            raise ExchangeError(f"no connection to the stream: {cause}") from None
+
+    def request(self, topics: Sequence[str]) -> None:
+        """Ask for topics.
+
+        Raises:
+            ExchangeError: the connection is closed.
+        """
+        try:
+            self._attached().ws.send(
+                json.dumps({"op": "subscribe", "req_id": topics[0], "args": list(topics)})
+            )
+        except _GONE as error:
+            raise ExchangeError(f"the stream closed at subscribing: {error}") from None
+
+    def close(self) -> None:
+        """Close, also while `open` is still under way."""
+        with suppress(ExchangeError, *_GONE):
+            self._attached().exit()
+
+    def attach(self, session: _Session) -> None:
+        """Know the session before it connects, so that it can be closed while it does."""
+        self._session = session
+
+    def _attached(self) -> _Session:
+        if self._session is None:
+            raise ExchangeError("the stream is not open")
+        return self._session
+
+
+class _Session(WebSocket):
+    """pybit's connection, with its reading, its errors and its reconnecting taken out."""
+
+    def __init__(
+        self, owner: BybitSocket, category: str, inbox: Inbox, base_url: str, *, testnet: bool
+    ) -> None:
+        self._inbox = inbox
+        self._base_url = base_url
+        owner.attach(self)
+        super().__init__(
+            channel_type=category,
+            testnet=testnet,
+            ping_interval=_PING_S,
+            ping_timeout=_PONG_TIMEOUT_S,
+            retries=2,  # 1 raises even when connected
+            restart_on_error=False,
+        )
+
+    def _connect(self, url: str) -> None:
+        if self._base_url:
+            url = self._base_url + url[url.index("/v5/") :]
+        super()._connect(url)
+        if self.exited:  # closed meanwhile
+            self.exit()
+
+    def _on_message(self, message: str | bytes) -> None:
+        self._inbox.put(message)
+
+    def _on_error(self, error: Any) -> None:
+        self._inbox.fail(f"{type(error).__name__}: {error}"[:200])
+
+    def _on_close(self) -> None:
+        self._inbox.fail("the connection was closed")

@@ -1,0 +1,87 @@
+"""Bars of the past from the exchange, on the run's grid: for a first start, and after an outage.
+
+Rules: only closed candles; a candle that the exchange does not have is not valid, never made up;
+funding that is due and not told is NaN. What is fetched after its bar was over is not decided on:
+the caller marks it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bot.adapters.candles import Candles
+from bot.adapters.exchange import Exchange
+from bot.adapters.funding_files import due_between, on_bars
+from bot.blocks import F64, I64, BarBlock
+from bot.errors import ExchangeError
+from bot.venues import is_contract
+
+AT_ONCE = 8
+"""Requests that wait for an answer together; the limiter spaces them."""
+
+
+async def fetch_bars(
+    exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
+    first_ms: int, last_ms: int,
+) -> BarBlock:  # fmt: skip
+    """Fetch the closed bars that open in first_ms..last_ms, inclusive.
+
+    Returns:
+        a bar for each time of the grid, tradable and fillable as history is.
+
+    Raises:
+        ExchangeError: the exchange does not answer, or has no candle at all of a symbol.
+    """
+    times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def column(symbol: str) -> tuple[Candles, Candles, F64]:
+        async with turn:
+            candles = await exchange.klines(symbol, interval, first_ms, last_ms)
+            if not is_contract(venue):
+                return candles, Candles.empty(), np.zeros(len(times))
+            marks = await exchange.marks(symbol, interval, first_ms, last_ms)
+            known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
+            due = due_between(known, first_ms, last_ms + interval_ms)
+            return candles, marks, on_bars(due, times, interval_ms)
+
+    columns = await asyncio.gather(*(column(symbol) for symbol in symbols))
+    return _block(times, columns)
+
+
+def late(bars: BarBlock) -> BarBlock:
+    """Return the bars marked as seen too late to decide on and to fill at."""
+    return replace(
+        bars,
+        tradable=np.zeros_like(bars.tradable),
+        fillable=np.zeros_like(bars.fillable),
+    )
+
+
+def _block(times: I64, columns: Sequence[tuple[Candles, Candles, F64]]) -> BarBlock:
+    shape = (len(times), len(columns))
+    values = {
+        name: np.full(shape, np.nan)
+        for name in ("open", "high", "low", "close", "volume", "turnover", "mark")
+    }
+    funding = np.zeros(shape)
+    for s, (candles, marks, rates) in enumerate(columns):
+        for name in ("open", "high", "low", "close", "volume", "turnover"):
+            values[name][_places(times, candles.time), s] = candles.column(name)
+        values["mark"][_places(times, marks.time), s] = marks.column("open")
+        funding[:, s] = rates
+    mark, turnover = values.pop("mark"), values.pop("turnover")
+    return BarBlock.of_candles(
+        times, **values, turnover=turnover, funding_rate=funding, mark=mark
+    )
+
+
+def _places(times: I64, of: I64) -> I64:
+    places = np.searchsorted(times, of)
+    if len(of) and (places[-1] >= len(times) or not np.array_equal(times[places], of)):
+        raise ExchangeError("the exchange sent candles that were not asked for; try again")
+    return places.astype(np.int64)

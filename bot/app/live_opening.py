@@ -1,0 +1,116 @@
+"""The open of a bar, live: from quotes and first prices to the row that the engine books.
+
+Rules: an order is filled at the first usable quote received after the decision was committed; what
+was used is written into the row (fill_bid, fill_ask, mark, funding_rate), so that a replay uses the
+same. A symbol without it in time is not fillable, and its order follows the late policy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bot.adapters.exchange import Quote
+from bot.blocks import BarBlock, Bool
+from bot.portfolio.book import Book
+
+
+@dataclass
+class Opening:
+    """What is known of a bar's open so far.
+
+    Attributes:
+        open_time: of the bar.
+        symbols: S names.
+        half_spread: used where fills are at the bar's open (`execution.price = "open"`).
+        at_quote: fills are at quotes.
+        after_ms: quotes received earlier do not count.
+    """
+
+    open_time: int
+    symbols: Sequence[str]
+    half_spread: float
+    at_quote: bool
+    after_ms: int
+    quotes: dict[str, Quote] = field(default_factory=dict)
+    first_price: dict[str, float] = field(default_factory=dict)
+
+    def see_quote(self, quote: Quote) -> None:
+        """Take a quote, if it is the first usable one of the bar after the decision."""
+        fresh = quote.received_ms >= max(self.after_ms, self.open_time)
+        if fresh and quote.usable and quote.symbol not in self.quotes:
+            self.quotes[quote.symbol] = quote
+
+    def see_price(self, symbol: str, price: float) -> None:
+        """Take the bar's first price."""
+        self.first_price.setdefault(symbol, price)
+
+    def complete(self, pending: Bool) -> bool:
+        """Return whether every order can be filled with what was seen."""
+        seen = self.quotes if self.at_quote else self.first_price
+        return all(self.symbols[s] in seen for s in np.flatnonzero(pending))
+
+    def row(
+        self, book: Book, last_quotes: Mapping[str, Quote], funding: Mapping[str, float]
+    ) -> BarBlock:
+        """Return the bar as it opens; its high, low, close and volume are not known yet.
+
+        Args:
+            book: for the price that funding falls back on.
+            last_quotes: the newest quote of each symbol, for the mark price.
+            funding: rates due at this open; NaN where due and not known, absent where none is due.
+        """
+        S = len(self.symbols)
+        nan = np.full((1, S), np.nan)
+        bid, ask, mark, first, rate = (nan.copy() for _ in range(5))
+        fillable = np.zeros((1, S), dtype=np.bool_)
+        for s, symbol in enumerate(self.symbols):
+            first[0, s] = self.first_price.get(symbol, math.nan)
+            bid[0, s], ask[0, s] = self._prices(symbol)
+            fillable[0, s] = math.isfinite(bid[0, s])
+            mark[0, s] = _mark(last_quotes.get(symbol), float(book.mark[s]))
+            rate[0, s] = funding.get(symbol, 0.0)
+        return BarBlock(
+            open_time=np.array([self.open_time], dtype=np.int64),
+            open=first, high=nan, low=nan, close=nan, volume=nan, turnover=nan,
+            valid=np.zeros((1, S), dtype=np.bool_),
+            in_session=np.ones((1, S), dtype=np.bool_),
+            tradable=np.ones(1, dtype=np.bool_),
+            fillable=fillable, fill_bid=bid, fill_ask=ask, funding_rate=rate, mark=mark,
+        )  # fmt: skip
+
+    def _prices(self, symbol: str) -> tuple[float, float]:
+        if self.at_quote:
+            quote = self.quotes.get(symbol)
+            return (quote.bid, quote.ask) if quote else (math.nan, math.nan)
+        price = self.first_price.get(symbol, math.nan)
+        return price * (1.0 - self.half_spread), price * (1.0 + self.half_spread)
+
+
+def _mark(quote: Quote | None, last_close: float) -> float:
+    if quote is not None and math.isfinite(quote.mark):
+        return quote.mark
+    return last_close
+
+
+def closed_row(opened: BarBlock, candles: BarBlock, *, tradable: bool) -> BarBlock:
+    """Return the bar as it closed: its candles, and what its open was booked with.
+
+    Args:
+        opened: the row that the open was booked with.
+        candles: the closed candles of the same bar.
+    """
+    return BarBlock(
+        open_time=opened.open_time,
+        open=candles.open, high=candles.high, low=candles.low, close=candles.close,
+        volume=candles.volume, turnover=candles.turnover, valid=candles.valid,
+        in_session=opened.in_session,
+        tradable=np.array([tradable]),
+        fillable=opened.fillable, fill_bid=opened.fill_bid, fill_ask=opened.fill_ask,
+        funding_rate=opened.funding_rate, mark=opened.mark,
+    )  # fmt: skip
+
+

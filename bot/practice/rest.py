@@ -1,0 +1,266 @@
+"""Bybit's public v5 REST endpoints over a `Market`.
+
+Rules: lists are newest first; what Bybit refuses is refused with its retCode in an answer of HTTP
+200. Faults strike before a request is looked at. Nothing later than the exchange's time is ever
+answered, and a bar that the source misses is in no list and counts for no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from aiohttp import web
+
+from bot.blocks import BarBlock
+from bot.practice.clock import Clock
+from bot.practice.faults import FaultSwitch
+from bot.practice.market import Market
+from bot.practice.wire import (
+    CATEGORIES,
+    PERIODS,
+    Candle,
+    closed_candle,
+    forming_candle,
+    instrument,
+    period_of,
+    plain,
+    ticker,
+)
+
+PARAMETER_ERROR, RATE_LIMITED = 10001, 10006
+
+Query = Mapping[str, str]
+Result = dict[str, Any]
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this program
+    """A request that Bybit answers with a retCode."""
+
+    def __init__(self, message: str, code: int = PARAMETER_ERROR) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Rest:
+    """The endpoints, each a function of the query."""
+
+    def __init__(self, market: Market, clock: Clock, switch: FaultSwitch) -> None:
+        self._market = market
+        self._clock = clock
+        self._switch = switch
+        self._period = period_of(market.interval_ms)
+        self.requests = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to serve."""
+        answers: dict[str, Callable[[Query], Result]] = {
+            "kline": self._kline,
+            "mark-price-kline": self._mark_kline,
+            "instruments-info": self._instruments,
+            "funding/history": self._funding,
+            "tickers": self._tickers,
+            "time": self._time,
+        }
+        return [web.get(f"/v5/market/{path}", self._serve(a)) for path, a in answers.items()]
+
+    def _serve(
+        self, answer: Callable[[Query], Result]
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            self.requests += 1
+            number, switch = self.requests, self._switch
+            if switch.strikes_now("slow", number):
+                await self._clock.pause(switch.faults.slow_ms)
+            if switch.strikes_now("unavailable", number):
+                return web.Response(status=503, text="Service Unavailable")
+            if switch.strikes_now("forbidden", number):
+                return web.Response(status=403, text="access too frequent")
+            if switch.strikes_now("rate_limited", number):
+                return self._envelope(RATE_LIMITED, "Too many visits. Exceeded the API Rate Limit.")
+            try:
+                return self._envelope(0, "OK", answer(request.query))
+            except Refusal as refusal:
+                return self._envelope(refusal.code, str(refusal))
+
+        return handle
+
+    def _reported_ms(self) -> int:
+        return self._clock.now_ms() + self._switch.faults.clock_skew_ms
+
+    def _envelope(self, code: int, message: str, result: Result | None = None) -> web.Response:
+        body = {
+            "retCode": code,
+            "retMsg": message,
+            "result": result or {},
+            "retExtInfo": {},
+            "time": self._reported_ms(),
+        }
+        return web.json_response(body)
+
+    def _time(self, query: Query) -> Result:  # noqa: ARG002 - it has no parameters
+        now_ms = self._reported_ms()
+        return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
+
+    def _tickers(self, query: Query) -> Result:
+        category = _category(query)
+        chosen = [self._symbol(query)] if "symbol" in query else range(len(self._market.symbols))
+        moment = self._market.at(self._clock.now_ms())
+        found = [ticker(self._market, moment, s, category) for s in chosen]
+        return {"category": category, "list": [t for t in found if t is not None]}
+
+    def _instruments(self, query: Query) -> Result:
+        category, market = _category(query), self._market
+        if "symbol" in query:
+            listed = [instrument(market, self._symbol(query), category)]
+            return {"category": category, "list": listed, "nextPageCursor": ""}
+        n = len(market.symbols)
+        if category == "spot":  # spot has no pages
+            listed = [instrument(market, s, category) for s in range(n)]
+            return {"category": category, "list": listed}
+        limit, first = _limit(query, most=1000, default=500), _whole(query, "cursor") or 0
+        last = min(first + limit, n)
+        listed = [instrument(market, s, category) for s in range(first, last)]
+        return {
+            "category": category,
+            "list": listed,
+            "nextPageCursor": str(last) if last < n else "",
+        }
+
+    def _funding(self, query: Query) -> Result:
+        category, s = _category(query), self._symbol(query)
+        if category == "spot":
+            raise Refusal("params error: Category invalid")
+        start, end = _whole(query, "startTime"), _whole(query, "endTime")
+        if start is not None and end is None:
+            raise Refusal("params error: endTime is required with startTime")
+        limit = _limit(query, most=200, default=200)
+        rows: list[dict[str, str]] = []
+        for bars in self._backwards(s, start, end, forming=True):
+            rates = bars.funding_rate[:, 0]
+            for i in np.flatnonzero(~np.isnan(rates) & (rates != 0.0))[::-1]:
+                rows.append(
+                    {
+                        "symbol": self._market.symbols[s],
+                        "fundingRate": plain(rates[i]),
+                        "fundingRateTimestamp": str(bars.open_time[i]),
+                    }
+                )
+            if len(rows) >= limit:
+                break
+        return {"category": category, "list": rows[:limit]}
+
+    def _kline(self, query: Query) -> Result:
+        return self._candles(query, _category(query, default="linear"), Candle.row)
+
+    def _mark_kline(self, query: Query) -> Result:
+        """Answer candles of the mark price: it starts where the mark is known, else as the last."""
+        category = _category(query, default="linear")
+        if category == "spot":
+            raise Refusal("params error: Category invalid")
+        return self._candles(query, category, lambda candle: candle.row()[:5], mark=True)
+
+    def _candles(
+        self, query: Query, category: str, write: Callable[[Candle], list[str]], mark: bool = False
+    ) -> Result:
+        s = self._symbol(query)
+        self._check_period(query)
+        start, end = _whole(query, "start"), _whole(query, "end")
+        if start is not None and end is not None and start > end:
+            raise Refusal("params error: start is later than end")
+        limit = _limit(query, most=1000, default=200)
+        oldest_first = start is not None and end is None
+        if start is not None and end is None:
+            blocks = self._forwards(s, start)
+        else:
+            blocks = self._backwards(s, start, end)
+        found: list[Candle] = []
+        for bars in blocks:
+            order = range(len(bars)) if oldest_first else range(len(bars) - 1, -1, -1)
+            candles = (closed_candle(bars, i, 0, category, mark=mark) for i in order)
+            found.extend(candle for candle in candles if candle is not None)
+            if len(found) >= limit:
+                break
+        forming = forming_candle(self._market.at(self._clock.now_ms()), s, category, mark=mark)
+        if forming is not None and _within(forming.start, start, end) and not self._ended():
+            found = [*found, forming] if oldest_first else [forming, *found]
+        kept = found[:limit][::-1] if oldest_first else found[:limit]
+        symbol = self._market.symbols[s]
+        return {"symbol": symbol, "category": category, "list": [write(c) for c in kept]}
+
+    def _ended(self) -> bool:
+        end_ms = self._market.end_ms
+        return end_ms is not None and self._clock.now_ms() >= end_ms
+
+    def _bars(self, first: int, last: int, s: int, forming: bool) -> BarBlock | None:
+        """Return bars first..last as far as they have closed, or opened where `forming`."""
+        now_ms = self._clock.now_ms()
+        seen_ms = now_ms + self._market.interval_ms if forming else now_ms
+        return self._market.closed(first, last, s, seen_ms)
+
+    def _forwards(self, s: int, start: int) -> Iterator[BarBlock]:
+        """Yield a symbol's closed bars from `start` on, oldest first, a thousand at a time."""
+        first = self._first_from(start)
+        while (bars := self._bars(first, first + 999, s, forming=False)) is not None:
+            yield bars
+            first += len(bars)
+
+    def _backwards(
+        self, s: int, start: int | None, end: int | None, forming: bool = False
+    ) -> Iterator[BarBlock]:
+        """Yield a symbol's closed bars between two times, the newest thousand first."""
+        oldest = 0 if start is None else self._first_from(start)
+        newest = self._market.bar_at(self._clock.now_ms())
+        if end is not None:
+            newest = min(newest, (end - self._market.source.start_ms) // self._market.interval_ms)
+        while newest >= oldest:
+            first = max(newest - 999, oldest)
+            bars = self._bars(first, newest, s, forming)
+            if bars is not None:
+                yield bars
+            newest = first - 1
+
+    def _first_from(self, time_ms: int) -> int:
+        since = time_ms - self._market.source.start_ms
+        return max(-(-since // self._market.interval_ms), 0)
+
+    def _symbol(self, query: Query) -> int:
+        symbol = query.get("symbol", "")
+        if symbol not in self._market.index:
+            raise Refusal("Not supported symbols")
+        return self._market.index[symbol]
+
+    def _check_period(self, query: Query) -> None:
+        wanted = query.get("interval", "")
+        if wanted not in PERIODS:
+            raise Refusal("Invalid period!")
+        if wanted != self._period:
+            raise Refusal(f"Invalid period! This practice exchange has interval {self._period}")
+
+
+def _category(query: Query, default: str = "") -> str:
+    category = query.get("category", default)
+    if category not in CATEGORIES:
+        raise Refusal("params error: Category invalid")
+    return category
+
+
+def _whole(query: Query, name: str) -> int | None:
+    text = query.get(name, "")
+    if text and not text.isdecimal():
+        raise Refusal(f"params error: {name} invalid")
+    return int(text) if text else None
+
+
+def _limit(query: Query, *, most: int, default: int) -> int:
+    limit = _whole(query, "limit")
+    if limit is None:
+        return default
+    if not 1 <= limit <= most:
+        raise Refusal("params error: limit invalid")
+    return limit
+
+
+def _within(time_ms: int, start: int | None, end: int | None) -> bool:
+    return (start is None or time_ms >= start) and (end is None or time_ms <= end)

@@ -1,0 +1,206 @@
+"""How Bybit writes things: numbers as text, candles, tickers, books.
+
+Rules: field names and texts are Bybit's, the same for REST and stream. Volume is served as the
+source has it; the turnover of an inverse contract is in base coin, so it is volume over price.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.blocks import BarBlock
+from bot.practice.market import Market, Moment
+from bot.practice.synthetic import FUNDING_MS
+from bot.timegrid import DAY_MS, MINUTE_MS
+
+CATEGORIES = ("linear", "inverse", "spot")
+
+PERIODS = ("1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M")
+"""Bybit's names of intervals: minutes, a day, a week, a month."""
+
+Fields = dict[str, str]
+
+_BOOK_FIELDS = ("bid1Price", "bid1Size", "ask1Price", "ask1Size")
+
+
+def period_of(interval_ms: int) -> str:
+    """Return Bybit's name of an interval.
+
+    >>> period_of(3_600_000), period_of(86_400_000)
+    ('60', 'D')
+    """
+    return "D" if interval_ms == DAY_MS else str(interval_ms // MINUTE_MS)
+
+
+def plain(number: float) -> str:
+    """Return the shortest text that reads back as the same number, without an exponent.
+
+    >>> plain(17071.0), plain(0.00001), plain(17055.5)
+    ('17071', '0.00001', '17055.5')
+    """
+    text = repr(float(number))
+    if "e" in text:
+        text = format(Decimal(text), "f")
+    return text.removesuffix(".0")
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One candle as it is written; `start` in ms, the others text."""
+
+    start: int
+    open: str
+    high: str
+    low: str
+    close: str
+    volume: str
+    turnover: str
+
+    def row(self) -> list[str]:
+        """Return the seven texts of a REST row."""
+        prices = [self.open, self.high, self.low, self.close]
+        return [str(self.start), *prices, self.volume, self.turnover]
+
+
+def closed_candle(
+    bars: BarBlock, i: int, s: int, category: str, *, mark: bool = False
+) -> Candle | None:
+    """Return bar i of a block as it closed, None where the symbol misses it.
+
+    With `mark` it is a candle of the mark price, of which the source knows the open at most.
+    """
+    if not bars.valid[i, s]:
+        return None
+    volume, close = float(bars.volume[i, s]), float(bars.close[i, s])
+    turnover = _turnover(category, volume, float(bars.turnover[i, s]), close)
+    opened = bars.mark[i, s] if mark and not math.isnan(bars.mark[i, s]) else bars.open[i, s]
+    high, low = max(bars.high[i, s], opened), min(bars.low[i, s], opened)
+    first, top, bottom, newest = map(plain, (opened, high, low, close))
+    return Candle(int(bars.open_time[i]), first, top, bottom, newest, plain(volume), turnover)
+
+
+def forming_candle(moment: Moment, s: int, category: str, *, mark: bool = False) -> Candle | None:
+    """Return the candle that is not closed yet, of the mark price with `mark`; None as above."""
+    if not moment.live[s]:
+        return None
+    volume, last = float(moment.volume[s]), float(moment.last[s])
+    turnover = _turnover(category, volume, float(moment.turnover[s]), last)
+    opened = moment.mark[s] if mark and not math.isnan(moment.mark[s]) else moment.open[s]
+    high, low = max(moment.high[s], opened), min(moment.low[s], opened)
+    first, top, bottom, newest = map(plain, (opened, high, low, last))
+    return Candle(moment.open_time, first, top, bottom, newest, plain(volume), turnover)
+
+
+def ticker(market: Market, moment: Moment, s: int, category: str) -> Fields | None:
+    """Return a symbol's ticker as REST has it; None where it has not traded of late."""
+    last = float(moment.last[s])
+    if math.isnan(last):
+        return None
+    day = moment.day
+    live = bool(moment.live[s])
+    volume = float(day.volume[s]) + (float(moment.volume[s]) if live else 0.0)
+    turnover = float(day.turnover[s]) + (float(moment.turnover[s]) if live else 0.0)
+    previous = _known(day.prev_price[s], last)
+    high = max(_known(day.high[s], last), _known(moment.high[s], last))
+    low = min(_known(day.low[s], last), _known(moment.low[s], last))
+    common = {
+        "symbol": market.symbols[s],
+        "lastPrice": plain(last),
+        "prevPrice24h": plain(previous),
+        "price24hPcnt": plain(round(last / previous - 1.0, 6)),
+        "highPrice24h": plain(high),
+        "lowPrice24h": plain(low),
+        "volume24h": plain(round(volume, 6)),
+        "turnover24h": plain(round(turnover, 4)),
+        **_top_of_book(moment, s, volume),
+    }
+    if category == "spot":
+        return {**common, "usdIndexPrice": plain(last)}
+    return {
+        **common,
+        "indexPrice": plain(last),
+        "markPrice": plain(last),
+        "prevPrice1h": plain(_known(day.prev_hour[s], last)),
+        "openInterest": plain(round(volume, 3)),
+        "openInterestValue": plain(round(turnover, 2)),
+        "fundingRate": plain(day.funding_rate[s]),
+        "nextFundingTime": str((moment.time_ms // FUNDING_MS + 1) * FUNDING_MS),
+        "predictedDeliveryPrice": "",
+        "basisRate": "",
+        "deliveryFeeRate": "",
+        "deliveryTime": "0",
+    }
+
+
+def stream_ticker(market: Market, moment: Moment, s: int, category: str) -> Fields | None:
+    """Return a ticker as the stream has it: that of spot carries no bid and no ask."""
+    full = ticker(market, moment, s, category)
+    if full is None or category != "spot":
+        return full
+    return {name: text for name, text in full.items() if name not in _BOOK_FIELDS}
+
+
+def instrument(market: Market, s: int, category: str) -> dict[str, object]:
+    """Return what instruments-info says of a symbol."""
+    symbol, price = market.symbols[s], float(market.first_price[s])
+    base, quote = _coins(symbol)
+    step = plain(10.0 ** -max(math.floor(math.log10(price)) + 1, 0))  # worth up to a unit of quote
+    tick = {"tickSize": plain(round(float(market.tick[s]), 12))}
+    common = {"symbol": symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
+    if category == "spot":
+        lot = {
+            "basePrecision": step,
+            "quotePrecision": "0.0000001",
+            "minOrderQty": step,
+            "maxOrderQty": "1000000",
+            "minOrderAmt": "5",
+            "maxOrderAmt": "8000000",
+        }
+        return {**common, "lotSizeFilter": lot, "priceFilter": tick}
+    lot = {
+        "minOrderQty": step,
+        "qtyStep": step,
+        "maxOrderQty": "1000000",
+        "maxMktOrderQty": "500000",
+        "minNotionalValue": "5",
+    }
+    return {
+        **common,
+        "contractType": "LinearPerpetual" if category == "linear" else "InversePerpetual",
+        "launchTime": str(market.open_time(int(market.launch_bar[s]))),
+        "deliveryTime": "0",
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "priceFilter": {"minPrice": tick["tickSize"], "maxPrice": "1999999.8", **tick},
+        "lotSizeFilter": lot,
+        "fundingInterval": FUNDING_MS // MINUTE_MS,
+        "settleCoin": quote if category == "linear" else base,
+    }
+
+
+def _top_of_book(moment: Moment, s: int, volume: float) -> Fields:
+    size = plain(max(round(volume / 1000.0, 3), 0.001))
+    return {
+        "bid1Price": plain(moment.bid[s]),
+        "bid1Size": size,
+        "ask1Price": plain(moment.ask[s]),
+        "ask1Size": size,
+    }
+
+
+def _turnover(category: str, volume: float, turnover: float, price: float) -> str:
+    if category == "inverse":
+        return plain(round(volume / price, 8))
+    return plain(round(volume * price, 8) if math.isnan(turnover) else turnover)
+
+
+def _known(number: float, otherwise: float) -> float:
+    return otherwise if math.isnan(number) else float(number)
+
+
+def _coins(symbol: str) -> tuple[str, str]:
+    for quote in ("USDT", "USDC", "USD"):
+        if symbol.endswith(quote):
+            return symbol.removesuffix(quote), quote
+    return symbol, ""

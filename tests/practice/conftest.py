@@ -1,0 +1,91 @@
+"""An exchange on a manual clock over a small synthetic market, and a client of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from bot.config.sections import Synthetic
+from bot.practice.clock import ManualClock
+from bot.practice.exchange import PracticeExchange, serve
+from bot.practice.market import Market
+from bot.practice.synthetic import SyntheticMarket
+from bot.timegrid import HOUR_MS
+
+NOW_BAR = 1500
+"""The bar that is forming when an exchange of these tests starts."""
+
+
+class Client:
+    """Speak to an exchange over a real socket."""
+
+    def __init__(
+        self, exchange: PracticeExchange, clock: ManualClock, market: Market, http: aiohttp.ClientSession
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.market = market
+        self.http = http
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        async with self.http.get(f"{self.exchange.rest_url}{path}", params=query) as answer:
+            return await answer.json()
+
+    async def result(self, path: str, **query: str | int) -> Any:
+        body = await self.get(f"/v5/market/{path}", **query)
+        assert body["retCode"] == 0, body
+        return body["result"]
+
+    async def connect(self, category: str = "linear") -> aiohttp.ClientWebSocketResponse:
+        url = f"{self.exchange.stream_url}/v5/public/{category}"
+        return await self.http.ws_connect(url)
+
+    async def subscribe(
+        self, *topics: str, category: str = "linear"
+    ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
+        """Connect, subscribe, and return the socket and the acknowledgement."""
+        socket = await self.connect(category)
+        await ask(socket, {"op": "subscribe", "req_id": "r1", "args": list(topics)})
+        await ask(socket, {"op": "ping"})  # its answer shows that the request before was read
+        assert (await frame(socket))["op"] == "ping"
+        await self.clock.advance(50)
+        return socket, await frame(socket)
+
+
+async def ask(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:
+    await socket.send_json(message)
+
+
+async def frame(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
+    received: dict[str, Any] = await socket.receive_json(timeout=5)
+    return received
+
+
+async def frames(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
+    """Return all frames that were sent up to now, by asking for a pong behind them."""
+    await ask(socket, {"op": "ping"})
+    found = []
+    while (received := await frame(socket)).get("op") != "ping":
+        found.append(received)
+    return found
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1_672_531_200_000 + NOW_BAR * HOUR_MS + HOUR_MS // 2)
+
+
+@pytest.fixture
+def market() -> Market:
+    spec = Synthetic(symbols=3, bars=100, missing=0.02, seed=3)
+    return Market(SyntheticMarket(spec, HOUR_MS), ticks_per_bar=4)
+
+
+@pytest.fixture
+async def client(clock: ManualClock, market: Market) -> AsyncIterator[Client]:
+    exchange = await serve(market, clock)
+    async with aiohttp.ClientSession() as http:
+        yield Client(exchange, clock, market, http)
+    await exchange.close()

@@ -1,0 +1,136 @@
+"""Naive forecasts: by loops, and blind to what came after the training was due."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.blocks import F64
+from bot.report import baselines
+from bot.report.inputs import RunData
+
+
+def head_of(run: RunData, kind: str) -> baselines.Head:
+    return next(h for h in baselines.heads(run) if h.task.kind == kind)
+
+
+def training_cells(run: RunData, head: baselines.Head, model: int) -> list[tuple[int, int]]:
+    """Return bar and symbol of each labelled row known at the due bar, one by one."""
+    info = run.models[model]
+    return [
+        (t, s)
+        for t, time in enumerate(run.open_time.tolist())
+        for s in range(run.n_symbols)
+        if info.train_from_ms <= time <= info.train_to_ms
+        and time + head.task.horizon * run.interval_ms <= info.due_ms
+        and np.isfinite(head.label[t, s])
+    ]
+
+
+@pytest.mark.parametrize("model", [0, 1])
+def test_base_rate_counts_known_rises(run: RunData, model: int) -> None:
+    head = head_of(run, "direction")
+    rises = [head.label[cell] for cell in training_cells(run, head, model)]
+    assert run.forecast is not None
+    got = baselines.base_rate(run, head)[run.forecast.model == model]
+    np.testing.assert_allclose(got, (sum(rises) + 1) / (len(rises) + 2))
+
+
+def test_hour_of_week_is_the_mean_of_its_rows(run: RunData) -> None:
+    head = head_of(run, "volume")
+    cells = training_cells(run, head, 1)
+    hour = run.open_time // run.interval_ms % 168
+    got = baselines.hour_of_week_mean(run, head)
+    assert run.forecast is not None
+    every = np.mean([head.label[cell] for cell in cells])
+    for t in np.flatnonzero(run.forecast.model == 1)[::7]:
+        same = [head.label[c] for c in cells if hour[c[0]] == hour[t]]
+        np.testing.assert_allclose(got[t], np.mean(same) if same else every)
+
+
+def test_ewma_is_that_of_a_loop(run: RunData) -> None:
+    got = baselines.ewma_deviation(run)
+    top = bottom = 0.0
+    last = float("nan")
+    for t in range(len(run.equity)):
+        if run.bars.valid[t, 0]:
+            close = float(run.bars.close[t, 0])
+            if not np.isnan(last):
+                top = 0.94 * top + 0.06 * (close / last - 1.0) ** 2
+                bottom = 0.94 * bottom + 0.06
+            last = close
+        if bottom:
+            assert got[t, 0] == pytest.approx(np.sqrt(top / bottom))
+
+
+def test_variances_are_scaled_best_for_qlike_on_the_training_rows(run: RunData) -> None:
+    head = head_of(run, "volatility")
+    naive = baselines.volatility_forecasts(run, head)
+    e = baselines.ewma_deviation(run)
+    assert run.forecast is not None
+    cells = [c for c in training_cells(run, head, 1) if np.isfinite(e[c])]
+    y = np.array([head.label[c] for c in cells])
+    x = np.array([e[c] for c in cells])
+    bars = run.forecast.model == 1
+    np.testing.assert_allclose(naive.deviation[bars], y.sum() / x.sum() * e[bars])
+    np.testing.assert_allclose(naive.variance[bars], np.mean((y / x) ** 2) * e[bars] ** 2)
+
+
+def test_a_recorded_scale_is_the_models_own(run: RunData) -> None:
+    scaled = tuple(dataclasses.replace(m, variance_scale=1.5) for m in run.models)
+    changed = dataclasses.replace(run, models=scaled)
+    head = head_of(changed, "volatility")
+    naive = baselines.volatility_forecasts(changed, head)
+    rows = head.rows
+    np.testing.assert_allclose(naive.model_variance[rows], 1.5 * head.forecast[rows] ** 2)
+
+
+def _poisoned(run: RunData, from_bar: int) -> RunData:
+    """Change every label that was not known, and every close, from a bar on."""
+    assert run.labels is not None
+    labels: F64 = run.labels.copy()
+    labels[from_bar - 2 :] = 77.0
+    close = run.bars.close.copy()
+    close[from_bar + 1 :] *= 3.0
+    return dataclasses.replace(run, labels=labels, bars=dataclasses.replace(run.bars, close=close))
+
+
+def test_what_came_after_the_due_bar_changes_nothing(run: RunData) -> None:
+    assert run.forecast is not None
+    due = int(np.searchsorted(run.open_time, run.models[1].due_ms))
+    changed = _poisoned(run, due)
+    at = due + 1
+    for kind, of in (
+        ("direction", baselines.base_rate),
+        ("volume", baselines.hour_of_week_mean),
+    ):
+        before, after = of(run, head_of(run, kind)), of(changed, head_of(changed, kind))
+        np.testing.assert_array_equal(before[: at + 1], after[: at + 1])
+    old, new = (baselines.volatility_forecasts(r, head_of(r, "volatility")) for r in (run, changed))
+    np.testing.assert_array_equal(old.variance[:at], new.variance[:at])
+
+
+def test_forecasts_made_elsewhere_are_judged_by_what_came_before_them(run: RunData) -> None:
+    changed = dataclasses.replace(run, models=())
+    head = head_of(changed, "direction")
+    assert run.forecast is not None
+    first = int(np.flatnonzero(run.forecast.model >= 0)[0])
+    rises = head.label[: first - 3]
+    rises = rises[np.isfinite(rises)]
+    got = baselines.base_rate(changed, head)[first]
+    np.testing.assert_allclose(got, (rises.sum() + 1) / (len(rises) + 2))
+
+
+def test_labels_are_known_by_bars_in_session(run_maker: Any) -> None:
+    session = np.array([[True], [False], [False], [True], [True], [False], [True]])
+    got = baselines.known_at(session, 2)[:, 0].tolist()
+    assert [got[i] for i in (0, 3, 4, 6)] == [4, 6, 7, 7]
+
+
+def test_only_rows_from_the_start_on_are_judged(run: RunData) -> None:
+    for head in baselines.heads(run):
+        assert not head.rows[: run.start_index].any()
+        assert head.rows[run.start_index :].any()

@@ -1,0 +1,115 @@
+"""Figures of equity curves against pandas and brute force."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bot.blocks import F64
+from bot.report import metrics
+
+HOUR_MS = 3_600_000.0
+A = 8760.0
+CURVES = arrays(np.float64, st.integers(1, 40), elements=st.floats(0.01, 1e6))
+
+
+def figures(curve: F64, trials: int = 1) -> metrics.Figures:
+    n = len(curve) - 1
+    return metrics.equity_metrics(curve[1:], float(curve[0]), A, n * HOUR_MS, trials)
+
+
+@pytest.fixture(scope="module")
+def curve() -> F64:
+    moves = np.random.default_rng(5).standard_t(4, 2000) * 0.01 + 0.0003
+    return 1000.0 * np.concatenate(([1.0], np.cumprod(1.0 + moves)))
+
+
+def test_against_pandas(curve: F64) -> None:
+    equity = pd.Series(curve)
+    r = equity.pct_change().dropna()
+    got = figures(curve)
+    total = equity.iloc[-1] / equity.iloc[0] - 1
+    downside = math.sqrt((r.clip(upper=0.0) ** 2).mean())
+    expected = {
+        "bars": 2000,
+        "total_return": total,
+        "annualized_return": (1 + total) ** (A / 2000) - 1,
+        "annualized_volatility": r.std() * math.sqrt(A),
+        "sharpe_ratio": r.mean() / r.std() * math.sqrt(A),
+        "sortino_ratio": r.mean() / downside * math.sqrt(A),
+        "sortino_ratio_negative_std": r.mean() / r[r < 0].std() * math.sqrt(A),
+        "max_drawdown": -(equity / equity.cummax() - 1).min(),
+        "cagr": (1 + total) ** (365.25 * 24 / 2000) - 1,
+    }
+    for name, value in expected.items():
+        assert got[name] == pytest.approx(value, rel=1e-9), name
+    annual, drawdown = expected["annualized_return"], expected["max_drawdown"]
+    assert got["calmar_ratio"] == pytest.approx(annual / drawdown)
+    assert got["deflated_sharpe"] is None
+
+
+def test_trials_deflate(curve: F64) -> None:
+    got = figures(curve, trials=50)
+    deflated, sure = got["deflated_sharpe"], got["probabilistic_sharpe"]
+    assert deflated is not None
+    assert sure is not None
+    assert deflated < sure
+
+
+@given(CURVES)
+def test_drawdown_by_brute_force(curve: F64) -> None:
+    worst = max(1.0 - curve[j] / curve[i] for i in range(len(curve)) for j in range(i, len(curve)))
+    assert metrics.max_drawdown(curve) == pytest.approx(worst, abs=1e-12)
+
+
+@given(CURVES)
+def test_time_under_water_by_brute_force(curve: F64) -> None:
+    longest = current = 0
+    for i in range(len(curve)):
+        current = current + 1 if curve[i] < curve[: i + 1].max() else 0
+        longest = max(longest, current)
+    assert metrics.longest_under_water(curve) == longest
+
+
+@given(arrays(np.float64, st.integers(2, 30), elements=st.floats(-1e6, 1e6)), st.integers(1, 9))
+def test_a_figure_is_finite_or_none(moves: F64, trials: int) -> None:
+    got = figures(np.concatenate(([1000.0], 1000.0 + np.cumsum(moves))), trials)
+    assert all(v is None or math.isfinite(v) for v in got.values()), got
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.001])
+def test_no_ratios_without_variance(growth: float) -> None:
+    got = figures(1000.0 * growth ** np.arange(30.0))
+    assert got["total_return"] == pytest.approx(growth**29 - 1)
+    for name in ("sharpe_ratio", "sharpe_error", "sortino_ratio", "calmar_ratio"):
+        assert got[name] is None
+
+
+def test_one_bar_has_a_return_and_no_ratio() -> None:
+    got = figures(np.array([100.0, 101.0]))
+    assert got["total_return"] == pytest.approx(0.01)
+    assert got["sharpe_ratio"] is None
+    assert got["annualized_volatility"] is None
+
+
+def test_ruin_leaves_only_what_has_meaning() -> None:
+    got = figures(np.array([100.0, 50.0, -10.0, 20.0]))
+    assert got["total_return"] == pytest.approx(-0.8)
+    assert got["max_drawdown"] == pytest.approx(1.1)
+    assert got["sharpe_ratio"] is None
+    assert got["annualized_return"] is None
+
+
+def test_wins_and_gains() -> None:
+    assert metrics.win_figures(np.array([1.0, 0.0, -2.0]), "_x") == {
+        "win_rate_x": pytest.approx(1 / 3),
+        "profit_factor_x": 0.5,
+    }
+    assert metrics.win_figures(np.array([1.0]))["profit_factor"] is None
+    assert metrics.win_figures(np.empty(0)) == {"win_rate": None, "profit_factor": None}

@@ -1,0 +1,77 @@
+"""Profits and round trips against a walk through the fills."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.report.inputs import RunData
+from bot.report.trips import profits, round_trips
+
+
+def walk(run: RunData, s: int) -> list[tuple[int, int, float]]:
+    """Return first bar, last bar and net profit of each closed trip, fill by fill."""
+    trips: list[tuple[int, int, float]] = []
+    fills = {int(f["open_time"]): f for f in run.fills if f["symbol"] == s}
+    held, cash, first = 0.0, 0.0, 0
+    for i, time in enumerate(run.open_time.tolist()):
+        if held != 0.0 and run.bars.valid[i, s]:
+            cash -= held * float(run.bars.open[i, s]) * float(run.bars.funding_rate[i, s])
+        if time not in fills:
+            continue
+        fill = fills[time]
+        size, price, fee = float(fill["quantity"]), float(fill["price"]), float(fill["fee"])
+        after = held + size
+        if abs(after) < 1e-12:
+            after = 0.0
+        if np.sign(held) == np.sign(after):
+            cash -= size * price + fee
+        else:
+            closing = abs(held) / (abs(held) + abs(after))
+            if held != 0.0:
+                trips.append((first, i, cash + held * price - fee * closing))
+            first, cash = i, -after * price - fee * (1.0 - closing)
+        held = after
+    return trips
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_trips_are_those_of_a_walk(run_maker: Any, seed: int) -> None:
+    run: RunData = run_maker(seed=seed)
+    got = round_trips(run, run.start_index, profits(run, run.start_index))
+    assert len(got) > 50
+    for s in range(run.n_symbols):
+        mine = got.symbol == s
+        expected = walk(run, s)
+        assert list(zip(got.first[mine], got.last[mine], strict=True)) == [t[:2] for t in expected]
+        np.testing.assert_allclose(got.profit[mine], [t[2] for t in expected], atol=1e-9)
+        before = run.equity[got.first[mine] - 1]
+        np.testing.assert_allclose(got.fraction[mine] * before, got.profit[mine])
+
+
+def test_profits_sum_to_the_change_of_equity(run: RunData) -> None:
+    start = run.start_index
+    profit = profits(run, start)
+    change = np.diff(run.equity[start - 1 :])
+    np.testing.assert_allclose(profit.total.sum(axis=1), change, atol=1e-8)
+    np.testing.assert_allclose(profit.fees.sum(axis=1), run.fees[start:], atol=1e-12)
+    np.testing.assert_allclose(profit.funding.sum(axis=1), run.funding[start:], atol=1e-12)
+
+
+def test_a_start_in_the_middle_leaves_older_trips_out(run: RunData) -> None:
+    start = run.start_index + 77
+    got = round_trips(run, start, profits(run, start))
+    every = round_trips(run, run.start_index, profits(run, run.start_index))
+    later = every.first >= start
+    assert len(got) == int(later.sum())
+    np.testing.assert_allclose(got.profit, every.profit[later], atol=1e-9)
+
+
+def test_no_fills_no_trips(run: RunData, run_maker: Any) -> None:
+    flat = np.zeros_like(run.quantity)
+    quiet: RunData = run_maker(quantity=flat, fills=run.fills[:0], funding=np.zeros(len(flat)))
+    profit = profits(quiet, 0)
+    assert not profit.total.any()
+    assert len(round_trips(quiet, 0, profit)) == 0
