@@ -16,12 +16,15 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bot import cli_live
+from bot.cli_options import ConfigOption, DataOption, JsonOption, RunArgument, SetOption
 from bot.config import Config, flatten, load_config, to_toml
+from bot.config.example import example_toml
 from bot.errors import ConfigError
 
 if TYPE_CHECKING:
-    from bot.app.backtest_command import Summary
     from bot.app.run_folder import RunFolder
+    from bot.report.summary import Summary
 
 app = typer.Typer(
     help="Paper-trade a multi-task model on candles. It never trades real money.",
@@ -31,17 +34,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
-
-ConfigOption = Annotated[str | None, typer.Option("--config", help="TOML file with the settings.")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="section.key=value, over the file and the environment; repeatable."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
-DataOption = Annotated[
-    str | None, typer.Option("--data", help="Folder with candles/, or the candles' own folder.")
-]
+app.command("run")(cli_live.run)
+app.command("exchange")(cli_live.exchange)
 
 
 @app.command()
@@ -76,6 +70,10 @@ def backtest(
         *(sets or []),
     ]
     settings = load_config(config, overrides)
+    if symbols and settings.data.source == "synthetic":
+        raise ConfigError(
+            "--symbols: the synthetic market has its own; set synthetic.symbols, or give --data"
+        )
     from bot.app.backtest_command import backtest_command
 
     with _progress("backtest", quiet=as_json) as progress:
@@ -179,6 +177,12 @@ def config_check(config: ConfigOption = None, sets: SetOption = None) -> None:
 def config_schema() -> None:
     """Print the JSON schema of the settings: every key with type, bounds, default, explanation."""
     print(json.dumps(Config.model_json_schema(), indent=1))
+
+
+@config_app.command("example")
+def config_example() -> None:
+    """Print a file with every setting: its explanation, bounds and default."""
+    print(example_toml(), end="")
 
 
 def _print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:

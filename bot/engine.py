@@ -12,14 +12,15 @@ Must not do I/O, log, read a clock, or train.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Forecast, Task
+from bot.blocks import F64, I8, I64, BarBlock, Bool, FeatureBlock, Forecast, Task
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.book import Book, from_arrays, new_book, to_arrays
@@ -54,7 +55,7 @@ class EngineState:
     """Everything that is carried from one bar to the next.
 
     `last_open` is the open time of the newest bar seen; `opened` says that its open is booked and
-    its close is not.
+    its close is not; `open_refusal` int8[S] is what was refused at that open, empty otherwise.
     """
 
     features: FeatureState
@@ -62,6 +63,7 @@ class EngineState:
     schedule: tuple[Activation, ...] = ()
     last_open: int = NEVER
     opened: bool = False
+    open_refusal: I8 = field(default_factory=lambda: np.empty(0, dtype=np.int8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Engine:
 
     pipeline: FeaturePipeline | None
     rules: Rules
-    factor: str
+    factor: Literal["confidence", "probability"]
     tasks: tuple[Task, ...]
     n_symbols: int
     initial_capital: float
@@ -136,7 +138,10 @@ class Engine:
         nothing = np.full((1, self.n_symbols), np.nan)
         book, trace = run_bars(state.book, self.rules, block, nothing, nothing, Phase.OPEN)
         check_books(state.book, block, trace)
-        opened = replace(state, book=book, last_open=int(block.open_time[0]), opened=True)
+        opened = replace(
+            state, book=book, last_open=int(block.open_time[0]), opened=True,
+            open_refusal=trace.refusal[0],
+        )  # fmt: skip
         return opened, trace
 
     def close(self, state: EngineState, block: BarBlock) -> tuple[EngineState, StepResult]:
@@ -177,6 +182,9 @@ class Engine:
         )
         book, trace = run_bars(state.book, self.rules, block, signal, volatility, phase)
         check_books(state.book, block, trace)
+        if phase == Phase.CLOSE:
+            refusal = np.where(trace.refusal != 0, trace.refusal, state.open_refusal)
+            trace = trace._replace(refusal=refusal)
         new_state = EngineState(
             feature_state, book, state.schedule, int(block.open_time[-1]), opened=False
         )
@@ -213,7 +221,7 @@ class Engine:
         times = block.open_time
         cuts = {int(np.searchsorted(times, a.effective_from)) for a in state.schedule}
         edges = sorted({0, len(times)} | {c for c in cuts if 0 < c < len(times)})
-        return [block.rows(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+        return [block.rows(a, b) for a, b in itertools.pairwise(edges)]
 
     def _check_forward(self, state: EngineState, block: BarBlock) -> None:
         if block.n_symbols != self.n_symbols:
@@ -230,6 +238,7 @@ def state_to_arrays(state: EngineState) -> dict[str, npt.NDArray[np.generic]]:
     """Return the state as named arrays, for the journal; `state_from_arrays` reads them back."""
     arrays: dict[str, npt.NDArray[np.generic]] = {
         "engine.clock": np.array([state.last_open, int(state.opened)], dtype=np.int64),
+        "engine.open_refusal": state.open_refusal,
         "engine.effective_from": np.array(
             [a.effective_from for a in state.schedule], dtype=np.int64
         ),
@@ -261,4 +270,5 @@ def state_from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> EngineSt
         schedule,
         int(last_open),
         opened=bool(opened),
+        open_refusal=part["engine"]["open_refusal"].astype(np.int8),
     )

@@ -1,21 +1,23 @@
 """Logging: structlog, JSON lines to a run's log.jsonl, readable lines to the terminal.
 
 Owns the names of the events and the fields each of them carries; `EVENTS` is their schema, and an
-event that is not in it, or lacks a field, is refused. Rules: the core never logs; a log line never
-holds a number that the journal does not. Must not decide anything.
+event that is not in it, or lacks a field, is refused; docs/operations.md explains them. The file is
+set aside when it is full: log.jsonl.1 is the newest of the old ones. Rules: the core never logs; a
+log line never holds a number that the journal does not. Must not decide anything.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TextIO
 
 import structlog
 
-from bot.errors import InvariantError
+from bot.errors import InvariantError, JournalError
 
 LOG_SCHEMA = 1
 """Version of the events' names and fields; it stands in every line as `schema`."""
@@ -40,11 +42,37 @@ EVENTS: dict[str, frozenset[str]] = {
     "bad_frame": frozenset({"count", "sample"}),
     "exchange_unreachable": frozenset({"reason", "retry_s"}),
     "bar_opened": frozenset({"bar", "fills", "not_fillable", "lag_ms"}),
-    "bar_closed": frozenset({"bar", "equity", "cash", "model_id", "tradable", "missing", "lag_ms",
-                             "step_ms", "commit_ms"}),
-    "decision": frozenset({"bar", "symbol", "close", "forecast", "signal", "target", "order",
-                           "refusal", "position", "model_id"}),
-    "fill": frozenset({"bar", "symbol", "quantity", "price", "fee", "spread", "slippage", "reason"}),
+    "bar_closed": frozenset(
+        {
+            "bar",
+            "equity",
+            "cash",
+            "model_id",
+            "tradable",
+            "missing",
+            "lag_ms",
+            "step_ms",
+        }
+    ),
+    "decision": frozenset(
+        {
+            "bar",
+            "symbol",
+            "close",
+            "forecast",
+            "signal",
+            "target",
+            "order",
+            "refusal",
+            "fill",
+            "costs",
+            "position",
+            "equity",
+            "model_id",
+            "lag_ms",
+            "stages_ms",
+        }
+    ),
     "funding": frozenset({"bar", "paid"}),
     "risk": frozenset({"bar", "halt", "equity"}),
     "feed": frozenset({"duplicates", "revisions", "reordered", "late"}),
@@ -68,10 +96,75 @@ def _check_event(_: Any, __: str, event: structlog.typing.EventDict) -> structlo
     return event
 
 
+def rotated(path: Path, number: int) -> Path:
+    """Return the name of the log's `number`-th newest old file; 0 is the log itself.
+
+    >>> rotated(Path("log.jsonl"), 2).name
+    'log.jsonl.2'
+    """
+    return path.with_name(f"{path.name}.{number}") if number else path
+
+
+class RotatingFile:
+    """Append lines to a file; when it is full it is set aside, and the oldest is dropped.
+
+    A line is one write, so that a reader and a crash see whole lines but for the last.
+
+    Args:
+        max_bytes: a file is not made longer than this, but for a single longer line.
+        keep: old files kept.
+    """
+
+    def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
+        self._path, self._max_bytes, self._keep = path, max_bytes, keep
+        self._open()
+
+    def write(self, line: str) -> None:
+        """Append a line.
+
+        Raises:
+            JournalError: the disk is full, or the file cannot be written.
+        """
+        content = line.encode() + b"\n"
+        try:
+            if self._size and self._size + len(content) > self._max_bytes:
+                self._rotate()
+            self._file.write(content)
+        except OSError as error:
+            raise JournalError(
+                f"{self._path}: the log cannot be written: {error.strerror}; free disk space, then "
+                "start again"
+            ) from error
+        self._size += len(content)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _open(self) -> None:
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._file.tell()
+        if self._size and not _ends_a_line(self._path):
+            self._size += self._file.write(b"\n")  # a crash has torn the last line
+
+    def _rotate(self) -> None:
+        self._file.close()
+        for number in range(self._keep, 0, -1):
+            if rotated(self._path, number - 1).exists():
+                rotated(self._path, number - 1).replace(rotated(self._path, number))
+        self._open()
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"
+
+
 class _Tee:
     """Write each event to the JSON lines file and, readable, to the terminal."""
 
-    def __init__(self, file: TextIO | None, terminal: TextIO | None) -> None:
+    def __init__(self, file: RotatingFile | None, terminal: TextIO | None) -> None:
         self._file = file
         self._terminal = terminal
         self._render = structlog.dev.ConsoleRenderer(
@@ -80,7 +173,7 @@ class _Tee:
 
     def __call__(self, logger: Any, name: str, event: structlog.typing.EventDict) -> Any:
         if self._file is not None:
-            self._file.write(json.dumps(event, default=str) + "\n")
+            self._file.write(json.dumps(event, default=str))
         if self._terminal is not None:
             shown = {k: v for k, v in event.items() if k != "schema"}
             print(self._render(logger, name, shown), file=self._terminal)
@@ -89,10 +182,20 @@ class _Tee:
 
 @contextmanager
 def open_log(
-    path: Path | None, level: str = "info", terminal: TextIO | None = None
+    path: Path | None,
+    level: str = "info",
+    terminal: TextIO | None = None,
+    max_mb: float = 64.0,
+    keep: int = 5,
 ) -> Iterator[structlog.typing.FilteringBoundLogger]:
-    """Give a logger that writes JSON lines to `path` and readable lines to `terminal`."""
-    with path.open("a", encoding="utf-8", buffering=1) if path else nullcontext() as file:
+    """Give a logger that writes JSON lines to `path` and readable lines to `terminal`.
+
+    Args:
+        max_mb: size at which the file is set aside, in 10^6 bytes.
+        keep: old files kept beside it.
+    """
+    parts = closing(RotatingFile(path, int(max_mb * 1e6), keep)) if path else nullcontext()
+    with parts as file:
         yield structlog.wrap_logger(
             None,
             processors=[

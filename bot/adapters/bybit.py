@@ -187,11 +187,9 @@ class BybitExchange:
         self, venue: str, members: dict[str, str], symbol: str | None
     ) -> dict[str, Quote]:
         rows = await self._pool.run(lambda rest: rest.tickers(venue, symbol))
-        nan, now_ms = math.nan, self.now_ms()
+        now_ms = self.now_ms()
         return {
-            name: quote_of(rows[own], Quote(name, nan, nan, nan, nan, None, now_ms))
-            for name, own in members.items()
-            if own in rows
+            name: quote_of(name, rows[own], now_ms) for name, own in members.items() if own in rows
         }
 
     def _split(self, symbol: str) -> tuple[str, str]:

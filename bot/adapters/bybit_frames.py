@@ -1,7 +1,7 @@
 """Frames of Bybit's public stream: text in, events out. Pure, and raises nothing but DataError.
 
-Rules: a frame is taken whole or not at all. Deltas of tickers and of the book are merged here; one
-that comes before its snapshot is refused, one older than what is known says nothing. A reader is
+Rules: a frame is taken whole or not at all. Deltas of tickers and of the book are merged here, field
+by field and never an older over a newer; one that comes before its snapshot is refused. A reader is
 made anew for each connection, for the exchange then sends snapshots again.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.candles import ROUNDING
@@ -18,6 +18,11 @@ from bot.adapters.exchange import Candle, Event, Quote
 from bot.errors import DataError
 
 NAN = math.nan
+Told = dict[str, float]
+"""Fields of a quote, NaN where told to be unknown; next_funding_ms is a whole number of ms."""
+
+NOTHING: Told = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_funding_ms"), NAN)
+
 _FAR_FUTURE_MS = 10**14
 _LONGEST_TOPIC = 100
 
@@ -49,8 +54,7 @@ class FrameReader:
         self._names = names
         self._code = code
         self._interval_ms = interval_ms
-        self._quotes: dict[str, Quote] = {}
-        self._newest_ts: dict[str, int] = {}
+        self._told: dict[str, dict[str, tuple[int, float]]] = {}
 
     def read(self, text: str | bytes, received_ms: int) -> Reading | Answer:
         """Return what a frame says.
@@ -100,66 +104,77 @@ class FrameReader:
     def _ticker(
         self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
     ) -> tuple[Event, ...]:
-        data = _object(frame.get("data"), "a ticker")
-        known = self._known(frame, symbol, name)
-        if known is None:
-            return ()
-        return self._keep(frame, symbol, quote_of(data, replace(known, received_ms=received_ms)))
+        told = ticker_fields(_object(frame.get("data"), "a ticker"))
+        return self._merge(frame, symbol, name, told, received_ms)
 
     def _book(
         self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
     ) -> tuple[Event, ...]:
         data = _object(frame.get("data"), "a book")
-        known = self._known(frame, symbol, name)
-        if known is None:
-            return ()
-        quote = replace(
-            known,
-            bid=_best(data.get("b"), known.bid, largest=True),
-            ask=_best(data.get("a"), known.ask, largest=False),
-            received_ms=received_ms,
-        )
-        return self._keep(frame, symbol, quote)
+        known = {} if frame.get("type") == "snapshot" else self._told.get(symbol, {})
+        told: Told = {}
+        for side, key in (("bid", "b"), ("ask", "a")):
+            if key in data:
+                best = known.get(side, (0, NAN))[1]
+                told[side] = _best(data[key], best, largest=side == "bid")
+        return self._merge(frame, symbol, name, told, received_ms)
 
-    def _known(self, frame: dict[str, Any], symbol: str, name: str) -> Quote | None:
-        """Return the quote that a frame is laid over, None where the frame is older than it."""
-        sort = frame.get("type")
+    def _merge(
+        self, frame: dict[str, Any], symbol: str, name: str, told: Told, received_ms: int
+    ) -> tuple[Event, ...]:
+        """Lay what a frame tells over what is known, field by field where it is not older."""
+        sort, ts = frame.get("type"), _time(frame, "ts")
         if sort not in ("snapshot", "delta"):
             raise DataError(f"type must be snapshot or delta, it is {_shown(sort)}")
-        older = _time(frame, "ts") < self._newest_ts.get(symbol, 0)
         if sort == "snapshot":
-            return None if older else Quote(name, NAN, NAN, NAN, NAN, None, 0)
-        if symbol not in self._quotes:
+            told = {**NOTHING, **told}
+        elif symbol not in self._told:
             raise DataError(f"a delta of {symbol} came before its snapshot")
-        return None if older else self._quotes[symbol]
+        known = self._told.setdefault(symbol, dict.fromkeys(NOTHING, (0, NAN)))
+        newest = max(known_ts for known_ts, _ in known.values())
+        known.update({field: (ts, v) for field, v in told.items() if ts >= known[field][0]})
+        if ts < newest:
+            return ()
+        return (_quote(name, {field: value for field, (_, value) in known.items()}, received_ms),)
 
-    def _keep(self, frame: dict[str, Any], symbol: str, quote: Quote) -> tuple[Event, ...]:
-        self._quotes[symbol] = quote
-        self._newest_ts[symbol] = _time(frame, "ts")
-        return (quote,)
 
-
-def quote_of(data: Mapping[str, Any], known: Quote) -> Quote:
-    """Return a quote with what a ticker says, by stream or REST, laid over it.
+def ticker_fields(data: Mapping[str, Any]) -> Told:
+    """Return what a ticker, by stream or REST, tells of a quote; only the fields that it has.
 
     Raises:
-        DataError: a field is no number. An empty one, and a side at 0, is not known.
+        DataError: a field is no number. An empty one, and a price of 0, is not known.
 
-    >>> empty = Quote("X", NAN, NAN, NAN, NAN, None, 7)
-    >>> quote_of({"bid1Price": "9.5", "ask1Price": "", "nextFundingTime": "28800000"}, empty)
-    Quote(symbol='X', bid=9.5, ask=nan, mark=nan, funding_rate=nan, next_funding_ms=28800000, \
-received_ms=7)
+    >>> ticker_fields({"bid1Price": "9.5", "ask1Price": "", "nextFundingTime": "28800000"})
+    {'bid': 9.5, 'ask': nan, 'next_funding_ms': 28800000}
     """
-    due = known.next_funding_ms
+    told: Told = {}
+    for field, key in (("bid", "bid1Price"), ("ask", "ask1Price"), ("mark", "markPrice")):
+        if key in data:
+            price = _optional(data, key)
+            told[field] = price if price > 0.0 else NAN
+    if "fundingRate" in data:
+        told["funding_rate"] = _optional(data, "fundingRate")
     if "nextFundingTime" in data:
-        due = None if data["nextFundingTime"] in ("", "0", 0) else _time(data, "nextFundingTime")
-    return replace(
-        known,
-        bid=_side(data, "bid1Price", known.bid),
-        ask=_side(data, "ask1Price", known.ask),
-        mark=_side(data, "markPrice", known.mark),
-        funding_rate=_optional(data, "fundingRate", known.funding_rate),
-        next_funding_ms=due,
+        none = data["nextFundingTime"] in ("", "0", 0)
+        told["next_funding_ms"] = NAN if none else _time(data, "nextFundingTime")
+    return told
+
+
+def quote_of(name: str, data: Mapping[str, Any], received_ms: int) -> Quote:
+    """Return the quote in a whole ticker; raises as `ticker_fields`."""
+    return _quote(name, {**NOTHING, **ticker_fields(data)}, received_ms)
+
+
+def _quote(name: str, told: Told, received_ms: int) -> Quote:
+    due = told["next_funding_ms"]
+    return Quote(
+        symbol=name,
+        bid=told["bid"],
+        ask=told["ask"],
+        mark=told["mark"],
+        funding_rate=told["funding_rate"],
+        next_funding_ms=int(due) if math.isfinite(due) else None,
+        received_ms=received_ms,
     )
 
 
@@ -180,8 +195,6 @@ def _answer(frame: dict[str, Any]) -> Reading | Answer:
 
 def _best(levels: Any, known: float, *, largest: bool) -> float:
     """Return the price of the one level of a side after a snapshot or a delta of it."""
-    if levels is None:
-        return known
     if not isinstance(levels, list) or not all(isinstance(x, list) and len(x) >= 2 for x in levels):
         raise DataError(f"a side of the book must be a list of levels, it is {_shown(levels)}")
     sizes = {_price({"p": x[0]}, "p"): _number({"s": x[1]}, "s") for x in levels}
@@ -191,14 +204,7 @@ def _best(levels: Any, known: float, *, largest: bool) -> float:
     return NAN if known in sizes else known
 
 
-def _side(data: Mapping[str, Any], key: str, known: float) -> float:
-    price = _optional(data, key, known)
-    return price if price > 0.0 else NAN
-
-
-def _optional(data: Mapping[str, Any], key: str, known: float) -> float:
-    if key not in data:
-        return known
+def _optional(data: Mapping[str, Any], key: str) -> float:
     return NAN if data[key] == "" else _number(data, key)
 
 

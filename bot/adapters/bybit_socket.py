@@ -135,7 +135,7 @@ class BybitSocket:
     def close(self) -> None:
         """Close, also while `open` is still under way."""
         with suppress(ExchangeError, *_GONE):
-            self._attached().exit()
+            self._attached().leave()
 
     def attach(self, session: _Session) -> None:
         """Know the session before it connects, so that it can be closed while it does."""
@@ -155,6 +155,7 @@ class _Session(WebSocket):
     ) -> None:
         self._inbox = inbox
         self._base_url = base_url
+        self._unwanted = self._settled = False
         owner.attach(self)
         super().__init__(
             channel_type=category,
@@ -169,7 +170,14 @@ class _Session(WebSocket):
         if self._base_url:
             url = self._base_url + url[url.index("/v5/") :]
         super()._connect(url)
-        if self.exited:  # closed meanwhile
+        self._settled = True
+        if self._unwanted:
+            self.exit()
+
+    def leave(self) -> None:
+        """Close now, or as soon as the connecting is over: a half-open connection would leak."""
+        self._unwanted = True
+        if self._settled:
             self.exit()
 
     def _on_message(self, message: str | bytes) -> None:

@@ -119,6 +119,8 @@ class _Session:
         socket = self._by.new_socket(self._link.category, self._inbox)
         beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._keep_clock())]
         try:
+            if not self._by.clock.measured:  # frames are stamped by it
+                await self._by.check_clock()
             await in_daemon_thread(socket.open)
             await self._ask(socket)
             while True:

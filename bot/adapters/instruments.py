@@ -25,23 +25,39 @@ def load_instruments(root: str | Path, venue: str) -> dict[str, Instrument]:
     path = DataRoot.at(root).instruments(venue)
     if not path.is_file():
         return {}
+    return instruments_of(path.read_text("utf-8"), f"{path}: delete it and run 'bot fetch'")
+
+
+def instruments_of(text: str, where: str) -> dict[str, Instrument]:
+    """Return the instruments that `instruments_text` wrote, by symbol.
+
+    Args:
+        where: what an error names, with the fix.
+
+    Raises:
+        DataError: the text is damaged.
+    """
     names = {f.name for f in fields(Instrument)}
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(text)
         loaded = {s: Instrument(**{k: float(v) for k, v in e.items()}) for s, e in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path}: expected symbol to {{{', '.join(sorted(names))}}}: {error}; "
-            "delete it and run 'bot fetch'"
+            f"{where}; expected symbol to {{{', '.join(sorted(names))}}}: {error}"
         ) from None
     for symbol, instrument in loaded.items():
         if not all(math.isfinite(v) and v >= 0.0 for v in asdict(instrument).values()):
-            raise DataError(f"{path}: {symbol}: a step or least is negative or no number")
+            raise DataError(f"{where}; {symbol}: a step or least is negative or no number")
     return loaded
+
+
+def instruments_text(instruments: Mapping[str, Instrument]) -> str:
+    """Return the instruments as JSON, sorted by symbol, every number exact."""
+    content = {symbol: asdict(instruments[symbol]) for symbol in sorted(instruments)}
+    return json.dumps(content, indent=1)
 
 
 def write_instruments(path: Path, instruments: Mapping[str, Instrument]) -> None:
     """Write the instruments of a venue atomically, sorted by symbol."""
     with replacing(path) as temporary:
-        content = {symbol: asdict(instruments[symbol]) for symbol in sorted(instruments)}
-        temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+        temporary.write_text(instruments_text(instruments) + "\n", "utf-8")

@@ -132,7 +132,7 @@ class Journal:
         """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
         matrix = schema.bar_matrix(block)
         hashes = schema.row_hashes(block.open_time, matrix)
-        n, S, width = matrix.shape
+        _, S, width = matrix.shape
         n_values = len(schema.BAR_VALUES)
         rows = zip(
             np.repeat(block.open_time, S).tolist(),

@@ -53,14 +53,16 @@ class JournalReader:
         self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
         self._index = {name: s for s, name in enumerate(self.symbols)}
 
-    def bars(self, until: int | None = None) -> tuple[BarBlock, I64]:
+    def bars(self, until: int | None = None, since: int | None = None) -> tuple[BarBlock, I64]:
         """Return bars as seen, oldest first, and the stored hash of each row int64[n, S].
 
         Args:
-            until: open time of the last bar wanted; all by default.
+            since, until: open times of the first and last bar wanted; all by default.
         """
         names = (*schema.BAR_VALUES, *schema.BAR_FLAGS)
-        where = "" if until is None else f"WHERE open_time <= {int(until)}"
+        low = -(2**62) if since is None else int(since)
+        high = 2**62 if until is None else int(until)
+        where = f"WHERE open_time BETWEEN {low} AND {high}"
         rows = self._rows(
             f"SELECT open_time, symbol, {', '.join(names)}, row_hash FROM bars {where} "
             "ORDER BY open_time"
@@ -75,13 +77,23 @@ class JournalReader:
         columns: dict[str, Any] = {}
         for k, name in enumerate(names):
             kind = np.bool_ if name in schema.BAR_FLAGS else np.float64
-            column = np.empty(shape, dtype=kind)
+            column: npt.NDArray[Any] = np.empty(shape, dtype=kind)
             column[cells] = np.array([row[2 + k] for row in rows], dtype=kind)
             columns[name] = column
         columns["tradable"] = columns["tradable"].all(axis=1)
         hashes = np.empty(shape, dtype=np.int64)
         hashes[cells] = np.array([row[-1] for row in rows], dtype=np.int64)
         return BarBlock(open_time=times, **columns), hashes
+
+    def first_bar(self) -> int | None:
+        """Return the open time of the oldest bar, None where there is none."""
+        first: int | None = self._rows("SELECT min(open_time) FROM bars")[0][0]
+        return first
+
+    def last_bar(self) -> int | None:
+        """Return the open time of the newest bar, None where there is none."""
+        last: int | None = self._rows("SELECT max(open_time) FROM bars")[0][0]
+        return last
 
     def ledger(self) -> tuple[I64, dict[str, F64]]:
         """Return the open times of the ledger and its columns, each float64[n]."""

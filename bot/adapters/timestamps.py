@@ -22,7 +22,7 @@ from bot.timegrid import DAY_MS
 LARGEST_SECONDS = 100_000_000_000
 """Whole numbers below it are seconds (the year 5138); in milliseconds it is March 1973."""
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-?(\d{2}-?\d{2}|W\d{2}-?\d)")
 _OFFSET = r"(?<=\d)\s?(Z|[+-]\d{2}:?\d{2})$"
 
 

@@ -6,6 +6,8 @@ from bars up to it and no later one. The same bars give the same dataset, live a
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from bot.app.training import TrainingRows
@@ -22,19 +24,21 @@ class Archive:
         self._tasks = tasks
         self._label_window = config.features.window
         self._window = config.training.window_bars if config.training.window == "rolling" else None
-        self._bars: list[BarBlock] = []
-        self._features: list[FeatureBlock] = []
+        self._bars: deque[BarBlock] = deque()
+        self._features: deque[FeatureBlock] = deque()
         self._dropped = 0
+        self._end = 0
 
     def extend(self, bars: BarBlock, features: FeatureBlock) -> None:
         """Add the bars that follow."""
         self._bars.append(bars)
         self._features.append(features)
+        self._end += len(bars)
 
     @property
     def end(self) -> int:
         """Return the index, in the run's bars, of the first bar not yet added."""
-        return self._dropped + sum(len(block) for block in self._bars)
+        return self._end
 
     def training_rows(self, dataset: Dataset) -> TrainingRows:
         """Return a dataset with the open times of its first and last bar."""
@@ -55,8 +59,8 @@ class Archive:
             return
         needed = index + 1 - self._window - self._label_window
         while self._bars and self._dropped + len(self._bars[0]) <= needed:
-            self._dropped += len(self._bars.pop(0))
-            self._features.pop(0)
+            self._dropped += len(self._bars.popleft())
+            self._features.popleft()
 
     def dataset(self, index: int) -> Dataset:
         """Return the rows that a training due at the close of bar `index` may use.
@@ -64,7 +68,7 @@ class Archive:
         Returns:
             a row for each bar and symbol of the window that is ready and has a label.
         """
-        bars = BarBlock.concat(self._bars)
+        bars = BarBlock.concat(list(self._bars))
         x = np.concatenate([block.x for block in self._features])
         ready = np.concatenate([block.ready for block in self._features])
         stop = index + 1 - self._dropped

@@ -75,9 +75,7 @@ def _block(times: I64, columns: Sequence[tuple[Candles, Candles, F64]]) -> BarBl
         values["mark"][_places(times, marks.time), s] = marks.column("open")
         funding[:, s] = rates
     mark, turnover = values.pop("mark"), values.pop("turnover")
-    return BarBlock.of_candles(
-        times, **values, turnover=turnover, funding_rate=funding, mark=mark
-    )
+    return BarBlock.of_candles(times, **values, turnover=turnover, funding_rate=funding, mark=mark)
 
 
 def _places(times: I64, of: I64) -> I64:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from bot.adapters.journal import Journal
 from bot.adapters.registry import load_model
 from bot.app.archive import Archive
 from bot.app.forecasters import ModelForecaster
+from bot.app.interrupts import uninterrupted
 from bot.app.read_ahead import Due, Planned, ReadAhead
 from bot.app.recording import GroupRecorder
 from bot.app.run_folder import RunFolder, config_hash
@@ -87,6 +89,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     config = job.config
     if not 0 <= job.start_index < len(job.bars):
         raise DataError(f"the start lies outside the {len(job.bars)} bars that were read")
+    dues = _dues(job)
     interval_ms = INTERVAL_MS[config.market.interval]
     pipeline = None if job.table else FeaturePipeline(config.features, job.symbols, interval_ms)
     tasks = job.table_tasks if job.table else target_tasks(config.targets)
@@ -112,12 +115,14 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     pool = TrainingPool(config.training.workers) if _trains(job) else None
     interrupted = False
     try:
-        for start, block, models in _blocks(job, pipeline, tasks, pool, digest):
-            _activate(job, runner, forecasters, start, block, models)
-            if start < job.start_index:
-                runner.warm(block)
-            else:
-                runner.step(block)
+        for start, block, models in _blocks(job, pipeline, tasks, pool, digest, dues):
+            wait([planned.future for planned in models])
+            with uninterrupted():
+                _activate(job, runner, forecasters, start, block, models)
+                if start < job.start_index:
+                    runner.warm(block)
+                else:
+                    runner.step(block)
             job.progress(start + len(block), len(job.bars))
     except KeyboardInterrupt:
         interrupted = True
@@ -174,12 +179,33 @@ def _trains(job: BacktestJob) -> bool:
     return job.table is None and job.schedule is None
 
 
+def _dues(job: BacktestJob) -> list[Due]:
+    """Return the trainings of the run: none where a table or a schedule takes their place."""
+    if not _trains(job):
+        return []
+    config, times = job.config, job.bars.open_time
+    if config.retrain.trigger == "never":
+        raise ConfigError(
+            "retrain.trigger = 'never': no model would ever be trained; set a trigger, or give "
+            "--schedule RUN or --forecasts FILE"
+        )
+    due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(times)
+    dues = planned_dues(due, job.start_index, config.retrain.latency_bars)
+    if not dues:
+        raise ConfigError(
+            f"retrain.trigger = '{config.retrain.trigger}': no training is due in the {len(times)} "
+            "bars that were read, so nothing would ever trade; retrain more often or read more"
+        )
+    return dues
+
+
 def _blocks(
     job: BacktestJob,
     pipeline: FeaturePipeline | None,
     tasks: tuple[Task, ...],
     pool: TrainingPool | None,
     digest: str,
+    dues: list[Due],
 ) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
     config, times = job.config, job.bars.open_time
     ends = set(times[job.start_index - 1 : job.start_index].tolist()) if job.start_index else set()
@@ -189,13 +215,6 @@ def _blocks(
             yield start, block, []
             start += len(block)
         return
-    if config.retrain.trigger == "never":
-        raise ConfigError(
-            "retrain.trigger = 'never': no model would ever be trained; set a trigger, or give "
-            "--schedule RUN or --forecasts FILE"
-        )
-    due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(times)
-    dues = planned_dues(due, job.start_index, config.retrain.latency_bars)
     ahead = ReadAhead(
         config, digest, pipeline, Archive(config, tasks), pool, job.folder.models, job.log.info
     )

@@ -44,7 +44,8 @@ def backtest_command(
     check_deeply(config)
     market = read_market(config)
     folder = new_run(config, run_dir, "backtest")
-    with open_log(folder.log, config.log.level, None if quiet else sys.stderr) as log:
+    told, terminal = config.log, None if quiet else sys.stderr
+    with open_log(folder.log, told.level, terminal, told.max_mb, told.keep) as log:
         done = run_backtest(prepare(config, market, folder, log, progress, forecasts, schedule))
     summary = write_report(folder) if done.bars else None
     return CommandDone(folder, summary, done.interrupted)

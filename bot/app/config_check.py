@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.app.symbols import traded_symbols
 from bot.app.triggers import DueBars
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
@@ -16,6 +17,7 @@ def check_deeply(config: Config) -> None:
         ConfigError: as the program would when it started.
     """
     interval_ms = INTERVAL_MS[config.market.interval]
+    symbols = traded_symbols(config)
     DueBars(config.retrain, interval_ms)
-    FeaturePipeline(config.features, config.market.symbols, interval_ms)
-    rules_from(config, config.market.symbols)
+    FeaturePipeline(config.features, symbols, interval_ms)
+    rules_from(config, symbols)

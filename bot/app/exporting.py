@@ -24,10 +24,13 @@ def export_rows(folder: RunFolder, symbol: str, out: str | None) -> str | None:
     if out is None:
         return str(frame.to_csv(index=False))
     path = Path(out)
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    elif path.suffix == ".parquet":
-        frame.to_parquet(path, index=False)
-    else:
+    if path.suffix not in {".csv", ".parquet"}:
         raise ConfigError(f"--out {out}: expected a name that ends in .csv or .parquet")
+    try:
+        if path.suffix == ".csv":
+            frame.to_csv(path, index=False)
+        else:
+            frame.to_parquet(path, index=False)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: cannot be written: {error.strerror or error}") from None
     return None

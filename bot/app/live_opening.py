@@ -51,7 +51,7 @@ class Opening:
     def complete(self, pending: Bool) -> bool:
         """Return whether every order can be filled with what was seen."""
         seen = self.quotes if self.at_quote else self.first_price
-        return all(self.symbols[s] in seen for s in np.flatnonzero(pending))
+        return all(self.symbols[s] in seen for s in np.flatnonzero(pending).tolist())
 
     def row(
         self, book: Book, last_quotes: Mapping[str, Quote], funding: Mapping[str, float]
@@ -112,5 +112,3 @@ def closed_row(opened: BarBlock, candles: BarBlock, *, tradable: bool) -> BarBlo
         fillable=opened.fillable, fill_bid=opened.fill_bid, fill_ask=opened.fill_ask,
         funding_rate=opened.funding_rate, mark=opened.mark,
     )  # fmt: skip
-
-

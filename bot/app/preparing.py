@@ -12,17 +12,19 @@ import numpy as np
 
 from bot.adapters.forecast_file import read_forecasts
 from bot.adapters.history import load_history
-from bot.adapters.instruments import load_instruments
+from bot.adapters.instruments import instruments_text, load_instruments
 from bot.adapters.journal_reader import JournalReader
+from bot.adapters.timestamps import format_utc, parse_utc
 from bot.app.backtest import BacktestJob, Progress
 from bot.app.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
 from bot.app.run_folder import RunFolder, find_run
+from bot.app.symbols import traded_symbols
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Activation
 from bot.errors import ConfigError, DataError
 from bot.portfolio.rules import Instrument, rules_from
-from bot.practice.synthetic import symbol_names, synthetic_bars
+from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import INTERVAL_MS
 from bot.venues import split_symbol
 
@@ -45,22 +47,18 @@ def read_market(config: Config) -> Market:
         DataError: a file is missing or faulty, or the start lies behind the last bar.
     """
     if config.data.source == "synthetic":
-        spec = config.synthetic
-        symbols = symbol_names(spec.symbols)
-        bars = synthetic_bars(spec, INTERVAL_MS[config.market.interval])
-        return Market(symbols, bars, 0, _missing(bars), _unknown(bars))
-    history = load_history(config)
-    bars, start = history.bars, 0
-    if history.start_ms is not None:
-        start = int(np.searchsorted(bars.open_time, history.start_ms))
-        if start == len(bars):
-            raise DataError(
-                f"data.start = '{config.data.start}' (--from) lies behind the last bar that was "
-                f"read; 'bot data --data {config.data.root}' lists what there is"
-            )
-    return Market(
-        history.symbols, bars, start, _missing(bars), _unknown(bars.rows(start, len(bars)))
-    )
+        bars, start_ms = _synthetic(config)
+    else:
+        history = load_history(config)
+        bars, start_ms = history.bars, history.start_ms
+    start = 0 if start_ms is None else int(np.searchsorted(bars.open_time, start_ms))
+    if start == len(bars):
+        raise DataError(
+            f"data.start = '{config.data.start}' (--from) lies behind the last bar there is, "
+            f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
+        )
+    unknown = _unknown(bars.rows(start, len(bars)))
+    return Market(traded_symbols(config), bars, start, _missing(bars), unknown)
 
 
 def prepare(
@@ -86,16 +84,21 @@ def prepare(
         missing=market.missing, funding_unknown=market.funding_unknown,
     )  # fmt: skip
     source = config.data.root if config.data.source == "files" else "synthetic"
+    instruments = _instruments(config, market.symbols)
     job = BacktestJob(
         config=config,
         folder=folder,
         symbols=market.symbols,
         bars=market.bars,
         start_index=market.start_index,
-        rules=rules_from(config, market.symbols, _instruments(config, market.symbols)),
+        rules=rules_from(config, market.symbols, instruments),
         log=log,
         progress=progress,
-        meta={"mode": "backtest", "data": source},
+        meta={
+            "mode": "backtest",
+            "data": source,
+            "instruments": instruments_text(instruments),
+        },
     )
     if forecasts:
         columns = read_forecasts(Path(forecasts), market.symbols, times)
@@ -106,9 +109,25 @@ def prepare(
         job.table_tasks = TABLE_TASKS
         job.meta[TABLE_ID] = str(forecasts)
     if schedule:
-        job.schedule = _take_schedule(schedule, config, folder, times[0])
+        job.schedule = _take_schedule(schedule, config, folder, int(times[0]))
         job.meta["schedule_of"] = schedule
     return job
+
+
+def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
+    """Make the synthetic market, and cut it where a file's history would be cut."""
+    bars = synthetic_bars(config.synthetic, INTERVAL_MS[config.market.interval])
+    low = parse_utc(config.data.history_start, "data.history_start")
+    high = parse_utc(config.data.end, "data.end", inclusive_end=True)
+    first = 0 if low is None else int(np.searchsorted(bars.open_time, low))
+    stop = len(bars) if high is None else int(np.searchsorted(bars.open_time, high, "right"))
+    if first >= stop:
+        raise DataError(
+            f"the synthetic market has no bar between data.history_start = "
+            f"'{config.data.history_start}' and data.end = '{config.data.end}'; it goes from "
+            f"{format_utc(int(bars.open_time[0]))} to {format_utc(int(bars.open_time[-1]))}"
+        )
+    return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
 
 
 def _take_schedule(name: str, config: Config, folder: RunFolder, first: int) -> list[Activation]:
@@ -120,7 +139,12 @@ def _take_schedule(name: str, config: Config, folder: RunFolder, first: int) -> 
         raise DataError(f"{source.path}: this run has activated no model; nothing to replay")
     for path in sorted(source.models.iterdir()):
         shutil.copy2(path, folder.models / path.name)
-    return [Activation(max(row.effective_from, int(first)), row.model_id) for row in rows]
+    inherited = [row for row in rows if row.effective_from <= first][-1:]
+    later = [row for row in rows if row.effective_from > first]
+    return [
+        *(Activation(first, row.model_id) for row in inherited),
+        *(Activation(row.effective_from, row.model_id) for row in later),
+    ]
 
 
 def _instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:

@@ -14,8 +14,24 @@ from pathlib import Path
 from bot.config import Config, flatten, load_config, to_toml
 from bot.errors import JournalError
 
-NOT_IN_HASH = {"run.runs_dir", "run.block_bars", "run.record", "training.workers", "data.root"}
-"""Settings that cannot change a number; sections `log` and `report` cannot either."""
+NOT_IN_HASH = {
+    "run.runs_dir",
+    "run.block_bars",
+    "run.record",
+    "training.workers",
+    "training.time_limit_s",
+    "training.memory_limit_mb",
+    "data.root",
+    "data.source",
+    "data.history_bars",
+    "data.start",
+    "data.end",
+    "data.history_start",
+}
+"""Settings that cannot change what is computed from the same bars."""
+
+SECTIONS_NOT_IN_HASH = {"log", "report", "exchange", "practice"}
+"""Sections that cannot either: where bars come from and how it is told."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,13 @@ def new_run(config: Config, run_dir: str | None, kind: str) -> RunFolder:
     return folder
 
 
+def resumable_run(run_dir: str | None) -> RunFolder | None:
+    """Return the run in this folder, None where there is none yet."""
+    if run_dir is None or not (Path(run_dir) / "journal.db").exists():
+        return None
+    return RunFolder(Path(run_dir))
+
+
 def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
     """Return the run at a path, or of a name in the folder of runs.
 
@@ -99,6 +122,6 @@ def config_hash(config: Config) -> str:
     values = {
         key: value
         for key, value in flatten(config).items()
-        if key not in NOT_IN_HASH and key.partition(".")[0] not in {"log", "report"}
+        if key not in NOT_IN_HASH and key.partition(".")[0] not in SECTIONS_NOT_IN_HASH
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from bot.adapters.registry import save_model
+from bot.app.symbols import traded_symbols
 from bot.config import Config
 from bot.errors import BotError, ModelError
 from bot.model.dataset import Dataset
@@ -94,7 +95,7 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     trained = train(rows.dataset, config.model, config.training, seed)
     manifest: dict[str, Any] = {
         "features": list(request.features),
-        "symbols": list(config.market.symbols),
+        "symbols": list(traded_symbols(config)),
         "interval": config.market.interval,
         "due_ms": request.due_ms,
         "rows": len(rows.dataset.x),
@@ -136,7 +137,7 @@ class TrainingPool:
         self._context.set_forkserver_preload(
             ["bot.app.training", "torch._dynamo"]
         )  # optimisers load it
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="training")
+        self._threads = ThreadPoolExecutor(workers, "training", _leave_interrupts_to_parent)
         self._running: set[BaseProcess] = set()
         self._closed = False
 
@@ -189,9 +190,13 @@ class TrainingPool:
         return cast(TrainingDone, result)
 
 
+def _leave_interrupts_to_parent() -> None:
+    """Block Ctrl-C in this thread; the forkserver and every worker are its heirs in that."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
 def _work(sender: Connection, request: TrainingRequest) -> None:
-    """Train in the worker process; Ctrl-C is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Train in the worker process."""
     limit = request.config.training.memory_limit_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:

@@ -42,10 +42,11 @@ class DueBars:
         if len(open_time) == 0 or self._config.trigger == "never":
             return due
         close = open_time + self._interval_ms
-        if self._config.trigger == "every_bars":
-            bars = (close - self._start_ms) // self._interval_ms
-            return np.asarray((bars % self._config.every_bars == 0) & (bars >= 0))
         before = int(open_time[0]) if previous_open is None else previous_open + self._interval_ms
+        if self._config.trigger == "every_bars":
+            step = self._config.every_bars * self._interval_ms
+            fired = (np.concatenate([[before], close]) - self._start_ms) // step
+            return np.asarray((np.diff(fired) > 0) & (fired[1:] >= 0))
         fire = self.next_fire_ms(before)
         while fire is not None and fire <= close[-1]:
             due[np.searchsorted(close, fire)] = True
@@ -78,7 +79,7 @@ def _trigger(config: Retrain) -> Any:
     if config.trigger != "cron":
         return None
     weekday = config.cron.split()[-1]
-    if any(letter.isdigit() for letter in weekday.partition("/")[0]):
+    if any(letter.isdigit() for letter in weekday.partition("/")[0]) or weekday[:2] == "*/":
         raise ConfigError(
             f"retrain.cron = '{config.cron}': write the weekday by name (mon … sun); its numbers "
             "mean different days in cron and in APScheduler"

@@ -78,6 +78,17 @@ def _model(config: Config) -> list[str]:
             )
     if config.training.weights and config.training.weighting != "fixed":
         faults.append("training.weights are for weighting = 'fixed'; remove them or set it")
+    t = config.training
+    n_symbols = (
+        config.synthetic.symbols
+        if config.data.source == "synthetic"
+        else len(config.market.symbols)
+    )
+    if t.window == "rolling" and t.window_bars * n_symbols < t.min_rows:
+        faults.append(
+            f"training.window_bars = {t.window_bars}: with {n_symbols} symbols it never has "
+            f"training.min_rows = {t.min_rows} rows; widen it or ask for fewer rows"
+        )
     if config.training.weights and not any(config.training.weights.get(k, 1.0) for k in kinds):
         faults.append("training.weights: all are 0; at least one head must be trained")
     return faults
@@ -113,7 +124,9 @@ def _exchange(config: Config) -> list[str]:
             f"{e.decide_within_s:g}; no late bar could be decided on; lower it"
         )
     if e.source == "bybit" and e.speed != 1.0:
-        faults.append(f"exchange.speed = {e.speed:g}: Bybit's time is ours; set source or leave it 1")
+        faults.append(
+            f"exchange.speed = {e.speed:g}: Bybit's time is ours; set source or leave it 1"
+        )
     if bool(e.rest_url) != bool(e.stream_url):
         faults.append("exchange.rest_url, stream_url: give both or neither")
     return faults

@@ -46,6 +46,7 @@ class Config(BaseSettings):
     costs: s.Costs = Field(default_factory=s.Costs)
     execution: s.Execution = Field(default_factory=s.Execution)
     exchange: s.Exchange = Field(default_factory=s.Exchange)
+    practice: s.Practice = Field(default_factory=s.Practice)
     report: s.Report = Field(default_factory=s.Report)
     log: s.Log = Field(default_factory=s.Log)
 

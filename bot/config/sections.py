@@ -20,7 +20,9 @@ TASK_KINDS: tuple[TaskKind, ...] = ("return", "direction", "volatility", "volume
 class Section(BaseModel):
     """A frozen group of settings that refuses unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False
+    )
 
 
 class Run(Section):
@@ -68,9 +70,14 @@ class Data(Section):
         "files", description="Candle files, or the built-in synthetic market."
     )
     start: str = Field(
-        "", description="First day or UTC time traded (ISO 8601); empty: after the first model."
+        "",
+        description="First day or UTC time traded (ISO 8601), bars before it train the first model; "
+        "empty: all bars.",
     )
     end: str = Field("", description="Last day or UTC time, inclusive; empty: all there is.")
+    history_bars: int = Field(
+        2000, ge=50, le=10_000_000, description="Bars that the daemon fetches before it starts."
+    )
     history_start: str = Field(
         "", description="Bars before this UTC time are not read at all; empty: read all."
     )
@@ -203,7 +210,10 @@ class Retrain(Section):
         "2020-01-01", description="UTC date from which 'interval' and 'every_bars' count."
     )
     every_bars: int = Field(
-        720, ge=1, le=10_000_000, description="Bars of the grid between trainings."
+        720,
+        ge=1,
+        le=10_000_000,
+        description="Bars between trainings, by the clock: closed days count too.",
     )
     latency_bars: int = Field(
         1, ge=1, le=10_000, description="Bars after the due one at which the new model decides."
@@ -293,6 +303,9 @@ class Execution(Section):
 
     fill: Literal["next_open", "next_close"] = Field(
         "next_open", description="Where an order decided at a close is filled."
+    )
+    price: Literal["quote", "open"] = Field(
+        "quote", description="Live: fill at the first quote after the decision, or the bar's open."
     )
     late_policy: Literal["hold", "cancel", "flatten"] = Field(
         "cancel", description="What becomes of an order whose bar could not be filled."
@@ -389,9 +402,26 @@ class Report(Section):
     )
 
 
+class Practice(Section):
+    """The practice exchange that 'bot run --practice' starts inside."""
+
+    speed: float = Field(
+        7200.0, gt=0.0, le=1e6, description="Exchange seconds a wall second; 7200: two hours."
+    )
+    half_spread_bps: Bps = Field(1.0, description="Half the spread of its quotes.")
+    ticks_per_bar: int = Field(6, ge=1, le=1000, description="Pushes of a forming candle.")
+
+
 class Log(Section):
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important event that is written."
     )
+    heartbeat_s: float = Field(
+        30.0, gt=0.0, le=3600.0, description="Seconds between heartbeats of the daemon."
+    )
+    max_mb: float = Field(
+        64.0, gt=0.0, le=100_000.0, description="Size at which log.jsonl is set aside, 10^6 bytes."
+    )
+    keep: int = Field(5, ge=1, le=1000, description="Old log files kept in a run's folder.")

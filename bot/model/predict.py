@@ -104,9 +104,7 @@ def _fill(x: F64, rows: I64, mean: F64, std: F64, tile: F32) -> None:
 
 
 @njit(cache=True)
-def _read(
-    raw: F32, rows: I64, mean: F64, std: F64, kind: I8, floor: F64, out: F64
-) -> None:
+def _read(raw: F32, rows: I64, mean: F64, std: F64, kind: I8, floor: F64, out: F64) -> None:
     """Bring the tile's first rows into the targets' units, at their places in `out`."""
     for i in range(len(rows)):
         row = rows[i]

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import FaultSwitch
@@ -70,29 +71,28 @@ class Publisher:
 
     def _close_bar(self, connections: Collection[Connection], bar: int, tick_ms: int) -> None:
         """Confirm a bar of every symbol, as far as no fault comes between."""
-        valid = self._market.source.block(bar, 1).valid[0]
-        for s in valid.nonzero()[0].tolist():
+        block = self._market.source.block(bar, 1)
+        for s in block.valid[0].nonzero()[0].tolist():
             if self._switch.strikes_now("lost_confirm", bar, s):
                 continue
             if self._switch.strikes_now("late_confirm", bar, s):
                 self._owed.append((tick_ms + self._switch.faults.late_ms, bar, s))
             elif self._switch.strikes_now("revision", bar, s):
-                self._confirm(connections, bar, s, revised=False)
+                self._confirm(connections, block, s, revised=False)
                 self._owed.append((tick_ms + 1, bar, s))
             else:
-                self._confirm(connections, bar, s)
+                self._confirm(connections, block, s)
 
     def _pay_owed(self, connections: Collection[Connection], tick_ms: int) -> None:
         due = [owed for owed in self._owed if owed[0] <= tick_ms]
         self._owed = [owed for owed in self._owed if owed[0] > tick_ms]
         for _, bar, s in due:
-            self._confirm(connections, bar, s)
+            self._confirm(connections, self._market.source.block(bar, 1), s)
 
     def _confirm(
-        self, connections: Collection[Connection], bar: int, s: int, *, revised: bool = True
+        self, connections: Collection[Connection], block: BarBlock, s: int, *, revised: bool = True
     ) -> None:
         """Send a closed candle, or before its revision one with the wrong close and volume."""
-        block = self._market.source.block(bar, 1)
         text = f"kline.{self._period}.{self._market.symbols[s]}"
         for connection in connections:
             candle = closed_candle(block, 0, s, connection.category)

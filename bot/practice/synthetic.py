@@ -67,7 +67,8 @@ class SyntheticMarket:
         spec: the [synthetic] section; its `bars` bounds `blocks` only.
         interval_ms: length of a bar.
         start_ms: open time of bar 0.
-        cache_symbol_bars: about how many symbol-bars stay in memory (100 bytes each).
+        cache_bars: how far back, at least, bars stay in memory (90 bytes a symbol each); older ones
+            are made again when asked for, which is slow where requests go back and forth.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class SyntheticMarket:
         interval_ms: int,
         start_ms: int = START_MS,
         *,
-        cache_symbol_bars: int = 1_000_000,
+        cache_bars: int = 4096,
     ) -> None:
         self.spec = spec
         self.interval_ms = interval_ms
@@ -85,7 +86,7 @@ class SyntheticMarket:
         self.chunk_bars = max(256, 32_768 // spec.symbols)
         self._traits, self.price_decimals = _traits(spec)
         self._states = [np.zeros((spec.symbols, law.N_STATE))]
-        self._kept = max(4, cache_symbol_bars // (self.chunk_bars * spec.symbols))
+        self._kept = max(4, 1 + cache_bars // self.chunk_bars)
         self._chunks: OrderedDict[int, _Chunk] = OrderedDict()
 
     @property

@@ -129,10 +129,11 @@ class RunData:
 
     def first_model_index(self) -> int | None:
         """Return the first bar from the start on with a model in force, or None."""
-        if self.forecast is None:
+        if not self.models:
             return None
-        at = np.flatnonzero(self.forecast.model[self.start_index :] >= 0)
-        return int(at[0]) + self.start_index if len(at) else None
+        at = int(np.searchsorted(self.open_time, self.models[0].effective_from_ms))
+        at = max(at, self.start_index)
+        return at if at < len(self.open_time) else None
 
 
 def carried(values: F64) -> F64:

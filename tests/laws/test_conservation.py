@@ -21,7 +21,7 @@ def test_every_change_of_cash_is_a_fill_a_fee_or_funding(world: World, whole: Ou
     reader = JournalReader(whole.folder.journal)
     times, ledger = reader.ledger()
     reader.close()
-    bought = defaultdict(float)
+    bought: defaultdict[int, float] = defaultdict(float)
     for fill in whole.fills:
         bought[int(fill["open_time"])] += float(fill["quantity"]) * float(fill["price"])
     cash = world.config.portfolio.initial_capital

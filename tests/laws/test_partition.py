@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> s
         runner.activate(Activation(effective_from, model_id), None)
     runner.warm(world.bars.rows(0, 200))
     edges = sorted({200, len(world.bars), *cuts, *live, *(i + 1 for i in live)})
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         block = world.bars.rows(a, b)
         if a in live:
             runner.open(block)

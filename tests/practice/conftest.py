@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
+
 from bot.config.sections import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.market import Market
 from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import HOUR_MS
+
+Socket = aiohttp.ClientWebSocketResponse
 
 NOW_BAR = 1500
 """The bar that is forming when an exchange of these tests starts."""
@@ -22,7 +26,11 @@ class Client:
     """Speak to an exchange over a real socket."""
 
     def __init__(
-        self, exchange: PracticeExchange, clock: ManualClock, market: Market, http: aiohttp.ClientSession
+        self,
+        exchange: PracticeExchange,
+        clock: ManualClock,
+        market: Market,
+        http: aiohttp.ClientSession,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -42,34 +50,30 @@ class Client:
         url = f"{self.exchange.stream_url}/v5/public/{category}"
         return await self.http.ws_connect(url)
 
-    async def subscribe(
-        self, *topics: str, category: str = "linear"
-    ) -> tuple[aiohttp.ClientWebSocketResponse, dict[str, Any]]:
-        """Connect, subscribe, and return the socket and the acknowledgement."""
+    async def subscribe(self, *topics: str, category: str = "linear") -> Socket:
+        """Connect and subscribe; the acknowledgement is the first frame to read."""
         socket = await self.connect(category)
-        await ask(socket, {"op": "subscribe", "req_id": "r1", "args": list(topics)})
-        await ask(socket, {"op": "ping"})  # its answer shows that the request before was read
-        assert (await frame(socket))["op"] == "ping"
+        await socket.send_json({"op": "subscribe", "req_id": "r1", "args": list(topics)})
+        await self.frames(socket)  # whose pong shows that the request before was read
         await self.clock.advance(50)
-        return socket, await frame(socket)
+        return socket
 
+    @staticmethod
+    async def frames(socket: Socket) -> list[dict[str, Any]]:
+        """Return all frames sent up to now, by asking for a pong behind them."""
+        found = []
+        for text in await Client.texts(socket):
+            found.append(json.loads(text))
+        return found
 
-async def ask(socket: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:
-    await socket.send_json(message)
-
-
-async def frame(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
-    received: dict[str, Any] = await socket.receive_json(timeout=5)
-    return received
-
-
-async def frames(socket: aiohttp.ClientWebSocketResponse) -> list[dict[str, Any]]:
-    """Return all frames that were sent up to now, by asking for a pong behind them."""
-    await ask(socket, {"op": "ping"})
-    found = []
-    while (received := await frame(socket)).get("op") != "ping":
-        found.append(received)
-    return found
+    @staticmethod
+    async def texts(socket: Socket) -> list[str]:
+        """Return the raw text of all frames sent up to now."""
+        await socket.send_json({"op": "ping"})
+        found = []
+        while '"ret_msg": "pong"' not in (text := await socket.receive_str(timeout=5)):
+            found.append(text)
+        return found
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_the_block_is_what_the_spec_asks_for() -> None:
 def test_any_partition_gives_the_same_bars(first: int, cuts: list[int], backwards: bool) -> None:
     spec = Synthetic(symbols=128, bars=100, missing=0.1)
     whole = SyntheticMarket(spec, HOUR_MS).block(first, sum(cuts))
-    market = SyntheticMarket(spec, HOUR_MS, cache_symbol_bars=0)
+    market = SyntheticMarket(spec, HOUR_MS, cache_bars=0)
     starts = [first + sum(cuts[:i]) for i in range(len(cuts))]
     pieces = list(zip(starts, cuts, strict=True))
     made = [market.block(*piece) for piece in (reversed(pieces) if backwards else pieces)]
@@ -73,7 +73,7 @@ def test_any_partition_gives_the_same_bars(first: int, cuts: list[int], backward
 
 
 def test_chunks_dropped_from_memory_come_back_the_same() -> None:
-    market = SyntheticMarket(Synthetic(symbols=128, bars=100), HOUR_MS, cache_symbol_bars=0)
+    market = SyntheticMarket(Synthetic(symbols=128, bars=100), HOUR_MS, cache_bars=0)
     first = market.block(0, 50)
     market.block(5_000, 10)
     assert_same(first, market.block(0, 50))

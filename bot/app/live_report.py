@@ -1,0 +1,198 @@
+"""What the daemon tells: log events, the status file, and systemd.
+
+Rules: everything told is in the journal already; a decision is one event with all that a person
+needs of it. Must not change anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+from bot import __version__
+from bot.adapters.atomic_file import replacing
+from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
+from bot.adapters.journal import FILL_REASON, REFUSAL
+from bot.adapters.sd_notify import notify
+from bot.app.live_setup import LiveParts
+from bot.app.training import TrainingDone
+from bot.blocks import BarBlock
+from bot.engine import Activation, StepResult
+from bot.errors import ExchangeError
+from bot.portfolio.reasons import Halt
+from bot.portfolio.trace import Trace
+
+
+class LiveReport:
+    """Tell what the loop does; lags are in wall milliseconds, whatever the exchange's speed."""
+
+    def __init__(self, parts: LiveParts, log: Any, speed: float = 1.0) -> None:
+        self._parts, self._log, self._speed = parts, log, speed
+        self._connection = "connecting"
+        self._lag_ms: float | None = None
+        self._open_ms = 0.0
+        self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
+        self._counters: dict[str, int] = {}
+        self._halted = int(parts.runner.state.book.account["halted"][0])
+
+    def ready(self) -> None:
+        """Say that the run is up."""
+        notify("READY=1")
+
+    def seen(self, event: Event) -> None:
+        """Tell of the connection."""
+        match event:
+            case Connected():
+                self._connection = "connected"
+                self._log.info("connected", session=event.session, symbols=len(event.symbols))
+            case Disconnected():
+                self._connection = "disconnected"
+                self._log.warning("disconnected", reason=event.reason, symbols=len(event.symbols))
+            case BadFrame():
+                self._log.warning("bad_frame", count=event.count, sample=event.sample)
+
+    def unreachable(self, error: ExchangeError, retry_s: float) -> None:
+        """Tell that the exchange does not answer."""
+        self._connection = "unreachable"
+        self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
+        notify("WATCHDOG=1")
+
+    def backfilled(self, bars: BarBlock) -> None:
+        """Tell of history that was fetched."""
+        times = bars.open_time
+        self._log.info("backfilled", bars=len(times), first=int(times[0]), last=int(times[-1]))
+
+    def gap_filled(self, bars: BarBlock) -> None:
+        """Tell of bars that were missed."""
+        times = bars.open_time
+        self._log.warning(
+            "gap_filled", bars=len(times), first=int(times[0]), last=int(times[-1]),
+            reason="not seen in time: no decision was made on them",
+        )  # fmt: skip
+
+    def activated(
+        self, done: TrainingDone, activation: Activation, due: int, *, late: bool
+    ) -> None:
+        """Tell of a model that decides from now on."""
+        self._log.info(
+            "model_trained", model_id=done.model_id, due=due, rows=done.rows,
+            seconds=round(done.seconds, 2), best_epoch=done.best_epoch,
+        )  # fmt: skip
+        self._log.info(
+            "model_activated", model_id=activation.model_id,
+            effective_from=activation.effective_from, late=late,
+        )  # fmt: skip
+
+    def opened(self, row: BarBlock, trace: Trace, now_ms: int) -> None:
+        """Tell of a bar's open."""
+        self._fills = trace.fills
+        self._open_ms = (now_ms - int(row.open_time[0])) / self._speed
+        self._log.debug(
+            "bar_opened", bar=int(row.open_time[0]), fills=len(trace.fills),
+            not_fillable=int((~row.fillable).sum()), lag_ms=self._open_ms,
+        )  # fmt: skip
+        if trace.funding[0]:
+            self._log.info("funding", bar=int(row.open_time[0]), paid=float(trace.funding[0]))
+
+    def closed(
+        self, result: StepResult, confirmed_ms: int | None, now_ms: int, seconds: float
+    ) -> None:
+        """Tell of a bar's close, and of each symbol's decision."""
+        bars, trace = result.bars, result.trace
+        self._lag_ms = None if confirmed_ms is None else (now_ms - confirmed_ms) / self._speed
+        equity, step_ms = float(trace.equity[0]), round(seconds * 1000, 3)
+        stages = {"open": self._open_ms, "close": step_ms}
+        for s in range(bars.n_symbols):
+            if bars.valid[0, s]:
+                self._decision(result, s, equity, stages)
+        self._log.info(
+            "bar_closed", bar=int(bars.open_time[0]), equity=equity, cash=float(trace.cash[0]),
+            model_id=self._model_id(), tradable=bool(bars.tradable[0]),
+            missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
+        )  # fmt: skip
+        self._tell_halt(int(bars.open_time[0]), equity)
+        self._fills = None
+        self._write_status(now_ms)
+
+    def heartbeat(self, counters: dict[str, int], now_ms: int) -> None:
+        """Say that the loop is alive."""
+        notify("WATCHDOG=1")
+        account = self._parts.runner.state.book.account[0]
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        self._log.info(
+            "heartbeat", last_bar=self._parts.runner.state.last_open,
+            equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
+            connection=self._connection,
+        )  # fmt: skip
+        odd = {k: counters[k] for k in ("duplicates", "revisions", "reordered", "late")}
+        if any(odd[k] != self._counters.get(k, 0) for k in odd):
+            self._log.info("feed", **odd)
+        self._counters = odd
+        self._write_status(now_ms)
+
+    def _decision(
+        self, result: StepResult, s: int, equity: float, stages: dict[str, float]
+    ) -> None:
+        bars, trace, forecast = result.bars, result.trace, result.forecast
+        mine = [f for f in (self._fills if self._fills is not None else []) if f["symbol"] == s]
+        self._log.info(
+            "decision",
+            bar=int(bars.open_time[0]),
+            symbol=self._parts.symbols[s],
+            close=float(bars.close[0, s]),
+            forecast={
+                task.name: _number(forecast.value[0, s, k])
+                for k, task in enumerate(forecast.tasks)
+            },
+            signal=_number(result.signal[0, s]),
+            target=_number(trace.weight[0, s]),
+            order=_number(trace.order[0, s]),
+            refusal=REFUSAL[int(trace.refusal[0, s])],
+            fill=[
+                {"quantity": float(f["quantity"]), "price": float(f["price"]),
+                 "reason": FILL_REASON[int(f["reason"])]}
+                for f in mine
+            ],
+            costs=float(sum(f["fee"] + f["spread"] + f["slippage"] for f in mine)),
+            position=float(trace.quantity[0, s]),
+            equity=equity,
+            model_id=self._model_id(),
+            lag_ms=self._lag_ms,
+            stages_ms=stages,
+        )  # fmt: skip
+
+    def _model_id(self) -> str | None:
+        schedule = self._parts.runner.state.schedule
+        return schedule[-1].model_id if schedule else None
+
+    def _tell_halt(self, bar: int, equity: float) -> None:
+        halted = int(self._parts.runner.state.book.account["halted"][0])
+        if halted != self._halted:
+            self._log.warning("risk", bar=bar, halt=Halt(halted).name.lower(), equity=equity)
+        self._halted = halted
+
+    def _write_status(self, now_ms: int) -> None:
+        training = self._parts.training
+        status = {
+            "pid": os.getpid(),
+            "time_ms": time.time_ns() // 1_000_000,
+            "exchange_ms": now_ms,
+            "connection": self._connection,
+            "last_bar": self._parts.runner.state.last_open,
+            "lag_ms": self._lag_ms,
+            "next_training_ms": training.due_bars.next_fire_ms(now_ms),
+            "training": f"running, due {training.due_ms}" if training.running else "idle",
+            "version": __version__,
+        }
+        with replacing(self._parts.folder.path / "status.json") as temporary:
+            temporary.write_text(json.dumps(status), encoding="utf-8")
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return None if number != number else number

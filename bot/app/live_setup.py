@@ -1,0 +1,148 @@
+"""The daemon's start: make a run or take up one, always from what the journal has committed.
+
+Rules: there is one start. A new journal and an old one differ only in the state they hold; what was
+not committed has not happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.adapters.journal import Journal
+from bot.adapters.journal_reader import JournalReader
+from bot.adapters.registry import load_model
+from bot.app.forecasters import ModelForecaster
+from bot.app.live_training import LiveTraining
+from bot.app.recording import LiveRecorder
+from bot.app.run_folder import RunFolder, config_hash
+from bot.app.runner import Runner
+from bot.blocks import BarBlock
+from bot.config import Config
+from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
+from bot.errors import ConfigError
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import target_tasks
+from bot.portfolio.ledger import LedgerHash
+from bot.portfolio.rules import Instrument, rules_from
+from bot.timegrid import DAY_MS, INTERVAL_MS
+from bot.venues import is_contract, split_symbol
+
+
+@dataclass
+class LiveParts:
+    """What the loop works with.
+
+    Attributes:
+        start: open time of the first bar that is traded, None before there is one.
+        opened_row: the row with which the last bar was opened, where its close is not committed.
+        known_dues: due bars whose models are in the schedule.
+    """
+
+    config: Config
+    folder: RunFolder
+    symbols: tuple[str, ...]
+    interval_ms: int
+    engine: Engine
+    forecasters: dict[str, Forecaster]
+    journal: Journal
+    runner: Runner
+    training: LiveTraining
+    start: int | None
+    first_bar: int | None
+    opened_row: BarBlock | None
+    known_dues: set[int]
+
+    def load_model(self, model_id: str) -> None:
+        """Let the engine ask this model, and no other from now on."""
+        trained, manifest = load_model(self.folder.models, model_id)
+        names = self.engine.pipeline.names if self.engine.pipeline else ()
+        self.forecasters.clear()
+        self.forecasters[model_id] = ModelForecaster(
+            trained, list(manifest["features"]), names, self.engine.tasks, model_id
+        )
+
+
+def check_live(config: Config) -> None:
+    """Refuse settings that only a backtest can have.
+
+    Raises:
+        ConfigError: with the key and the fix.
+    """
+    venues = {split_symbol(name, config.market.venue)[0] for name in config.market.symbols}
+    if venues != {config.market.venue} or not config.market.venue.startswith("bybit_"):
+        raise ConfigError(
+            f"market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
+            f"settings name {', '.join(sorted(venues | {config.market.venue}))}"
+        )
+    daily = INTERVAL_MS[config.market.interval] >= DAY_MS
+    if daily and is_contract(config.market.venue) and config.costs.funding:
+        raise ConfigError(
+            "market.interval = '1d': a day's later funding is not known at its open; use 1h or "
+            "less, or set costs.funding = false"
+        )
+    if config.costs.reference or config.execution.fill != "next_open":
+        raise ConfigError(
+            "execution.fill: the daemon fills at the next open; next_close and costs.reference are "
+            "for backtests"
+        )
+    if config.run.record != "full":
+        raise ConfigError("run.record: the daemon keeps everything; set it to 'full'")
+
+
+def open_parts(
+    config: Config, folder: RunFolder, instruments: dict[str, Instrument], log: Any
+) -> LiveParts:
+    """Make the run's journal, or open it and take up the state it has committed.
+
+    Raises:
+        JournalError: it is damaged, or of other symbols or targets.
+    """
+    interval_ms = INTERVAL_MS[config.market.interval]
+    symbols = config.market.symbols
+    pipeline = FeaturePipeline(config.features, symbols, interval_ms)
+    tasks = target_tasks(config.targets)
+    forecasters: dict[str, Forecaster] = {}
+    engine = Engine(
+        pipeline, rules_from(config, symbols, instruments), config.signal.factor, tasks,
+        len(symbols), config.portfolio.initial_capital, forecasters,
+    )  # fmt: skip
+    digest = config_hash(config)
+    if folder.journal.exists():
+        journal = Journal.open(folder.journal, symbols, tasks)
+    else:
+        meta = {
+            "mode": "live", "interval": config.market.interval, "venue": config.market.venue,
+            "config_hash": digest, "data": config.exchange.source,
+        }  # fmt: skip
+        journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
+    state, start, first, row, dues = _committed(folder, engine)
+    training = LiveTraining(
+        config, digest, symbols, pipeline.names, folder.journal, folder.models, log
+    )
+    runner = Runner(engine, state, LiveRecorder(journal), LedgerHash(symbols))
+    parts = LiveParts(
+        config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
+        start, first, row, dues,
+    )  # fmt: skip
+    if state.schedule:
+        parts.load_model(state.schedule[-1].model_id)
+    return parts
+
+
+def _committed(
+    folder: RunFolder, engine: Engine
+) -> tuple[EngineState, int | None, int | None, BarBlock | None, set[int]]:
+    reader = JournalReader(folder.journal)
+    try:
+        arrays = reader.state()
+        state = engine.initial() if arrays is None else state_from_arrays(arrays)
+        start = reader.meta.get("start")
+        row = None
+        if state.opened:
+            row = reader.bars(since=state.last_open)[0]
+        dues = {row.due for row in reader.models() if row.due is not None}
+        first = reader.first_bar()
+        return state, int(start) if start else None, first, row, dues
+    finally:
+        reader.close()

@@ -1,0 +1,289 @@
+"""Prove a run: replay its bars as seen and its models through the engine, and demand the same rows.
+
+Rules: features, forecasts, decisions, fills and ledger are computed again; what is stored of them is
+only compared with. Models are proved first, then the bars by their hashes, then what follows from
+both, so that the cause is named and not its effects. Must not write to the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot
+from bot.adapters.journal_twin import TABLES, JournalTwin
+from bot.app.run_folder import RunFolder, config_hash, config_of
+from bot.app.runner import Runner
+from bot.app.verify_engine import check_models, replay_engine
+from bot.app.verify_rows import (
+    MISSING,
+    Difference,
+    check_bars,
+    earliest,
+    first_difference,
+    state_difference,
+)
+from bot.blocks import I64, BarBlock
+from bot.config import Config
+from bot.engine import Activation, EngineState, StepResult, state_to_arrays
+from bot.errors import InvariantError, JournalError
+from bot.model.threads import one_thread
+from bot.portfolio.ledger import LedgerHash
+from bot.portfolio.trace import Trace
+from bot.timegrid import INTERVAL_MS
+from bot.venues import has_sessions, split_symbol
+
+BLOCK_BARS = 4096
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the proof has shown.
+
+    Attributes:
+        stored_sha256: the ledger's hash, computed from the stored rows; None where they make no
+            ledger.
+        replayed_sha256: the replay's; None where it was not finished.
+        bars, warm_bars, fills, models: how many were compared.
+        notes: what a reader should know, identical or not.
+    """
+
+    difference: Difference | None
+    stored_sha256: str | None
+    replayed_sha256: str | None
+    bars: int
+    warm_bars: int
+    fills: int
+    models: int
+    notes: tuple[str, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Return whether the run is proved."""
+        return self.difference is None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "identical": self.identical,
+            "ledger_sha256": self.stored_sha256,
+            "replayed_sha256": self.replayed_sha256,
+            "bars": self.bars,
+            "warm_bars": self.warm_bars,
+            "fills": self.fills,
+            "models": self.models,
+            "difference": None if self.difference is None else self.difference.as_json(),
+            "notes": list(self.notes),
+        }
+
+
+def verify(folder: RunFolder, progress: Progress = lambda done, total: None) -> Verdict:
+    """Replay a run, finished or going on, and compare.
+
+    A run with forecasts from a file is replayed from the forecasts in its journal: the chain of
+    hashes proves those, nothing computes them again.
+
+    Raises:
+        JournalError: the run did not record all that a proof needs, or the file cannot be read.
+    """
+    config = config_of(folder)
+    if config.run.record != "full":
+        raise JournalError(
+            f"{folder.path}: was run with run.record = '{config.run.record}', so its decisions are "
+            "not recorded and it cannot be verified; run it again with run.record = 'full'"
+        )
+    with JournalSnapshot(folder.journal) as snapshot, one_thread():
+        return _Proof(folder, config, snapshot, progress).verdict()
+
+
+def stored_ledger(snapshot: JournalSnapshot) -> LedgerHash:
+    """Return the hash of the ledger as the journal holds it.
+
+    Raises:
+        InvariantError: a fill is of a bar that the ledger does not have.
+        JournalError: a row names an unknown symbol or reason.
+    """
+    ledger = LedgerHash(snapshot.symbols)
+    for times, trace in snapshot.ledger_blocks():
+        ledger.update(times, trace)
+    return ledger
+
+
+class _TwinRecorder:
+    """Write a replay into its twin."""
+
+    def __init__(self, twin: JournalTwin) -> None:
+        self._journal = twin.journal
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Write nothing: bars are compared by their hashes."""
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Write the fills of an open."""
+        self._journal.write_fills(trace.fills)
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Write closed bars."""
+        for result in results:
+            self._journal.write_close(result, state.schedule)
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Write nothing: the schedule is given."""
+
+
+class _Proof:
+    """A replay under way: the engine, its twin journal, and the counts."""
+
+    def __init__(
+        self, folder: RunFolder, config: Config, snapshot: JournalSnapshot, progress: Progress
+    ) -> None:
+        self._folder, self._config = folder, config
+        self._snapshot, self._progress = snapshot, progress
+        self._models = snapshot.models()
+        self._start = int(snapshot.meta.get("start", LATEST))
+        self._times = snapshot.bar_times()
+        self._twin = JournalTwin(snapshot.symbols, snapshot.tasks)
+        self._runner: Runner | None = None
+        self._fills = 0
+
+    def verdict(self) -> Verdict:
+        """Prove and sum up."""
+        difference = self._first_difference()
+        self._twin.close()
+        try:
+            stored = stored_ledger(self._snapshot).hexdigest()
+        except (InvariantError, JournalError):
+            if difference is None:
+                raise
+            stored = None
+        done = difference is None and self._runner is not None
+        replayed = self._runner.ledger.hexdigest() if done and self._runner else None
+        if difference is None:
+            difference = self._hash_difference(stored, replayed)
+        warm = int((self._times < self._start).sum())
+        return Verdict(
+            difference, stored, replayed, len(self._times) - warm - int(self._opened() is not None),
+            warm, self._fills, len(self._models), self._notes(),
+        )  # fmt: skip
+
+    def _first_difference(self) -> Difference | None:
+        difference = check_models(self._folder, self._config, self._snapshot, self._models)
+        if difference is not None:
+            return difference
+        engine = replay_engine(self._folder, self._config, self._snapshot, self._models)
+        self._runner = Runner(
+            engine, engine.initial(), _TwinRecorder(self._twin), LedgerHash(self._snapshot.symbols)
+        )
+        for row in self._models:
+            self._runner.activate(Activation(row.effective_from, row.model_id), row.due)
+        for after, to, times in self._spans():
+            difference = self._span(self._runner, after, to, times)
+            if difference is not None:
+                return difference
+            self._progress(int(np.searchsorted(self._times, to, "right")), len(self._times))
+        return self._state_difference(self._runner)
+
+    def _spans(self) -> Iterator[tuple[int, int, I64]]:
+        """Yield (after, to, times): closed bars in blocks, then all that is stored behind them."""
+        closed, opened = self._times, self._opened()
+        if opened is not None:
+            closed = closed[closed < opened]
+        n = len(closed)
+        first = int(np.searchsorted(closed, self._start))
+        edges = sorted({*range(0, first, BLOCK_BARS), *range(first, n, BLOCK_BARS), n})
+        after = EARLIEST
+        for a, b in zip(edges, edges[1:], strict=False):
+            yield after, int(closed[b - 1]), closed[a:b]
+            after = int(closed[b - 1])
+        yield after, LATEST, self._times[n:]
+
+    def _span(self, runner: Runner, after: int, to: int, times: I64) -> Difference | None:
+        block, difference = check_bars(
+            self._snapshot.rows("bars", after, to), times, self._snapshot.symbols
+        )
+        difference = difference or self._gap(after, times)
+        if difference is not None:
+            return difference
+        if block is not None:
+            if to == LATEST:
+                runner.open(block)
+            elif times[0] < self._start:
+                runner.warm(block)
+            else:
+                runner.step(block)
+        found = earliest([self._table(name, after, to) for name in TABLES])
+        self._twin.clear()
+        return self._missing_bar(found, times)
+
+    def _table(self, table: str, after: int, to: int) -> Difference | None:
+        stored, replayed = self._snapshot.rows(table, after, to), self._twin.rows(table)
+        if table == "fills":
+            self._fills += len(stored)
+        return first_difference(table, self._snapshot.columns(table), stored, replayed)
+
+    def _gap(self, after: int, times: I64) -> Difference | None:
+        """Name a bar that no symbol has a row of, where the grid has no holes."""
+        names = self._snapshot.symbols
+        venue = self._config.market.venue
+        if any(has_sessions(split_symbol(name, venue)[0]) for name in names):
+            return None
+        step = INTERVAL_MS[self._config.market.interval]
+        known = times if after == EARLIEST else np.concatenate([[after], times])
+        holes = np.flatnonzero(np.diff(known) != step)
+        if not len(holes):
+            return None
+        return Difference(
+            "bars", "row", int(known[holes[0]]) + step, None, MISSING, "one a bar and symbol"
+        )
+
+    def _missing_bar(self, found: Difference | None, times: I64) -> Difference | None:
+        """Blame the bars where the ledger and the chain know a bar that they do not have."""
+        if found is None or found.replayed != MISSING or found.open_time in times:
+            return found
+        at = found.open_time or 0
+        if all(self._snapshot.rows(table, at - 1, at) for table in ("ledger", "chain")):
+            return Difference("bars", "row", at, None, MISSING, "one a bar and symbol")
+        return found
+
+    def _opened(self) -> int | None:
+        """Return the bar that is open and not closed, by the committed state."""
+        state = self._snapshot.state()
+        if state is None or not state["engine.clock"][1]:
+            return None
+        return int(state["engine.clock"][0])
+
+    def _state_difference(self, runner: Runner) -> Difference | None:
+        stored = self._snapshot.state()
+        if stored is None:
+            return None if not len(self._times) else Difference(
+                "state", "row", None, None, MISSING, "a row"
+            )  # fmt: skip
+        faults = self._snapshot.faults()
+        if faults is not None:
+            return Difference(
+                self._folder.journal.name, "integrity_check", None, None, faults, "ok"
+            )
+        return state_difference(stored, state_to_arrays(runner.state))
+
+    def _hash_difference(self, stored: str | None, replayed: str | None) -> Difference | None:
+        told = self._snapshot.meta.get("ledger_sha256", stored)
+        if self._snapshot.meta.get("mode") == "backtest" and told != stored:
+            return Difference("meta", "ledger_sha256", None, None, told, stored)
+        if stored != replayed:
+            return Difference("ledger", "sha256", None, None, stored, replayed)
+        return None
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = []
+        if self._snapshot.meta.get("config_hash") != config_hash(self._config):
+            notes.append(
+                "config.toml is not what the run was started with, or another version of the bot "
+                "wrote it: a difference may come from there"
+            )
+        if "forecasts" in self._snapshot.meta:
+            notes.append("the forecasts came from a file: they were given to the replay")
+        return tuple(notes)

@@ -1,0 +1,60 @@
+"""The commands that run something long: the daemon and the practice exchange."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli_options import ConfigOption, SetOption
+from bot.config import load_config
+
+
+def run(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    run_dir: Annotated[
+        str | None, typer.Option(help="The run's folder; an old run is taken up where it was.")
+    ] = None,
+    bars: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many bars closed live.")
+    ] = None,
+    practice: Annotated[
+        bool, typer.Option("--practice", help="Trade on a practice exchange inside; no network.")
+    ] = False,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info, warning or error; over log.level.")
+    ] = None,
+) -> None:
+    """Trade on paper, bar by bar, until stopped; a restart goes on where it was."""
+    overrides = [*(sets or []), *([f"log.level={log_level}"] if log_level else [])]
+    settings = load_config(config, overrides)
+    from bot.app.live_command import live_command
+
+    folder = live_command(settings, run_dir, practice=practice, max_bars=bars)
+    print(f"run: {folder.path}")
+
+
+def exchange(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9000,
+    speed: Annotated[float, typer.Option(help="Exchange seconds a wall second.")] = 1.0,
+    source: Annotated[
+        str, typer.Option(help="'synthetic', or a folder of candles (as --data).")
+    ] = "synthetic",
+    start: Annotated[
+        str, typer.Option("--from", help="UTC time at which the exchange begins.")
+    ] = "",
+    manual: Annotated[
+        bool, typer.Option("--manual", help="Time moves only by POST /practice/advance.")
+    ] = False,
+    faults: Annotated[
+        list[str] | None, typer.Option("--fault", help="name=value, for example drop=0.01.")
+    ] = None,
+) -> None:
+    """Serve a practice exchange that speaks Bybit's public v5 API."""
+    settings = load_config(config, sets or [])
+    from bot.app.exchange_command import exchange_command
+
+    exchange_command(settings, port, speed, source, start, faults or [], manual=manual)

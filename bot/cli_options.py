@@ -1,0 +1,18 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ConfigOption = Annotated[str | None, typer.Option("--config", help="TOML file with the settings.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="section.key=value, over the file and the environment; repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
+DataOption = Annotated[
+    str | None, typer.Option("--data", help="Folder with candles/, or the candles' own folder.")
+]

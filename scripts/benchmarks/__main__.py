@@ -1,0 +1,89 @@
+"""`scripts/bench`: run groups of measurements, print a table, and write JSON.
+
+Rules: every case runs in a fresh process; the exit code does not depend on goals, which are for
+people to judge on a machine of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scripts.benchmarks.measuring import Row, machine_facts, run_case
+
+GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "ledger": (
+        "Forecasts given: decisions, fills, costs, ledger",
+        ("ledger:beside_rivals", "ledger:many_symbols"),
+    ),
+    "engine": (
+        "Features, default model and ledger, no retraining, one torch thread",
+        ("engine:parts", "engine:whole", "engine:journalled", "engine:streamed"),
+    ),
+    "live": ("One bar at a time", ("live:one_bar", "live:block_one")),
+    "retrain": ("Four symbols, three years of hours, retrained monthly", ("retrain:three_years",)),
+    "start": ("Starting", ("start:commands",)),
+}
+"""Title and cases of each group."""
+
+
+def main() -> None:
+    """Measure the groups asked for."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=main.__doc__)
+    parser.add_argument("group", nargs="*", help=f"{', '.join(GROUPS)}; all by default")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
+    parser.add_argument("--quick", action="store_true", help="fewer bars and repeats: a look only")
+    parser.add_argument(
+        "--data", default="", metavar="DIR", help="candles for 'retrain' (default: synthetic)"
+    )
+    asked = parser.parse_args()
+    if unknown := set(asked.group) - set(GROUPS):
+        parser.error(f"no group {', '.join(sorted(unknown))}; choose from {', '.join(GROUPS)}")
+
+    console = Console(width=max(Console().width, 120))
+    machine = machine_facts()
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    groups: dict[str, Any] = {}
+    for name in asked.group or GROUPS:
+        title, cases = GROUPS[name]
+        rows: list[Row] = []
+        with console.status(f"{name} …"):
+            for case in cases:
+                data = {"data": asked.data} if case.startswith("retrain") else {}
+                rows += run_case(case, {"quick": asked.quick, **data})
+        console.print(_table(f"{name}: {title}", rows))
+        groups[name] = [asdict(row) | {"met": row.met} for row in rows]
+    if asked.json is not None:
+        result = {"machine": machine, "quick": asked.quick, "groups": groups}
+        asked.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _table(title: str, rows: list[Row]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in ("case", "value", "unit", "goal", "", "note"):
+        table.add_column(column, justify="right" if column in {"value", "goal"} else "left")
+    for row in rows:
+        sign = "≥" if row.at_least else "≤"
+        goal = "" if row.goal is None else f"{sign} {_number(row.goal)}"
+        mark = {None: "", True: "met", False: "missed"}[row.met]
+        table.add_row(row.case, _number(row.value), row.unit, goal, mark, row.note)
+    return table
+
+
+def _number(value: float) -> str:
+    """Return a number with three or four digits that count.
+
+    >>> _number(1234567.8), _number(12.345), _number(0.00123456)
+    ('1,234,568', '12.35', '0.001235')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+if __name__ == "__main__":
+    main()

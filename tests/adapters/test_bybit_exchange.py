@@ -1,0 +1,322 @@
+"""The adapter through pybit, unmodified, against the practice exchange."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp import WSMsgType, web
+
+from bot.adapters.bybit import BybitExchange, open_bybit
+from bot.adapters.bybit_clock import ServerClock
+from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Exchange, Quote
+from bot.config import Config, load_config
+from bot.config.sections import Synthetic
+from bot.errors import ConfigError, ExchangeError
+from bot.practice.clock import ManualClock
+from bot.practice.exchange import PracticeExchange, serve
+from bot.practice.faults import Faults
+from bot.practice.market import Market
+from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.timegrid import HOUR_MS
+
+NOW = START_MS + 500 * HOUR_MS
+SYMBOLS = ("SYN0USDT", "SYN1USDT")
+
+
+def settings(rest_url: str, stream_url: str, *sets: str) -> Config:
+    return load_config(
+        sets=[
+            "exchange.source=practice",
+            f"exchange.rest_url={rest_url}",
+            f"exchange.stream_url={stream_url}",
+            "exchange.requests_per_second=100",
+            "exchange.reconnect_first_s=0.001",
+            "exchange.reconnect_longest_s=0.002",
+            "market.symbols=SYN0USDT,SYN1USDT",
+            *sets,
+        ],
+        environ={},
+    )
+
+
+class Desk:
+    """A practice exchange that stands still until told, and the adapter that talks to it."""
+
+    def __init__(self, practice: PracticeExchange, clock: ManualClock, *sets: str) -> None:
+        self.practice, self.clock = practice, clock
+        self.config = settings(practice.rest_url, practice.stream_url, *sets)
+        manual = ServerClock(wall_ms=lambda: 0, monotonic=lambda: clock.now_ms() / 1000.0)
+        self.exchange = open_bybit(self.config, clock=manual)
+        self.events: list[Event] = []
+
+    async def collect(self, symbols: tuple[str, ...] = SYMBOLS) -> None:
+        async with aclosing(self.exchange.stream(symbols, "1h")) as events:
+            async for event in events:
+                self.events.append(event)
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10.0):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def desk(*sets: str, faults: Faults | None = None) -> AsyncIterator[Desk]:
+    clock = ManualClock(NOW, real_pauses=True)
+    market = Market(SyntheticMarket(Synthetic(symbols=2, bars=1000), HOUR_MS))
+    practice = await serve(market, clock, faults=faults)
+    one = Desk(practice, clock, *sets)
+    try:
+        yield one
+    finally:
+        one.exchange.close()
+        await practice.close()
+
+
+@asynccontextmanager
+async def streaming(*sets: str, faults: Faults | None = None) -> AsyncIterator[Desk]:
+    async with desk(*sets, faults=faults) as one:
+        task = asyncio.create_task(one.collect())
+        try:
+            yield one
+            assert not task.done(), "the stream has ended"
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_requests() -> None:
+    async with desk() as one:
+        exchange: Exchange = one.exchange
+        await one.clock.advance(30 * 60_000)
+        assert await exchange.server_time_ms() == one.clock.now_ms() == exchange.now_ms()
+        candles = await exchange.klines("SYN0USDT", "1h", NOW - 3 * HOUR_MS, NOW + 9 * HOUR_MS)
+        assert ((candles.time - NOW) // HOUR_MS).tolist() == [-3, -2, -1], (
+            "the open one is left out"
+        )
+        marks = await exchange.marks("SYN0USDT", "1h", NOW - 3 * HOUR_MS, NOW)
+        assert marks.time.tolist() == candles.time.tolist()
+        funding = await exchange.funding("SYN0USDT", NOW - 24 * HOUR_MS, NOW)
+        assert len(funding.time) == 3
+        assert np.all(funding.time % (8 * HOUR_MS) == 0)
+        assert set(await exchange.instruments(SYMBOLS)) == set(SYMBOLS)
+        quote = await exchange.top_of_book("SYN1USDT")
+        assert quote.usable
+        assert quote.next_funding_ms is not None
+        assert quote.next_funding_ms > NOW
+        forming = await one.exchange.klines_and_forming("SYN0USDT", "1h", NOW - HOUR_MS)
+        assert ((forming.time - NOW) // HOUR_MS).tolist() == [-1, 0]
+
+
+async def test_symbols_that_are_not_listed_are_named() -> None:
+    async with desk() as one:
+        with pytest.raises(ExchangeError, match="NOSUCH"):
+            await one.exchange.instruments(["SYN0USDT", "NOSUCH"])
+        with pytest.raises(ExchangeError, match="Not supported symbols"):
+            await one.exchange.top_of_book("NOSUCH")
+        with pytest.raises(ExchangeError, match="NOSUCH"):
+            await one.exchange.quote_all([f"NOSUCH{i}" for i in range(20)])
+
+
+async def test_spot_and_linear_together() -> None:
+    async with desk() as one:
+        quotes = await one.exchange.quote_all(["SYN0USDT", "bybit_spot:SYN0USDT"])
+        assert [q.symbol for q in quotes] == ["SYN0USDT", "bybit_spot:SYN0USDT"]
+        assert np.isfinite(quotes[0].mark)
+        assert np.isnan(quotes[1].mark)
+
+
+@pytest.mark.parametrize("venue", ["bybit_linear", "bybit_inverse", "bybit_spot"])
+async def test_candles_and_quotes_are_streamed(venue: str) -> None:
+    async with streaming(f"market.venue={venue}") as one:
+        await one.until(lambda: bool(one.of(Connected)))
+        assert one.of(Connected) == [Connected(1, SYMBOLS)]
+        await one.clock.advance(HOUR_MS)
+        await one.until(lambda: sum(c.confirm for c in one.of(Candle)) == 2)
+        for symbol in SYMBOLS:
+            (closed,) = [c for c in one.of(Candle) if c.confirm and c.symbol == symbol]
+            asked = await one.exchange.klines(symbol, "1h", NOW, NOW)
+            assert list(closed.values) == asked.values[0].tolist()
+            assert closed.received_ms >= NOW + HOUR_MS
+            quotes = [q for q in one.of(Quote) if q.symbol == symbol]
+            assert quotes
+            assert all(q.usable for q in quotes)
+            assert np.isfinite(quotes[-1].mark) == (venue != "bybit_spot")
+        assert not one.of(BadFrame)
+
+
+async def test_every_fault_of_the_stream_at_once_ends_nothing() -> None:
+    faults = Faults(
+        seed=3, drop=0.05, garbage=0.3, duplicate=0.3, reorder=0.3, lost_confirm=0.2, revision=0.2
+    )
+    async with streaming(faults=faults) as one:
+        await one.until(lambda: bool(one.of(Connected)))
+        for _ in range(24):
+            await one.clock.advance(HOUR_MS // 2)
+            await asyncio.sleep(0.005)
+            await one.until(lambda: len(one.of(Connected)) > len(one.of(Disconnected)))
+        await one.until(lambda: bool(one.of(BadFrame)))
+        assert one.of(Disconnected)
+        sessions = [c.session for c in one.of(Connected)]
+        assert sessions == sorted(set(sessions))
+        assert any(c.confirm for c in one.of(Candle))
+
+
+async def test_a_symbol_the_stream_refuses_is_reported_and_tried_again() -> None:
+    async with desk() as one:
+        task = asyncio.create_task(one.collect(("NOSUCH",)))
+        await one.until(lambda: len(one.of(Disconnected)) >= 2)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert "Invalid symbol" in one.of(Disconnected)[0].reason
+
+
+async def test_polling_yields_the_same_candles() -> None:
+    async with streaming("market.feed=poll", "exchange.poll_s=0.1") as one:
+        await one.until(lambda: len(one.of(Quote)) >= 2)
+        assert one.of(Connected) == [Connected(1, SYMBOLS)]
+        await one.clock.advance(HOUR_MS + 2000)
+        await one.until(lambda: sum(c.confirm for c in one.of(Candle)) == 2)
+        for symbol in SYMBOLS:
+            mine = [c for c in one.of(Candle) if c.symbol == symbol]
+            assert [(c.open_time - NOW) // HOUR_MS for c in mine] == [0, 1]
+            assert [c.confirm for c in mine] == [True, False]
+            asked = await one.exchange.klines(symbol, "1h", NOW, NOW)
+            assert list(mine[0].values) == asked.values[0].tolist()
+
+
+async def test_a_skewed_exchange_is_gone_by() -> None:
+    async with streaming(faults=Faults(clock_skew_ms=90_000)) as one:
+        await one.until(lambda: bool(one.of(Connected)))
+        assert one.exchange.now_ms() == one.clock.now_ms() + 90_000
+
+
+async def test_without_an_exchange_it_says_so_and_keeps_trying() -> None:
+    config = settings("http://127.0.0.1:9", "ws://127.0.0.1:9", "exchange.request_tries=1")
+    exchange = open_bybit(config)
+    reasons: list[str] = []
+    async with aclosing(exchange.stream(["BTCUSDT"], "1h")) as events, asyncio.timeout(10.0):
+        while len(reasons) < 3:
+            event = await anext(events)
+            assert isinstance(event, Disconnected)
+            reasons.append(event.reason)
+    assert all("cannot be reached" in reason for reason in reasons)
+    with pytest.raises(ExchangeError, match="cannot be reached"):
+        await exchange.klines("BTCUSDT", "1h", 0, HOUR_MS)
+    exchange.close()
+
+
+async def test_the_stream_closes_within_a_second_and_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
+    async with desk() as one:
+        task = asyncio.create_task(one.collect())
+        await one.until(lambda: bool(one.of(Connected)))
+        began = time.monotonic()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert time.monotonic() - began < 1.0
+    await one.until(lambda: not {t for t in set(threading.enumerate()) - before if not t.daemon})
+
+
+@asynccontextmanager
+async def mute_server() -> AsyncIterator[str]:
+    """Serve a port that takes the connection and never says a word, not even at closing."""
+
+    writers: list[asyncio.StreamWriter] = []
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in writers:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_it_closes_within_a_second_also_while_connecting() -> None:
+    async with mute_server() as address, desk() as one:
+        config = settings(one.practice.rest_url, f"ws://{address}")
+        exchange = open_bybit(config)
+        events = exchange.stream(SYMBOLS, "1h")
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0.05)
+        began = time.monotonic()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await events.aclose()
+        assert time.monotonic() - began < 1.0
+        exchange.close()
+
+
+async def test_frames_that_are_no_text_are_bad_frames() -> None:
+    sent: list[web.WebSocketResponse] = []
+
+    async def handle(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        sent.append(socket)
+        async for message in socket:
+            if message.type is WSMsgType.TEXT and "subscribe" in message.data:
+                await socket.send_bytes(b"\xff\xfe")
+                await socket.send_str('{"success":true,"ret_msg":"","op":"subscribe"}')
+        return socket
+
+    app = web.Application()
+    app.add_routes([web.get("/v5/public/linear", handle)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with desk() as one:
+        config = settings(one.practice.rest_url, f"ws://127.0.0.1:{runner.addresses[0][1]}/")
+        exchange = open_bybit(config)
+        async with aclosing(exchange.stream(SYMBOLS, "1h")) as events, asyncio.timeout(10.0):
+            assert isinstance(await anext(events), BadFrame)
+            assert await anext(events) == Connected(1, SYMBOLS)
+        exchange.close()
+    await runner.cleanup()
+
+
+def test_the_practice_exchange_needs_an_address() -> None:
+    config = load_config(sets=["exchange.source=practice"], environ={})
+    with pytest.raises(ConfigError, match="rest_url"):
+        open_bybit(config)
+
+
+def test_the_testnet_and_the_limit_are_obeyed() -> None:
+    config = load_config(
+        sets=["exchange.testnet=true", "exchange.requests_per_second=35"], environ={}
+    )
+    exchange: BybitExchange = open_bybit(config)
+    clients = exchange._pool._clients
+    assert {c._session.endpoint for c in clients} == {"https://api-testnet.bybit.com"}
+    assert len(clients) == 4
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["exchange.reconnect_first_s=9", "exchange.reconnect_longest_s=2"],
+        ["exchange.close_deadline_s=20", "exchange.decide_within_s=10"],
+        ["exchange.rest_url=http://127.0.0.1:1"],
+        ["exchange.speed=2"],
+        ["exchange.stream_url=http://127.0.0.1:1"],
+        ["exchange.requests_per_second=101"],
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wrong: list[str]) -> None:
+    with pytest.raises(ConfigError, match=r"exchange\."):
+        load_config(sets=wrong, environ={})

@@ -1,0 +1,181 @@
+"""Short backtests to look at: small models, trained in this process so that they take no time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bot.adapters.candle_files import write_candles
+from bot.adapters.journal_reader import JournalReader
+from bot.app import backtest as backtest_module
+from bot.app.backtest import BacktestDone, run_backtest
+from bot.app.preparing import Market, prepare, read_market
+from bot.app.run_folder import RunFolder, new_run
+from bot.app.training import TrainingDone, TrainingRequest, run_training
+from bot.blocks import F64, I64, BarBlock
+from bot.config import Config, load_config
+from bot.errors import BotError
+from bot.log import open_log
+
+SMALL = [
+    "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.batch_size=256",
+    "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
+    "features.correlation_window=30", "report.bootstrap_samples=100",
+]  # fmt: skip
+QUICK = [
+    *SMALL, "data.source=synthetic", "synthetic.symbols=3", "synthetic.bars=1200",
+    "synthetic.missing=0.01", "training.window_bars=500", "retrain.trigger=every_bars",
+    "retrain.every_bars=250", "signal.threshold=0.0002",
+]  # fmt: skip
+"""A synthetic market, and four to five trainings of a network that hardly deserves the name."""
+
+
+class InlinePool:
+    """Train at once and here; what a training gives does not depend on where it runs."""
+
+    def __init__(self, workers: int) -> None:
+        pass
+
+    def submit(self, request: TrainingRequest) -> Future[TrainingDone]:
+        future: Future[TrainingDone] = Future()
+        try:
+            future.set_result(run_training(request))
+        except BotError as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def inline_training() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backtest_module, "TrainingPool", InlinePool)
+        yield
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A run, its market, and what its journal says."""
+
+    config: Config
+    market: Market
+    folder: RunFolder
+    done: BacktestDone
+
+    def reader(self) -> JournalReader:
+        return JournalReader(self.folder.journal)
+
+    def equity(self) -> tuple[I64, F64]:
+        reader = self.reader()
+        times, ledger = reader.ledger()
+        reader.close()
+        return times, ledger["equity"]
+
+    def models(self) -> list[tuple[str, int, int | None]]:
+        reader = self.reader()
+        rows = [(m.model_id, m.effective_from, m.due) for m in reader.models()]
+        reader.close()
+        return rows
+
+    def manifests(self) -> list[dict[str, Any]]:
+        paths = [self.folder.models / f"{model_id}.json" for model_id, _, _ in self.models()]
+        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        lines = self.folder.log.read_text(encoding="utf-8").splitlines()
+        return [event for event in map(json.loads, lines) if event["event"] == name]
+
+
+RunIt = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def run_it(tmp_path_factory: pytest.TempPathFactory, inline_training: None) -> RunIt:
+    """Run a backtest of QUICK and more settings, as the command does, but for its report."""
+
+    def go(*sets: str, quick: list[str] = QUICK, **given: Any) -> Ran:
+        config = load_config(None, [*quick, *sets], {})
+        market = read_market(config)
+        folder = new_run(config, str(tmp_path_factory.mktemp("run")), "test")
+        with open_log(folder.log) as log:
+            job = prepare(config, market, folder, log, lambda done, total: None, **given)
+            return Ran(config, market, folder, run_backtest(job))
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def short(run_it: RunIt) -> Ran:
+    """The run that most tests read."""
+    ran = run_it()
+    assert len(ran.models()) >= 3
+    return ran
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Cli = Callable[..., Said]
+
+
+@pytest.fixture
+def cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], inline_training: None
+) -> Cli:
+    """Give the command line, run through the real entry in this process."""
+    from bot.__main__ import main
+
+    def go(*args: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["bot", *map(str, args)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return go
+
+
+CandleWriter = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def write_market() -> CandleWriter:
+    """Write the candles of a block into a folder of files, as a download would leave them."""
+
+    def go(folder: Path, venue: str, symbols: list[str], bars: BarBlock, interval: str) -> Path:
+        (folder / "candles").mkdir(parents=True, exist_ok=True)
+        for s, symbol in enumerate(symbols):
+            seen = bars.valid[:, s]
+            names = ("open", "high", "low", "close", "volume")
+            frame = pd.DataFrame(
+                {"timestamp": bars.open_time[seen]}
+                | {name: getattr(bars, name)[seen, s] for name in names}
+            )
+            write_candles(folder / "candles" / f"{venue}_{symbol}_{interval}.parquet", frame)
+        return folder
+
+    return go

@@ -1,0 +1,245 @@
+"""The REST endpoints against the source, and against the shapes that Bybit answers."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from bot.practice import wire
+from bot.practice.synthetic import START_MS
+from bot.timegrid import HOUR_MS
+
+if TYPE_CHECKING:
+    from tests.practice.conftest import Client
+
+NOW_BAR = 1500
+SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "protocol"
+
+
+def bar_of(row: list[str]) -> int:
+    return (int(row[0]) - START_MS) // HOUR_MS
+
+
+async def rows(client: Client, **query: str | int) -> list[list[str]]:
+    result = await client.result("kline", symbol="SYN0USDT", interval="60", **query)
+    found: list[list[str]] = result["list"]
+    return found
+
+
+def valid_bars(client: Client, first: int, last: int, s: int = 0) -> list[int]:
+    """Return the bars first..last that the source has, newest first."""
+    valid = client.market.source.block(first, last - first + 1).valid[:, s]
+    return [first + int(i) for i in np.flatnonzero(valid)[::-1]]
+
+
+def test_doctests() -> None:
+    assert doctest.testmod(wire).failed == 0
+
+
+async def test_candles_are_the_sources(client: Client) -> None:
+    found = await rows(client, category="linear", limit=1000)
+    bars = client.market.source.block(0, NOW_BAR + 1, 0)
+    for row in found[1:]:
+        i = bar_of(row)
+        columns = (bars.open, bars.high, bars.low, bars.close, bars.volume, bars.turnover)
+        assert [float(text) for text in row[1:]] == [float(c[i, 0]) for c in columns]
+
+
+async def test_newest_first_with_the_open_candle_in_front(client: Client) -> None:
+    found = await rows(client)
+    assert [bar_of(row) for row in found] == valid_bars(client, 0, NOW_BAR)[:200]
+    assert bar_of(found[0]) == NOW_BAR
+    final = client.market.source.block(NOW_BAR, 1, 0)
+    volume = float(final.volume[0, 0])
+    assert float(found[0][5]) == pytest.approx(volume / 2.0)
+    assert float(found[0][2]) <= float(final.high[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "limit"),
+    [(100, 110, 1000), (100, 1400, 50), (0, 3000, 1000), (1499, 1500, 5)],
+)
+async def test_a_range_gives_the_newest_that_end_at_its_end(
+    client: Client, first: int, last: int, limit: int
+) -> None:
+    span = {"start": START_MS + first * HOUR_MS, "end": START_MS + last * HOUR_MS}
+    found = await rows(client, **span, limit=limit)
+    expected = valid_bars(client, first, min(last, NOW_BAR))[:limit]
+    assert [bar_of(row) for row in found] == expected
+
+
+async def test_a_start_alone_gives_the_oldest_from_it_on(client: Client) -> None:
+    found = await rows(client, start=START_MS + 300 * HOUR_MS, limit=1000)
+    assert [bar_of(row) for row in found] == valid_bars(client, 300, NOW_BAR)[-1000:]
+    late = await rows(client, start=START_MS + 1490 * HOUR_MS, limit=1000)
+    assert [bar_of(row) for row in late] == valid_bars(client, 1490, NOW_BAR)
+
+
+async def test_an_end_alone_gives_the_newest_up_to_it(client: Client) -> None:
+    found = await rows(client, end=START_MS + 700 * HOUR_MS + 1, limit=30)
+    assert [bar_of(row) for row in found] == valid_bars(client, 0, 700)[:30]
+
+
+async def test_times_between_candles_count_by_their_start(client: Client) -> None:
+    span = {"start": START_MS + 100 * HOUR_MS + 1, "end": START_MS + 104 * HOUR_MS - 1}
+    assert [bar_of(r) for r in await rows(client, **span)] == valid_bars(client, 101, 103)
+
+
+async def test_the_future_is_not_served(client: Client) -> None:
+    assert await rows(client, start=START_MS + 1501 * HOUR_MS) == []
+    assert await rows(client, start=START_MS - 9 * HOUR_MS, end=START_MS - 1) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "message"),
+    [
+        ("kline", {"symbol": "NOSUCH", "interval": "60"}, "Not supported symbols"),
+        ("kline", {"symbol": "SYN0USDT", "interval": "7"}, "Invalid period!"),
+        ("kline", {"symbol": "SYN0USDT", "interval": "60", "limit": "1001"}, "limit invalid"),
+        ("kline", {"symbol": "SYN0USDT", "interval": "60", "limit": "0"}, "limit invalid"),
+        ("kline", {"symbol": "SYN0USDT", "interval": "60", "start": "x"}, "start invalid"),
+        ("kline", {"symbol": "SYN0USDT", "interval": "60", "start": "9", "end": "8"}, "later"),
+        ("kline", {"symbol": "SYN0USDT", "interval": "60", "category": "option"}, "Category"),
+        ("mark-price-kline", {"symbol": "SYN0USDT", "interval": "60", "category": "spot"}, "Cat"),
+        ("tickers", {}, "Category"),
+        ("instruments-info", {"category": "linear", "symbol": "NOSUCH"}, "Not supported symbols"),
+        ("funding/history", {"category": "linear"}, "Not supported symbols"),
+        ("funding/history", {"category": "spot", "symbol": "SYN0USDT"}, "Category"),
+        ("funding/history", {"category": "linear", "symbol": "SYN0USDT", "limit": "201"}, "limit"),
+        (
+            "funding/history",
+            {"category": "linear", "symbol": "SYN0USDT", "startTime": "1"},
+            "endTime is required",
+        ),
+    ],
+)
+async def test_wrong_parameters_are_refused_with_10001(
+    client: Client, path: str, query: dict[str, str], message: str
+) -> None:
+    body = await client.get(f"/v5/market/{path}", **query)
+    assert body["retCode"] == 10001
+    assert message in body["retMsg"]
+    assert body["result"] == {}
+
+
+async def test_funding_is_paged_backwards_and_only_what_was_due(client: Client) -> None:
+    query = {"category": "linear", "symbol": "SYN1USDT"}
+    newest = (await client.result("funding/history", **query))["list"]
+    bars = client.market.source.block(0, NOW_BAR + 1, 1)
+    due = np.flatnonzero(bars.funding_rate[:, 0])[::-1]
+    assert len(newest) == min(200, len(due))
+    assert [int(r["fundingRateTimestamp"]) for r in newest] == bars.open_time[due].tolist()[:200]
+    assert [float(r["fundingRate"]) for r in newest] == bars.funding_rate[due, 0].tolist()[:200]
+    span = {"startTime": START_MS, "endTime": START_MS + 24 * HOUR_MS, "limit": 2}
+    some = (await client.result("funding/history", **query, **span))["list"]
+    assert [(int(r["fundingRateTimestamp"]) - START_MS) // HOUR_MS for r in some] == [24, 16]
+
+
+async def test_a_funding_is_known_once_its_bar_has_opened(client: Client) -> None:
+    query: dict[str, Any] = {"category": "linear", "symbol": "SYN1USDT", "limit": 1}
+    next_due = START_MS + (NOW_BAR // 8 + 1) * 8 * HOUR_MS
+    await client.clock.advance(next_due - 1 - client.clock.now_ms())
+    before = (await client.result("funding/history", **query))["list"][0]
+    assert int(before["fundingRateTimestamp"]) < next_due
+    await client.clock.advance(1)
+    after = (await client.result("funding/history", **query))["list"][0]
+    assert int(after["fundingRateTimestamp"]) == next_due
+
+
+async def test_instruments_come_in_pages_except_of_spot(client: Client) -> None:
+    cursor, found = "", []
+    for _ in range(3):
+        result = await client.result("instruments-info", category="linear", limit=1, cursor=cursor)
+        assert len(result["list"]) == 1
+        found.append(result["list"][0]["symbol"])
+        cursor = result["nextPageCursor"]
+    assert cursor == ""
+    assert found == list(client.market.symbols)
+    spot = await client.result("instruments-info", category="spot", limit=1)
+    assert len(spot["list"]) == 3
+    assert "qtyStep" not in spot["list"][0]["lotSizeFilter"]
+    assert "basePrecision" in spot["list"][0]["lotSizeFilter"]
+    assert "nextPageCursor" not in spot
+
+
+async def test_prices_keep_to_the_tick_of_the_instrument(client: Client) -> None:
+    listed = (await client.result("instruments-info", category="linear"))["list"]
+    quotes = (await client.result("tickers", category="linear"))["list"]
+    for instrument, quote in zip(listed, quotes, strict=True):
+        tick = float(instrument["priceFilter"]["tickSize"])
+        bid, last, ask = (float(quote[f]) for f in ("bid1Price", "lastPrice", "ask1Price"))
+        assert bid < last < ask
+        assert (ask - bid) / last == pytest.approx(2e-4, rel=0.05)
+        for price in (bid, last, ask):
+            assert price / tick == pytest.approx(round(price / tick), abs=1e-4)
+
+
+async def test_mark_candles_open_at_the_mark(client: Client) -> None:
+    query: dict[str, Any] = {"symbol": "SYN2USDT", "interval": "60", "category": "linear"}
+    found = (await client.result("mark-price-kline", **query, limit=20))["list"]
+    mark = client.market.source.block(0, NOW_BAR + 1, 2).mark[:, 0]
+    assert [float(row[1]) for row in found] == [float(mark[bar_of(row)]) for row in found]
+    assert all(len(row) == 5 for row in found)
+
+
+async def test_inverse_turnover_is_in_base_coin(client: Client) -> None:
+    row = (await rows(client, category="inverse", limit=3))[2]
+    assert float(row[6]) == pytest.approx(float(row[5]) / float(row[4]))
+
+
+async def test_time_is_the_clocks(client: Client) -> None:
+    body = await client.get("/v5/market/time")
+    now_ms = client.clock.now_ms()
+    assert body["time"] == now_ms
+    assert body["result"] == {
+        "timeSecond": str(now_ms // 1000),
+        "timeNano": str(now_ms * 1_000_000),
+    }
+
+
+def shape(value: Any) -> Any:
+    """Return the types inside a JSON value; of a list those of its first member."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+@pytest.mark.parametrize(
+    ("file", "path", "query"),
+    [
+        ("rest_kline", "kline", {"category": "inverse", "interval": "60"}),
+        ("rest_mark_kline", "mark-price-kline", {"category": "linear", "interval": "60"}),
+        ("rest_funding_history_linear", "funding/history", {"category": "linear"}),
+        ("rest_tickers_linear", "tickers", {"category": "linear"}),
+        ("rest_tickers_spot", "tickers", {"category": "spot"}),
+        ("rest_time", "time", {}),
+    ],
+)
+async def test_answers_have_the_shape_of_bybits(
+    client: Client, file: str, path: str, query: dict[str, str]
+) -> None:
+    sample = SAMPLES / f"{file}.json"
+    if not sample.exists():
+        pytest.skip(f"{sample.name} of the shared samples is not here")
+    answer = await client.get(f"/v5/market/{path}", symbol="SYN0USDT", **query)
+    assert shape(answer) == shape(json.loads(sample.read_text()))
+
+
+@pytest.mark.parametrize("category", ["linear", "spot"])
+async def test_instruments_say_nothing_that_bybit_does_not(client: Client, category: str) -> None:
+    sample = SAMPLES / f"rest_instruments_{category}.json"
+    if not sample.exists():
+        pytest.skip(f"{sample.name} of the shared samples is not here")
+    theirs = json.loads(sample.read_text())["result"]["list"][0]
+    ours = (await client.result("instruments-info", category=category))["list"][0]
+    for name, value in ours.items():
+        assert type(value) is type(theirs[name]), name
+        if isinstance(value, dict):
+            assert value.keys() <= theirs[name].keys()
