@@ -69,7 +69,14 @@ def backtest(
         *([f"run.block_bars={block}"] if block is not None else []),
         *(sets or []),
     ]
-    settings = load_config(config, overrides)
+    recorded, base = None, None
+    if schedule:
+        from bot.app.run_folder import find_run
+        from bot.app.schedule_of import read_recorded, recorded_settings
+
+        recorded = read_recorded(find_run(schedule))
+        base = recorded_settings(recorded)
+    settings = load_config(config, overrides, base=base)
     if symbols and settings.data.source == "synthetic":
         raise ConfigError(
             "--symbols: the synthetic market has its own; set synthetic.symbols, or give --data"
@@ -77,7 +84,7 @@ def backtest(
     from bot.app.backtest_command import backtest_command
 
     with _progress("backtest", quiet=as_json) as progress:
-        done = backtest_command(settings, run_dir, forecasts, schedule, progress, quiet=as_json)
+        done = backtest_command(settings, run_dir, forecasts, recorded, progress, quiet=as_json)
     if done.summary is not None:
         _print_summary(done.folder, done.summary, as_json=as_json)
     if done.interrupted:

@@ -17,7 +17,7 @@ from bot.adapters.bybit_frames import quote_of
 from bot.adapters.bybit_links import plan_links
 from bot.adapters.bybit_polling import Polling
 from bot.adapters.bybit_rest import INTERVAL_CODE, open_session
-from bot.adapters.bybit_socket import Inbox, Socket
+from bot.adapters.bybit_socket import BybitSocket, Inbox, Socket
 from bot.adapters.bybit_stream import BybitStream, Supervision
 from bot.adapters.bybit_threads import DaemonPool
 from bot.adapters.bybit_tickers import LiveRest
@@ -242,8 +242,6 @@ def open_bybit(
     ]
 
     def new_socket(category: str, inbox: Inbox) -> Socket:
-        from bot.adapters.bybit_socket import BybitSocket
-
         return BybitSocket(category, inbox, settings.stream_url, testnet=settings.testnet)
 
     return BybitExchange(

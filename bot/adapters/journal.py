@@ -213,6 +213,17 @@ class Journal:
             "INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (open_time, buffer.getvalue())
         )
 
+    def meta(self, key: str) -> str:
+        """Return a fact of the run.
+
+        Raises:
+            JournalError: it is not there.
+        """
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise JournalError(f"meta.{key} is missing; the journal is damaged")
+        return str(row[0])
+
     def write_meta(self, key: str, value: str) -> None:
         """Write a fact of the run in place of the one before."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

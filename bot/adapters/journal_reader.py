@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io as memory
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from bot.blocks import F64, FILL, I64, BarBlock, Task
 from bot.errors import JournalError
 from bot.portfolio.reasons import FillReason, Refusal
 
+_NO_ARRAYS = (ValueError, OSError, KeyError, EOFError, MemoryError, NotImplementedError)
+"""What numpy raises over a file of arrays with a changed byte."""
 
 @dataclass(frozen=True)
 class ModelRow:
@@ -175,7 +178,7 @@ class JournalReader:
         try:
             with np.load(memory.BytesIO(rows[0][0]), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (ValueError, OSError, KeyError) as error:
+        except (*_NO_ARRAYS, zipfile.BadZipFile) as error:
             raise JournalError(f"{self.path}: the engine's state is damaged: {error}") from error
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from bot.app.config_check import check_deeply
 from bot.app.preparing import prepare, read_market
 from bot.app.results import read_run
 from bot.app.run_folder import RunFolder, config_of, new_run
+from bot.app.schedule_of import Recorded
 from bot.config import Config
 from bot.log import open_log
 from bot.model.threads import single_thread
@@ -34,7 +35,7 @@ def backtest_command(
     config: Config,
     run_dir: str | None,
     forecasts: str | None,
-    schedule: str | None,
+    schedule: Recorded | None,
     progress: Callable[[int, int], None],
     *,
     quiet: bool,

@@ -16,7 +16,7 @@ from bot.practice.exchange import PracticeExchange, serve_until_stopped
 from bot.practice.faults import Faults, FaultSwitch
 from bot.practice.market import Market, Source
 from bot.practice.recorded import RecordedMarket
-from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import INTERVAL_MS
 
 

@@ -141,8 +141,7 @@ class LiveRun:
             if self._opening is not None:
                 self._opening.see_quote(event)
         elif isinstance(event, Candle) and self._opening is not None:
-            if event.open_time == self._opening.open_time:
-                self._opening.see_price(event.symbol, event.open)
+            self._opening.see_candle(event)
 
     def _opening_of(self, assembler: BarAssembler) -> Opening:
         if self._opening is None:

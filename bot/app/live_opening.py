@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bot.adapters.exchange import Quote
+from bot.adapters.exchange import Candle, Quote
 from bot.blocks import BarBlock, Bool
 from bot.portfolio.book import Book
 
@@ -43,6 +43,11 @@ class Opening:
         fresh = quote.received_ms >= max(self.after_ms, self.open_time)
         if fresh and quote.usable and quote.symbol not in self.quotes:
             self.quotes[quote.symbol] = quote
+
+    def see_candle(self, candle: Candle) -> None:
+        """Take the bar's first price from a candle of the bar."""
+        if candle.open_time == self.open_time:
+            self.see_price(candle.symbol, candle.open)
 
     def see_price(self, symbol: str, price: float) -> None:
         """Take the bar's first price."""

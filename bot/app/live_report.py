@@ -7,6 +7,7 @@ needs of it. Must not change anything.
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import time
@@ -195,4 +196,4 @@ class LiveReport:
 
 def _number(value: Any) -> float | None:
     number = float(value)
-    return None if number != number else number
+    return None if math.isnan(number) else number

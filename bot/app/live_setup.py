@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bot.adapters.instruments import instruments_of, instruments_text
 from bot.adapters.journal import Journal
 from bot.adapters.journal_reader import JournalReader
 from bot.adapters.registry import load_model
@@ -103,10 +104,6 @@ def open_parts(
     pipeline = FeaturePipeline(config.features, symbols, interval_ms)
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
-    engine = Engine(
-        pipeline, rules_from(config, symbols, instruments), config.signal.factor, tasks,
-        len(symbols), config.portfolio.initial_capital, forecasters,
-    )  # fmt: skip
     digest = config_hash(config)
     if folder.journal.exists():
         journal = Journal.open(folder.journal, symbols, tasks)
@@ -114,8 +111,15 @@ def open_parts(
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,
             "config_hash": digest, "data": config.exchange.source,
+            "instruments": instruments_text(instruments),
         }  # fmt: skip
         journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
+    # the instruments as they were when the run was made: a replay must round as the run did
+    kept = instruments_of(journal.meta("instruments"), f"{folder.journal}: meta.instruments")
+    engine = Engine(
+        pipeline, rules_from(config, symbols, kept), config.signal.factor, tasks,
+        len(symbols), config.portfolio.initial_capital, forecasters,
+    )  # fmt: skip
     state, start, first, row, dues = _committed(folder, engine)
     training = LiveTraining(
         config, digest, symbols, pipeline.names, folder.journal, folder.models, log

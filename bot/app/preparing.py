@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,14 @@ import numpy as np
 from bot.adapters.forecast_file import read_forecasts
 from bot.adapters.history import load_history
 from bot.adapters.instruments import instruments_text, load_instruments
-from bot.adapters.journal_reader import JournalReader
 from bot.adapters.timestamps import format_utc, parse_utc
 from bot.app.backtest import BacktestJob, Progress
 from bot.app.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
-from bot.app.run_folder import RunFolder, find_run
+from bot.app.run_folder import RunFolder
+from bot.app.schedule_of import Recorded, take_models
 from bot.app.symbols import traded_symbols
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Activation
 from bot.errors import ConfigError, DataError
 from bot.portfolio.rules import Instrument, rules_from
 from bot.practice.synthetic import synthetic_bars
@@ -68,7 +66,7 @@ def prepare(
     log: Any,
     progress: Progress,
     forecasts: str | None = None,
-    schedule: str | None = None,
+    schedule: Recorded | None = None,
 ) -> BacktestJob:
     """Put a backtest together.
 
@@ -84,7 +82,7 @@ def prepare(
         missing=market.missing, funding_unknown=market.funding_unknown,
     )  # fmt: skip
     source = config.data.root if config.data.source == "files" else "synthetic"
-    instruments = _instruments(config, market.symbols)
+    instruments = schedule.instruments if schedule else _instruments(config, market.symbols)
     job = BacktestJob(
         config=config,
         folder=folder,
@@ -109,8 +107,8 @@ def prepare(
         job.table_tasks = TABLE_TASKS
         job.meta[TABLE_ID] = str(forecasts)
     if schedule:
-        job.schedule = _take_schedule(schedule, config, folder, int(times[0]))
-        job.meta["schedule_of"] = schedule
+        job.schedule = take_models(schedule, folder, int(times[0]))
+        job.meta["schedule_of"] = str(schedule.folder.path)
     return job
 
 
@@ -128,23 +126,6 @@ def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
             f"{format_utc(int(bars.open_time[0]))} to {format_utc(int(bars.open_time[-1]))}"
         )
     return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
-
-
-def _take_schedule(name: str, config: Config, folder: RunFolder, first: int) -> list[Activation]:
-    source = find_run(name, config.run.runs_dir)
-    reader = JournalReader(source.journal)
-    rows = [row for row in reader.models() if row.model_id != TABLE_ID]
-    reader.close()
-    if not rows:
-        raise DataError(f"{source.path}: this run has activated no model; nothing to replay")
-    for path in sorted(source.models.iterdir()):
-        shutil.copy2(path, folder.models / path.name)
-    inherited = [row for row in rows if row.effective_from <= first][-1:]
-    later = [row for row in rows if row.effective_from > first]
-    return [
-        *(Activation(first, row.model_id) for row in inherited),
-        *(Activation(row.effective_from, row.model_id) for row in later),
-    ]
 
 
 def _instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:

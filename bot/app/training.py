@@ -13,6 +13,7 @@ import signal
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -191,7 +192,11 @@ class TrainingPool:
 
 
 def _leave_interrupts_to_parent() -> None:
-    """Block Ctrl-C in this thread; the forkserver and every worker are its heirs in that."""
+    """Block Ctrl-C in this thread; the forkserver and every worker are its heirs in that.
+
+    Python's resource tracker is started first, because its start unblocks Ctrl-C.
+    """
+    resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 

@@ -7,7 +7,8 @@ both, so that the cause is named and not its effects. Must not write to the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot
 from bot.adapters.journal_twin import TABLES, JournalTwin
 from bot.app.run_folder import RunFolder, config_hash, config_of
 from bot.app.runner import Runner
+from bot.app.stored_ledger import stored_ledger
 from bot.app.verify_engine import check_models, replay_engine
 from bot.app.verify_rows import (
     MISSING,
@@ -81,8 +83,8 @@ class Verdict:
         }
 
 
-def verify(folder: RunFolder, progress: Progress = lambda done, total: None) -> Verdict:
-    """Replay a run, finished or going on, and compare.
+def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
+    """Replay a run, finished or going on, and compare; `progress` is told (bars done, of all).
 
     A run with forecasts from a file is replayed from the forecasts in its journal: the chain of
     hashes proves those, nothing computes them again.
@@ -100,19 +102,6 @@ def verify(folder: RunFolder, progress: Progress = lambda done, total: None) -> 
         return _Proof(folder, config, snapshot, progress).verdict()
 
 
-def stored_ledger(snapshot: JournalSnapshot) -> LedgerHash:
-    """Return the hash of the ledger as the journal holds it.
-
-    Raises:
-        InvariantError: a fill is of a bar that the ledger does not have.
-        JournalError: a row names an unknown symbol or reason.
-    """
-    ledger = LedgerHash(snapshot.symbols)
-    for times, trace in snapshot.ledger_blocks():
-        ledger.update(times, trace)
-    return ledger
-
-
 class _TwinRecorder:
     """Write a replay into its twin."""
 
@@ -124,10 +113,12 @@ class _TwinRecorder:
 
     def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
         """Write the fills of an open."""
+        del block, state
         self._journal.write_fills(trace.fills)
 
     def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
         """Write closed bars."""
+        del opened
         for result in results:
             self._journal.write_close(result, state.schedule)
 
@@ -139,13 +130,15 @@ class _Proof:
     """A replay under way: the engine, its twin journal, and the counts."""
 
     def __init__(
-        self, folder: RunFolder, config: Config, snapshot: JournalSnapshot, progress: Progress
-    ) -> None:
+        self, folder: RunFolder, config: Config, snapshot: JournalSnapshot,
+        progress: Progress | None,
+    ) -> None:  # fmt: skip
         self._folder, self._config = folder, config
         self._snapshot, self._progress = snapshot, progress
         self._models = snapshot.models()
         self._start = int(snapshot.meta.get("start", LATEST))
         self._times = snapshot.bar_times()
+        self._state = snapshot.state()
         self._twin = JournalTwin(snapshot.symbols, snapshot.tasks)
         self._runner: Runner | None = None
         self._fills = 0
@@ -184,7 +177,8 @@ class _Proof:
             difference = self._span(self._runner, after, to, times)
             if difference is not None:
                 return difference
-            self._progress(int(np.searchsorted(self._times, to, "right")), len(self._times))
+            if self._progress is not None:
+                self._progress(int(np.searchsorted(self._times, to, "right")), len(self._times))
         return self._state_difference(self._runner)
 
     def _spans(self) -> Iterator[tuple[int, int, I64]]:
@@ -196,7 +190,7 @@ class _Proof:
         first = int(np.searchsorted(closed, self._start))
         edges = sorted({*range(0, first, BLOCK_BARS), *range(first, n, BLOCK_BARS), n})
         after = EARLIEST
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in itertools.pairwise(edges):
             yield after, int(closed[b - 1]), closed[a:b]
             after = int(closed[b - 1])
         yield after, LATEST, self._times[n:]
@@ -208,16 +202,30 @@ class _Proof:
         difference = difference or self._gap(after, times)
         if difference is not None:
             return difference
-        if block is not None:
-            if to == LATEST:
-                runner.open(block)
-            elif times[0] < self._start:
+        if to == LATEST:
+            difference = self._open(runner, block)
+            if difference is not None:
+                return difference
+        elif block is not None:
+            if times[0] < self._start:
                 runner.warm(block)
             else:
                 runner.step(block)
         found = earliest([self._table(name, after, to) for name in TABLES])
         self._twin.clear()
         return self._missing_bar(found, times)
+
+    def _open(self, runner: Runner, block: BarBlock | None) -> Difference | None:
+        """Open the bar that the committed state says is open; nothing else lies behind the last."""
+        opened = self._opened()
+        times = [] if block is None else block.open_time.tolist()
+        if opened is not None and times[:1] != [opened]:
+            return Difference("bars", "row", opened, None, MISSING, "the bar that is open")
+        if len(times) > 1:
+            return Difference("bars", "row", times[1], None, "a row", MISSING)
+        if block is not None:
+            runner.open(block)
+        return None
 
     def _table(self, table: str, after: int, to: int) -> Difference | None:
         stored, replayed = self._snapshot.rows(table, after, to), self._twin.rows(table)
@@ -251,23 +259,21 @@ class _Proof:
 
     def _opened(self) -> int | None:
         """Return the bar that is open and not closed, by the committed state."""
-        state = self._snapshot.state()
-        if state is None or not state["engine.clock"][1]:
+        if self._state is None or not self._state["engine.clock"][1]:
             return None
-        return int(state["engine.clock"][0])
+        return int(self._state["engine.clock"][0])
 
     def _state_difference(self, runner: Runner) -> Difference | None:
-        stored = self._snapshot.state()
-        if stored is None:
-            return None if not len(self._times) else Difference(
-                "state", "row", None, None, MISSING, "a row"
-            )  # fmt: skip
         faults = self._snapshot.faults()
         if faults is not None:
             return Difference(
                 self._folder.journal.name, "integrity_check", None, None, faults, "ok"
             )
-        return state_difference(stored, state_to_arrays(runner.state))
+        if self._state is not None:
+            return state_difference(self._state, state_to_arrays(runner.state))
+        return (
+            Difference("state", "row", None, None, MISSING, "a row") if len(self._times) else None
+        )
 
     def _hash_difference(self, stored: str | None, replayed: str | None) -> Difference | None:
         told = self._snapshot.meta.get("ledger_sha256", stored)

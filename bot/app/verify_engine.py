@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bot.adapters.instruments import instruments_of
 from bot.adapters.journal_reader import ModelRow
-from bot.adapters.journal_snapshot import JournalSnapshot
+from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot
 from bot.adapters.registry import load_manifest, load_model
 from bot.app.forecasters import TABLE_ID, ModelForecaster, TableForecaster
 from bot.app.run_folder import RunFolder
@@ -71,8 +73,7 @@ def replay_engine(
     forecasters: dict[str, Forecaster] = {}
     for row in models:
         if from_file:
-            times = snapshot.bar_times()
-            forecasters[row.model_id] = TableForecaster(times, snapshot.forecasts(times)[0])
+            forecasters[row.model_id] = _given(snapshot)
         elif pipeline is not None:
             trained, manifest = load_model(folder.models, row.model_id)
             forecasters[row.model_id] = ModelForecaster(
@@ -82,3 +83,15 @@ def replay_engine(
         pipeline, rules_from(config, symbols, instruments), config.signal.factor, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
+
+
+def _given(snapshot: JournalSnapshot) -> TableForecaster:
+    """Return the forecasts in the journal; a row of a bar that is not there is left to compare."""
+    times, symbols = snapshot.bar_times(), snapshot.symbols
+    value = np.full((len(times), len(symbols), len(snapshot.tasks)), np.nan)
+    place = {time: i for i, time in enumerate(times.tolist())}
+    which = {name: s for s, name in enumerate(symbols)}
+    for time, symbol, _, *numbers in snapshot.rows("forecasts", EARLIEST, LATEST):
+        if time in place and symbol in which:
+            value[place[time], which[symbol]] = numbers
+    return TableForecaster(times, value)

@@ -78,8 +78,8 @@ def check_bars(
         return None, Difference("bars", "row", time, name, *values)
     if not rows:
         return None, None
-    values = np.array([row[2:-1] for row in rows], dtype=np.float64)
-    matrix = values.reshape(len(times), len(names), -1)
+    numbers = np.array([row[2:-1] for row in rows], dtype=np.float64)
+    matrix = numbers.reshape(len(times), len(names), -1)
     hashes = schema.row_hashes(times, matrix).ravel().tolist()
     for row, expected in zip(rows, hashes, strict=True):
         if row[-1] != expected:
@@ -147,8 +147,8 @@ def _part(array: npt.NDArray[Any] | None, other: npt.NDArray[Any] | None) -> Any
     if array.dtype.names:
         names = [name for name in array.dtype.names if not _same(array[name], other[name])]
         return {name: array[name].tolist() for name in names}
-    equal = (array == other) | ((array != array) & (other != other))
-    return array[~equal][:3].tolist()
+    pairs = zip(array.ravel().tolist(), other.ravel().tolist(), strict=True)
+    return [mine for mine, its in pairs if repr(mine) != repr(its)][:3]
 
 
 def _at(table: str, field: str, row: Row, n_keys: int, stored: Any, replayed: Any) -> Difference:

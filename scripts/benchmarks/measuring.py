@@ -78,7 +78,8 @@ def run_case(case: str, options: Mapping[str, Any]) -> list[Row]:
         RuntimeError: the process failed; its own words are on stderr.
     """
     command = [sys.executable, "-m", __name__, case, json.dumps(dict(options))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    quiet = os.environ | {"TQDM_DISABLE": "1"}  # a rival's progress bar would cost it time
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, env=quiet)
     if done.returncode != 0:
         raise RuntimeError(f"the case {case} ended with exit code {done.returncode}")
     return [Row(**row) for row in json.loads(done.stdout.splitlines()[-1])]

@@ -100,32 +100,41 @@ def vectorbt(work: Workload, engine: str, *, curve: bool) -> float:
 
 
 def backtesting_py(work: Workload) -> float:
-    """Run backtesting.py with orders at the close; its whole units are made small by much cash."""
+    """Run backtesting.py, orders at the close; much cash makes its whole units small.
+
+    It begins at its second bar and fills at the bar after, so the first and last bar stand twice.
+    """
     from backtesting import Backtest, Strategy
 
     scale = 1e15 / work.capital  # whole units of an account of 1e15 are exact to about 1e-13
-    position, weight = work.position, work.weight
+    position, weight = np.pad(work.position, 1, "edge"), work.weight
 
     class Follow(Strategy):  # type: ignore[misc]
         def init(self) -> None:
             self.held = 0.0
 
         def next(self) -> None:
-            i = len(self.data) - 1
-            if position[i] != self.held:
-                target = weight * position[i] * self.equity / self.data.Close[-1]
+            wanted = position[len(self.data) - 1]
+            if wanted != self.held:
+                target = weight * wanted * self.equity / self.data.Close[-1]
                 change = math.trunc(target) - self.position.size
                 (self.buy if change > 0 else self.sell)(size=abs(change))
-                self.held = position[i]
+                self.held = wanted
 
-    close = pd.Series(work.close, index=pd.date_range("2000-01-01", periods=len(work), freq="h"))
-    opened = close.shift(1, fill_value=work.close[0])
-    frame = pd.DataFrame({
-        "Open": opened, "High": np.maximum(opened, close), "Low": np.minimum(opened, close),
-        "Close": close, "Volume": 1.0,
-    })  # fmt: skip
+    close = np.pad(work.close, 1, "edge")
+    opened = np.concatenate([close[:1], close[:-1]])
+    frame = pd.DataFrame(
+        {
+            "Open": opened,
+            "High": np.maximum(opened, close),
+            "Low": np.minimum(opened, close),
+            "Close": close,
+            "Volume": 1.0,
+        },
+        index=pd.date_range("2000-01-01", periods=len(close), freq="h"),
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # of the position that stays open at the end
         run = Backtest(
             frame, Follow, cash=work.capital * scale, commission=work.fee, trade_on_close=True
         )

@@ -4,15 +4,18 @@ Rules: at each close the position is the signal's sign times `weight` of equity 
 beyond the threshold, else none; it changes when the sign does, at that close, for a fee on what is
 traded. About 5 % of the bars trade, and the signal earns about what the fees cost, so that equity
 neither vanishes nor explodes. Each bar opens at the close before, so that a fill at the next open
-is a fill at the close of the decision.
+is a fill at the close of the decision. What each contestant is handed is made once and kept, so
+that making it is in nobody's time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from bot.app.forecasters import TableForecaster
 from bot.blocks import F64, BarBlock
 from bot.config import load_config
 from bot.portfolio.rules import Rules, rules_from
@@ -52,12 +55,12 @@ class Workload:
     def __len__(self) -> int:
         return len(self.close)
 
-    @property
+    @cached_property
     def position(self) -> F64:
         """Return float64[n], -1, 0 or 1, as decided at each close."""
         return np.where(np.abs(self.signal) > self.threshold, np.sign(self.signal), 0.0)
 
-    @property
+    @cached_property
     def changed(self) -> F64:
         """Return float64[n], the new weight where the position changes, else NaN."""
         changes = np.diff(self.position, prepend=0.0) != 0.0
@@ -67,6 +70,7 @@ class Workload:
         """Return the first n bars."""
         return Workload(self.close[:n], self.signal[:n], self.weight)
 
+    @cached_property
     def bars(self) -> BarBlock:
         """Return the bars as the engine takes them, S = 1."""
         close = self.close[:, None].copy()
@@ -75,6 +79,20 @@ class Workload:
         times = np.arange(len(close), dtype=np.int64) * HOUR_MS
         return BarBlock.of_candles(times, opened, high, low, close, np.ones_like(close))
 
+    @cached_property
+    def signals(self) -> F64:
+        """Return the signal as float64[n, 1]."""
+        return self.signal[:, None].copy()
+
+    @cached_property
+    def table(self) -> TableForecaster:
+        """Return the signal as a table of forecasts: a return that its direction is sure of."""
+        value = np.full((len(self), 1, 4), np.nan)
+        value[:, 0, 0] = self.signal
+        value[:, 0, 1] = self.signal > 0.0
+        return TableForecaster(self.bars.open_time, value)
+
+    @cached_property
     def rules(self) -> Rules:
         """Return the same rules as our broker takes them: the fee, and no other cost or limit."""
         sets = [

@@ -46,7 +46,7 @@ class FakeSource:
         if symbol in self.failing:
             raise ExchangeError(f"no candles of {symbol}")
         self.asked.append((symbol, start_ms))
-        stop = self.clock.now_ms() - MINUTE if self.newest_missing else self.clock.now_ms()
+        stop = self.clock.now_ms() - 2 * MINUTE if self.newest_missing else self.clock.now_ms()
         times = np.arange(start_ms, stop + 1, MINUTE, dtype=np.int64)
         return Candles(times, np.ones((len(times), 6)))
 

@@ -23,8 +23,8 @@ async def test_each_client_is_used_by_one_thread_at_a_time() -> None:
         return client
 
     assert sorted(await asyncio.gather(pool.run(job), pool.run(job))) == ["one", "two"]
-    with pytest.raises(KeyError):
-        await pool.run(lambda client: {}[client])
+    with pytest.raises(ValueError, match="invalid literal"):
+        await pool.run(int)
     pool.close()
 
 

@@ -14,7 +14,7 @@ from bot.errors import ConfigError, DataError
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
-    from tests.app.conftest import Ran, RunIt
+    from tests.conftest import Ran, RunIt
 
 
 def test_doctests() -> None:

@@ -18,7 +18,7 @@ from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
-    from tests.app.conftest import CandleWriter, Cli, RunIt
+    from tests.conftest import CandleWriter, Cli, RunIt
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "candles"
 COST = 0.0007
