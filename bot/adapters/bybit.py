@@ -65,10 +65,13 @@ class BybitExchange:
 
     async def server_time_ms(self) -> int:
         """Ask the exchange's time, and correct `now_ms` by it."""
-        server_ms, at_s = await self._pool.run(
-            lambda rest: (rest.server_time_ms(), self.clock.monotonic())
-        )
-        self.clock.told(server_ms, at_s)
+
+        def ask(rest: LiveRest) -> tuple[int, float, float]:
+            asked_s = self.clock.monotonic()
+            return rest.server_time_ms(), asked_s, self.clock.monotonic()
+
+        server_ms, asked_s, at_s = await self._pool.run(ask)
+        self.clock.told(server_ms, asked_s, at_s)
         return server_ms
 
     async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:

@@ -1,8 +1,9 @@
 """The exchange's time by our clock: what it said, and how long ago by a clock that never jumps.
 
-Rules: never ahead of the exchange. A time it told is older than its arrival, so that a candle which
-is closed by this clock is closed at the exchange. Set and suspended wall clocks do not move it
-forward. Safe to read from any thread.
+Rules: an answer was made between the question and its arrival, which bounds the exchange's time from
+both sides. The first is taken as the lower bound, so that a candle closed by this clock is closed at
+the exchange; later ones move it only where it lies outside, so that a slow answer cannot set it
+back. Set and suspended wall clocks do not move it forward. Safe to read from any thread.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ class ServerClock:
     >>> clock = ServerClock(wall_ms=lambda: 5_000, monotonic=lambda: 2.0)
     >>> clock.now_ms(), clock.measured
     (5000, False)
-    >>> clock.told(9_000, at_s=1.5)
+    >>> clock.told(9_000, asked_s=1.4, at_s=1.5)
     >>> clock.now_ms(), clock.skew_ms, clock.measured, clock.seconds_until(10_000)
     (9500, 4500, True, 0.5)
+    >>> clock.told(9_000, asked_s=0.0, at_s=2.0)  # a slow answer says nothing new
+    >>> clock.now_ms()
+    9500
     """
 
     def __init__(
@@ -53,7 +57,8 @@ class ServerClock:
         """Return our seconds until the exchange's time is `time_ms`, negative where it is past."""
         return (time_ms - self.now_ms()) / self._rate
 
-    def told(self, server_ms: int, at_s: float) -> None:
-        """Take the exchange's time, and the monotonic seconds at which it was here."""
-        self._offset_ms = server_ms - at_s * self._rate
+    def told(self, server_ms: int, asked_s: float, at_s: float) -> None:
+        """Take the exchange's time, and the monotonic seconds of the question and the answer."""
+        least, most = server_ms - at_s * self._rate, server_ms - asked_s * self._rate
+        self._offset_ms = min(max(self._offset_ms, least), most) if self.measured else least
         self.measured = True

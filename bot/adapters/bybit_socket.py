@@ -156,6 +156,7 @@ class _Session(WebSocket):
         self._inbox = inbox
         self._base_url = base_url
         self._unwanted = self._settled = False
+        self._opened: Any = None
         owner.attach(self)
         super().__init__(
             channel_type=category,
@@ -172,13 +173,21 @@ class _Session(WebSocket):
         super()._connect(url)
         self._settled = True
         if self._unwanted:
-            self.exit()
+            self._shut()
 
     def leave(self) -> None:
         """Close now, or as soon as the connecting is over: a half-open connection would leak."""
         self._unwanted = True
         if self._settled:
-            self.exit()
+            self._shut()
+
+    def _shut(self) -> None:
+        self.exit()
+        if self._opened is not None:  # after a server's goodbye websocket-client leaves it open
+            self._opened.shutdown()
+
+    def _on_open(self) -> None:
+        self._opened = self.ws.sock
 
     def _on_message(self, message: str | bytes) -> None:
         self._inbox.put(message)

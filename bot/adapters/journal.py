@@ -11,7 +11,7 @@ import io as memory
 import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters import journal_schema as schema
+from bot.adapters.atomic_file import replacing
 from bot.blocks import FILL, BarBlock, Task
 from bot.engine import Activation, StepResult
 from bot.errors import JournalError
@@ -50,7 +51,7 @@ class Journal:
         *,
         durable: bool,
     ) -> Self:
-        """Make a new journal.
+        """Make a new journal; after a crash at any instant it is whole, or not there.
 
         Args:
             meta: facts of the run; `symbols` and the version are added.
@@ -63,20 +64,20 @@ class Journal:
             raise JournalError(
                 f"{path}: there is a run already; give another --run-dir, or remove this one"
             )
+        facts = dict(meta) | {
+            "journal_version": str(schema.JOURNAL_VERSION),
+            "symbols": "\n".join(symbols),
+            "tasks": "\n".join(task.name for task in tasks),
+        }
         try:
-            db = _connect(path, durable=durable)
-            db.executescript(schema.TABLES)
-            db.execute(schema.forecast_table(tasks))
-            facts = dict(meta) | {
-                "journal_version": str(schema.JOURNAL_VERSION),
-                "symbols": "\n".join(symbols),
-                "tasks": "\n".join(task.name for task in tasks),
-            }
-            db.executemany("INSERT INTO meta VALUES (?, ?)", sorted(facts.items()))
-            db.commit()
-        except sqlite3.Error as error:
+            with replacing(path) as temporary, closing(sqlite3.connect(temporary)) as new:
+                new.executescript(schema.TABLES)
+                new.execute(schema.forecast_table(tasks))
+                new.executemany("INSERT INTO meta VALUES (?, ?)", sorted(facts.items()))
+                new.commit()
+            return cls(_connect(path, durable=durable), symbols)
+        except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{path}: cannot make the journal: {error}") from error
-        return cls(db, symbols)
 
     @classmethod
     def open(cls, path: Path, symbols: Sequence[str], tasks: Sequence[Task]) -> Self:

@@ -26,6 +26,7 @@ from bot.portfolio.reasons import FillReason, Refusal
 _NO_ARRAYS = (ValueError, OSError, KeyError, EOFError, MemoryError, NotImplementedError)
 """What numpy raises over a file of arrays with a changed byte."""
 
+
 @dataclass(frozen=True)
 class ModelRow:
     """A model of the run's schedule."""
@@ -52,8 +53,13 @@ class JournalReader:
                 f"{path}: journal version {version}, this program reads "
                 f"{schema.JOURNAL_VERSION}; use the version of the bot that wrote it"
             )
-        self.symbols = tuple(self.meta["symbols"].split("\n"))
-        self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
+        try:
+            self.symbols = tuple(self.meta["symbols"].split("\n"))
+            self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
+        except (KeyError, ValueError, TypeError) as error:
+            raise JournalError(
+                f"{path}: table meta has no sound symbols and tasks ({error}); restore a copy"
+            ) from None
         self._index = {name: s for s, name in enumerate(self.symbols)}
 
     def bars(self, until: int | None = None, since: int | None = None) -> tuple[BarBlock, I64]:
@@ -130,7 +136,12 @@ class JournalReader:
             for k, name in enumerate(columns):
                 columns[name][cells] = np.array([r[2 + k] for r in rows], dtype=np.float64)
             code = {reason.name.lower(): int(reason) for reason in Refusal}
-            refusals[cells] = [0 if r[5] is None else code[r[5]] for r in rows]
+            try:
+                refusals[cells] = [0 if r[5] is None else code[r[5]] for r in rows]
+            except KeyError as error:
+                raise JournalError(
+                    f"{self.path}: table decisions has an unknown refusal {error}"
+                ) from None
         return columns, refusals
 
     def forecasts(self, times: I64) -> tuple[F64, I64]:
@@ -209,7 +220,7 @@ class JournalReader:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise JournalError(
                 f"{self.path}: cannot be read ({error}); the file is no journal or is damaged"
             ) from error

@@ -69,6 +69,11 @@ class JournalSnapshot(JournalReader):
             yield part, self._trace(part, after)
             after = int(part[-1])
 
+    def state_bar(self) -> int | None:
+        """Return the bar that the committed state says it is of, None before the first commit."""
+        rows = self._rows("SELECT open_time FROM state")
+        return rows[0][0] if rows else None
+
     def faults(self) -> str | None:
         """Return what is wrong with the file, though no span shows it; None where it is sound."""
         found = str(self._rows("PRAGMA integrity_check(1)")[0][0])
@@ -81,27 +86,32 @@ class JournalSnapshot(JournalReader):
         return None
 
     def _times(self, table: str) -> I64:
-        rows = self._rows(f"SELECT DISTINCT open_time FROM {table} ORDER BY open_time")
+        whole = "typeof(open_time) = 'integer'"
+        rows = self._rows(
+            f"SELECT DISTINCT open_time FROM {table} WHERE {whole} ORDER BY open_time"
+        )
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def _trace(self, times: I64, after: int) -> Trace:
         to = int(times[-1])
-        ledger = np.array([row[1:] for row in self.rows("ledger", after, to)], dtype=np.float64)
         trace = blank_trace(Phase.BOTH, len(times), len(self.symbols))
-        for k, name in enumerate(schema.LEDGER_VALUES):
-            getattr(trace, name)[:] = ledger[:, k]
         trace.quantity[:] = 0.0
         code = {name: number for number, name in FILL_REASON.items()}
         try:
+            rows = self.rows("ledger", after, to)
+            for k, name in enumerate(schema.LEDGER_VALUES):
+                getattr(trace, name)[:] = [row[1 + k] for row in rows]
             for time, symbol, quantity in self.rows("positions", after, to):
                 trace.quantity[np.searchsorted(times, time), self._index[symbol]] = quantity
             fills = [
                 (row[0], self._index[row[1]], *row[2:7], code[row[7]])
                 for row in self.rows("fills", after, to)
             ]
-        except KeyError as error:
-            raise JournalError(f"{self.path}: the ledger names {error}, which is unknown") from None
-        return trace._replace(fills=np.array(fills, dtype=FILL))
+            return trace._replace(fills=np.array(fills, dtype=FILL))
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            raise JournalError(
+                f"{self.path}: the ledger, its positions or fills hold what is none: {error!r}"
+            ) from None
 
 
 def table_columns(table: str, tasks: list[str]) -> tuple[str, ...]:

@@ -178,11 +178,11 @@ class BarAssembler:
         return Due(self._next, complete=False, missing=spans, wake_ms=None)
 
     def accept(self, span: Span, candles: Candles, now_ms: int) -> None:
-        """Take what was fetched for a span; what is not in it is from now on not expected.
+        """Take what was fetched for a span; what has ended and is not in it is not expected any more.
 
         Args:
             candles: closed candles; empty gives the span up.
-            now_ms: when they came.
+            now_ms: when they came, by the clock that told which are closed.
         """
         there = dict(zip(candles.time.tolist(), candles.values.tolist(), strict=True))
         for open_time in range(max(span.first, self._next), span.last + 1, self.interval_ms):
@@ -193,7 +193,7 @@ class BarAssembler:
                 candle = Candle(span.symbol, open_time, o, h, low, c, v, turnover, True, now_ms)
                 self._confirmed.setdefault(open_time, {})[span.symbol] = candle
                 self.counters.fetched += 1
-            else:
+            elif open_time + self.interval_ms <= now_ms:
                 self._absent.setdefault(open_time, set()).add(span.symbol)
                 self.counters.absent += 1
 

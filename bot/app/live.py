@@ -26,13 +26,15 @@ from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
 from bot.blocks import BarBlock
 from bot.engine import NEVER
-from bot.errors import ExchangeError
+from bot.errors import DataError, ExchangeError
 from bot.timegrid import HOUR_MS, floor_to_interval
 from bot.venues import is_contract
 
 CHUNK_BARS = 1000
 FUNDING_STEP_MS = 8 * HOUR_MS
 LONGEST_RETRY_S = 60.0
+MOST_WAITING = 100_000
+"""Events that may wait for the loop before the stream waits too."""
 
 
 class Clock(Protocol):
@@ -67,7 +69,8 @@ class LiveRun:
         self._tradable_ms = int(settings.decide_within_s * 1000 * speed)
         self._quote_ms = int(settings.quote_timeout_s * 1000 * speed)
         self._beat_ms = int(parts.config.log.heartbeat_s * 1000 * speed)
-        self._events: asyncio.Queue[Event] = asyncio.Queue(100_000)
+        self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
+        self._arrived = asyncio.Event()
         self._funding = FundingWatch()
         self._opened_row = parts.opened_row
         self._opening: Opening | None = None
@@ -75,27 +78,37 @@ class LiveRun:
         self._next_beat_ms = 0
 
     async def run(self) -> str:
-        """Run until stopped; return why."""
-        pump: asyncio.Task[None] | None = None
+        """Run until stopped; return why.
+
+        To stop is to cancel: the loop waits only between transactions, never inside one.
+        """
+        life = asyncio.create_task(self._live())
+        stop = asyncio.create_task(self._stop.wait())
         try:
-            await self._catch_up()
-            await self._first_model()
-            await self._catch_up()
-            if self._stopped():
+            await asyncio.wait([life, stop], return_when=asyncio.FIRST_COMPLETED)
+            if not life.done():
                 return "asked to stop"
-            assembler = self._new_assembler()
-            pump = asyncio.create_task(self._pump())
-            self._report.ready()
-            while not self._stopped():
+            life.result()
+            return "bars reached"
+        finally:
+            await _end(life, stop)
+            self._parts.training.shutdown()
+
+    async def _live(self) -> None:
+        """Catch up with the exchange, then take bar after bar, as many as are wanted."""
+        await self._catch_up()
+        await self._first_model()
+        await self._catch_up()
+        assembler = self._new_assembler()
+        pump = asyncio.create_task(self._pump())
+        self._report.ready()
+        try:
+            while self._max_bars is None or self._bars_live < self._max_bars:
                 assembler = await self._turn(assembler)
                 if pump.done():
                     pump.result()
-            return "bars reached" if self._bars_reached() else "asked to stop"
         finally:
-            self._parts.training.shutdown()
-            if pump is not None:
-                pump.cancel()
-                await asyncio.wait([pump])
+            await _end(pump)
 
     async def _turn(self, assembler: BarAssembler) -> BarAssembler:
         """Do the one thing that is to be done now, or wait for an event."""
@@ -123,15 +136,13 @@ class LiveRun:
         return assembler
 
     async def _wait(self, assembler: BarAssembler, wake_ms: int) -> None:
-        """Feed the events there are; without one, wait for it, for the time, or for the stop."""
+        """Feed the events there are; without one, wait for it or for the time."""
         wake_ms = min(wake_ms, self._next_beat_ms)
         if self._events.empty():
-            await self._first_of(self._events_arrive(), self._clock.sleep_until(wake_ms))
+            self._arrived.clear()
+            await _first_of(self._arrived.wait(), self._clock.sleep_until(wake_ms))
         while not self._events.empty():
             self._feed(assembler, self._events.get_nowait())
-
-    async def _events_arrive(self) -> None:
-        self._events.put_nowait(await self._events.get())
 
     def _feed(self, assembler: BarAssembler, event: Event) -> None:
         assembler.feed(event)
@@ -190,7 +201,7 @@ class LiveRun:
     async def _settled(self, symbol: str, open_time: int, announced: float) -> float:
         try:
             known = await self._exchange.funding(symbol, open_time, open_time)
-        except ExchangeError:
+        except (ExchangeError, DataError):
             return announced
         if len(known.rate):
             return float(known.rate[0])
@@ -206,7 +217,7 @@ class LiveRun:
         results = self._parts.runner.step(row)
         self._opened_row = None
         self._bars_live += 1
-        self._parts.training.closed(bar.open_time)
+        self._parts.training.closed(row.open_time)
         self._report.closed(
             results[-1], bar.confirmed_ms, self._clock.now_ms(), time.perf_counter() - began
         )
@@ -225,7 +236,7 @@ class LiveRun:
         for span in due.missing:
             try:
                 found = await self._exchange.klines(span.symbol, interval, span.first, span.last)
-            except ExchangeError as error:
+            except (ExchangeError, DataError) as error:
                 self._report.unreachable(error, 0.0)
                 found = Candles.empty()
             assembler.accept(span, found, self._clock.now_ms())
@@ -233,7 +244,7 @@ class LiveRun:
     async def _catch_up(self) -> None:
         """Take in every closed bar that is not yet in the journal."""
         parts, wait_s = self._parts, 1.0
-        while not self._stopped():
+        while True:
             try:
                 await self._exchange.server_time_ms()
                 first, last = self._missed()
@@ -244,9 +255,9 @@ class LiveRun:
                     parts.interval_ms, first, last,
                 )  # fmt: skip
                 wait_s = 1.0
-            except ExchangeError as error:
+            except (ExchangeError, DataError) as error:
                 self._report.unreachable(error, wait_s)
-                await self._first_of(asyncio.sleep(wait_s))
+                await asyncio.sleep(wait_s)
                 wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
                 continue
             self._take_missed(bars)
@@ -276,8 +287,7 @@ class LiveRun:
             rows = BarBlock.concat([row, rows.rows(1, len(rows))])
             self._opened_row = None
         parts.runner.step(rows)
-        for open_time in bars.open_time.tolist():
-            parts.training.closed(open_time)
+        parts.training.closed(bars.open_time)
         self._opening = None
         self._report.gap_filled(rows)
 
@@ -285,14 +295,14 @@ class LiveRun:
         """Train what was due before now and is in no schedule; wait for it at the first start."""
         parts = self._parts
         state = parts.runner.state
-        if self._stopped() or parts.first_bar is None:
+        if parts.first_bar is None:
             return
         due = parts.training.last_due(parts.first_bar, state.last_open)
         if due is None or due in parts.known_dues:
             return
         parts.training.start(due)
         if not state.schedule:
-            await self._first_of(parts.training.wait())
+            await parts.training.wait()
 
     def _new_assembler(self) -> BarAssembler:
         parts = self._parts
@@ -315,22 +325,24 @@ class LiveRun:
             self._parts.symbols, self._parts.config.market.interval
         ):
             await self._events.put(event)
+            self._arrived.set()
 
-    async def _first_of(self, *work: Coroutine[Any, Any, Any]) -> None:
-        """Return when one of these is done, or the run is to stop; the others are given up."""
-        tasks = [asyncio.create_task(each) for each in (*work, self._stop.wait())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
 
-    def _bars_reached(self) -> bool:
-        return self._max_bars is not None and self._bars_live >= self._max_bars
+async def _first_of(*work: Coroutine[Any, Any, Any]) -> None:
+    """Return when one of these is done, and raise what it raised; the others are given up."""
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        await _end(*tasks)
 
-    def _stopped(self) -> bool:
-        return self._stop.is_set() or self._bars_reached()
+
+async def _end(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def candles_of(bar: ClosedBar) -> BarBlock:

@@ -24,7 +24,7 @@ from bot.app.live_setup import LiveParts
 from bot.app.training import TrainingDone
 from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
-from bot.errors import ExchangeError
+from bot.errors import BotError
 from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
 
@@ -57,8 +57,8 @@ class LiveReport:
             case BadFrame():
                 self._log.warning("bad_frame", count=event.count, sample=event.sample)
 
-    def unreachable(self, error: ExchangeError, retry_s: float) -> None:
-        """Tell that the exchange does not answer."""
+    def unreachable(self, error: BotError, retry_s: float) -> None:
+        """Tell that the exchange does not answer, or nothing that can be used."""
         self._connection = "unreachable"
         self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
         notify("WATCHDOG=1")

@@ -122,8 +122,9 @@ def open_parts(
     )  # fmt: skip
     state, start, first, row, dues = _committed(folder, engine)
     training = LiveTraining(
-        config, digest, symbols, pipeline.names, folder.journal, folder.models, log
-    )
+        config, digest, symbols, pipeline.names, folder.journal, folder.models,
+        max(dues, default=None), log,
+    )  # fmt: skip
     runner = Runner(engine, state, LiveRecorder(journal), LedgerHash(symbols))
     parts = LiveParts(
         config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,

@@ -19,6 +19,7 @@ from bot.adapters.journal_reader import JournalReader
 from bot.app.archive import Archive
 from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, TrainingRows
 from bot.app.triggers import DueBars
+from bot.blocks import I64
 from bot.config import Config
 from bot.engine import Activation
 from bot.errors import BotError, DataError
@@ -27,6 +28,8 @@ from bot.features.targets import target_tasks
 from bot.timegrid import INTERVAL_MS
 
 LONGEST_WAIT_BARS = 64
+PART_BARS = 4096
+"""Bars read at once: a window of years must not need all of them in memory."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,21 @@ class JournalRows:
 
     def load(self) -> TrainingRows:
         """Read the bars up to the due one and cut the rows that were known at its close."""
-        reader = JournalReader(self.journal)
-        bars, _ = reader.bars(self.due_ms)
-        reader.close()
         interval_ms = INTERVAL_MS[self.config.market.interval]
         pipeline = FeaturePipeline(self.config.features, self.symbols, interval_ms)
         archive = Archive(self.config, target_tasks(self.config.targets))
-        archive.extend(bars, pipeline.advance(pipeline.initial(), bars)[1])
-        dataset = archive.dataset(len(bars) - 1)
+        state = pipeline.initial()
+        reader = JournalReader(self.journal)
+        first = reader.first_bar() or 0
+        due_index = (self.due_ms - first) // interval_ms
+        for since in range(first, self.due_ms + 1, PART_BARS * interval_ms):
+            until = min(since + (PART_BARS - 1) * interval_ms, self.due_ms)
+            bars, _ = reader.bars(until, since)
+            state, features = pipeline.advance(state, bars)
+            archive.extend(bars, features)
+            archive.drop_before(due_index)
+        reader.close()
+        dataset = archive.dataset(due_index)
         if len(dataset.x) < self.config.training.min_rows:
             raise DataError(
                 f"{len(dataset.x)} labelled rows at {self.due_ms}, training.min_rows is "
@@ -61,7 +71,7 @@ class LiveTraining:
 
     def __init__(
         self, config: Config, config_hash: str, symbols: tuple[str, ...], features: tuple[str, ...],
-        journal: Path, models: Path, log: Any,
+        journal: Path, models: Path, parent_due_ms: int | None, log: Any,
     ) -> None:  # fmt: skip
         self._config = config
         self._hash = config_hash
@@ -75,7 +85,7 @@ class LiveTraining:
         self._pool = TrainingPool(1)
         self._future: Future[TrainingDone] | None = None
         self._due_ms: int | None = None
-        self._previous_due_ms: int | None = None
+        self._parent_due_ms = parent_due_ms
         self._failures = 0
         self._again_ms: int | None = None
 
@@ -95,11 +105,15 @@ class LiveTraining:
         due = np.flatnonzero(self.due_bars.due(times))
         return int(times[due[-1]]) if len(due) else None
 
-    def closed(self, open_time: int) -> None:
-        """Look at a bar that has closed: is a training due, or one to be tried again?"""
-        if self.due_bars.due(np.array([open_time], dtype=np.int64))[0]:
-            self.start(open_time)
-        elif self._again_ms is not None and open_time >= self._again_ms:
+    def closed(self, open_time: I64) -> None:
+        """Look at bars that have closed: is a training due, or one to be tried again?
+
+        Of several that are due only the newest is worth a training.
+        """
+        due = open_time[self.due_bars.due(open_time)]
+        if len(due):
+            self.start(int(due[-1]))
+        elif self._again_ms is not None and open_time[-1] >= self._again_ms:
             self._submit()
 
     def start(self, due_ms: int) -> None:
@@ -111,8 +125,6 @@ class LiveTraining:
             )  # fmt: skip
             self._pool.shutdown()
             self._pool = TrainingPool(1)
-        if self._due_ms is not None:
-            self._previous_due_ms = self._due_ms
         self._due_ms, self._failures = due_ms, 0
         self._submit()
 
@@ -129,7 +141,7 @@ class LiveTraining:
         except BotError as error:
             self._failed(open_time, error)
             return None
-        due, self._previous_due_ms, self._due_ms = self._due_ms, self._due_ms, None
+        due, self._parent_due_ms, self._due_ms = self._due_ms, self._due_ms, None
         return done, Activation(open_time, done.model_id), due, open_time > planned
 
     async def wait(self) -> None:
@@ -152,7 +164,7 @@ class LiveTraining:
             source=JournalRows(self._journal, self._due_ms, self._config, self._symbols),
             due_ms=self._due_ms,
             config_hash=self._hash,
-            parent_due_ms=self._previous_due_ms,
+            parent_due_ms=self._parent_due_ms,
             folder=self._models,
         )
         self._future = self._pool.submit(request, self._config.training.time_limit_s)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
 import resource
 import signal
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -135,9 +137,7 @@ class TrainingPool:
 
     def __init__(self, workers: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(
-            ["bot.app.training", "torch._dynamo"]
-        )  # optimisers load it
+        self._context.set_forkserver_preload(["bot.app.training_warmup"])
         self._threads = ThreadPoolExecutor(workers, "training", _leave_interrupts_to_parent)
         self._running: set[BaseProcess] = set()
         self._closed = False
@@ -163,7 +163,12 @@ class TrainingPool:
     def _run(self, request: TrainingRequest, time_limit_s: float | None) -> TrainingDone:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
-        process.start()
+        try:
+            process.start()
+        except OSError as error:
+            raise ModelError(
+                f"the training due at {request.due_ms} could not be started: {error}"
+            ) from error
         self._running.add(process)
         if self._closed:
             process.kill()
@@ -176,7 +181,7 @@ class TrainingPool:
                     f"training.time_limit_s = {time_limit_s:g} and was ended"
                 )
             result = receiver.recv()
-        except EOFError:
+        except (EOFError, OSError):
             process.join()
             raise ModelError(
                 f"the training due at {request.due_ms} ended without a result "
@@ -201,7 +206,8 @@ def _leave_interrupts_to_parent() -> None:
 
 
 def _work(sender: Connection, request: TrainingRequest) -> None:
-    """Train in the worker process."""
+    """Train in the worker process, which ends with the one that started it, however that ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     limit = request.config.training.memory_limit_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
@@ -210,3 +216,10 @@ def _work(sender: Connection, request: TrainingRequest) -> None:
         sender.send(error)
     finally:
         sender.close()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

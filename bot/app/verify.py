@@ -19,7 +19,7 @@ from bot.adapters.journal_twin import TABLES, JournalTwin
 from bot.app.run_folder import RunFolder, config_hash, config_of
 from bot.app.runner import Runner
 from bot.app.stored_ledger import stored_ledger
-from bot.app.verify_engine import check_models, replay_engine
+from bot.app.verify_engine import TwinRecorder, check_models, replay_engine, start_of
 from bot.app.verify_rows import (
     MISSING,
     Difference,
@@ -30,11 +30,10 @@ from bot.app.verify_rows import (
 )
 from bot.blocks import I64, BarBlock
 from bot.config import Config
-from bot.engine import Activation, EngineState, StepResult, state_to_arrays
+from bot.engine import Activation, state_to_arrays
 from bot.errors import InvariantError, JournalError
 from bot.model.threads import one_thread
 from bot.portfolio.ledger import LedgerHash
-from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
 from bot.venues import has_sessions, split_symbol
 
@@ -102,30 +101,6 @@ def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
         return _Proof(folder, config, snapshot, progress).verdict()
 
 
-class _TwinRecorder:
-    """Write a replay into its twin."""
-
-    def __init__(self, twin: JournalTwin) -> None:
-        self._journal = twin.journal
-
-    def warmed(self, block: BarBlock, state: EngineState) -> None:
-        """Write nothing: bars are compared by their hashes."""
-
-    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
-        """Write the fills of an open."""
-        del block, state
-        self._journal.write_fills(trace.fills)
-
-    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
-        """Write closed bars."""
-        del opened
-        for result in results:
-            self._journal.write_close(result, state.schedule)
-
-    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
-        """Write nothing: the schedule is given."""
-
-
 class _Proof:
     """A replay under way: the engine, its twin journal, and the counts."""
 
@@ -136,7 +111,7 @@ class _Proof:
         self._folder, self._config = folder, config
         self._snapshot, self._progress = snapshot, progress
         self._models = snapshot.models()
-        self._start = int(snapshot.meta.get("start", LATEST))
+        self._start = start_of(snapshot)
         self._times = snapshot.bar_times()
         self._state = snapshot.state()
         self._twin = JournalTwin(snapshot.symbols, snapshot.tasks)
@@ -169,7 +144,7 @@ class _Proof:
             return difference
         engine = replay_engine(self._folder, self._config, self._snapshot, self._models)
         self._runner = Runner(
-            engine, engine.initial(), _TwinRecorder(self._twin), LedgerHash(self._snapshot.symbols)
+            engine, engine.initial(), TwinRecorder(self._twin), LedgerHash(self._snapshot.symbols)
         )
         for row in self._models:
             self._runner.activate(Activation(row.effective_from, row.model_id), row.due)
@@ -270,6 +245,9 @@ class _Proof:
                 self._folder.journal.name, "integrity_check", None, None, faults, "ok"
             )
         if self._state is not None:
+            told, bar = self._snapshot.state_bar(), runner.state.last_open
+            if told != bar:
+                return Difference("state", "open_time", None, None, told, bar)
             return state_difference(self._state, state_to_arrays(runner.state))
         return (
             Difference("state", "row", None, None, MISSING, "a row") if len(self._times) else None

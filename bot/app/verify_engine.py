@@ -7,33 +7,48 @@ are asked for only where they came from a file, since then nothing else knows th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from bot.adapters.instruments import instruments_of
 from bot.adapters.journal_reader import ModelRow
 from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot
+from bot.adapters.journal_twin import JournalTwin
 from bot.adapters.registry import load_manifest, load_model
-from bot.app.forecasters import TABLE_ID, ModelForecaster, TableForecaster
+from bot.app.forecasters import TABLE_ID, TABLE_TASKS, ModelForecaster, TableForecaster
 from bot.app.run_folder import RunFolder
+from bot.app.symbols import traded_symbols
 from bot.app.verify_rows import Difference
+from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Engine, Forecaster
-from bot.errors import ModelError
+from bot.engine import Activation, Engine, EngineState, Forecaster, StepResult
+from bot.errors import JournalError, ModelError
 from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import target_tasks
 from bot.portfolio.rules import rules_from
+from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
 
 
 def check_models(
     folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
 ) -> Difference | None:
-    """Return what is wrong with the first model that is not what the journal says."""
+    """Return the first model, or target, that is not what the journal says."""
+    tasks = TABLE_TASKS if TABLE_ID in snapshot.meta else target_tasks(config.targets)
+    for field, told, expected in (
+        ("symbols", snapshot.symbols, traded_symbols(config)),
+        ("tasks", tuple(task.name for task in snapshot.tasks), tuple(t.name for t in tasks)),
+    ):
+        if told != expected:
+            return Difference("meta", field, None, None, told, expected)
     live = snapshot.meta.get("mode") == "live"
     latency_ms = config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
     before: ModelRow | None = None
     for row in models:
-        at = row.effective_from
+        at: Any = row.effective_from
+        if not isinstance(at, int):
+            return Difference("models", "effective_from", None, None, at, "an open time")
         if before is not None and at <= before.effective_from:
             return Difference(
                 "models", "effective_from", at, None, at, f"after {before.effective_from}"
@@ -95,3 +110,40 @@ def _given(snapshot: JournalSnapshot) -> TableForecaster:
         if time in place and symbol in which:
             value[place[time], which[symbol]] = numbers
     return TableForecaster(times, value)
+
+
+def start_of(snapshot: JournalSnapshot) -> int:
+    """Return the open time of the first bar that is booked; behind all bars before there is one."""
+    told = snapshot.meta.get("start")
+    if told is None:
+        return LATEST
+    try:
+        return int(told)
+    except ValueError:
+        raise JournalError(
+            f"{snapshot.path}: meta.start is {told!r}, expected an open time; restore a copy"
+        ) from None
+
+
+class TwinRecorder:
+    """Write a replay into its twin."""
+
+    def __init__(self, twin: JournalTwin) -> None:
+        self._journal = twin.journal
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Write nothing: bars are compared by their hashes."""
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Write the fills of an open."""
+        del block, state
+        self._journal.write_fills(trace.fills)
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Write closed bars."""
+        del opened
+        for result in results:
+            self._journal.write_close(result, state.schedule)
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Write nothing: the schedule is given."""

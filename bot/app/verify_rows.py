@@ -78,6 +78,9 @@ def check_bars(
         return None, Difference("bars", "row", time, name, *values)
     if not rows:
         return None, None
+    for row in rows:
+        if any(isinstance(value, str | bytes) for value in row[2:-1]):
+            return None, Difference("bars", "row", row[0], row[1], row[2:-1], "numbers")
     numbers = np.array([row[2:-1] for row in rows], dtype=np.float64)
     matrix = numbers.reshape(len(times), len(names), -1)
     hashes = schema.row_hashes(times, matrix).ravel().tolist()
@@ -153,11 +156,16 @@ def _part(array: npt.NDArray[Any] | None, other: npt.NDArray[Any] | None) -> Any
 
 def _at(table: str, field: str, row: Row, n_keys: int, stored: Any, replayed: Any) -> Difference:
     symbol = str(row[1]) if n_keys == 2 else None
-    return Difference(table, field, row[0], symbol, stored, replayed)
+    return Difference(table, field, _whole(row[0]), symbol, stored, replayed)
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    return (row[0], *(str(part) for part in row[1:]))
+    time = _whole(row[0])
+    return (EARLIEST if time is None else time, *(str(part) for part in row[1:]))
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _time(difference: Difference) -> int:

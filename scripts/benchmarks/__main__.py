@@ -17,20 +17,34 @@ from rich.table import Table
 
 from scripts.benchmarks.measuring import Row, machine_facts, run_case
 
-GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
+Case = tuple[str, dict[str, int]]
+
+GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
     "ledger": (
-        "Forecasts given: decisions, fills, costs, ledger",
-        ("ledger:beside_rivals", "ledger:many_symbols"),
+        "forecasts given: decisions, fills, costs, ledger",
+        (("ledger:beside_rivals", {}), ("ledger:many_symbols", {})),
     ),
     "engine": (
-        "Features, default model and ledger, no retraining, one torch thread",
-        ("engine:parts", "engine:whole", "engine:journalled", "engine:streamed"),
+        "features, default model and ledger, no retraining, one torch thread",
+        (
+            ("engine:parts", {}),
+            ("engine:whole", {"n_symbols": 1, "symbol_bars": 10**5}),
+            ("engine:whole", {"n_symbols": 5, "symbol_bars": 10**5}),
+            ("engine:whole", {"n_symbols": 1, "symbol_bars": 10**6}),
+            ("engine:whole", {"n_symbols": 5, "symbol_bars": 10**6}),
+            ("engine:journalled", {}),
+            ("engine:beside_pandas", {}),
+            ("streaming:streamed", {}),
+        ),
     ),
-    "live": ("One bar at a time", ("live:one_bar", "live:block_one")),
-    "retrain": ("Four symbols, three years of hours, retrained monthly", ("retrain:three_years",)),
-    "start": ("Starting", ("start:commands",)),
+    "live": ("one bar at a time", (("live:one_bar", {}), ("live:block_one", {}))),
+    "retrain": (
+        "four symbols, three years of hours, a training each month",
+        (("retrain:three_years", {}),),
+    ),
+    "start": ("whole processes", (("start:commands", {}),)),
 }
-"""Title and cases of each group."""
+"""Title of each group, and its cases with their options."""
 
 
 def main() -> None:
@@ -54,9 +68,9 @@ def main() -> None:
         title, cases = GROUPS[name]
         rows: list[Row] = []
         with console.status(f"{name} …"):
-            for case in cases:
-                data = {"data": asked.data} if case.startswith("retrain") else {}
-                rows += run_case(case, {"quick": asked.quick, **data})
+            for case, options in cases:
+                data = {"data": asked.data} if name == "retrain" else {}
+                rows += run_case(case, {"quick": asked.quick, **options, **data})
         console.print(_table(f"{name}: {title}", rows))
         groups[name] = [asdict(row) | {"met": row.met} for row in rows]
     if asked.json is not None:

@@ -64,6 +64,10 @@ class Desk:
     def of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
 
+    def is_connected(self) -> bool:
+        turns = [e for e in self.events if isinstance(e, Connected | Disconnected)]
+        return isinstance(turns[-1], Connected)
+
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(10.0):
             while not condition():
@@ -164,7 +168,7 @@ async def test_every_fault_of_the_stream_at_once_ends_nothing() -> None:
         for _ in range(24):
             await one.clock.advance(HOUR_MS // 2)
             await asyncio.sleep(0.005)
-            await one.until(lambda: len(one.of(Connected)) > len(one.of(Disconnected)))
+            await one.until(one.is_connected)
         await one.until(lambda: bool(one.of(BadFrame)))
         assert one.of(Disconnected)
         sessions = [c.session for c in one.of(Connected)]

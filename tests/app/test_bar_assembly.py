@@ -199,6 +199,14 @@ def test_what_comes_after_the_close_changes_nothing() -> None:
     assert bars.counters.fetched == 1, "the closed bar is not filled again"
 
 
+def test_a_bar_that_has_not_ended_is_not_given_up() -> None:
+    bars = make(("A",))
+    bars.accept(Span("A", 0, STEP), fetched([]), STEP)
+    assert bars.counters.absent == 1
+    bars.close(STEP)
+    assert bars.due(2 * STEP + DEADLINE).missing == (Span("A", STEP, STEP),)
+
+
 def test_a_confirm_after_an_empty_answer_still_counts() -> None:
     bars = make(("A", "B"))
     bars.accept(Span("A", 0, 0), fetched([]), STEP)

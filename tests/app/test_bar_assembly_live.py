@@ -68,12 +68,12 @@ async def test_every_bar_is_the_exchanges_own_whatever_fails(faults: Faults) -> 
             await clock.advance(HOUR_MS - clock.now_ms() % HOUR_MS)
             await asyncio.sleep(0.002)  # pybit's thread has a turn
             await clock.advance(DEADLINE_MS)
-            while (due := bars.due(clock.now_ms())).complete or due.missing:
+            while (due := bars.due(exchange.now_ms())).complete or due.missing:
                 if due.complete:
-                    closed.append(bars.close(clock.now_ms()))
+                    closed.append(bars.close(exchange.now_ms()))
                 for span in due.missing:
                     candles = await exchange.klines(span.symbol, "1h", span.first, span.last)
-                    bars.accept(span, candles, clock.now_ms())
+                    bars.accept(span, candles, exchange.now_ms())
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     exchange.close()

@@ -20,7 +20,7 @@ from bot.app.verify_rows import Difference
 from bot.errors import JournalError
 
 if TYPE_CHECKING:
-    from tests.conftest import CandleWriter, Cli, Ran, RunIt
+    from tests.conftest import Cli, Ran, RunIt
 
 START = "2023-01-14"
 BY_SYMBOL = ("fills", "forecasts", "decisions", "positions")
@@ -30,7 +30,8 @@ TASKS = ["return_5", "direction_5", "volatility_5", "volume_5"]
 @pytest.fixture(scope="module")
 def ran(run_it: RunIt) -> Ran:
     return run_it(
-        "synthetic.bars=800", "synthetic.missing=0.05", "signal.threshold=0.0",
+        "synthetic.bars=800", "synthetic.missing=0.05", "synthetic.signal_strength=0.3",
+        "signal.threshold=0.0", "training.epochs=4", "training.learning_rate=0.01",
         f"data.start={START}",
     )  # fmt: skip
 
@@ -221,6 +222,9 @@ def test_a_model_that_is_not_as_it_was_is_named(
          "forecasts.model_id"),
         ("DELETE FROM models WHERE position = 2", "forecasts.model_id"),
         ("DELETE FROM state", "state.row"),
+        ("UPDATE state SET open_time = open_time - 1", "state.open_time"),
+        ("UPDATE meta SET value = replace(value, '5', '6') WHERE key = 'tasks'", "meta.tasks"),
+        ("UPDATE meta SET value = replace(value, '0', '7') WHERE key = 'symbols'", "meta.symbols"),
         ("DELETE FROM meta WHERE key = 'start'", "fills.row"),
         ("UPDATE meta SET value = 'a' || value WHERE key = 'ledger_sha256'", "meta.ledger_sha256"),
     ],

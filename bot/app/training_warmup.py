@@ -1,0 +1,35 @@
+"""Imported once by the server that trainings are forked from: load and compile what they all need.
+
+A tiny training brings in torch's optimisers and numba's kernels, a second that each worker would
+otherwise spend anew. Its result is thrown away and leaves no state: a training seeds itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.app.training import variance_scale
+from bot.blocks import Task
+from bot.config.sections import Model, Training
+from bot.model.dataset import Dataset
+from bot.model.threads import single_thread
+from bot.model.train import train
+
+
+def warm_up() -> None:
+    """Train a model of no use on noise."""
+    rows, columns = 64, 3
+    noise = np.random.default_rng(0).normal(size=(rows, columns + 4))
+    y = noise[:, columns:].copy()
+    y[:, 1] = y[:, 0] > 0.0
+    y[:, 2] = np.abs(y[:, 2]) + 0.1
+    tasks = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
+    dataset = Dataset(
+        noise[:, :columns], y, np.arange(rows), np.zeros(rows, dtype=np.int64), tasks
+    )
+    settings = Training(epochs=1, min_rows=10, batch_size=16)
+    variance_scale(train(dataset, Model(hidden=(4,), head_hidden=2), settings, 0), dataset)
+
+
+single_thread()
+warm_up()
