@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bot import cli_live
-from bot.cli_options import ConfigOption, DataOption, JsonOption, RunArgument, SetOption
+from bot import cli_live, cli_reading
+from bot.cli_options import ConfigOption, DataOption, JsonOption, SetOption
+from bot.cli_output import progress_bar, stdout_console
+from bot.cli_reading import print_summary
 from bot.config import Config, flatten, load_config, to_toml
 from bot.config.example import example_toml
 from bot.errors import ConfigError
-
-if TYPE_CHECKING:
-    from bot.app.run_folder import RunFolder
-    from bot.report.summary import Summary
 
 app = typer.Typer(
     help="Paper-trade a multi-task model on candles. It never trades real money.",
@@ -36,6 +30,7 @@ config_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
+cli_reading.register(app)
 
 
 @app.command()
@@ -83,39 +78,12 @@ def backtest(
         )
     from bot.app.backtest_command import backtest_command
 
-    with _progress("backtest", quiet=as_json) as progress:
+    with progress_bar("backtest", quiet=as_json) as progress:
         done = backtest_command(settings, run_dir, forecasts, recorded, progress, quiet=as_json)
     if done.summary is not None:
-        _print_summary(done.folder, done.summary, as_json=as_json)
+        print_summary(done.folder, done.summary, as_json=as_json)
     if done.interrupted:
         sys.exit(130)
-
-
-@app.command()
-def report(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Rebuild a run's report.html from its journal, and print its tables."""
-    from bot.app.backtest_command import write_report
-    from bot.app.run_folder import find_run
-
-    folder = find_run(run)
-    _print_summary(folder, write_report(folder), as_json=as_json)
-
-
-@app.command()
-def export(
-    run: RunArgument,
-    symbol: Annotated[str, typer.Option(help="The symbol whose rows are wanted.")],
-    out: Annotated[
-        str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")
-    ] = None,
-) -> None:
-    """Export a symbol's rows: date, price, signal, position, position_return, capital."""
-    from bot.app.exporting import export_rows
-    from bot.app.run_folder import find_run
-
-    text = export_rows(find_run(run), symbol, out)
-    if text is not None:
-        sys.stdout.write(text)
 
 
 @app.command()
@@ -140,7 +108,7 @@ def fetch(
         raise ConfigError("--from: name the first day to fetch, for example --from 2023-01-01")
     from bot.app.fetch import fetch_all
 
-    with _progress("fetch", quiet=False) as progress:
+    with progress_bar("fetch", quiet=False) as progress:
         lines = fetch_all(settings, start, end, progress)
     for line in lines:
         print(line)
@@ -158,7 +126,7 @@ def list_data(
     if as_json:
         print(json.dumps(rows))
     else:
-        _console().print(listing_table(rows))
+        stdout_console().print(listing_table(rows))
 
 
 @config_app.command("show")
@@ -190,31 +158,3 @@ def config_schema() -> None:
 def config_example() -> None:
     """Print a file with every setting: its explanation, bounds and default."""
     print(example_toml(), end="")
-
-
-def _print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:
-    from bot.app import backtest_command as command
-
-    if as_json:
-        print(json.dumps(command.as_json(folder, summary), allow_nan=False))
-    else:
-        _console().print(command.as_tables(summary))
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 110)
-
-
-@contextmanager
-def _progress(title: str, *, quiet: bool) -> Iterator[Any]:
-    """Give a callback (done, total) that draws a bar on stderr."""
-    console = Console(stderr=True, quiet=quiet)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -8,6 +8,7 @@ of impossible times included. Rows are given as they are stored. Must not judge 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,16 @@ from bot.portfolio.trace import Phase, Trace, blank_trace
 
 Row = tuple[Any, ...]
 EARLIEST, LATEST = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The ledger's bars, its first and last open time, and the equity at the last close."""
+
+    bars: int
+    first: int
+    last: int
+    equity: float
 
 
 class JournalSnapshot(JournalReader):
@@ -68,6 +79,15 @@ class JournalSnapshot(JournalReader):
             part = times[start : start + n_bars]
             yield part, self._trace(part, after)
             after = int(part[-1])
+
+    def extent(self) -> Extent | None:
+        """Return how far the ledger goes, None before its first bar."""
+        count = "SELECT count(*), min(open_time), max(open_time) FROM ledger"
+        bars, first, last = self._rows(count)[0]
+        if not bars:
+            return None
+        equity = self._rows(f"SELECT equity FROM ledger WHERE open_time = {last}")[0][0]
+        return Extent(bars, first, last, equity)
 
     def state_bar(self) -> int | None:
         """Return the bar that the committed state says it is of, None before the first commit."""

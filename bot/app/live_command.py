@@ -12,20 +12,32 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from bot.adapters.bybit import BybitExchange, open_bybit
+from bot.adapters.exchange import Exchange
 from bot.adapters.journal_reader import JournalReader
 from bot.adapters.run_lock import RunLock
+from bot.app.catching_up import LONGEST_RETRY_S, Clock
 from bot.app.config_check import check_deeply
 from bot.app.live import LiveRun
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import check_live, open_parts
-from bot.app.run_folder import RunFolder, config_hash, config_of, new_run, resumable_run
+from bot.app.run_folder import (
+    RunFolder,
+    config_hash,
+    config_of,
+    free_run_dir,
+    new_run,
+    resumable_run,
+)
+from bot.app.waiting import end
 from bot.config import Config
-from bot.errors import ConfigError, ExchangeError
+from bot.errors import ConfigError, ExchangeError, JournalError
 from bot.log import open_log
 from bot.model.threads import single_thread
+from bot.portfolio.rules import Instrument
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
 from bot.practice.market import Market
@@ -57,11 +69,12 @@ def live_command(
     config = practice_config(config) if practice else config
     check_deeply(config)
     check_live(config)
-    folder = _folder(config, run_dir)
-    told = config.log
-    file = open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep)
-    with RunLock(folder.path), file as log:
-        asyncio.run(_main(config, folder, log, practice=practice, max_bars=max_bars))
+    run_dir = run_dir or free_run_dir(config, "live")
+    with _locked(run_dir):
+        folder = _folder(config, run_dir)
+        told = config.log
+        with open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep) as log:
+            asyncio.run(_main(config, folder, log, practice=practice, max_bars=max_bars))
     return folder
 
 
@@ -80,7 +93,16 @@ def practice_config(config: Config) -> Config:
     return config.model_copy(update={"exchange": exchange, "market": market})
 
 
-def _folder(config: Config, run_dir: str | None) -> RunFolder:
+def _locked(run_dir: str) -> RunLock:
+    """Return the lock of a run's folder, which is made; nothing else is written before it is held."""
+    try:
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"{run_dir}: cannot make the run's folder: {error.strerror}") from None
+    return RunLock(Path(run_dir))
+
+
+def _folder(config: Config, run_dir: str) -> RunFolder:
     """Return the run to go on with, or a new one."""
     folder = resumable_run(run_dir)
     if folder is None:
@@ -101,55 +123,63 @@ async def _main(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _exchange(config, folder, practice=practice) as exchange:
-        instruments = await _instruments(exchange, config, stop, log)
-        if instruments is None:
-            return
-        parts = open_parts(config, folder, instruments, log)
-        resumed = parts.runner.state.last_open if parts.first_bar is not None else None
-        if resumed is None:
-            log.info(
-                "run_started", mode="live", run_dir=str(folder.path),
-                symbols=len(parts.symbols), interval=config.market.interval,
-                config_hash=config_hash(config),
-            )  # fmt: skip
-        else:
-            log.info(
-                "run_resumed", run_dir=str(folder.path), last_bar=resumed,
-                opened=parts.runner.state.opened,
-            )  # fmt: skip
         clock = ExchangeClock(exchange, config.exchange.speed)
-        live = LiveRun(
-            parts,
-            exchange,
-            clock,
-            LiveReport(parts, log, config.exchange.speed),
-            stop,
-            config.exchange.speed,
-            max_bars,
-        )
-        try:
-            reason = await live.run()
-            bars = int(parts.runner.state.book.account["bars"][0])
-            log.info("run_stopped", bars=bars, reason=reason)
-        finally:
-            parts.journal.close()
+        await run_on(exchange, clock, config, folder, log, stop, max_bars)
 
 
-async def _instruments(
-    exchange: BybitExchange, config: Config, stop: asyncio.Event, log: Any
-) -> Any:
-    """Ask for the instruments until they are told; None when the run is to stop before."""
+async def run_on(
+    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
+    stop: asyncio.Event, max_bars: int | None = None,
+) -> None:  # fmt: skip
+    """Begin the run in this folder on an exchange, or go on with it, until it is to stop."""
+    life = asyncio.create_task(_life(exchange, clock, config, folder, log, max_bars))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if life.done():
+            life.result()
+    finally:
+        await end(life, stopping)
+
+
+async def _life(
+    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
+    max_bars: int | None,
+) -> None:  # fmt: skip
+    parts = open_parts(config, folder, await _instruments(exchange, config, log), log)
+    if parts.first_bar is None:
+        log.info(
+            "run_started", mode="live", run_dir=str(folder.path), symbols=len(parts.symbols),
+            interval=config.market.interval, config_hash=config_hash(config),
+        )  # fmt: skip
+    else:
+        log.info(
+            "run_resumed", run_dir=str(folder.path), last_bar=parts.runner.state.last_open,
+            opened=parts.runner.state.opened,
+        )  # fmt: skip
+    speed = config.exchange.speed
+    reason = "an error"
+    try:
+        await LiveRun(parts, exchange, clock, LiveReport(parts, log, speed), speed, max_bars).run()
+        reason = "bars reached"
+    except asyncio.CancelledError:
+        reason = "asked to stop"
+        raise
+    finally:
+        log.info("run_stopped", bars=int(parts.runner.state.book.account["bars"][0]), reason=reason)
+        parts.journal.close()
+
+
+async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
+    """Ask for the instruments until they are told."""
     wait_s = 1.0
-    while not stop.is_set():
+    while True:
         try:
             return await exchange.instruments(config.market.symbols)
         except ExchangeError as error:
             log.warning("exchange_unreachable", reason=str(error), retry_s=wait_s)
-        try:
-            await asyncio.wait_for(stop.wait(), wait_s)
-        except TimeoutError:
-            wait_s = min(2.0 * wait_s, 60.0)
-    return None
+        await asyncio.sleep(wait_s)
+        wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
 
 
 @asynccontextmanager

@@ -72,13 +72,7 @@ def new_run(config: Config, run_dir: str | None, kind: str) -> RunFolder:
     Raises:
         JournalError: there is a run in it already, or it cannot be made.
     """
-    if run_dir is not None:
-        folder = RunFolder(Path(run_dir))
-    else:
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-        base = Path(config.run.runs_dir) / f"{kind}-{stamp}"
-        free = (base.with_name(f"{base.name}-{k}") if k else base for k in range(1000))
-        folder = RunFolder(next(path for path in free if not path.exists()))
+    folder = RunFolder(Path(run_dir or free_run_dir(config, kind)))
     if folder.journal.exists():
         raise JournalError(
             f"{folder.path}: there is a run already; give another --run-dir, or remove this one"
@@ -91,6 +85,14 @@ def new_run(config: Config, run_dir: str | None, kind: str) -> RunFolder:
             f"{folder.path}: cannot make the run's folder: {error.strerror}"
         ) from None
     return folder
+
+
+def free_run_dir(config: Config, kind: str) -> str:
+    """Return a folder for a new run, named by its kind and the time, that does not exist yet."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    base = Path(config.run.runs_dir) / f"{kind}-{stamp}"
+    free = (base.with_name(f"{base.name}-{k}") if k else base for k in range(1000))
+    return str(next(path for path in free if not path.exists()))
 
 
 def resumable_run(run_dir: str | None) -> RunFolder | None:

@@ -24,9 +24,7 @@ def warm_up() -> None:
     y[:, 1] = y[:, 0] > 0.0
     y[:, 2] = np.abs(y[:, 2]) + 0.1
     tasks = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
-    dataset = Dataset(
-        noise[:, :columns], y, np.arange(rows), np.zeros(rows, dtype=np.int64), tasks
-    )
+    dataset = Dataset(noise[:, :columns], y, np.arange(rows), np.zeros(rows, dtype=np.int64), tasks)
     settings = Training(epochs=1, min_rows=10, batch_size=16)
     variance_scale(train(dataset, Model(hidden=(4,), head_hidden=2), settings, 0), dataset)
 

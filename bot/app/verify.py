@@ -67,6 +67,15 @@ class Verdict:
         """Return whether the run is proved."""
         return self.difference is None
 
+    def __str__(self) -> str:
+        lines = [f"note: {note}" for note in self.notes]
+        lines.append(f"ledger   {self.stored_sha256 or 'the rows make none'}")
+        lines.append(f"replayed {self.replayed_sha256 or 'ended at the difference'}")
+        if self.difference is not None:
+            return "\n".join([*lines, f"different: {self.difference}"])
+        counts = f"{self.bars:,} bars, {self.fills:,} fills, {self.models} models"
+        return "\n".join([*lines, f"identical: {counts}; {self.warm_bars:,} bars of warm-up"])
+
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {

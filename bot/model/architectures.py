@@ -92,21 +92,37 @@ class SharedBottom(Architecture):
         return fold_layers([*self.encoder.fold(), *self.heads.fold()], tile_rows)
 
 
+EVEN_WIDTH = 8
+"""At other widths some of MKL's products differ by a row's place in the tile, in the last bit."""
+
+
 def fold_layers(layers: list[Layer], tile_rows: int) -> TileForward:
     """Return x → ReLU(…)W + b over all layers, ReLU between them, in float32.
 
-    Weights lie column by column, the order in which MKL reads them fastest.
+    Weights lie column by column, the order in which MKL reads them fastest; all widths are filled up
+    with zeros to whole multiples of EVEN_WIDTH.
     """
-    steps = [
-        (weight.t().float().contiguous().t(), bias.float(), torch.empty(tile_rows, len(bias)))
-        for weight, bias in layers
-    ]
+    steps = []
+    for weight, bias in layers:
+        width, out = (-n % EVEN_WIDTH for n in weight.shape)
+        even = nn.functional.pad(weight, (0, out, 0, width)).float()
+        steps.append(
+            (
+                even.t().contiguous().t(),
+                nn.functional.pad(bias, (0, out)).float(),
+                torch.empty(tile_rows, even.shape[1]),
+            )
+        )
+    features, n_tasks = layers[0][0].shape[0], layers[-1][0].shape[1]
+    tile = torch.zeros(tile_rows, steps[0][0].shape[0])
     *inner, (last_weight, last_bias, output) = steps
 
     def forward(x: Tensor) -> Tensor:
+        tile[:, :features] = x
+        x = tile
         for weight, bias, buffer in inner:
             x = torch.addmm(bias, x, weight, out=buffer).relu_()
-        return torch.addmm(last_bias, x, last_weight, out=output)
+        return torch.addmm(last_bias, x, last_weight, out=output)[:, :n_tasks].contiguous()
 
     return forward
 

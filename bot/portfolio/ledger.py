@@ -14,9 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from bot.blocks import F64, FILL, I64, SCHEMA_VERSION, BarBlock
+from bot.blocks import F64, FILL, I64, SCHEMA_VERSION, BarBlock, Bool
 from bot.errors import InvariantError
 from bot.portfolio.book import Book
+from bot.portfolio.kernel import OPEN, cold
 from bot.portfolio.trace import Phase, Trace
 
 FILL_WORDS = FILL.itemsize // 8
@@ -94,55 +95,74 @@ def check_books(before: Book, bars: BarBlock, trace: Trace) -> None:
     Raises:
         InvariantError: naming the first bar at fault, what was expected and what was found.
     """
-    bar = np.searchsorted(bars.open_time, trace.fills["open_time"])
-    mark = before.mark[None] if trace.phase == Phase.OPEN else _marks(before.mark, bars)
-    worth = np.where(trace.quantity != 0.0, trace.quantity * mark, 0.0)
-    value = trace.fills["quantity"] * trace.fills["price"]
-    n = trace.n_bars
-    bought = np.bincount(bar, value, n)
-    scale = np.abs(trace.cash) + np.abs(worth).sum(axis=1) + np.bincount(bar, np.abs(value), n)
-
     account = before.account[0]
-    paid = trace.fees + trace.funding
-    if account["opened"]:
-        paid[0] -= account["bar_fees"] + account["bar_funding"]
-    change = trace.cash - np.concatenate([[account["cash"]], trace.cash[:-1]])
-    _demand("change of cash", -paid - bought, change, scale, bars.open_time)
-    _demand("equity", trace.cash + worth.sum(axis=1), trace.equity, scale, bars.open_time)
-    _check_quantities(before.quantity, bars.open_time, bar, trace)
-
-
-def _check_quantities(before: F64, open_time: I64, bar: I64, trace: Trace) -> None:
-    """Demand that what is held is what was held and what the fills have added."""
-    n, n_symbols = trace.quantity.shape
-    cell = bar * n_symbols + trace.fills["symbol"]
-    traded = np.bincount(cell, trace.fills["quantity"], n * n_symbols).reshape(n, n_symbols)
-    held = np.vstack([before[None], trace.quantity])
-    expected = held[:-1] + traded
-    right = np.abs(expected - held[1:]) <= TOLERANCE * (np.abs(held[:-1]) + np.abs(traded))
-    if not right.all():
-        i, s = np.argwhere(~right)[0]
+    paid_before = account["bar_fees"] + account["bar_funding"] if account["opened"] else 0.0
+    fault, i, s, expected, found = _first_fault(
+        float(account["cash"]),
+        float(paid_before),
+        before.quantity.copy(),
+        before.mark.copy(),
+        np.empty(before.n_symbols),
+        np.require(bars.open_time, requirements=["C", "W"]),
+        np.require(bars.close, requirements=["C", "W"]),
+        np.require(bars.valid, requirements=["C", "W"]),
+        trace,
+    )
+    if fault != BALANCED:
         raise InvariantError(
-            f"bar {open_time[i]}: {held[i + 1, s]!r} of symbol {s} is held, but its fills lead to "
-            f"{expected[i, s]!r}; the books do not balance"
+            f"bar {bars.open_time[i]}: {_FAULTS[fault].format(s)} is {found!r}, expected "
+            f"{expected!r}; the books do not balance"
         )
 
 
-def _demand(what: str, expected: F64, found: F64, scale: F64, open_time: I64) -> None:
-    wrong = ~(np.abs(expected - found) <= TOLERANCE * scale)
-    if wrong.any():
-        i = int(np.argmax(wrong))
-        raise InvariantError(
-            f"bar {open_time[i]}: {what} is {found[i]!r}, expected {expected[i]!r}; "
-            "the books do not balance"
-        )
+BALANCED, CASH, EQUITY, QUANTITY, FOREIGN = range(5)
+_FAULTS = {
+    CASH: "change of cash",
+    EQUITY: "equity",
+    QUANTITY: "the quantity held of symbol {}",
+    FOREIGN: "the number of fills that are of these bars and symbols, in order,",
+}
 
 
-def _marks(first: F64, bars: BarBlock) -> F64:
-    """Return float64[n, S], the last valid close up to each bar."""
-    if bars.valid.all():
-        return bars.close
-    closes = np.vstack([first[None], np.where(bars.valid, bars.close, np.nan)])
-    at = np.where(np.vstack([np.ones((1, len(first)), dtype=bool), bars.valid]), 1, 0)
-    last = np.maximum.accumulate(at * np.arange(len(closes))[:, None], axis=0)
-    return np.take_along_axis(closes, last, axis=0)[1:]
+@cold
+def _first_fault(
+    cash: float, paid_before: float, held: F64, mark: F64, traded: F64,
+    open_time: I64, close: F64, valid: Bool, trace: Trace,
+) -> tuple[int, int, int, float, float]:  # fmt: skip
+    """Return what is wrong first, at which bar and symbol, what was expected there and found.
+
+    `held` and `mark` are of the bar before and are changed; `traded` is room for S.
+    """
+    f = 0
+    for i in range(len(open_time)):
+        traded[:] = 0.0
+        bought = moved = worth = gross = 0.0
+        while f < len(trace.fills) and trace.fills[f].open_time == open_time[i]:
+            fill = trace.fills[f]
+            if not 0 <= fill.symbol < len(held):
+                return FOREIGN, i, 0, float(len(trace.fills)), float(f)
+            bought += fill.quantity * fill.price
+            moved += abs(fill.quantity * fill.price)
+            traded[fill.symbol] += fill.quantity
+            f += 1
+        for s in range(len(held)):
+            quantity = trace.quantity[i, s]
+            expected = held[s] + traded[s]
+            if not abs(expected - quantity) <= TOLERANCE * (abs(held[s]) + abs(traded[s])):
+                return QUANTITY, i, s, expected, quantity
+            if trace.phase != OPEN and valid[i, s]:
+                mark[s] = close[i, s]
+            if quantity != 0.0:
+                worth += quantity * mark[s]
+                gross += abs(quantity * mark[s])
+            held[s] = quantity
+        scale = TOLERANCE * (abs(trace.cash[i]) + gross + moved)
+        change = paid_before - trace.fees[i] - trace.funding[i] - bought
+        if not abs(change - (trace.cash[i] - cash)) <= scale:
+            return CASH, i, 0, change, trace.cash[i] - cash
+        if not abs(trace.cash[i] + worth - trace.equity[i]) <= scale:
+            return EQUITY, i, 0, trace.cash[i] + worth, trace.equity[i]
+        cash, paid_before = trace.cash[i], 0.0
+    if f < len(trace.fills):
+        return FOREIGN, len(open_time) - 1, 0, float(len(trace.fills)), float(f)
+    return BALANCED, 0, 0, 0.0, 0.0

@@ -125,7 +125,7 @@ def held_weights(run: RunData, start: int) -> F64:
 
 def _weight_map(axes: Axes, run: RunData, means: F64, time: I64) -> None:
     largest = float(np.max(np.abs(means))) or 1.0
-    left, right = days(time[[0, -1]])
+    left, right = days(np.array([time[0] - run.interval_ms, time[-1]]))
     axes.imshow(
         means.T,
         aspect="auto",

@@ -78,7 +78,7 @@ def _trade(run: Trained, signal: np.ndarray) -> float:
         "rate": bars.funding_rate[:, 0], "signal": signal,
     })  # fmt: skip
     for row in frame.itertuples():
-        opened, close, mark, rate, wish = (float(v) for v in row[1:])  # type: ignore[arg-type]
+        opened, close, mark, rate, wish = (float(v) for v in row[1:])
         cash -= held * mark * rate
         if ordered != 0.0:
             side = math.copysign(1.0, ordered)

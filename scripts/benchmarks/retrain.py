@@ -33,7 +33,7 @@ def three_years(quick: bool, data: str) -> list[Row]:
         quick: three months only.
         data: folder with candles; empty for the synthetic market.
     """
-    market = ("--data", data, *REAL) if data else SYNTHETIC
+    market: tuple[str, ...] = ("--data", data, *REAL) if data else SYNTHETIC
     if quick:
         market = (*market, "--to", "2023-03-31" if data else "2024-03-31")
     with TemporaryDirectory() as folder:

@@ -58,7 +58,7 @@ def python_loop(work: Workload) -> float:
             cash -= (target - quantity) * close + work.fee * abs(target - quantity) * close
             quantity, position = target, wanted
         equity.append(cash + quantity * close)
-    return equity[-1]
+    return float(equity[-1])
 
 
 def pandas_loop(work: Workload) -> float:
@@ -66,8 +66,7 @@ def pandas_loop(work: Workload) -> float:
     frame = pd.DataFrame({"close": work.close, "signal": work.signal})
     cash, quantity, position = work.capital, 0.0, 0
     equity = []
-    for row in frame.itertuples():
-        close, signal = float(row.close), float(row.signal)  # type: ignore[arg-type]
+    for _, close, signal in frame.itertuples():
         wanted = (signal > work.threshold) - (signal < -work.threshold)
         if wanted != position:
             target = wanted * work.weight * (cash + quantity * close) / close
@@ -109,7 +108,7 @@ def backtesting_py(work: Workload) -> float:
     scale = 1e15 / work.capital  # whole units of an account of 1e15 are exact to about 1e-13
     position, weight = np.pad(work.position, 1, "edge"), work.weight
 
-    class Follow(Strategy):  # type: ignore[misc]
+    class Follow(Strategy):
         def init(self) -> None:
             self.held = 0.0
 

@@ -303,8 +303,9 @@ def test_a_second_journal_in_the_same_place_is_refused(tmp_path: Path) -> None:
     Journal.create(path, SYMBOLS, TASKS, {}, durable=False).close()
     with pytest.raises(JournalError, match="there is a run already"):
         Journal.create(path, SYMBOLS, TASKS, {}, durable=False)
+    (tmp_path / "file").touch()
     with pytest.raises(JournalError, match="cannot make the journal"):
-        Journal.create(tmp_path / "no" / "journal.db", SYMBOLS, TASKS, {}, durable=False)
+        Journal.create(tmp_path / "file" / "journal.db", SYMBOLS, TASKS, {}, durable=False)
 
 
 def test_other_symbols_or_tasks_are_refused(tmp_path: Path) -> None:

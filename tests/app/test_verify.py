@@ -27,19 +27,10 @@ BY_SYMBOL = ("fills", "forecasts", "decisions", "positions")
 TASKS = ["return_5", "direction_5", "volatility_5", "volume_5"]
 
 
-@pytest.fixture(scope="module")
-def ran(run_it: RunIt) -> Ran:
-    return run_it(
-        "synthetic.bars=800", "synthetic.missing=0.05", "synthetic.signal_strength=0.3",
-        "signal.threshold=0.0", "training.epochs=4", "training.learning_rate=0.01",
-        f"data.start={START}",
-    )  # fmt: skip
-
-
 @pytest.fixture
-def copy(ran: Ran, tmp_path: Path) -> RunFolder:
+def copy(traded: Ran, tmp_path: Path) -> RunFolder:
     """A run that may be spoiled."""
-    return RunFolder(Path(shutil.copytree(ran.folder.path, tmp_path / "run")))
+    return RunFolder(Path(shutil.copytree(traded.folder.path, tmp_path / "run")))
 
 
 def change(folder: RunFolder, sql: str, *values: Any) -> None:
@@ -92,26 +83,26 @@ def named(folder: RunFolder) -> Difference:
     return verdict.difference
 
 
-def test_a_run_is_proved_by_two_equal_hashes(ran: Ran) -> None:
+def test_a_run_is_proved_by_two_equal_hashes(traded: Ran) -> None:
     told: list[tuple[int, int]] = []
-    verdict = verify(ran.folder, lambda done, total: told.append((done, total)))
+    verdict = verify(traded.folder, lambda done, total: told.append((done, total)))
     assert verdict.identical, verdict.difference
-    assert verdict.stored_sha256 == verdict.replayed_sha256 == ran.done.ledger_sha256
-    assert (verdict.bars, verdict.warm_bars) == (ran.done.bars, ran.market.start_index)
-    assert (verdict.bars + verdict.warm_bars, verdict.models) == (800, len(ran.models()))
+    assert verdict.stored_sha256 == verdict.replayed_sha256 == traded.done.ledger_sha256
+    assert (verdict.bars, verdict.warm_bars) == (traded.done.bars, traded.market.start_index)
+    assert (verdict.bars + verdict.warm_bars, verdict.models) == (800, len(traded.models()))
     assert verdict.fills > 100
     assert verdict.notes == ()
     assert told[-1] == (800, 800)
 
 
-def test_blocks_change_nothing(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_change_nothing(traded: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.app.verify.BLOCK_BARS", 97)
-    assert verify(ran.folder).replayed_sha256 == ran.done.ledger_sha256
-    with JournalSnapshot(ran.folder.journal) as snapshot:
+    assert verify(traded.folder).replayed_sha256 == traded.done.ledger_sha256
+    with JournalSnapshot(traded.folder.journal) as snapshot:
         pieces = [len(times) for times, _ in snapshot.ledger_blocks(97)]
         assert max(pieces) == 97
-        assert sum(pieces) == ran.done.bars
-        assert stored_ledger(snapshot).hexdigest() == ran.done.ledger_sha256
+        assert sum(pieces) == traded.done.bars
+        assert stored_ledger(snapshot).hexdigest() == traded.done.ledger_sha256
 
 
 FIELDS = [
@@ -198,9 +189,9 @@ def test_a_changed_order_of_fills_is_named(copy: RunFolder) -> None:
 @pytest.mark.parametrize("ending", ["safetensors", "json"])
 @pytest.mark.parametrize("how", ["flip", "gone"])
 def test_a_model_that_is_not_as_it_was_is_named(
-    ran: Ran, copy: RunFolder, ending: str, how: str
+    traded: Ran, copy: RunFolder, ending: str, how: str
 ) -> None:
-    model_id, effective_from, _ = ran.models()[1]
+    model_id, effective_from, _ = traded.models()[1]
     path = copy.models / f"{model_id}.{ending}"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -305,12 +296,12 @@ def test_a_run_without_decisions_cannot_be_proved(run_it: RunIt) -> None:
 
 
 def test_forecasts_from_a_file_are_given_and_still_proved(
-    ran: Ran, run_it: RunIt, tmp_path: Path
+    traded: Ran, run_it: RunIt, tmp_path: Path
 ) -> None:
-    times = ran.market.bars.open_time
+    times = traded.market.bars.open_time
     chance = np.random.default_rng(5)
     lines = ["timestamp,symbol,return,p_up,volatility"]
-    for symbol in ran.market.symbols:
+    for symbol in traded.market.symbols:
         expected, p_up = (
             0.003 * chance.standard_normal(len(times)),
             chance.uniform(0.3, 0.7, len(times)),
@@ -334,10 +325,12 @@ def test_forecasts_from_a_file_are_given_and_still_proved(
         assert (found.table, found.open_time) == (table, keys[0])
 
 
-def test_the_command_says_identical_or_names_the_row(cli: Cli, copy: RunFolder, ran: Ran) -> None:
+def test_the_command_says_identical_or_names_the_row(
+    cli: Cli, copy: RunFolder, traded: Ran
+) -> None:
     said = cli("verify", copy.path)
     assert said.code == 0
-    assert said.out.count(ran.done.ledger_sha256) == 2
+    assert said.out.count(traded.done.ledger_sha256) == 2
     assert "identical" in said.out
     keys = middle(copy, "fills")
     change(copy, f"UPDATE fills SET price = price + 1 WHERE {at(keys)}")

@@ -1,0 +1,54 @@
+"""What the daemon last said of itself: RUN/status.json, which it replaces at each heartbeat.
+
+Rule: it tells of the process (connection, lag, training); whatever money does is in the journal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bot.errors import JournalError
+
+NAME = "status.json"
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The daemon's last words.
+
+    Attributes:
+        time_ms: of this machine's clock, when it was written.
+        exchange_ms: of the exchange's clock at the same instant.
+        lag_ms: from the last candle's arrival to the decision's commit.
+        next_training_ms: by the exchange's clock; None where bars tell, or nothing is scheduled.
+    """
+
+    pid: int
+    time_ms: int
+    exchange_ms: int
+    connection: str
+    last_bar: int
+    lag_ms: float | None
+    next_training_ms: int | None
+    training: str
+    version: str
+
+
+def read_heartbeat(folder: Path) -> Heartbeat | None:
+    """Return the last heartbeat of a run's daemon, None where there has been none.
+
+    Raises:
+        JournalError: the file is damaged.
+    """
+    path = folder / NAME
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return Heartbeat(**{field.name: content[field.name] for field in fields(Heartbeat)})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise JournalError(
+            f"{path}: is no heartbeat ({error!r}); delete it, the daemon writes a new one"
+        ) from None

@@ -1,0 +1,34 @@
+"""Where the commands print: tables on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+WIDTH = 110
+"""Columns of a table that goes into a file or a pipe."""
+
+
+def stdout_console() -> Console:
+    """Return the console of stdout."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+@contextmanager
+def progress_bar(title: str, *, quiet: bool) -> Iterator[Any]:
+    """Give a callback (done, total) that draws a bar on stderr."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,130 @@
+"""The commands that read runs: what they did, where they stand, and whether they are what they say.
+
+Rules: --json prints JSON on stdout and nothing else there; no command here changes a run's journal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli_options import JsonOption, RunArgument
+from bot.cli_output import progress_bar, stdout_console
+
+if TYPE_CHECKING:
+    from bot.app.run_folder import RunFolder
+    from bot.report.summary import Summary
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (report, export, verify, status, runs, logs):
+        app.command()(command)
+
+
+def report(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Rebuild a run's report.html from its journal, and print its tables."""
+    from bot.app.backtest_command import write_report
+    from bot.app.run_folder import find_run
+
+    folder = find_run(run)
+    print_summary(folder, write_report(folder), as_json=as_json)
+
+
+def export(
+    run: RunArgument,
+    symbol: Annotated[str, typer.Option(help="The symbol whose rows are wanted.")],
+    out: Annotated[
+        str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")
+    ] = None,
+) -> None:
+    """Export a symbol's rows: date, price, signal, position, position_return, capital."""
+    from bot.app.exporting import export_rows
+    from bot.app.run_folder import find_run
+
+    text = export_rows(find_run(run), symbol, out)
+    if text is not None:
+        sys.stdout.write(text)
+
+
+def verify(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Replay a run from its bars as seen, and demand the identical ledger; exit 1 if it is not."""
+    from bot.app.run_folder import find_run
+    from bot.app.verify import verify as prove
+
+    folder = find_run(run)
+    with progress_bar("verify", quiet=as_json) as progress:
+        verdict = prove(folder, progress)
+    if as_json:
+        print(json.dumps({"run_dir": str(folder.path)} | verdict.as_json()))
+    else:
+        print(verdict)
+    if not verdict.identical:
+        sys.exit(1)
+
+
+def status(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show where a run stands: positions, orders, equity, model, and whether it is running."""
+    from bot.app.run_folder import find_run
+    from bot.app.status import read_status
+    from bot.app.status_view import status_tables
+
+    found = read_status(find_run(run))
+    if as_json:
+        print(found.as_json())
+    else:
+        stdout_console().print(status_tables(found))
+
+
+def runs(
+    runs_dir: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs."""
+    from bot.app.runs_list import list_runs, runs_json, runs_table
+
+    lines = list_runs(Path(runs_dir))
+    if as_json:
+        print(json.dumps(runs_json(lines)))
+    elif lines:
+        stdout_console().print(runs_table(lines))
+    else:
+        print(f"no runs in {runs_dir}/; 'bot backtest' or 'bot run' makes one")
+
+
+def logs(
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    event: Annotated[
+        list[str] | None, typer.Option(help="Only events of this name; repeatable.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Only events of this symbol.")] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Not older than this UTC time, or '2h', '30m' ago.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="At least debug, info, warning or error.")] = "debug",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,
+) -> None:
+    """Read a run's log."""
+    import time
+
+    from bot.app.log_view import log_filter, show_log, tell_malformed
+    from bot.app.run_folder import find_run
+
+    now_ms = time.time_ns() // 1_000_000
+    wanted = log_filter(event or [], symbol, since, level, now_ms)
+    tell_malformed(show_log(find_run(run), wanted, sys.stdout, follow=follow, as_json=as_json))
+
+
+def print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:
+    """Print the summary of a run."""
+    from bot.app import backtest_command as command
+
+    if as_json:
+        print(json.dumps(command.as_json(folder, summary), allow_nan=False))
+    else:
+        stdout_console().print(command.as_tables(summary))

@@ -1,0 +1,254 @@
+"""The practice exchange as the daemon's `Exchange`, without sockets: for a clock that jumps.
+
+Rules: market, publisher, connections and faults are the practice exchange's own, frames are read by
+the adapter's reader; only what carries them is left out, and with it the retries of requests. A
+client that is cut off or hears nothing connects again, as the adapter does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, cast
+
+import numpy as np
+from aiohttp import web
+
+from bot.adapters.bybit_answers import instrument_of
+from bot.adapters.bybit_frames import FrameReader, Reading, quote_of
+from bot.adapters.candles import COLUMNS, Candles
+from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Quote
+from bot.adapters.funding_files import Funding
+from bot.blocks import BarBlock
+from bot.errors import DataError, ExchangeError
+from bot.portfolio.rules import Instrument
+from bot.practice.clock import Clock
+from bot.practice.connection import Connection, Topic
+from bot.practice.faults import Faults, FaultSwitch
+from bot.practice.market import Market
+from bot.practice.publisher import Publisher
+from bot.practice.wire import instrument, period_of, ticker
+from bot.timegrid import INTERVAL_MS
+
+CONNECT_MS = 100
+ANSWER_MS = 20
+RECONNECT_MS = 2_000
+STALE_MS = 120_000
+_REST_FAULTS = ("unavailable", "forbidden", "rate_limited")
+
+
+class DirectExchange:
+    """Serve one daemon; everything that waits, waits on the clock.
+
+    Attributes:
+        requests: answered or refused so far.
+        down: it refuses every request and every connection.
+    """
+
+    def __init__(
+        self, market: Market, clock: Clock, faults: Faults | None = None, category: str = "linear"
+    ) -> None:
+        self.market, self.clock = market, clock
+        self.switch = FaultSwitch(faults or Faults())
+        self.requests = 0
+        self.down = False
+        self._category = category
+        self._publisher = Publisher(market, clock, self.switch)
+        self._sessions = 0
+
+    def now_ms(self) -> int:
+        """Return the exchange's time, as it tells it."""
+        return self.clock.now_ms() + self.switch.faults.clock_skew_ms
+
+    async def sleep_until(self, time_ms: int) -> None:
+        """Return once the exchange tells a time of `time_ms`; the daemon's clock is its own."""
+        await self.clock.sleep_until(time_ms - self.switch.faults.clock_skew_ms)
+
+    async def server_time_ms(self) -> int:
+        """Return the exchange's time."""
+        await self._asked()
+        return self.now_ms()
+
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return the closed candles that open in start..end."""
+        await self._asked()
+        bars = self._closed(symbol, interval, start_ms, end_ms)
+        if bars is None:
+            return Candles.empty()
+        return _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS])
+
+    async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        """Return closed candles of the mark price, all of which are its open."""
+        await self._asked()
+        bars = self._closed(symbol, interval, start_ms, end_ms)
+        if bars is None:
+            return Candles.empty()
+        mark = np.where(np.isnan(bars.mark), bars.open, bars.mark)[:, 0]
+        return _candles(bars, [mark] * 4 + [np.zeros(len(bars)), np.full(len(bars), math.nan)])
+
+    async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
+        """Return the rates of start..end that have been charged."""
+        await self._asked()
+        now = self.market.open_time(self.market.bar_at(self.clock.now_ms()))
+        bars = self._bars(symbol, start_ms, min(end_ms, now))
+        if bars is None:
+            return Funding(np.empty(0, np.int64), np.empty(0))
+        rates = bars.funding_rate[:, 0]
+        due = ~np.isnan(rates) & (rates != 0.0)
+        return Funding(bars.open_time[due], rates[due])
+
+    async def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of these symbols."""
+        await self._asked()
+        index = self.market.index
+        return {
+            s: instrument_of(instrument(self.market, index[s], self._category)) for s in symbols
+        }
+
+    async def top_of_book(self, symbol: str) -> Quote:
+        """Return the quote of a symbol."""
+        await self._asked()
+        moment = self.market.at(self.clock.now_ms())
+        found = ticker(self.market, moment, self.market.index[symbol], self._category)
+        if found is None:
+            raise ExchangeError(f"{symbol} has no ticker")
+        return quote_of(symbol, found, self.now_ms())
+
+    async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
+        """Yield events; when the connection is cut, say so and connect again."""
+        assert INTERVAL_MS[interval] == self.market.interval_ms
+        while True:
+            await self.clock.pause(CONNECT_MS)
+            if not self.down:
+                async with _Line(self, symbols) as line:
+                    async for event in line.events():
+                        yield event
+            yield Disconnected("the connection was cut", tuple(symbols))
+            await self.clock.pause(RECONNECT_MS)
+
+    def new_connection(self, symbols: Sequence[str], frames: list[str]) -> Connection:
+        """Return a connection subscribed to these symbols; its frames go into the list."""
+        self._sessions += 1
+        socket = cast(web.WebSocketResponse, _Socket(frames))
+        connection = Connection(self._sessions, self._category, socket, self.switch)
+        quotes = "orderbook.1" if self._category == "spot" else "tickers"
+        moment = self.market.at(self.clock.now_ms())
+        for symbol in symbols:
+            s = self.market.index[symbol]
+            for kind in (f"kline.{period_of(self.market.interval_ms)}", quotes):
+                topic = Topic(f"{kind}.{symbol}", kind.partition(".")[0], s)
+                connection.topics[topic.text] = topic
+                self._publisher.update(connection, topic, moment)
+        return connection
+
+    def push(self, connection: Connection, tick_ms: int) -> bool:
+        """Tell a connection all of a tick; return False where it is cut instead."""
+        if self.down or self.switch.strikes_now("drop", connection.number, tick_ms):
+            return False
+        self._publisher.push([connection], tick_ms)
+        return True
+
+    async def _asked(self) -> None:
+        self.requests += 1
+        number, switch = self.requests, self.switch
+        await self.clock.pause(ANSWER_MS)
+        if switch.strikes_now("slow", number):
+            await self.clock.pause(switch.faults.slow_ms)
+        if self.down:
+            raise ExchangeError("the exchange is out of reach: it is down")
+        for name in _REST_FAULTS:
+            if switch.strikes_now(name, number):
+                raise ExchangeError(f"the exchange refuses: {name}")
+
+    def _closed(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> BarBlock | None:
+        step = INTERVAL_MS[interval]
+        last = self.clock.now_ms() // step * step - step
+        return self._bars(symbol, start_ms, min(end_ms, last))
+
+    def _bars(self, symbol: str, start_ms: int, end_ms: int) -> BarBlock | None:
+        source, step = self.market.source, self.market.interval_ms
+        first = max(-((source.start_ms - start_ms) // step), 0)
+        last = (end_ms - source.start_ms) // step
+        if last < first:
+            return None
+        return source.block(first, last - first + 1, self.market.index[symbol])
+
+
+class _Socket:
+    """Take frames at once."""
+
+    def __init__(self, frames: list[str]) -> None:
+        self._frames = frames
+
+    async def send_str(self, text: str) -> None:
+        self._frames.append(text)
+
+
+class _Line:
+    """One connection: its ticks, as the practice exchange's stream has them, and its reader."""
+
+    def __init__(self, exchange: DirectExchange, symbols: Sequence[str]) -> None:
+        self._exchange, self._symbols = exchange, tuple(symbols)
+        self._frames: list[str] = []
+        market = exchange.market
+        code = period_of(market.interval_ms)
+        self._reader = FrameReader({s: s for s in symbols}, code, market.interval_ms)
+        self._bad = 0
+
+    async def __aenter__(self) -> _Line:
+        self._connection = self._exchange.new_connection(self._symbols, self._frames)
+        self._writing = asyncio.create_task(self._connection.write())
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._writing.cancel()
+        await asyncio.wait([self._writing])
+
+    async def events(self) -> AsyncGenerator[Event, None]:
+        """Yield what comes, until the connection is cut or silent for too long."""
+        exchange = self._exchange
+        yield Connected(self._connection.number, self._symbols)
+        heard_ms = exchange.clock.now_ms()
+        while exchange.clock.now_ms() - heard_ms <= STALE_MS + self._step:
+            for _ in range(3):  # the writer takes its turns
+                await asyncio.sleep(0)
+            for event in self._read():
+                heard_ms = exchange.clock.now_ms()
+                yield event
+            tick_ms = self._next_tick()
+            await exchange.clock.sleep_until(tick_ms)
+            if not exchange.push(self._connection, tick_ms):
+                return
+
+    @property
+    def _step(self) -> int:
+        market = self._exchange.market
+        return market.interval_ms // market.ticks_per_bar
+
+    def _next_tick(self) -> int:
+        market, now = self._exchange.market, self._exchange.clock.now_ms()
+        into = (now - market.source.start_ms) % market.interval_ms
+        next_into = (into // self._step + 1) * self._step
+        if next_into > self._step * (market.ticks_per_bar - 1):
+            next_into = market.interval_ms
+        return now - into + next_into
+
+    def _read(self) -> list[Event]:
+        events: list[Event] = []
+        for text in self._frames:
+            try:
+                reading = self._reader.read(text, self._exchange.now_ms())
+            except DataError as error:
+                self._bad += 1
+                events.append(BadFrame(self._bad, str(error)))
+                continue
+            assert isinstance(reading, Reading)
+            events.extend(reading.events)
+        self._frames.clear()
+        return events
+
+
+def _candles(bars: BarBlock, columns: Sequence[Any]) -> Candles:
+    there = bars.valid[:, 0]
+    return Candles(bars.open_time[there], np.column_stack(columns)[there])

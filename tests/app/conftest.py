@@ -1,0 +1,174 @@
+"""A live run as the daemon leaves it: bars opened and closed apart, late ones, and restarts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bot.adapters.instruments import instruments_text
+from bot.adapters.journal import Journal
+from bot.adapters.journal_reader import JournalReader
+from bot.adapters.registry import load_model
+from bot.app.backfill import late
+from bot.app.forecasters import ModelForecaster
+from bot.app.live_opening import closed_row
+from bot.app.recording import LiveRecorder
+from bot.app.run_folder import RunFolder, config_hash
+from bot.blocks import BarBlock
+from bot.config import to_toml
+from bot.engine import Activation, Engine, Forecaster, state_from_arrays
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import target_tasks
+from bot.portfolio.rules import Instrument, rules_from
+from bot.timegrid import HOUR_MS
+
+if TYPE_CHECKING:
+    from tests.conftest import Ran, RunIt
+
+LATE_BARS = 6
+RESTART_EVERY = 40
+
+
+@dataclass
+class LiveRun:
+    """A daemon without a network: the engine, the journal it writes, and the bars to come."""
+
+    ran: Ran
+    folder: RunFolder
+
+    def __post_init__(self) -> None:
+        config, symbols = self.ran.config, self.ran.market.symbols
+        self.folder.path.mkdir()
+        self.folder.config.write_text(to_toml(config), "utf-8")
+        shutil.copytree(self.ran.folder.models, self.folder.models)
+        pipeline = FeaturePipeline(config.features, symbols, HOUR_MS)
+        self.tasks = target_tasks(config.targets)
+        forecasters: dict[str, Forecaster] = {}
+        for model_id, _, _ in self.ran.models():
+            trained, manifest = load_model(self.folder.models, model_id)
+            forecasters[model_id] = ModelForecaster(
+                trained, manifest["features"], pipeline.names, self.tasks, model_id
+            )
+        known = {name: Instrument(0.01, 0.01, 5.0) for name in symbols}
+        meta = {
+            "mode": "live", "interval": "1h", "venue": config.market.venue,
+            "config_hash": config_hash(config), "instruments": instruments_text(known),
+        }  # fmt: skip
+        self.journal = Journal.create(self.folder.journal, symbols, self.tasks, meta, durable=False)
+        self.engine = Engine(
+            pipeline, rules_from(config, symbols, known), config.signal.factor, self.tasks,
+            len(symbols), config.portfolio.initial_capital, forecasters,
+        )  # fmt: skip
+        self.recorder = LiveRecorder(self.journal)
+        self.state = self.engine.initial()
+        first = int(self.ran.market.bars.open_time[self.ran.market.start_index])
+        self.models = {max(at, first): (model_id, due) for model_id, at, due in self.ran.models()}
+
+    def warm(self, bars: BarBlock) -> None:
+        self.state = self.engine.warm(self.state, bars)
+        self.recorder.warmed(bars, self.state)
+
+    def start(self, open_time: int) -> None:
+        with self.journal.transaction():
+            self.journal.write_meta("start", str(open_time))
+
+    def open(self, bar: BarBlock) -> BarBlock:
+        """Open a bar at quotes of which some never come; return its row."""
+        row = opening(bar)
+        self.state, trace = self.engine.open(self.state, row)
+        self.recorder.opened(row, trace, self.state)
+        return row
+
+    def close(self, row: BarBlock, bar: BarBlock) -> None:
+        self.activate(int(bar.open_time[0]))
+        tradable = int(bar.open_time[0]) // HOUR_MS % 29 != 0
+        closed = closed_row(row, bar, tradable=tradable)
+        self.state, results = self.engine.step(self.state, closed)
+        self.recorder.closed(results, self.state, opened=True)
+
+    def miss(self, bars: BarBlock) -> None:
+        """Take in bars that were missed while the daemon was down."""
+        for open_time in bars.open_time.tolist():
+            self.activate(open_time)
+        self.state, results = self.engine.step(self.state, late(bars))
+        self.recorder.closed(results, self.state, opened=False)
+
+    def activate(self, open_time: int) -> None:
+        if open_time in self.models:
+            model_id, due = self.models.pop(open_time)
+            activation = Activation(open_time, model_id)
+            self.state = self.engine.activate(self.state, activation)
+            assert due is not None
+            self.recorder.activated(activation, due, late=open_time > due + HOUR_MS)
+
+    def restart(self) -> None:
+        """Die and take up what is committed."""
+        self.journal.close()
+        symbols = self.ran.market.symbols
+        self.journal = Journal.open(self.folder.journal, symbols, self.tasks)
+        self.recorder = LiveRecorder(self.journal)
+        reader = JournalReader(self.folder.journal)
+        arrays = reader.state()
+        reader.close()
+        assert arrays is not None
+        self.state = state_from_arrays(arrays)
+
+
+def opening(bar: BarBlock) -> BarBlock:
+    """Return what is known of a bar when it opens: quotes, and for each symbol at times none."""
+    nan = np.full(bar.close.shape, np.nan)
+    S = bar.n_symbols
+    hour = int(bar.open_time[0]) // HOUR_MS
+    seen = (hour + np.arange(S)) % 5 != 0
+    price = np.where(seen & bar.valid, bar.open, np.nan)
+    return replace(
+        bar, open=price, high=nan, low=nan, close=nan, volume=nan, turnover=nan,
+        valid=np.zeros_like(bar.valid), fillable=np.isfinite(price),
+        fill_bid=price * 0.9998, fill_ask=price * 1.0003,
+        mark=np.where(bar.valid, bar.open, 1.0),
+    )  # fmt: skip
+
+
+MakeLive = Callable[[str], RunFolder]
+
+
+@pytest.fixture(scope="session")
+def traded(run_it: RunIt) -> Ran:
+    """A backtest with a warm-up, several models, missing bars and many fills."""
+    return run_it(
+        "synthetic.bars=800", "synthetic.missing=0.05", "synthetic.signal_strength=0.3",
+        "signal.threshold=0.0", "training.epochs=4", "training.learning_rate=0.01",
+        "data.start=2023-01-14",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def live_run(traded: Ran, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """The same bars lived through, with restarts, killed between an open and its close."""
+    live = LiveRun(traded, RunFolder(tmp_path_factory.mktemp("live") / "run"))
+    bars, first = traded.market.bars, traded.market.start_index
+    live.warm(bars.rows(0, 100))
+    live.warm(bars.rows(100, first))
+    live.start(int(bars.open_time[first]))
+    i = first
+    while i < len(bars) - 1:
+        bar = bars.rows(i, i + 1)
+        row = live.open(bar)
+        if i % RESTART_EVERY == 0:
+            live.restart()
+        live.close(row, bar)
+        i += 1
+        if i % (2 * RESTART_EVERY) == 7:
+            live.restart()
+            live.miss(bars.rows(i, i + LATE_BARS))
+            i += LATE_BARS
+    for j in range(i, len(bars)):
+        live.open(bars.rows(j, j + 1))
+        break
+    live.journal.close()
+    return live.folder
