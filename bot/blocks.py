@@ -71,7 +71,7 @@ class BarBlock:
 
     def rows(self, start: int, stop: int) -> Self:
         """Return the bars start..stop-1 as views of the same arrays."""
-        return type(self)(**{f.name: getattr(self, f.name)[start:stop] for f in fields(self)})
+        return type(self)(*[getattr(self, name)[start:stop] for name in _COLUMNS])
 
     @classmethod
     def concat(cls, blocks: Sequence[Self]) -> Self:
@@ -127,6 +127,9 @@ class BarBlock:
             funding_rate=np.zeros(shape) if funding_rate is None else funding_rate,
             mark=nan if mark is None else mark,
         )
+
+
+_COLUMNS = tuple(field.name for field in fields(BarBlock))
 
 
 @dataclass(frozen=True, slots=True)

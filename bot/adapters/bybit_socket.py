@@ -156,7 +156,7 @@ class _Session(WebSocket):
         self._inbox = inbox
         self._base_url = base_url
         self._unwanted = self._settled = False
-        self._opened: Any = None
+        self._opened: list[Any] = []
         owner.attach(self)
         super().__init__(
             channel_type=category,
@@ -170,7 +170,11 @@ class _Session(WebSocket):
     def _connect(self, url: str) -> None:
         if self._base_url:
             url = self._base_url + url[url.index("/v5/") :]
-        super()._connect(url)
+        try:
+            super()._connect(url)
+        except websocket.WebSocketException:
+            self._shut()
+            raise
         self._settled = True
         if self._unwanted:
             self._shut()
@@ -183,11 +187,11 @@ class _Session(WebSocket):
 
     def _shut(self) -> None:
         self.exit()
-        if self._opened is not None:  # after a server's goodbye websocket-client leaves it open
-            self._opened.shutdown()
+        for opened in self._opened:  # after a server's goodbye websocket-client leaves it open
+            opened.shutdown()
 
     def _on_open(self) -> None:
-        self._opened = self.ws.sock
+        self._opened.append(self.ws.sock)
 
     def _on_message(self, message: str | bytes) -> None:
         self._inbox.put(message)

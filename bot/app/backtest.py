@@ -107,7 +107,8 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     }
     journal = Journal.create(job.folder.journal, job.symbols, tasks, meta, durable=False)
     recorder = GroupRecorder(journal, full=config.run.record == "full")
-    runner = Runner(engine, engine.initial(), recorder, LedgerHash(job.symbols))
+    ledger = LedgerHash(job.symbols)
+    runner = Runner(engine, engine.initial(), recorder, ledger)
     job.log.info(
         "run_started", mode="backtest", run_dir=str(job.folder.path), symbols=len(job.symbols),
         interval=config.market.interval, config_hash=digest,
@@ -138,7 +139,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     done = BacktestDone(
         int(runner.state.book.account["bars"][0]),
         float(runner.state.book.account["equity"][0]),
-        runner.ledger.hexdigest(),
+        ledger.hexdigest(),
         time.perf_counter() - started,
         interrupted,
     )

@@ -190,7 +190,7 @@ class LiveReport:
             "training": f"running, due {training.due_ms}" if training.running else "idle",
             "version": __version__,
         }
-        with replacing(self._parts.folder.path / "status.json") as temporary:
+        with replacing(self._parts.folder.path / "status.json", durable=False) as temporary:
             temporary.write_text(json.dumps(status), encoding="utf-8")
 
 

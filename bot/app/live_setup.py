@@ -24,7 +24,6 @@ from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
 from bot.errors import ConfigError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
-from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import DAY_MS, INTERVAL_MS
 from bot.venues import is_contract, split_symbol
@@ -125,7 +124,7 @@ def open_parts(
         config, digest, symbols, pipeline.names, folder.journal, folder.models,
         max(dues, default=None), log,
     )  # fmt: skip
-    runner = Runner(engine, state, LiveRecorder(journal), LedgerHash(symbols))
+    runner = Runner(engine, state, LiveRecorder(journal), ledger=None)
     parts = LiveParts(
         config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
         start, first, row, dues,

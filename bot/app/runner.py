@@ -32,14 +32,18 @@ class Recorder(Protocol):
 
 
 class Runner:
-    """Step the engine over blocks, keep the ledger's hash, and hand results to the recorder."""
+    """Step the engine over blocks, keep the ledger's hash, and hand results to the recorder.
+
+    Args:
+        ledger: None in a daemon, which knows but the bars since its start.
+    """
 
     def __init__(
-        self, engine: Engine, state: EngineState, recorder: Recorder, ledger: LedgerHash
+        self, engine: Engine, state: EngineState, recorder: Recorder, ledger: LedgerHash | None
     ) -> None:
         self.engine = engine
         self.state = state
-        self.ledger = ledger
+        self._ledger = ledger
         self._open_trace: Trace | None = None
         self._recorder = recorder
 
@@ -65,10 +69,11 @@ class Runner:
         opened = self.state.opened
         self.state, results = self.engine.step(self.state, block)
         self._recorder.closed(results, self.state, opened=opened)
-        for k, result in enumerate(results):
-            trace = result.trace
-            if opened and k == 0 and self._open_trace is not None:
-                trace = joined(self._open_trace, trace)
-            self.ledger.update(result.bars.open_time, trace)
+        if self._ledger is not None:
+            for k, result in enumerate(results):
+                trace = result.trace
+                if opened and k == 0 and self._open_trace is not None:
+                    trace = joined(self._open_trace, trace)
+                self._ledger.update(result.bars.open_time, trace)
         self._open_trace = None
         return results

@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.run_lock import holder
@@ -59,20 +62,19 @@ def runs_json(lines: list[RunLine]) -> dict[str, Any]:
     return {"runs": [asdict(line) | {"alive": line.pid is not None} for line in lines]}
 
 
-def runs_table(lines: list[RunLine]) -> Table:
-    """Return the runs as a table."""
-    table = Table()
+def runs_table(lines: list[RunLine]) -> Group:
+    """Return the runs as a table, and below it those that cannot be read."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     numbers = ("bars", "equity", "return", "models")
-    for name in ("run", "mode", "first bar", "last bar", *numbers, "alive", "ledger"):
-        table.add_column(name, justify="right" if name in numbers else "left")
-    for line in lines:
-        if line.fault:
-            table.add_row(escape(line.name), f"[red]{escape(line.fault)}[/]")
-            continue
+    table.add_column("run", overflow="fold")
+    for name in ("mode", "first day", "last bar", *numbers, "alive", "ledger"):
+        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=True)
+    sound = [line for line in lines if not line.fault]
+    for line in sound:
         table.add_row(
             escape(line.name),
             line.mode,
-            _time(line.first),
+            _time(line.first)[:10],
             _time(line.last),
             f"{line.bars:,}",
             "–" if line.equity is None else f"{line.equity:,.2f}",
@@ -81,7 +83,8 @@ def runs_table(lines: list[RunLine]) -> Table:
             "–" if line.pid is None else f"[green]pid {line.pid}[/]",
             (line.ledger_sha256 or "–")[:HASH_LETTERS],
         )
-    return table
+    faults = [Text(f"{line.name}: {line.fault}", "red") for line in lines if line.fault]
+    return Group(*([table] if sound else []), *faults)
 
 
 def _line(folder: RunFolder) -> RunLine:

@@ -124,7 +124,7 @@ class _Proof:
         self._times = snapshot.bar_times()
         self._state = snapshot.state()
         self._twin = JournalTwin(snapshot.symbols, snapshot.tasks)
-        self._runner: Runner | None = None
+        self._ledger = LedgerHash(snapshot.symbols)
         self._fills = 0
 
     def verdict(self) -> Verdict:
@@ -137,8 +137,7 @@ class _Proof:
             if difference is None:
                 raise
             stored = None
-        done = difference is None and self._runner is not None
-        replayed = self._runner.ledger.hexdigest() if done and self._runner else None
+        replayed = self._ledger.hexdigest() if difference is None else None
         if difference is None:
             difference = self._hash_difference(stored, replayed)
         warm = int((self._times < self._start).sum())
@@ -152,18 +151,16 @@ class _Proof:
         if difference is not None:
             return difference
         engine = replay_engine(self._folder, self._config, self._snapshot, self._models)
-        self._runner = Runner(
-            engine, engine.initial(), TwinRecorder(self._twin), LedgerHash(self._snapshot.symbols)
-        )
+        runner = Runner(engine, engine.initial(), TwinRecorder(self._twin), self._ledger)
         for row in self._models:
-            self._runner.activate(Activation(row.effective_from, row.model_id), row.due)
+            runner.activate(Activation(row.effective_from, row.model_id), row.due)
         for after, to, times in self._spans():
-            difference = self._span(self._runner, after, to, times)
+            difference = self._span(runner, after, to, times)
             if difference is not None:
                 return difference
             if self._progress is not None:
                 self._progress(int(np.searchsorted(self._times, to, "right")), len(self._times))
-        return self._state_difference(self._runner)
+        return self._state_difference(runner)
 
     def _spans(self) -> Iterator[tuple[int, int, I64]]:
         """Yield (after, to, times): closed bars in blocks, then all that is stored behind them."""

@@ -94,7 +94,7 @@ class Synthetic(Section):
         1, ge=0, le=2**31 - 1, description="Seed of the market, apart from the run's."
     )
     signal_strength: float = Field(
-        0.15,
+        0.09,
         ge=0.0,
         le=0.5,
         description="Share of a bar's standard deviation that past returns tell; 0: none at all.",

@@ -100,7 +100,12 @@ def new_book(n_symbols: int, capital: float) -> Book:
 
 def copy_book(book: Book) -> Book:
     """Return a book that shares no memory with the given one."""
-    return Book._make(array.copy() for array in book)
+    return Book._make([copy_records(book.account), *(array.copy() for array in book[1:])])
+
+
+def copy_records(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """Return a copy of records; numpy's own copies them field by field, many times slower."""
+    return np.ndarray(records.shape, records.dtype, bytearray(records.tobytes()))
 
 
 def to_arrays(book: Book) -> dict[str, npt.NDArray[Any]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.blocks import F64, BarBlock
 from bot.errors import InvariantError
-from bot.portfolio.book import Book, copy_book
+from bot.portfolio.book import Book, copy_book, copy_records
 from bot.portfolio.kernel import run
 from bot.portfolio.market import market_of
 from bot.portfolio.rules import Rules
@@ -43,7 +43,7 @@ def run_bars(
     trace = blank_trace(phase, n, n_symbols)
     room = np.empty(n_symbols), np.empty(n_symbols, dtype=np.bool_)
     count = run(after, rules, market_of(bars, signal, volatility), trace, *room)
-    return after, trace._replace(fills=trace.fills[:count].copy())
+    return after, trace._replace(fills=copy_records(trace.fills[:count]))
 
 
 def _check_order(book: Book, bars: BarBlock, phase: Phase) -> None:

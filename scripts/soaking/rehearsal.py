@@ -1,20 +1,24 @@
 """A daemon on the practice market in virtual time: the whole of `bot run` but sockets and processes.
 
 Rules: nothing of the daemon is replaced but its exchange, its clock and the process that trains:
-trainings run here, after so many seconds of virtual time. The folder is that of a run and outlives
-every daemon.
+trainings run here, after so many seconds of virtual time. The disk is not waited for: what a process
+has written outlives it all the same. The folder is that of a run and outlives every daemon.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+from bot.adapters import journal
 from bot.app import live_training
 from bot.app.live_command import practice_config, run_on
 from bot.app.live_setup import check_live
@@ -36,7 +40,7 @@ SMALL = (
     "features.medium_window=12", "features.long_window=24", "features.correlation_window=12",
     "data.history_bars=120", "synthetic.symbols=3", "synthetic.missing=0.01",
     "signal.threshold=0.0", "retrain.trigger=every_bars", "retrain.every_bars=48",
-    "log.heartbeat_s=3600",
+    "log.heartbeat_s=3600", "exchange.quote_timeout_s=900",
 )  # fmt: skip
 """Little history and a network that hardly deserves the name: a start takes a moment."""
 
@@ -80,6 +84,13 @@ class PoolHere:
             future.set_exception(error)
 
 
+def _connect_quickly(
+    connect: Callable[..., sqlite3.Connection], path: Path, *, durable: bool
+) -> sqlite3.Connection:
+    del durable
+    return connect(path, durable=False)
+
+
 @dataclass
 class Rehearsal:
     """A market and a run's folder.
@@ -106,14 +117,24 @@ class Rehearsal:
         return cls(config, new_run(config, str(folder), "live"), begin)
 
     @cached_property
+    def source(self) -> SyntheticMarket:
+        """Return what happens in the market, future and all."""
+        return SyntheticMarket(self.config.synthetic, INTERVAL_MS[self.config.market.interval])
+
+    @cached_property
     def market(self) -> Market:
         """Return the market that the exchange serves."""
         practice = self.config.practice
         return Market(
-            SyntheticMarket(self.config.synthetic, INTERVAL_MS[self.config.market.interval]),
+            self.source,
             half_spread_bps=practice.half_spread_bps,
             ticks_per_bar=practice.ticks_per_bar,
         )
+
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """Return the events of these names in the run's log, oldest first."""
+        lines = self.folder.log.read_text(encoding="utf-8").splitlines()
+        return [event for event in map(json.loads, lines) if event["event"] in names]
 
     def run(
         self, max_bars: int | None = None, *, begin_ms: int | None = None,
@@ -128,6 +149,7 @@ class Rehearsal:
         """
         trainer = pool or PoolHere()
         with (
+            patch.object(journal, "_connect", partial(_connect_quickly, journal._connect)),
             patch.object(live_training, "TrainingPool", return_value=trainer),
             open_log(self.folder.log) as log,
         ):

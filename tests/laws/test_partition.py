@@ -50,7 +50,8 @@ def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> s
         pipeline, rules_from(config, world.symbols), config.signal.factor, tasks,
         len(world.symbols), config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
-    runner = Runner(engine, engine.initial(), NoRecorder(), LedgerHash(world.symbols))
+    ledger = LedgerHash(world.symbols)
+    runner = Runner(engine, engine.initial(), NoRecorder(), ledger)
     for model_id, effective_from in outcome.models:
         runner.activate(Activation(effective_from, model_id), None)
     runner.warm(world.bars.rows(0, 200))
@@ -60,7 +61,7 @@ def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> s
         if a in live:
             runner.open(block)
         runner.step(block)
-    return runner.ledger.hexdigest()
+    return ledger.hexdigest()
 
 
 @settings(

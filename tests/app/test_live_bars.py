@@ -1,0 +1,159 @@
+"""The life of a bar, live: when it opens, when it closes, and what is made of what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.portfolio.reasons import FillReason, Refusal
+from bot.practice.faults import Faults
+from bot.timegrid import HOUR_MS
+from scripts.soaking.direct_exchange import DirectExchange
+from scripts.soaking.proof import Proof, prove
+from scripts.soaking.rehearsal import Rehearsal, Script
+
+MINUTE_MS = 60_000
+TICK_MS = 10 * MINUTE_MS
+
+
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Rehearsal:
+    return Rehearsal.make(tmp_path / "run")
+
+
+def proof_of(rehearsal: Rehearsal, bars: int = 30, **how: Any) -> Proof:
+    rehearsal.run(bars, **how)
+    return prove(rehearsal.folder, rehearsal.source)
+
+
+def during(first_bar: int, bars: float, **faults: Any) -> Script:
+    """Let faults reign from the middle of a bar of the run on, for so many bars."""
+
+    async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        await exchange.clock.pause(first_bar * HOUR_MS)
+        before = exchange.switch.faults
+        exchange.switch.change(faults)
+        await exchange.clock.pause(bars * HOUR_MS)
+        exchange.switch.faults = before
+
+    return script
+
+
+def told(rehearsal: Rehearsal, name: str) -> int:
+    """Return the last count of a kind of odd candles."""
+    counts = [event[name] for event in rehearsal.events("feed")]
+    return int(counts[-1]) if counts else 0
+
+
+def test_an_order_is_filled_at_the_first_quote_after_its_decision(rehearsal: Rehearsal) -> None:
+    proof = proof_of(rehearsal, 60)
+    assert len(proof.fills) > 20
+    slip = 1e-4
+    for fill in proof.fills:
+        moment = rehearsal.market.at(int(fill["open_time"]) + TICK_MS)
+        s, buys = int(fill["symbol"]), fill["quantity"] > 0.0
+        quote = moment.ask[s] * (1.0 + slip) if buys else moment.bid[s] * (1.0 - slip)
+        assert fill["price"] == pytest.approx(quote, rel=1e-12)
+    ordered = np.isfinite(proof.bars.fill_bid)
+    assert np.array_equal(ordered, proof.bars.fillable)
+    assert not ordered.all()
+
+
+def test_without_quotes_it_is_filled_at_the_bars_open(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(tmp_path / "run", "execution.price=open", "costs.half_spread_bps=2")
+    proof = proof_of(rehearsal, 60)
+    assert len(proof.fills) > 20
+    for fill in proof.fills:
+        at = int(np.searchsorted(proof.bars.open_time, fill["open_time"]))
+        opened = proof.bars.open[at, fill["symbol"]]
+        side = np.sign(fill["quantity"])
+        assert fill["price"] == pytest.approx(opened * (1 + side * 2e-4) * (1 + side * 1e-4))
+
+
+@pytest.mark.parametrize("policy", ["hold", "cancel", "flatten"])
+def test_an_order_without_a_quote_in_time_follows_the_policy(tmp_path: Path, policy: str) -> None:
+    rehearsal = Rehearsal.make(
+        tmp_path / "run", f"execution.late_policy={policy}", "exchange.quote_timeout_s=700"
+    )
+    # the first quote after a decision is ten minutes away, or twenty where a tick is lost
+    quiet = [during(bar, 0.1, mute=True) for bar in range(1, 59)]
+
+    async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        await exchange.clock.sleep_until(exchange.clock.now_ms() // HOUR_MS * HOUR_MS + MINUTE_MS)
+        await asyncio.gather(*(each(exchange, stop) for each in quiet[::2]))
+
+    proof = proof_of(rehearsal, 60, script=script)
+    reasons = {FillReason(r).name for r in proof.fills["reason"].tolist()}
+    cancelled = int((proof.refusal == int(Refusal.LATE_CANCELLED)).sum())
+    assert proof.late == 0
+    assert len(proof.fills) > 10
+    assert (cancelled > 0) == (policy != "hold")
+    assert ("LATE_FLATTEN" in reasons) == (policy == "flatten")
+
+
+def test_a_missing_confirm_is_asked_for_at_the_deadline(rehearsal: Rehearsal) -> None:
+    proof = proof_of(rehearsal, 12, faults=Faults(lost_confirm=1.0))
+    assert (proof.late, proof.holes, proof.untrue) == (0, 0, 0)
+    assert rehearsal.events("bar_closed")[5]["missing"] == 0
+    clean = Rehearsal.make(rehearsal.folder.path.parent / "clean")
+    assert proof_of(clean, 12).verdict.stored_sha256 == proof.verdict.stored_sha256
+
+
+def test_what_is_nowhere_to_be_had_is_a_hole_and_no_reason_to_wait(rehearsal: Rehearsal) -> None:
+    script = during(5, 1.0, lost_confirm=1.0, unavailable=1.0)
+    proof = proof_of(rehearsal, 12, script=script)
+    assert (proof.late, proof.untrue) == (0, 0)
+    assert proof.holes == 3
+    assert (proof.bars.valid.sum(axis=1) == 0).sum() == 1
+
+
+def test_a_candle_counts_as_it_was_first_confirmed(rehearsal: Rehearsal) -> None:
+    proof = proof_of(rehearsal, 12, faults=Faults(revision=1.0))
+    assert (proof.late, proof.holes) == (0, 0)
+    there = proof.bars.valid[1:]
+    assert np.array_equal(proof.bars.close[1:][there], proof.bars.open[1:][there])
+    assert told(rehearsal, "revisions") > 0
+
+
+def test_what_comes_twice_or_makes_no_sense_changes_nothing(rehearsal: Rehearsal) -> None:
+    noisy = proof_of(rehearsal, 25, faults=Faults(duplicate=0.7, garbage=0.5))
+    assert told(rehearsal, "duplicates") > 0
+    assert rehearsal.events("bad_frame")
+    clean = Rehearsal.make(rehearsal.folder.path.parent / "clean")
+    assert proof_of(clean, 25).verdict.stored_sha256 == noisy.verdict.stored_sha256
+
+
+def test_bars_of_an_outage_are_stepped_as_too_late(rehearsal: Rehearsal) -> None:
+    async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        await exchange.clock.pause(10 * HOUR_MS)
+        exchange.down = True
+        await exchange.clock.pause(30 * HOUR_MS)
+        exchange.down = False
+
+    proof = proof_of(rehearsal, 20, script=script)
+    assert (proof.late, proof.holes, proof.untrue) == (30, 0, 0)
+    assert (proof.bars.tradable[10:40]).sum() == 0
+    assert [event["bars"] for event in rehearsal.events("gap_filled")] == [30]
+    assert np.isnan(proof.signal[proof.bars.tradable]).sum() < np.isnan(proof.signal).size
+    fills = np.searchsorted(proof.bars.open_time, proof.fills["open_time"])
+    assert not np.isin(fills, np.arange(11, 40)).any()
+    assert rehearsal.events("disconnected")
+
+
+def test_an_outage_of_thousands_of_bars_is_taken_in_parts(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(tmp_path / "run", "retrain.every_bars=500")
+    rehearsal.run(3)
+    proof = proof_of(rehearsal, 3, begin_ms=rehearsal.begin_ms + 2503 * HOUR_MS)
+    assert [event["bars"] for event in rehearsal.events("gap_filled")] == [1000, 1000, 500]
+    assert (len(proof.bars), proof.late, proof.holes) == (2506, 2500, 0)
+    starts = [event["due"] for event in rehearsal.events("training_started")]
+    assert len(starts) == len(set(starts)) == 4
+
+
+def test_a_clock_ahead_of_ours_is_followed(rehearsal: Rehearsal) -> None:
+    proof = proof_of(rehearsal, 12, faults=Faults(clock_skew_ms=3_000))
+    assert (proof.late, proof.holes, proof.untrue) == (0, 0, 0)
