@@ -1,8 +1,13 @@
-"""Short backtests to look at: small models, trained in this process so that they take no time."""
+"""Short backtests to look at: small models, trained in this process so that they take no time.
+
+Hypothesis draws the same examples every time, so that CI cannot flicker; to hunt with fresh ones:
+HYPOTHESIS_PROFILE=hunt scripts/check tests/portfolio
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -12,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from bot.adapters.candle_files import write_candles
 from bot.adapters.journal_reader import JournalReader
@@ -24,6 +30,10 @@ from bot.blocks import F64, I64, BarBlock
 from bot.config import Config, load_config
 from bot.errors import BotError
 from bot.log import open_log
+
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("hunt", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 SMALL = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.batch_size=256",

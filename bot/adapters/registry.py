@@ -89,7 +89,7 @@ def load_model(folder: Path, model_id: str) -> tuple[TrainedModel, dict[str, Any
         raise _damaged(tensors_path, "its SHA-256 is not the one in the manifest")
     try:
         trained = _trained(manifest, load(content))
-        trained.network()  # the weights fit the network, or it says which do not
+        trained.networks()  # the weights fit the network, or it says which do not
     except ModelError as error:
         raise ModelError(f"{manifest_path}: {error}; restore it or retrain") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:

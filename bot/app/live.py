@@ -27,6 +27,7 @@ from bot.app.waiting import end, first_of
 from bot.blocks import BarBlock
 from bot.errors import DataError, ExchangeError
 
+RETRY_S = 1.0
 MOST_WAITING = 100_000
 """Events that may wait for the loop before the stream waits too."""
 
@@ -81,6 +82,8 @@ class LiveRun:
 
     async def _turn(self, assembler: BarAssembler) -> BarAssembler:
         """Do the one thing that is to be done now, or wait for an event."""
+        while not self._events.empty():
+            self._feed(assembler, self._events.get_nowait())
         now = self._clock.now_ms()
         opening = self._opening_of(assembler)
         due = assembler.due(now)
@@ -98,20 +101,17 @@ class LiveRun:
             wake = due.wake_ms if due.wake_ms is not None else now
             if self._parts.opened_row is None:
                 wake = min(wake, max(opening.after_ms, opening.open_time) + self._quote_ms)
-            await self._wait(assembler, wake)
+            await self._wait(min(wake, self._next_beat_ms))
         if now >= self._next_beat_ms:
             self._next_beat_ms = now + self._beat_ms
             self._report.heartbeat(assembler.counters.as_dict(), now)
         return assembler
 
-    async def _wait(self, assembler: BarAssembler, wake_ms: int) -> None:
-        """Feed the events there are; without one, wait for it or for the time."""
-        wake_ms = min(wake_ms, self._next_beat_ms)
+    async def _wait(self, wake_ms: int) -> None:
+        """Return when there is an event, or at this time."""
         if self._events.empty():
             self._arrived.clear()
             await first_of(self._arrived.wait(), self._clock.sleep_until(wake_ms))
-        while not self._events.empty():
-            self._feed(assembler, self._events.get_nowait())
 
     def _feed(self, assembler: BarAssembler, event: Event) -> None:
         assembler.feed(event)
@@ -176,13 +176,18 @@ class LiveRun:
         self._report.activated(done, activation, due, late=is_late)
 
     async def _fetch_missing(self, assembler: BarAssembler, due: Due) -> None:
+        """Ask for candles; while there is no answer the bar waits, until it is too late for it."""
         interval = self._parts.config.market.interval
         for span in due.missing:
             try:
                 found = await self._exchange.klines(span.symbol, interval, span.first, span.last)
-            except (ExchangeError, DataError) as error:
+            except DataError as error:
                 self._report.unreachable(error, 0.0)
                 found = Candles.empty()
+            except ExchangeError as error:
+                self._report.unreachable(error, RETRY_S)
+                await asyncio.sleep(RETRY_S)
+                return
             assembler.accept(span, found, self._clock.now_ms())
 
     async def _first_model(self) -> None:
@@ -192,7 +197,7 @@ class LiveRun:
         if parts.first_bar is None:
             return
         due = parts.training.last_due(parts.first_bar, state.last_open)
-        if due is None or due in parts.known_dues:
+        if due is None or due in parts.known_dues or due == parts.training.due_ms:
             return
         parts.training.start(due)
         if not state.schedule:

@@ -73,7 +73,8 @@ class Verdict:
         lines.append(f"replayed {self.replayed_sha256 or 'ended at the difference'}")
         if self.difference is not None:
             return "\n".join([*lines, f"different: {self.difference}"])
-        counts = f"{self.bars:,} bars, {self.fills:,} fills, {self.models} models"
+        models = "1 model" if self.models == 1 else f"{self.models} models"
+        counts = f"{self.bars:,} bars, {self.fills:,} fills, {models}"
         return "\n".join([*lines, f"identical: {counts}; {self.warm_bars:,} bars of warm-up"])
 
     def as_json(self) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def check_combinations(config: Config) -> None:
         *_market(config),
         *_features(config),
         *_model(config),
+        *_sharing(config),
+        *_curriculum(config),
         *_trading(config),
         *_exchange(config),
     ]
@@ -91,6 +93,58 @@ def _model(config: Config) -> list[str]:
         )
     if config.training.weights and not any(config.training.weights.get(k, 1.0) for k in kinds):
         faults.append("training.weights: all are 0; at least one head must be trained")
+    return faults
+
+
+def _sharing(config: Config) -> list[str]:
+    m, t = config.model, config.training
+    faults = []
+    shares = m.architecture not in ("single", "soft")
+    if t.gradients != "sum" and not shares:
+        faults.append(
+            f"training.gradients = '{t.gradients}' works on what the tasks share; "
+            f"model.architecture = '{m.architecture}' shares nothing; set 'sum'"
+        )
+    if t.gradients_on == "features" and t.gradients == "sum":
+        faults.append("training.gradients_on = 'features' needs a training.gradients but 'sum'")
+    if t.gradients_on == "features" and m.architecture not in ("shared_bottom", "mmoe"):
+        faults.append(
+            "training.gradients_on = 'features' needs model.architecture = 'shared_bottom' or "
+            "'mmoe', whose tasks meet in one representation; set 'parameters'"
+        )
+    if t.weighting == "gradnorm" and not shares:
+        faults.append(
+            "training.weighting = 'gradnorm' looks at the last shared layer; "
+            f"model.architecture = '{m.architecture}' has none"
+        )
+    if t.weighting == "gradnorm" and t.gradients != "sum":
+        faults.append(
+            "training.weighting = 'gradnorm' and training.gradients both balance gradients; keep one"
+        )
+    return faults
+
+
+def _curriculum(config: Config) -> list[str]:
+    t, kinds = config.training, config.targets.kinds
+    if (t.curriculum == "stages") != bool(t.stages):
+        return ["training.stages and training.curriculum = 'stages' need each other"]
+    known = {*kinds, "all"}
+    stages = [text.split(" ") for text in t.stages]
+    if t.curriculum == "direction_return_all":
+        stages = [["direction", "for", "3"], ["return", "for", "3"], ["all"]]
+    faults = [
+        f"training.stages: there is no head '{kind}'; targets.kinds has {kinds}, or write 'all'"
+        for stage in stages
+        for kind in stage[0].split("+")
+        if kind not in known
+    ]
+    if any((len(stage) > 1) == (stage is stages[-1]) for stage in stages):
+        faults.append("training.stages: every stage but the last needs an end, and the last none")
+    least = sum(int(stage[2]) if stage[1:2] == ["for"] else 1 for stage in stages)
+    if least > t.epochs:
+        faults.append(
+            f"training.epochs = {t.epochs}: the stages of the curriculum need at least {least}"
+        )
     return faults
 
 

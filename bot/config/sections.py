@@ -142,8 +142,13 @@ class Targets(Section):
 class Model(Section):
     """The network."""
 
-    architecture: Literal["shared_bottom"] = Field(
-        "shared_bottom", description="How the tasks share: one encoder, a head a task."
+    architecture: Literal[
+        "shared_bottom", "soft", "cross_stitch", "mmoe", "ple", "hierarchical", "single"
+    ] = Field(
+        "shared_bottom",
+        description="How the tasks share: one encoder (shared_bottom), towers drawn together (soft) or "
+        "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
+        "(single).",
     )
     encoder: Literal["mlp"] = Field("mlp", description="What reads the features.")
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
@@ -152,6 +157,25 @@ class Model(Section):
     head_hidden: int = Field(32, ge=1, le=1024, description="Width of a head's hidden layer.")
     dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
     batch_norm: bool = Field(True, description="BatchNorm in the encoder; folded at inference.")
+    match_parameters: bool = Field(
+        False,
+        description="Scale the widths so that there are as many parameters as in shared_bottom.",
+    )
+    members: int = Field(
+        1, ge=1, le=64, description="Networks of an ensemble; forecasts are their mean."
+    )
+    soft_penalty: float = Field(
+        0.001, ge=0.0, le=1000.0, description="Weight λ of the towers' squared distances (soft)."
+    )
+    stitch_rate: float = Field(
+        10.0,
+        gt=0.0,
+        le=1000.0,
+        description="Learning rate of the stitches over training.learning_rate (cross_stitch).",
+    )
+    experts: int = Field(4, ge=1, le=64, description="Shared experts (mmoe, ple).")
+    own_experts: int = Field(1, ge=1, le=64, description="Experts of each task's own (ple).")
+    extraction_layers: int = Field(2, ge=1, le=8, description="Layers of experts (ple).")
 
 
 class Training(Section):
@@ -178,8 +202,11 @@ class Training(Section):
         "rolling", description="Train on the last window_bars bars, or on all."
     )
     window_bars: int = Field(8760, ge=10, le=10_000_000, description="Bars of the rolling window.")
-    weighting: Literal["fixed", "uncertainty"] = Field(
-        "fixed", description="Weights of the tasks' losses: given, or learned (Kendall 2018)."
+    weighting: Literal["fixed", "uncertainty", "dwa", "gradnorm", "famo", "stch"] = Field(
+        "fixed",
+        description="Weights of the tasks' losses: given, or learned (Kendall 2018), by their descent "
+        "(Liu 2019), by gradient norms (Chen 2018), for equal progress (FAMO 2023), towards the worst "
+        "(smooth Tchebycheff 2024).",
     )
     uncertainty_variant: Literal["paper", "document"] = Field(
         "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
@@ -187,6 +214,43 @@ class Training(Section):
     weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
         default_factory=dict,
         description="Weights for 'fixed', by kind of task; 1 where not named. Example: {volume = 0.5}",
+    )
+    dwa_temperature: float = Field(
+        2.0, gt=0.0, le=1000.0, description="Temperature T of dwa; large is equal weights."
+    )
+    gradnorm_alpha: float = Field(
+        0.12, ge=0.0, le=10.0, description="How strongly gradnorm pulls towards equal progress."
+    )
+    gradnorm_variant: Literal["paper", "document"] = Field(
+        "paper",
+        description="Chen's algorithm, or w·(norm / mean)^alpha, brought back to a sum of K.",
+    )
+    weighting_rate: float = Field(
+        0.025, gt=0.0, le=1.0, description="Adam's step size for the weights (gradnorm, famo)."
+    )
+    stch_mu: float = Field(
+        0.5, gt=0.0, le=100.0, description="Smoothing of stch; small is the worst task alone."
+    )
+    gradients: Literal[
+        "sum", "pcgrad", "cagrad", "nash_mtl", "aligned_mtl", "mgda", "imtl_g", "upgrad",
+        "dualproj", "graddrop", "config", "gradvac", "fairgrad", "excess_mtl",
+    ] = Field("sum", description="How the tasks' gradients become one.")  # fmt: skip
+    gradients_on: Literal["parameters", "features"] = Field(
+        "parameters",
+        description="Whether they do so on the shared parameters or, cheaper, on the shared features.",
+    )
+    curriculum: Literal["none", "direction_return_all", "stages"] = Field(
+        "none", description="All tasks from the start, a ready order of them, or training.stages."
+    )
+    stages: tuple[
+        Annotated[
+            str, Field(pattern=r"^[a-z_]+(\+[a-z_]+)*( for [1-9]\d*| until plateau [1-9]\d*)?$")
+        ],
+        ...,
+    ] = Field(
+        (),
+        description="Stages of the curriculum: kinds of task, and what ends it but for the last. "
+        "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
     workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")

@@ -15,7 +15,7 @@ import numpy as np
 
 from bot.blocks import F64, I64, Bool, Task
 from bot.errors import DataError
-from bot.model.tasks import is_classified
+from bot.model.tasks import labels_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Dataset:
 
     Attributes:
         x: float64[N, F], finite.
-        y: float64[N, K] in the targets' own units, NaN where unlabelled; a direction is 0 or 1.
+        y: float64[N, K] in the targets' own units, NaN where unlabelled; a direction is 0 or 1, a
+            decision -1, 0 or 1.
         bar: int64[N], index of the row's bar on the grid.
         symbol: int64[N], index of the row's symbol.
         tasks: what the K columns of y are.
@@ -32,8 +33,8 @@ class Dataset:
             the bar plus the longest horizon. Give it where horizons leave out bars out of session.
 
     Raises:
-        DataError: shapes disagree, a feature is not finite, a label is infinite, or a direction is
-            neither 0 nor 1.
+        DataError: shapes disagree, a feature is not finite, a label is infinite, or one that its
+            task does not know.
     """
 
     x: F64
@@ -64,14 +65,14 @@ class Dataset:
             )
         for k, task in enumerate(self.tasks):
             label = self.y[:, k]
-            wrong = np.isinf(label)
-            if is_classified(task):
-                wrong = ~np.isnan(label) & (label != 0.0) & (label != 1.0)
+            allowed = labels_of(task)
+            wrong = ~np.isnan(label) & ~np.isin(label, allowed) if allowed else np.isinf(label)
             if wrong.any():
                 row = int(np.flatnonzero(wrong)[0])
+                expected = ", ".join(f"{value:g}" for value in allowed) or "a number"
                 raise DataError(
                     f"rows of a model: label {task.name} of row {row} (bar {self.bar[row]}) is "
-                    f"{label[row]}; expected {'0, 1' if is_classified(task) else 'a number'} or NaN"
+                    f"{label[row]}; expected {expected} or NaN"
                 )
 
     def __len__(self) -> int:

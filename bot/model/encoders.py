@@ -1,18 +1,22 @@
 """What reads the features: encoders by name, and the blocks that they are made of.
 
-Owns `Mlp` and the registry. Rules: an encoder maps float32[B, F] to float32[B, width] and says its
-width; it can fold itself for inference into plain (weight, bias) layers, each followed by ReLU.
+Owns the `Encoder` base, `Mlp` and the registry. Rules: an encoder maps float32[B, F] to
+float32[B, width], stage by stage, and says its width; where it can, it folds itself for inference
+into plain (weight, bias) layers, each followed by ReLU.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from bot.config.sections import Model
+from bot.model.steady_linear import SteadyLinear
 
 Layer = tuple[Tensor, Tensor]
 """A folded layer: weight float64[in, out], bias float64[out]."""
@@ -43,7 +47,29 @@ class Dropout(nn.Module):
         return x * (keep * self.scale)
 
 
-class Mlp(nn.Module):
+class Encoder(nn.Module, ABC):
+    """A stack of stages that ends in float32[B, width]."""
+
+    width: int
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float32[B, F] to float32[B, width]."""
+
+    @abstractmethod
+    def stages(self) -> list[nn.Module]:
+        """Return the parts that `forward` runs one after the other, for those that look between."""
+
+    @abstractmethod
+    def last_weight(self) -> Tensor:
+        """Return the weight of the last layer."""
+
+    def fold(self) -> list[Layer] | None:
+        """Return plain layers in float64, or None where it is more than plain layers."""
+        return None
+
+
+class Mlp(Encoder):
     """Blocks of Linear, BatchNorm, ReLU, Dropout."""
 
     def __init__(self, settings: Model, n_features: int) -> None:
@@ -51,8 +77,10 @@ class Mlp(nn.Module):
         widths = [n_features, *settings.hidden]
         self.width = widths[-1]
         self.blocks = nn.Sequential()
+        self._starts: list[int] = []
         for read, write in pairwise(widths):
-            self.blocks.append(nn.Linear(read, write))
+            self._starts.append(len(self.blocks))
+            self.blocks.append(SteadyLinear(read, write))
             if settings.batch_norm:
                 self.blocks.append(nn.BatchNorm1d(write))
             self.blocks.append(nn.ReLU())
@@ -62,6 +90,14 @@ class Mlp(nn.Module):
         """Map float32[B, F] to float32[B, width]."""
         encoded: Tensor = self.blocks(x)
         return encoded
+
+    def stages(self) -> list[nn.Module]:
+        """Return a stage for each width."""
+        return [self.blocks[a:b] for a, b in pairwise([*self._starts, len(self.blocks)])]
+
+    def last_weight(self) -> Tensor:
+        """Return the weight of the last linear layer."""
+        return cast(nn.Linear, self.blocks[self._starts[-1]]).weight
 
     def fold(self) -> list[Layer]:
         """Return the linear layers with the BatchNorm that follows each worked in, in float64.
@@ -84,5 +120,15 @@ class Mlp(nn.Module):
         return layers
 
 
-ENCODERS: dict[str, Callable[[Model, int], Mlp]] = {"mlp": Mlp}
+ENCODERS: dict[str, Callable[[Model, int], Encoder]] = {"mlp": Mlp}
 """Builders by the name in model.encoder: (settings, number of features) to an encoder."""
+
+
+def build_encoder(settings: Model, n_features: int) -> Encoder:
+    """Build what model.encoder names."""
+    return ENCODERS[settings.encoder](settings, n_features)
+
+
+def newest(x: Tensor) -> Tensor:
+    """Return the newest bar's features, float32[B, F], also of a sequence float32[B, L, F]."""
+    return x[:, -1] if x.dim() == 3 else x

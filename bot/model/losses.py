@@ -15,27 +15,40 @@ from torch import Tensor
 from torch.nn import functional
 
 from bot.blocks import Task
-from bot.model.tasks import is_classified
+from bot.model.tasks import CHOICES, is_classified, is_decided, owners
 
-Loss = Literal["mse", "huber", "bce"]
+ReturnLoss = Literal["mse", "huber"]
+Loss = Literal["mse", "huber", "bce", "cross_entropy"]
 
-NAIVE: dict[Loss, float] = {"mse": 1.0, "huber": 0.424660, "bce": math.log(2.0)}
-"""Loss of a head that knows nothing: 0 for a standard normal target, 1/2 for an even direction.
+NAIVE: dict[Loss, float] = {
+    "mse": 1.0,
+    "huber": 0.424660,
+    "bce": math.log(2.0),
+    "cross_entropy": math.log(CHOICES),
+}
+"""Loss of a head that knows nothing: 0 for a standard normal target, even odds for a class.
 
 Losses divided by it can be averaged over tasks. Huber's is erf(1/√2) + φ(1) − 1/2, with φ the
 standard normal density.
 """
 
 
-def loss_of(task: Task, return_loss: Literal["mse", "huber"]) -> Loss:
-    """Name the loss of a task: BCE from logits, the chosen one for returns, MSE for the rest.
+def loss_of(task: Task, return_loss: ReturnLoss) -> Loss:
+    """Name the loss of a task: from logits for classes, the chosen one for returns, else MSE.
 
     >>> loss_of(Task("volatility", 5), "huber")
     'mse'
     """
+    if is_decided(task):
+        return "cross_entropy"
     if is_classified(task):
         return "bce"
     return return_loss if task.kind == "return" else "mse"
+
+
+def naive_losses(tasks: Sequence[Task], return_loss: ReturnLoss) -> Tensor:
+    """Return float32[K], the loss of each task without any knowledge."""
+    return torch.tensor([NAIVE[loss_of(task, return_loss)] for task in tasks])
 
 
 class TaskLosses:
@@ -45,26 +58,31 @@ class TaskLosses:
     e²/2 for |e| < 1, else |e| − 1/2.
     """
 
-    def __init__(self, tasks: Sequence[Task], return_loss: Literal["mse", "huber"]) -> None:
+    def __init__(self, tasks: Sequence[Task], return_loss: ReturnLoss) -> None:
         names = [loss_of(task, return_loss) for task in tasks]
-        self._columns = {
-            name: torch.tensor([k for k, other in enumerate(names) if other == name])
+        groups = {
+            name: [k for k, other in enumerate(names) if other == name]
             for name in dict.fromkeys(names)
         }
-        self.naive = torch.tensor([NAIVE[name] for name in names])
-        order = torch.cat(list(self._columns.values()))
-        self._back = torch.argsort(order)
+        owner = owners(tasks)
+        self._targets = {name: torch.tensor(places) for name, places in groups.items()}
+        self._columns = {
+            name: torch.tensor([c for k in places for c, o in enumerate(owner) if o == k])
+            for name, places in groups.items()
+        }
+        self.naive = naive_losses(tasks, return_loss)
+        self._back = torch.argsort(torch.cat(list(self._targets.values())))
 
     def __call__(self, output: Tensor, target: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:
         """Return (losses [K], labelled rows [K]).
 
         Args:
-            output: float32[B, K], the heads: standardised values and logits.
+            output: float32[B, C], the columns of the heads: standardised values and logits.
             target: float32[B, K], finite everywhere (0 where there is no label).
             labelled: float32[B, K], 1 where there is a label, else 0.
         """
         parts = [
-            _elementwise(name, output[:, columns], target[:, columns])
+            _elementwise(name, output[:, columns], target[:, self._targets[name]])
             for name, columns in self._columns.items()
         ]
         per_row = torch.cat(parts, dim=1)[:, self._back]
@@ -73,6 +91,10 @@ class TaskLosses:
 
 
 def _elementwise(name: Loss, output: Tensor, target: Tensor) -> Tensor:
+    """Return float32[B, n], the loss of each row for n tasks; output holds all their columns."""
+    if name == "cross_entropy":
+        logits = output.reshape(len(output), -1, CHOICES).transpose(1, 2)
+        return functional.cross_entropy(logits, (target + 1.0).long(), reduction="none")
     if name == "bce":
         return functional.binary_cross_entropy_with_logits(output, target, reduction="none")
     if name == "huber":

@@ -1,9 +1,11 @@
 """Forecasts of a trained model for blocks of any shape, the same bits however they are cut.
 
-Owns `Predictor`. Rules: the network only ever sees tiles of TILE rows, padded with zeros, in one
+Owns `Predictor`. Rules: a network only ever sees tiles of TILE rows, padded with zeros, in one
 buffer; a row's forecast then does not depend on its neighbours, its place, the block, or on one or
-two threads. A tile is filled and read by compiled scalar loops. A predictor is not to be shared by
-threads.
+two threads. A tile is filled and read by compiled scalar loops; the members of an ensemble are
+averaged in the targets' units, one after the other. Where this machine's BLAS does make the place
+count, which is tried out first, a tile holds a single row: slow, and still the same bits. A
+predictor is not to be shared by threads.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ import numpy as np
 import torch
 from numba import njit
 
-from bot.blocks import F32, F64, I8, I64, Bool
+from bot.blocks import F32, F64, I8, I64, Bool, Task
 from bot.errors import ModelError
 from bot.model.scaler import CLIP
-from bot.model.tasks import POSITIVE, is_classified
+from bot.model.tasks import CHOICES, POSITIVE, is_classified, is_decided, owners
 from bot.model.trained import TrainedModel
 
 TILE = 256
@@ -26,27 +28,27 @@ TILE = 256
 VOLATILITY_FLOOR = 0.01
 """A forecast of volatility is at least this share of the training rows' mean volatility."""
 
-_REGRESSION, _PROBABILITY = 0, 1
+_REGRESSION, _PROBABILITY, _POSITION = 0, 1, 2
 
 
 class Predictor:
-    """The forward pass of one model, with its buffers."""
+    """The forward pass of one model, an ensemble perhaps, with its buffers."""
 
     def __init__(self, trained: TrainedModel) -> None:
-        """Fold the network once.
+        """Fold each network once.
 
         Raises:
             ModelError: the weights do not fit the spec.
         """
         scaler, tasks = trained.scaler, trained.spec.tasks
         self.n_features = trained.spec.n_features
-        self._forward = trained.network().fold(TILE)
+        self._forwards = [network.fold(TILE) for network in trained.networks()]
         self._input = torch.zeros(TILE, self.n_features)
+        self.rows_a_tile = TILE if self._is_steady() else 1
         self._tile: F32 = self._input.numpy()
         self._scaler = scaler
-        self._kind: I8 = np.array(
-            [_PROBABILITY if is_classified(task) else _REGRESSION for task in tasks], dtype=np.int8
-        )
+        self._kind: I8 = np.array([_kind_of(task) for task in tasks], dtype=np.int8)
+        self._column: I64 = np.searchsorted(owners(tasks), np.arange(len(tasks)))
         self._floor: F64 = np.array(
             [
                 max(VOLATILITY_FLOOR * mean, np.finfo(np.float32).tiny)
@@ -59,8 +61,8 @@ class Predictor:
     def predict(self, x: F64, ready: Bool) -> F64:
         """Return forecasts float64[n, S, K] in the targets' units, NaN where not ready.
 
-        A direction is the probability of a rise, a volatility is at least VOLATILITY_FLOOR of the
-        training mean.
+        A direction is the probability of a rise, a decision a position in [-1, 1], a volatility is
+        at least VOLATILITY_FLOOR of the training mean. An ensemble gives its members' mean.
 
         Args:
             x: features float64[n, S, F], as they come; standardised here.
@@ -69,6 +71,20 @@ class Predictor:
         Raises:
             ModelError: x has another number of features than the model was trained on.
         """
+        return self._mean(self.predict_members(x, ready))
+
+    def predict_with_spread(self, x: F64, ready: Bool) -> tuple[F64, F64]:
+        """Return what `predict` gives, and the standard deviation of the members about it.
+
+        The spread is float64[n, S, K] like the forecast, in the same units (ddof = 0), 0 for a
+        single model: how far the members disagree (Lakshminarayanan et al. 2017).
+        """
+        members = self.predict_members(x, ready)
+        mean = self._mean(members)
+        return mean, np.sqrt(self._mean([(member - mean) ** 2 for member in members]))
+
+    def predict_members(self, x: F64, ready: Bool) -> list[F64]:
+        """Return the forecasts of every member, as `predict` does of their mean."""
         n, symbols, found = x.shape
         if found != self.n_features:
             raise ModelError(
@@ -76,16 +92,47 @@ class Predictor:
                 "use the features it was trained on, or retrain"
             )
         flat = x.reshape(n * symbols, found)
-        out = np.full((n * symbols, len(self._kind)), np.nan)
+        out = [np.full((n * symbols, len(self._kind)), np.nan) for _ in self._forwards]
         rows = np.flatnonzero(ready)
         s = self._scaler
         with torch.inference_mode():
-            for start in range(0, len(rows), TILE):
-                here = rows[start : start + TILE]
+            for start in range(0, len(rows), self.rows_a_tile):
+                here = rows[start : start + self.rows_a_tile]
                 _fill(flat, here, s.feature_mean, s.feature_std, self._tile)
-                raw = self._forward(self._input).numpy()
-                _read(raw, here, s.target_mean, s.target_std, self._kind, self._floor, out)
-        return out.reshape(n, symbols, len(self._kind))
+                for forward, member in zip(self._forwards, out, strict=True):
+                    raw = forward(self._input).numpy()
+                    _read(
+                        raw, here, s.target_mean, s.target_std, self._kind, self._column,
+                        self._floor, member,
+                    )  # fmt: skip
+        return [member.reshape(n, symbols, len(self._kind)) for member in out]
+
+    def _is_steady(self) -> bool:
+        """Try one row in every place of a tile: do all give the same bits on this machine?"""
+        row = np.random.default_rng(0).normal(size=self._input.shape[1:])
+        with torch.inference_mode():
+            self._input[:] = torch.from_numpy(row)
+            outputs = [forward(self._input) for forward in self._forwards]
+            self._input.zero_()
+            return all(bool((output == output[:1]).all()) for output in outputs)
+
+    @staticmethod
+    def _mean(members: list[F64]) -> F64:
+        """Add member after member, so that the sum of an element does not depend on the shape."""
+        if len(members) == 1:
+            return members[0]
+        total = members[0].copy()
+        for member in members[1:]:
+            total += member
+        total /= len(members)
+        return total
+
+
+def _kind_of(task: Task) -> int:
+    """Return how the columns of a task become its forecast."""
+    if is_decided(task):
+        return _POSITION
+    return _PROBABILITY if is_classified(task) else _REGRESSION
 
 
 @njit(cache=True)
@@ -104,18 +151,31 @@ def _fill(x: F64, rows: I64, mean: F64, std: F64, tile: F32) -> None:
 
 
 @njit(cache=True)
-def _read(raw: F32, rows: I64, mean: F64, std: F64, kind: I8, floor: F64, out: F64) -> None:
+def _read(
+    raw: F32, rows: I64, mean: F64, std: F64, kind: I8, column: I64, floor: F64, out: F64
+) -> None:
     """Bring the tile's first rows into the targets' units, at their places in `out`."""
     for i in range(len(rows)):
         row = rows[i]
         for k in range(len(mean)):
-            value = float(raw[i, k])
+            value = float(raw[i, column[k]])
             if kind[k] == _PROBABILITY:
                 # the exponent is never positive, so that neither branch overflows
                 e = math.exp(-abs(value))
                 value = 1.0 / (1.0 + e) if value >= 0.0 else e / (1.0 + e)
+            elif kind[k] == _POSITION:
+                value = _position(raw[i, column[k] : column[k] + CHOICES])
             else:
                 value = value * std[k] + mean[k]
                 if value < floor[k]:  # noqa: PLR1730 - NaN must stay NaN, which max does not promise
                     value = floor[k]
             out[row, k] = value
+
+
+@njit(cache=True)
+def _position(logits: F32) -> float:
+    """Return p(+1) − p(−1) of the softmax of three logits, in the order −1, 0, +1."""
+    down, flat, up = float(logits[0]), float(logits[1]), float(logits[2])
+    top = max(down, flat, up)
+    down, flat, up = math.exp(down - top), math.exp(flat - top), math.exp(up - top)
+    return (up - down) / (down + flat + up)

@@ -14,7 +14,7 @@ import numpy as np
 from bot.blocks import F32, F64
 from bot.errors import DataError
 from bot.model.dataset import Dataset
-from bot.model.tasks import is_classified
+from bot.model.tasks import labels_of
 
 CLIP = 10.0
 """Standardised features are cut to ±CLIP: an outlier must not carry a forecast away."""
@@ -48,7 +48,7 @@ class Scaler:
                     f"training: no training row has a label for {task.name}; train on a longer "
                     "window or leave the task out"
                 )
-            if not is_classified(task):
+            if not labels_of(task):
                 target_mean[k] = known.mean()
                 target_std[k] = known.std()
         mean = dataset.x.mean(axis=0)

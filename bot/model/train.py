@@ -1,48 +1,27 @@
-"""The training loop.
+"""From a dataset to a trained model.
 
-Owns `train`. Rules: rows are split by time, the scaler sees training rows only, the best epoch by
-the unweighted validation loss is kept, one thread, and the same dataset, settings and seed give the
-same bits. Reads no clock and no file, and leaves torch's global generator as it found it.
+Owns `train`. Rules: rows are split by time, the scaler sees training rows only, one thread, and the
+same dataset, settings and seed give the same bits. The members of an ensemble differ by their seed
+alone. Reads no clock and no file, and leaves torch's global generator as it found it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from bot.config.sections import Model, Training
-from bot.errors import DataError, ModelError
-from bot.model.architectures import Architecture
+from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
-from bot.model.losses import TaskLosses
+from bot.model.descent import Rows, descend
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
-from bot.model.trained import Epoch, ModelSpec, TrainedModel, put_weights, weights_of
-from bot.model.weighting import Weighting, build_weighting
+from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
 
 __all__ = ["TrainedModel", "train"]
-
-Rows = tuple[Tensor, Tensor, Tensor]
-"""x float32[N, F], y float32[N, K] with 0 where unlabelled, labelled float32[N, K]."""
-
-_READ_ROWS = 8192  # rows of a forward pass over the validation part
-
-
-@dataclass(frozen=True, slots=True)
-class _Course:
-    """What stays the same over all epochs of a training."""
-
-    network: Architecture
-    losses_of: TaskLosses
-    weighting: Weighting
-    optimizer: torch.optim.Optimizer
-    training: Training
 
 
 def train(
@@ -56,7 +35,7 @@ def train(
 
     Args:
         dataset: rows whose labels were known when the training was due.
-        progress: called with each epoch when it is done.
+        progress: called with each epoch when it is done, member by member.
 
     Raises:
         DataError: too few labelled rows, or a task without labels.
@@ -73,127 +52,36 @@ def train(
         raise DataError("training: a single row is left to train on; train on a longer window")
     scaler = Scaler.fit(fitted)
     spec = ModelSpec(model, dataset.n_features, dataset.tasks)
+    rows = _rows(scaler, fitted), _rows(scaler, held)
+    weights, history, best = [], [], []
     with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = spec.build()
-        history = _descend(
-            network,
-            _rows(scaler, fitted),
-            _rows(scaler, held),
-            spec=spec,
-            training=training,
-            progress=progress,
-        )
+        for member in range(model.members):
+            torch.manual_seed(member_seed(seed, member))
+            network = spec.build()
+            epochs, kept = descend(network, *rows, spec=spec, training=training, progress=progress)
+            weights.append(weights_of(network))
+            history += epochs
+            best.append(kept)
     return TrainedModel(
         spec=spec,
-        weights=weights_of(network),
+        weights=join_members(weights),
         scaler=scaler,
         baselines=_baselines(fitted),
-        metrics=_metrics(fitted, held, history),
+        metrics=_metrics(fitted, held, len(history), best),
         history=tuple(history),
         seed=seed,
     )
 
 
-def _descend(
-    network: Architecture,
-    fitted: Rows,
-    held: Rows,
-    *,
-    spec: ModelSpec,
-    training: Training,
-    progress: Callable[[Epoch], None] | None,
-) -> list[Epoch]:
-    """Run the epochs and leave the network with the weights of the best one."""
-    losses_of = TaskLosses(spec.tasks, training.return_loss)
-    weighting = build_weighting(spec.tasks, training)
-    optimizer = torch.optim.AdamW(
-        [
-            *network.parameter_groups(training.learning_rate, training.weight_decay),
-            *weighting.parameter_groups(training.learning_rate),
-        ],
-        fused=True,
-    )
-    course = _Course(network, losses_of, weighting, optimizer, training)
-    history: list[Epoch] = []
-    best, best_weights, waited = math.inf, weights_of(network), 0
-    for number in range(1, training.epochs + 1):
-        losses = _epoch(course, fitted)
-        weighting.on_epoch_end(losses)
-        epoch = _validate(course, held, number, losses)
-        history.append(epoch)
-        if progress is not None:
-            progress(epoch)
-        waited += 1
-        if epoch.score < best:
-            best, best_weights, waited = epoch.score, weights_of(network), 0
-        if waited >= training.patience:
-            break
-    put_weights(network, best_weights)
-    return history
+def member_seed(seed: int, member: int) -> int:
+    """Return the seed of a member; the first one's is that of a single model.
 
-
-def _epoch(course: _Course, rows: Rows) -> Tensor:
-    """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
-    network, weighting, optimizer = course.network, course.weighting, course.optimizer
-    network.train()
-    parameters = list(network.parameters())
-    total, labelled = torch.zeros(rows[1].shape[1]), torch.zeros(rows[1].shape[1])
-    for x, y, known in _batches(rows, course.training.batch_size):
-        losses, count = course.losses_of(network(x), y, known)
-        objective = weighting.combine(losses, count > 0)
-        optimizer.zero_grad(set_to_none=True)
-        objective.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, course.training.clip_norm)
-        optimizer.step()
-        total += losses.detach() * count
-        labelled += count
-    return total / labelled.clamp(min=1.0)
-
-
-def _batches(rows: Rows, batch_size: int) -> Iterator[Rows]:
-    """Cut the rows, shuffled, into nearly equal batches of at most `batch_size` (or 3) rows.
-
-    Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
+    >>> member_seed(7, 0), member_seed(7, 1) != member_seed(8, 1)
+    (7, True)
     """
-    n = len(rows[0])
-    order = torch.randperm(n)
-    for chosen in order.tensor_split(min(math.ceil(n / batch_size), n // 2)):
-        yield rows[0][chosen], rows[1][chosen], rows[2][chosen]
-
-
-def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor) -> Epoch:
-    """Measure the network on the validation rows.
-
-    Raises:
-        ModelError: a loss is not a number.
-        DataError: no task that is trained has a label there.
-    """
-    network, weighting = course.network.eval(), course.weighting
-    with torch.inference_mode():
-        output = torch.cat([network(x) for x in torch.split(held[0], _READ_ROWS)])
-        losses, count = course.losses_of(output, held[1], held[2])
-    if not (torch.isfinite(losses).all() and torch.isfinite(training_losses).all()):
-        raise ModelError(
-            f"training: the loss is no number any more in epoch {number}; lower "
-            "training.learning_rate or look for extreme labels"
-        )
-    judged = weighting.active() & (count > 0)
-    if not judged.any():
-        raise DataError(
-            "training: no validation row has a label of a trained task; "
-            "raise training.validation_fraction"
-        )
-    return Epoch(
-        number=number,
-        train=tuple(training_losses.tolist()),
-        validation=tuple(
-            value if rows else None
-            for value, rows in zip(losses.tolist(), count.tolist(), strict=True)
-        ),
-        weights=tuple(weighting.weights().tolist()),
-        score=float((losses / course.losses_of.naive)[judged].mean()),
-    )
+    if member == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
 
 
 def _rows(scaler: Scaler, dataset: Dataset) -> Rows:
@@ -218,16 +106,30 @@ def _baselines(fitted: Dataset) -> dict[str, dict[str, float]]:
     return baselines
 
 
-def _metrics(fitted: Dataset, held: Dataset, history: list[Epoch]) -> dict[str, Any]:
-    """Sum up a training: rows, epochs, and the losses of the best epoch by task name."""
-    best = min(history, key=lambda epoch: epoch.score)
+def _metrics(fitted: Dataset, held: Dataset, epochs: int, best: Sequence[Epoch]) -> dict[str, Any]:
+    """Sum up a training: rows, epochs, and the losses of the best epoch by task name.
+
+    An ensemble's epochs are added up, its losses are its members' means, and the best epoch is the
+    first member's.
+    """
     names = [task.name for task in fitted.tasks]
     return {
         "rows_train": len(fitted),
         "rows_validation": len(held),
-        "epochs": len(history),
-        "best_epoch": best.number,
-        "score": best.score,
-        "loss_train": dict(zip(names, best.train, strict=True)),
-        "loss_validation": dict(zip(names, best.validation, strict=True)),
+        "epochs": epochs,
+        "best_epoch": best[0].number,
+        "score": sum(epoch.score for epoch in best) / len(best),
+        "loss_train": _by_name(names, [epoch.train for epoch in best]),
+        "loss_validation": _by_name(names, [epoch.validation for epoch in best]),
     }
+
+
+def _by_name(
+    names: Sequence[str], losses: Sequence[Sequence[float | None]]
+) -> dict[str, float | None]:
+    """Return the members' mean loss of each task, None where it was not measured."""
+    found: dict[str, float | None] = {}
+    for name, values in zip(names, zip(*losses, strict=True), strict=True):
+        known = [value for value in values if value is not None]
+        found[name] = sum(known) / len(known) if known else None
+    return found

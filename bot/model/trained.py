@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -20,12 +20,20 @@ from bot.blocks import F32, Task
 from bot.config.sections import Model
 from bot.errors import ModelError
 from bot.model.architectures import ARCHITECTURES, Architecture
+from bot.model.matching import matched
 from bot.model.scaler import Scaler
+
+_ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch_norm")
+"""Settings that are written even where they are the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What rebuilds an untrained network: the settings, the number of features, the tasks."""
+    """What rebuilds an untrained network: the settings, the number of features, the tasks.
+
+    A setting beyond _ALWAYS is written only where it differs from its default, so that a model
+    keeps its id when the bot learns a new one; the default of such a setting must never change.
+    """
 
     settings: Model
     n_features: int
@@ -33,13 +41,17 @@ class ModelSpec:
 
     def build(self) -> Architecture:
         """Build the network; its first weights come from torch's global generator."""
-        builder = ARCHITECTURES[self.settings.architecture]
-        return builder(self.settings, self.n_features, len(self.tasks))
+        settings = self.settings
+        if settings.match_parameters:
+            settings = matched(settings, self.n_features, self.tasks)
+        return ARCHITECTURES[settings.architecture](settings, self.n_features, self.tasks)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         tasks = [{"kind": t.kind, "horizon": t.horizon, "symbol": t.symbol} for t in self.tasks]
-        settings = self.settings.model_dump(mode="json")
+        given = self.settings.model_dump(mode="json")
+        usual = Model().model_dump(mode="json")
+        settings = {k: v for k, v in given.items() if k in _ALWAYS or v != usual[k]}
         return {"settings": settings, "n_features": self.n_features, "tasks": tasks}
 
     @classmethod
@@ -82,12 +94,13 @@ class TrainedModel:
 
     Attributes:
         spec: what rebuilds the network.
-        weights: float32 arrays by parameter name, running statistics of BatchNorm among them.
+        weights: float32 arrays by parameter name, running statistics of BatchNorm among them; the
+            names of an ensemble start with the member, "member0." and so on.
         scaler: fitted on the training rows.
         baselines: by task name, {'mean', 'rms'} of the training rows' labels (the mean of a
             direction is its base rate).
         metrics: rows, epochs run, best epoch, losses at the best epoch.
-        history: every epoch.
+        history: every epoch; an ensemble's members follow one another.
         seed: what the training was seeded with.
     """
 
@@ -114,24 +127,47 @@ class TrainedModel:
             sha.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
         return sha.hexdigest()[:16]
 
-    def network(self) -> Architecture:
-        """Rebuild the network with the trained weights, in eval mode.
+    def networks(self) -> list[Architecture]:
+        """Rebuild the network of every member with its trained weights, in eval mode.
 
         Raises:
             ModelError: the weights do not fit the spec.
         """
         with torch.random.fork_rng(devices=[]):  # the first weights are thrown away
-            network = self.spec.build()
-        state = network.state_dict()
-        expected = {k: tuple(v.shape) for k, v in state.items() if v.is_floating_point()}
-        found = {k: tuple(v.shape) for k, v in self.weights.items()}
+            networks = [self.spec.build() for _ in range(self.spec.settings.members)]
+        states = [weights_of(network) for network in networks]
+        expected = {k: v.shape for k, v in join_members(states).items()}
+        found = {k: v.shape for k, v in self.weights.items()}
         if expected != found:
             odd = sorted(k for k in expected.keys() | found if expected.get(k) != found.get(k))
             raise ModelError(
                 f"the weights do not fit the network: {', '.join(odd)} differ in name or shape"
             )
-        put_weights(network, self.weights)
-        return network.eval()
+        for member, network in enumerate(networks):
+            prefix = _prefix(member, len(networks))
+            put_weights(network, {k: self.weights[prefix + k] for k in states[member]})
+        return [network.eval() for network in networks]
+
+    def network(self) -> Architecture:
+        """Rebuild the network, the first one of an ensemble.
+
+        Raises:
+            ModelError: the weights do not fit the spec.
+        """
+        return self.networks()[0]
+
+
+def join_members(weights: Sequence[Mapping[str, F32]]) -> dict[str, F32]:
+    """Return the members' weights in one mapping; a single member's names stay as they are."""
+    return {
+        _prefix(member, len(weights)) + name: array
+        for member, own in enumerate(weights)
+        for name, array in own.items()
+    }
+
+
+def _prefix(member: int, members: int) -> str:
+    return "" if members == 1 else f"member{member}."
 
 
 def weights_of(network: Architecture) -> dict[str, F32]:

@@ -70,7 +70,10 @@ def main() -> None:
         with console.status(f"{name} …"):
             for case, options in cases:
                 data = {"data": asked.data} if name == "retrain" else {}
-                rows += run_case(case, {"quick": asked.quick, **options, **data})
+                try:
+                    rows += run_case(case, {"quick": asked.quick, **options, **data})
+                except RuntimeError as error:
+                    parser.exit(1, f"{error}; see above\n")
         console.print(_table(f"{name}: {title}", rows))
         groups[name] = [asdict(row) | {"met": row.met} for row in rows]
     if asked.json is not None:

@@ -1,7 +1,7 @@
 """The retrain group: a real backtest from the command line, trainings and all.
 
-Rules: the commands that a person would type, each in a process of its own; the engine's part is the
-same backtest again with the recorded models.
+Rules: the command that a person would type, in a process of its own. The engine's part is the same
+bars again with the recorded models, and has to end with the recorded hash.
 """
 
 from __future__ import annotations
@@ -14,7 +14,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scripts.benchmarks.measuring import Row
+from bot.adapters.journal_reader import JournalReader
+from bot.adapters.registry import load_model
+from bot.app.forecasters import ModelForecaster
+from bot.app.preparing import read_market
+from bot.app.recording import NoRecorder
+from bot.app.run_folder import RunFolder, config_of
+from bot.app.runner import Runner
+from bot.app.schedule_of import read_recorded
+from bot.engine import Engine, Forecaster
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import target_tasks
+from bot.model.threads import single_thread
+from bot.portfolio.ledger import LedgerHash
+from bot.portfolio.rules import rules_from
+from bot.timegrid import INTERVAL_MS, cut
+from scripts.benchmarks.measuring import Row, median_seconds, run_case
 
 REAL = (
     "--symbols", "BTCUSDT,ETHUSDT,SOLUSDT,BNBUSDT", "--from", "2023-01-01", "--to", "2025-12-31",
@@ -37,23 +52,66 @@ def three_years(quick: bool, data: str) -> list[Row]:
     if quick:
         market = (*market, "--to", "2023-03-31" if data else "2024-03-31")
     with TemporaryDirectory() as folder:
-        first = Path(folder) / "first"
+        first, again = Path(folder) / "first", Path(folder) / "again"
         whole, facts = _backtest(*market, "--run-dir", str(first))
-        _, again = _backtest(
-            *market, "--run-dir", str(Path(folder) / "again"), "--schedule", str(first)
-        )
-    same = "same" if facts["ledger_sha256"] == again["ledger_sha256"] else "ANOTHER"
+        _, replayed = _backtest(*market, "--run-dir", str(again), "--schedule", str(first))
+        engine = run_case("retrain:engine_alone", {"run_dir": str(first)})
     trainings = len(facts["models"])
     case = f"backtest with {trainings} trainings, {'real' if data else 'synthetic'} candles"
-    note = "from the command to its printed report, two trainings side by side"
+    same = "same" if facts["ledger_sha256"] == replayed["ledger_sha256"] else "ANOTHER"
     return [
-        Row(case, whole, "s", 240.0, False, note),
-        Row("the run itself, without start and report", facts["seconds"], "s"),
-        Row(
-            "the engine's part: again with the recorded models", again["seconds"], "s", 2.0, False,
-            f"journal written; {same} ledger hash",
-        ),
-    ]  # fmt: skip
+        Row(case, whole, "s", 240.0, False, "from the command to its report, two side by side"),
+        Row("the run itself", facts["seconds"], "s", note="without start and report"),
+        *engine,
+        Row("the same, journal written", replayed["seconds"], "s", note=f"{same} ledger hash"),
+    ]
+
+
+def engine_alone(run_dir: str) -> list[Row]:
+    """Measure the engine's part of a run: features, forecasts, ledger, hash.
+
+    Raises:
+        RuntimeError: the hash is not the recorded one.
+    """
+    single_thread()
+    recorded = read_recorded(RunFolder(Path(run_dir)))
+    config = config_of(recorded.folder)
+    market = read_market(config)
+    symbols, bars, start = market.symbols, market.bars, market.start_index
+    pipeline = FeaturePipeline(config.features, symbols, INTERVAL_MS[config.market.interval])
+    tasks = target_tasks(config.targets)
+    forecasters: dict[str, Forecaster] = {}
+    for activation in recorded.activations:
+        model, manifest = load_model(recorded.folder.models, activation.model_id)
+        forecasters[activation.model_id] = ModelForecaster(
+            model, list(manifest["features"]), pipeline.names, tasks, activation.model_id
+        )
+    engine = Engine(
+        pipeline, rules_from(config, symbols, recorded.instruments), config.signal.factor, tasks,
+        len(symbols), config.portfolio.initial_capital, forecasters,
+    )  # fmt: skip
+
+    def through() -> str:
+        ledger = LedgerHash(symbols)
+        runner = Runner(engine, engine.initial(), NoRecorder(), ledger)
+        for activation in recorded.activations:
+            runner.activate(activation, None)
+        ends = bars.open_time[start - 1 : start].tolist() if start else []
+        for block in cut([bars], config.run.block_bars, ends):
+            if block.open_time[0] < bars.open_time[start]:
+                runner.warm(block)
+            else:
+                runner.step(block)
+        return ledger.hexdigest()
+
+    seconds = median_seconds(through, 3)
+    reader = JournalReader(recorded.folder.journal)
+    expected = reader.meta["ledger_sha256"]
+    reader.close()
+    if through() != expected:
+        raise RuntimeError(f"the replay's ledger hash is not the recorded {expected}")
+    rate = bars.close.size / seconds
+    return [Row("the engine's part", seconds, "s", 2.0, False, f"{rate:,.0f} symbol-bars/s")]
 
 
 def _backtest(*arguments: str) -> tuple[float, dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from numba import njit
 
 from bot.blocks import F64
 from scripts.benchmarks.workload import Workload
+
+Contestant = Callable[[Workload], float]
+"""What takes a workload through all its bars and returns the last equity."""
 
 
 def bare_loop(work: Workload) -> float:

@@ -35,11 +35,11 @@ from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.virtual_time import VirtualClock, run_virtually
 
 SMALL = (
-    "model.hidden=[8]", "model.head_hidden=4", "training.epochs=1", "training.batch_size=256",
+    "model.hidden=[8]", "model.head_hidden=4", "training.epochs=4", "training.batch_size=64", "training.learning_rate=0.02",
     "training.min_rows=100", "training.window_bars=200", "features.window=10",
     "features.medium_window=12", "features.long_window=24", "features.correlation_window=12",
-    "data.history_bars=120", "synthetic.symbols=3", "synthetic.missing=0.01",
-    "signal.threshold=0.0", "retrain.trigger=every_bars", "retrain.every_bars=48",
+    "data.history_bars=120", "synthetic.symbols=3", "synthetic.missing=0.01", "synthetic.signal_strength=0.4",
+    "signal.threshold=0.0", "sizing.method=proportional", "sizing.rebalance_band=0.0", "retrain.trigger=every_bars", "retrain.every_bars=48",
     "log.heartbeat_s=3600", "exchange.quote_timeout_s=900",
 )  # fmt: skip
 """Little history and a network that hardly deserves the name: a start takes a moment."""

@@ -80,10 +80,10 @@ def test_an_order_without_a_quote_in_time_follows_the_policy(tmp_path: Path, pol
         tmp_path / "run", f"execution.late_policy={policy}", "exchange.quote_timeout_s=700"
     )
     # the first quote after a decision is ten minutes away, or twenty where a tick is lost
-    quiet = [during(bar, 0.1, mute=True) for bar in range(1, 59)]
+    quiet = [during(bar, 0.2, mute=True) for bar in range(1, 59)]
 
     async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
-        await exchange.clock.sleep_until(exchange.clock.now_ms() // HOUR_MS * HOUR_MS + MINUTE_MS)
+        await exchange.clock.sleep_until(rehearsal.begin_ms + 31 * MINUTE_MS)
         await asyncio.gather(*(each(exchange, stop) for each in quiet[::2]))
 
     proof = proof_of(rehearsal, 60, script=script)
@@ -103,12 +103,25 @@ def test_a_missing_confirm_is_asked_for_at_the_deadline(rehearsal: Rehearsal) ->
     assert proof_of(clean, 12).verdict.stored_sha256 == proof.verdict.stored_sha256
 
 
-def test_what_is_nowhere_to_be_had_is_a_hole_and_no_reason_to_wait(rehearsal: Rehearsal) -> None:
+def test_while_nobody_answers_a_bar_waits_until_it_is_too_late(rehearsal: Rehearsal) -> None:
     script = during(5, 1.0, lost_confirm=1.0, unavailable=1.0)
     proof = proof_of(rehearsal, 12, script=script)
-    assert (proof.late, proof.untrue) == (0, 0)
-    assert proof.holes == 3
-    assert (proof.bars.valid.sum(axis=1) == 0).sum() == 1
+    assert (proof.late, proof.holes, proof.untrue) == (1, 0, 0)
+    assert not proof.bars.tradable[5]
+    bar = int(proof.bars.open_time[5])
+    assert [event["bar"] for event in rehearsal.events("decision")].count(bar) == 0
+
+
+def test_an_answer_within_the_time_to_decide_is_in_time(rehearsal: Rehearsal) -> None:
+    async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        await exchange.clock.pause(5 * HOUR_MS)
+        exchange.switch.change({"lost_confirm": 1.0, "unavailable": 1.0})
+        await exchange.clock.pause(HOUR_MS // 2 + 20_000)
+        exchange.switch.faults = Faults()
+
+    proof = proof_of(rehearsal, 12, script=script)
+    assert (proof.late, proof.holes, proof.untrue) == (0, 0, 0)
+    assert rehearsal.events("exchange_unreachable")
 
 
 def test_a_candle_counts_as_it_was_first_confirmed(rehearsal: Rehearsal) -> None:
@@ -151,7 +164,7 @@ def test_an_outage_of_thousands_of_bars_is_taken_in_parts(tmp_path: Path) -> Non
     assert [event["bars"] for event in rehearsal.events("gap_filled")] == [1000, 1000, 500]
     assert (len(proof.bars), proof.late, proof.holes) == (2506, 2500, 0)
     starts = [event["due"] for event in rehearsal.events("training_started")]
-    assert len(starts) == len(set(starts)) == 4
+    assert len(starts) == len(set(starts)) == 3
 
 
 def test_a_clock_ahead_of_ours_is_followed(rehearsal: Rehearsal) -> None:

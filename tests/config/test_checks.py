@@ -32,6 +32,38 @@ ONE = "market.symbols=BTCUSDT"
             ["training.weights={return=0,direction=0,volatility=0,volume=0}"],
             "training.weights: all are 0",
         ),
+        (
+            ["training.gradients=pcgrad", "model.architecture=single"],
+            "training.gradients = 'pcgrad' works on what the tasks share",
+        ),
+        (["training.gradients_on=features"], "needs a training.gradients but 'sum'"),
+        (
+            [
+                "training.gradients=mgda", "training.gradients_on=features",
+                "model.architecture=ple",
+            ],
+            "needs model.architecture = 'shared_bottom' or 'mmoe'",
+        ),
+        (["training.weighting=gradnorm", "model.architecture=soft"], "the last shared layer"),
+        (["training.weighting=gradnorm", "training.gradients=mgda"], "both balance gradients"),
+        (["training.curriculum=stages"], "need each other"),
+        (["training.stages=all"], "need each other"),
+        (
+            ["training.curriculum=stages", "training.stages=price for 2,all"],
+            "there is no head 'price'",
+        ),
+        (
+            ["training.curriculum=stages", "training.stages=return,all"],
+            "every stage but the last needs an end",
+        ),
+        (
+            ["training.curriculum=stages", "training.stages=return for 2,all for 3"],
+            "every stage but the last needs an end",
+        ),
+        (
+            ["training.curriculum=direction_return_all", "training.epochs=6"],
+            "training.epochs = 6: the stages of the curriculum need at least 7",
+        ),
         (["training.window_bars=300"], "training.window_bars = 300: with 5 symbols"),
         (["costs.reference=true", ONE], "needs execution.fill = 'next_close'"),
         (
@@ -63,5 +95,10 @@ def test_all_faults_come_in_one_message() -> None:
 def test_what_the_fix_says_works() -> None:
     load_config(None, ["costs.reference=true", ONE, "execution.fill=next_close"], {})
     load_config(None, ["training.window_bars=400"], {})
+    load_config(None, ["training.curriculum=direction_return_all"], {})
+    stages = "training.stages=direction until plateau 2,return+volume for 3,all"
+    load_config(None, ["training.curriculum=stages", stages], {})
+    features = ["training.gradients=mgda", "training.gradients_on=features"]
+    load_config(None, [*features, "model.architecture=mmoe"], {})
     load_config(None, ["training.window_bars=300", "training.window=expanding"], {})
     load_config(None, ["market.symbols=AAPL,yahoo:BTC-USD", "market.venue=us"], {})

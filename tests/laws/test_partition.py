@@ -65,7 +65,7 @@ def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> s
 
 
 @settings(
-    max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 @given(data=st.data())
 def test_any_cuts_and_any_bars_opened_and_closed_apart(

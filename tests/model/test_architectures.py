@@ -5,17 +5,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bot.blocks import Task
 from bot.config.sections import Model
-from bot.model.architectures import Architecture, SharedBottom
+from bot.model.architectures import Architecture
+from bot.model.architectures.shared_bottom import SharedBottom
 from bot.model.encoders import Dropout
 
 ROWS = 16
+TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 
 
 def warmed(settings: Model) -> SharedBottom:
     """A network whose running statistics are not those of the start."""
     torch.manual_seed(3)
-    network = SharedBottom(settings, 5, 4)
+    network = SharedBottom(settings, 5, TASKS)
     for _ in range(20):
         network(torch.randn(64, 5) * 3 + 1)
     for module in network.modules():

@@ -117,19 +117,6 @@ def test_every_place_in_a_tile_gives_the_same_bits(predictor: Predictor, feature
     assert (predictor.predict(tile, everything(tile)) == alone).all()
 
 
-@pytest.mark.parametrize("widths", [((8,), 4), ((5, 3), 1), ((33, 9), 7), ((2,), 2)])
-def test_at_any_width_too(trained: TrainedModel, widths: tuple[tuple[int, ...], int]) -> None:
-    hidden, head_hidden = widths
-    settings = Model(hidden=hidden, head_hidden=head_hidden)
-    spec = ModelSpec(settings, trained.spec.n_features, trained.tasks)
-    torch.manual_seed(1)
-    model = Predictor(replace(trained, spec=spec, weights=weights_of(spec.build())))
-    x = np.random.default_rng(4).normal(size=(300, 1, trained.spec.n_features))
-    whole = model.predict(x, everything(x))
-    single = [model.predict(x[i : i + 1], everything(x[:1])) for i in range(300)]
-    assert np.concatenate(single).tobytes() == whole.tobytes()
-
-
 def test_two_predictors_of_one_model_agree(default_model: TrainedModel, features: F64) -> None:
     a, b = Predictor(default_model), Predictor(default_model)
     first = a.predict(features, everything(features))

@@ -1,0 +1,180 @@
+"""The epochs of one network: batches, steps, validation, and when to stop.
+
+Owns `descend`. Rules: what is kept is the best epoch by the unweighted validation losses of the
+tasks that are trained, in the last stage of the curriculum; everything random comes from torch's
+global generator, which the caller has seeded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bot.config.sections import Training
+from bot.errors import DataError, ModelError
+from bot.model.architectures import Architecture
+from bot.model.curriculum import Curriculum
+from bot.model.gradients import GradientMethod, build_gradients
+from bot.model.losses import TaskLosses
+from bot.model.trained import Epoch, ModelSpec, put_weights, weights_of
+from bot.model.weighting import Weighting, build_weighting
+
+Rows = tuple[Tensor, Tensor, Tensor]
+"""x float32[N, F], y float32[N, K] with 0 where unlabelled, labelled float32[N, K]."""
+
+_READ_ROWS = 8192  # rows of a forward pass over the validation part
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """What stays the same over all epochs of a training."""
+
+    network: Architecture
+    losses_of: TaskLosses
+    weighting: Weighting
+    gradients: GradientMethod
+    curriculum: Curriculum
+    optimizer: torch.optim.Optimizer
+    training: Training
+
+
+def descend(
+    network: Architecture,
+    fitted: Rows,
+    held: Rows,
+    *,
+    spec: ModelSpec,
+    training: Training,
+    progress: Callable[[Epoch], None] | None,
+) -> tuple[list[Epoch], Epoch]:
+    """Run the epochs and leave the network with the weights of the best one; return all and it.
+
+    Raises:
+        DataError: no task that is trained has a label among the validation rows.
+        ModelError: the loss stopped being a number, or settings do not suit one another.
+    """
+    course = _prepare(network, spec, training)
+    history: list[Epoch] = []
+    best: Epoch | None = None
+    best_weights, waited = weights_of(network), 0
+    for number in range(1, training.epochs + 1):
+        losses = _epoch(course, fitted)
+        course.weighting.on_epoch_end(losses)
+        epoch = _validate(course, held, number, losses)
+        history.append(epoch)
+        if progress is not None:
+            progress(epoch)
+        waited += 1
+        if best is None or epoch.score < best.score:
+            best, best_weights, waited = epoch, weights_of(network), 0
+        if course.curriculum.is_last and waited >= training.patience:
+            break
+        if course.curriculum.advance(epoch.score):
+            best, waited = None, 0
+    if best is None or not course.curriculum.is_last:
+        raise ModelError(
+            f"training.epochs = {training.epochs}: the curriculum does not reach its last stage; "
+            "raise it or shorten the stages"
+        )
+    put_weights(network, best_weights)
+    return history, best
+
+
+def _prepare(network: Architecture, spec: ModelSpec, training: Training) -> _Course:
+    """Build all that the network is trained with."""
+    weighting = build_weighting(spec.tasks, training, network.last_shared())
+    groups = [
+        *network.parameter_groups(training.learning_rate, training.weight_decay),
+        *weighting.parameter_groups(training.learning_rate),
+    ]
+    learned = [parameter for group in groups for parameter in group["params"]]
+    return _Course(
+        network,
+        TaskLosses(spec.tasks, training.return_loss),
+        weighting,
+        build_gradients(training, network, learned),
+        Curriculum(spec.tasks, training),
+        torch.optim.AdamW(groups, fused=True),
+        training,
+    )
+
+
+def _epoch(course: _Course, rows: Rows) -> Tensor:
+    """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
+    network, weighting, optimizer = course.network, course.weighting, course.optimizer
+    network.train()
+    parameters = list(network.parameters())
+    active = course.curriculum.active()
+    total, labelled = torch.zeros(rows[1].shape[1]), torch.zeros(rows[1].shape[1])
+    for x, y, known in batches(rows, course.training.batch_size):
+        seen: list[Tensor] = []
+
+        def terms_of(output: Tensor) -> tuple[Tensor, Tensor]:
+            losses, count = course.losses_of(output, y, known)  # noqa: B023 - called at once
+            seen[:] = losses.detach(), count  # noqa: B023
+            present = (count > 0) & active
+            return weighting.terms(losses, present), present
+
+        before = torch.random.get_rng_state() if weighting.looks_back else None
+        optimizer.zero_grad(set_to_none=True)
+        course.gradients.backward(network, x, terms_of)
+        torch.nn.utils.clip_grad_norm_(parameters, course.training.clip_norm)
+        optimizer.step()
+        if before is not None:
+            torch.random.set_rng_state(before)  # the same dropout as in the step
+            with torch.no_grad():
+                afterwards, _ = course.losses_of(network(x), y, known)
+            weighting.after_step(afterwards)
+        losses, count = seen
+        total += losses * count
+        labelled += count
+    return total / labelled.clamp(min=1.0)
+
+
+def batches(rows: Rows, batch_size: int) -> Iterator[Rows]:
+    """Cut the rows, shuffled, into nearly equal batches of at most `batch_size` (or 3) rows.
+
+    Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
+    """
+    n = len(rows[0])
+    order = torch.randperm(n)
+    for chosen in order.tensor_split(min(math.ceil(n / batch_size), n // 2)):
+        yield rows[0][chosen], rows[1][chosen], rows[2][chosen]
+
+
+def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor) -> Epoch:
+    """Measure the network on the validation rows.
+
+    Raises:
+        ModelError: a loss is not a number.
+        DataError: no task that is trained has a label there.
+    """
+    network, active = course.network.eval(), course.curriculum.active()
+    with torch.inference_mode():
+        output = torch.cat([network(x) for x in torch.split(held[0], _READ_ROWS)])
+        losses, count = course.losses_of(output, held[1], held[2])
+    if not (torch.isfinite(losses).all() and torch.isfinite(training_losses).all()):
+        raise ModelError(
+            f"training: the loss is no number any more in epoch {number}; lower "
+            "training.learning_rate or look for extreme labels"
+        )
+    judged = course.weighting.active() & active & (count > 0)
+    if not judged.any():
+        raise DataError(
+            "training: no validation row has a label of a trained task; "
+            "raise training.validation_fraction"
+        )
+    return Epoch(
+        number=number,
+        train=tuple(training_losses.tolist()),
+        validation=tuple(
+            value if rows else None
+            for value, rows in zip(losses.tolist(), count.tolist(), strict=True)
+        ),
+        weights=tuple((course.weighting.weights() * active).tolist()),
+        score=float((losses / course.losses_of.naive)[judged].mean()),
+    )

@@ -1,0 +1,79 @@
+"""Aggregators of the library torchjd, by their names in the config.
+
+Rules: torchjd is imported when one is built; some need solvers that come with the extra
+`gradients`, and are refused by name without them. Constants are those of the papers.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from bot.errors import ModelError
+from bot.model.gradients.per_task import Aggregator
+
+CAGRAD_C = 0.4
+"""c of CAGrad (Liu et al. 2021): how far from the mean gradient it may look."""
+
+FAIRGRAD_ALPHA = 1.0
+"""α of FairGrad (Ban & Ji 2024); 1 is proportional fairness."""
+
+NAMES: dict[str, str] = {
+    "cagrad": "CAGrad",
+    "nash_mtl": "NashMTL",
+    "aligned_mtl": "AlignedMTL",
+    "mgda": "MGDA",
+    "imtl_g": "IMTLG",
+    "upgrad": "UPGrad",
+    "dualproj": "DualProj",
+    "graddrop": "GradDrop",
+    "config": "ConFIG",
+    "gradvac": "GradVac",
+    "fairgrad": "FairGrad",
+    "excess_mtl": "ExcessMTL",
+}
+"""Classes of torchjd by the name in training.gradients.
+
+CAGrad (Liu 2021), Nash-MTL (Navon 2022), Aligned-MTL (Senushkin 2023), MGDA (Désidéri 2012), IMTL-G
+(Liu 2021), UPGrad and DualProj (Quinton & Rey 2024; Lopez-Paz & Ranzato 2017), GradDrop (Chen
+2020), ConFIG (Liu 2024), GradVac (Wang 2021), FairGrad (Ban & Ji 2024), ExcessMTL (He 2024).
+"""
+
+
+def jacobian_descent(name: str, n_tasks: int) -> Aggregator:
+    """Build the aggregator of this name for gradients of a number of tasks.
+
+    Raises:
+        ModelError: it needs a solver that is not installed.
+    """
+    from torchjd import aggregation
+
+    given: dict[str, dict[str, Any]] = {
+        "cagrad": {"c": CAGRAD_C},
+        "fairgrad": {"alpha": FAIRGRAD_ALPHA},
+        "nash_mtl": {"n_tasks": n_tasks},
+    }
+    try:
+        built = getattr(aggregation, NAMES[name])(**given.get(name, {}))
+    except ImportError as error:
+        raise ModelError(
+            f"training.gradients = '{name}' needs a solver that is not installed ({error}); "
+            "install the extra 'gradients'"
+        ) from error
+    return _quiet(built) if name == "nash_mtl" else built
+
+
+def _quiet(aggregator: Callable[[Tensor], Tensor]) -> Aggregator:
+    """Keep cvxpy from saying at every step that Nash-MTL's problem is built anew each time."""
+
+    def aggregate(jacobian: Tensor) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "You are solving a parameterized problem", UserWarning
+            )
+            return aggregator(jacobian)
+
+    return aggregate

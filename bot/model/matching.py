@@ -1,0 +1,47 @@
+"""Widths with which an architecture has as many parameters as a shared bottom.
+
+Rule: the comparison of architectures is then one of sharing, not of size. Hidden widths and heads
+shrink or grow by one common factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from bot.blocks import Task
+from bot.config.sections import Model
+from bot.model.architectures import ARCHITECTURES
+
+
+def matched(settings: Model, n_features: int, tasks: Sequence[Task]) -> Model:
+    """Return settings whose network has at most the parameters of the shared bottom, and nearly all.
+
+    The shared bottom is the one with the same widths. The factor on the widths is found by
+    bisection over the width of the first layer.
+    """
+    wanted = count_parameters(
+        settings.model_copy(update={"architecture": "shared_bottom"}), n_features, tasks
+    )
+    low, high = 1, 2 * settings.hidden[0]
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = count_parameters(_scaled(settings, middle), n_features, tasks) <= wanted
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return _scaled(settings, low)
+
+
+def count_parameters(settings: Model, n_features: int, tasks: Sequence[Task]) -> int:
+    """Return how many parameters the network has; nothing random is drawn."""
+    with torch.random.fork_rng(devices=[]):
+        network = ARCHITECTURES[settings.architecture](settings, n_features, tasks)
+    return sum(p.numel() for p in network.parameters())
+
+
+def _scaled(settings: Model, first: int) -> Model:
+    """Return the settings with a first layer of this width and all others in proportion."""
+    factor = first / settings.hidden[0]
+    hidden = tuple(max(1, round(width * factor)) for width in settings.hidden)
+    head = max(1, round(settings.head_hidden * factor))
+    return settings.model_copy(update={"hidden": hidden, "head_hidden": head})

@@ -1,0 +1,56 @@
+"""What a weighting is: from the losses of K tasks to the terms whose sum is descended.
+
+Rules: a weighting sees losses, never data or networks' outputs; what it learns by descent is in
+parameter groups of its own, without weight decay.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Weighting(ABC):
+    """From the losses of K tasks to their objective."""
+
+    looks_back: ClassVar[bool] = False
+    """Whether `after_step` wants the losses of the same batch after the step."""
+
+    @abstractmethod
+    def terms(self, losses: Tensor, present: Tensor) -> Tensor:
+        """Return float32[K], whose sum has the gradient that is descended; it may be negative.
+
+        Args:
+            losses: float32[K], with gradients.
+            present: bool[K], the task has a label in this batch and is trained now; the terms of
+                others are 0 and have no gradient.
+        """
+
+    @abstractmethod
+    def weights(self) -> Tensor:
+        """Return float32[K], the factor on each loss at this moment, for the log."""
+
+    def active(self) -> Tensor:
+        """Return bool[K], the tasks that are trained; only they decide when to stop."""
+        return torch.ones(len(self.weights()), dtype=torch.bool)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Return what is learned, as groups for the optimiser; nothing by default."""
+        del learning_rate
+        return []
+
+    def after_step(self, losses: Tensor) -> None:
+        """Look at the losses of the batch after the step, float32[K]; by default do nothing."""
+        del losses
+
+    def on_epoch_end(self, losses: Tensor) -> None:
+        """Look at the epoch's mean training losses, float32[K]; by default do nothing."""
+        del losses
+
+
+def where_present(values: Tensor, present: Tensor) -> Tensor:
+    """Return the values, 0 and without a gradient where the task is absent."""
+    return torch.where(present, values, torch.zeros(()))
