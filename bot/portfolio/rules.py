@@ -16,6 +16,7 @@ import numpy as np
 from bot.blocks import F64, Bool
 from bot.config import Config
 from bot.errors import ConfigError
+from bot.venues import split_symbol
 
 FEE_CONTRACT = 0.00055
 FEE_SPOT = 0.001
@@ -85,8 +86,7 @@ def venue_of(symbol: str, default: str) -> str:
     >>> venue_of("us:AAPL", "bybit_linear"), venue_of("BTCUSDT", "bybit_linear")
     ('us', 'bybit_linear')
     """
-    venue, colon, _ = symbol.rpartition(":")
-    return venue if colon else default
+    return split_symbol(symbol, default)[0]
 
 
 def is_cash(venue: str) -> bool:

@@ -1,6 +1,6 @@
 """The honest bench: a planted signal is found and pays; without one nothing is, and costs are lost.
 
-A short form of scripts/null_market, whose table over 20 markets stands in docs/.
+A short form of scripts/null_market, which looks at 20 markets.
 """
 
 from __future__ import annotations
