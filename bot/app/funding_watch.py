@@ -39,9 +39,10 @@ class FundingWatch:
         >>> [watch.rate_at("X", t) for t in (400, 500, 7999, 8000, 8001)]
         [nan, 0.0, 0.0, 0.0001, nan]
         """
-        for since_ms, due_ms, rate in reversed(self._announced.get(symbol, [])):
+        known = self._announced.get(symbol, [])
+        for _, due_ms, rate in reversed(known):
             if time_ms == due_ms:
                 return rate
-            if since_ms <= time_ms < due_ms:
-                return 0.0
-        return math.nan
+        # the one after may be announced at that very time, or a moment before by our clock
+        none_due = any(since_ms <= time_ms < due_ms for since_ms, due_ms, _ in known)
+        return 0.0 if none_due else math.nan

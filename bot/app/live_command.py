@@ -33,6 +33,7 @@ from bot.app.run_folder import (
     resumable_run,
 )
 from bot.app.waiting import end
+from bot.app.warmup import compile_kernels
 from bot.config import Config
 from bot.errors import ConfigError, ExchangeError, JournalError
 from bot.log import open_log
@@ -66,6 +67,7 @@ def live_command(
 ) -> RunFolder:
     """Run the daemon until it is stopped; return its folder."""
     single_thread()
+    compile_kernels()
     config = practice_config(config) if practice else config
     check_deeply(config)
     check_live(config)

@@ -8,6 +8,7 @@ the next one is due; it never stops the loop.
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,10 +147,10 @@ class LiveTraining:
 
     async def wait(self) -> None:
         """Wait for the training that is under way."""
-        import asyncio
-
         if self._future is not None:
-            await asyncio.wait([asyncio.wrap_future(self._future)])
+            waiting = asyncio.wrap_future(self._future)
+            waiting.add_done_callback(_look_at)  # `take` tells of a failure; asyncio need not
+            await asyncio.wait([waiting])
 
     def shutdown(self) -> None:
         """End what is under way; it starts again with the run."""
@@ -180,3 +181,8 @@ class LiveTraining:
             return
         wait = min(2 ** (self._failures - 1), LONGEST_WAIT_BARS)
         self._again_ms = open_time + wait * self._interval_ms
+
+
+def _look_at(future: asyncio.Future[TrainingDone]) -> None:
+    if not future.cancelled():
+        future.exception()

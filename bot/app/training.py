@@ -137,7 +137,7 @@ class TrainingPool:
 
     def __init__(self, workers: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["bot.app.training_warmup"])
+        self._context.set_forkserver_preload(["bot.app.training_preload"])
         self._threads = ThreadPoolExecutor(workers, "training", _leave_interrupts_to_parent)
         self._running: set[BaseProcess] = set()
         self._closed = False

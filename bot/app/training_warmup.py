@@ -1,7 +1,7 @@
-"""Imported once by the server that trainings are forked from: load and compile what they all need.
+"""A training of no use, which loads and compiles what every training needs.
 
-A tiny training brings in torch's optimisers and numba's kernels, a second that each worker would
-otherwise spend anew. Its result is thrown away and leaves no state: a training seeds itself.
+It brings in torch's optimisers and numba's kernels, a second that each would otherwise spend anew.
+Its result is thrown away and leaves no state: a training seeds itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from bot.app.training import variance_scale
 from bot.blocks import Task
 from bot.config.sections import Model, Training
 from bot.model.dataset import Dataset
-from bot.model.threads import single_thread
 from bot.model.train import train
 
 
@@ -27,7 +26,3 @@ def warm_up() -> None:
     dataset = Dataset(noise[:, :columns], y, np.arange(rows), np.zeros(rows, dtype=np.int64), tasks)
     settings = Training(epochs=1, min_rows=10, batch_size=16)
     variance_scale(train(dataset, Model(hidden=(4,), head_hidden=2), settings, 0), dataset)
-
-
-single_thread()
-warm_up()

@@ -24,7 +24,7 @@ class Proof:
     """A run as its journal has it, and how it stands to the market.
 
     Attributes:
-        bars: those closed since the start, as seen.
+        bars: those closed since the start, as seen; there must be one.
         holes: bars and symbols that the market had and the run did not get.
         untrue: bars and symbols whose candle is not the market's.
     """
@@ -55,15 +55,16 @@ def prove(folder: RunFolder, market: SyntheticMarket) -> Proof:
     assert verdict.identical, verdict.difference
     reader = JournalReader(folder.journal)
     times, _ = reader.ledger()
-    every, _ = reader.bars(until=int(times[-1]) if len(times) else None)
+    stored, _ = reader.bars()
     decisions, refusal = reader.decisions(times)
     fills = reader.fills()
     models = [(m.model_id, m.effective_from, m.due, m.late) for m in reader.models()]
     reader.close()
+    _check_fills(stored, fills)
+    every = stored.rows(0, int(np.searchsorted(stored.open_time, times[-1], "right")))
     assert (np.diff(every.open_time) == market.interval_ms).all(), "a bar of the grid is missing"
     seen = every.rows(len(every) - len(times), len(every))
     assert np.array_equal(seen.open_time, times)
-    _check_fills(seen, fills)
     truth = market.block(
         int((every.open_time[0] - market.start_ms) // market.interval_ms), len(every)
     )

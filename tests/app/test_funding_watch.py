@@ -39,3 +39,12 @@ def test_what_was_not_announced_is_not_known() -> None:
     assert math.isnan(watch.rate_at("X", 6 * HOUR))
     assert math.isnan(watch.rate_at("Y", 8 * HOUR))
     assert watch.rate_at("X", 8 * HOUR) == 1e-4
+
+
+def test_the_one_after_may_be_announced_at_the_very_time() -> None:
+    for at in (8 * HOUR, 8 * HOUR - 3):
+        watch = FundingWatch()
+        watch.feed(quote(8 * HOUR, 1e-4, 7 * HOUR))
+        watch.feed(quote(16 * HOUR, 5e-4, at))
+        assert watch.rate_at("X", 8 * HOUR) == 1e-4
+        assert watch.rate_at("X", 8 * HOUR + 1) == 0.0

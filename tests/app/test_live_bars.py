@@ -17,7 +17,7 @@ from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import Rehearsal, Script
 
 MINUTE_MS = 60_000
-TICK_MS = 10 * MINUTE_MS
+TICK_MS = 20 * MINUTE_MS
 
 
 @pytest.fixture
@@ -77,10 +77,10 @@ def test_without_quotes_it_is_filled_at_the_bars_open(tmp_path: Path) -> None:
 @pytest.mark.parametrize("policy", ["hold", "cancel", "flatten"])
 def test_an_order_without_a_quote_in_time_follows_the_policy(tmp_path: Path, policy: str) -> None:
     rehearsal = Rehearsal.make(
-        tmp_path / "run", f"execution.late_policy={policy}", "exchange.quote_timeout_s=700"
+        tmp_path / "run", f"execution.late_policy={policy}", "exchange.quote_timeout_s=1300"
     )
-    # the first quote after a decision is ten minutes away, or twenty where a tick is lost
-    quiet = [during(bar, 0.2, mute=True) for bar in range(1, 59)]
+    # the first quote after a decision is twenty minutes away, or forty where a tick is lost
+    quiet = [during(bar, 0.4, mute=True) for bar in range(1, 59)]
 
     async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
         await exchange.clock.sleep_until(rehearsal.begin_ms + 31 * MINUTE_MS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.adapters.exchange import Exchange, Quote
+from bot.adapters.exchange import Quote
 from bot.adapters.funding_files import Funding
 from bot.adapters.journal_reader import JournalReader
 from bot.app.live_funding import LiveFunding
@@ -24,8 +24,8 @@ EIGHT, NINE = 8 * HOUR_MS, 9 * HOUR_MS
 NAN = math.nan
 
 
-class Settled(Exchange):
-    """An exchange that knows these rates, or does not answer."""
+class Settled(DirectExchange):
+    """An exchange of which only the rates are asked; without them it does not answer."""
 
     def __init__(self, rates: dict[int, float] | None) -> None:
         self.rates = rates
@@ -110,7 +110,7 @@ def test_not_known_where_nobody_says(tmp_path: Path) -> None:
     async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
         # silent from before the announcement until after the funding, while candles are had by REST
         exchange.switch.change({"mute": True})
-        await exchange.clock.pause(6 * HOUR_MS)
+        await exchange.clock.pause(8 * HOUR_MS)
         exchange.switch.faults = Faults()
 
     rehearsal.run(12, script=script)

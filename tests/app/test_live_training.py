@@ -19,7 +19,7 @@ HOUR_S = 3600.0
 
 @pytest.fixture
 def rehearsal(tmp_path: Path) -> Rehearsal:
-    return Rehearsal.make(tmp_path / "run", "training.time_limit_s=86400")
+    return Rehearsal.make(tmp_path / "run", "training.time_limit_s=1e6")
 
 
 def proof_of(rehearsal: Rehearsal, bars: int, pool: PoolHere) -> Proof:
@@ -59,7 +59,7 @@ def test_bars_do_not_wait_for_a_training(rehearsal: Rehearsal) -> None:
 def test_a_training_that_fails_is_tried_again_ever_more_rarely(rehearsal: Rehearsal) -> None:
     pool = PoolHere()
     pool.refusals = [ModelError(f"no {k}") for k in range(4)]
-    proof = proof_of(rehearsal, 30, pool)
+    proof = proof_of(rehearsal, 60, pool)
     failed = rehearsal.events("training_failed")
     assert [(event["failures"], event["reason"]) for event in failed] == [
         (k + 1, f"no {k}") for k in range(4)
@@ -67,7 +67,7 @@ def test_a_training_that_fails_is_tried_again_ever_more_rarely(rehearsal: Rehear
     due = proof.models[1][2]
     assert {event["due"] for event in failed} == {due}
     assert lateness(proof, 1) == (1 + (1 + 1) + (2 + 1) + (4 + 1) + (8 + 1), True)
-    assert len(proof.bars) == 31
+    assert len(proof.bars) == 61
     assert proof.late == 0
 
 

@@ -1,0 +1,138 @@
+"""Killed at any write and at any moment, the daemon goes on: nothing is lost, nothing is twice.
+
+Children are forked from this warm process and die by SIGKILL; the exchange's time outlives them, in
+memory that they share, and goes on while no daemon runs.
+"""
+
+from __future__ import annotations
+
+import mmap
+import random
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.journal_reader import JournalReader
+from bot.timegrid import HOUR_MS
+from scripts.soaking.killing import Point, WritePoints, die, fork, was_killed
+from scripts.soaking.proof import prove
+from scripts.soaking.rehearsal import PoolHere, Rehearsal
+
+SETTINGS = ("retrain.every_bars=12", "data.history_bars=60", "training.min_rows=50")
+MINUTE_MS = 60_000
+
+PLAN: list[tuple[Point, int]] = [
+    ("before tables", 1), ("after tables", 1), ("before COMMIT", 1), ("before .db", 1),
+    ("after .db", 1), ("before BEGIN", 1), ("after bars", 1), ("after COMMIT", 1),
+    ("before .safetensors", 1), ("before .json", 1), ("after .json", 2), ("after meta", 1),
+    ("before COMMIT", 2), ("after BEGIN", 5), ("after fills", 4), ("after bars", 6),
+    ("after forecasts", 3), ("after decisions", 4), ("after ledger", 2), ("after positions", 3),
+    ("after chain", 3), ("before state", 8), ("after state", 5), ("before COMMIT", 6),
+    ("before COMMIT", 7), ("after COMMIT", 6), ("after COMMIT", 9), ("before models", 1),
+    ("after models", 1),
+]  # fmt: skip
+"""The write points at which a daemon is killed: the how-manieth of its life it is."""
+
+MOMENTS = 8
+"""Kills at a random moment between two of the loop's waits."""
+
+
+class Time:
+    """The exchange's time, shared by parent and children."""
+
+    def __init__(self, begin_ms: int) -> None:
+        self._memory = mmap.mmap(-1, 8)
+        self.set(begin_ms)
+
+    def set(self, now_ms: int) -> None:
+        self._memory[:8] = struct.pack("<q", now_ms)
+
+    def now_ms(self) -> int:
+        now: int = struct.unpack("<q", self._memory[:8])[0]
+        return now
+
+
+class Daemons:
+    """One run, lived by one child after another."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self.rehearsal = rehearsal
+        self.time = Time(rehearsal.begin_ms)
+
+    def live(
+        self, bars: int, reached: Callable[[Point, int], None], jumps: int | None = None
+    ) -> bool:
+        """Live in a child for so many bars, or until it is killed; tell whether it was."""
+        begin = self.time.now_ms()
+        left = [jumps]
+
+        def jumped(seconds: float) -> None:
+            self.time.set(begin + round(seconds * 1000.0))
+            if left[0] is not None:
+                left[0] -= 1
+                if left[0] <= 0:
+                    die()
+
+        def life() -> None:
+            WritePoints(reached).install()
+            pool = PoolHere(seconds=4500.0)
+            self.rehearsal.run(bars, begin_ms=begin, pool=pool, on_jump=jumped)
+
+        return was_killed(fork(life))
+
+
+def at(point: Point, count: int) -> Callable[[Point, int], None]:
+    def reached(here: Point, often: int) -> None:
+        if (here, often) == (point, count):
+            die()
+
+    return reached
+
+
+def never(point: Point, count: int) -> None:
+    """Let it live."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Import and compile everything once, here, before any fork."""
+    Rehearsal.make(tmp_path_factory.mktemp("warm") / "run", *SETTINGS).run(14)
+
+
+def test_killed_at_every_write_and_at_random_moments(tmp_path: Path) -> None:
+    daemons = Daemons(Rehearsal.make(tmp_path / "run", *SETTINGS))
+    dice = random.Random(11)
+    kills = [(point, at(point, count), None) for point, count in PLAN]
+    kills += [("a moment", never, dice.randrange(1, 150)) for _ in range(MOMENTS)]
+    random.Random(3).shuffle(kills[12:])
+    for name, reached, jumps in kills:
+        assert daemons.live(60, reached, jumps), f"{name} was not reached"
+        outage = dice.choice([0, 0, 5, 25, 70, 300])
+        daemons.time.set(daemons.time.now_ms() + outage * MINUTE_MS)
+    assert not daemons.live(10, never)
+    proof = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    assert (proof.holes, proof.untrue) == (0, 0)
+    assert proof.verdict.stored_sha256 == proof.verdict.replayed_sha256
+    assert len(proof.bars) > 50
+    assert proof.late < len(proof.bars) / 2
+    assert len(proof.fills) > 30
+    assert len(proof.models) >= 4
+
+
+def test_a_daemon_that_is_killed_in_time_loses_no_bar(tmp_path: Path) -> None:
+    """Without an outage the ledger is that of a run that nobody killed."""
+    calm = Rehearsal.make(tmp_path / "calm", *SETTINGS)
+    calm.run(20, pool=PoolHere(seconds=0.0))
+    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *SETTINGS))
+    assert not daemons.live(2, never)
+    for point, count in PLAN[12:20]:
+        daemons.live(3, at(point, count))
+    reader = JournalReader(daemons.rehearsal.folder.journal)
+    last = reader.last_bar()
+    reader.close()
+    assert last is not None
+    assert last <= calm.begin_ms + 20 * HOUR_MS
+    proof = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    assert proof.holes == 0
