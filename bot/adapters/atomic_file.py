@@ -8,6 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PART = ".part-"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left half written; nobody may be writing there."""
+    for left in folder.glob(f".*{_PART}*"):
+        left.unlink()
+
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
@@ -19,7 +27,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         durable: wait for the disk, so that it also outlives a failure of the power.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{path.stem}{_PART}", suffix=path.suffix, dir=path.parent
+    )
     os.close(handle)
     temporary = Path(name)
     try:

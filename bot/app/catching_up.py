@@ -1,4 +1,4 @@
-"""Catching up: every closed bar that the journal does not have is fetched and taken in.
+"""Catching up: bars that nobody can decide on any more are fetched and taken in.
 
 Rules: before the start such bars are history; after it they are bars that were missed, stepped as
 seen too late: nothing is decided or filled on them. While the exchange does not answer, it is asked
@@ -37,16 +37,22 @@ class Clock(Protocol):
 
 
 class CatchUp:
-    """Take a run's journal up to the newest closed bar."""
+    """Take a run's journal up to the newest bar that is too late to decide on.
+
+    Args:
+        tradable_ms: how long after its end a bar can be decided on; so long it is left to the loop.
+    """
 
     def __init__(
-        self, parts: LiveParts, exchange: Exchange, clock: Clock, report: LiveReport
-    ) -> None:
+        self, parts: LiveParts, exchange: Exchange, clock: Clock, report: LiveReport,
+        tradable_ms: int,
+    ) -> None:  # fmt: skip
         self._parts, self._exchange = parts, exchange
         self._clock, self._report = clock, report
+        self._tradable_ms = tradable_ms
 
     async def run(self) -> None:
-        """Return once the journal has every closed bar."""
+        """Return once the journal has all these bars."""
         wait_s = 1.0
         while True:
             try:
@@ -77,7 +83,8 @@ class CatchUp:
     def _missed(self) -> tuple[int, int]:
         parts, state = self._parts, self._parts.runner.state
         step = parts.interval_ms
-        last = floor_to_interval(self._clock.now_ms(), step) - step
+        # of the bars that were over so long ago
+        last = floor_to_interval(self._clock.now_ms() - self._tradable_ms - 1, step) - step
         if state.opened:
             first = state.last_open
         elif state.last_open > NEVER:

@@ -59,7 +59,8 @@ class TableForecaster:
         first = int(np.searchsorted(self.open_time, open_time[0]))
         span = slice(first, first + len(open_time))
         if np.array_equal(self.open_time[span], open_time):  # the bars the table was made for
-            return np.where(ready[:, :, None], self.value[span], np.nan)
+            value = self.value[span]
+            return value if ready.all() else np.where(ready[:, :, None], value, np.nan)
         at = np.searchsorted(self.open_time, open_time)
         at = np.minimum(at, len(self.open_time) - 1)
         found = self.open_time[at] == open_time

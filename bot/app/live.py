@@ -56,7 +56,7 @@ class LiveRun:
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._arrived = asyncio.Event()
         self._funding = LiveFunding(exchange, parts.symbols, parts.config.market.venue)
-        self._catch_up = CatchUp(parts, exchange, clock, report)
+        self._catch_up = CatchUp(parts, exchange, clock, report, self._tradable_ms)
         self._opening: Opening | None = None
         self._bars_live = 0
         self._next_beat_ms = 0
@@ -127,7 +127,8 @@ class LiveRun:
         if self._opening is None:
             config = self._parts.config
             self._opening = Opening(
-                assembler.next_open, self._parts.symbols, config.costs.half_spread_bps * 1e-4,
+                assembler.next_open, assembler.next_open + self._parts.interval_ms,
+                self._parts.symbols, config.costs.half_spread_bps * 1e-4,
                 config.execution.price == "quote", self._clock.now_ms(),
             )  # fmt: skip
             for symbol in self._parts.symbols:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.atomic_file import sweep
 from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.exchange import Exchange
 from bot.adapters.journal_reader import JournalReader
@@ -74,6 +75,8 @@ def live_command(
     run_dir = run_dir or free_run_dir(config, "live")
     with _locked(run_dir):
         folder = _folder(config, run_dir)
+        sweep(folder.path)
+        sweep(folder.models)
         told = config.log
         with open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep) as log:
             asyncio.run(_main(config, folder, log, practice=practice, max_bars=max_bars))

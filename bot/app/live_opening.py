@@ -23,7 +23,7 @@ class Opening:
     """What is known of a bar's open so far.
 
     Attributes:
-        open_time: of the bar.
+        open_time, end_ms: of the bar; a quote that came after it fills nothing in it.
         symbols: S names.
         half_spread: used where fills are at the bar's open (`execution.price = "open"`).
         at_quote: fills are at quotes.
@@ -31,6 +31,7 @@ class Opening:
     """
 
     open_time: int
+    end_ms: int
     symbols: Sequence[str]
     half_spread: float
     at_quote: bool
@@ -40,7 +41,7 @@ class Opening:
 
     def see_quote(self, quote: Quote) -> None:
         """Take a quote, if it is the first usable one of the bar after the decision."""
-        fresh = quote.received_ms >= max(self.after_ms, self.open_time)
+        fresh = max(self.after_ms, self.open_time) <= quote.received_ms < self.end_ms
         if fresh and quote.usable and quote.symbol not in self.quotes:
             self.quotes[quote.symbol] = quote
 

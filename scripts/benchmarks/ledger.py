@@ -57,7 +57,7 @@ def beside_rivals(quick: bool) -> list[Row]:
     rows = [Row("bare numba loop, equity a bar", n / seconds[""], UNIT, note="the limit")]
     for name, run in contestants.items():
         rate = n / seconds[name]
-        goal = 2.0 * peer if name == "our broker, blocks of 4,096" else None
+        goal = 2.0 * peer if name.startswith("our broker") else None
         note = f"{rate / peer:.2f} × vectorbt; {_agreement(run(), limit())}"
         rows.append(Row(name, rate, UNIT, goal, note=note))
     return [*rows, _slow_rival(work, quick), _all_of_equity(n, repeats)]

@@ -34,6 +34,7 @@ from bot.timegrid import INTERVAL_MS
 CONNECT_MS = 100
 ANSWER_MS = 20
 RECONNECT_MS = 2_000
+LONGEST_RECONNECT_MS = 60_000
 STALE_MS = 120_000
 _REST_FAULTS = ("unavailable", "forbidden", "rate_limited")
 
@@ -118,14 +119,17 @@ class DirectExchange:
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield events; when the connection is cut, say so and connect again."""
         assert INTERVAL_MS[interval] == self.market.interval_ms
+        wait_ms = RECONNECT_MS
         while True:
             await self.clock.pause(CONNECT_MS)
             if not self.down:
                 async with _Line(self, symbols) as line:
                     async for event in line.events():
                         yield event
+                wait_ms = RECONNECT_MS
             yield Disconnected("the connection was cut", tuple(symbols))
-            await self.clock.pause(RECONNECT_MS)
+            await self.clock.pause(wait_ms)
+            wait_ms = min(2 * wait_ms, LONGEST_RECONNECT_MS)
 
     def new_connection(self, symbols: Sequence[str], frames: list[str]) -> Connection:
         """Return a connection subscribed to these symbols; its frames go into the list."""

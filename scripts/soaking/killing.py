@@ -15,7 +15,8 @@ import sys
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,37 +43,39 @@ class WritePoints:
             """A connection that tells of its statements."""
 
             def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-                return points.around(_what(sql), super().execute, sql, *values)
+                with points.around(_what(sql)):
+                    return super().execute(sql, *values)
 
             def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
-                return points.around(_what(sql), super().executemany, sql, rows)
+                with points.around(_what(sql)):
+                    return super().executemany(sql, rows)
 
             def executescript(self, sql: str) -> sqlite3.Cursor:
-                return points.around("tables", super().executescript, sql)
+                with points.around("tables"):
+                    return super().executescript(sql)
 
             def commit(self) -> None:
-                points.around("COMMIT", super().commit)
+                with points.around("COMMIT"):
+                    super().commit()
 
-        connect, replace = sqlite3.connect, os.replace
-
-        def connect_here(*where: Any, **how: Any) -> sqlite3.Connection:
-            return connect(*where, **({"factory": Connection} | how))
+        replace = os.replace
 
         def replace_here(source: Path, target: Path) -> None:
-            points.around(Path(target).suffix, replace, source, target)
+            with points.around(Path(target).suffix):
+                replace(source, target)
 
-        # only what the daemon writes with: readers and verify share the module sqlite3
-        journal.sqlite3 = _Module(connect_here)  # type: ignore[attr-defined]
-        os.replace = replace_here  # type: ignore[assignment]
+        # journal_reader and verify ask the module sqlite3 themselves and are left alone
+        vars(journal)["sqlite3"] = _Module(Connection)
+        vars(os)["replace"] = replace_here
 
-    def around(self, what: str, write: Callable[..., Any], *values: Any) -> Any:
-        """Write, and tell of the moments before and after; reading is no write."""
-        if not what:
-            return write(*values)
-        self._tell(f"before {what}")
-        result = write(*values)
-        self._tell(f"after {what}")
-        return result
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        """Tell of the moments before and after a write; reading is none."""
+        if what:
+            self._tell(f"before {what}")
+        yield
+        if what:
+            self._tell(f"after {what}")
 
     def _tell(self, point: Point) -> None:
         self.counts[point] += 1
@@ -80,10 +83,14 @@ class WritePoints:
 
 
 class _Module:
-    """The module sqlite3 with another `connect`."""
+    """The module sqlite3 with another kind of connection."""
 
-    def __init__(self, connect: Callable[..., sqlite3.Connection]) -> None:
-        self.connect = connect
+    def __init__(self, connection: type[sqlite3.Connection]) -> None:
+        self._connection = connection
+
+    def connect(self, *where: Any, **how: Any) -> sqlite3.Connection:
+        """Connect as the module does."""
+        return sqlite3.connect(*where, factory=self._connection, **how)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(sqlite3, name)

@@ -148,7 +148,7 @@ def test_restart_in_the_middle_of_the_back_fill(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("outage_ms", [2 * MINUTE_MS, 50 * MINUTE_MS, 5 * HOUR_MS])
 def test_restart_between_open_and_close(rehearsal: Rehearsal, outage_ms: int) -> None:
-    stopped = rehearsal.run(script=stop_at(rehearsal.begin_ms + 30 * HOUR_MS - 10 * MINUTE_MS))
+    stopped = rehearsal.run(script=stop_at(rehearsal.begin_ms + 30 * HOUR_MS - 5 * MINUTE_MS))
     bar = stopped // HOUR_MS * HOUR_MS
     assert committed(rehearsal) == (bar, True)
     before = prove(rehearsal.folder, rehearsal.source)
