@@ -75,11 +75,15 @@ class PoolHere:
         while self._waiting:
             self._waiting.pop().cancel()
 
+    def train(self, request: TrainingRequest) -> TrainingDone:
+        """Train, here and now."""
+        return run_training(request)
+
     def _train(self, request: TrainingRequest, future: Future[TrainingDone]) -> None:
         try:
             if self.refusals:
                 raise self.refusals.pop(0)
-            future.set_result(run_training(request))
+            future.set_result(self.train(request))
         except BotError as error:
             future.set_exception(error)
 
