@@ -123,7 +123,7 @@ class DirectExchange:
         while True:
             await self.clock.pause(CONNECT_MS)
             if not self.down:
-                async with _Line(self, symbols) as line:
+                async with Line(self, symbols) as line:
                     async for event in line.events():
                         yield event
                 wait_ms = RECONNECT_MS
@@ -189,7 +189,7 @@ class _Socket:
         self._frames.append(text)
 
 
-class _Line:
+class Line:
     """One connection: its ticks, as the practice exchange's stream has them, and its reader."""
 
     def __init__(self, exchange: DirectExchange, symbols: Sequence[str]) -> None:
@@ -200,9 +200,9 @@ class _Line:
         self._reader = FrameReader({s: s for s in symbols}, code, market.interval_ms)
         self._bad = 0
 
-    async def __aenter__(self) -> _Line:
-        self._connection = self._exchange.new_connection(self._symbols, self._frames)
-        self._writing = asyncio.create_task(self._connection.write())
+    async def __aenter__(self) -> Line:
+        self.connection = self._exchange.new_connection(self._symbols, self._frames)
+        self._writing = asyncio.create_task(self.connection.write())
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -212,18 +212,22 @@ class _Line:
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield what comes, until the connection is cut or silent for too long."""
         exchange = self._exchange
-        yield Connected(self._connection.number, self._symbols)
+        yield Connected(self.connection.number, self._symbols)
         heard_ms = exchange.clock.now_ms()
         while exchange.clock.now_ms() - heard_ms <= STALE_MS + self._step:
-            for _ in range(3):  # the writer takes its turns
-                await asyncio.sleep(0)
-            for event in self._read():
+            await self.written()
+            for event in self.read():
                 heard_ms = exchange.clock.now_ms()
                 yield event
             tick_ms = self._next_tick()
             await exchange.clock.sleep_until(tick_ms)
-            if not exchange.push(self._connection, tick_ms):
+            if not exchange.push(self.connection, tick_ms):
                 return
+
+    async def written(self) -> None:
+        """Return when all that was pushed has come."""
+        for _ in range(3):  # the writer takes its turns
+            await asyncio.sleep(0)
 
     @property
     def _step(self) -> int:
@@ -238,7 +242,8 @@ class _Line:
             next_into = market.interval_ms
         return now - into + next_into
 
-    def _read(self) -> list[Event]:
+    def read(self) -> list[Event]:
+        """Return what has come since the last look."""
         events: list[Event] = []
         for text in self._frames:
             try:
