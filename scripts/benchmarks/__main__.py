@@ -37,7 +37,18 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
             ("streaming:streamed", {}),
         ),
     ),
-    "live": ("one bar at a time", (("live:one_bar", {}), ("live:block_one", {}))),
+    "live": (
+        "one bar at a time; the loop from the last confirm received to the decision committed",
+        (
+            ("live:one_bar", {}),
+            ("live:block_one", {}),
+            *(
+                ("live_latency:confirm_to_commit", {"n_symbols": n, "training": training})
+                for n in (5, 50, 500)
+                for training in (False, True)
+            ),
+        ),
+    ),
     "retrain": (
         "four symbols, three years of hours, a training each month",
         (("retrain:three_years", {}),),

@@ -14,6 +14,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+BEYOND_S = 1e-6
+"""How far a jump goes past the next timer: after months a second's fraction is but so fine."""
+
 
 class Stuck(RuntimeError):  # noqa: N818 - a state, found out
     """Everybody waits, and no timer is set."""
@@ -49,7 +52,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._now_s
 
     def _pass(self, seconds: float) -> None:
-        self._now_s += seconds
+        self._now_s += seconds + BEYOND_S
         self._on_jump(self._now_s)
 
 
@@ -61,8 +64,7 @@ class VirtualClock:
 
     def now_ms(self) -> int:
         """Return the exchange's time."""
-        # a timer may ring a rounding error early
-        return self._start_ms + int(asyncio.get_running_loop().time() * 1000.0 + 1e-3)
+        return self._start_ms + int(asyncio.get_running_loop().time() * 1000.0)
 
     async def sleep_until(self, time_ms: int) -> None:
         """Return once the exchange's time has reached `time_ms`."""
