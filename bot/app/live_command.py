@@ -8,6 +8,7 @@ the run, the next start resumes it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -79,6 +80,7 @@ def live_command(
         sweep(folder.models)
         told = config.log
         with open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep) as log:
+            gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
             asyncio.run(_main(config, folder, log, practice=practice, max_bars=max_bars))
     return folder
 

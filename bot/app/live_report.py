@@ -59,7 +59,8 @@ class LiveReport:
 
     def unreachable(self, error: BotError, retry_s: float) -> None:
         """Tell that the exchange does not answer, or nothing that can be used."""
-        self._connection = "unreachable"
+        if self._connection != "connected":  # a request may fail while the stream is heard
+            self._connection = "unreachable"
         self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
         notify("WATCHDOG=1")
 

@@ -122,6 +122,7 @@ def test_an_answer_within_the_time_to_decide_is_in_time(rehearsal: Rehearsal) ->
     proof = proof_of(rehearsal, 12, script=script)
     assert (proof.late, proof.holes, proof.untrue) == (0, 0, 0)
     assert rehearsal.events("exchange_unreachable")
+    assert rehearsal.events("heartbeat")[-1]["connection"] == "connected"
 
 
 def test_a_candle_counts_as_it_was_first_confirmed(rehearsal: Rehearsal) -> None:

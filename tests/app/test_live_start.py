@@ -16,6 +16,7 @@ from bot.app.live_command import live_command
 from bot.config import load_config
 from bot.engine import state_from_arrays
 from bot.errors import JournalError
+from bot.portfolio.reasons import Refusal
 from bot.practice.faults import Faults
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
@@ -162,6 +163,27 @@ def test_restart_between_open_and_close(rehearsal: Rehearsal, outage_ms: int) ->
     assert not proof.bars.tradable[at : at + missed].any()
     assert len(proof.bars) == at + missed + 20
     assert proof.holes == 0
+
+
+def test_restart_in_time_to_decide_but_too_late_to_fill(rehearsal: Rehearsal) -> None:
+    stopped = rehearsal.run(script=stop_at(rehearsal.begin_ms + 29 * HOUR_MS + 35 * MINUTE_MS))
+    bar = stopped // HOUR_MS * HOUR_MS
+    assert committed(rehearsal) == (bar - HOUR_MS, False), "its orders wait for a quote"
+    rehearsal.run(5, begin_ms=bar + HOUR_MS + 10_000)
+    proof = prove(rehearsal.folder, rehearsal.source)
+    at = int(np.searchsorted(proof.bars.open_time, bar))
+    assert (proof.late, proof.holes, len(proof.bars)) == (0, 0, at + 5)
+    assert bar not in proof.fills["open_time"]
+    assert (proof.refusal[at] == int(Refusal.LATE_CANCELLED)).any()
+    assert bar in [event["bar"] for event in rehearsal.events("decision")]
+
+
+def test_first_start_just_after_a_bars_end(rehearsal: Rehearsal) -> None:
+    begin = rehearsal.begin_ms + HOUR_MS // 2 + 10_000
+    rehearsal.run(3, begin_ms=begin, pool=PoolHere(seconds=1.0))
+    proof = prove(rehearsal.folder, rehearsal.source)
+    assert (proof.late, proof.holes, len(proof.bars)) == (0, 0, 3)
+    assert int(proof.bars.open_time[0]) == begin // HOUR_MS * HOUR_MS - HOUR_MS
 
 
 def test_restart_while_a_training_is_due(rehearsal: Rehearsal) -> None:
