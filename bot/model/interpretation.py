@@ -22,7 +22,7 @@ from bot.model.losses import TaskLosses
 COSINE_ROWS = 512
 """Training rows whose gradients are compared, spread evenly over the window; about half a batch."""
 
-IMPORTANCE_ROWS = 2048
+IMPORTANCE_ROWS = 1024
 """Most validation rows that a feature is permuted in."""
 
 REPEATS = 2

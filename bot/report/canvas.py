@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
@@ -23,6 +24,15 @@ from bot.timegrid import DAY_MS
 
 INK, GRID, RUN, HELD, MODEL = "#010203", "#010204", "#010205", "#010206", "#010207"
 _VARIABLES = {INK: "ink", GRID: "grid", RUN: "run", HELD: "held", MODEL: "model"}
+
+_SHORT, _LONG = (0.87, 0.43, 0.10), (0.16, 0.47, 0.84)
+SIDES = LinearSegmentedColormap.from_list(
+    "sides", [(*_SHORT, 1.0), (*_SHORT, 0.0), (*_LONG, 0.0), (*_LONG, 1.0)]
+)
+"""From orange (negative) through nothing to blue (positive)."""
+
+SERIES = ("#2a78d6", "#c2701a", "#2f9a5d", "#b0478f", "#8a7a1f", "#5b6bd0")
+"""Colours of lines side by side, to be told apart on light and dark paper."""
 
 WIDTH = 10.0
 """Inches of every figure, so that text has one size throughout the page."""
