@@ -34,5 +34,10 @@ def insight_of(manifest: Mapping[str, Any]) -> Insight | None:
         importance=over_models(each).mean,
         cosines=cosines,
         best_epoch=int(manifest["metrics"]["best_epoch"]),
-        gates=tuple(Gate(**gate) for gate in members[0]["gates"]),
+        gates=tuple(_gate(value) for value in members[0]["gates"]),
     )
+
+
+def _gate(value: Mapping[str, Any]) -> Gate:
+    weights = dict(zip(value["experts"], value["weights"], strict=True))
+    return Gate(int(value["layer"]), value["reader"], weights)

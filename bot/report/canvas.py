@@ -25,11 +25,12 @@ from bot.timegrid import DAY_MS
 INK, GRID, RUN, HELD, MODEL = "#010203", "#010204", "#010205", "#010206", "#010207"
 _VARIABLES = {INK: "ink", GRID: "grid", RUN: "run", HELD: "held", MODEL: "model"}
 
-_SHORT, _LONG = (0.87, 0.43, 0.10), (0.16, 0.47, 0.84)
-SIDES = LinearSegmentedColormap.from_list(
-    "sides", [(*_SHORT, 1.0), (*_SHORT, 0.0), (*_LONG, 0.0), (*_LONG, 1.0)]
+_AGAINST, _FOR = (0.87, 0.43, 0.10), (0.16, 0.47, 0.84)
+BALANCE = LinearSegmentedColormap.from_list(
+    "balance",
+    [(0.0, (*_AGAINST, 0.7)), (0.5, (*_AGAINST, 0.0)), (0.5, (*_FOR, 0.0)), (1.0, (*_FOR, 0.7))],
 )
-"""From orange (negative) through nothing to blue (positive)."""
+"""From orange (negative) through nothing to blue (positive), light enough for text on it."""
 
 SERIES = ("#2a78d6", "#c2701a", "#2f9a5d", "#b0478f", "#8a7a1f", "#5b6bd0")
 """Colours of lines side by side, to be told apart on light and dark paper."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bot.blocks import F64, I64
@@ -16,7 +17,6 @@ from bot.report.canvas import (
     INK,
     MODEL,
     RUN,
-    SIDES,
     Picture,
     date_axis,
     days,
@@ -30,6 +30,10 @@ from bot.report.series import bucket_means, thinned
 _LOG_FROM = 4.0
 _MOST_COLUMNS = 450
 _MOST_NAMES = 40
+_SHORT, _LONG = (0.87, 0.43, 0.10), (0.16, 0.47, 0.84)
+_SIDES = LinearSegmentedColormap.from_list(
+    "sides", [(*_SHORT, 1.0), (*_SHORT, 0.0), (*_LONG, 0.0), (*_LONG, 1.0)]
+)
 
 
 def equity_picture(run: RunData) -> Picture:
@@ -125,7 +129,7 @@ def _weight_map(axes: Axes, run: RunData, means: F64, time: I64) -> None:
     axes.imshow(
         means.T,
         aspect="auto",
-        cmap=SIDES,
+        cmap=_SIDES,
         vmin=-largest,
         vmax=largest,
         extent=(left, right, run.n_symbols - 0.5, -0.5),

@@ -14,9 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from bot.blocks import F64
 from bot.report.canvas import (
+    BALANCE,
     INK,
     SERIES,
-    SIDES,
     Picture,
     date_axis,
     days,
@@ -25,6 +25,7 @@ from bot.report.canvas import (
 )
 from bot.report.inputs import Gate, Insight, RunData
 from bot.report.insights import (
+    SHARED,
     by_importance,
     column_scale,
     cosines_by_epoch,
@@ -65,7 +66,7 @@ def importance_picture(found: Sequence[Insight]) -> Picture:
     ]
     shade = np.nan_to_num(spread.mean / column_scale(spread.mean))[order]
     names = [found[0].features[f] for f in order]
-    _map(axes, shade, names, found[0].tasks, texts, 1.0)
+    _map(axes, shade, names, found[0].tasks, texts)
     axes.xaxis.tick_top()
     title = "Which features each head needs"
     caption = (
@@ -84,7 +85,7 @@ def cosine_picture(run: RunData, found: Sequence[Insight]) -> Picture:
     figure = new_figure(4.0 + 0.25 * max(len(tasks) - 4, 0))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.15, 1.0, 1.0])
     texts = [[_cosine(value) for value in row] for row in mean]
-    _map(left, np.nan_to_num(mean), tasks, tasks, texts, 1.0)
+    _map(left, np.nan_to_num(mean), tasks, tasks, texts)
     left.tick_params(axis="x", rotation=35)
     left.set_title("At the epoch kept")
 
@@ -154,10 +155,12 @@ def gate_picture(run: RunData, found: Sequence[Insight]) -> Picture:
 
 
 def _gates(axes: Axes, gates: Sequence[Gate]) -> None:
-    experts = list(dict.fromkeys(name for gate in gates for name in gate.weights))
+    named = dict.fromkeys(name for gate in gates for name in gate.weights)
+    experts = sorted(named, key=lambda name: name.startswith(SHARED))  # those at the right
     weights = np.array([[gate.weights.get(name, np.nan) for name in experts] for gate in gates])
     texts = [["" if np.isnan(w) else f"{w:.2f}" for w in row] for row in weights]
-    _map(axes, np.nan_to_num(weights), [g.reader for g in gates], experts, texts, 1.0)
+    readers = [gate.reader for gate in gates]
+    _map(axes, np.nan_to_num(weights), readers, experts, texts, float(np.nanmax(weights)))
     axes.tick_params(axis="x", rotation=20 if len(experts) > 5 else 0)
 
 
@@ -167,10 +170,10 @@ def _map(
     rows: Sequence[str],
     columns: Sequence[str],
     texts: Sequence[Sequence[str]],
-    most: float,
+    most: float = 1.0,
 ) -> None:
-    """Draw cells of colour with text in them."""
-    axes.imshow(shade, aspect="auto", cmap=SIDES, vmin=-most, vmax=most, interpolation="nearest")
+    """Draw cells of colour, the fullest at ±most, with text in them."""
+    axes.imshow(shade, aspect="auto", cmap=BALANCE, vmin=-most, vmax=most, interpolation="nearest")
     axes.set_xticks(range(len(columns)), list(columns))
     axes.set_yticks(range(len(rows)), list(rows))
     axes.grid(visible=False)

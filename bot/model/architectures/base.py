@@ -35,12 +35,14 @@ class Gate:
     Attributes:
         layer: from 1.
         reader: whose gate it is: a task's name, or 'shared'.
-        weights: by expert, summing to 1; an expert that the gate does not see is not named.
+        experts: names of those that the gate sees.
+        weights: of each expert, summing to 1.
     """
 
     layer: int
     reader: str
-    weights: dict[str, float]
+    experts: tuple[str, ...]
+    weights: tuple[float, ...]
 
 
 class Architecture(nn.Module, ABC):

@@ -55,10 +55,9 @@ class Mmoe(SharedRepresentation):
     def gate_use(self, x: Tensor) -> list[Gate]:
         """Return how each task weighs the experts, on the mean over the rows."""
         means = self.gates(x).mean(dim=0).tolist()
-        return [
-            Gate(1, name, {f"expert {e}": weight for e, weight in enumerate(row, start=1)})
-            for name, row in zip(self._names, means, strict=True)
-        ]
+        experts = tuple(f"expert {e}" for e in range(1, 1 + len(self.experts)))
+        rows = zip(self._names, means, strict=True)
+        return [Gate(1, name, experts, tuple(row)) for name, row in rows]
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Return the experts'."""

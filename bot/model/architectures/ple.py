@@ -70,15 +70,14 @@ class Extraction(nn.Module):
             everyone = [expert for mine in own for expert in mine]
             read.append(("shared", self.shared_gate(newest(shared)), [*everyone, *common]))
         return [
-            Gate(place, reader, dict(zip(experts, mean_share(logits), strict=True)))
+            Gate(place, reader, tuple(experts), mean_share(logits))
             for reader, logits, experts in read
         ]
 
 
-def mean_share(logits: Tensor) -> list[float]:
+def mean_share(logits: Tensor) -> tuple[float, ...]:
     """Return the mean over the rows of softmax(logits)."""
-    means: list[float] = torch.softmax(logits, dim=1).mean(dim=0).tolist()
-    return means
+    return tuple(torch.softmax(logits, dim=1).mean(dim=0).tolist())
 
 
 def mix(logits: Tensor, experts: Sequence[Tensor]) -> Tensor:
