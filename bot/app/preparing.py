@@ -82,7 +82,7 @@ def prepare(
         missing=market.missing, funding_unknown=market.funding_unknown,
     )  # fmt: skip
     source = config.data.root if config.data.source == "files" else "synthetic"
-    instruments = schedule.instruments if schedule else _instruments(config, market.symbols)
+    instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
     job = BacktestJob(
         config=config,
         folder=folder,
@@ -128,7 +128,8 @@ def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
     return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
 
 
-def _instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
+def known_instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
+    """Return the instruments that are on file, by symbol; the synthetic market has none."""
     if config.data.source == "synthetic":
         return {}
     found: dict[str, Instrument] = {}
