@@ -145,7 +145,7 @@ class Study:
     def forecastable(self) -> Bool:
         """Return bool[n, S], the bars from the start on at which every contender forecasts."""
         every = np.stack([self.features_of(c.config)[1].ready for c in self.contenders])
-        ready = every.all(axis=0)
+        ready: Bool = np.logical_and.reduce(every, axis=0)
         ready[: self.start] = False
         ready[self.folds[-1].stop :] = False
         return ready
