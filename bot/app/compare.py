@@ -102,19 +102,18 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
     done = len(units) - len(missing)
     progress(done, len(units))
     pool = TrainingPool(workers)
-    running: set[Future[None]] = set()
+    running: dict[Future[None], Unit] = {}
     failed: list[str] = []
     try:
         while missing or running:
             while missing and len(running) < 2 * workers:
                 unit = missing.pop(0)
                 study.write_data(unit)
-                running.add(pool.submit(unit))
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                error = future.exception()
+                running[pool.submit(unit)] = unit
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                unit, error = running.pop(future), future.exception()
                 if isinstance(error, BotError):
-                    failed.append(str(error))
+                    failed.append(f"{unit.label}: {error}")
                 elif error is not None:
                     raise error
                 done += 1

@@ -67,7 +67,7 @@ class Unit:
     @property
     def label(self) -> str:
         """What it is called in errors."""
-        return f"{self.name}, fold {self.fold + 1}, seed {self.seed + 1}:"
+        return f"{self.name}, fold {self.fold + 1}, seed {self.seed + 1}"
 
     @property
     def done(self) -> bool:

@@ -53,6 +53,8 @@ def endpoints(run: Judged, returns: F64, gross: F64, rows: Bool) -> list[Endpoin
         run: its forecasts beside the labels.
         returns, gross: float64[dates], the paper account's returns a bar after and before costs.
         rows: bool[n, S], the bars on which every contender has a forecast.
+
+    An endpoint without a single row, such as HAR's before it has a month of bars, is left out.
     """
     found = []
     heads = baselines.heads(run)
@@ -61,6 +63,8 @@ def endpoints(run: Judged, returns: F64, gross: F64, rows: Bool) -> list[Endpoin
         kept = Head(head.task, head.forecast, head.label, head.rows & rows)
         suffix = f", {head.task.horizon} bars" if many else ""
         for name, better, sums, statistic in _of_head(run, kept):
+            if len(sums) == 0:  # nothing to measure it on, for nobody
+                continue
             found.append(
                 Endpoint(name + suffix, name in PRIMARY, better, sums, statistic, head.task.horizon)
             )
@@ -116,11 +120,16 @@ def _of_direction(run: Judged, head: Head) -> Iterator[Figure]:
 def _of_volatility(run: Judged, head: Head) -> Iterator[Figure]:
     y = head.label
     naive, har = baselines.volatility_forecasts(run, head), har_variance(run, head)
-    rows = head.rows & np.isfinite(naive.variance) & np.isfinite(har) & (y > 0.0)
+    rows = head.rows & np.isfinite(naive.variance) & (y > 0.0)
     squared = np.where(y > 0.0, y**2, np.nan)
     own = skill.qlike(squared, naive.model_variance)
     yield _skill("volatility QLIKE skill", own, skill.qlike(squared, naive.variance), rows)
-    yield _skill("volatility QLIKE skill against HAR", own, skill.qlike(squared, har), rows)
+    yield _skill(
+        "volatility QLIKE skill against HAR",
+        own,
+        skill.qlike(squared, har),
+        rows & np.isfinite(har),
+    )
     ratio = squared / naive.model_variance
     sums = skill.by_date(rows, np.ones(rows.shape), ratio)
     yield "volatility bias, |mean of v/f − 1|", False, sums, _bias
