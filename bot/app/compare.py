@@ -43,6 +43,16 @@ SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
+class Shape:
+    """Folds of so many months, trainings of each network, and how many run side by side."""
+
+    folds: int
+    months: int
+    seeds: int
+    workers: int
+
+
+@dataclass(frozen=True)
 class ComparisonDone:
     """The comparison, what it was made of in a sentence, and the folder of its tables."""
 
@@ -61,32 +71,16 @@ class _Account:
 
 
 def compare_command(
-    contenders: list[Contender],
-    title: str,
-    out: Path,
-    *,
-    folds: int,
-    months: int,
-    seeds: int,
-    workers: int,
-    progress: Progress,
+    contenders: list[Contender], title: str, out: Path, shape: Shape, progress: Progress
 ) -> ComparisonDone:
     """Run a comparison and write its tables and picture below `out`.
 
     Raises:
         ModelError: trainings failed; those that did not are kept.
     """
-    market = read_market(contenders[0].config)
-    study = Study(contenders, market, folds, months, out)
-    units = study.units(seeds)
-    for name in ("data", "units"):
-        (out / name).mkdir(parents=True, exist_ok=True)
-        sweep(out / name)
-    _train(study, units, workers, progress)
-    comparison = _judge(study, units)
+    comparison, setting = walk_forward(contenders, out, shape, progress)
     folder = out / title
     folder.mkdir(parents=True, exist_ok=True)
-    setting = _setting(study, seeds)
     (folder / "compare.json").write_text(
         json.dumps({"setting": setting, **comparison.as_json()}, indent=1), encoding="utf-8"
     )
@@ -94,6 +88,25 @@ def compare_command(
     (folder / "compare.md").write_text(text, encoding="utf-8")
     draw(comparison, title, folder / "compare.png")
     return ComparisonDone(comparison, setting, folder)
+
+
+def walk_forward(
+    contenders: list[Contender], out: Path, shape: Shape, progress: Progress, *,
+    every_pair: bool = True,
+) -> tuple[Comparison, str]:  # fmt: skip
+    """Train what is missing below `out`; return the comparison, and what it was made of.
+
+    Raises:
+        ModelError: trainings failed; those that did not are kept.
+    """
+    market = read_market(contenders[0].config)
+    study = Study(contenders, market, shape.folds, shape.months, out)
+    units = study.units(shape.seeds)
+    for name in ("data", "units"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+        sweep(out / name)
+    _train(study, units, shape.workers, progress)
+    return _judge(study, units, every_pair=every_pair), _setting(study, shape.seeds)
 
 
 def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:
@@ -127,7 +140,7 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
         )
 
 
-def _judge(study: Study, units: list[Unit]) -> Comparison:
+def _judge(study: Study, units: list[Unit], *, every_pair: bool) -> Comparison:
     measured: dict[str, list[Endpoint]] = {}
     by_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -148,7 +161,7 @@ def _judge(study: Study, units: list[Unit]) -> Comparison:
                         spread.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
         by_seed[contender.name] = spread
         facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
-    return hold_together(measured, by_seed, facts, SAMPLES)
+    return hold_together(measured, by_seed, facts, SAMPLES, every_pair=every_pair)
 
 
 Results = dict[tuple[int, int], tuple[F64, dict[str, Any]]]

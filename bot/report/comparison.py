@@ -80,6 +80,8 @@ def compare(
     by_seed: Mapping[str, Mapping[str, Sequence[float]]],
     facts: Mapping[str, Mapping[str, Any]],
     samples: int,
+    *,
+    every_pair: bool = True,
 ) -> Comparison:
     """Compare contenders on all their endpoints.
 
@@ -88,6 +90,8 @@ def compare(
         by_seed: by contender and endpoint, its figure for each seed on its own.
         facts: by contender, what is printed beside.
         samples: resamples.
+        every_pair: hold every pair together; else each of the others against the first, as the
+            second of its pair, and correct for those only.
     """
     names = tuple(measured)
     figures: list[Figure] = []
@@ -99,7 +103,8 @@ def compare(
             seeds = by_seed.get(name, {}).get(row[0].name, ())
             spread = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
             figures.append(Figure(row[0].name, name, values[k], low, high, spread))
-        for a, b in combinations(range(len(names)), 2):
+        pairs = combinations(range(len(names)), 2)
+        for a, b in pairs if every_pair else ((k, 0) for k in range(1, len(names))):
             differences.append(
                 _difference(row[0], (names[a], names[b]), values[a] - values[b], draws[a] - draws[b], wider)
             )  # fmt: skip
