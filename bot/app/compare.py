@@ -179,7 +179,10 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
         value[span] = np.mean([read[seed, fold.number][0] for seed in seeds], axis=0)
         model[span] = fold.number
         facts = [read[seed, fold.number][1] for seed in seeds]
-        scales = [f["variance_scale"] for f in facts if f["variance_scale"] is not None]
+        scales = {
+            name: float(np.mean([f["variance_scales"][name] for f in facts]))
+            for name in facts[0]["variance_scales"]
+        }
         first, last = facts[0]["train_bars"]
         models.append(
             ModelInfo(
@@ -189,7 +192,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
                 rows=facts[0]["rows"],
                 train_from_ms=int(times[first]),
                 train_to_ms=int(times[last]),
-                variance_scale=float(np.mean(scales)) if scales else float("nan"),
+                variance_scales=scales,
             )
         )
     return Judged(
@@ -209,7 +212,7 @@ def _trade(study: Study, judged: Judged) -> _Account:
     assert judged.forecast is not None
     table = TableForecaster(bars.open_time, judged.forecast.value)
     engine = Engine(
-        None, rules_from(config, symbols, known_instruments(config, symbols)), config.signal.factor,
+        None, rules_from(config, symbols, known_instruments(config, symbols)), config.signal,
         study.tasks, len(symbols), config.portfolio.initial_capital, {TABLE_ID: table},
     )  # fmt: skip
     state = engine.initial()

@@ -27,7 +27,7 @@ class ModelInfo:
         effective_from_ms: open time of the first bar it decided on.
         rows: labelled rows it was trained on.
         train_from_ms, train_to_ms: open times of its first and last training row, inclusive.
-        variance_scale: mean of (target / forecast)² of the volatility head over its training rows,
+        variance_scales: mean of (target / forecast)² of each volatility head over its training rows,
             which turns a forecast deviation into a forecast variance; NaN where not recorded.
         metrics: what training reported, by name.
     """
@@ -38,7 +38,7 @@ class ModelInfo:
     rows: int
     train_from_ms: int
     train_to_ms: int
-    variance_scale: float = float("nan")
+    variance_scales: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -65,7 +65,7 @@ class LiveRun:
         }  # fmt: skip
         self.journal = Journal.create(self.folder.journal, symbols, self.tasks, meta, durable=False)
         self.engine = Engine(
-            pipeline, rules_from(config, symbols, known), config.signal.factor, self.tasks,
+            pipeline, rules_from(config, symbols, known), config.signal, self.tasks,
             len(symbols), config.portfolio.initial_capital, forecasters,
         )  # fmt: skip
         self.recorder = LiveRecorder(self.journal)

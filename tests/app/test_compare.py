@@ -145,7 +145,7 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(
             )
     value, facts = read_result(unit)
     assert value.shape[2] == 4
-    assert facts["variance_scale"] > 0.0
+    assert facts["variance_scales"]["volatility_5"] > 0.0
 
 
 def test_a_failed_training_names_itself_and_spares_the_others(
