@@ -182,6 +182,14 @@ class Forecast:
                 return self.value[:, :, k]
         raise KeyError(kind)
 
+    def at(self, kind: str, horizon: int) -> F64:
+        """Return float64[n, S] of the task of this kind and horizon.
+
+        Raises:
+            ValueError: there is no such task.
+        """
+        return self.value[:, :, self.tasks.index(Task(kind, horizon))]
+
 
 FILL = np.dtype(
     [

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bot import cli_live, cli_reading
+from bot import cli_compare, cli_live, cli_reading
 from bot.cli_options import ConfigOption, DataOption, JsonOption, SetOption
 from bot.cli_output import progress_bar, stdout_console
 from bot.cli_reading import print_summary
@@ -30,6 +30,7 @@ config_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
+cli_compare.register(app)
 cli_reading.register(app)
 
 

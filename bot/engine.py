@@ -15,17 +15,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I8, I64, BarBlock, Bool, FeatureBlock, Forecast, Task
+from bot.config.sections import Conviction
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.book import Book, from_arrays, new_book, to_arrays
 from bot.portfolio.broker import run_bars
-from bot.portfolio.conviction import signal_from
+from bot.portfolio.conviction import signal_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -84,15 +85,15 @@ class Engine:
     Attributes:
         pipeline: the features, or None where forecasts come from a table.
         rules: signal, sizing, risk, costs and execution as numbers.
-        factor: the direction factor of the signal.
-        tasks: what a forecaster predicts, in its order; return and direction are among them.
+        conviction: how a forecast becomes a signal.
+        tasks: what a forecaster predicts, in its order; those that the signal needs are among them.
         forecasters: by model id; must have every model of the schedule before its first bar.
         initial_capital: starting cash.
     """
 
     pipeline: FeaturePipeline | None
     rules: Rules
-    factor: Literal["confidence", "probability"]
+    conviction: Conviction
     tasks: tuple[Task, ...]
     n_symbols: int
     initial_capital: float
@@ -175,7 +176,7 @@ class Engine:
     ) -> tuple[EngineState, StepResult]:
         feature_state, features = self._features(state, block)
         forecast = self._forecast(state, block, features)
-        signal = signal_from(forecast.of("return"), forecast.of("direction"), self.factor)
+        signal = signal_of(forecast, self.conviction)
         kinds = {task.kind for task in self.tasks}
         volatility = (
             forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)

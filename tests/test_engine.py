@@ -9,6 +9,7 @@ import pytest
 
 from bot.blocks import F64, I64, Bool, Task
 from bot.config import load_config
+from bot.config.sections import Conviction
 from bot.engine import (
     Activation,
     Engine,
@@ -51,7 +52,7 @@ FORECASTERS: Mapping[str, Forecaster] = {"up": Momentum(1.0), "down": Momentum(-
 def engine(forecasters: Mapping[str, Forecaster] = FORECASTERS) -> Engine:
     pipeline = FeaturePipeline(CONFIG.features, symbol_names(2), HOUR_MS)
     rules = rules_from(CONFIG, symbol_names(2))
-    return Engine(pipeline, rules, "confidence", TASKS, 2, 1e5, forecasters)
+    return Engine(pipeline, rules, Conviction(), TASKS, 2, 1e5, forecasters)
 
 
 def arrays_of(state: EngineState) -> dict[str, bytes]:
@@ -127,7 +128,7 @@ def test_calls_out_of_order_are_refused() -> None:
 
 
 def test_a_block_of_other_symbols_is_refused() -> None:
-    made = Engine(None, engine().rules, "confidence", TASKS, 3, 1e5, FORECASTERS)
+    made = Engine(None, engine().rules, Conviction(), TASKS, 3, 1e5, FORECASTERS)
     with pytest.raises(InvariantError, match="has 2 symbols, the engine 3"):
         made.step(made.initial(), BARS)
 

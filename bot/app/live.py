@@ -87,14 +87,15 @@ class LiveRun:
         now = self._clock.now_ms()
         opening = self._opening_of(assembler)
         due = assembler.due(now)
+        too_late = now > due.open_time + self._parts.interval_ms + self._tradable_ms
+        if too_late and (self._parts.start is None or not due.complete):
+            await self._catch_up.run()  # before the start it is history like what came before
+            return self._new_assembler()
         if self._parts.opened_row is None and (due.complete or self._may_open(opening, now)):
             await self._open(assembler, opening)
         elif due.complete:
             self._close(assembler.close(now))
             self._opening = None
-        elif now > due.open_time + self._parts.interval_ms + self._tradable_ms:
-            await self._catch_up.run()
-            return self._new_assembler()
         elif due.missing:
             await self._fetch_missing(assembler, due)
         else:
@@ -138,6 +139,8 @@ class LiveRun:
         return self._opening
 
     def _may_open(self, opening: Opening, now: int) -> bool:
+        if self._parts.start is None and now >= opening.end_ms:
+            return False  # a first bar that is over is opened once it can be closed in time
         begun = max(opening.open_time, opening.after_ms)
         pending = np.asarray(self._parts.runner.state.book.pending != 0.0)
         return now >= begun and (opening.complete(pending) or now >= begun + self._quote_ms)

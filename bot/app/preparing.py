@@ -76,13 +76,18 @@ def prepare(
     """
     if forecasts and schedule:
         raise ConfigError("--forecasts and --schedule exclude one another; give one")
+    if forecasts and config.signal.source == "decision":
+        raise ConfigError(
+            "--forecasts: a file has returns and directions, signal.source = 'decision' asks for "
+            "another head; set it to 'return_x_direction'"
+        )
     times = market.bars.open_time
     log.info(
         "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),
         missing=market.missing, funding_unknown=market.funding_unknown,
     )  # fmt: skip
     source = config.data.root if config.data.source == "files" else "synthetic"
-    instruments = schedule.instruments if schedule else _instruments(config, market.symbols)
+    instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
     job = BacktestJob(
         config=config,
         folder=folder,
@@ -128,7 +133,8 @@ def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
     return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
 
 
-def _instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
+def known_instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
+    """Return the instruments that are on file, by symbol; the synthetic market has none."""
     if config.data.source == "synthetic":
         return {}
     found: dict[str, Instrument] = {}

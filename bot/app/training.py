@@ -19,7 +19,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from bot.model.predict import Predictor
 from bot.model.threads import single_thread
 from bot.model.train import train
 from bot.model.trained import TrainedModel
+
+Done_co = TypeVar("Done_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,15 @@ class TrainingRequest:
     config_hash: str
     parent_due_ms: int | None
     folder: Path
+
+    @property
+    def label(self) -> str:
+        """What it is called in errors."""
+        return f"the training due at {self.due_ms}"
+
+    def run(self) -> TrainingDone:
+        """Train and save the model."""
+        return run_training(self)
 
 
 @dataclass(frozen=True)
@@ -107,7 +118,7 @@ def run_training(request: TrainingRequest) -> TrainingDone:
         "data_sha256": rows.dataset.digest(),
         "config_hash": request.config_hash,
         "parent_due_ms": request.parent_due_ms,
-        "variance_scale": variance_scale(trained, rows.dataset),
+        "variance_scales": variance_scales(trained, rows.dataset),
     }
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
@@ -118,18 +129,38 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     )
 
 
-def variance_scale(trained: TrainedModel, dataset: Dataset) -> float | None:
-    """Return the mean of (target / forecast)² of the volatility head over the training rows.
+def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]:
+    """Return for each volatility head the mean of (target / forecast)² over the training rows.
 
-    It turns a forecast of a mean deviation into one of a variance, for QLIKE; None without the head.
+    It turns a forecast of a mean deviation into one of a variance, for QLIKE.
     """
-    for k, task in enumerate(dataset.tasks):
-        if task.kind == "volatility":
-            ready = np.ones((len(dataset.x), 1), dtype=np.bool_)
-            forecast = Predictor(trained).predict(dataset.x[:, None, :], ready)[:, 0, k]
-            ratio = dataset.y[:, k] / forecast
-            return float(np.nanmean(ratio * ratio))
-    return None
+    scales: dict[str, float] = {}
+    heads = [k for k, task in enumerate(dataset.tasks) if task.kind == "volatility"]
+    if heads:
+        ready = np.ones((len(dataset.x), 1), dtype=np.bool_)
+        forecast = Predictor(trained).predict(dataset.x[:, None, :], ready)[:, 0]
+        for k in heads:
+            ratio = dataset.y[:, k] / forecast[:, k]
+            scales[dataset.tasks[k].name] = float(np.nanmean(ratio * ratio))
+    return scales
+
+
+class Job(Protocol[Done_co]):
+    """What the pool runs: picklable, and a pure function of itself."""
+
+    @property
+    def config(self) -> Config:
+        """The settings, whose training.memory_limit_mb bounds the process."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What it is called in errors."""
+        ...
+
+    def run(self) -> Done_co:
+        """Do it."""
+        ...
 
 
 class TrainingPool:
@@ -142,9 +173,7 @@ class TrainingPool:
         self._running: set[BaseProcess] = set()
         self._closed = False
 
-    def submit(
-        self, request: TrainingRequest, time_limit_s: float | None = None
-    ) -> Future[TrainingDone]:
+    def submit(self, request: Job[Done_co], time_limit_s: float | None = None) -> Future[Done_co]:
         """Start a training as soon as a worker is free; it holds a thread that only waits.
 
         The future raises ModelError where the worker dies or exceeds its time, and the training's
@@ -160,15 +189,13 @@ class TrainingPool:
             process.kill()
         self._threads.shutdown(wait=True)
 
-    def _run(self, request: TrainingRequest, time_limit_s: float | None) -> TrainingDone:
+    def _run(self, request: Job[Done_co], time_limit_s: float | None) -> Done_co:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
         try:
             process.start()
         except OSError as error:
-            raise ModelError(
-                f"the training due at {request.due_ms} could not be started: {error}"
-            ) from error
+            raise ModelError(f"{request.label} could not be started: {error}") from error
         self._running.add(process)
         if self._closed:
             process.kill()
@@ -177,14 +204,14 @@ class TrainingPool:
             if not receiver.poll(time_limit_s):
                 process.kill()
                 raise ModelError(
-                    f"the training due at {request.due_ms} took longer than "
+                    f"{request.label} took longer than "
                     f"training.time_limit_s = {time_limit_s:g} and was ended"
                 )
             result = receiver.recv()
         except (EOFError, OSError):
             process.join()
             raise ModelError(
-                f"the training due at {request.due_ms} ended without a result "
+                f"{request.label} ended without a result "
                 f"(exit code {process.exitcode}); was it killed, or short of memory?"
             ) from None
         finally:
@@ -193,7 +220,7 @@ class TrainingPool:
         process.join()
         if isinstance(result, BotError):
             raise result
-        return cast(TrainingDone, result)
+        return cast(Done_co, result)
 
 
 def _leave_interrupts_to_parent() -> None:
@@ -205,13 +232,13 @@ def _leave_interrupts_to_parent() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def _work(sender: Connection, request: TrainingRequest) -> None:
+def _work(sender: Connection, request: Job[Any]) -> None:
     """Train in the worker process, which ends with the one that started it, however that ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit = request.config.training.memory_limit_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
-        sender.send(run_training(request))
+        sender.send(request.run())
     except BotError as error:
         sender.send(error)
     finally:

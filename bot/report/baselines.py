@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bot.blocks import F64, I64, Bool, Task
-from bot.report.inputs import RunData
+from bot.report.inputs import Judged
 from bot.timegrid import HOUR_MS
 
 EWMA_DECAY = 0.94
@@ -53,7 +53,7 @@ class Era:
         return values[self.first : self.stop][self.trained]
 
 
-def heads(run: RunData) -> list[Head]:
+def heads(run: Judged) -> list[Head]:
     """Return each task's forecasts and labels, judged from the run's start on."""
     if run.forecast is None or run.labels is None:
         return []
@@ -70,7 +70,7 @@ def heads(run: RunData) -> list[Head]:
     return result
 
 
-def eras(run: RunData, head: Head) -> Iterator[Era]:
+def eras(run: Judged, head: Head) -> Iterator[Era]:
     """Yield the eras of the models behind the head's forecasts that have training rows."""
     known = known_at(run.bars.in_session, head.task.horizon)
     for model, bars, first, stop, last_known in _spans(run, head):
@@ -79,7 +79,7 @@ def eras(run: RunData, head: Head) -> Iterator[Era]:
             yield Era(model, bars, first, stop, trained)
 
 
-def _spans(run: RunData, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
+def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
     """Yield model, the bars it decided on, its training span, and the last bar known to it."""
     if run.forecast is None:
         return
@@ -111,7 +111,7 @@ def known_at(in_session: Bool, horizon: int) -> I64:
     return known
 
 
-def _per_era(run: RunData, head: Head, fit: Callable[[Era], F64]) -> F64:
+def _per_era(run: Judged, head: Head, fit: Callable[[Era], F64]) -> F64:
     """Return float64[n, S] of what `fit` says of each era's bars; NaN elsewhere."""
     out = np.full(head.label.shape, np.nan)
     for era in eras(run, head):
@@ -119,7 +119,7 @@ def _per_era(run: RunData, head: Head, fit: Callable[[Era], F64]) -> F64:
     return out
 
 
-def base_rate(run: RunData, head: Head) -> F64:
+def base_rate(run: Judged, head: Head) -> F64:
     """Return float64[n, S], the training rows' share of rises.
 
     It is (rises + 1) / (rows + 2), Laplace's rule, so that no span makes a rise impossible.
@@ -132,7 +132,12 @@ def base_rate(run: RunData, head: Head) -> F64:
     return _per_era(run, head, fit)
 
 
-def hour_of_week_mean(run: RunData, head: Head) -> F64:
+def training_mean(run: Judged, head: Head) -> F64:
+    """Return float64[n, S], the training rows' mean label."""
+    return _per_era(run, head, lambda era: np.array(era.training(head.label).mean()))
+
+
+def hour_of_week_mean(run: Judged, head: Head) -> F64:
     """Return float64[n, S], the training rows' mean of the label at this hour of the week.
 
     An hour without training rows gets the mean of all of them.
@@ -160,7 +165,7 @@ class VolatilityForecasts:
     model_variance: F64
 
 
-def volatility_forecasts(run: RunData, head: Head) -> VolatilityForecasts:
+def volatility_forecasts(run: Judged, head: Head) -> VolatilityForecasts:
     """Return EWMA volatility scaled to the target, and both sides rescaled to variances.
 
     On the training rows, with target y and EWMA deviation e: the forecast deviation is (Σy / Σe) e,
@@ -181,7 +186,8 @@ def volatility_forecasts(run: RunData, head: Head) -> VolatilityForecasts:
         floor = FLOOR_SHARE * float(y.mean())
         level = float(y.sum() / e.sum())
         scale = float(np.mean((y / np.maximum(level * e, floor)) ** 2))
-        recorded = run.models[era.model].variance_scale if era.model >= 0 else float("nan")
+        scales = run.models[era.model].variance_scales if era.model >= 0 else {}
+        recorded = scales.get(head.task.name, float("nan"))
         own = recorded if np.isfinite(recorded) and recorded > 0.0 else scale
         at = era.bars
         deviation[at] = np.maximum(level * ewma[at], floor)
@@ -190,7 +196,7 @@ def volatility_forecasts(run: RunData, head: Head) -> VolatilityForecasts:
     return VolatilityForecasts(deviation, variance, model_variance)
 
 
-def ewma_deviation(run: RunData) -> F64:
+def ewma_deviation(run: Judged) -> F64:
     """Return float64[n, S], √ of the exponentially weighted mean of squared returns up to the bar.
 
     Weights decay by 0.94 a bar and are normalised, as in pandas; missing bars leave it as it was.

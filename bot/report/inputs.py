@@ -58,7 +58,7 @@ class ModelInfo:
         effective_from_ms: open time of the first bar it decided on.
         rows: labelled rows it was trained on.
         train_from_ms, train_to_ms: open times of its first and last training row, inclusive.
-        variance_scale: mean of (target / forecast)² of the volatility head over its training rows,
+        variance_scales: mean of (target / forecast)² of each volatility head over its training rows,
             which turns a forecast deviation into a forecast variance; NaN where not recorded.
         metrics: what training reported, by name.
         insight: what training found out about it, where it was asked.
@@ -70,70 +70,32 @@ class ModelInfo:
     rows: int
     train_from_ms: int
     train_to_ms: int
-    variance_scale: float = float("nan")
+    variance_scales: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     insight: Insight | None = None
 
 
-@dataclass(frozen=True)
-class RunData:
-    """Everything that a report needs of one run.
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """Forecasts beside what happened: all that skill is judged from.
 
     Attributes:
-        name: the run's name.
-        symbols, venues: of length S.
-        interval, interval_ms: the bar's length, as named and in ms.
-        periods_per_year: bars a year by the calendar.
-        initial_capital: equity before the first bar.
-        fill: where orders decided at a close are filled.
-        taker_fee: float64[S], fraction of the notional.
-        half_spread_bps, slippage_bps: what a fill costs beside the fee.
-        bars: the run's bars, those before the start included.
+        symbols: of length S.
+        interval_ms: the bar's length.
+        bars: all bars, those before the start included.
         start_index: first bar that counts.
-        equity, cash: float64[n], at the bar's close.
-        fees, funding, spread, slippage: float64[n], paid in the bar.
-        quantity: float64[n, S], held at the bar's close (base currency).
-        weights, signal: float64[n, S]; the targeted fraction of equity, and the conviction.
-        fills: structured FILL array, oldest first.
-        fill_reasons: names of the codes in `fills["reason"]`.
         forecast: out-of-sample forecasts, or None.
         labels: float64[n, S, K] in the order of `forecast.tasks`, NaN where not known.
         models: the schedule, in the order that `forecast.model` counts.
-        refusals: decisions refused, by reason.
-        funding_unknown: bars whose funding was due and not known, by symbol.
-        facts: what else is printed as it is (seconds, hashes, paths).
     """
 
-    name: str
     symbols: tuple[str, ...]
-    venues: tuple[str, ...]
-    interval: str
     interval_ms: int
-    periods_per_year: float
-    initial_capital: float
-    fill: Literal["next_open", "next_close"]
-    taker_fee: F64
-    half_spread_bps: float
-    slippage_bps: float
     bars: BarBlock
     start_index: int
-    equity: F64
-    cash: F64
-    fees: F64
-    funding: F64
-    spread: F64
-    slippage: F64
-    quantity: F64
-    weights: F64
-    signal: F64
-    fills: npt.NDArray[np.void]
-    fill_reasons: Mapping[int, str]
     forecast: Forecast | None
     labels: F64 | None
     models: tuple[ModelInfo, ...] = ()
-    refusals: Mapping[str, int] = field(default_factory=dict)
-    funding_unknown: Mapping[str, int] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def open_time(self) -> I64:
@@ -149,6 +111,55 @@ class RunData:
     def price(self) -> F64:
         """Return float64[n, S], the last known close; NaN before a symbol's first bar."""
         return carried(np.where(self.bars.valid, self.bars.close, np.nan))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData(Judged):
+    """Everything that a report needs of one run.
+
+    Attributes:
+        name: the run's name.
+        venues: of length S.
+        interval: the bar's length, as named.
+        periods_per_year: bars a year by the calendar.
+        initial_capital: equity before the first bar.
+        fill: where orders decided at a close are filled.
+        taker_fee: float64[S], fraction of the notional.
+        half_spread_bps, slippage_bps: what a fill costs beside the fee.
+        equity, cash: float64[n], at the bar's close.
+        fees, funding, spread, slippage: float64[n], paid in the bar.
+        quantity: float64[n, S], held at the bar's close (base currency).
+        weights, signal: float64[n, S]; the targeted fraction of equity, and the conviction.
+        fills: structured FILL array, oldest first.
+        fill_reasons: names of the codes in `fills["reason"]`.
+        refusals: decisions refused, by reason.
+        funding_unknown: bars whose funding was due and not known, by symbol.
+        facts: what else is printed as it is (seconds, hashes, paths).
+    """
+
+    name: str
+    venues: tuple[str, ...]
+    interval: str
+    periods_per_year: float
+    initial_capital: float
+    fill: Literal["next_open", "next_close"]
+    taker_fee: F64
+    half_spread_bps: float
+    slippage_bps: float
+    equity: F64
+    cash: F64
+    fees: F64
+    funding: F64
+    spread: F64
+    slippage: F64
+    quantity: F64
+    weights: F64
+    signal: F64
+    fills: npt.NDArray[np.void]
+    fill_reasons: Mapping[int, str]
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    funding_unknown: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def equity_before(self, index: int) -> float:
         """Return the equity at the close before bar `index`."""

@@ -19,22 +19,25 @@ from bot.blocks import F64, Bool
 from bot.report import baselines
 from bot.report.baselines import Head
 from bot.report.bootstrap import Interval, Statistic, interval
-from bot.report.inputs import RunData
+from bot.report.inputs import Judged
 
 PROBABILITY_CLIP = 1e-6
 
 SHOWN, NONE_SHOWN, WORSE = "skill shown", "no skill shown", "worse than the baseline"
 UNKNOWN = "too few dates to tell"
 
+_MEAN = "mean of the training rows"
+
 BASELINES = {
     "return": "zero",
     "direction": "base rate of the training rows",
     "volatility": "EWMA (0.94), scaled on the training rows",
     "volume": "mean by hour of week of the training rows",
+    "regime": "base rate of the training rows",
 }
 
 
-def skill(run: RunData, samples: int) -> dict[str, dict[str, Any]]:
+def skill(run: Judged, samples: int) -> dict[str, dict[str, Any]]:
     """Return each head's skill by the task's name.
 
     Each has its kind, horizon, symbol, baseline, rows, dates and `measures`; a measure has value,
@@ -48,7 +51,7 @@ def skill(run: RunData, samples: int) -> dict[str, dict[str, Any]]:
             "kind": task.kind,
             "horizon": task.horizon,
             "symbol": task.symbol,
-            "baseline": BASELINES[task.kind],
+            "baseline": BASELINES.get(task.kind, _MEAN),
             "rows": int(head.rows.sum()),
             "dates": int(head.rows.any(axis=1).sum()),
             "measures": _measures(run, head, samples),
@@ -56,16 +59,18 @@ def skill(run: RunData, samples: int) -> dict[str, dict[str, Any]]:
     return result
 
 
-def _measures(run: RunData, head: Head, samples: int) -> dict[str, Any]:
+def _measures(run: Judged, head: Head, samples: int) -> dict[str, Any]:
     match head.task.kind:
         case "return":
             return _of_return(head, samples)
-        case "direction":
+        case "direction" | "regime":
             return _of_direction(run, head, samples)
         case "volatility":
             return _of_volatility(run, head, samples)
-        case _:
+        case "volume":
             return _of_volume(run, head, samples)
+        case _:
+            return _of_another(run, head, samples)
 
 
 def _of_return(head: Head, samples: int) -> dict[str, Any]:
@@ -79,7 +84,7 @@ def _of_return(head: Head, samples: int) -> dict[str, Any]:
     return measures
 
 
-def _of_direction(run: RunData, head: Head, samples: int) -> dict[str, Any]:
+def _of_direction(run: Judged, head: Head, samples: int) -> dict[str, Any]:
     y, h = head.label, head.task.horizon
     rate = baselines.base_rate(run, head)
     rows = head.rows & np.isfinite(rate)
@@ -93,7 +98,7 @@ def _of_direction(run: RunData, head: Head, samples: int) -> dict[str, Any]:
     }
 
 
-def _of_volatility(run: RunData, head: Head, samples: int) -> dict[str, Any]:
+def _of_volatility(run: Judged, head: Head, samples: int) -> dict[str, Any]:
     y, h = head.label, head.task.horizon
     naive = baselines.volatility_forecasts(run, head)
     rows = head.rows & np.isfinite(naive.variance)
@@ -112,12 +117,23 @@ def _of_volatility(run: RunData, head: Head, samples: int) -> dict[str, Any]:
     }
 
 
-def _of_volume(run: RunData, head: Head, samples: int) -> dict[str, Any]:
+def _of_volume(run: Judged, head: Head, samples: int) -> dict[str, Any]:
     y = head.label
     naive = baselines.hour_of_week_mean(run, head)
     rows = head.rows & np.isfinite(naive)
     losses = (y - head.forecast) ** 2, (y - naive) ** 2
     return {"mse_skill": loss_skill(*losses, rows, head.task.horizon, samples)}
+
+
+def _of_another(run: Judged, head: Head, samples: int) -> dict[str, Any]:
+    """Judge a regression by its squared error, and a decision as a position between −1 and 1."""
+    y, f, h = head.label, head.forecast, head.task.horizon
+    naive = baselines.training_mean(run, head)
+    rows = head.rows & np.isfinite(naive)
+    return {
+        "mse_skill": loss_skill((y - f) ** 2, (y - naive) ** 2, rows, h, samples),
+        "rank_ic": rank_ic(f, y, head.rows, h, samples),
+    }
 
 
 def log_loss(p: F64, y: F64) -> F64:
@@ -157,9 +173,9 @@ def hit_rate_gain(hit: Bool, naive: Bool, rows: Bool, horizon: int, samples: int
 
 def rank_ic(f: F64, y: F64, rows: Bool, horizon: int, samples: int) -> dict[str, Any]:
     """Return Spearman's rank correlation over all rows, the symbols pooled."""
-    a, b = (_spread(_centred_ranks(v[rows]), rows) for v in (f, y))
+    a, b = (spread_over(centred_ranks(v[rows]), rows) for v in (f, y))
     sums = by_date(rows, np.ones(rows.shape), a, b, a * a, b * b, a * b)
-    return _measure(sums, _correlation, 0.0, horizon, samples)
+    return _measure(sums, correlation, 0.0, horizon, samples)
 
 
 def mean_rank_ic(f: F64, y: F64, rows: Bool, horizon: int, samples: int) -> dict[str, Any]:
@@ -168,7 +184,7 @@ def mean_rank_ic(f: F64, y: F64, rows: Bool, horizon: int, samples: int) -> dict
     counted = 0
     for s in range(rows.shape[1]):
         ours = rows[:, s]
-        a, b = _centred_ranks(f[ours, s]), _centred_ranks(y[ours, s])
+        a, b = centred_ranks(f[ours, s]), centred_ranks(y[ours, s])
         size = float(np.sqrt((a @ a) * (b @ b)))
         if size > 0.0:
             product[ours, s] = a * b / size
@@ -197,7 +213,7 @@ def auc(p: F64, y: F64, rows: Bool, horizon: int, samples: int) -> dict[str, Any
     placement[rose] = (rank[rose] - _ranks(score[rose])) / n_falls
     placement[~rose] = 1.0 - (rank[~rose] - _ranks(score[~rose])) / n_rises
     value = float(placement[rose].mean())
-    up, of = _spread(rose.astype(np.float64), rows), _spread(placement, rows)
+    up, of = spread_over(rose.astype(np.float64), rows), spread_over(placement, rows)
     sums = by_date(rows, up, up * of, 1.0 - up, (1.0 - up) * of)
 
     def statistic(s: F64) -> F64:
@@ -213,7 +229,8 @@ def by_date(rows: Bool, *values: F64 | Bool) -> F64:
     return np.column_stack([np.where(kept, v[dates], 0.0).sum(axis=1) for v in values])
 
 
-def _correlation(s: F64) -> F64:
+def correlation(s: F64) -> F64:
+    """Return the correlation from the sums of 1, a, b, a², b² and ab, float64[..., 6]."""
     n, a, b, aa, bb, ab = (s[..., j] for j in range(6))
     return (ab - a * b / n) / np.sqrt((aa - a * a / n) * (bb - b * b / n))
 
@@ -222,12 +239,12 @@ def _ranks(values: F64) -> F64:
     return np.asarray(pd.Series(values).rank(), dtype=np.float64)
 
 
-def _centred_ranks(values: F64) -> F64:
+def centred_ranks(values: F64) -> F64:
     """Return ranks around 0, scaled to about ±1 so that sums of squares stay exact enough."""
     return (2.0 * _ranks(values) - (len(values) + 1.0)) / max(len(values), 1)
 
 
-def _spread(flat: F64, rows: Bool) -> F64:
+def spread_over(flat: F64, rows: Bool) -> F64:
     """Return float64[n, S] with the flat values at their rows, 0 elsewhere."""
     out = np.zeros(rows.shape)
     out[rows] = flat

@@ -186,6 +186,20 @@ def test_first_start_just_after_a_bars_end(rehearsal: Rehearsal) -> None:
     assert int(proof.bars.open_time[0]) == begin // HOUR_MS * HOUR_MS - HOUR_MS
 
 
+def test_a_first_bar_that_came_too_late_is_history(rehearsal: Rehearsal) -> None:
+    async def slow_answers(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        await exchange.clock.pause(500)  # while the first model is trained
+        exchange.switch.change({"slow": 1.0, "slow_ms": 15_000})
+        await exchange.clock.pause(HOUR_MS // 6)
+        exchange.switch.faults = Faults()
+
+    begin = rehearsal.begin_ms + HOUR_MS // 2 + 10_000
+    rehearsal.run(3, begin_ms=begin, pool=PoolHere(seconds=1.0), script=slow_answers)
+    proof = prove(rehearsal.folder, rehearsal.source)
+    assert (proof.late, proof.holes, len(proof.bars)) == (0, 0, 3)
+    assert int(proof.bars.open_time[0]) == begin // HOUR_MS * HOUR_MS
+
+
 def test_restart_while_a_training_is_due(rehearsal: Rehearsal) -> None:
     rehearsal.run(script=stop_at(rehearsal.begin_ms + 30 * HOUR_MS))
     first = rehearsal.events("model_trained")[-1]

@@ -1,0 +1,139 @@
+"""The contenders of `bot compare`: settings by name, from files or from a preset.
+
+Rules: the first contender is the one the others are held against. All of them have the same bars,
+targets and window; a preset changes the model and its training only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bot.config import Config, load_config
+from bot.errors import ConfigError
+
+Kind = Literal["network", "shuffled", "linear", "trees"]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A way to make forecasts.
+
+    Attributes:
+        kind: a network as the settings say; the same with shuffled labels of the auxiliary tasks;
+            a linear model or boosted trees a task.
+    """
+
+    name: str
+    kind: Kind
+    config: Config
+
+    @property
+    def seeded(self) -> bool:
+        """Tell whether another seed gives another model."""
+        return self.kind in ("network", "shuffled")
+
+
+Entry = tuple[str, Kind, tuple[str, ...]]
+
+_MATCHED = "model.match_parameters=true"
+
+
+def _built(*names: str) -> tuple[Entry, ...]:
+    return tuple((n, "network", (f"model.architecture={n}", _MATCHED)) for n in names)
+
+
+def _weighted(*names: str) -> tuple[Entry, ...]:
+    return tuple((n, "network", (f"training.weighting={n}",)) for n in names)
+
+
+def _combined(*names: str) -> tuple[Entry, ...]:
+    on = "training.gradients_on=features"
+    return tuple((n, "network", (f"training.gradients={n}", on)) for n in names)
+
+
+PRESETS: dict[str, tuple[Entry, ...]] = {
+    "mtl-vs-single": (
+        ("multi-task", "network", ()),
+        ("single", "network", ("model.architecture=single",)),
+        ("single, matched", "network", ("model.architecture=single", _MATCHED)),
+        ("shuffled auxiliaries", "shuffled", ()),
+        ("uncertainty", "network", ("training.weighting=uncertainty",)),
+        ("linear", "linear", ()),
+        ("boosted trees", "trees", ()),
+    ),
+    "architectures": (
+        ("shared_bottom", "network", ("model.architecture=shared_bottom",)),
+        *_built("soft", "cross_stitch", "mmoe", "ple", "hierarchical", "single"),
+    ),
+    "weightings": (
+        ("fixed", "network", ()),
+        *_weighted("uncertainty", "dwa", "gradnorm", "famo", "stch"),
+        *_combined("pcgrad", "aligned_mtl"),
+    ),
+}
+"""By name: contenders as (name, kind, settings over the base)."""
+
+
+def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender]:
+    """Return a preset's contenders over the base settings.
+
+    Raises:
+        ConfigError: there is no such preset, or its settings and the base's exclude one another.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"--preset {name}: there is none; choose from {', '.join(PRESETS)}")
+    return [
+        Contender(entry, kind, load_config(config, [*sets, *over]))
+        for entry, kind, over in PRESETS[name]
+    ]
+
+
+def from_files(files: Sequence[str], sets: Sequence[str]) -> list[Contender]:
+    """Return a contender a settings file, named by the file.
+
+    Raises:
+        ConfigError: fewer than two, two of one name, or what must be alike differs.
+    """
+    if len(files) < 2:
+        raise ConfigError("compare: give two settings files or more, or --preset NAME")
+    contenders = [Contender(Path(f).stem, "network", load_config(f, sets)) for f in files]
+    names = [c.name for c in contenders]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"compare: the files' names must differ, they are {', '.join(names)}")
+    check_alike(contenders)
+    return contenders
+
+
+_ALIKE = (
+    "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
+    "training.window", "training.window_bars", "retrain.latency_bars", "run.seed", "signal",
+    "sizing", "risk", "portfolio", "costs", "execution",
+)  # fmt: skip
+
+
+def check_alike(contenders: Sequence[Contender]) -> None:
+    """Refuse contenders that would not be judged on the same bars, horizons and account.
+
+    Raises:
+        ConfigError: with the keys that differ.
+    """
+    first = contenders[0]
+    for other in contenders[1:]:
+        for key in _ALIKE:
+            ours, theirs = (_value(c.config, key) for c in (first, other))
+            if ours != theirs:
+                raise ConfigError(
+                    f"compare: {key} differs between {first.name} and {other.name} ({ours} and "
+                    f"{theirs}); contenders may differ in features, targets.kinds, model and "
+                    "training only"
+                )
+
+
+def _value(config: Config, key: str) -> object:
+    value: object = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
