@@ -15,6 +15,7 @@ from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
 from bot.adapters.registry import load_manifest
 from bot.app.forecasters import TABLE_ID
+from bot.app.insights import insight_of
 from bot.app.run_folder import RunFolder, config_of
 from bot.blocks import I64, BarBlock, Forecast
 from bot.config import Config
@@ -119,6 +120,7 @@ def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
         train_to_ms=int(manifest["last_ms"]),
         variance_scales=dict(manifest["variance_scales"]),
         metrics={k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)},
+        insight=insight_of(manifest),
     )
 
 

@@ -268,6 +268,10 @@ class Training(Section):
         "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
+    interpret: bool = Field(
+        True,
+        description="Keep with each model what it looks at: gradient cosines, gates, importance.",
+    )
     workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")
     time_limit_s: float = Field(
         3600.0, gt=0.0, le=1e6, description="Seconds after which the daemon ends a training."
