@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.blocks import F64
 from bot.report.inputs import Gate, Insight
 from bot.report.insights import over_models
 
@@ -20,7 +21,7 @@ def insight_of(manifest: Mapping[str, Any]) -> Insight | None:
     members = manifest.get("insights", [])
     if not members:
         return None
-    first = []
+    first: list[F64] = []
     for epoch in manifest["history"]:
         if first and epoch["number"] == 1:
             break

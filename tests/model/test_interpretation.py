@@ -41,7 +41,7 @@ def test_the_cosines_are_those_of_each_loss_backpropagated_alone(name: str) -> N
     alone = []
     for k in range(4):
         network.zero_grad()
-        losses_of(network(rows[0]), rows[1], rows[2])[0][k].backward()
+        losses_of(network(rows[0]), rows[1], rows[2])[0][k].backward()  # type: ignore[no-untyped-call]
         shared = [p.grad for p in network.shared_parameters()]
         alone.append(torch.cat([g.flatten() for g in shared if g is not None]))
     network.zero_grad()
