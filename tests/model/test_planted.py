@@ -38,7 +38,7 @@ def error(architecture: str, seed: int, *, shared: bool) -> float:
     fitted, x, mean = market(seed, shared=shared)
     model = Model(
         architecture=architecture, hidden=(24,), head_hidden=8, dropout=0.0, batch_norm=False
-    )  # type: ignore[arg-type]
+    )
     training = Training(
         epochs=60, batch_size=64, min_rows=10, learning_rate=0.005, patience=8, weight_decay=0.0
     )
