@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from bot.report.comparison import compare as hold_together
 from bot.report.comparison_figure import draw
 from bot.report.comparison_text import to_markdown
 from bot.report.endpoints import Endpoint, endpoints
+from bot.report.gaps import gap_differences
 from bot.report.inputs import Judged, ModelInfo
 from bot.report.metrics import max_drawdown
 from bot.timegrid import INTERVAL_MS
@@ -144,6 +145,7 @@ def _judge(study: Study, units: list[Unit], *, every_pair: bool) -> Comparison:
     measured: dict[str, list[Endpoint]] = {}
     by_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
+    gaps: dict[str, F64] = {}
     rows = study.forecastable()
     for contender in study.contenders:
         own = [unit for unit in units if unit.name == contender.name]
@@ -161,7 +163,21 @@ def _judge(study: Study, units: list[Unit], *, every_pair: bool) -> Comparison:
                         spread.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
         by_seed[contender.name] = spread
         facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
-    return hold_together(measured, by_seed, facts, SAMPLES, every_pair=every_pair)
+        gaps[contender.name] = np.array(
+            [
+                np.mean([_gap(fact) for (_, fold), (_, fact) in read.items() if fold == k], axis=0)
+                for k in range(len(study.folds))
+            ]
+        )
+    comparison = hold_together(measured, by_seed, facts, SAMPLES, every_pair=every_pair)
+    names = [task.name for task in study.tasks]
+    return replace(comparison, gaps=tuple(gap_differences(gaps, names)))
+
+
+def _gap(fact: dict[str, Any]) -> F64:
+    """Return float64[K], the loss of the fold less that of the training rows."""
+    gap: F64 = np.array(fact["test_loss"]) - np.array(fact["train_loss"])
+    return gap
 
 
 Results = dict[tuple[int, int], tuple[F64, dict[str, Any]]]
@@ -241,9 +257,9 @@ def _facts(study: Study, facts: list[dict[str, Any]], account: _Account) -> dict
         "parameters": int(facts[0]["parameters"]) or None,
         "CPU s a training": float(np.mean([f["seconds"] for f in facts])),
     }
-    train, test = (np.mean([f[key] for f in facts], axis=0) for key in ("train_loss", "test_loss"))
+    gap = np.mean([_gap(f) for f in facts], axis=0)
     for k, task in enumerate(study.tasks):
-        found[f"gap {task.name}"] = float(test[k] - train[k])
+        found[f"gap {task.name}"] = float(gap[k])
     return found | account.facts
 
 

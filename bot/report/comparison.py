@@ -17,6 +17,7 @@ import numpy as np
 from bot.blocks import F64
 from bot.report.bootstrap import block_length, influence, resampled_sums, widening
 from bot.report.endpoints import Endpoint
+from bot.report.gaps import GapDifference
 
 SIGNIFICANT = 0.05
 BETTER, WORSE, NONE_SHOWN = "better", "worse", "no difference shown"
@@ -65,6 +66,7 @@ class Comparison:
     figures: tuple[Figure, ...]
     differences: tuple[Difference, ...]
     facts: Mapping[str, Mapping[str, Any]]
+    gaps: tuple[GapDifference, ...] = ()
 
     def figure(self, endpoint: str, contender: str) -> Figure:
         """Return one figure."""
