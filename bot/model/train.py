@@ -38,7 +38,7 @@ def train(
         progress: called with each epoch when it is done, member by member.
 
     Raises:
-        DataError: too few labelled rows, or a task without labels.
+        DataError: too few labelled rows, a task without labels, or rows of another lookback.
         ModelError: the loss stopped being a number.
     """
     dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
@@ -51,6 +51,11 @@ def train(
     if len(fitted) < 2:
         raise DataError("training: a single row is left to train on; train on a longer window")
     scaler = Scaler.fit(fitted)
+    if dataset.lookback != model.bars_read:
+        raise DataError(
+            f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
+            "cut the rows with the model.lookback of the network"
+        )
     spec = ModelSpec(model, dataset.n_features, dataset.tasks)
     rows = _rows(scaler, fitted), _rows(scaler, held)
     weights, history, best = [], [], []
@@ -87,10 +92,12 @@ def member_seed(seed: int, member: int) -> int:
 def _rows(scaler: Scaler, dataset: Dataset) -> Rows:
     """Standardise a part for the network."""
     y = scaler.targets(dataset.y)
-    return (
+    return Rows(
         torch.from_numpy(scaler.features(dataset.x)),
         torch.from_numpy(np.nan_to_num(y)),
         torch.from_numpy((~np.isnan(y)).astype(np.float32)),
+        None if dataset.last is None else torch.from_numpy(dataset.last),
+        dataset.lookback,
     )
 
 
