@@ -32,21 +32,18 @@ Cosines = tuple[tuple[float | None, ...], ...]
 """K × K; None where a task has no gradient."""
 
 
-def spread_evenly(rows: tuple[Tensor, ...], most: int) -> tuple[Tensor, ...]:
-    """Return at most `most` of the rows, at even distances,.
+def evenly(n: int, most: int) -> Tensor:
+    """Return at most `most` of n places, at even distances.
 
-    >>> spread_evenly((torch.arange(6),), 3)[0].tolist()
-    [0, 2, 4]
+    >>> evenly(6, 3).tolist(), evenly(2, 3).tolist()
+    ([0, 2, 4], [0, 1])
     """
-    n = len(rows[0])
-    if n <= most:
-        return rows
-    chosen = torch.arange(most) * n // most
-    return tuple(column[chosen] for column in rows)
+    m = min(n, most)
+    return torch.arange(m) * n // max(m, 1)
 
 
 def gradient_cosines(
-    network: Architecture, losses_of: TaskLosses, rows: tuple[Tensor, ...]
+    network: Architecture, losses_of: TaskLosses, rows: tuple[Tensor, Tensor, Tensor]
 ) -> Cosines:
     """Return the cosines of the tasks' gradients on the shared parameters; () if none are shared.
 
@@ -76,7 +73,10 @@ def gradient_cosines(
 
 
 def permutation_importance(
-    network: Architecture, losses_of: TaskLosses, rows: tuple[Tensor, ...], seed: Sequence[int]
+    network: Architecture,
+    losses_of: TaskLosses,
+    rows: tuple[Tensor, Tensor, Tensor],
+    seed: Sequence[int],
 ) -> F64:
     """Return float64[F, K]: how much of its naive loss each head loses without each feature.
 
@@ -108,15 +108,14 @@ def permutation_importance(
 def interpretation(
     network: Architecture,
     losses_of: TaskLosses,
-    held: tuple[Tensor, ...],
+    rows: tuple[Tensor, Tensor, Tensor],
     seed: Sequence[int],
 ) -> dict[str, Any]:
-    """Return what a trained network does on validation rows, as JSON values.
+    """Return what a trained network does on these rows, its own to change, as JSON values.
 
     `importance` is F × K (see `permutation_importance`), `gates` one `Gate` each.
     """
     network.eval()
-    rows = tuple(column.clone() for column in spread_evenly(held, IMPORTANCE_ROWS))
     importance = permutation_importance(network, losses_of, rows, seed)
     with torch.inference_mode():
         gates = network.gate_use(rows[0])

@@ -96,7 +96,7 @@ def _rows(steps: int) -> Rows:
     n = steps * Training().batch_size
     dataset = _dataset(n // 4, 4)
     x, y = torch.from_numpy(dataset.x).float(), torch.from_numpy(dataset.y).float()
-    return x, y, torch.ones_like(y)
+    return Rows(x, y, torch.ones_like(y))
 
 
 def _dataset(n_bars: int, n_symbols: int) -> Dataset:
