@@ -28,6 +28,7 @@ class ModelForecaster:
     def __init__(
         self, trained: TrainedModel, manifest_features: list[str], features: tuple[str, ...],
         tasks: tuple[Task, ...], model_id: str, lookback: int = 1,
+        symbols: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         if trained.spec.tasks != tasks:
             raise ModelError(
@@ -46,11 +47,12 @@ class ModelForecaster:
                 f"this run has {lookback}; set model.encoder and model.lookback to the model's"
             )
         self._predictor = Predictor(trained)
+        self._places = trained.spec.places(symbols) if symbols else None
 
     def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         """Return the model's predictions; the time does not matter."""
         del open_time
-        return self._predictor.predict(features.x, features.ready, features.windows)
+        return self._predictor.predict(features.x, features.ready, features.windows, self._places)
 
 
 @dataclass(frozen=True)
