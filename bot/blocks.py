@@ -133,11 +133,38 @@ _COLUMNS = tuple(field.name for field in fields(BarBlock))
 
 
 @dataclass(frozen=True, slots=True)
+class Windows:
+    """For bars and symbols the features of the symbol's last L ready bars, none of them copied.
+
+    Attributes:
+        rows: float64[R, F], a symbol's ready bars oldest first, then the next symbol's.
+        last: int64[n, S], the row of the bar itself, with which its window ends; -1 where the bar
+            is not ready or has fewer than L - 1 ready ones before it.
+        lookback: L, at least 1.
+    """
+
+    rows: F64
+    last: I64
+    lookback: int
+
+    def bars(self, start: int, stop: int) -> Self:
+        """Return the windows of the bars start..stop-1."""
+        return type(self)(self.rows, self.last[start:stop], self.lookback)
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureBlock:
-    """Features of a block: x float64[n, S, F], and ready bool[n, S] where every window is full."""
+    """Features of a block.
+
+    Attributes:
+        x: float64[n, S, F].
+        ready: bool[n, S], where every rolling window of the features is full.
+        windows: where more than the bar itself is read; else None.
+    """
 
     x: F64
     ready: Bool
+    windows: Windows | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

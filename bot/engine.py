@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I8, I64, BarBlock, Bool, FeatureBlock, Forecast, Task
+from bot.blocks import F64, I8, I64, BarBlock, FeatureBlock, Forecast, Task
 from bot.config.sections import Conviction
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
@@ -38,8 +38,11 @@ NEVER = -(2**62)
 class Forecaster(Protocol):
     """What the engine asks for forecasts: a model, or a table of predictions made elsewhere."""
 
-    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
-        """Return float64[n, S, K], NaN where there is none; a row depends on that row only."""
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
+        """Return float64[n, S, K], NaN where there is none.
+
+        A row depends on that row only, or on its window.
+        """
         ...
 
 
@@ -206,7 +209,7 @@ class Engine:
             model_id = state.schedule[index].model_id
             if model_id not in self.forecasters:
                 raise ModelError(f"model {model_id} is in the schedule but was not loaded")
-            value = self.forecasters[model_id].forecast(block.open_time, features.x, features.ready)
+            value = self.forecasters[model_id].forecast(block.open_time, features)
         return Forecast(self.tasks, value, np.full(n, index, dtype=np.int64))
 
     @staticmethod

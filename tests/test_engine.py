@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from bot.blocks import F64, I64, Bool, Task
+from bot.blocks import F64, I64, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.sections import Conviction
 from bot.engine import (
@@ -41,7 +41,8 @@ class Momentum:
     def __init__(self, sign: float) -> None:
         self._sign = sign
 
-    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
+        x, ready = features.x, features.ready
         expected = np.where(ready, self._sign * x[:, :, 0], np.nan)
         return np.stack([expected, np.where(ready, 0.6, np.nan)], axis=2)
 

@@ -1,7 +1,8 @@
 """The archive: bars and features of the past, from which a training's rows are cut.
 
 Rules: a dataset cut at a bar holds only what was known at that bar's close: labels are computed
-from bars up to it and no later one. The same bars give the same dataset, live and in a backtest.
+from bars up to it and no later one. The same bars give the same dataset, live and in a backtest; a
+row's window of features lies within the training's window, whatever bars before it are still kept.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from bot.app.training import TrainingRows
 from bot.blocks import I64, BarBlock, FeatureBlock, Task
 from bot.config import Config
+from bot.features.lookback import advance_windows, nothing_seen
 from bot.features.targets import compute_targets
 from bot.model.dataset import Dataset
 
@@ -24,6 +26,7 @@ class Archive:
         self._tasks = tasks
         self._label_window = config.features.window
         self._decision_cost = config.targets.decision_cost
+        self._lookback = config.model.bars_read
         self._window = config.training.window_bars if config.training.window == "rolling" else None
         self._bars: deque[BarBlock] = deque()
         self._features: deque[FeatureBlock] = deque()
@@ -33,7 +36,7 @@ class Archive:
     def extend(self, bars: BarBlock, features: FeatureBlock) -> None:
         """Add the bars that follow."""
         self._bars.append(bars)
-        self._features.append(features)
+        self._features.append(FeatureBlock(features.x, features.ready))
         self._end += len(bars)
 
     @property
@@ -67,7 +70,8 @@ class Archive:
         """Return the rows that a training due at the close of bar `index` may use.
 
         Returns:
-            a row for each bar and symbol of the window that is ready and has a label.
+            a row for each bar and symbol of the window that is ready and has a label, and as many
+            ready bars before it as the model reads.
         """
         bars = BarBlock.concat(list(self._bars))
         x = np.concatenate([block.x for block in self._features])
@@ -79,15 +83,23 @@ class Archive:
             bars.rows(start, stop), self._tasks, self._label_window, self._decision_cost
         )
         y, known = y[first - start :], known[first - start :]
-        usable = ready[first:stop] & ((known >= 0) & np.isfinite(y)).any(axis=2)
+        x, ready = x[first:stop], ready[first:stop]
+        usable = ready & ((known >= 0) & np.isfinite(y)).any(axis=2)
+        windows = None
+        if self._lookback > 1:
+            empty = nothing_seen(x.shape[1], self._lookback, x.shape[2])
+            windows = advance_windows(*empty, x, ready)
+            usable &= windows.last >= 0
         at, symbol = np.nonzero(usable)
         labelled = np.where(np.isfinite(y), known, -1).max(axis=2)[at, symbol]
         bar: I64 = at.astype(np.int64) + first + self._dropped
         return Dataset(
-            x=x[first:stop][at, symbol],
+            x=x[at, symbol] if windows is None else windows.rows,
             y=y[at, symbol],
             bar=bar,
             symbol=symbol.astype(np.int64),
             tasks=self._tasks,
             due=labelled + start + self._dropped,
+            last=None if windows is None else windows.last[at, symbol],
+            lookback=self._lookback,
         )

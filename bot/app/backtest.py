@@ -91,7 +91,11 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         raise DataError(f"the start lies outside the {len(job.bars)} bars that were read")
     dues = _dues(job)
     interval_ms = INTERVAL_MS[config.market.interval]
-    pipeline = None if job.table else FeaturePipeline(config.features, job.symbols, interval_ms)
+    pipeline = None
+    if job.table is None:
+        pipeline = FeaturePipeline(
+            config.features, job.symbols, interval_ms, config.model.bars_read
+        )
     tasks = job.table_tasks if job.table else target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     engine = Engine(
@@ -257,5 +261,6 @@ def load_forecaster(
     trained, manifest = load_model(job.folder.models, model_id)
     names = engine.pipeline.names if engine.pipeline else ()
     forecasters[model_id] = ModelForecaster(
-        trained, list(manifest["features"]), names, engine.tasks, model_id
-    )
+        trained, list(manifest["features"]), names, engine.tasks, model_id,
+        job.config.model.bars_read,
+    )  # fmt: skip

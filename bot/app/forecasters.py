@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.blocks import F64, I64, Bool, Task
+from bot.blocks import F64, I64, FeatureBlock, Task
 from bot.errors import ModelError
 from bot.model.predict import Predictor
 from bot.model.trained import TrainedModel
@@ -21,12 +21,13 @@ class ModelForecaster:
     """Ask a trained model.
 
     Raises:
-        ModelError: the model has other tasks or features than this run.
+        ModelError: the model has other tasks or features than this run, or reads windows that this
+            run does not make.
     """
 
     def __init__(
         self, trained: TrainedModel, manifest_features: list[str], features: tuple[str, ...],
-        tasks: tuple[Task, ...], model_id: str,
+        tasks: tuple[Task, ...], model_id: str, lookback: int = 1,
     ) -> None:  # fmt: skip
         if trained.spec.tasks != tasks:
             raise ModelError(
@@ -38,12 +39,18 @@ class ModelForecaster:
                 f"model {model_id} was trained on the features {manifest_features}, this run has "
                 f"{list(features)}; train a new one or set the same features"
             )
+        needed = trained.spec.settings.bars_read
+        if needed not in (1, lookback):
+            raise ModelError(
+                f"model {model_id} reads the last {needed} bars ({trained.spec.settings.encoder}), "
+                f"this run has {lookback}; set model.encoder and model.lookback to the model's"
+            )
         self._predictor = Predictor(trained)
 
-    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         """Return the model's predictions; the time does not matter."""
         del open_time
-        return self._predictor.predict(x, ready)
+        return self._predictor.predict(features.x, features.ready, features.windows)
 
 
 @dataclass(frozen=True)
@@ -53,9 +60,9 @@ class TableForecaster:
     open_time: I64
     value: F64
 
-    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         """Return the rows of the table, NaN where it has none or the bar is not valid."""
-        del x
+        ready = features.ready
         first = int(np.searchsorted(self.open_time, open_time[0]))
         span = slice(first, first + len(open_time))
         if np.array_equal(self.open_time[span], open_time):  # the bars the table was made for

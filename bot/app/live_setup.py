@@ -59,8 +59,9 @@ class LiveParts:
         names = self.engine.pipeline.names if self.engine.pipeline else ()
         self.forecasters.clear()
         self.forecasters[model_id] = ModelForecaster(
-            trained, list(manifest["features"]), names, self.engine.tasks, model_id
-        )
+            trained, list(manifest["features"]), names, self.engine.tasks, model_id,
+            self.config.model.bars_read,
+        )  # fmt: skip
 
 
 def check_live(config: Config) -> None:
@@ -100,7 +101,7 @@ def open_parts(
     """
     interval_ms = INTERVAL_MS[config.market.interval]
     symbols = config.market.symbols
-    pipeline = FeaturePipeline(config.features, symbols, interval_ms)
+    pipeline = FeaturePipeline(config.features, symbols, interval_ms, config.model.bars_read)
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     digest = config_hash(config)

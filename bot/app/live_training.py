@@ -59,9 +59,9 @@ class JournalRows:
             archive.drop_before(due_index)
         reader.close()
         dataset = archive.dataset(due_index)
-        if len(dataset.x) < self.config.training.min_rows:
+        if len(dataset) < self.config.training.min_rows:
             raise DataError(
-                f"{len(dataset.x)} labelled rows at {self.due_ms}, training.min_rows is "
+                f"{len(dataset)} labelled rows at {self.due_ms}, training.min_rows is "
                 f"{self.config.training.min_rows}; it waits for the next due bar"
             )
         return archive.training_rows(dataset)

@@ -98,11 +98,11 @@ class ReadAhead:
     def _submit(self, due: Due, block: BarBlock) -> None:
         dataset = self._archive.dataset(due.index)
         due_ms = int(block.open_time[-1])
-        if len(dataset.x) < self._config.training.min_rows:
+        if len(dataset) < self._config.training.min_rows:
             self._log(
                 "training_skipped",
                 due=due_ms,
-                rows=len(dataset.x),
+                rows=len(dataset),
                 reason=f"fewer than training.min_rows = {self._config.training.min_rows}",
             )
             return
@@ -116,5 +116,5 @@ class ReadAhead:
             folder=self._folder,
         )
         self._parent = due_ms
-        self._log("training_submitted", due=due_ms, rows=len(dataset.x))
+        self._log("training_submitted", due=due_ms, rows=len(dataset))
         self._planned.append(Planned(due.effective_index, due_ms, self._pool.submit(request)))

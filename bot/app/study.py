@@ -22,7 +22,7 @@ from bot.adapters.atomic_file import replacing
 from bot.app.archive import Archive
 from bot.app.contenders import Contender
 from bot.app.preparing import Market
-from bot.app.study_unit import FoldData, Unit
+from bot.app.study_unit import FOLD_LAYOUT, FoldData, Unit
 from bot.blocks import F64, Bool, FeatureBlock, Task
 from bot.config import Config
 from bot.errors import DataError
@@ -97,7 +97,11 @@ class Study:
         times = self.market.bars.open_time
         decides = {
             "kind": contender.kind,
-            "settings": [s.model_dump(mode="json") for s in (c.features, c.targets, c.model)],
+            "settings": [
+                c.features.model_dump(mode="json"),
+                c.targets.model_dump(mode="json"),
+                c.model.model_dump(mode="json", exclude=_unread(c)),
+            ],
             "training": c.training.model_dump(
                 mode="json", exclude={"workers", "time_limit_s", "memory_limit_mb"}
             ),
@@ -130,25 +134,30 @@ class Study:
         span = slice(fold.first, fold.stop)
         data = FoldData(
             names, archive.dataset(fold.due), features.x[span], features.ready[span],
-            self.labels[span],
+            features.windows and features.windows.bars(fold.first, fold.stop), self.labels[span],
         )  # fmt: skip
         with replacing(unit.data, durable=False) as path:
             path.write_bytes(pickle.dumps(data, protocol=5))
 
     def features_of(self, config: Config) -> tuple[tuple[str, ...], FeatureBlock]:
         """Return the features' names and values over all bars."""
-        key = config.features.model_dump_json()
+        lookback = config.model.bars_read
+        key = f"{config.features.model_dump_json()} {lookback}"
         if key not in self._features:
             interval_ms = INTERVAL_MS[config.market.interval]
-            pipeline = FeaturePipeline(config.features, self.market.symbols, interval_ms)
+            pipeline = FeaturePipeline(config.features, self.market.symbols, interval_ms, lookback)
             _, block = pipeline.advance(pipeline.initial(), self.market.bars)
             self._features[key] = pipeline.names, block
         return self._features[key]
 
     def forecastable(self) -> Bool:
         """Return bool[n, S], the bars from the start on at which every contender forecasts."""
-        every = np.stack([self.features_of(c.config)[1].ready for c in self.contenders])
-        ready: Bool = np.logical_and.reduce(every, axis=0)
+        ready: Bool = np.ones(self.market.bars.valid.shape, dtype=np.bool_)
+        for contender in self.contenders:
+            features = self.features_of(contender.config)[1]
+            ready &= features.ready
+            if features.windows is not None:
+                ready &= features.windows.last >= 0
         ready[: self.start] = False
         ready[self.folds[-1].stop :] = False
         return ready
@@ -156,11 +165,16 @@ class Study:
     def _data_key(self, config: Config, fold: Fold) -> str:
         t = config.training
         decides = [
-            self.digest, config.features.model_dump(mode="json"), t.window, t.window_bars,
+            FOLD_LAYOUT, self.digest, config.features.model_dump(mode="json"), t.window, t.window_bars,
             config.targets.model_dump(mode="json"), [task.name for task in self.tasks],
-            [fold.due, fold.first, fold.stop],
+            [fold.due, fold.first, fold.stop], config.model.bars_read,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:20]
+
+
+def _unread(config: Config) -> set[str]:
+    """Return the settings of the model that its encoder does not read."""
+    return {"lookback"} if config.model.bars_read == 1 else set()
 
 
 def _folds(market: Market, config: Config, n_folds: int, months: int) -> list[Fold]:

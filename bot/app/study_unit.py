@@ -18,7 +18,7 @@ import numpy as np
 from bot.adapters.atomic_file import replacing
 from bot.app.contenders import Kind
 from bot.app.training import training_seed, variance_scales
-from bot.blocks import F64, Bool, Task
+from bot.blocks import F64, Bool, Task, Windows
 from bot.config import Config
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.matching import count_parameters, matched
@@ -27,6 +27,9 @@ from bot.model.predict import Predictor
 from bot.model.tasks import is_classified
 from bot.model.threads import single_thread
 from bot.model.train import train
+
+FOLD_LAYOUT = 2
+"""What is stored of a fold; another number makes it be cut anew."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class FoldData:
     dataset: Dataset
     x: F64
     ready: Bool
+    windows: Windows | None
     labels: F64
 
 
@@ -115,12 +119,11 @@ class Unit:
         predictor = Predictor(trained)
         fitted = self._fitted(dataset)
         columns = [dataset.tasks.index(task) for task in self.judged]
-        everywhere = np.ones((len(fitted), 1), dtype=np.bool_)
         m = config.model
         m = matched(m, dataset.n_features, dataset.tasks) if m.match_parameters else m
         return Made(
-            predictor.predict(data.x, data.ready)[:, :, columns],
-            predictor.predict(fitted.x[:, None, :], everywhere)[:, 0, columns],
+            predictor.predict(data.x, data.ready, data.windows)[:, :, columns],
+            predictor.predict(*fitted.as_bars())[:, 0, columns],
             variance_scales(trained, dataset),
             m.members * count_parameters(m, dataset.n_features, dataset.tasks),
         )
@@ -151,7 +154,8 @@ class Unit:
     def _plain(self, data: FoldData) -> Made:
         kind: Any = self.kind
         columns = [data.dataset.tasks.index(task) for task in self.judged]
-        judged = replace(data.dataset, y=data.dataset.y[:, columns], tasks=self.judged)
+        rows = data.dataset.newest()
+        judged = replace(rows, y=rows.y[:, columns], tasks=self.judged)
         model = PlainModel(judged, self.config.training, kind)
         value = np.full((*data.ready.shape, len(self.judged)), np.nan)
         value[data.ready] = model.predict(data.x[data.ready])

@@ -112,7 +112,7 @@ def run_training(request: TrainingRequest) -> TrainingDone:
         "symbols": list(traded_symbols(config)),
         "interval": config.market.interval,
         "due_ms": request.due_ms,
-        "rows": len(rows.dataset.x),
+        "rows": len(rows.dataset),
         "first_ms": rows.first_ms,
         "last_ms": rows.last_ms,
         "data_sha256": rows.dataset.digest(),
@@ -123,7 +123,7 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
         model_id,
-        len(rows.dataset.x),
+        len(rows.dataset),
         int(trained.metrics["best_epoch"]),
         time.perf_counter() - started,
     )
@@ -137,8 +137,7 @@ def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]
     scales: dict[str, float] = {}
     heads = [k for k, task in enumerate(dataset.tasks) if task.kind == "volatility"]
     if heads:
-        ready = np.ones((len(dataset.x), 1), dtype=np.bool_)
-        forecast = Predictor(trained).predict(dataset.x[:, None, :], ready)[:, 0]
+        forecast = Predictor(trained).predict(*dataset.as_bars())[:, 0]
         for k in heads:
             ratio = dataset.y[:, k] / forecast[:, k]
             scales[dataset.tasks[k].name] = float(np.nanmean(ratio * ratio))

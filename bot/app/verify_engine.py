@@ -81,7 +81,10 @@ def replay_engine(
     symbols, tasks = snapshot.symbols, snapshot.tasks
     from_file = TABLE_ID in snapshot.meta
     interval_ms = INTERVAL_MS[config.market.interval]
-    pipeline = None if from_file else FeaturePipeline(config.features, symbols, interval_ms)
+    lookback = config.model.bars_read
+    pipeline = None
+    if not from_file:
+        pipeline = FeaturePipeline(config.features, symbols, interval_ms, lookback)
     instruments = instruments_of(
         snapshot.meta.get("instruments", "{}"), f"{folder.journal}: meta.instruments is damaged"
     )
@@ -92,7 +95,7 @@ def replay_engine(
         elif pipeline is not None:
             trained, manifest = load_model(folder.models, row.model_id)
             forecasters[row.model_id] = ModelForecaster(
-                trained, list(manifest["features"]), pipeline.names, tasks, row.model_id
+                trained, list(manifest["features"]), pipeline.names, tasks, row.model_id, lookback
             )
     return Engine(
         pipeline, rules_from(config, symbols, instruments), config.signal, tasks,

@@ -88,7 +88,8 @@ def _model(config: Config) -> list[str]:
         if config.data.source == "synthetic"
         else len(config.market.symbols)
     )
-    if t.window == "rolling" and t.window_bars * n_symbols < t.min_rows:
+    most_rows = (t.window_bars - config.model.bars_read + 1) * n_symbols
+    if t.window == "rolling" and most_rows < t.min_rows:
         faults.append(
             f"training.window_bars = {t.window_bars}: with {n_symbols} symbols it never has "
             f"training.min_rows = {t.min_rows} rows; widen it or ask for fewer rows"

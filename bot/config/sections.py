@@ -165,13 +165,23 @@ class Model(Section):
         "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
         "(single).",
     )
-    encoder: Literal["mlp"] = Field("mlp", description="What reads the features.")
+    encoder: Literal["mlp", "gru", "tcn"] = Field(
+        "mlp",
+        description="What reads the features: of the bar (mlp), or of the last lookback bars, by gated "
+        "recurrent units (Cho 2014) or causal convolutions (Bai 2018).",
+    )
+    lookback: int = Field(
+        24,
+        ge=2,
+        le=1000,
+        description="Bars that gru and tcn read, a symbol's own, the newest last.",
+    )
     hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
         (128, 64), min_length=1, max_length=8, description="Widths of the encoder's layers."
     )
     head_hidden: int = Field(32, ge=1, le=1024, description="Width of a head's hidden layer.")
     dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
-    batch_norm: bool = Field(True, description="BatchNorm in the encoder; folded at inference.")
+    batch_norm: bool = Field(True, description="BatchNorm in mlp and tcn.")
     match_parameters: bool = Field(
         False,
         description="Scale the widths so that there are as many parameters as in shared_bottom.",
@@ -191,6 +201,11 @@ class Model(Section):
     experts: int = Field(4, ge=1, le=64, description="Shared experts (mmoe, ple).")
     own_experts: int = Field(1, ge=1, le=64, description="Experts of each task's own (ple).")
     extraction_layers: int = Field(2, ge=1, le=8, description="Layers of experts (ple).")
+
+    @property
+    def bars_read(self) -> int:
+        """Return the bars that a forecast is made of: lookback, or 1 of an mlp."""
+        return 1 if self.encoder == "mlp" else self.lookback
 
 
 class Training(Section):

@@ -1,5 +1,7 @@
 """The feature pipeline: which features a run has, the state they carry, and advancing it.
 
+Where a model reads more than the bar itself, it also carries each symbol's newest rows.
+
 Rules: `advance` is pure: it copies the state and never changes its input. Any way of cutting the
 history into blocks gives the same features, bit for bit. Features of the cross-section are left out
 where there is one symbol, and the hour of the day where a bar lasts a day: `names` has those that
@@ -21,13 +23,14 @@ from bot.errors import DataError
 from bot.features.carried import N_SUMS, RECENT, Candles, Carried
 from bot.features.catalogue import bars_needed, choose_features
 from bot.features.kernels import advance_features
+from bot.features.lookback import advance_windows, nothing_seen
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureState:
     """All that features carry from bar to bar: the arrays of `carried.Carried`, by name.
 
-    Their shapes follow from the settings and the number of symbols; each is C-contiguous.
+    With a lookback also `window_rows` and `window_count`, of `lookback`. Their shapes follow from the settings and the number of symbols; each is C-contiguous.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -40,15 +43,19 @@ class FeaturePipeline:
         names: the features in force, F of them, in the order of the settings.
         n_symbols: S.
         warmup_bars: the bar of a symbol, counted from 1, at which its row is first ready.
+        lookback: the ready bars of a symbol, itself the newest, of which windows are made; 1: none.
 
     Raises:
         ConfigError: `features.names` has an unknown name, or none that says anything.
     """
 
-    def __init__(self, config: Features, symbols: Sequence[str], interval_ms: int) -> None:
+    def __init__(
+        self, config: Features, symbols: Sequence[str], interval_ms: int, lookback: int = 1
+    ) -> None:
         chosen = choose_features(config.names, len(symbols), interval_ms)
         self.names = tuple(feature.name.lower() for feature in chosen)
         self.n_symbols = len(symbols)
+        self.lookback = lookback
         self.warmup_bars = max(bars_needed(feature, config) for feature in chosen)
         self._config = config
         self._columns = np.array(chosen, dtype=np.int64)
@@ -66,7 +73,11 @@ class FeaturePipeline:
             cross=np.zeros((n_symbols, c.correlation_window)),
             sums=np.zeros((n_symbols, N_SUMS, 2)),
         )
-        return FeatureState(carried._asdict())
+        arrays: dict[str, npt.NDArray[Any]] = carried._asdict()
+        if self.lookback > 1:
+            rows, count = nothing_seen(n_symbols, self.lookback, len(self.names))
+            arrays |= {"window_rows": rows, "window_count": count}
+        return FeatureState(arrays)
 
     def advance(self, state: FeatureState, block: BarBlock) -> tuple[FeatureState, FeatureBlock]:
         """Return the state after the block, and the block's features.
@@ -81,11 +92,15 @@ class FeaturePipeline:
                 f"a block of {block.n_symbols} symbols came to features of {self.n_symbols}; "
                 "give every block the symbols of market.symbols, missing bars as not valid"
             )
-        carried = Carried(**{name: array.copy() for name, array in state.arrays.items()})
+        arrays = {name: array.copy() for name, array in state.arrays.items()}
+        carried = Carried(**{name: arrays[name] for name in Carried._fields})
         x = np.empty((len(block), self.n_symbols, len(self.names)))
         ready = np.empty((len(block), self.n_symbols), dtype=np.bool_)
         advance_features(carried, _candles(block), self._windows, self._columns, x, ready)
-        return FeatureState(carried._asdict()), FeatureBlock(x, ready)
+        windows = None
+        if self.lookback > 1:
+            windows = advance_windows(arrays["window_rows"], arrays["window_count"], x, ready)
+        return FeatureState(arrays), FeatureBlock(x, ready, windows)
 
 
 def _candles(block: BarBlock) -> Candles:

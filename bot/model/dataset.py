@@ -1,6 +1,7 @@
 """Labelled rows, their digest, and their chronological split.
 
-Owns `Dataset`. Rules: a row is one symbol at one bar; NaN in y means that the label is not known.
+Owns `Dataset`. Rules: a row is one symbol at one bar; NaN in y means that the label is not known;
+the windows that rows read overlap, so they stand once in a table and are cut when they are needed.
 Knows nothing of where rows come from, and never shuffles.
 """
 
@@ -8,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from bot.blocks import F64, I64, Bool, Task
+from bot.blocks import F64, I64, Bool, Task, Windows
 from bot.errors import DataError
 from bot.model.tasks import labels_of
 
@@ -23,7 +24,7 @@ class Dataset:
     """N labelled rows; several rows (symbols) may share a bar.
 
     Attributes:
-        x: float64[N, F], finite.
+        x: float64[N, F], finite; with `last` a table float64[R, F] that windows are cut from.
         y: float64[N, K] in the targets' own units, NaN where unlabelled; a direction is 0 or 1, a
             decision -1, 0 or 1.
         bar: int64[N], index of the row's bar on the grid.
@@ -31,6 +32,9 @@ class Dataset:
         tasks: what the K columns of y are.
         due: int64[N], index of the bar at which the last of the row's labels is known; by default
             the bar plus the longest horizon. Give it where horizons leave out bars out of session.
+        last: int64[N], where the row's window ends in x, as in `Windows`; None where a row reads
+            its own bar only.
+        lookback: length of the windows; 1 without `last`.
 
     Raises:
         DataError: shapes disagree, a feature is not finite, a label is infinite, or one that its
@@ -43,9 +47,11 @@ class Dataset:
     symbol: I64
     tasks: tuple[Task, ...]
     due: I64 | None = None
+    last: I64 | None = None
+    lookback: int = 1
 
     def __post_init__(self) -> None:
-        n = len(self.x)
+        n = len(self.x) if self.last is None else len(self.last)
         if self.x.ndim != 2 or self.y.shape != (n, len(self.tasks)) or not self.tasks:
             raise DataError(
                 f"rows of a model: x is {self.x.shape} and y {self.y.shape} for "
@@ -55,12 +61,21 @@ class Dataset:
             column = getattr(self, name)
             if column is not None and column.shape != (n,):
                 raise DataError(f"rows of a model: {name} is {column.shape}, expected ({n},)")
+        if self.last is None:
+            sound = self.lookback == 1
+        else:
+            sound = bool(((self.last >= self.lookback - 1) & (self.last < len(self.x))).all())
+        if not sound:
+            raise DataError(
+                f"rows of a model: a window of {self.lookback} rows lies outside the "
+                f"{len(self.x)} rows of x; leave out rows without a full window"
+            )
         if len(set(self.tasks)) != len(self.tasks):
             raise DataError("rows of a model: a task stands there twice; name each once")
         if not np.isfinite(self.x).all():
             row, column = np.argwhere(~np.isfinite(self.x))[0]
             raise DataError(
-                f"rows of a model: feature {column} of row {row} (bar {self.bar[row]}) is not "
+                f"rows of a model: feature {column} of row {row}{self._bar_of(int(row))} is not "
                 "finite; leave out rows that are not ready"
             )
         for k, task in enumerate(self.tasks):
@@ -75,8 +90,11 @@ class Dataset:
                     f"{label[row]}; expected {expected} or NaN"
                 )
 
+    def _bar_of(self, row: int) -> str:
+        return f" (bar {self.bar[row]})" if self.last is None else ""
+
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.y)
 
     @property
     def n_features(self) -> int:
@@ -92,8 +110,33 @@ class Dataset:
         """Return the rows where bool[N] `chosen` holds, in the same order."""
         due = None if self.due is None else self.due[chosen]
         return type(self)(
-            self.x[chosen], self.y[chosen], self.bar[chosen], self.symbol[chosen], self.tasks, due
-        )
+            self.x[chosen] if self.last is None else self.x, self.y[chosen], self.bar[chosen],
+            self.symbol[chosen], self.tasks, due,
+            None if self.last is None else self.last[chosen], self.lookback,
+        )  # fmt: skip
+
+    def features_read(self) -> F64:
+        """Return the bars' features that the rows read, each once, float64[.., F]."""
+        if self.last is None:
+            return self.x
+        read = np.zeros(len(self.x), dtype=np.bool_)
+        for back in range(self.lookback):
+            read[self.last - back] = True
+        return self.x[read]
+
+    def as_bars(self) -> tuple[F64, Bool, Windows | None]:
+        """Return the rows as a forecast takes them: N bars of one symbol, all of them ready."""
+        ready = np.ones((len(self), 1), dtype=np.bool_)
+        x = self.newest().x[:, None, :]
+        if self.last is None:
+            return x, ready, None
+        return x, ready, Windows(self.x, self.last[:, None], self.lookback)
+
+    def newest(self) -> Self:
+        """Return the rows reading their own bar only."""
+        if self.last is None:
+            return self
+        return replace(self, x=self.x[self.last], last=None, lookback=1)
 
     def digest(self) -> str:
         """Return the SHA-256 (hex) of tasks, shapes and arrays in little-endian order.
@@ -107,6 +150,9 @@ class Dataset:
             sha.update(np.ascontiguousarray(array, dtype=code).data)
         if self.due is not None:
             sha.update(np.ascontiguousarray(self.due, dtype="<i8").data)
+        if self.last is not None:
+            sha.update(f"lookback {self.lookback}".encode())
+            sha.update(np.ascontiguousarray(self.last, dtype="<i8").data)
         return sha.hexdigest()
 
 

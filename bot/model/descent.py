@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,10 +25,38 @@ from bot.model.losses import TaskLosses
 from bot.model.trained import Epoch, ModelSpec, put_weights, weights_of
 from bot.model.weighting import Weighting, build_weighting
 
-Rows = tuple[Tensor, Tensor, Tensor]
-"""x float32[N, F], y float32[N, K] with 0 where unlabelled, labelled float32[N, K]."""
 
-_READ_ROWS = 8192  # rows of a forward pass over the validation part
+class Rows(NamedTuple):
+    """What a network is trained on.
+
+    Attributes:
+        x: float32[N, F]; with `last` a table float32[R, F].
+        y: float32[N, K], 0 where unlabelled.
+        labelled: float32[N, K].
+        last: int64[N], where each row's window ends in x.
+        lookback: length of the windows.
+    """
+
+    x: Tensor
+    y: Tensor
+    labelled: Tensor
+    last: Tensor | None = None
+    lookback: int = 1
+
+    def features(self, chosen: Tensor) -> Tensor:
+        """Return what the network reads of the chosen rows, float32[B, F] or float32[B, L, F]."""
+        if self.last is None:
+            return self.x[chosen]
+        back = torch.arange(1 - self.lookback, 1)
+        return self.x[self.last[chosen, None] + back]
+
+    def spread(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return copies of what the network reads, y and labelled, of at most so many rows."""
+        chosen = spread_evenly(len(self.y), most)
+        return self.features(chosen), self.y[chosen], self.labelled[chosen]
+
+
+_READ_ROWS = 8192  # bars read by a forward pass over the validation part
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +88,7 @@ def descend(
         ModelError: the loss stopped being a number, or settings do not suit one another.
     """
     course = _prepare(network, spec, training)
-    compared = spread_evenly(fitted, COSINE_ROWS) if training.interpret else None
+    compared = fitted.spread(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
     best: Epoch | None = None
     best_weights, waited = weights_of(network), 0
@@ -114,7 +143,7 @@ def _epoch(course: _Course, rows: Rows) -> Tensor:
     network.train()
     parameters = list(network.parameters())
     active = course.curriculum.active()
-    total, labelled = torch.zeros(rows[1].shape[1]), torch.zeros(rows[1].shape[1])
+    total, labelled = torch.zeros(rows.y.shape[1]), torch.zeros(rows.y.shape[1])
     for x, y, known in batches(rows, course.training.batch_size):
         seen: list[Tensor] = []
 
@@ -140,15 +169,15 @@ def _epoch(course: _Course, rows: Rows) -> Tensor:
     return total / labelled.clamp(min=1.0)
 
 
-def batches(rows: Rows, batch_size: int) -> Iterator[Rows]:
+def batches(rows: Rows, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Cut the rows, shuffled, into nearly equal batches of at most `batch_size` (or 3) rows.
 
     Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
     """
-    n = len(rows[0])
+    n = len(rows.y)
     order = torch.randperm(n)
     for chosen in order.tensor_split(min(math.ceil(n / batch_size), n // 2)):
-        yield rows[0][chosen], rows[1][chosen], rows[2][chosen]
+        yield rows.features(chosen), rows.y[chosen], rows.labelled[chosen]
 
 
 def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor) -> Epoch:
@@ -160,8 +189,9 @@ def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor)
     """
     network, active = course.network.eval(), course.curriculum.active()
     with torch.inference_mode():
-        output = torch.cat([network(x) for x in torch.split(held[0], _READ_ROWS)])
-        losses, count = course.losses_of(output, held[1], held[2])
+        parts = torch.split(torch.arange(len(held.y)), max(1, _READ_ROWS // held.lookback))
+        output = torch.cat([network(held.features(part)) for part in parts])
+        losses, count = course.losses_of(output, held.y, held.labelled)
     if not (torch.isfinite(losses).all() and torch.isfinite(training_losses).all()):
         raise ModelError(
             f"training: the loss is no number any more in epoch {number}; lower "

@@ -32,17 +32,13 @@ Cosines = tuple[tuple[float | None, ...], ...]
 """K × K; None where a task has no gradient."""
 
 
-def spread_evenly(rows: tuple[Tensor, ...], most: int) -> tuple[Tensor, ...]:
-    """Return at most `most` of the rows, at even distances,.
+def spread_evenly(n: int, most: int) -> Tensor:
+    """Return at most `most` of n rows' places, at even distances.
 
-    >>> spread_evenly((torch.arange(6),), 3)[0].tolist()
+    >>> spread_evenly(6, 3).tolist()
     [0, 2, 4]
     """
-    n = len(rows[0])
-    if n <= most:
-        return rows
-    chosen = torch.arange(most) * n // most
-    return tuple(column[chosen] for column in rows)
+    return torch.arange(n) if n <= most else torch.arange(most) * n // most
 
 
 def gradient_cosines(
@@ -116,14 +112,13 @@ def interpretation(
     `importance` is F × K (see `permutation_importance`), `gates` one `Gate` each.
     """
     network.eval()
-    rows = tuple(column.clone() for column in spread_evenly(held, IMPORTANCE_ROWS))
-    importance = permutation_importance(network, losses_of, rows, seed)
+    importance = permutation_importance(network, losses_of, held, seed)
     with torch.inference_mode():
-        gates = network.gate_use(rows[0])
+        gates = network.gate_use(held[0])
     return {
         "importance": [
             [value if np.isfinite(value) else None for value in row] for row in importance.tolist()
         ],
         "gates": [asdict(gate) for gate in gates],
-        "rows": len(rows[0]),
+        "rows": len(held[0]),
     }

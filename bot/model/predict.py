@@ -1,8 +1,8 @@
 """Forecasts of a trained model for blocks of any shape, the same bits however they are cut.
 
-Owns `Predictor`. Rules: a network only ever sees tiles of TILE rows, padded with zeros, in one
-buffer; a row's forecast then does not depend on its neighbours, its place, the block, or on one or
-two threads. A tile is filled and read by compiled scalar loops; the members of an ensemble are
+Owns `Predictor`. Rules: a network only ever sees tiles of TILE rows (WINDOW_TILE windows), padded
+with zeros, in one buffer; a row's forecast then does not depend on its neighbours, its place, the
+block, or on one or two threads. A tile is filled and read by compiled scalar loops; the members of an ensemble are
 averaged in the targets' units, one after the other. Where this machine's BLAS does make the place
 count, which is tried out first, a tile holds a single row: slow, and still the same bits. A
 predictor is not to be shared by threads.
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numba import njit
 
-from bot.blocks import F32, F64, I8, I64, Bool, Task
+from bot.blocks import F32, F64, I8, I64, Bool, Task, Windows
 from bot.errors import ModelError
 from bot.model.scaler import CLIP
 from bot.model.tasks import CHOICES, POSITIVE, is_classified, is_decided, owners
@@ -24,6 +24,9 @@ from bot.model.trained import TrainedModel
 
 TILE = 256
 """Rows of a tile: as quick a row as larger ones, and a live bar pays for one tile."""
+
+WINDOW_TILE = 32
+"""Windows of a tile: a live bar pays for L rows each, and elementwise kernels need whole vectors."""
 
 VOLATILITY_FLOOR = 0.01
 """A forecast of volatility is at least this share of the training rows' mean volatility."""
@@ -42,10 +45,14 @@ class Predictor:
         """
         scaler, tasks = trained.scaler, trained.spec.tasks
         self.n_features = trained.spec.n_features
-        self._forwards = [network.fold(TILE) for network in trained.networks()]
-        self._input = torch.zeros(TILE, self.n_features)
-        self.rows_a_tile = TILE if self._is_steady() else 1
-        self._tile: F32 = self._input.numpy()
+        self.lookback = trained.spec.settings.bars_read
+        shape: tuple[int, ...] = (TILE, self.n_features)
+        if self.lookback > 1:
+            shape = (WINDOW_TILE, self.lookback, self.n_features)
+        self._forwards = [network.fold(shape[0]) for network in trained.networks()]
+        self._input = torch.zeros(shape)
+        self.rows_a_tile = shape[0] if self._is_steady() else 1
+        self._tile: F32 = self._input.numpy().reshape(shape[0], self.lookback, -1)
         self._scaler = scaler
         self._kind: I8 = np.array([_kind_of(task) for task in tasks], dtype=np.int8)
         self._column: I64 = np.searchsorted(owners(tasks), np.arange(len(tasks)))
@@ -58,7 +65,7 @@ class Predictor:
             ]
         )
 
-    def predict(self, x: F64, ready: Bool) -> F64:
+    def predict(self, x: F64, ready: Bool, windows: Windows | None = None) -> F64:
         """Return forecasts float64[n, S, K] in the targets' units, NaN where not ready.
 
         A direction is the probability of a rise, a decision a position in [-1, 1], a volatility is
@@ -67,23 +74,28 @@ class Predictor:
         Args:
             x: features float64[n, S, F], as they come; standardised here.
             ready: bool[n, S].
+            windows: of the same bars; what a network with a lookback reads in place of x, and where
+                there is no window there is no forecast.
 
         Raises:
-            ModelError: x has another number of features than the model was trained on.
+            ModelError: x has another number of features than the model was trained on, or the
+                windows another length.
         """
-        return self._mean(self.predict_members(x, ready))
+        return self._mean(self.predict_members(x, ready, windows))
 
-    def predict_with_spread(self, x: F64, ready: Bool) -> tuple[F64, F64]:
+    def predict_with_spread(
+        self, x: F64, ready: Bool, windows: Windows | None = None
+    ) -> tuple[F64, F64]:
         """Return what `predict` gives, and the standard deviation of the members about it.
 
         The spread is float64[n, S, K] like the forecast, in the same units (ddof = 0), 0 for a
         single model: how far the members disagree (Lakshminarayanan et al. 2017).
         """
-        members = self.predict_members(x, ready)
+        members = self.predict_members(x, ready, windows)
         mean = self._mean(members)
         return mean, np.sqrt(self._mean([(member - mean) ** 2 for member in members]))
 
-    def predict_members(self, x: F64, ready: Bool) -> list[F64]:
+    def predict_members(self, x: F64, ready: Bool, windows: Windows | None = None) -> list[F64]:
         """Return the forecasts of every member, as `predict` does of their mean."""
         n, symbols, found = x.shape
         if found != self.n_features:
@@ -91,14 +103,23 @@ class Predictor:
                 f"the model reads {self.n_features} features and is given {found}; "
                 "use the features it was trained on, or retrain"
             )
-        flat = x.reshape(n * symbols, found)
+        if self.lookback == 1:
+            table, last, rows = x.reshape(n * symbols, found), None, np.flatnonzero(ready)
+        elif windows is None or windows.lookback != self.lookback:
+            raise ModelError(
+                f"the model reads windows of {self.lookback} bars and is given "
+                f"{'none' if windows is None else windows.lookback}; set model.lookback to it"
+            )
+        else:
+            table, last = windows.rows, windows.last.ravel()
+            rows = np.flatnonzero(last >= 0)
         out = [np.full((n * symbols, len(self._kind)), np.nan) for _ in self._forwards]
-        rows = np.flatnonzero(ready)
         s = self._scaler
         with torch.inference_mode():
             for start in range(0, len(rows), self.rows_a_tile):
                 here = rows[start : start + self.rows_a_tile]
-                _fill(flat, here, s.feature_mean, s.feature_std, self._tile)
+                ends = here if last is None else last[here]
+                _fill(table, ends, s.feature_mean, s.feature_std, self._tile)
                 for forward, member in zip(self._forwards, out, strict=True):
                     raw = forward(self._input).numpy()
                     _read(
@@ -136,18 +157,23 @@ def _kind_of(task: Task) -> int:
 
 
 @njit(cache=True)
-def _fill(x: F64, rows: I64, mean: F64, std: F64, tile: F32) -> None:
-    """Standardise, cut to ±CLIP and cast the given rows into the tile; zero what is left of it."""
-    for i in range(len(rows)):
-        row = rows[i]
-        for j in range(len(mean)):
-            z = (x[row, j] - mean[j]) / std[j]
-            if z > CLIP:
-                z = CLIP
-            elif z < -CLIP:
-                z = -CLIP
-            tile[i, j] = z
-    tile[len(rows) :] = 0.0
+def _fill(x: F64, ends: I64, mean: F64, std: F64, tile: F32) -> None:
+    """Standardise, cut to ±CLIP and cast into the tile the windows of x that end at these rows.
+
+    What is left of the tile float32[T, L, F] is zeroed.
+    """
+    lookback = tile.shape[1]
+    for i in range(len(ends)):
+        first = ends[i] - lookback + 1
+        for k in range(lookback):
+            for j in range(len(mean)):
+                z = (x[first + k, j] - mean[j]) / std[j]
+                if z > CLIP:
+                    z = CLIP
+                elif z < -CLIP:
+                    z = -CLIP
+                tile[i, k, j] = z
+    tile[len(ends) :] = 0.0
 
 
 @njit(cache=True)

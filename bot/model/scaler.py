@@ -51,10 +51,11 @@ class Scaler:
             if not labels_of(task):
                 target_mean[k] = known.mean()
                 target_std[k] = known.std()
-        mean = dataset.x.mean(axis=0)
+        x = dataset.features_read()
+        mean = x.mean(axis=0)
         return cls(
             feature_mean=mean,
-            feature_std=_scale(mean, dataset.x.std(axis=0)),
+            feature_std=_scale(mean, x.std(axis=0)),
             target_mean=target_mean,
             target_std=_scale(target_mean, target_std),
         )

@@ -17,7 +17,7 @@ from bot.config.sections import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.descent import Rows, descend
-from bot.model.interpretation import interpretation
+from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.losses import TaskLosses
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
@@ -40,7 +40,7 @@ def train(
         progress: called with each epoch when it is done, member by member.
 
     Raises:
-        DataError: too few labelled rows, or a task without labels.
+        DataError: too few labelled rows, a task without labels, or rows of another lookback.
         ModelError: the loss stopped being a number.
     """
     dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
@@ -53,6 +53,11 @@ def train(
     if len(fitted) < 2:
         raise DataError("training: a single row is left to train on; train on a longer window")
     scaler = Scaler.fit(fitted)
+    if dataset.lookback != model.bars_read:
+        raise DataError(
+            f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
+            "cut the rows with the model.lookback of the network"
+        )
     spec = ModelSpec(model, dataset.n_features, dataset.tasks)
     rows = _rows(scaler, fitted), _rows(scaler, held)
     losses_of = TaskLosses(spec.tasks, training.return_loss)
@@ -66,7 +71,11 @@ def train(
             history += epochs
             best.append(kept)
             if training.interpret:
-                insights.append(interpretation(network, losses_of, rows[1], (seed, member)))
+                insights.append(
+                    interpretation(
+                        network, losses_of, rows[1].spread(IMPORTANCE_ROWS), (seed, member)
+                    )
+                )
     return TrainedModel(
         spec=spec,
         weights=join_members(weights),
@@ -93,10 +102,12 @@ def member_seed(seed: int, member: int) -> int:
 def _rows(scaler: Scaler, dataset: Dataset) -> Rows:
     """Standardise a part for the network."""
     y = scaler.targets(dataset.y)
-    return (
+    return Rows(
         torch.from_numpy(scaler.features(dataset.x)),
         torch.from_numpy(np.nan_to_num(y)),
         torch.from_numpy((~np.isnan(y)).astype(np.float32)),
+        None if dataset.last is None else torch.from_numpy(dataset.last),
+        dataset.lookback,
     )
 
 

@@ -45,9 +45,7 @@ def parts(quick: bool) -> list[Row]:
             {
                 "network's forward pass alone": lambda: forward(x),
                 "features alone": lambda: run.pipeline.advance(run.pipeline.initial(), block),
-                "forecasts alone": lambda: run.forecaster.forecast(
-                    block.open_time, features.x, features.ready
-                ),
+                "forecasts alone": lambda: run.forecaster.forecast(block.open_time, features),
             },
             5 if quick else 31,
         )

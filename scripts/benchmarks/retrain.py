@@ -78,13 +78,14 @@ def engine_alone(run_dir: str) -> list[Row]:
     config = config_of(recorded.folder)
     market = read_market(config)
     symbols, bars, start = market.symbols, market.bars, market.start_index
-    pipeline = FeaturePipeline(config.features, symbols, INTERVAL_MS[config.market.interval])
+    interval_ms, lookback = INTERVAL_MS[config.market.interval], config.model.bars_read
+    pipeline = FeaturePipeline(config.features, symbols, interval_ms, lookback)
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     for activation in recorded.activations:
         model, manifest = load_model(recorded.folder.models, activation.model_id)
         forecasters[activation.model_id] = ModelForecaster(
-            model, list(manifest["features"]), pipeline.names, tasks, activation.model_id
+            model, list(manifest["features"]), pipeline.names, tasks, activation.model_id, lookback
         )
     engine = Engine(
         pipeline, rules_from(config, symbols, recorded.instruments), config.signal, tasks,

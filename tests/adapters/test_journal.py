@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bot.adapters.journal import Journal
 from bot.adapters.journal_reader import JournalReader
-from bot.blocks import F64, I64, BarBlock, Bool, Task
+from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.sections import Conviction
 from bot.engine import (
@@ -53,9 +53,9 @@ class Table:
         value[:, :, 3][random.random((N, S)) < 0.5] = np.nan
         self._value, self._first = value, int(bars.open_time[0])
 
-    def forecast(self, open_time: I64, x: F64, ready: Bool) -> F64:
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         at = (open_time - self._first) // HOUR_MS
-        return np.where(ready[:, :, None], self._value[at], np.nan)
+        return np.where(features.ready[:, :, None], self._value[at], np.nan)
 
 
 @dataclass(frozen=True)

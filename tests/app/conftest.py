@@ -50,13 +50,14 @@ class LiveRun:
         self.folder.path.mkdir()
         self.folder.config.write_text(to_toml(config), "utf-8")
         shutil.copytree(self.ran.folder.models, self.folder.models)
-        pipeline = FeaturePipeline(config.features, symbols, HOUR_MS)
+        lookback = config.model.bars_read
+        pipeline = FeaturePipeline(config.features, symbols, HOUR_MS, lookback)
         self.tasks = target_tasks(config.targets)
         forecasters: dict[str, Forecaster] = {}
         for model_id, _, _ in self.ran.models():
             trained, manifest = load_model(self.folder.models, model_id)
             forecasters[model_id] = ModelForecaster(
-                trained, manifest["features"], pipeline.names, self.tasks, model_id
+                trained, manifest["features"], pipeline.names, self.tasks, model_id, lookback
             )
         known = {name: Instrument(0.01, 0.01, 5.0) for name in symbols}
         meta = {

@@ -45,6 +45,13 @@ ONE = "market.symbols=BTCUSDT"
             "needs model.architecture = 'shared_bottom' or 'mmoe'",
         ),
         (["training.weighting=gradnorm", "model.architecture=soft"], "the last shared layer"),
+        (
+            [
+                "model.encoder=gru", "model.lookback=200", "training.window_bars=250",
+                "data.source=synthetic", "synthetic.symbols=2", "training.min_rows=200",
+            ],
+            "with 2 symbols it never has",
+        ),
         (["training.weighting=gradnorm", "training.gradients=mgda"], "both balance gradients"),
         (["training.curriculum=stages"], "need each other"),
         (["training.stages=all"], "need each other"),

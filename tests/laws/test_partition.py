@@ -38,13 +38,14 @@ def test_block_size_changes_nothing_trainings_included(
 def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> str:
     """Step the run's bars again with its models, cut anywhere; some bars as the daemon does."""
     config = world.config
-    pipeline = FeaturePipeline(config.features, world.symbols, HOUR_MS)
+    lookback = config.model.bars_read
+    pipeline = FeaturePipeline(config.features, world.symbols, HOUR_MS, lookback)
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Any] = {}
     for model_id, _ in outcome.models:
         trained, manifest = load_model(outcome.folder.models, model_id)
         forecasters[model_id] = ModelForecaster(
-            trained, manifest["features"], pipeline.names, tasks, model_id
+            trained, manifest["features"], pipeline.names, tasks, model_id, lookback
         )
     engine = Engine(
         pipeline, rules_from(config, world.symbols), config.signal, tasks,

@@ -108,3 +108,34 @@ def test_refuses_arrays_that_do_not_fit(make_dataset: MakeDataset) -> None:
         replace(dataset, bar=dataset.bar[1:])
     with pytest.raises(DataError, match="twice"):
         replace(dataset, tasks=(dataset.tasks[0],) * 4)
+
+
+def windowed(last: list[int]) -> Dataset:
+    """Rows that read three of ten bars each."""
+    plain = bare(list(range(len(last))), horizon=1)
+    x = np.arange(10, dtype=np.float64)[:, None]
+    return replace(plain, x=x, last=np.array(last, dtype=np.int64), lookback=3)
+
+
+def test_windows_overlap_and_stand_once() -> None:
+    dataset = windowed([2, 3, 8, 9])
+    some = dataset.rows(np.array([True, False, False, True]))
+    assert (len(dataset), len(some), some.n_features) == (4, 2, 1)
+    assert dataset.features_read()[:, 0].tolist() == [0, 1, 2, 3, 6, 7, 8, 9]
+    assert some.features_read()[:, 0].tolist() == [0, 1, 2, 7, 8, 9]
+    assert some.newest().x[:, 0].tolist() == [2, 9]
+    assert (some.newest().last, some.newest().lookback) == (None, 1)
+    x, ready, windows = some.as_bars()
+    assert windows is not None
+    assert (x[:, 0, 0].tolist(), ready.tolist()) == ([2, 9], [[True], [True]])
+    assert (windows.last.tolist(), windows.lookback) == ([[2], [9]], 3)
+    digests = {d.digest() for d in (dataset, some, windowed([2, 3, 8, 8]), dataset.newest())}
+    assert len(digests) == 4
+
+
+@pytest.mark.parametrize("last", [[1, 5], [5, 10]])
+def test_a_window_outside_the_table_is_refused(last: list[int]) -> None:
+    with pytest.raises(DataError, match="a window of 3 rows lies outside the 10 rows"):
+        windowed(last)
+    with pytest.raises(DataError, match="a window of 2 rows lies outside"):
+        replace(bare([0, 1], horizon=1), lookback=2)

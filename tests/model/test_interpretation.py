@@ -110,5 +110,5 @@ def test_the_planted_feature_is_the_one_that_matters(
 
 
 def test_rows_are_spread_over_the_whole_window() -> None:
-    (chosen,) = spread_evenly((torch.arange(1000),), 10)
+    chosen = spread_evenly(1000, 10)
     assert chosen.tolist() == list(range(0, 1000, 100))
