@@ -115,7 +115,9 @@ class Unit:
     def _network(self, data: FoldData, dataset: Dataset) -> Made:
         config = self.config
         seed = training_seed(config.run.seed + 1000 * self.seed, self.due_ms)
-        trained = train(dataset, config.model, config.training, seed)
+        # a study judges forecasts; it does not look inside
+        plain = config.training.model_copy(update={"interpret": False})
+        trained = train(dataset, config.model, plain, seed)
         predictor = Predictor(trained)
         fitted = self._fitted(dataset)
         columns = [dataset.tasks.index(task) for task in self.judged]

@@ -258,6 +258,13 @@ class Training(Section):
     weighting_rate: float = Field(
         0.025, gt=0.0, le=1.0, description="Adam's step size for the weights (gradnorm, famo)."
     )
+    weighting_every: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="Steps between updates of the weights (gradnorm, famo), which then move so much "
+        "further; 1 is the papers'.",
+    )
     stch_mu: float = Field(
         0.5, gt=0.0, le=100.0, description="Smoothing of stch; small is the worst task alone."
     )

@@ -72,7 +72,7 @@ class ModelInfo:
     train_to_ms: int
     variance_scales: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
-    insight: Insight | None = None
+    insight: Insight | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

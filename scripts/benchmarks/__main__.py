@@ -49,6 +49,15 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
             ),
         ),
     ),
+    "train": (
+        "a training's steps beside the plain sum, and a training of the default model",
+        (
+            ("train:weightings", {}),
+            ("train:methods", {"features": 0}),
+            ("train:methods", {"features": 1}),
+            ("train:default", {}),
+        ),
+    ),
     "retrain": (
         "four symbols, three years of hours, a training each month",
         (("retrain:three_years", {}),),

@@ -70,7 +70,7 @@ def test_stch_at_mu_one_is_the_sum_of_normalised_losses() -> None:
 
 @given(st.lists(LOSSES, min_size=2, max_size=6))
 def test_famo_is_torchjds(course: list[list[float]]) -> None:
-    ours, theirs = Famo(3, 0.025), scalarization.FAMO(3, lr=0.025, weight_decay=0.001)
+    ours, theirs = Famo(3, 0.025, 1), scalarization.FAMO(3, lr=0.025, weight_decay=0.001)
     for before, after in pairwise(course):
         expected = gradient(theirs, before)
         np.testing.assert_allclose(gradient(of(ours), before), expected, rtol=1e-4, atol=1e-6)
@@ -87,7 +87,7 @@ def test_famo_and_dwa_do_not_mind_the_scale_of_a_loss(
     scales = torch.tensor([scale, 1.0, 1.0])
     moved = []
     for factor in (torch.ones(3), scales):
-        famo, dwa = Famo(3, 0.025), Dwa(3, 2.0)
+        famo, dwa = Famo(3, 0.025, 1), Dwa(3, 2.0)
         famo.terms(torch.tensor(before) * factor, ALL)
         famo.after_step(torch.tensor(after) * factor)
         dwa.on_epoch_end(torch.tensor(before) * factor)
@@ -176,3 +176,18 @@ def test_order_of_tasks_does_not_matter_and_absent_ones_add_nothing(
         assert (slopes[~present[turn]] == 0).all()
     torch.testing.assert_close(found[1][0], found[0][0][order], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(found[1][1], found[0][1][order], rtol=1e-4, atol=1e-6)
+
+
+def test_updates_at_every_so_many_steps_alone() -> None:
+    weight = torch.nn.Parameter(torch.tensor([1.0, 2.0]))
+    gradnorm = GradNorm(torch.ones(2), [weight], alpha=1.0, rate=0.1, variant="paper", every=3)
+    famo = Famo(2, 0.1, 3)
+    present = torch.ones(2, dtype=torch.bool)
+    moved, looked = [], []
+    for _ in range(7):
+        before = gradnorm.weights().clone()
+        gradnorm.terms(weight.square() * torch.tensor([1.0, 5.0]), present)
+        moved.append(not torch.equal(before, gradnorm.weights()))
+        looked.append(famo.looks_back)
+        famo.terms(weight.square(), present)
+    assert moved == looked == [True, False, False, True, False, False, True]

@@ -1,22 +1,33 @@
 """How the tasks' gradients become one: gradient methods by name.
 
-A new one is an aggregator, a line here or in `jacobian_descent.NAMES`, and a name in the config.
+A new one is an aggregator, a line in `OWN` or in `jacobian_descent.NAMES`, and a name in the config.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from torch import Tensor
 
 from bot.config.sections import Training
 from bot.model.architectures import Architecture
 from bot.model.gradients.base import GradientMethod, Sum
+from bot.model.gradients.by_products import GradientVaccine, config, mgda
+from bot.model.gradients.graddrop import graddrop
 from bot.model.gradients.jacobian_descent import jacobian_descent
 from bot.model.gradients.pcgrad import pcgrad
 from bot.model.gradients.per_task import Aggregator, PerTask
 
-__all__ = ["GradientMethod", "build_gradients"]
+__all__ = ["GradientMethod", "build_aggregator", "build_gradients"]
+
+OWN: Mapping[str, Aggregator] = {
+    "pcgrad": pcgrad,
+    "mgda": mgda,
+    "config": config,
+    "graddrop": graddrop,
+}
+"""Our own that keep no state, by name; Gradient Vaccine keeps one, and all others are torchjd's."""
 
 
 def build_gradients(
@@ -34,7 +45,15 @@ def build_gradients(
     if name == "sum":
         return Sum()
 
-    def build(n_tasks: int) -> Aggregator:
-        return pcgrad if name == "pcgrad" else jacobian_descent(name, n_tasks)
+    return PerTask(network, learned, training.gradients_on, partial(build_aggregator, name))
 
-    return PerTask(network, learned, training.gradients_on, build)
+
+def build_aggregator(name: str, n_tasks: int) -> Aggregator:
+    """Build the method of this name for a number of tasks.
+
+    Raises:
+        ModelError: it needs a solver that is not installed.
+    """
+    if name == "gradvac":
+        return GradientVaccine(n_tasks)
+    return OWN[name] if name in OWN else jacobian_descent(name, n_tasks)

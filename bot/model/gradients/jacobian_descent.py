@@ -25,21 +25,17 @@ NAMES: dict[str, str] = {
     "cagrad": "CAGrad",
     "nash_mtl": "NashMTL",
     "aligned_mtl": "AlignedMTL",
-    "mgda": "MGDA",
     "imtl_g": "IMTLG",
     "upgrad": "UPGrad",
     "dualproj": "DualProj",
-    "graddrop": "GradDrop",
-    "config": "ConFIG",
-    "gradvac": "GradVac",
     "fairgrad": "FairGrad",
     "excess_mtl": "ExcessMTL",
 }
 """Classes of torchjd by the name in training.gradients.
 
-CAGrad (Liu 2021), Nash-MTL (Navon 2022), Aligned-MTL (Senushkin 2023), MGDA (Désidéri 2012), IMTL-G
-(Liu 2021), UPGrad and DualProj (Quinton & Rey 2024; Lopez-Paz & Ranzato 2017), GradDrop (Chen
-2020), ConFIG (Liu 2024), GradVac (Wang 2021), FairGrad (Ban & Ji 2024), ExcessMTL (He 2024).
+CAGrad (Liu 2021), Nash-MTL (Navon 2022), Aligned-MTL (Senushkin 2023), IMTL-G (Liu 2021), UPGrad and
+DualProj (Quinton & Rey 2024; Lopez-Paz & Ranzato 2017), FairGrad (Ban & Ji 2024), ExcessMTL (He
+2024).
 """
 
 

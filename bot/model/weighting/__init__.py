@@ -44,7 +44,7 @@ def build_weighting(
         case "dwa":
             weighting = Dwa(len(tasks), training.dwa_temperature)
         case "famo":
-            weighting = Famo(len(tasks), training.weighting_rate)
+            weighting = Famo(len(tasks), training.weighting_rate, training.weighting_every)
         case "stch":
             weighting = Stch(naive, training.stch_mu)
         case "gradnorm":
@@ -59,6 +59,7 @@ def build_weighting(
                 alpha=training.gradnorm_alpha,
                 rate=training.weighting_rate,
                 variant=training.gradnorm_variant,
+                every=training.weighting_every,
             )
     if not weighting.active().any():
         raise ModelError("training.weights: every head has weight 0; give one a positive weight")

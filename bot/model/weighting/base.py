@@ -7,7 +7,7 @@ parameter groups of its own, without weight decay.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,10 @@ from torch import Tensor
 class Weighting(ABC):
     """From the losses of K tasks to their objective."""
 
-    looks_back: ClassVar[bool] = False
-    """Whether `after_step` wants the losses of the same batch after the step."""
+    @property
+    def looks_back(self) -> bool:
+        """Return whether `after_step` wants the losses of the coming batch after its step."""
+        return False
 
     @abstractmethod
     def terms(self, losses: Tensor, present: Tensor) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -21,20 +19,26 @@ class Famo(Weighting):
     z = softmax(ξ); the step descends c Σ_k z_k log L_k with c = 1 / Σ_k (z_k/L_k) held constant.
     After it the same batch tells δ_k = log L_k(before) − log L_k(after), and ξ takes an Adam step
     along (∂z/∂ξ)ᵀ δ + γ ξ: tasks that fell more than others lose weight. Both passes see the same
-    dropout, so that δ is the step's doing.
+    dropout, so that δ is the step's doing. Looking costs half a step: with `every` above 1 it is
+    done at every so many steps only, and ξ moves so much the further.
     """
 
-    looks_back: ClassVar[bool] = True
-
-    def __init__(self, n_tasks: int, rate: float) -> None:
+    def __init__(self, n_tasks: int, rate: float, every: int) -> None:
         self.logits = torch.zeros(n_tasks, requires_grad=True)
-        self._descent = torch.optim.Adam([self.logits], lr=rate, weight_decay=DECAY)
+        self._descent = torch.optim.Adam([self.logits], lr=rate * every, weight_decay=DECAY)
+        self._every, self._step = every, 0
         self._weights = torch.ones(n_tasks)
         self._before = torch.zeros(n_tasks)
         self._present = torch.ones(n_tasks, dtype=torch.bool)
 
+    @property
+    def looks_back(self) -> bool:
+        """Return whether this step is one after which it looks."""
+        return self._step % self._every == 0
+
     def terms(self, losses: Tensor, present: Tensor) -> Tensor:
         """Return c z_k log L_k for the tasks present, with c z held constant."""
+        self._step += 1
         self._present, self._before = present, losses.detach()
         z = self._share().detach()
         c = 1.0 / where_present(z / (self._before + _TINY), present).sum()

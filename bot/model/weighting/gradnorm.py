@@ -25,6 +25,9 @@ class GradNorm(Weighting):
     The variant `document` sets w_k ← w_k (‖∇_W L_k‖ / mean)^α in each step instead. It has no r_k
     and feeds on itself, since large gradients get larger weights: it is renormalised here too,
     without which its weights explode, and still it ends on few tasks.
+
+    The norms take nearly as long as a step: with `every` above 1 they are taken at every so many
+    steps only, and w moves so much the further.
     """
 
     def __init__(
@@ -35,16 +38,19 @@ class GradNorm(Weighting):
         alpha: float,
         rate: float,
         variant: Literal["paper", "document"],
+        every: int = 1,
     ) -> None:
         self._w = torch.ones(len(naive), requires_grad=True)
         self._naive, self._shared = naive, list(last_shared)
         self._alpha, self._variant = alpha, variant
-        self._descent = torch.optim.Adam([self._w], lr=rate)
+        self._descent = torch.optim.Adam([self._w], lr=rate * every)
+        self._every, self._step = every, 0
 
     def terms(self, losses: Tensor, present: Tensor) -> Tensor:
         """Return w_k L_k for the tasks present, then move w; losses need their graph."""
         terms = self._w.detach().clone() * losses * present
-        if present.sum() > 1:
+        due, self._step = self._step % self._every == 0, self._step + 1
+        if due and present.sum() > 1:
             self._learn(self._norms(losses, present), losses.detach(), present)
         return terms
 
@@ -65,7 +71,8 @@ class GradNorm(Weighting):
         w = self._w.detach()
         total = w[present].sum()
         if self._variant == "document":
-            change = (norms[present] / norms[present].mean()) ** self._alpha
+            power = self._alpha * self._every
+            change = (norms[present] / norms[present].mean()) ** power
             w[present] *= change
         else:
             size = w * norms
