@@ -208,19 +208,30 @@ class Forecast:
         """
         return self.value[:, :, self._column(kind)]
 
-    def spread_of(self, kind: str) -> F64 | None:
-        """Return the spread of the first task of this kind, float64[n, S], or None.
+    def spread_of(self, kind: str) -> F64:
+        """Return the spread of the first task of this kind, float64[n, S], NaN if not asked for.
 
         Raises:
             KeyError: there is no task of this kind.
         """
-        return None if self.spread is None else self.spread[:, :, self._column(kind)]
+        column = self._column(kind)
+        if self.spread is None:
+            return np.full(self.value.shape[:2], np.nan)
+        return self.spread[:, :, column]
 
     def _column(self, kind: str) -> int:
         for k, task in enumerate(self.tasks):
             if task.kind == kind:
                 return k
         raise KeyError(kind)
+
+    def at(self, kind: str, horizon: int) -> F64:
+        """Return float64[n, S] of the task of this kind and horizon.
+
+        Raises:
+            ValueError: there is no such task.
+        """
+        return self.value[:, :, self.tasks.index(Task(kind, horizon))]
 
 
 FILL = np.dtype(

@@ -30,7 +30,7 @@ config_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
-app.command("compare")(cli_compare.compare)
+cli_compare.register(app)
 cli_reading.register(app)
 
 

@@ -1,4 +1,4 @@
-"""The command that holds models side by side: `bot compare`.
+"""The commands that hold models side by side: `bot compare` and `bot discover`.
 
 Rules: progress goes to stderr, tables or one JSON object to stdout. Must not compute results.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +17,25 @@ import typer
 
 from bot.cli_options import ConfigOption, DataOption, JsonOption, SetOption
 from bot.cli_output import progress_bar, stdout_console
+
+StartOption = Annotated[
+    str | None, typer.Option("--from", help="Start of the first fold; by default the last folds.")
+]
+EndOption = Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")]
+SymbolsOption = Annotated[str | None, typer.Option(help="Symbols, by comma.")]
+FoldsOption = Annotated[int, typer.Option(min=1, help="Spans forecast one after another.")]
+MonthsOption = Annotated[int, typer.Option(min=1, help="Months of a fold.")]
+SeedsOption = Annotated[int, typer.Option(min=1, help="Trainings of each network, averaged.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Trainings side by side; by default one a core.")
+]
+OutOption = Annotated[str, typer.Option(help="Folder of the trainings and tables.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command()(compare)
+    app.command()(discover)
 
 
 def compare(
@@ -27,23 +48,14 @@ def compare(
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
-    start: Annotated[
-        str | None,
-        typer.Option("--from", help="Start of the first fold; by default the last folds."),
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")
-    ] = None,
-    symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
-    folds: Annotated[
-        int, typer.Option(min=1, help="Spans that are forecast, one after another.")
-    ] = 6,
-    fold_months: Annotated[int, typer.Option(min=1, help="Months of a fold.")] = 6,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each network, averaged.")] = 10,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings side by side; by default one a core.")
-    ] = None,
-    out: Annotated[str, typer.Option(help="Folder of the trainings and tables.")] = "runs/compare",
+    start: StartOption = None,
+    end: EndOption = None,
+    symbols: SymbolsOption = None,
+    folds: FoldsOption = 6,
+    fold_months: MonthsOption = 6,
+    seeds: SeedsOption = 10,
+    workers: WorkersOption = None,
+    out: OutOption = "runs/compare",
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,19 +63,13 @@ def compare(
 
     What is trained is kept in --out: the same command goes on after an interruption.
     """
-    from bot.app.compare import compare_command
+    from bot.app.compare import Shape, compare_command
     from bot.app.contenders import from_files
     from bot.app.contenders import preset as of_preset
     from bot.errors import ConfigError
     from bot.report.comparison_text import render
 
-    overrides = [
-        *(["data.source=files", f"data.root={data}"] if data else []),
-        *([f"data.start={start}"] if start else []),
-        *([f"data.end={end}"] if end else []),
-        *([f"market.symbols={symbols}"] if symbols else []),
-        *(sets or []),
-    ]
+    overrides = _overrides(data, start, end, symbols, sets)
     if preset and files:
         raise ConfigError("compare: give settings files or --preset, not both")
     if files and config:
@@ -73,18 +79,74 @@ def compare(
     else:
         contenders = from_files(files or [], overrides)
         title = "-".join(contender.name for contender in contenders)
-    with progress_bar(f"compare {title}", quiet=as_json) as progress:
-        try:
-            done = compare_command(
-                contenders, title, Path(out), folds=folds, months=fold_months, seeds=seeds,
-                workers=workers or os.cpu_count() or 1, progress=progress,
-            )  # fmt: skip
-        except KeyboardInterrupt:
-            typer.echo("interrupted; the same command goes on from here", err=True)
-            sys.exit(130)
+    shape = Shape(folds, fold_months, seeds, workers or os.cpu_count() or 1)
+    with progress_bar(f"compare {title}", quiet=as_json) as progress, _resumable():
+        done = compare_command(contenders, title, Path(out), shape, progress)
     if as_json:
         print(json.dumps({"folder": str(done.folder), "setting": done.setting,
                           **done.comparison.as_json()}))  # fmt: skip
         return
     stdout_console().print(render(done.comparison, title, done.setting))
     typer.echo(f"{done.folder}/compare.md, compare.json, compare.png")
+
+
+def discover(
+    config: ConfigOption = None,
+    candidates: Annotated[
+        str | None, typer.Option(help="Kinds of target to try, by comma; by default all others.")
+    ] = None,
+    data: DataOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    symbols: SymbolsOption = None,
+    folds: FoldsOption = 6,
+    fold_months: MonthsOption = 6,
+    seeds: SeedsOption = 5,
+    workers: WorkersOption = None,
+    out: OutOption = "runs/compare",
+    sets: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Try further targets one by one: which of them help the base's heads, walk-forward.
+
+    What is trained is kept in --out: the same command goes on after an interruption.
+    """
+    from bot.app import discover as discovery
+    from bot.app.compare import Shape
+
+    named = [name.strip() for name in (candidates or "").split(",") if name.strip()]
+    overrides = _overrides(data, start, end, symbols, sets)
+    contenders = discovery.candidates(config, overrides, named)
+    shape = Shape(folds, fold_months, seeds, workers or os.cpu_count() or 1)
+    with progress_bar("discover", quiet=as_json) as progress, _resumable():
+        done = discovery.discover(contenders, Path(out), shape, progress)
+    if as_json:
+        print(json.dumps({"folder": str(done.folder), "kept": done.kept,
+                          **done.comparison.as_json()}))  # fmt: skip
+        return
+    from rich.markdown import Markdown
+
+    stdout_console().print(Markdown(done.text))
+    typer.echo(f"{done.folder}/discover.md, discover.json")
+
+
+def _overrides(
+    data: str | None, start: str | None, end: str | None, symbols: str | None,
+    sets: list[str] | None,
+) -> list[str]:  # fmt: skip
+    return [
+        *(["data.source=files", f"data.root={data}"] if data else []),
+        *([f"data.start={start}"] if start else []),
+        *([f"data.end={end}"] if end else []),
+        *([f"market.symbols={symbols}"] if symbols else []),
+        *(sets or []),
+    ]
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("interrupted; the same command goes on from here", err=True)
+        sys.exit(130)

@@ -15,18 +15,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I8, I64, BarBlock, FeatureBlock, Forecast, Task
+from bot.config.sections import Conviction
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.agreement import agreement_of
 from bot.portfolio.book import Book, from_arrays, new_book, to_arrays
 from bot.portfolio.broker import run_bars
-from bot.portfolio.conviction import signal_from
+from bot.portfolio.conviction import signal_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -96,15 +97,15 @@ class Engine:
     Attributes:
         pipeline: the features, or None where forecasts come from a table.
         rules: signal, sizing, risk, costs and execution as numbers.
-        factor: the direction factor of the signal.
-        tasks: what a forecaster predicts, in its order; return and direction are among them.
+        conviction: how a forecast becomes a signal.
+        tasks: what a forecaster predicts, in its order; those that the signal needs are among them.
         forecasters: by model id; must have every model of the schedule before its first bar.
         initial_capital: starting cash.
     """
 
     pipeline: FeaturePipeline | None
     rules: Rules
-    factor: Literal["confidence", "probability"]
+    conviction: Conviction
     tasks: tuple[Task, ...]
     n_symbols: int
     initial_capital: float
@@ -187,7 +188,7 @@ class Engine:
     ) -> tuple[EngineState, StepResult]:
         feature_state, features = self._features(state, block)
         forecast = self._forecast(state, block, features)
-        signal = signal_from(forecast.of("return"), forecast.of("direction"), self.factor)
+        signal = signal_of(forecast, self.conviction)
         kinds = {task.kind for task in self.tasks}
         volatility = (
             forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
@@ -226,11 +227,12 @@ class Engine:
         return Forecast(self.tasks, forecaster.forecast(block.open_time, features), model)
 
     def _agreement(self, forecast: Forecast) -> F64 | None:
-        """Return the factor on the weights under a spread penalty."""
-        spread = forecast.spread_of("return")
-        if spread is None or self.rules.spread_penalty == 0.0:
+        """Return the factor on the weights under a spread penalty, by the head of the signal."""
+        head = "decision" if self.conviction.source == "decision" else "return"
+        if forecast.spread is None or self.rules.spread_penalty == 0.0:
             return None
-        return agreement_of(forecast.of("return"), spread, self.rules.spread_penalty)
+        spread = forecast.spread_of(head)
+        return agreement_of(forecast.of(head), spread, self.rules.spread_penalty)
 
     @staticmethod
     def _model_index(state: EngineState, open_time: int) -> int:

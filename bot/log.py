@@ -9,6 +9,7 @@ log line never holds a number that the journal does not. Must not decide anythin
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -161,6 +162,15 @@ def _ends_a_line(path: Path) -> bool:
         return file.read() == b"\n"
 
 
+def _known(value: Any) -> Any:
+    """Return the value with null for what is not a number, since JSON knows no NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _known(each) for key, each in value.items()}
+    return [_known(each) for each in value] if isinstance(value, list | tuple) else value
+
+
 class _Tee:
     """Write each event to the JSON lines file and, readable, to the terminal."""
 
@@ -173,7 +183,7 @@ class _Tee:
 
     def __call__(self, logger: Any, name: str, event: structlog.typing.EventDict) -> Any:
         if self._file is not None:
-            self._file.write(json.dumps(event, default=str))
+            self._file.write(json.dumps(_known(event), default=str, allow_nan=False))
         if self._terminal is not None:
             shown = {k: v for k, v in event.items() if k != "schema"}
             print(self._render(logger, name, shown), file=self._terminal)

@@ -10,6 +10,7 @@ import pytest
 
 from bot.blocks import F64, I64, FeatureBlock, Task
 from bot.config import load_config
+from bot.config.sections import Conviction
 from bot.engine import (
     Activation,
     Engine,
@@ -58,7 +59,7 @@ FORECASTERS: Mapping[str, Forecaster] = {"up": Momentum(1.0), "down": Momentum(-
 def engine(forecasters: Mapping[str, Forecaster] = FORECASTERS) -> Engine:
     pipeline = FeaturePipeline(CONFIG.features, symbol_names(2), HOUR_MS)
     rules = rules_from(CONFIG, symbol_names(2))
-    return Engine(pipeline, rules, "confidence", TASKS, 2, 1e5, forecasters)
+    return Engine(pipeline, rules, Conviction(), TASKS, 2, 1e5, forecasters)
 
 
 def arrays_of(state: EngineState) -> dict[str, bytes]:
@@ -102,7 +103,7 @@ def test_weights_shrink_by_the_spread_under_a_penalty() -> None:
         made.step(made.activate(made.initial(), Activation(TIMES[30], "up")), BARS)[1]
         for made in (plain, careful)
     )
-    assert bold[1].forecast.spread_of("return") is None
+    assert np.isnan(bold[1].forecast.spread_of("return")).all()
     r = np.abs(bold[1].forecast.of("return"))
     decided = np.isfinite(bold[1].trace.weight) & (r > 0.0)
     expected = bold[1].trace.weight * r / (r + 2.0 * SPREAD)
@@ -149,7 +150,7 @@ def test_calls_out_of_order_are_refused() -> None:
 
 
 def test_a_block_of_other_symbols_is_refused() -> None:
-    made = Engine(None, engine().rules, "confidence", TASKS, 3, 1e5, FORECASTERS)
+    made = Engine(None, engine().rules, Conviction(), TASKS, 3, 1e5, FORECASTERS)
     with pytest.raises(InvariantError, match="has 2 symbols, the engine 3"):
         made.step(made.initial(), BARS)
 

@@ -83,3 +83,17 @@ def test_a_disk_without_room_is_a_journal_error() -> None:
     with pytest.raises(JournalError, match=r"/dev/full: the log cannot be written"):
         file.write("x")
     file.close()
+
+
+def test_what_is_not_a_number_is_null(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    nan, endless = float("nan"), float("inf")
+    with open_log(path) as log:
+        log.info("funding", bar=1, paid=nan, more={"a": [1.5, endless], "b": (nan,)})
+
+    def refuse(name: str) -> None:
+        raise ValueError(name)
+
+    line = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    assert line["paid"] is None
+    assert line["more"] == {"a": [1.5, None], "b": [None]}

@@ -66,6 +66,7 @@ def save_model(folder: Path, trained: TrainedModel, manifest_extra: Mapping[str,
         "metrics": dict(trained.metrics),
         "history": [asdict(epoch) for epoch in trained.history],
         "seed": trained.seed,
+        "insights": [dict(member) for member in trained.insights],
     }
     taken = sorted(manifest_extra.keys() & {*own, "manifest_sha256"})
     if taken:
@@ -167,6 +168,7 @@ def _trained(manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
         metrics=manifest["metrics"],
         history=tuple(_epoch(value) for value in manifest["history"]),
         seed=int(manifest["seed"]),
+        insights=tuple(manifest.get("insights", ())),
     )
 
 
@@ -177,6 +179,7 @@ def _epoch(value: Mapping[str, Any]) -> Epoch:
         validation=tuple(value["validation"]),
         weights=tuple(value["weights"]),
         score=float(value["score"]),
+        cosines=tuple(tuple(row) for row in value.get("cosines", ())),
     )
 
 

@@ -5,6 +5,7 @@ Protocol: a datagram of VARIABLE=value lines to the socket named by NOTIFY_SOCKE
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 
@@ -19,3 +20,14 @@ def notify(state: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendto(state.encode(), address)
     return True
+
+
+async def tell_alive() -> None:
+    """Send WATCHDOG=1 twice in each period that systemd grants, as long as the event loop turns.
+
+    Also while an exchange is waited for: a wait of half an hour after a 403 is no hang. Returns at
+    once where no watchdog is set (WATCHDOG_USEC).
+    """
+    period_us = int(os.environ.get("WATCHDOG_USEC") or 0)
+    while period_us > 0 and notify("WATCHDOG=1"):
+        await asyncio.sleep(period_us / 2e6)

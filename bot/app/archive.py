@@ -25,6 +25,7 @@ class Archive:
     def __init__(self, config: Config, tasks: tuple[Task, ...]) -> None:
         self._tasks = tasks
         self._label_window = config.features.window
+        self._decision_cost = config.targets.decision_cost
         self._lookback = config.model.bars_read
         self._window = config.training.window_bars if config.training.window == "rolling" else None
         self._bars: deque[BarBlock] = deque()
@@ -78,7 +79,9 @@ class Archive:
         stop = index + 1 - self._dropped
         first = 0 if self._window is None else max(0, stop - self._window)
         start = max(0, first - self._label_window)
-        y, known = compute_targets(bars.rows(start, stop), self._tasks, self._label_window)
+        y, known = compute_targets(
+            bars.rows(start, stop), self._tasks, self._label_window, self._decision_cost
+        )
         y, known = y[first - start :], known[first - start :]
         x, ready = x[first:stop], ready[first:stop]
         usable = ready & ((known >= 0) & np.isfinite(y)).any(axis=2)

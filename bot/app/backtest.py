@@ -99,7 +99,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     tasks = job.table_tasks if job.table else target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     engine = Engine(
-        pipeline, job.rules, config.signal.factor, tasks, len(job.symbols),
+        pipeline, job.rules, config.signal, tasks, len(job.symbols),
         config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
     digest = config_hash(config)

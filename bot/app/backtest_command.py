@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -16,6 +18,7 @@ from bot.app.results import read_run
 from bot.app.run_folder import RunFolder, config_of, new_run
 from bot.app.schedule_of import Recorded
 from bot.config import Config
+from bot.errors import BotError
 from bot.log import open_log
 from bot.model.threads import single_thread
 from bot.report import html, tables
@@ -44,10 +47,16 @@ def backtest_command(
     single_thread()
     check_deeply(config)
     market = read_market(config)
+    there_before = run_dir is not None and Path(run_dir).exists()
     folder = new_run(config, run_dir, "backtest")
     told, terminal = config.log, None if quiet else sys.stderr
-    with open_log(folder.log, told.level, terminal, told.max_mb, told.keep) as log:
-        done = run_backtest(prepare(config, market, folder, log, progress, forecasts, schedule))
+    try:
+        with open_log(folder.log, told.level, terminal, told.max_mb, told.keep) as log:
+            done = run_backtest(prepare(config, market, folder, log, progress, forecasts, schedule))
+    except BotError:
+        if not folder.journal.exists() and not there_before:
+            shutil.rmtree(folder.path)  # it never was a run
+        raise
     summary = write_report(folder) if done.bars else None
     return CommandDone(folder, summary, done.interrupted)
 

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Quote
+from bot.app.feed_counters import Counters
 from bot.blocks import BarBlock
 
 MAX_BARS_AHEAD = 3
@@ -30,42 +31,6 @@ MAX_BARS_AHEAD = 3
 
 MAX_BARS_ASKED = 1000
 """Bars after a long outage that are asked for at once."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What was seen since the start; every field only grows.
-
-    Attributes:
-        candles: frames of candles, `forming` of them not confirmed.
-        duplicates: confirmed again, the same.
-        revisions: confirmed again, changed; the first counts.
-        reordered: not confirmed, of a bar that is confirmed or closed.
-        late: first confirmed after its bar was closed.
-        foreign: of no symbol here, off the grid, or far in the future.
-        fetched: candles that were asked for and came; `absent`: those that did not.
-        late_bars: bars that were closed too late to decide on.
-        quotes, bad_frames, connects, disconnects: events of that kind.
-    """
-
-    candles: int = 0
-    forming: int = 0
-    duplicates: int = 0
-    revisions: int = 0
-    reordered: int = 0
-    late: int = 0
-    foreign: int = 0
-    fetched: int = 0
-    absent: int = 0
-    late_bars: int = 0
-    quotes: int = 0
-    bad_frames: int = 0
-    connects: int = 0
-    disconnects: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name, for logs."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from bot.report.comparison import compare as hold_together
 from bot.report.comparison_figure import draw
 from bot.report.comparison_text import to_markdown
 from bot.report.endpoints import Endpoint, endpoints
+from bot.report.gaps import gap_differences
 from bot.report.inputs import Judged, ModelInfo
 from bot.report.metrics import max_drawdown
 from bot.timegrid import INTERVAL_MS
@@ -40,6 +41,16 @@ Progress = Callable[[int, int], None]
 
 SAMPLES = 10_000
 """Resamples of the bootstrap: enough for a small p-value to survive Holm's correction."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Folds of so many months, trainings of each network, and how many run side by side."""
+
+    folds: int
+    months: int
+    seeds: int
+    workers: int
 
 
 @dataclass(frozen=True)
@@ -61,36 +72,16 @@ class _Account:
 
 
 def compare_command(
-    contenders: list[Contender],
-    title: str,
-    out: Path,
-    *,
-    folds: int,
-    months: int,
-    seeds: int,
-    workers: int,
-    progress: Progress,
+    contenders: list[Contender], title: str, out: Path, shape: Shape, progress: Progress
 ) -> ComparisonDone:
     """Run a comparison and write its tables and picture below `out`.
 
     Raises:
         ModelError: trainings failed; those that did not are kept.
     """
-    if contenders[0].config.sizing.spread_penalty > 0.0:
-        raise ConfigError(
-            "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
-        )
-    market = read_market(contenders[0].config)
-    study = Study(contenders, market, folds, months, out)
-    units = study.units(seeds)
-    for name in ("data", "units"):
-        (out / name).mkdir(parents=True, exist_ok=True)
-        sweep(out / name)
-    _train(study, units, workers, progress)
-    comparison = _judge(study, units)
+    comparison, setting = walk_forward(contenders, out, shape, progress)
     folder = out / title
     folder.mkdir(parents=True, exist_ok=True)
-    setting = _setting(study, seeds)
     (folder / "compare.json").write_text(
         json.dumps({"setting": setting, **comparison.as_json()}, indent=1), encoding="utf-8"
     )
@@ -98,6 +89,30 @@ def compare_command(
     (folder / "compare.md").write_text(text, encoding="utf-8")
     draw(comparison, title, folder / "compare.png")
     return ComparisonDone(comparison, setting, folder)
+
+
+def walk_forward(
+    contenders: list[Contender], out: Path, shape: Shape, progress: Progress, *,
+    every_pair: bool = True,
+) -> tuple[Comparison, str]:  # fmt: skip
+    """Train what is missing below `out`; return the comparison, and what it was made of.
+
+    Raises:
+        ConfigError: the settings size by a spread, which the mean over the seeds does not have.
+        ModelError: trainings failed; those that did not are kept.
+    """
+    if contenders[0].config.sizing.spread_penalty > 0.0:
+        raise ConfigError(
+            "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
+        )
+    market = read_market(contenders[0].config)
+    study = Study(contenders, market, shape.folds, shape.months, out)
+    units = study.units(shape.seeds)
+    for name in ("data", "units"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+        sweep(out / name)
+    _train(study, units, shape.workers, progress)
+    return _judge(study, units, every_pair=every_pair), _setting(study, shape.seeds)
 
 
 def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:
@@ -131,10 +146,11 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
         )
 
 
-def _judge(study: Study, units: list[Unit]) -> Comparison:
+def _judge(study: Study, units: list[Unit], *, every_pair: bool) -> Comparison:
     measured: dict[str, list[Endpoint]] = {}
     by_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
+    gaps: dict[str, F64] = {}
     rows = study.forecastable()
     for contender in study.contenders:
         own = [unit for unit in units if unit.name == contender.name]
@@ -152,7 +168,21 @@ def _judge(study: Study, units: list[Unit]) -> Comparison:
                         spread.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
         by_seed[contender.name] = spread
         facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
-    return hold_together(measured, by_seed, facts, SAMPLES)
+        gaps[contender.name] = np.array(
+            [
+                np.mean([_gap(fact) for (_, fold), (_, fact) in read.items() if fold == k], axis=0)
+                for k in range(len(study.folds))
+            ]
+        )
+    comparison = hold_together(measured, by_seed, facts, SAMPLES, every_pair=every_pair)
+    names = [task.name for task in study.tasks]
+    return replace(comparison, gaps=tuple(gap_differences(gaps, names)))
+
+
+def _gap(fact: dict[str, Any]) -> F64:
+    """Return float64[K], the loss of the fold less that of the training rows."""
+    gap: F64 = np.array(fact["test_loss"]) - np.array(fact["train_loss"])
+    return gap
 
 
 Results = dict[tuple[int, int], tuple[F64, dict[str, Any]]]
@@ -170,7 +200,10 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
         value[span] = np.mean([read[seed, fold.number][0] for seed in seeds], axis=0)
         model[span] = fold.number
         facts = [read[seed, fold.number][1] for seed in seeds]
-        scales = [f["variance_scale"] for f in facts if f["variance_scale"] is not None]
+        scales = {
+            name: float(np.mean([f["variance_scales"][name] for f in facts]))
+            for name in facts[0]["variance_scales"]
+        }
         first, last = facts[0]["train_bars"]
         models.append(
             ModelInfo(
@@ -180,7 +213,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
                 rows=facts[0]["rows"],
                 train_from_ms=int(times[first]),
                 train_to_ms=int(times[last]),
-                variance_scale=float(np.mean(scales)) if scales else float("nan"),
+                variance_scales=scales,
             )
         )
     return Judged(
@@ -200,7 +233,7 @@ def _trade(study: Study, judged: Judged) -> _Account:
     assert judged.forecast is not None
     table = TableForecaster(bars.open_time, judged.forecast.value)
     engine = Engine(
-        None, rules_from(config, symbols, known_instruments(config, symbols)), config.signal.factor,
+        None, rules_from(config, symbols, known_instruments(config, symbols)), config.signal,
         study.tasks, len(symbols), config.portfolio.initial_capital, {TABLE_ID: table},
     )  # fmt: skip
     state = engine.initial()
@@ -229,9 +262,9 @@ def _facts(study: Study, facts: list[dict[str, Any]], account: _Account) -> dict
         "parameters": int(facts[0]["parameters"]) or None,
         "CPU s a training": float(np.mean([f["seconds"] for f in facts])),
     }
-    train, test = (np.mean([f[key] for f in facts], axis=0) for key in ("train_loss", "test_loss"))
+    gap = np.mean([_gap(f) for f in facts], axis=0)
     for k, task in enumerate(study.tasks):
-        found[f"gap {task.name}"] = float(test[k] - train[k])
+        found[f"gap {task.name}"] = float(gap[k])
     return found | account.facts
 
 

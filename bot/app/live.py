@@ -182,17 +182,23 @@ class LiveRun:
     async def _fetch_missing(self, assembler: BarAssembler, due: Due) -> None:
         """Ask for candles; while there is no answer the bar waits, until it is too late for it."""
         interval = self._parts.config.market.interval
-        for span in due.missing:
-            try:
-                found = await self._exchange.klines(span.symbol, interval, span.first, span.last)
-            except DataError as error:
-                self._report.unreachable(error, 0.0)
-                found = Candles.empty()
-            except ExchangeError as error:
-                self._report.unreachable(error, RETRY_S)
-                await asyncio.sleep(RETRY_S)
-                return
-            assembler.accept(span, found, self._clock.now_ms())
+        asked = [
+            self._exchange.klines(span.symbol, interval, span.first, span.last)
+            for span in due.missing
+        ]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for span, answer in zip(due.missing, answers, strict=True):
+            if isinstance(answer, DataError):
+                self._report.unreachable(answer, 0.0)
+                assembler.accept(span, Candles.empty(), self._clock.now_ms())
+            elif isinstance(answer, Candles):
+                assembler.accept(span, answer, self._clock.now_ms())
+            elif not isinstance(answer, ExchangeError):
+                raise answer
+        refused = [answer for answer in answers if isinstance(answer, ExchangeError)]
+        if refused:
+            self._report.unreachable(refused[0], RETRY_S)
+            await asyncio.sleep(RETRY_S)
 
     async def _first_model(self) -> None:
         """Train what was due before now and is in no schedule; wait for it at the first start."""

@@ -21,6 +21,7 @@ from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.exchange import Exchange
 from bot.adapters.journal_reader import JournalReader
 from bot.adapters.run_lock import RunLock
+from bot.adapters.sd_notify import tell_alive
 from bot.app.catching_up import LONGEST_RETRY_S, Clock
 from bot.app.config_check import check_deeply
 from bot.app.live import LiveRun
@@ -141,12 +142,13 @@ async def run_on(
     """Begin the run in this folder on an exchange, or go on with it, until it is to stop."""
     life = asyncio.create_task(_life(exchange, clock, config, folder, log, max_bars))
     stopping = asyncio.create_task(stop.wait())
+    alive = asyncio.create_task(tell_alive())
     try:
         await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
         if life.done():
             life.result()
     finally:
-        await end(life, stopping)
+        await end(life, stopping, alive)
 
 
 async def _life(
@@ -171,6 +173,9 @@ async def _life(
         reason = "bars reached"
     except asyncio.CancelledError:
         reason = "asked to stop"
+        raise
+    except Exception as error:
+        log.error("error", kind=type(error).__name__, message=str(error))
         raise
     finally:
         log.info("run_stopped", bars=int(parts.runner.state.book.account["bars"][0]), reason=reason)

@@ -11,6 +11,7 @@ import math
 import os
 import resource
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class LiveReport:
         """Say that the loop is alive."""
         notify("WATCHDOG=1")
         account = self._parts.runner.state.book.account[0]
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        memory = resident_mb()
         self._log.info(
             "heartbeat", last_bar=self._parts.runner.state.last_open,
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
@@ -198,3 +199,12 @@ class LiveReport:
 def _number(value: Any) -> float | None:
     number = float(value)
     return None if math.isnan(number) else number
+
+
+def resident_mb() -> float:
+    """Return the memory that this process holds now, in MiB; where that is not told, its peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

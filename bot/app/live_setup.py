@@ -117,7 +117,7 @@ def open_parts(
     # the instruments as they were when the run was made: a replay must round as the run did
     kept = instruments_of(journal.meta("instruments"), f"{folder.journal}: meta.instruments")
     engine = Engine(
-        pipeline, rules_from(config, symbols, kept), config.signal.factor, tasks,
+        pipeline, rules_from(config, symbols, kept), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
     state, start, first, row, dues = _committed(folder, engine)

@@ -76,6 +76,11 @@ def prepare(
     """
     if forecasts and schedule:
         raise ConfigError("--forecasts and --schedule exclude one another; give one")
+    if forecasts and config.signal.source == "decision":
+        raise ConfigError(
+            "--forecasts: a file has returns and directions, signal.source = 'decision' asks for "
+            "another head; set it to 'return_x_direction'"
+        )
     times = market.bars.open_time
     log.info(
         "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),

@@ -15,6 +15,7 @@ from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
 from bot.adapters.registry import load_manifest
 from bot.app.forecasters import TABLE_ID
+from bot.app.insights import insight_of
 from bot.app.run_folder import RunFolder, config_of
 from bot.blocks import I64, BarBlock, Forecast
 from bot.config import Config
@@ -55,7 +56,10 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     quantity = np.zeros((n, S))
     quantity[span] = reader.positions(times)
     judged = config.run.record == "full" and TABLE_ID not in reader.meta
-    labels = compute_targets(bars, reader.tasks, config.features.window)[0] if judged else None
+    labels = None
+    if judged:
+        window, cost = config.features.window, config.targets.decision_cost
+        labels = compute_targets(bars, reader.tasks, window, cost)[0]
     return RunData(
         name=folder.path.name,
         symbols=reader.symbols,
@@ -114,8 +118,9 @@ def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
         rows=int(manifest["rows"]),
         train_from_ms=int(manifest["first_ms"]),
         train_to_ms=int(manifest["last_ms"]),
-        variance_scale=float(manifest["variance_scale"] or "nan"),
+        variance_scales=dict(manifest["variance_scales"]),
         metrics={k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)},
+        insight=insight_of(manifest),
     )
 
 

@@ -69,7 +69,10 @@ class Study:
     @cached_property
     def labels(self) -> F64:
         """Return float64[n, S, K], the labels of the judged tasks."""
-        return compute_targets(self.market.bars, self.tasks, self.config.features.window)[0]
+        return compute_targets(
+            self.market.bars, self.tasks, self.config.features.window,
+            self.config.targets.decision_cost,
+        )[0]  # fmt: skip
 
     @cached_property
     def digest(self) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from bot.adapters.atomic_file import replacing
 from bot.app.contenders import Kind
-from bot.app.training import training_seed, variance_scale
+from bot.app.training import training_seed, variance_scales
 from bot.blocks import F64, Bool, Task, Windows
 from bot.config import Config
 from bot.model.dataset import Dataset, split_chronological
@@ -50,7 +50,7 @@ class Made:
 
     value: F64
     fitted: F64
-    variance_scale: float | None
+    variance_scales: dict[str, float]
     parameters: int
 
 
@@ -91,7 +91,7 @@ class Unit:
         facts = {
             "seconds": seconds,
             "parameters": made.parameters,
-            "variance_scale": made.variance_scale,
+            "variance_scales": made.variance_scales,
             "train_loss": _losses(self.judged, made.fitted, naive, naive),
             "test_loss": _losses(
                 self.judged,
@@ -124,7 +124,7 @@ class Unit:
         return Made(
             predictor.predict(data.x, data.ready, data.windows)[:, :, columns],
             predictor.predict(*fitted.as_bars())[:, 0, columns],
-            variance_scale(trained, dataset),
+            variance_scales(trained, dataset),
             m.members * count_parameters(m, dataset.n_features, dataset.tasks),
         )
 
@@ -139,12 +139,15 @@ class Unit:
                     known = np.flatnonzero(~np.isnan(y[:, j]))
                     y[known, j] = y[rng.permutation(known), j]
             parts.append(self._network(data, replace(data.dataset, y=y)))
-        own = [task.kind for task in self.judged]
-        scale = parts[own.index("volatility")].variance_scale if "volatility" in own else None
+        scales = {
+            task.name: part.variance_scales[task.name]
+            for task, part in zip(self.judged, parts, strict=True)
+            if task.kind == "volatility"
+        }
         return Made(
             np.stack([part.value[:, :, k] for k, part in enumerate(parts)], axis=2),
             np.stack([part.fitted[:, k] for k, part in enumerate(parts)], axis=1),
-            scale,
+            scales,
             parts[0].parameters,
         )
 
@@ -157,12 +160,12 @@ class Unit:
         value = np.full((*data.ready.shape, len(self.judged)), np.nan)
         value[data.ready] = model.predict(data.x[data.ready])
         fitted = model.predict(self._fitted(judged).x)
-        scale = None
+        scales: dict[str, float] = {}
         for k, task in enumerate(self.judged):
             if task.kind == "volatility":
                 ratio = judged.y[:, k] / model.predict(judged.x)[:, k]
-                scale = float(np.nanmean(ratio * ratio))
-        return Made(value, fitted, scale, 0)
+                scales[task.name] = float(np.nanmean(ratio * ratio))
+        return Made(value, fitted, scales, 0)
 
     def _fitted(self, dataset: Dataset) -> Dataset:
         labelled = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))

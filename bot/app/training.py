@@ -118,7 +118,7 @@ def run_training(request: TrainingRequest) -> TrainingDone:
         "data_sha256": rows.dataset.digest(),
         "config_hash": request.config_hash,
         "parent_due_ms": request.parent_due_ms,
-        "variance_scale": variance_scale(trained, rows.dataset),
+        "variance_scales": variance_scales(trained, rows.dataset),
     }
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
@@ -129,17 +129,19 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     )
 
 
-def variance_scale(trained: TrainedModel, dataset: Dataset) -> float | None:
-    """Return the mean of (target / forecast)² of the volatility head over the training rows.
+def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]:
+    """Return for each volatility head the mean of (target / forecast)² over the training rows.
 
-    It turns a forecast of a mean deviation into one of a variance, for QLIKE; None without the head.
+    It turns a forecast of a mean deviation into one of a variance, for QLIKE.
     """
-    for k, task in enumerate(dataset.tasks):
-        if task.kind == "volatility":
-            forecast = Predictor(trained).predict(*dataset.as_bars())[:, 0, k]
-            ratio = dataset.y[:, k] / forecast
-            return float(np.nanmean(ratio * ratio))
-    return None
+    scales: dict[str, float] = {}
+    heads = [k for k, task in enumerate(dataset.tasks) if task.kind == "volatility"]
+    if heads:
+        forecast = Predictor(trained).predict(*dataset.as_bars())[:, 0]
+        for k in heads:
+            ratio = dataset.y[:, k] / forecast[:, k]
+            scales[dataset.tasks[k].name] = float(np.nanmean(ratio * ratio))
+    return scales
 
 
 class Job(Protocol[Done_co]):

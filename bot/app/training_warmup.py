@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.app.training import variance_scale
+from bot.app.training import variance_scales
 from bot.blocks import Task
 from bot.config.sections import Model, Training
 from bot.model.dataset import Dataset
@@ -25,4 +25,4 @@ def warm_up() -> None:
     tasks = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
     dataset = Dataset(noise[:, :columns], y, np.arange(rows), np.zeros(rows, dtype=np.int64), tasks)
     settings = Training(epochs=1, min_rows=10, batch_size=16)
-    variance_scale(train(dataset, Model(hidden=(4,), head_hidden=2), settings, 0), dataset)
+    variance_scales(train(dataset, Model(hidden=(4,), head_hidden=2), settings, 0), dataset)

@@ -98,7 +98,7 @@ def replay_engine(
                 trained, list(manifest["features"]), pipeline.names, tasks, row.model_id, lookback
             )
     return Engine(
-        pipeline, rules_from(config, symbols, instruments), config.signal.factor, tasks,
+        pipeline, rules_from(config, symbols, instruments), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
 

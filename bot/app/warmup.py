@@ -25,7 +25,7 @@ def compile_kernels() -> None:
     compute_targets(bars, tasks, config.features.window)
     engine = Engine(
         FeaturePipeline(config.features, symbols, HOUR_MS, 2), rules_from(config, symbols),
-        config.signal.factor, tasks, 2, config.portfolio.initial_capital, {},
+        config.signal, tasks, 2, config.portfolio.initial_capital, {},
     )  # fmt: skip
     state = engine.warm(engine.initial(), bars.rows(0, 1))
     state, _ = engine.open(state, bars.rows(1, 2))

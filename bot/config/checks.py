@@ -64,11 +64,13 @@ def _model(config: Config) -> list[str]:
     kinds = config.targets.kinds
     if len(set(kinds)) != len(kinds):
         faults.append("targets.kinds: a kind stands there twice; name each once")
-    missing = {"return", "direction"} - set(kinds)
+    decides = config.signal.source == "decision"
+    missing = ({"decision"} if decides else {"return", "direction"}) - set(kinds)
     if missing:
         faults.append(
             f"targets.kinds: the signal needs {' and '.join(sorted(missing))} too; add it"
         )
+    faults += _horizons(config)
     if config.sizing.method == "proportional" and "volatility" not in kinds:
         faults.append(
             "sizing.method = 'proportional' needs the volatility head; add it to targets.kinds"
@@ -94,6 +96,32 @@ def _model(config: Config) -> list[str]:
         )
     if config.training.weights and not any(config.training.weights.get(k, 1.0) for k in kinds):
         faults.append("training.weights: all are 0; at least one head must be trained")
+    return faults
+
+
+def _horizons(config: Config) -> list[str]:
+    t, kinds, faults = config.targets, config.targets.kinds, []
+    if len(set(t.horizons)) != len(t.horizons):
+        faults.append("targets.horizons: a horizon stands there twice; name each once")
+    weighed = config.signal.horizons == "inverse_variance" and len(t.horizons) > 1
+    if weighed and config.signal.source != "decision" and "volatility" not in kinds:
+        faults.append(
+            "signal.horizons = 'inverse_variance' needs the volatility head; add it to targets.kinds, "
+            "or set 'mean' or 'first'"
+        )
+    for kind, least in (("skew", 3), ("trend", 2)):
+        if kind in kinds and min(t.horizons) < least:
+            faults.append(
+                f"targets.kinds: '{kind}' says nothing under {least} bars; targets.horizons has "
+                f"{min(t.horizons)}; lengthen it or take '{kind}' out"
+            )
+    n_symbols = (
+        config.synthetic.symbols
+        if config.data.source == "synthetic"
+        else len(config.market.symbols)
+    )
+    if "residual" in kinds and n_symbols < 2:
+        faults.append("targets.kinds: 'residual' needs two symbols or more; take it out")
     return faults
 
 

@@ -6,15 +6,19 @@ Rules: sections are frozen; a bound that one key can check stands here, a combin
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Bps = Annotated[float, Field(ge=0.0, le=1000.0)]
 
-TaskKind = Literal["return", "direction", "volatility", "volume"]
-TASK_KINDS: tuple[TaskKind, ...] = ("return", "direction", "volatility", "volume")
+TaskKind = Literal[
+    "return", "direction", "volatility", "volume", "decision", "range", "skew", "trend", "regime",
+    "barrier", "barrier_time", "imbalance", "gap", "residual",
+]  # fmt: skip
+BASE_KINDS: tuple[TaskKind, ...] = ("return", "direction", "volatility", "volume")
+TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
 
 
 class Section(BaseModel):
@@ -130,12 +134,23 @@ class Targets(Section):
     """What the model predicts."""
 
     kinds: tuple[TaskKind, ...] = Field(
-        TASK_KINDS,
+        BASE_KINDS,
         min_length=1,
-        description="Heads of the model; a signal needs return, direction.",
+        description="Heads of the model; a signal needs return and direction, or decision. Further "
+        "ones help to learn: decision, range, skew, trend, regime, barrier, barrier_time, imbalance, "
+        "gap, residual.",
     )
     horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
-        (5,), min_length=1, max_length=1, description="Bars ahead; one horizon in this version."
+        (5,),
+        min_length=1,
+        max_length=16,
+        description="Bars ahead; a head for each kind and horizon. The first is the account's.",
+    )
+    decision_cost: float = Field(
+        0.0015,
+        ge=0.0,
+        le=0.1,
+        description="Return that a 'decision' must exceed: a round trip's fees, spread and slippage.",
     )
 
 
@@ -268,6 +283,10 @@ class Training(Section):
         "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
+    interpret: bool = Field(
+        True,
+        description="Keep with each model what it looks at: gradient cosines, gates, importance.",
+    )
     workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")
     time_limit_s: float = Field(
         3600.0, gt=0.0, le=1e6, description="Seconds after which the daemon ends a training."
@@ -300,7 +319,18 @@ class Retrain(Section):
 
 
 class Conviction(Section):
-    """From forecast to signal: predicted return × direction factor."""
+    """From forecast to signal: predicted return × direction factor, or the decision head."""
+
+    source: Literal["return_x_direction", "decision"] = Field(
+        "return_x_direction",
+        description="Predicted return × factor, or the decision head's p(+1) - p(-1); the threshold "
+        "is then a position in 0 … 1 instead of a return.",
+    )
+    horizons: Literal["inverse_variance", "mean", "first"] = Field(
+        "inverse_variance",
+        description="How several horizons make one signal: their returns a bar weighted by the inverse "
+        "of the predicted variance, or equally, or the first horizon alone.",
+    )
 
     factor: Literal["confidence", "probability"] = Field(
         "confidence",

@@ -15,11 +15,12 @@ import numpy as np
 from numba import njit
 
 from bot.blocks import F64, I64, BarBlock, Bool, Task
-from bot.config.sections import TASK_KINDS, Targets
+from bot.config.sections import BASE_KINDS, TASK_KINDS, Targets
 from bot.errors import ConfigError
+from bot.features.auxiliary import auxiliary_labels, residuals
 
 RETURN, DIRECTION, VOLATILITY, VOLUME = range(4)
-"""The codes of the kinds in the kernel: their places in TASK_KINDS."""
+"""The codes of the kinds in the kernel: their places in BASE_KINDS."""
 
 
 def target_tasks(config: Targets) -> tuple[Task, ...]:
@@ -31,18 +32,22 @@ def target_tasks(config: Targets) -> tuple[Task, ...]:
     return tuple(Task(kind, horizon) for kind in config.kinds for horizon in config.horizons)
 
 
-def compute_targets(bars: BarBlock, tasks: Sequence[Task], window: int) -> tuple[F64, I64]:
+def compute_targets(
+    bars: BarBlock, tasks: Sequence[Task], window: int, decision_cost: float = 0.0
+) -> tuple[F64, I64]:
     """Return every bar's labels and when each is known.
 
     With P the close, r the return of a bar, v the volume and h the horizon:
     return is P[t+h]/P[t] - 1; direction is 1 where that is above 0, else 0; volatility is the
     standard deviation (ddof = 1) of r over t+1..t+h, for h = 1 |r[t+1]|; volume is the log of the
-    mean of v over t+1..t+h less the log of its mean over the `window` bars up to t.
+    mean of v over t+1..t+h less the log of its mean over the `window` bars up to t. The further
+    kinds are those of `auxiliary`.
 
     Args:
         bars: n bars of S symbols.
         tasks: K of them; a label depends on kind and horizon only.
-        window: bars of the rolling mean of volume.
+        window: bars of the rolling mean of volume, and of the trailing deviation.
+        decision_cost: the return that a decision must exceed.
 
     Returns:
         y: float64[n, S, K], NaN where the label is undefined.
@@ -58,15 +63,25 @@ def compute_targets(bars: BarBlock, tasks: Sequence[Task], window: int) -> tuple
                 f"targets.kinds: there is no target '{task.kind}'; choose from "
                 f"{', '.join(TASK_KINDS)}"
             )
-    kinds = np.array([TASK_KINDS.index(task.kind) for task in tasks], dtype=np.int64)
-    horizons = np.array([task.horizon for task in tasks], dtype=np.int64)
     y = np.full((len(bars), bars.n_symbols, len(tasks)), np.nan)
     known = np.full(y.shape, -1, dtype=np.int64)
+    base = [k for k, task in enumerate(tasks) if task.kind in BASE_KINDS]
+    of_base = [BASE_KINDS.index(tasks[k].kind) for k in base]
+    # a residual starts as the return that the cross-section's mean is taken from
+    starts = [RETURN if task.kind == "residual" else -1 for task in tasks]
+    kinds = np.array(starts, dtype=np.int64)
+    kinds[base] = of_base
+    horizons = np.array([task.horizon for task in tasks], dtype=np.int64)
     close, volume = (np.require(a, requirements=["C", "W"]) for a in (bars.close, bars.volume))
     valid, in_session = (
         np.require(a, requirements=["C", "W"]) for a in (bars.valid, bars.in_session)
     )
     _label_all(close, volume, valid, in_session, kinds, horizons, window, y, known)
+    for k, task in enumerate(tasks):
+        if task.kind == "residual":
+            y[:, :, k] = residuals(y[:, :, k], known[:, :, k])
+        elif task.kind not in BASE_KINDS:
+            y[:, :, k] = auxiliary_labels(bars, task, window, decision_cost)
     return y, known
 
 
@@ -91,7 +106,7 @@ def _label_all(
         for k in range(len(kinds)):
             _set_known(in_session, at, s, k, horizons[k], known)
             for t in range(len(at) - horizons[k]):
-                if run[t + horizons[k]] > horizons[k]:
+                if kinds[k] >= 0 and run[t + horizons[k]] > horizons[k]:
                     y[at[t], s, k] = _label(prices, volumes, usual, t, kinds[k], horizons[k])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -20,6 +20,7 @@ from bot.errors import DataError, ModelError
 from bot.model.architectures import Architecture
 from bot.model.curriculum import Curriculum
 from bot.model.gradients import GradientMethod, build_gradients
+from bot.model.interpretation import COSINE_ROWS, gradient_cosines, spread_evenly
 from bot.model.losses import TaskLosses
 from bot.model.trained import Epoch, ModelSpec, put_weights, weights_of
 from bot.model.weighting import Weighting, build_weighting
@@ -48,6 +49,11 @@ class Rows(NamedTuple):
             return self.x[chosen]
         back = torch.arange(1 - self.lookback, 1)
         return self.x[self.last[chosen, None] + back]
+
+    def spread(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return copies of what the network reads, y and labelled, of at most so many rows."""
+        chosen = spread_evenly(len(self.y), most)
+        return self.features(chosen), self.y[chosen], self.labelled[chosen]
 
 
 _READ_ROWS = 8192  # bars read by a forward pass over the validation part
@@ -82,6 +88,7 @@ def descend(
         ModelError: the loss stopped being a number, or settings do not suit one another.
     """
     course = _prepare(network, spec, training)
+    compared = fitted.spread(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
     best: Epoch | None = None
     best_weights, waited = weights_of(network), 0
@@ -89,6 +96,9 @@ def descend(
         losses = _epoch(course, fitted)
         course.weighting.on_epoch_end(losses)
         epoch = _validate(course, held, number, losses)
+        if compared is not None:
+            cosines = gradient_cosines(network, course.losses_of, compared)
+            epoch = replace(epoch, cosines=cosines)
         history.append(epoch)
         if progress is not None:
             progress(epoch)

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from bot.blocks import Task
 
-CLASSIFIED = frozenset({"direction"})
+CLASSIFIED = frozenset({"direction", "regime"})
 """Kinds whose label is 0 or 1 and whose forecast is a probability."""
 
-DECIDED = frozenset({"decision"})
+DECIDED = frozenset({"decision", "barrier"})
 """Kinds whose label is -1, 0 or +1 and whose forecast is p(+1) - p(-1), a position in [-1, 1]."""
 
-POSITIVE = frozenset({"volatility"})
+POSITIVE = frozenset({"volatility", "range"})
 """Kinds whose forecast is kept above a floor."""
 
 CHOICES = 3

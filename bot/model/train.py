@@ -17,6 +17,8 @@ from bot.config.sections import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.descent import Rows, descend
+from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
+from bot.model.losses import TaskLosses
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
@@ -58,7 +60,8 @@ def train(
         )
     spec = ModelSpec(model, dataset.n_features, dataset.tasks)
     rows = _rows(scaler, fitted), _rows(scaler, held)
-    weights, history, best = [], [], []
+    losses_of = TaskLosses(spec.tasks, training.return_loss)
+    weights, history, best, insights = [], [], [], []
     with one_thread(), torch.random.fork_rng(devices=[]):
         for member in range(model.members):
             torch.manual_seed(member_seed(seed, member))
@@ -67,6 +70,12 @@ def train(
             weights.append(weights_of(network))
             history += epochs
             best.append(kept)
+            if training.interpret:
+                insights.append(
+                    interpretation(
+                        network, losses_of, rows[1].spread(IMPORTANCE_ROWS), (seed, member)
+                    )
+                )
     return TrainedModel(
         spec=spec,
         weights=join_members(weights),
@@ -75,6 +84,7 @@ def train(
         metrics=_metrics(fitted, held, len(history), best),
         history=tuple(history),
         seed=seed,
+        insights=tuple(insights),
     )
 
 

@@ -79,6 +79,8 @@ class Epoch:
         validation: validation loss of each task; None where no validation row has its label.
         weights: the factor on each task's loss at the end of the epoch.
         score: what early stopping looks at, the mean of the normalised validation losses.
+        cosines: of the tasks' gradients after the epoch, K × K; None where a task has none, empty
+            where they were not measured or nothing is shared.
     """
 
     number: int
@@ -86,6 +88,7 @@ class Epoch:
     validation: tuple[float | None, ...]
     weights: tuple[float, ...]
     score: float
+    cosines: tuple[tuple[float | None, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class TrainedModel:
         metrics: rows, epochs run, best epoch, losses at the best epoch.
         history: every epoch; an ensemble's members follow one another.
         seed: what the training was seeded with.
+        insights: of each member, what `interpretation` found of it; empty where it was not asked.
     """
 
     spec: ModelSpec
@@ -111,6 +115,7 @@ class TrainedModel:
     metrics: Mapping[str, Any]
     history: tuple[Epoch, ...]
     seed: int
+    insights: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def tasks(self) -> tuple[Task, ...]:

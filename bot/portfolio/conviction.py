@@ -1,4 +1,4 @@
-"""From forecast to signal: the predicted return times the direction factor.
+"""From forecast to signal: the predicted return times the direction factor, over the horizons.
 
 Rules: not known in, not known out (NaN propagates). Must not know thresholds, sizes or positions.
 """
@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from bot.blocks import F64
+from bot.blocks import F64, Forecast
+from bot.config.sections import Conviction
 
 Factor = Literal["confidence", "probability"]
 
@@ -34,3 +35,32 @@ def signal_from(expected_return: F64, p_up: F64, factor: Factor) -> F64:
     if factor == "probability":
         return expected_return * p_up
     return expected_return * np.where(expected_return < 0.0, 1.0 - p_up, p_up)
+
+
+def signal_of(forecast: Forecast, settings: Conviction) -> F64:
+    """Return float64[n, S], the signal that the settings make of a forecast.
+
+    With one horizon it is `signal_from`. With several, the signal s_h of horizon h tells a return a
+    bar of s_h / h, whose variance is σ_h² / h with σ_h the predicted volatility of a bar. Their mean
+    weighted by the inverse variance (Bates & Granger 1969), brought to the first horizon h₀, is
+    h₀ Σ(s_h / σ_h²) / Σ(h / σ_h²); "mean" weighs them equally. A decision head's own position is
+    that of the first horizon.
+
+    Raises:
+        KeyError: a head that the settings ask for is not there.
+    """
+    if settings.source == "decision":
+        return forecast.of("decision")
+    horizons = [task.horizon for task in forecast.tasks if task.kind == "return"]
+    if len(horizons) <= 1 or settings.horizons == "first":
+        return signal_from(forecast.of("return"), forecast.of("direction"), settings.factor)
+    total = np.zeros(forecast.value.shape[:2])
+    weights = np.zeros(total.shape)
+    for h in horizons:
+        own = signal_from(forecast.at("return", h), forecast.at("direction", h), settings.factor)
+        weight = np.ones(total.shape)
+        if settings.horizons == "inverse_variance":
+            weight = h / forecast.at("volatility", h) ** 2
+        total += weight * (own / h)
+        weights += weight
+    return horizons[0] * (total / weights)

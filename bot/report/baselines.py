@@ -132,6 +132,11 @@ def base_rate(run: Judged, head: Head) -> F64:
     return _per_era(run, head, fit)
 
 
+def training_mean(run: Judged, head: Head) -> F64:
+    """Return float64[n, S], the training rows' mean label."""
+    return _per_era(run, head, lambda era: np.array(era.training(head.label).mean()))
+
+
 def hour_of_week_mean(run: Judged, head: Head) -> F64:
     """Return float64[n, S], the training rows' mean of the label at this hour of the week.
 
@@ -181,7 +186,8 @@ def volatility_forecasts(run: Judged, head: Head) -> VolatilityForecasts:
         floor = FLOOR_SHARE * float(y.mean())
         level = float(y.sum() / e.sum())
         scale = float(np.mean((y / np.maximum(level * e, floor)) ** 2))
-        recorded = run.models[era.model].variance_scale if era.model >= 0 else float("nan")
+        scales = run.models[era.model].variance_scales if era.model >= 0 else {}
+        recorded = scales.get(head.task.name, float("nan"))
         own = recorded if np.isfinite(recorded) and recorded > 0.0 else scale
         at = era.bars
         deviation[at] = np.maximum(level * ewma[at], floor)

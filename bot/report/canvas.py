@@ -15,6 +15,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
@@ -23,6 +24,16 @@ from bot.timegrid import DAY_MS
 
 INK, GRID, RUN, HELD, MODEL = "#010203", "#010204", "#010205", "#010206", "#010207"
 _VARIABLES = {INK: "ink", GRID: "grid", RUN: "run", HELD: "held", MODEL: "model"}
+
+_AGAINST, _FOR = (0.87, 0.43, 0.10), (0.16, 0.47, 0.84)
+BALANCE = LinearSegmentedColormap.from_list(
+    "balance",
+    [(0.0, (*_AGAINST, 0.7)), (0.5, (*_AGAINST, 0.0)), (0.5, (*_FOR, 0.0)), (1.0, (*_FOR, 0.7))],
+)
+"""From orange (negative) through nothing to blue (positive), light enough for text on it."""
+
+SERIES = ("#2a78d6", "#c2701a", "#2f9a5d", "#b0478f", "#8a7a1f", "#5b6bd0")
+"""Colours of lines side by side, to be told apart on light and dark paper."""
 
 WIDTH = 10.0
 """Inches of every figure, so that text has one size throughout the page."""

@@ -17,6 +17,7 @@ import numpy as np
 from bot.blocks import F64
 from bot.report.bootstrap import block_length, influence, resampled_sums, widening
 from bot.report.endpoints import Endpoint
+from bot.report.gaps import GapDifference
 
 SIGNIFICANT = 0.05
 BETTER, WORSE, NONE_SHOWN = "better", "worse", "no difference shown"
@@ -65,6 +66,7 @@ class Comparison:
     figures: tuple[Figure, ...]
     differences: tuple[Difference, ...]
     facts: Mapping[str, Mapping[str, Any]]
+    gaps: tuple[GapDifference, ...] = ()
 
     def figure(self, endpoint: str, contender: str) -> Figure:
         """Return one figure."""
@@ -80,6 +82,8 @@ def compare(
     by_seed: Mapping[str, Mapping[str, Sequence[float]]],
     facts: Mapping[str, Mapping[str, Any]],
     samples: int,
+    *,
+    every_pair: bool = True,
 ) -> Comparison:
     """Compare contenders on all their endpoints.
 
@@ -88,6 +92,8 @@ def compare(
         by_seed: by contender and endpoint, its figure for each seed on its own.
         facts: by contender, what is printed beside.
         samples: resamples.
+        every_pair: hold every pair together; else each of the others against the first, as the
+            second of its pair, and correct for those only.
     """
     names = tuple(measured)
     figures: list[Figure] = []
@@ -99,7 +105,8 @@ def compare(
             seeds = by_seed.get(name, {}).get(row[0].name, ())
             spread = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
             figures.append(Figure(row[0].name, name, values[k], low, high, spread))
-        for a, b in combinations(range(len(names)), 2):
+        pairs = combinations(range(len(names)), 2)
+        for a, b in pairs if every_pair else ((k, 0) for k in range(1, len(names))):
             differences.append(
                 _difference(row[0], (names[a], names[b]), values[a] - values[b], draws[a] - draws[b], wider)
             )  # fmt: skip

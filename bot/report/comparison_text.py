@@ -11,12 +11,13 @@ from rich.console import Group
 from rich.markdown import Markdown
 
 from bot.report.comparison import Comparison, Difference
+from bot.report.gaps import GapDifference
 
 
 def to_markdown(comparison: Comparison, title: str, setting: str) -> str:
     """Return all tables of a comparison."""
     parts = [f"# {title}", setting, *_figures(comparison), _facts(comparison)]
-    parts += [_verdicts(comparison), _secondary(comparison)]
+    parts += [_verdicts(comparison), _secondary(comparison), gap_table(comparison.gaps)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -90,6 +91,22 @@ def _secondary(c: Comparison) -> str:
                 for d in rows
             ],
         )
+    )
+
+
+def gap_table(gaps: Sequence[GapDifference]) -> str:
+    """Return the differences of the gaps, the mark of overfitting; nothing without any."""
+    if not gaps:
+        return ""
+    rows = [
+        [g.task, g.second, number(g.value), "–" if g.low is None or g.high is None
+         else interval(g.low, g.high)]
+        for g in gaps
+    ]  # fmt: skip
+    return (
+        f"## Overfitting: the gap of {gaps[0].first} less that of the others\n\n"
+        "Loss on the fold less loss on the training rows; Student's interval over folds. Below zero, "
+        f"{gaps[0].first} overfits less.\n\n" + table(["task", "less", "difference", "95 %"], rows)
     )
 
 

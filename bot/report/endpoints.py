@@ -93,6 +93,12 @@ def _of_head(run: Judged, head: Head) -> Iterator[Figure]:
             yield from _of_volatility(run, head)
         case "volume":
             yield from _of_volume(run, head)
+        case "regime":
+            yield from _of_direction(run, head)
+        case kind:
+            rows = head.rows & np.isfinite(naive := baselines.training_mean(run, head))
+            y, f = head.label, head.forecast
+            yield _skill(f"{kind} MSE skill", (y - f) ** 2, (y - naive) ** 2, rows)
 
 
 def _of_return(head: Head) -> Iterator[Figure]:
@@ -108,13 +114,15 @@ def _of_direction(run: Judged, head: Head) -> Iterator[Figure]:
     rate = baselines.base_rate(run, head)
     rows = head.rows & np.isfinite(rate)
     p = np.clip(head.forecast, skill.PROBABILITY_CLIP, 1.0 - skill.PROBABILITY_CLIP)
-    yield _skill("direction Brier skill", (p - y) ** 2, (rate - y) ** 2, rows)
-    yield _skill("direction log-loss skill", skill.log_loss(p, y), skill.log_loss(rate, y), rows)
+    yield _skill(f"{head.task.kind} Brier skill", (p - y) ** 2, (rate - y) ** 2, rows)
+    yield _skill(
+        f"{head.task.kind} log-loss skill", skill.log_loss(p, y), skill.log_loss(rate, y), rows
+    )
     edges = np.quantile(p[rows], np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1])
     inside = np.digitize(p, edges)
     parts = [np.where(inside == k, p - y, 0.0) for k in range(CALIBRATION_BINS)]
     sums = skill.by_date(rows, np.ones(rows.shape), *parts)
-    yield "direction calibration error", False, sums, _calibration
+    yield f"{head.task.kind} calibration error", False, sums, _calibration
 
 
 def _of_volatility(run: Judged, head: Head) -> Iterator[Figure]:

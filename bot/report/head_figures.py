@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bot.blocks import F64
+from bot.model.tasks import CLASSIFIED, DECIDED
 from bot.report.baselines import heads
 from bot.report.canvas import INK, RUN, Picture, new_figure, svg_of
 from bot.report.inputs import RunData
@@ -20,6 +21,7 @@ _COLUMNS = 2
 _FORMS: dict[str, tuple[str, Callable[[float], str]]] = {
     "return": ("return, bp", lambda v: f"{1e4 * v:.4g}"),
     "direction": ("probability of a rise", lambda v: f"{100 * v:.3g} %"),
+    "regime": ("probability of a rough time", lambda v: f"{100 * v:.3g} %"),
     "volatility": ("volatility a bar, %", lambda v: f"{100 * v:.3g}"),
     "volume": ("log relative volume", lambda v: f"{v:.3g}"),
 }
@@ -79,7 +81,7 @@ def _calibration(axes: Axes, group: Judged) -> None:
 
 def scatter_picture(groups: list[Judged]) -> Picture:
     """Return, for each regression head, how often each forecast met each outcome."""
-    shown = [group for group in groups if group.kind != "direction"]
+    shown = [group for group in groups if group.kind not in CLASSIFIED | DECIDED]
     columns = 3
     rows = -(-len(shown) // columns)
     figure = new_figure(3.7 * rows)
@@ -128,10 +130,10 @@ def _middle(values: F64) -> tuple[float, float]:
 
 
 def _name(axes: Axes, group: Judged) -> None:
-    unit, form = _FORMS[group.kind]
+    unit, form = _FORMS.get(group.kind, (group.kind, lambda v: f"{v:.3g}"))
     axes.set_title(f"{group.kind}, {group.horizon} bars ahead")
     axes.set_xlabel(f"forecast {unit}")
-    axes.set_ylabel("what came" if group.kind != "direction" else "share of rises")
+    axes.set_ylabel("what came" if group.kind not in CLASSIFIED else "share of them")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(FuncFormatter(lambda v, _: form(v)))

@@ -14,6 +14,7 @@ from bot.report.canvas import Picture, look
 from bot.report.figures import equity_picture, positions_picture
 from bot.report.head_figures import calibration_picture, judged, scatter_picture
 from bot.report.inputs import RunData
+from bot.report.insight_figures import insight_pictures
 from bot.report.sheets import Tone, sheets
 from bot.report.summary import Summary
 
@@ -42,6 +43,7 @@ def render(run: RunData, summary: Summary) -> str:
         facts=summary["facts"],
         tiles=tiles(summary),
         pictures=pictures(run),
+        insights=insights(run),
         sheets={sheet.key: sheet for sheet in sheets(summary)},
     )
 
@@ -56,6 +58,12 @@ def pictures(run: RunData) -> list[Picture]:
         if any(group.kind != "direction" for group in groups):
             drawn.append(scatter_picture(groups))
     return drawn
+
+
+def insights(run: RunData) -> list[Picture]:
+    """Return the pictures of what the models look at."""
+    with look():
+        return insight_pictures(run)
 
 
 def tiles(summary: Summary) -> list[Tile]:

@@ -18,6 +18,37 @@ from bot.blocks import F64, I64, BarBlock, Forecast
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """How much a gate gives to each expert, on the mean over rows: layer, whose gate, by expert."""
+
+    layer: int
+    reader: str
+    weights: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """What a training found out about its model; NaN where there is no number.
+
+    Attributes:
+        tasks, features: names, of length K and F.
+        importance: float64[F, K], what a head's validation loss rises by when the feature is
+            permuted, as a share of the naive loss.
+        cosines: float64[E, K, K] of the tasks' gradients after each epoch; E is 0 where no
+            parameters are shared.
+        best_epoch: from 1, the one whose weights were kept.
+        gates: layer by layer; none but for architectures of experts.
+    """
+
+    tasks: tuple[str, ...]
+    features: tuple[str, ...]
+    importance: F64
+    cosines: F64
+    best_epoch: int
+    gates: tuple[Gate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """A model of the run's schedule.
 
@@ -27,9 +58,10 @@ class ModelInfo:
         effective_from_ms: open time of the first bar it decided on.
         rows: labelled rows it was trained on.
         train_from_ms, train_to_ms: open times of its first and last training row, inclusive.
-        variance_scale: mean of (target / forecast)² of the volatility head over its training rows,
+        variance_scales: mean of (target / forecast)² of each volatility head over its training rows,
             which turns a forecast deviation into a forecast variance; NaN where not recorded.
         metrics: what training reported, by name.
+        insight: what training found out about it, where it was asked.
     """
 
     model_id: str
@@ -38,8 +70,9 @@ class ModelInfo:
     rows: int
     train_from_ms: int
     train_to_ms: int
-    variance_scale: float = float("nan")
+    variance_scales: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    insight: Insight | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

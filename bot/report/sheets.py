@@ -50,6 +50,9 @@ def sheets(summary: Summary) -> list[Sheet]:
         targets_sheet(summary),
         skill_sheet(summary),
         models_sheet(summary),
+        importance_sheet(summary),
+        cosines_sheet(summary),
+        gates_sheet(summary),
     ]
     return [sheet for sheet in every if sheet.rows]
 
@@ -176,6 +179,65 @@ def models_sheet(summary: Summary) -> Sheet:
         for model in models
     )
     return Sheet("models", f"Models ({len(models)})", columns, frozenset({3}), rows)
+
+
+def importance_sheet(summary: Summary) -> Sheet:
+    """Return what each head loses without each feature, the most needed first."""
+    found = summary["insights"]["importance"]
+    columns = ("feature", *(found[0]["heads"] if found else ()))
+    rows = tuple(
+        Row((row["feature"], *(w.with_spread(head, w.percent) for head in row["heads"].values())))
+        for row in found
+    )
+    return Sheet(
+        "importance",
+        "Permutation importance of features",
+        columns,
+        _from(1, columns),
+        rows,
+        "What a head's validation loss rises by when the feature is shuffled, in percent of the loss "
+        "of a head that knows nothing: mean ± deviation over the models.",
+    )
+
+
+def cosines_sheet(summary: Summary) -> Sheet:
+    """Return the cosine of each pair of tasks, those that conflict most first."""
+    columns = ("tasks", "cosine", "models in conflict")
+    rows = tuple(
+        Row(
+            (
+                " and ".join(row["tasks"]),
+                w.with_spread(row, w.two_digits),
+                w.percent(row["conflicts"]),
+            )
+        )
+        for row in summary["insights"]["cosines"]
+    )
+    note = "On the shared parameters at the epoch kept: mean ± deviation over the models."
+    return Sheet(
+        "cosines", "Cosines of the tasks' gradients", columns, _from(1, columns), rows, note
+    )
+
+
+def gates_sheet(summary: Summary) -> Sheet:
+    """Return how each gate spreads over its experts."""
+    columns = ("gate", "experts", "in use", "given to shared ones", "newest model")
+    rows = tuple(
+        Row(
+            (
+                f"layer {row['layer']}, {row['reader']}",
+                w.count(row["experts"]),
+                w.with_spread(
+                    {"mean": row["used"], "deviation": row["used_deviation"]}, w.two_digits
+                ),
+                w.written(row["shared_part"], w.percent),
+                ", ".join(f"{name}: {w.two_digits(v)}" for name, v in row["newest"].items()),
+            )
+        )
+        for row in summary["insights"]["gates"]
+    )
+    note = "In use: exp(entropy) of the mean weights, mean ± deviation over the models."
+    return Sheet("gates", "Use of experts", columns, frozenset(range(1, 4)), rows, note)
 
 
 def _from(first: int, columns: tuple[str, ...]) -> frozenset[int]:

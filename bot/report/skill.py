@@ -26,11 +26,14 @@ PROBABILITY_CLIP = 1e-6
 SHOWN, NONE_SHOWN, WORSE = "skill shown", "no skill shown", "worse than the baseline"
 UNKNOWN = "too few dates to tell"
 
+_MEAN = "mean of the training rows"
+
 BASELINES = {
     "return": "zero",
     "direction": "base rate of the training rows",
     "volatility": "EWMA (0.94), scaled on the training rows",
     "volume": "mean by hour of week of the training rows",
+    "regime": "base rate of the training rows",
 }
 
 
@@ -48,7 +51,7 @@ def skill(run: Judged, samples: int) -> dict[str, dict[str, Any]]:
             "kind": task.kind,
             "horizon": task.horizon,
             "symbol": task.symbol,
-            "baseline": BASELINES[task.kind],
+            "baseline": BASELINES.get(task.kind, _MEAN),
             "rows": int(head.rows.sum()),
             "dates": int(head.rows.any(axis=1).sum()),
             "measures": _measures(run, head, samples),
@@ -60,12 +63,14 @@ def _measures(run: Judged, head: Head, samples: int) -> dict[str, Any]:
     match head.task.kind:
         case "return":
             return _of_return(head, samples)
-        case "direction":
+        case "direction" | "regime":
             return _of_direction(run, head, samples)
         case "volatility":
             return _of_volatility(run, head, samples)
-        case _:
+        case "volume":
             return _of_volume(run, head, samples)
+        case _:
+            return _of_another(run, head, samples)
 
 
 def _of_return(head: Head, samples: int) -> dict[str, Any]:
@@ -118,6 +123,17 @@ def _of_volume(run: Judged, head: Head, samples: int) -> dict[str, Any]:
     rows = head.rows & np.isfinite(naive)
     losses = (y - head.forecast) ** 2, (y - naive) ** 2
     return {"mse_skill": loss_skill(*losses, rows, head.task.horizon, samples)}
+
+
+def _of_another(run: Judged, head: Head, samples: int) -> dict[str, Any]:
+    """Judge a regression by its squared error, and a decision as a position between −1 and 1."""
+    y, f, h = head.label, head.forecast, head.task.horizon
+    naive = baselines.training_mean(run, head)
+    rows = head.rows & np.isfinite(naive)
+    return {
+        "mse_skill": loss_skill((y - f) ** 2, (y - naive) ** 2, rows, h, samples),
+        "rank_ic": rank_ic(f, y, head.rows, h, samples),
+    }
 
 
 def log_loss(p: F64, y: F64) -> F64:

@@ -14,6 +14,7 @@ from bot.config.sections import Report
 from bot.report.activity import cost_waterfall, elapsed_ms, run_metrics, symbol_rows
 from bot.report.buy_and_hold import buy_and_hold
 from bot.report.inputs import ModelInfo, RunData
+from bot.report.insights import insight_rows
 from bot.report.metrics import Figures, equity_metrics
 from bot.report.skill import skill
 
@@ -31,7 +32,8 @@ class Summary(TypedDict):
     """The results of a run.
 
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
-    `costs` goes from gross to net; `skill` is by task; `symbols` and `models` are rows of tables.
+    `costs` goes from gross to net; `skill` is by task; `symbols` and `models` are rows of tables,
+    and so are `importance`, `cosines` and `gates` in `insights`.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Summary(TypedDict):
     skill: dict[str, dict[str, Any]]
     symbols: list[dict[str, Any]]
     models: list[dict[str, Any]]
+    insights: dict[str, list[dict[str, Any]]]
     targets: list[dict[str, Any]]
 
 
@@ -67,6 +70,7 @@ def build(run: RunData, config: Report) -> Summary:
         "skill": skill(run, config.bootstrap_samples),
         "symbols": symbol_rows(run, start),
         "models": [_model_row(model) for model in run.models],
+        "insights": insight_rows(run),
         "targets": targets(metrics),
     }
 

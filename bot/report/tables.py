@@ -10,7 +10,7 @@ from bot.report.sheets import Row, Sheet, sheets
 from bot.report.summary import Summary
 
 _STYLES = {"good": "green", "bad": "red", "doubt": "yellow", "": ""}
-_MOST_ROWS = {"models": 12}
+_MOST_ROWS = {"models": 12, "cosines": 16}
 
 
 def render(summary: Summary) -> Group:
@@ -19,7 +19,7 @@ def render(summary: Summary) -> Group:
 
 
 def table(sheet: Sheet) -> Table:
-    """Return a sheet as a table; of a long list of models the middle is left out."""
+    """Return a sheet as a table; of a long list the middle is left out."""
     made = Table(
         title=Text(sheet.title, style="bold"),
         caption=Text(sheet.note) if sheet.note else None,

@@ -16,7 +16,7 @@ from bot.app.recording import NoRecorder
 from bot.app.runner import Runner
 from bot.blocks import F64, BarBlock
 from bot.config import load_config
-from bot.config.sections import Synthetic
+from bot.config.sections import Conviction, Synthetic
 from bot.engine import Activation, Engine
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
@@ -91,7 +91,7 @@ def engine(work: Workload, *, hashed: bool) -> float:
         hashed: with the runner, which also keeps the ledger's SHA-256.
     """
     forecasters = {TABLE_ID: work.table}
-    machine = Engine(None, work.rules, "confidence", TABLE_TASKS, 1, work.capital, forecasters)
+    machine = Engine(None, work.rules, Conviction(), TABLE_TASKS, 1, work.capital, forecasters)
     runner = Runner(machine, machine.initial(), NoRecorder(), LedgerHash(("WORK",)))
     runner.activate(Activation(int(work.bars.open_time[0]), TABLE_ID), None)
     for part, _ in _blocks(work.bars):

@@ -88,7 +88,7 @@ def engine_alone(run_dir: str) -> list[Row]:
             model, list(manifest["features"]), pipeline.names, tasks, activation.model_id, lookback
         )
     engine = Engine(
-        pipeline, rules_from(config, symbols, recorded.instruments), config.signal.factor, tasks,
+        pipeline, rules_from(config, symbols, recorded.instruments), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
 

@@ -83,7 +83,7 @@ class Trained:
         """Return the engine with features, model and rules."""
         symbols = traded_symbols(self.config)
         return Engine(
-            self.pipeline, rules_from(self.config, symbols), self.config.signal.factor,
+            self.pipeline, rules_from(self.config, symbols), self.config.signal,
             target_tasks(self.config.targets), self.n_symbols,
             self.config.portfolio.initial_capital, {MODEL_ID: self.forecaster},
         )  # fmt: skip

@@ -19,6 +19,7 @@ from bot.adapters.journal import Journal
 from bot.adapters.journal_reader import JournalReader
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
+from bot.config.sections import Conviction
 from bot.engine import (
     Activation,
     Engine,
@@ -89,7 +90,7 @@ def world() -> World:
     table = Table(bars)
     times = bars.open_time
     engine = Engine(
-        None, rules_from(CONFIG, SYMBOLS), "confidence", TASKS, S, 1e5, {"one": table, "two": table}
+        None, rules_from(CONFIG, SYMBOLS), Conviction(), TASKS, S, 1e5, {"one": table, "two": table}
     )
     return World(
         bars, engine, (Activation(int(times[10]), "one"), Activation(int(times[70]), "two"))

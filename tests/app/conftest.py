@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,14 +15,17 @@ from bot.adapters.instruments import instruments_text
 from bot.adapters.journal import Journal
 from bot.adapters.journal_reader import JournalReader
 from bot.adapters.registry import load_model
+from bot.app import compare as compare_module
 from bot.app.backfill import late
 from bot.app.forecasters import ModelForecaster
 from bot.app.live_opening import closed_row
 from bot.app.recording import LiveRecorder
 from bot.app.run_folder import RunFolder, config_hash
+from bot.app.study_unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
 from bot.engine import Activation, Engine, Forecaster, state_from_arrays
+from bot.errors import BotError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.portfolio.rules import Instrument, rules_from
@@ -62,7 +66,7 @@ class LiveRun:
         }  # fmt: skip
         self.journal = Journal.create(self.folder.journal, symbols, self.tasks, meta, durable=False)
         self.engine = Engine(
-            pipeline, rules_from(config, symbols, known), config.signal.factor, self.tasks,
+            pipeline, rules_from(config, symbols, known), config.signal, self.tasks,
             len(symbols), config.portfolio.initial_capital, forecasters,
         )  # fmt: skip
         self.recorder = LiveRecorder(self.journal)
@@ -174,3 +178,48 @@ def live_run(traded: Ran, tmp_path_factory: pytest.TempPathFactory) -> RunFolder
             i += LATE_BARS
     live.journal.close()
     return live.folder
+
+
+STUDY = [
+    "model.hidden=[8]", "model.head_hidden=4", "training.epochs=1", "training.batch_size=256",
+    "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
+    "features.correlation_window=30", "data.source=synthetic", "synthetic.symbols=2",
+    "synthetic.bars=3000", "synthetic.missing=0.01", "training.window_bars=700",
+]  # fmt: skip
+"""A synthetic market for comparisons, and networks that hardly deserve the name."""
+
+
+class HerePool:
+    """Run units at once and here, and count them."""
+
+    ran: list[str] = []  # noqa: RUF012 - emptied by each test that looks
+
+    def __init__(self, workers: int) -> None:
+        pass
+
+    def submit(self, unit: Unit) -> Future[None]:
+        self.ran.append(unit.label)
+        future: Future[None] = Future()
+        try:
+            unit.run()
+            future.set_result(None)
+        except BotError as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def study_sets() -> list[str]:
+    return list(STUDY)
+
+
+@pytest.fixture
+def units_ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run the units of comparisons here; return the labels of those that ran."""
+    HerePool.ran.clear()
+    monkeypatch.setattr(compare_module, "TrainingPool", HerePool)
+    monkeypatch.setattr(compare_module, "SAMPLES", 200)
+    return HerePool.ran

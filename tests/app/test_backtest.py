@@ -103,7 +103,7 @@ def test_a_models_manifest_says_what_it_was_trained_on(short: Ran) -> None:
         assert len(manifest["data_sha256"]) == 64
         assert manifest["parent_due_ms"] == parent
         assert manifest["metrics"]["epochs"] == 1
-        assert manifest["variance_scale"] > 0.0
+        assert manifest["variance_scales"]["volatility_5"] > 0.0
         parent = due
 
 

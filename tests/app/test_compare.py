@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,57 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.app import compare as compare_module
 from bot.app import study_unit
-from bot.app.compare import ComparisonDone, compare_command
+from bot.app.compare import ComparisonDone, Shape, compare_command
 from bot.app.contenders import PRESETS, Contender, check_alike, from_files, preset
 from bot.app.preparing import read_market
 from bot.app.study import Study
 from bot.app.study_unit import FoldData, Unit, read_result
 from bot.blocks import BarBlock
 from bot.config import load_config
-from bot.errors import BotError, ConfigError, DataError, ModelError
+from bot.errors import ConfigError, DataError, ModelError
 from bot.model.train import train
 
-SETS = [
-    "model.hidden=[8]", "model.head_hidden=4", "training.epochs=1", "training.batch_size=256",
-    "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
-    "features.correlation_window=30", "data.source=synthetic", "synthetic.symbols=2",
-    "synthetic.bars=3000", "synthetic.missing=0.01", "training.window_bars=700",
-]  # fmt: skip
 
-
-class HerePool:
-    """Run units at once and here, and count them."""
-
-    ran: list[str] = []  # noqa: RUF012 - emptied by each test that looks
-
-    def __init__(self, workers: int) -> None:
-        pass
-
-    def submit(self, unit: Unit) -> Future[None]:
-        self.ran.append(unit.label)
-        future: Future[None] = Future()
-        try:
-            unit.run()
-            future.set_result(None)
-        except BotError as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self) -> None:
-        pass
-
-
-@pytest.fixture(autouse=True)
-def _here(monkeypatch: pytest.MonkeyPatch) -> None:
-    HerePool.ran.clear()
-    monkeypatch.setattr(compare_module, "TrainingPool", HerePool)
-    monkeypatch.setattr(compare_module, "SAMPLES", 200)
-
-
-def contenders() -> list[Contender]:
-    base, alone = load_config(None, SETS), load_config(None, [*SETS, "model.architecture=single"])
+@pytest.fixture
+def contenders(study_sets: list[str]) -> list[Contender]:
+    base = load_config(None, study_sets)
+    alone = load_config(None, [*study_sets, "model.architecture=single"])
     return [
         Contender("together", "network", base),
         Contender("alone", "network", alone),
@@ -71,26 +35,19 @@ def contenders() -> list[Contender]:
     ]
 
 
-def study(folder: Path, chosen: list[Contender] | None = None) -> Study:
-    chosen = chosen or contenders()
+def study(folder: Path, chosen: list[Contender]) -> Study:
     return Study(chosen, read_market(chosen[0].config), 2, 1, folder)
 
 
 def compared(folder: Path, chosen: list[Contender]) -> ComparisonDone:
-    return compare_command(
-        chosen,
-        "test",
-        folder,
-        folds=2,
-        months=1,
-        seeds=2,
-        workers=1,
-        progress=lambda done, of: None,
-    )
+    return compare_command(chosen, "test", folder, Shape(2, 1, 2, 1), lambda done, of: None)
 
 
-def test_every_contender_is_measured_on_the_same_rows(tmp_path: Path) -> None:
-    done = compared(tmp_path, contenders())
+def test_every_contender_is_measured_on_the_same_rows(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str]
+) -> None:
+    done = compared(tmp_path, contenders)
+    assert units_ran
     c = done.comparison
     assert c.names == ("together", "alone", "shuffled", "linear", "trees")
     assert c.primary == ("return rank IC", "direction Brier skill", "volatility QLIKE skill")
@@ -107,15 +64,17 @@ def test_every_contender_is_measured_on_the_same_rows(tmp_path: Path) -> None:
     assert stored["facts"]["alone"]["parameters"] > stored["facts"]["together"]["parameters"]
 
 
-def test_what_is_trained_stays_and_nothing_else_changes(tmp_path: Path) -> None:
-    chosen = contenders()[:2]
+def test_what_is_trained_stays_and_nothing_else_changes(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str]
+) -> None:
+    chosen = contenders[:2]
     first = compared(tmp_path, chosen)
-    assert len(HerePool.ran) == 2 * 2 * 2
-    HerePool.ran.clear()
+    assert len(units_ran) == 2 * 2 * 2
+    units_ran.clear()
     made = Study(chosen, read_market(chosen[0].config), 2, 1, tmp_path).units(2)
     made[3].result.unlink()
     again = compared(tmp_path, chosen)
-    assert HerePool.ran == [made[3].label]
+    assert units_ran == [made[3].label]
     before, after = (
         [(f.endpoint, f.contender, f.value, f.low) for f in done.comparison.figures]
         for done in (first, again)
@@ -123,8 +82,10 @@ def test_what_is_trained_stays_and_nothing_else_changes(tmp_path: Path) -> None:
     assert before == after
 
 
-def test_a_fold_trains_on_what_was_known_before_it(tmp_path: Path) -> None:
-    made = study(tmp_path)
+def test_a_fold_trains_on_what_was_known_before_it(
+    tmp_path: Path, contenders: list[Contender]
+) -> None:
+    made = study(tmp_path, contenders)
     for fold in made.folds:
         unit = next(u for u in made.units(1) if u.fold == fold.number)
         made.write_data(unit)
@@ -135,8 +96,10 @@ def test_a_fold_trains_on_what_was_known_before_it(tmp_path: Path) -> None:
     assert made.folds[0].stop == made.folds[1].first
 
 
-def test_the_future_changes_nothing_in_a_folds_models(tmp_path: Path) -> None:
-    chosen = contenders()[:1]
+def test_the_future_changes_nothing_in_a_folds_models(
+    tmp_path: Path, contenders: list[Contender]
+) -> None:
+    chosen = contenders[:1]
     market = read_market(chosen[0].config)
     before = Study(chosen, market, 2, 1, tmp_path / "a")
     at = before.folds[0].due + 1
@@ -156,8 +119,10 @@ def test_the_future_changes_nothing_in_a_folds_models(tmp_path: Path) -> None:
     assert datasets[0].digest() == datasets[1].digest()
 
 
-def test_shuffled_labels_tell_nothing_of_the_other_tasks(tmp_path: Path) -> None:
-    made = study(tmp_path, contenders()[2:3])
+def test_shuffled_labels_tell_nothing_of_the_other_tasks(
+    tmp_path: Path, contenders: list[Contender]
+) -> None:
+    made = study(tmp_path, contenders[2:3])
     unit = made.units(1)[0]
     made.write_data(unit)
     seen: list[Any] = []
@@ -180,20 +145,25 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(tmp_path: Path) -> None
             )
     value, facts = read_result(unit)
     assert value.shape[2] == 4
-    assert facts["variance_scale"] > 0.0
+    assert facts["variance_scales"]["volatility_5"] > 0.0
 
 
-def test_a_failed_training_names_itself_and_spares_the_others(tmp_path: Path) -> None:
-    good = contenders()[0]
-    bad = Contender("greedy", "network", load_config(None, [*SETS, "training.min_rows=1400"]))
+def test_a_failed_training_names_itself_and_spares_the_others(
+    tmp_path: Path, contenders: list[Contender], study_sets: list[str], units_ran: list[str]
+) -> None:
+    good = contenders[0]
+    bad = Contender("greedy", "network", load_config(None, [*study_sets, "training.min_rows=1400"]))
     with pytest.raises(ModelError, match=r"4 of 8 trainings failed.*\n.*greedy") as caught:
         compared(tmp_path, [good, bad])
     assert "1400 are needed" in str(caught.value)
+    assert len(units_ran) == 8
     assert len(list((tmp_path / "units").glob("*.npz"))) == 4
 
 
-def test_folds_that_do_not_lie_in_the_bars_are_refused(tmp_path: Path) -> None:
-    chosen = contenders()[:2]
+def test_folds_that_do_not_lie_in_the_bars_are_refused(
+    tmp_path: Path, contenders: list[Contender]
+) -> None:
+    chosen = contenders[:2]
     with pytest.raises(DataError, match="ask for fewer or shorter folds"):
         Study(chosen, read_market(chosen[0].config), 9, 6, tmp_path)
 

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from bot.adapters.history import load_history
+from bot.app.backtest_command import backtest_command
 from bot.blocks import F64, BarBlock
 from bot.config import load_config
 from bot.config.sections import Synthetic
-from bot.errors import ConfigError, DataError
+from bot.errors import BotError, ConfigError, DataError
 from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import HOUR_MS
 
@@ -140,3 +141,13 @@ def test_a_file_of_another_market_is_refused(run_it: RunIt, tmp_path: Path) -> N
         run_it(forecasts=str(tmp_path / "nowhere.parquet"))
     with pytest.raises(ConfigError, match="exclude one another"):
         run_it(forecasts=str(path), schedule="x")
+
+
+def test_a_file_that_is_not_there_leaves_no_run_behind(tmp_path: Path) -> None:
+    config = load_config(None, ["data.source=synthetic", "synthetic.bars=300"], {})
+    folder = tmp_path / "run"
+    with pytest.raises(BotError, match=r"none\.csv"):
+        backtest_command(
+            config, str(folder), str(tmp_path / "none.csv"), None, lambda d, of: None, quiet=True
+        )
+    assert not folder.exists()

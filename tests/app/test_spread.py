@@ -103,3 +103,17 @@ def test_what_has_no_spread_is_refused(short: Ran) -> None:
     single = ModelForecaster(trained, list(names), names, trained.tasks, model_id)
     with pytest.raises(ModelError, match="is a single network and has no spread"):
         single.forecast_with_spread(times, features)
+
+
+def test_the_head_of_the_signal_is_asked_how_sure_it_is(run_it: RunIt) -> None:
+    decided = [
+        *SIZED, "signal.source=decision",
+        "targets.kinds=return,direction,volatility,volume,decision",
+    ]  # fmt: skip
+    bold, mild = decisions(run_it(*decided)), decisions(careful := run_it(*decided, PENALTY))
+    shrunk = mild["weight"] / bold["weight"]
+    shrunk = shrunk[np.isfinite(shrunk)]
+    assert len(shrunk) > 300
+    assert shrunk.min() > 0.0
+    assert shrunk.max() < 1.0
+    assert verify(careful.folder).identical

@@ -12,7 +12,7 @@ import pytest
 from bot.app import live_training
 from bot.app.archive import Archive
 from bot.app.live_training import JournalRows
-from bot.app.training import variance_scale
+from bot.app.training import variance_scales
 from bot.app.verify import verify
 from bot.blocks import BarBlock
 from bot.config import Config, load_config
@@ -99,7 +99,7 @@ def test_neither_blocks_nor_dropping_change_a_row(
 
 def test_the_variance_scale_reads_windows(config: Config, bars: BarBlock) -> None:
     dataset = rows(config, bars, 420, drop=False)
-    scale = variance_scale(train(dataset, config.model, config.training, 1), dataset)
+    (scale,) = variance_scales(train(dataset, config.model, config.training, 1), dataset).values()
     assert scale is not None
     assert 0.1 < scale < 100.0
 

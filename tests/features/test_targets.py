@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bot.blocks import F64, I64, BarBlock, Task
-from bot.config.sections import TASK_KINDS, Targets
+from bot.config.sections import BASE_KINDS, Targets
 from bot.errors import ConfigError
 from bot.features import compute_targets, target_tasks
 
 Load = Callable[..., BarBlock]
-TASKS = tuple(Task(kind, horizon) for horizon in (1, 2, 5) for kind in TASK_KINDS)
+TASKS = tuple(Task(kind, horizon) for horizon in (1, 2, 5) for kind in BASE_KINDS)
 WINDOW = 4
 shared_fixture = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40

@@ -65,7 +65,7 @@ class Net:
             model, list(pipeline.names), pipeline.names, tasks, "m", c.model.bars_read
         )
         rules = rules_from(c, SYMBOLS)
-        return Engine(pipeline, rules, c.signal.factor, tasks, 2, 1e5, {"m": forecaster})
+        return Engine(pipeline, rules, c.signal, tasks, 2, 1e5, {"m": forecaster})
 
     def run(
         self, bars: BarBlock, cuts: Iterable[int], *, live: bool = False,

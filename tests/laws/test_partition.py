@@ -48,7 +48,7 @@ def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> s
             trained, manifest["features"], pipeline.names, tasks, model_id, lookback
         )
     engine = Engine(
-        pipeline, rules_from(config, world.symbols), config.signal.factor, tasks,
+        pipeline, rules_from(config, world.symbols), config.signal, tasks,
         len(world.symbols), config.portfolio.initial_capital, forecasters,
     )  # fmt: skip
     ledger = LedgerHash(world.symbols)

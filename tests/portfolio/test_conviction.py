@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.portfolio.conviction import Factor, signal_from
+from bot.blocks import Forecast, Task
+from bot.config.sections import Conviction
+from bot.portfolio.conviction import Factor, signal_from, signal_of
 
 returns = st.floats(-0.1, 0.1)
 chances = st.floats(0.0, 1.0)
@@ -34,3 +36,52 @@ def test_confidence_treats_long_and_short_alike(expected: float, p_up: float) ->
 def test_the_unknown_stays_unknown(factor: Factor) -> None:
     r, p = np.array([[math.nan, 0.01, -0.01]]), np.array([[0.5, math.nan, math.nan]])
     assert np.isnan(signal_from(r, p, factor)).all()
+
+
+def three_horizons(n: int, seed: int) -> Forecast:
+    rng = np.random.default_rng(seed)
+    tasks = tuple(
+        Task(kind, h) for kind in ("return", "direction", "volatility") for h in (1, 4, 24)
+    )
+    value = rng.standard_normal((n, 2, 9)) * 0.01
+    value[:, :, 3:6] = rng.random((n, 2, 3))
+    value[:, :, 6:] = 0.001 + 0.01 * rng.random((n, 2, 3))
+    return Forecast(tasks, value, np.zeros(n, dtype=np.int64))
+
+
+def test_horizons_are_weighted_by_the_inverse_of_their_variance() -> None:
+    forecast = three_horizons(50, 1)
+    combined = signal_of(forecast, Conviction(horizons="inverse_variance"))
+    # generalised least squares on the three estimates of the drift of a bar
+    for i in range(50):
+        for s in range(2):
+            r, p, v = (forecast.value[i, s, k : k + 3] for k in (0, 3, 6))
+            own = np.array([x * (q if x >= 0 else 1.0 - q) for x, q in zip(r, p, strict=True)])
+            h = np.array([1.0, 4.0, 24.0])
+            inverse = np.linalg.inv(np.diag(v**2 / h))
+            ones = np.ones(3)
+            drift = ones @ inverse @ (own / h) / (ones @ inverse @ ones)
+            assert combined[i, s] == pytest.approx(1.0 * drift, rel=1e-12)
+
+
+def test_a_single_horizon_is_the_plain_signal() -> None:
+    forecast = three_horizons(20, 2)
+    first = Forecast(forecast.tasks[::3], forecast.value[:, :, ::3], forecast.model)
+    plain = signal_from(forecast.value[:, :, 0], forecast.value[:, :, 3], "confidence")
+    for rule in ("inverse_variance", "mean", "first"):
+        assert np.array_equal(signal_of(first, Conviction(horizons=rule)), plain)
+    assert np.array_equal(signal_of(forecast, Conviction(horizons="first")), plain)
+    mean = signal_of(forecast, Conviction(horizons="mean"))
+    parts = [
+        signal_from(forecast.at("return", h), forecast.at("direction", h), "confidence") / h
+        for h in (1, 4, 24)
+    ]
+    np.testing.assert_allclose(mean, np.mean(parts, axis=0), rtol=1e-12)
+
+
+def test_a_decision_is_its_own_signal() -> None:
+    value = np.array([[[0.4, 0.9]], [[-0.2, np.nan]]])
+    forecast = Forecast(
+        (Task("decision", 4), Task("return", 4)), value, np.zeros(2, dtype=np.int64)
+    )
+    assert signal_of(forecast, Conviction(source="decision"))[:, 0].tolist() == [0.4, -0.2]

@@ -80,7 +80,9 @@ def test_variances_are_scaled_best_for_qlike_on_the_training_rows(run: RunData) 
 
 
 def test_a_recorded_scale_is_the_models_own(run: RunData) -> None:
-    scaled = tuple(dataclasses.replace(m, variance_scale=1.5) for m in run.models)
+    scaled = tuple(
+        dataclasses.replace(m, variance_scales={"volatility_3": 1.5}) for m in run.models
+    )
     changed = dataclasses.replace(run, models=scaled)
     head = head_of(changed, "volatility")
     naive = baselines.volatility_forecasts(changed, head)

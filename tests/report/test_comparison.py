@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from bot.blocks import F64
-from bot.report import comparison, comparison_text
+from bot.report import comparison, comparison_text, gaps
 from bot.report.baselines import eras, heads
 from bot.report.comparison import BETTER, NONE_SHOWN, WORSE, Comparison, compare, holm
 from bot.report.comparison_text import to_markdown
 from bot.report.endpoints import Endpoint, endpoints
+from bot.report.gaps import gap_differences, student
 from bot.report.har import har_variance
 from bot.report.inputs import RunData
 from bot.report.skill import rank_ic
@@ -34,7 +36,7 @@ def of(measured: dict[str, F64], *, primary: bool = True) -> Comparison:
 
 
 def test_doctests() -> None:
-    for module in (comparison, comparison_text):
+    for module in (comparison, comparison_text, gaps):
         assert doctest.testmod(module).failed == 0
 
 
@@ -128,6 +130,19 @@ def test_har_is_least_squares_on_three_spans(run_maker: Callable[..., RunData]) 
     t = int(era.bars[-1])
     expected = scale * (np.array(regressors(t, 0)) @ np.linalg.solve(x.T @ x, x.T @ y)) ** 2
     assert har_variance(run, head)[t, 0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_gaps_are_paired_over_folds() -> None:
+    rng = np.random.default_rng(8)
+    a, b = rng.standard_normal((2, 6, 2))
+    found = gap_differences({"a": a, "b": b}, ["x", "y"])
+    assert [(g.task, g.first, g.second) for g in found] == [("x", "a", "b"), ("y", "a", "b")]
+    test = stats.ttest_rel(a[:, 1], b[:, 1]).confidence_interval(0.95)
+    assert found[1].low == pytest.approx(test.low, rel=0.02)
+    assert found[1].high == pytest.approx(test.high, rel=0.02)
+    for freedom in (1, 2, 3, 5, 30):
+        exact = float(stats.t.ppf(0.975, freedom))
+        assert student(0.975, freedom) == pytest.approx(exact, rel=0.015)
 
 
 def test_tables_say_everything() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,6 +26,23 @@ TileForward = Callable[[Tensor], Tensor]
 
 Builder = Callable[[Model, int, Sequence[Task]], "Architecture"]
 """From settings, number of features and tasks to a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How much a gate gives to each expert, on the mean over rows.
+
+    Attributes:
+        layer: from 1.
+        reader: whose gate it is: a task's name, or 'shared'.
+        experts: names of those that the gate sees.
+        weights: of each expert, summing to 1.
+    """
+
+    layer: int
+    reader: str
+    experts: tuple[str, ...]
+    weights: tuple[float, ...]
 
 
 class Architecture(nn.Module, ABC):
@@ -51,6 +69,11 @@ class Architecture(nn.Module, ABC):
     def penalty(self) -> Tensor | None:
         """Return what is added to the objective, a scalar; nothing by default."""
         return None
+
+    def gate_use(self, x: Tensor) -> list[Gate]:
+        """Return what the gates do on the rows x float32[B, F]; by default there are none."""
+        del x
+        return []
 
     def fold(self, tile_rows: int) -> TileForward:
         """Return the forward pass for inference; by default this network itself in eval mode.

@@ -16,8 +16,8 @@ from bot.model.tasks import owners
 
 LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"return", "volume"}),
-    frozenset({"volatility", "direction"}),
-    frozenset({"decision"}),
+    frozenset({"volatility", "direction", "regime", "trend", "range"}),
+    frozenset({"decision", "barrier", "barrier_time"}),
 )
 """The document's levels, by kind; a kind that is in none belongs to the first."""
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bot.blocks import Task
 from bot.config.sections import Model
-from bot.model.architectures.base import SharedRepresentation
+from bot.model.architectures.base import Gate, SharedRepresentation
 from bot.model.encoders import build_encoder, newest
 from bot.model.heads import Heads
 from bot.model.steady_linear import SteadyLinear
@@ -29,6 +29,7 @@ class Mmoe(SharedRepresentation):
         self.gate = SteadyLinear(n_features, len(tasks) * len(experts), bias=False)
         self.heads = Heads(experts[0].width, tasks, settings.head_hidden)
         self._last = [expert.last_weight() for expert in experts]
+        self._names = [task.name for task in tasks]
 
     def forward(self, x: Tensor) -> Tensor:
         """Mix the experts for each task and read with its head."""
@@ -50,6 +51,13 @@ class Mmoe(SharedRepresentation):
         """Return how each task weighs the experts, float32[B, K, E], each row summing to 1."""
         logits = self.gate(newest(x))
         return torch.softmax(logits.view(len(logits), -1, len(self.experts)), dim=2)
+
+    def gate_use(self, x: Tensor) -> list[Gate]:
+        """Return how each task weighs the experts, on the mean over the rows."""
+        means = self.gates(x).mean(dim=0).tolist()
+        experts = tuple(f"expert {e}" for e in range(1, 1 + len(self.experts)))
+        rows = zip(self._names, means, strict=True)
+        return [Gate(1, name, experts, tuple(row)) for name, row in rows]
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Return the experts'."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bot.blocks import Task
 from bot.config.sections import Model
-from bot.model.architectures.base import Architecture
+from bot.model.architectures.base import Architecture, Gate
 from bot.model.encoders import Encoder, Mlp, build_encoder, newest
 from bot.model.heads import Heads
 from bot.model.steady_linear import SteadyLinear
@@ -55,6 +55,30 @@ class Extraction(nn.Module):
         everyone = [h for mine in own for h in mine] + common
         return following, mix(self.shared_gate(newest(shared)), everyone)
 
+    def gate_use(
+        self, place: int, names: Sequence[str], states: Sequence[Tensor], shared: Tensor
+    ) -> list[Gate]:
+        """Return the mean weights of the tasks' gates, and of the shared one where there is one."""
+        n_own = range(1, 1 + len(self.own[0]))  # type: ignore[arg-type]
+        common = [f"shared {e}" for e in range(1, 1 + len(self.shared))]
+        own = [[f"{name} {e}" for e in n_own] for name in names]
+        read = [
+            (name, gate(newest(state)), [*mine, *common])
+            for name, gate, state, mine in zip(names, self.gates, states, own, strict=True)
+        ]
+        if self.shared_gate is not None:
+            everyone = [expert for mine in own for expert in mine]
+            read.append(("shared", self.shared_gate(newest(shared)), [*everyone, *common]))
+        return [
+            Gate(place, reader, tuple(experts), mean_share(logits))
+            for reader, logits, experts in read
+        ]
+
+
+def mean_share(logits: Tensor) -> tuple[float, ...]:
+    """Return the mean over the rows of softmax(logits)."""
+    return tuple(torch.softmax(logits, dim=1).mean(dim=0).tolist())
+
 
 def mix(logits: Tensor, experts: Sequence[Tensor]) -> Tensor:
     """Return Σ_e softmax(logits)_e experts_e, float32[B, width], from logits float32[B, E]."""
@@ -80,6 +104,7 @@ class Ple(Architecture):
         self._layers = layers
         self.heads = Heads(width, tasks, settings.head_hidden)
         self._n_tasks = len(tasks)
+        self._names = [task.name for task in tasks]
 
     def forward(self, x: Tensor) -> Tensor:
         """Pass the states through the layers; each head reads its task's."""
@@ -87,6 +112,15 @@ class Ple(Architecture):
         for layer in self._layers:
             states, shared = layer(states, shared)
         return self.heads.apart(torch.stack(states))
+
+    def gate_use(self, x: Tensor) -> list[Gate]:
+        """Return how each gate of each layer weighs its experts, on the mean over the rows."""
+        states, shared = [x] * self._n_tasks, x
+        found: list[Gate] = []
+        for place, layer in enumerate(self._layers, start=1):
+            found += layer.gate_use(place, self._names, states, shared)
+            states, shared = layer(states, shared)
+        return found
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Return what the shared state of the last layer depends on, and that layer's shared experts.
