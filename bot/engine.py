@@ -24,6 +24,7 @@ from bot.blocks import F64, I8, I64, BarBlock, FeatureBlock, Forecast, Task
 from bot.config.sections import Conviction
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
+from bot.portfolio.agreement import agreement_of
 from bot.portfolio.book import Book, from_arrays, new_book, to_arrays
 from bot.portfolio.broker import run_bars
 from bot.portfolio.conviction import signal_of
@@ -42,6 +43,14 @@ class Forecaster(Protocol):
         """Return float64[n, S, K], NaN where there is none.
 
         A row depends on that row only, or on its window.
+        """
+        ...
+
+    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        """Return the forecast and its spread, both float64[n, S, K]; asked under a spread penalty.
+
+        Raises:
+            ModelError: there is no spread.
         """
         ...
 
@@ -184,7 +193,9 @@ class Engine:
         volatility = (
             forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
         )
-        book, trace = run_bars(state.book, self.rules, block, signal, volatility, phase)
+        book, trace = run_bars(
+            state.book, self.rules, block, signal, volatility, phase, self._agreement(forecast)
+        )
         check_books(state.book, block, trace)
         if phase == Phase.CLOSE:
             refusal = np.where(trace.refusal != 0, trace.refusal, state.open_refusal)
@@ -202,15 +213,26 @@ class Engine:
 
     def _forecast(self, state: EngineState, block: BarBlock, features: FeatureBlock) -> Forecast:
         index = self._model_index(state, int(block.open_time[0]))
-        n = len(block)
+        model = np.full(len(block), index, dtype=np.int64)
         if index < 0:
-            value = np.full((n, self.n_symbols, len(self.tasks)), np.nan)
-        else:
-            model_id = state.schedule[index].model_id
-            if model_id not in self.forecasters:
-                raise ModelError(f"model {model_id} is in the schedule but was not loaded")
-            value = self.forecasters[model_id].forecast(block.open_time, features)
-        return Forecast(self.tasks, value, np.full(n, index, dtype=np.int64))
+            unknown = np.full((len(block), self.n_symbols, len(self.tasks)), np.nan)
+            return Forecast(self.tasks, unknown, model, unknown)
+        model_id = state.schedule[index].model_id
+        if model_id not in self.forecasters:
+            raise ModelError(f"model {model_id} is in the schedule but was not loaded")
+        forecaster = self.forecasters[model_id]
+        if self.rules.spread_penalty > 0.0:
+            value, spread = forecaster.forecast_with_spread(block.open_time, features)
+            return Forecast(self.tasks, value, model, spread)
+        return Forecast(self.tasks, forecaster.forecast(block.open_time, features), model)
+
+    def _agreement(self, forecast: Forecast) -> F64 | None:
+        """Return the factor on the weights under a spread penalty, by the head of the signal."""
+        head = "decision" if self.conviction.source == "decision" else "return"
+        if forecast.spread is None or self.rules.spread_penalty == 0.0:
+            return None
+        spread = forecast.spread_of(head)
+        return agreement_of(forecast.of(head), spread, self.rules.spread_penalty)
 
     @staticmethod
     def _model_index(state: EngineState, open_time: int) -> int:

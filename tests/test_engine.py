@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,7 +47,12 @@ class Momentum:
         expected = np.where(ready, self._sign * x[:, :, 0], np.nan)
         return np.stack([expected, np.where(ready, 0.6, np.nan)], axis=2)
 
+    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        value = self.forecast(open_time, features)
+        return value, np.where(features.ready[:, :, None], SPREAD, np.nan) * np.ones(2)
 
+
+SPREAD = 0.002
 FORECASTERS: Mapping[str, Forecaster] = {"up": Momentum(1.0), "down": Momentum(-1.0)}
 
 
@@ -88,6 +94,21 @@ def test_a_step_is_split_where_a_model_takes_over() -> None:
     assert (np.sign(up) == np.sign(returns[29:69]))[seen].all()
     seen = np.isfinite(down) & BARS.valid[69:119]
     assert (np.sign(down) == -np.sign(returns[69:]))[seen].all()
+
+
+def test_weights_shrink_by_the_spread_under_a_penalty() -> None:
+    plain = engine()
+    careful = replace(plain, rules=plain.rules._replace(spread_penalty=2.0))
+    bold, doubting = (
+        made.step(made.activate(made.initial(), Activation(TIMES[30], "up")), BARS)[1]
+        for made in (plain, careful)
+    )
+    assert np.isnan(bold[1].forecast.spread_of("return")).all()
+    r = np.abs(bold[1].forecast.of("return"))
+    decided = np.isfinite(bold[1].trace.weight) & (r > 0.0)
+    expected = bold[1].trace.weight * r / (r + 2.0 * SPREAD)
+    np.testing.assert_allclose(doubting[1].trace.weight[decided], expected[decided], rtol=1e-12)
+    assert (np.abs(expected[decided]) > 0.0).any()
 
 
 def test_a_model_for_bars_already_closed_is_refused() -> None:

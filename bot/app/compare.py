@@ -25,7 +25,7 @@ from bot.app.study_unit import Unit, read_result
 from bot.app.training import TrainingPool
 from bot.blocks import F64, Forecast
 from bot.engine import Activation, Engine
-from bot.errors import BotError, ModelError
+from bot.errors import BotError, ConfigError, ModelError
 from bot.portfolio.rules import rules_from
 from bot.report.comparison import Comparison
 from bot.report.comparison import compare as hold_together
@@ -98,8 +98,13 @@ def walk_forward(
     """Train what is missing below `out`; return the comparison, and what it was made of.
 
     Raises:
+        ConfigError: the settings size by a spread, which the mean over the seeds does not have.
         ModelError: trainings failed; those that did not are kept.
     """
+    if contenders[0].config.sizing.spread_penalty > 0.0:
+        raise ConfigError(
+            "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
+        )
     market = read_market(contenders[0].config)
     study = Study(contenders, market, shape.folds, shape.months, out)
     units = study.units(shape.seeds)

@@ -48,11 +48,28 @@ class ModelForecaster:
             )
         self._predictor = Predictor(trained)
         self._places = trained.spec.places(symbols) if symbols else None
+        self._model_id, self._members = model_id, trained.spec.settings.members
 
     def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         """Return the model's predictions; the time does not matter."""
         del open_time
         return self._predictor.predict(features.x, features.ready, features.windows, self._places)
+
+    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        """Return the members' mean and their standard deviation about it.
+
+        Raises:
+            ModelError: the model is a single network.
+        """
+        del open_time
+        if self._members == 1:
+            raise ModelError(
+                f"model {self._model_id} is a single network and has no spread; train with more "
+                "model.members or set sizing.spread_penalty = 0"
+            )
+        return self._predictor.predict_with_spread(
+            features.x, features.ready, features.windows, self._places
+        )
 
 
 @dataclass(frozen=True)
@@ -74,3 +91,12 @@ class TableForecaster:
         at = np.minimum(at, len(self.open_time) - 1)
         found = self.open_time[at] == open_time
         return np.where(found[:, None, None] & ready[:, :, None], self.value[at], np.nan)
+
+    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        """Refuse: a table says what is expected, and not how surely.
+
+        Raises:
+            ModelError: always.
+        """
+        del open_time, features
+        raise ModelError("forecasts from a table have no spread; set sizing.spread_penalty = 0")

@@ -24,7 +24,7 @@ def compile_kernels() -> None:
     tasks = target_tasks(config.targets)
     compute_targets(bars, tasks, config.features.window)
     engine = Engine(
-        FeaturePipeline(config.features, symbols, HOUR_MS), rules_from(config, symbols),
+        FeaturePipeline(config.features, symbols, HOUR_MS, 2), rules_from(config, symbols),
         config.signal, tasks, 2, config.portfolio.initial_capital, {},
     )  # fmt: skip
     state = engine.warm(engine.initial(), bars.rows(0, 1))

@@ -381,6 +381,13 @@ class Sizing(Section):
         le=10.0,
         description="Move of the weight that is worth a trade ('proportional').",
     )
+    spread_penalty: float = Field(
+        0.0,
+        ge=0.0,
+        le=1000.0,
+        description="Shrinks a weight by |r| / (|r| + penalty * spread) of the members' predicted "
+        "returns; 0 is off, more needs model.members.",
+    )
     allow_short: bool = Field(
         True, description="Shorts, where the venue has them; spot and cash venues have none."
     )

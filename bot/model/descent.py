@@ -20,7 +20,7 @@ from bot.errors import DataError, ModelError
 from bot.model.architectures import Architecture
 from bot.model.curriculum import Curriculum
 from bot.model.gradients import GradientMethod, build_gradients
-from bot.model.interpretation import COSINE_ROWS, evenly, gradient_cosines
+from bot.model.interpretation import COSINE_ROWS, gradient_cosines, spread_evenly
 from bot.model.losses import TaskLosses
 from bot.model.trained import Epoch, ModelSpec, put_weights, weights_of
 from bot.model.weighting import Weighting, build_weighting
@@ -64,6 +64,10 @@ class Rows(NamedTuple):
         """Return the chosen rows as a step sees them: features, y and labelled."""
         return self.features(chosen), self.y[chosen], self.labelled[chosen]
 
+    def spread(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return copies of what the network reads, y and labelled, of at most so many rows."""
+        return self.at(spread_evenly(len(self.y), most))
+
 
 _READ_ROWS = 8192  # bars read by a forward pass over the validation part
 
@@ -97,7 +101,7 @@ def descend(
         ModelError: the loss stopped being a number, or settings do not suit one another.
     """
     course = _prepare(network, spec, training)
-    compared = fitted.at(evenly(len(fitted.y), COSINE_ROWS)) if training.interpret else None
+    compared = fitted.spread(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
     best: Epoch | None = None
     best_weights, waited = weights_of(network), 0

@@ -32,18 +32,17 @@ Cosines = tuple[tuple[float | None, ...], ...]
 """K × K; None where a task has no gradient."""
 
 
-def evenly(n: int, most: int) -> Tensor:
-    """Return at most `most` of n places, at even distances.
+def spread_evenly(n: int, most: int) -> Tensor:
+    """Return at most `most` of n rows' places, at even distances.
 
-    >>> evenly(6, 3).tolist(), evenly(2, 3).tolist()
-    ([0, 2, 4], [0, 1])
+    >>> spread_evenly(6, 3).tolist()
+    [0, 2, 4]
     """
-    m = min(n, most)
-    return torch.arange(m) * n // max(m, 1)
+    return torch.arange(n) if n <= most else torch.arange(most) * n // most
 
 
 def gradient_cosines(
-    network: Architecture, losses_of: TaskLosses, rows: tuple[Tensor, Tensor, Tensor]
+    network: Architecture, losses_of: TaskLosses, rows: tuple[Tensor, ...]
 ) -> Cosines:
     """Return the cosines of the tasks' gradients on the shared parameters; () if none are shared.
 
@@ -73,10 +72,7 @@ def gradient_cosines(
 
 
 def permutation_importance(
-    network: Architecture,
-    losses_of: TaskLosses,
-    rows: tuple[Tensor, Tensor, Tensor],
-    seed: Sequence[int],
+    network: Architecture, losses_of: TaskLosses, rows: tuple[Tensor, ...], seed: Sequence[int]
 ) -> F64:
     """Return float64[F, K]: how much of its naive loss each head loses without each feature.
 
@@ -108,21 +104,21 @@ def permutation_importance(
 def interpretation(
     network: Architecture,
     losses_of: TaskLosses,
-    rows: tuple[Tensor, Tensor, Tensor],
+    held: tuple[Tensor, ...],
     seed: Sequence[int],
 ) -> dict[str, Any]:
-    """Return what a trained network does on these rows, its own to change, as JSON values.
+    """Return what a trained network does on validation rows, as JSON values.
 
     `importance` is F × K (see `permutation_importance`), `gates` one `Gate` each.
     """
     network.eval()
-    importance = permutation_importance(network, losses_of, rows, seed)
+    importance = permutation_importance(network, losses_of, held, seed)
     with torch.inference_mode():
-        gates = network.gate_use(rows[0])
+        gates = network.gate_use(held[0])
     return {
         "importance": [
             [value if np.isfinite(value) else None for value in row] for row in importance.tolist()
         ],
         "gates": [asdict(gate) for gate in gates],
-        "rows": len(rows[0]),
+        "rows": len(held[0]),
     }

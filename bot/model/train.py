@@ -17,7 +17,7 @@ from bot.config.sections import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.descent import Rows, descend
-from bot.model.interpretation import IMPORTANCE_ROWS, evenly, interpretation
+from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.losses import TaskLosses
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
@@ -75,8 +75,11 @@ def train(
             history += epochs
             best.append(kept)
             if training.interpret:
-                looked_at = rows[1].at(evenly(len(held), IMPORTANCE_ROWS))
-                insights.append(interpretation(network, losses_of, looked_at, (seed, member)))
+                insights.append(
+                    interpretation(
+                        network, losses_of, rows[1].spread(IMPORTANCE_ROWS), (seed, member)
+                    )
+                )
     return TrainedModel(
         spec=spec,
         weights=join_members(weights),

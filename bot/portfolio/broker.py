@@ -18,8 +18,9 @@ from bot.portfolio.trace import Phase, Trace, blank_trace
 
 
 def run_bars(
-    book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64, phase: Phase
-) -> tuple[Book, Trace]:
+    book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64, phase: Phase,
+    agreement: F64 | None = None,
+) -> tuple[Book, Trace]:  # fmt: skip
     """Take the account through the bars: funding and fills at each open, decisions at each close.
 
     Args:
@@ -29,6 +30,7 @@ def run_bars(
         signal: float64[n, S], NaN where there is none; not read by Phase.OPEN.
         volatility: float64[n, S], predicted; read by proportional sizing only.
         phase: the opens, the closes, or both; an OPEN is of one bar, and its CLOSE follows.
+        agreement: float64[n, S], a factor on the weights; read under a spread penalty only.
 
     Returns:
         The account after, and what happened.
@@ -38,11 +40,13 @@ def run_bars(
     """
     _check_order(book, bars, phase)
     _check_shapes(book, rules, bars, signal, volatility)
+    if rules.spread_penalty > 0.0 and phase & Phase.CLOSE:
+        _check_agreement(bars, agreement)
     n, n_symbols = bars.close.shape
     after = copy_book(book)
     trace = blank_trace(phase, n, n_symbols)
     room = np.empty(n_symbols), np.empty(n_symbols, dtype=np.bool_)
-    count = run(after, rules, market_of(bars, signal, volatility), trace, *room)
+    count = run(after, rules, market_of(bars, signal, volatility, agreement), trace, *room)
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
 
 
@@ -68,4 +72,12 @@ def _check_shapes(book: Book, rules: Rules, bars: BarBlock, signal: F64, volatil
     if any(each != shape for each in found):
         raise InvariantError(
             f"bars, signal, volatility and rules must be of {shape} bars and symbols, are {found}"
+        )
+
+
+def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
+    if agreement is None or agreement.shape != bars.close.shape:
+        raise InvariantError(
+            f"under a spread penalty every close needs the members' agreement {bars.close.shape}, "
+            f"given is {None if agreement is None else agreement.shape}"
         )

@@ -323,7 +323,8 @@ def _decide(
         signal = market.signal[i, s]
         if math.isnan(signal) or not market.valid[i, s]:
             continue
-        weight, refusal = _weight(signal, market.volatility[i, s], rules, s)
+        agreement = market.agreement[i, s] if rules.spread_penalty > 0.0 else 1.0
+        weight, refusal = _weight(signal, market.volatility[i, s], agreement, rules, s)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal
             if refusal == NO_VOLATILITY:
@@ -343,7 +344,9 @@ def _decide(
 
 
 @hot
-def _weight(signal: float, volatility: float, rules: Rules, s: int) -> tuple[float, int]:
+def _weight(
+    signal: float, volatility: float, agreement: float, rules: Rules, s: int
+) -> tuple[float, int]:
     """Return the weight that the signal asks for, within what the symbol may have."""
     if not abs(signal) > rules.threshold:
         return 0.0, ACCEPTED
@@ -355,6 +358,7 @@ def _weight(signal: float, volatility: float, rules: Rules, s: int) -> tuple[flo
         size = min(rules.scale * abs(signal) / volatility, rules.max_weight)
     else:
         return math.nan, NO_VOLATILITY
+    size *= agreement
     refusal = ACCEPTED
     if 0.0 < rules.max_symbol_weight < size:
         size = rules.max_symbol_weight

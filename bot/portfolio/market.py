@@ -16,7 +16,7 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class Market(NamedTuple):
-    """The columns of a BarBlock that the broker reads, with the signal and predicted volatility."""
+    """The columns of a BarBlock that the broker reads, with what a decision is made of."""
 
     open_time: I64
     open: F64
@@ -31,10 +31,14 @@ class Market(NamedTuple):
     mark: F64
     signal: F64
     volatility: F64
+    agreement: F64
 
 
-def market_of(bars: BarBlock, signal: F64, volatility: F64) -> Market:
-    """Return the broker's columns of a block; signal and volatility are float64[n, S]."""
+def market_of(bars: BarBlock, signal: F64, volatility: F64, agreement: F64 | None = None) -> Market:
+    """Return the broker's columns of a block; signal, volatility, agreement are float64[n, S].
+
+    Without agreement, which is read under a spread penalty only, the signal holds its place.
+    """
     return Market(
         open_time=_plain(bars.open_time),
         open=_plain(bars.open),
@@ -49,6 +53,7 @@ def market_of(bars: BarBlock, signal: F64, volatility: F64) -> Market:
         mark=_plain(bars.mark),
         signal=_plain(signal),
         volatility=_plain(volatility),
+        agreement=_plain(signal if agreement is None else agreement),
     )
 
 

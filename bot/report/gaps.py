@@ -55,7 +55,7 @@ def student(probability: float, freedom: int) -> float:
     Exact for one and two degrees of freedom, to about 0.5 % from three on.
 
     >>> [round(student(0.975, n), 2) for n in (1, 2, 5, 9, 100)]
-    [12.71, 4.3, 2.56, 2.26, 1.98]
+    [12.71, 4.3, 2.57, 2.26, 1.98]
     """
     if freedom == 1:
         return math.tan(math.pi * (probability - 0.5))

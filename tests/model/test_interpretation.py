@@ -12,7 +12,7 @@ from bot.blocks import Task
 from bot.config.sections import Model, Training
 from bot.model.architectures import ARCHITECTURES, Architecture
 from bot.model.dataset import Dataset
-from bot.model.interpretation import evenly, gradient_cosines, permutation_importance
+from bot.model.interpretation import gradient_cosines, permutation_importance, spread_evenly
 from bot.model.losses import TaskLosses
 from bot.model.train import train
 
@@ -26,7 +26,7 @@ def network_of(name: str) -> Architecture:
     return ARCHITECTURES[name](settings, 6, TASKS).eval()
 
 
-def rows_of(n: int = 64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def rows_of(n: int = 64) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(4)
     x = torch.randn(n, 6, generator=generator)
     y = torch.randn(n, 4, generator=generator)
@@ -110,4 +110,5 @@ def test_the_planted_feature_is_the_one_that_matters(
 
 
 def test_rows_are_spread_over_the_whole_window() -> None:
-    assert evenly(1000, 10).tolist() == list(range(0, 1000, 100))
+    chosen = spread_evenly(1000, 10)
+    assert chosen.tolist() == list(range(0, 1000, 100))

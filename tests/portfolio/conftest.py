@@ -47,6 +47,7 @@ def make_rules(n_symbols: int = 1, **changed: Any) -> Rules:
         scale=0.1,
         max_weight=0.5,
         band=0.05,
+        spread_penalty=0.0,
         max_symbol_weight=0.0,
         max_gross=0.0,
         max_daily_loss=0.0,

@@ -53,7 +53,8 @@ class NaiveBroker:
         self.weights = [0.0] * count
         self.closes = [(-1, self.cash)]
 
-    def run(self, bars: BarBlock, signal: F64, volatility: F64) -> None:
+    def run(self, bars: BarBlock, signal: F64, volatility: F64, agreement: F64) -> None:
+        self.agreement = agreement
         for i in range(len(bars)):
             self.row: dict[str, Any] = {
                 "fees": 0.0, "spread": 0.0, "slippage": 0.0, "funding": 0.0, "unknown": 0,
@@ -239,6 +240,8 @@ class NaiveBroker:
                 self.row["refusal"][s] = Refusal.NO_VOLATILITY
                 return None
             weight = max(-r.max_weight, min(r.max_weight, r.scale * signal / volatility))
+        if r.spread_penalty:
+            weight *= float(self.agreement[self.i, s])
         if r.max_symbol_weight and abs(weight) > r.max_symbol_weight:
             self.row["refusal"][s] = Refusal.CAP_SYMBOL
             weight = r.max_symbol_weight if weight > 0 else -r.max_symbol_weight
@@ -317,6 +320,7 @@ class Case:
     bars: BarBlock
     signal: F64
     volatility: F64
+    agreement: F64
 
 
 @st.composite
@@ -336,6 +340,7 @@ def cases(draw: st.DrawFn, make_rules: Callable[..., Rules]) -> Case:
         scale=draw(st.sampled_from([0.1, 0.5])),
         max_weight=draw(st.sampled_from([0.4, 1.5])),
         band=draw(st.sampled_from([0.0, 0.05, 0.3])),
+        spread_penalty=draw(st.sampled_from([0.0, 1.0])),
         max_symbol_weight=cost * draw(st.sampled_from([0.0, 0.45, 1.0])),
         max_gross=cost * draw(st.sampled_from([0.0, 0.7, 1.5])),
         max_daily_loss=cost * draw(off_or),
@@ -385,7 +390,8 @@ def _market(rng: np.random.Generator, rules: Rules, n: int, n_symbols: int) -> C
     )
     signal = holes(rng.choice([-0.02, -0.001, 0.0, 0.0005, 0.001, 0.0015, 0.02], shape), 0.1)
     volatility = holes(rng.choice([0.0, 0.01, 0.02], shape, p=[0.1, 0.5, 0.4]), 0.05)
-    return Case(rules, bars, signal, volatility)
+    agreement = rng.choice([0.0, 0.4, 1.0], shape, p=[0.1, 0.5, 0.4])
+    return Case(rules, bars, signal, volatility, agreement)
 
 
 def run_blocks(case: Case, sizes: list[int], *, apart: bool) -> tuple[list[Trace], str]:
@@ -399,14 +405,15 @@ def run_blocks(case: Case, sizes: list[int], *, apart: bool) -> tuple[list[Trace
         if len(bars) == 0:
             break
         told = case.signal[start : start + size], case.volatility[start : start + size]
+        agreed = case.agreement[start : start + size]
         if apart and len(bars) == 1:
             half, opened = run_bars(book, case.rules, bars, *told, Phase.OPEN)
             check_books(book, bars, opened)
-            after, closed = run_bars(half, case.rules, bars, *told, Phase.CLOSE)
+            after, closed = run_bars(half, case.rules, bars, *told, Phase.CLOSE, agreed)
             check_books(half, bars, closed)
             trace = joined(opened, closed)
         else:
-            after, trace = run_bars(book, case.rules, bars, *told, Phase.BOTH)
+            after, trace = run_bars(book, case.rules, bars, *told, Phase.BOTH, agreed)
         check_books(book, bars, trace)
         ledger.update(bars.open_time, trace)
         book = after
@@ -439,7 +446,7 @@ def test_the_kernel_agrees_with_the_naive_broker(
 ) -> None:
     case = data.draw(cases(rules_of))
     naive = NaiveBroker(case.rules, CAPITAL, [0.0] * case.bars.n_symbols)
-    naive.run(case.bars, case.signal, case.volatility)
+    naive.run(case.bars, case.signal, case.volatility, case.agreement)
     (trace,), _ = run_blocks(case, [], apart=False)
     compare(trace, naive)
 
