@@ -11,6 +11,7 @@ from collections import deque
 
 import numpy as np
 
+from bot.app.symbols import traded_symbols
 from bot.app.training import TrainingRows
 from bot.blocks import I64, BarBlock, FeatureBlock, Task
 from bot.config import Config
@@ -27,6 +28,7 @@ class Archive:
         self._label_window = config.features.window
         self._decision_cost = config.targets.decision_cost
         self._lookback = config.model.bars_read
+        self._symbols = traded_symbols(config)
         self._window = config.training.window_bars if config.training.window == "rolling" else None
         self._bars: deque[BarBlock] = deque()
         self._features: deque[FeatureBlock] = deque()
@@ -102,4 +104,5 @@ class Archive:
             due=labelled + start + self._dropped,
             last=None if windows is None else windows.last[at, symbol],
             lookback=self._lookback,
+            symbols=self._symbols,
         )

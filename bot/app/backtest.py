@@ -262,5 +262,5 @@ def load_forecaster(
     names = engine.pipeline.names if engine.pipeline else ()
     forecasters[model_id] = ModelForecaster(
         trained, list(manifest["features"]), names, engine.tasks, model_id,
-        job.config.model.bars_read,
+        job.config.model.bars_read, job.symbols,
     )  # fmt: skip

@@ -28,6 +28,7 @@ class ModelForecaster:
     def __init__(
         self, trained: TrainedModel, manifest_features: list[str], features: tuple[str, ...],
         tasks: tuple[Task, ...], model_id: str, lookback: int = 1,
+        symbols: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
         if trained.spec.tasks != tasks:
             raise ModelError(
@@ -46,12 +47,13 @@ class ModelForecaster:
                 f"this run has {lookback}; set model.encoder and model.lookback to the model's"
             )
         self._predictor = Predictor(trained)
+        self._places = trained.spec.places(symbols) if symbols else None
         self._model_id, self._members = model_id, trained.spec.settings.members
 
     def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         """Return the model's predictions; the time does not matter."""
         del open_time
-        return self._predictor.predict(features.x, features.ready, features.windows)
+        return self._predictor.predict(features.x, features.ready, features.windows, self._places)
 
     def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         """Return the members' mean and their standard deviation about it.
@@ -65,7 +67,9 @@ class ModelForecaster:
                 f"model {self._model_id} is a single network and has no spread; train with more "
                 "model.members or set sizing.spread_penalty = 0"
             )
-        return self._predictor.predict_with_spread(features.x, features.ready, features.windows)
+        return self._predictor.predict_with_spread(
+            features.x, features.ready, features.windows, self._places
+        )
 
 
 @dataclass(frozen=True)

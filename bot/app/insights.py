@@ -28,10 +28,13 @@ def insight_of(manifest: Mapping[str, Any]) -> Insight | None:
         first.append(np.array(epoch["cosines"], dtype=np.float64))
     n = len(manifest["tasks"])
     cosines = np.stack(first) if first[0].size else np.zeros((0, n, n))
+    features = list(manifest["features"])
+    if manifest["spec"].get("symbols"):
+        features.append("symbol")  # the place of the symbol follows the features
     each = [np.array(member["importance"], dtype=np.float64) for member in members]
     return Insight(
         tasks=tuple(manifest["tasks"]),
-        features=tuple(manifest["features"]),
+        features=tuple(features),
         importance=over_models(each).mean,
         cosines=cosines,
         best_epoch=int(manifest["metrics"]["best_epoch"]),

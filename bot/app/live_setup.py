@@ -60,7 +60,7 @@ class LiveParts:
         self.forecasters.clear()
         self.forecasters[model_id] = ModelForecaster(
             trained, list(manifest["features"]), names, self.engine.tasks, model_id,
-            self.config.model.bars_read,
+            self.config.model.bars_read, self.symbols,
         )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from bot.model.tasks import is_classified
 from bot.model.threads import single_thread
 from bot.model.train import train
 
-FOLD_LAYOUT = 2
+FOLD_LAYOUT = 3
 """What is stored of a fold; another number makes it be cut anew."""
 
 
@@ -120,11 +120,12 @@ class Unit:
         trained = train(dataset, config.model, plain, seed)
         predictor = Predictor(trained)
         fitted = self._fitted(dataset)
+        places = np.arange(data.x.shape[1])  # the fold's symbols are those of its rows
         columns = [dataset.tasks.index(task) for task in self.judged]
         m = config.model
         m = matched(m, dataset.n_features, dataset.tasks) if m.match_parameters else m
         return Made(
-            predictor.predict(data.x, data.ready, data.windows)[:, :, columns],
+            predictor.predict(data.x, data.ready, data.windows, places)[:, :, columns],
             predictor.predict(*fitted.as_bars())[:, 0, columns],
             variance_scales(trained, dataset),
             m.members * count_parameters(m, dataset.n_features, dataset.tasks),

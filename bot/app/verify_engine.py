@@ -95,8 +95,9 @@ def replay_engine(
         elif pipeline is not None:
             trained, manifest = load_model(folder.models, row.model_id)
             forecasters[row.model_id] = ModelForecaster(
-                trained, list(manifest["features"]), pipeline.names, tasks, row.model_id, lookback
-            )
+                trained, list(manifest["features"]), pipeline.names, tasks, row.model_id, lookback,
+                symbols,
+            )  # fmt: skip
     return Engine(
         pipeline, rules_from(config, symbols, instruments), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters,

@@ -128,6 +128,11 @@ def _horizons(config: Config) -> list[str]:
 def _sharing(config: Config) -> list[str]:
     m, t = config.model, config.training
     faults = []
+    if m.symbol_embedding and m.architecture == "single":
+        faults.append(
+            "model.symbol_embedding is shared by the tasks, and model.architecture = 'single' shares "
+            "nothing; set model.heads = 'per_symbol', or another architecture"
+        )
     shares = m.architecture not in ("single", "soft")
     if t.gradients != "sum" and not shares:
         faults.append(

@@ -186,6 +186,13 @@ class Model(Section):
         False,
         description="Scale the widths so that there are as many parameters as in shared_bottom.",
     )
+    heads: Literal["shared", "per_symbol"] = Field(
+        "shared",
+        description="One set of heads for all symbols, or what each symbol's own add to it.",
+    )
+    symbol_embedding: int = Field(
+        0, ge=0, le=256, description="Width of a learned embedding of the symbol; 0: none."
+    )
     members: int = Field(
         1, ge=1, le=64, description="Networks of an ensemble; forecasts are their mean."
     )
@@ -201,6 +208,11 @@ class Model(Section):
     experts: int = Field(4, ge=1, le=64, description="Shared experts (mmoe, ple).")
     own_experts: int = Field(1, ge=1, le=64, description="Experts of each task's own (ple).")
     extraction_layers: int = Field(2, ge=1, le=8, description="Layers of experts (ple).")
+
+    @property
+    def knows_symbols(self) -> bool:
+        """Return whether the network is told which symbol a row is of."""
+        return self.heads == "per_symbol" or self.symbol_embedding > 0
 
     @property
     def bars_read(self) -> int:

@@ -35,6 +35,7 @@ class Dataset:
         last: int64[N], where the row's window ends in x, as in `Windows`; None where a row reads
             its own bar only.
         lookback: length of the windows; 1 without `last`.
+        symbols: names by index; needed where the model knows the symbols.
 
     Raises:
         DataError: shapes disagree, a feature is not finite, a label is infinite, or one that its
@@ -49,6 +50,7 @@ class Dataset:
     due: I64 | None = None
     last: I64 | None = None
     lookback: int = 1
+    symbols: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.x) if self.last is None else len(self.last)
@@ -112,7 +114,7 @@ class Dataset:
         return type(self)(
             self.x[chosen] if self.last is None else self.x, self.y[chosen], self.bar[chosen],
             self.symbol[chosen], self.tasks, due,
-            None if self.last is None else self.last[chosen], self.lookback,
+            None if self.last is None else self.last[chosen], self.lookback, self.symbols,
         )  # fmt: skip
 
     def features_read(self) -> F64:
@@ -124,13 +126,14 @@ class Dataset:
             read[self.last - back] = True
         return self.x[read]
 
-    def as_bars(self) -> tuple[F64, Bool, Windows | None]:
-        """Return the rows as a forecast takes them: N bars of one symbol, all of them ready."""
+    def as_bars(self) -> tuple[F64, Bool, Windows | None, I64]:
+        """Return the rows as a forecast takes them: a row a bar, all ready, with their symbols."""
         ready = np.ones((len(self), 1), dtype=np.bool_)
         x = self.newest().x[:, None, :]
         if self.last is None:
-            return x, ready, None
-        return x, ready, Windows(self.x, self.last[:, None], self.lookback)
+            return x, ready, None, self.symbol[:, None]
+        windows = Windows(self.x, self.last[:, None], self.lookback)
+        return x, ready, windows, self.symbol[:, None]
 
     def newest(self) -> Self:
         """Return the rows reading their own bar only."""

@@ -35,6 +35,7 @@ class Rows(NamedTuple):
         labelled: float32[N, K].
         last: int64[N], where each row's window ends in x.
         lookback: length of the windows.
+        symbol: float32[N], the place of each row's symbol, for a network that knows symbols.
     """
 
     x: Tensor
@@ -42,18 +43,30 @@ class Rows(NamedTuple):
     labelled: Tensor
     last: Tensor | None = None
     lookback: int = 1
+    symbol: Tensor | None = None
 
     def features(self, chosen: Tensor) -> Tensor:
-        """Return what the network reads of the chosen rows, float32[B, F] or float32[B, L, F]."""
+        """Return what the network reads of the chosen rows, float32[B, F] or float32[B, L, F].
+
+        The place of the symbol is one more column.
+        """
         if self.last is None:
-            return self.x[chosen]
-        back = torch.arange(1 - self.lookback, 1)
-        return self.x[self.last[chosen, None] + back]
+            x = self.x[chosen]
+        else:
+            back = torch.arange(1 - self.lookback, 1)
+            x = self.x[self.last[chosen, None] + back]
+        if self.symbol is None:
+            return x
+        places = self.symbol[chosen].view(-1, *[1] * (x.dim() - 1))
+        return torch.cat([x, places.expand(*x.shape[:-1], 1)], dim=-1)
+
+    def at(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the chosen rows as a step sees them: features, y and labelled."""
+        return self.features(chosen), self.y[chosen], self.labelled[chosen]
 
     def spread(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return copies of what the network reads, y and labelled, of at most so many rows."""
-        chosen = spread_evenly(len(self.y), most)
-        return self.features(chosen), self.y[chosen], self.labelled[chosen]
+        return self.at(spread_evenly(len(self.y), most))
 
 
 _READ_ROWS = 8192  # bars read by a forward pass over the validation part
@@ -177,7 +190,7 @@ def batches(rows: Rows, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tenso
     n = len(rows.y)
     order = torch.randperm(n)
     for chosen in order.tensor_split(min(math.ceil(n / batch_size), n // 2)):
-        yield rows.features(chosen), rows.y[chosen], rows.labelled[chosen]
+        yield rows.at(chosen)
 
 
 def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor) -> Epoch:

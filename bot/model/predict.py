@@ -5,7 +5,8 @@ with zeros, in one buffer; a row's forecast then does not depend on its neighbou
 block, or on one or two threads. A tile is filled and read by compiled scalar loops; the members of an ensemble are
 averaged in the targets' units, one after the other. Where this machine's BLAS does make the place
 count, which is tried out first, a tile holds a single row: slow, and still the same bits. A
-predictor is not to be shared by threads.
+predictor is not to be shared by threads. Of a network that knows the symbols there is a plain one for
+each, and a tile holds rows of one symbol.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from numba import njit
 
 from bot.blocks import F32, F64, I8, I64, Bool, Task, Windows
 from bot.errors import ModelError
+from bot.model.architectures import Architecture
+from bot.model.architectures.base import TileForward
+from bot.model.by_symbol import BySymbol
+from bot.model.own_heads import UNKNOWN
 from bot.model.scaler import CLIP
 from bot.model.tasks import CHOICES, POSITIVE, is_classified, is_decided, owners
 from bot.model.trained import TrainedModel
@@ -49,8 +54,13 @@ class Predictor:
         shape: tuple[int, ...] = (TILE, self.n_features)
         if self.lookback > 1:
             shape = (WINDOW_TILE, self.lookback, self.n_features)
-        self._forwards = [network.fold(shape[0]) for network in trained.networks()]
         self._input = torch.zeros(shape)
+        networks = trained.networks()
+        self._n_members = len(networks)
+        self._forwards = [
+            [_folded(network, place, shape[0]) for network in networks]
+            for place in [*range(len(trained.spec.symbols)), UNKNOWN]
+        ]
         self.rows_a_tile = shape[0] if self._is_steady() else 1
         self._tile: F32 = self._input.numpy().reshape(shape[0], self.lookback, -1)
         self._scaler = scaler
@@ -65,7 +75,9 @@ class Predictor:
             ]
         )
 
-    def predict(self, x: F64, ready: Bool, windows: Windows | None = None) -> F64:
+    def predict(
+        self, x: F64, ready: Bool, windows: Windows | None = None, places: I64 | None = None
+    ) -> F64:
         """Return forecasts float64[n, S, K] in the targets' units, NaN where not ready.
 
         A direction is the probability of a rise, a decision a position in [-1, 1], a volatility is
@@ -76,26 +88,31 @@ class Predictor:
             ready: bool[n, S].
             windows: of the same bars; what a network with a lookback reads in place of x, and where
                 there is no window there is no forecast.
+            places: the symbols' places in the network, as `ModelSpec.places` gives them; of any
+                shape that broadcasts to [n, S], by default none is known. A network that does not
+                know symbols does not look.
 
         Raises:
             ModelError: x has another number of features than the model was trained on, or the
                 windows another length.
         """
-        return self._mean(self.predict_members(x, ready, windows))
+        return self._mean(self.predict_members(x, ready, windows, places))
 
     def predict_with_spread(
-        self, x: F64, ready: Bool, windows: Windows | None = None
+        self, x: F64, ready: Bool, windows: Windows | None = None, places: I64 | None = None
     ) -> tuple[F64, F64]:
         """Return what `predict` gives, and the standard deviation of the members about it.
 
         The spread is float64[n, S, K] like the forecast, in the same units (ddof = 0), 0 for a
         single model: how far the members disagree (Lakshminarayanan et al. 2017).
         """
-        members = self.predict_members(x, ready, windows)
+        members = self.predict_members(x, ready, windows, places)
         mean = self._mean(members)
         return mean, np.sqrt(self._mean([(member - mean) ** 2 for member in members]))
 
-    def predict_members(self, x: F64, ready: Bool, windows: Windows | None = None) -> list[F64]:
+    def predict_members(
+        self, x: F64, ready: Bool, windows: Windows | None = None, places: I64 | None = None
+    ) -> list[F64]:
         """Return the forecasts of every member, as `predict` does of their mean."""
         n, symbols, found = x.shape
         if found != self.n_features:
@@ -113,29 +130,47 @@ class Predictor:
         else:
             table, last = windows.rows, windows.last.ravel()
             rows = np.flatnonzero(last >= 0)
-        out = [np.full((n * symbols, len(self._kind)), np.nan) for _ in self._forwards]
+        out = [np.full((n * symbols, len(self._kind)), np.nan) for _ in range(self._n_members)]
+        for forwards, own in self._by_symbol(rows, (n, symbols), places):
+            self._run(forwards, table, last, own, out)
+        return [member.reshape(n, symbols, len(self._kind)) for member in out]
+
+    def _by_symbol(
+        self, rows: I64, shape: tuple[int, int], places: I64 | None
+    ) -> list[tuple[list[TileForward], I64]]:
+        """Return the rows of each symbol with the forward passes of its members."""
+        if len(self._forwards) == 1 or places is None:
+            return [(self._forwards[UNKNOWN], rows)]
+        of_row = np.broadcast_to(places, shape).ravel()[rows]
+        return [(self._forwards[place], rows[of_row == place]) for place in np.unique(of_row)]
+
+    def _run(
+        self, forwards: list[TileForward], table: F64, last: I64 | None, rows: I64, out: list[F64]
+    ) -> None:
+        """Write the forecasts of these rows into each member's, tile by tile."""
         s = self._scaler
         with torch.inference_mode():
             for start in range(0, len(rows), self.rows_a_tile):
                 here = rows[start : start + self.rows_a_tile]
                 ends = here if last is None else last[here]
                 _fill(table, ends, s.feature_mean, s.feature_std, self._tile)
-                for forward, member in zip(self._forwards, out, strict=True):
+                for forward, member in zip(forwards, out, strict=True):
                     raw = forward(self._input).numpy()
                     _read(
                         raw, here, s.target_mean, s.target_std, self._kind, self._column,
                         self._floor, member,
                     )  # fmt: skip
-        return [member.reshape(n, symbols, len(self._kind)) for member in out]
 
     def _is_steady(self) -> bool:
         """Try one row in every place of a tile: do all give the same bits on this machine?"""
         row = np.random.default_rng(0).normal(size=self._input.shape[1:])
         with torch.inference_mode():
             self._input[:] = torch.from_numpy(row)
-            outputs = [forward(self._input) for forward in self._forwards]
+            forwards = [forward for members in self._forwards for forward in members]
+            outputs = (forward(self._input) for forward in forwards)
+            steady = all(bool((output == output[:1]).all()) for output in outputs)
             self._input.zero_()
-            return all(bool((output == output[:1]).all()) for output in outputs)
+            return steady
 
     @staticmethod
     def _mean(members: list[F64]) -> F64:
@@ -147,6 +182,13 @@ class Predictor:
             total += member
         total /= len(members)
         return total
+
+
+def _folded(network: Architecture, place: int, tile_rows: int) -> TileForward:
+    """Return the forward pass of the network for one symbol, the only one where it knows none."""
+    if isinstance(network, BySymbol):
+        return network.fold_for(place, tile_rows)
+    return network.fold(tile_rows)
 
 
 def _kind_of(task: Task) -> int:

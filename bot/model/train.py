@@ -40,7 +40,8 @@ def train(
         progress: called with each epoch when it is done, member by member.
 
     Raises:
-        DataError: too few labelled rows, a task without labels, or rows of another lookback.
+        DataError: too few labelled rows, a task without labels, rows of another lookback, or
+            without the names of their symbols.
         ModelError: the loss stopped being a number.
     """
     dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
@@ -58,8 +59,11 @@ def train(
             f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
             "cut the rows with the model.lookback of the network"
         )
-    spec = ModelSpec(model, dataset.n_features, dataset.tasks)
-    rows = _rows(scaler, fitted), _rows(scaler, held)
+    if model.knows_symbols and not dataset.symbols:
+        raise DataError("training: this model knows the symbols, and the rows do not name theirs")
+    symbols = dataset.symbols if model.knows_symbols else ()
+    spec = ModelSpec(model, dataset.n_features, dataset.tasks, symbols)
+    rows = _rows(scaler, fitted, spec), _rows(scaler, held, spec)
     losses_of = TaskLosses(spec.tasks, training.return_loss)
     weights, history, best, insights = [], [], [], []
     with one_thread(), torch.random.fork_rng(devices=[]):
@@ -99,7 +103,7 @@ def member_seed(seed: int, member: int) -> int:
     return int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
 
 
-def _rows(scaler: Scaler, dataset: Dataset) -> Rows:
+def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> Rows:
     """Standardise a part for the network."""
     y = scaler.targets(dataset.y)
     return Rows(
@@ -108,6 +112,7 @@ def _rows(scaler: Scaler, dataset: Dataset) -> Rows:
         torch.from_numpy((~np.isnan(y)).astype(np.float32)),
         None if dataset.last is None else torch.from_numpy(dataset.last),
         dataset.lookback,
+        torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
     )
 
 

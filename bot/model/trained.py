@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from bot.blocks import F32, Task
+from bot.blocks import F32, I64, Task
 from bot.config.sections import Model
 from bot.errors import ModelError
 from bot.model.architectures import ARCHITECTURES, Architecture
+from bot.model.by_symbol import by_symbol
 from bot.model.matching import matched
+from bot.model.own_heads import UNKNOWN
 from bot.model.scaler import Scaler
 
 _ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch_norm")
@@ -31,6 +33,8 @@ _ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch
 class ModelSpec:
     """What rebuilds an untrained network: the settings, the number of features, the tasks.
 
+    Where the network knows the symbols, their names too, in the order of their places in it.
+
     A setting beyond _ALWAYS is written only where it differs from its default, so that a model
     keeps its id when the bot learns a new one; the default of such a setting must never change.
     """
@@ -38,13 +42,23 @@ class ModelSpec:
     settings: Model
     n_features: int
     tasks: tuple[Task, ...]
+    symbols: tuple[str, ...] = ()
 
     def build(self) -> Architecture:
         """Build the network; its first weights come from torch's global generator."""
         settings = self.settings
+        read = self.n_features + (settings.symbol_embedding if self.symbols else 0)
         if settings.match_parameters:
-            settings = matched(settings, self.n_features, self.tasks)
-        return ARCHITECTURES[settings.architecture](settings, self.n_features, self.tasks)
+            settings = matched(settings, read, self.tasks)
+        network = ARCHITECTURES[settings.architecture](settings, read, self.tasks)
+        if not self.symbols:
+            return network
+        return by_symbol(network, settings, self.n_features, len(self.symbols))
+
+    def places(self, symbols: Sequence[str]) -> I64:
+        """Return int64[S], the place in the network of each symbol; -1 where it knows no such."""
+        known = {name: place for place, name in enumerate(self.symbols)}
+        return np.array([known.get(name, UNKNOWN) for name in symbols], dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -52,7 +66,8 @@ class ModelSpec:
         given = self.settings.model_dump(mode="json")
         usual = Model().model_dump(mode="json")
         settings = {k: v for k, v in given.items() if k in _ALWAYS or v != usual[k]}
-        return {"settings": settings, "n_features": self.n_features, "tasks": tasks}
+        spec = {"settings": settings, "n_features": self.n_features, "tasks": tasks}
+        return {**spec, "symbols": list(self.symbols)} if self.symbols else spec
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ModelSpec:
@@ -64,7 +79,8 @@ class ModelSpec:
         try:
             tasks = tuple(Task(**task) for task in value["tasks"])
             settings = Model.model_validate(value["settings"])
-            return cls(settings, int(value["n_features"]), tasks)
+            symbols = tuple(str(name) for name in value.get("symbols", ()))
+            return cls(settings, int(value["n_features"]), tasks, symbols)
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise ModelError(f"the description of the network cannot be read: {error}") from error
 

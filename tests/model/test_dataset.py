@@ -125,7 +125,7 @@ def test_windows_overlap_and_stand_once() -> None:
     assert some.features_read()[:, 0].tolist() == [0, 1, 2, 7, 8, 9]
     assert some.newest().x[:, 0].tolist() == [2, 9]
     assert (some.newest().last, some.newest().lookback) == (None, 1)
-    x, ready, windows = some.as_bars()
+    x, ready, windows, _ = some.as_bars()
     assert windows is not None
     assert (x[:, 0, 0].tolist(), ready.tolist()) == ([2, 9], [[True], [True]])
     assert (windows.last.tolist(), windows.lookback) == ([[2], [9]], 3)
