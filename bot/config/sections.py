@@ -163,7 +163,8 @@ class Model(Section):
         "shared_bottom",
         description="How the tasks share: one encoder (shared_bottom), towers drawn together (soft) or "
         "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
-        "(single).",
+        "(single). Measured: none better for return; mmoe a little for direction at twice the time of "
+        "training, and shared_bottom best or equal for volatility (docs/findings.md).",
     )
     encoder: Literal["mlp", "gru", "tcn"] = Field(
         "mlp",
@@ -248,7 +249,7 @@ class Training(Section):
         "fixed",
         description="Weights of the tasks' losses: given, or learned (Kendall 2018), by their descent "
         "(Liu 2019), by gradient norms (Chen 2018), for equal progress (FAMO 2023), towards the worst "
-        "(smooth Tchebycheff 2024).",
+        "(smooth Tchebycheff 2024). Measured: none better than fixed (docs/findings.md).",
     )
     uncertainty_variant: Literal["paper", "document"] = Field(
         "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
@@ -283,7 +284,11 @@ class Training(Section):
     gradients: Literal[
         "sum", "pcgrad", "cagrad", "nash_mtl", "aligned_mtl", "mgda", "imtl_g", "upgrad",
         "dualproj", "graddrop", "config", "gradvac", "fairgrad", "excess_mtl",
-    ] = Field("sum", description="How the tasks' gradients become one.")  # fmt: skip
+    ] = Field(
+        "sum",
+        description="How the tasks' gradients become one. Measured: none better than sum by what "
+        "matters (docs/findings.md).",
+    )  # fmt: skip
     gradients_on: Literal["parameters", "features"] = Field(
         "parameters",
         description="Whether they do so on the shared parameters or, cheaper, on the shared features.",
