@@ -1,0 +1,250 @@
+"""The settings of what is learned: features, targets, model, training and when to retrain.
+
+Rules: those of `sections.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from bot.config.section import Section
+
+TaskKind = Literal[
+    "return", "direction", "volatility", "volume", "decision", "range", "skew", "trend", "regime",
+    "barrier", "barrier_time", "imbalance", "gap", "residual",
+]  # fmt: skip
+BASE_KINDS: tuple[TaskKind, ...] = ("return", "direction", "volatility", "volume")
+TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+
+
+class Features(Section):
+    """What the model sees."""
+
+    names: tuple[str, ...] = Field(
+        (
+            "return_1", "return_5", "return_10", "sma_ratio", "ema_ratio", "volatility",
+            "momentum", "rsi", "macd", "bb_position", "volume_ratio", "volume_change", "range",
+            "close_location", "volatility_medium", "volatility_long", "cross_correlation",
+            "cross_return", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos",
+        ),
+        min_length=1,
+        description="Features, in order; those of the cross-section need two symbols.",
+    )  # fmt: skip
+    window: int = Field(20, ge=2, le=1000, description="Bars of the rolling windows.")
+    medium_window: int = Field(72, ge=3, le=2000, description="Bars of volatility_medium.")
+    long_window: int = Field(168, ge=4, le=5000, description="Bars of volatility_long.")
+    correlation_window: int = Field(72, ge=3, le=2000, description="Bars of cross_correlation.")
+
+
+class Targets(Section):
+    """What the model predicts."""
+
+    kinds: tuple[TaskKind, ...] = Field(
+        BASE_KINDS,
+        min_length=1,
+        description="Heads of the model; a signal needs return and direction, or decision. Further "
+        "ones help to learn: decision, range, skew, trend, regime, barrier, barrier_time, imbalance, "
+        "gap, residual.",
+    )
+    horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        (5,),
+        min_length=1,
+        max_length=16,
+        description="Bars ahead; a head for each kind and horizon. The first is the account's.",
+    )
+    decision_cost: float = Field(
+        0.0015,
+        ge=0.0,
+        le=0.1,
+        description="Return that a 'decision' must exceed: a round trip's fees, spread and slippage.",
+    )
+
+
+class Model(Section):
+    """The network."""
+
+    architecture: Literal[
+        "shared_bottom", "soft", "cross_stitch", "mmoe", "ple", "hierarchical", "single"
+    ] = Field(
+        "shared_bottom",
+        description="How the tasks share: one encoder (shared_bottom), towers drawn together (soft) or "
+        "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
+        "(single). Measured: none better for return; mmoe a little for direction at twice the time of "
+        "training, and shared_bottom best or equal for volatility (docs/findings.md).",
+    )
+    encoder: Literal["mlp", "gru", "tcn"] = Field(
+        "mlp",
+        description="What reads the features: of the bar (mlp), or of the last lookback bars, by gated "
+        "recurrent units (Cho 2014) or causal convolutions (Bai 2018).",
+    )
+    lookback: int = Field(
+        24,
+        ge=2,
+        le=1000,
+        description="Bars that gru and tcn read, a symbol's own, the newest last.",
+    )
+    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field(
+        (128, 64), min_length=1, max_length=8, description="Widths of the encoder's layers."
+    )
+    head_hidden: int = Field(32, ge=1, le=1024, description="Width of a head's hidden layer.")
+    dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
+    batch_norm: bool = Field(True, description="BatchNorm in mlp and tcn.")
+    match_parameters: bool = Field(
+        False,
+        description="Scale the widths so that there are as many parameters as in shared_bottom.",
+    )
+    heads: Literal["shared", "per_symbol"] = Field(
+        "shared",
+        description="One set of heads for all symbols, or what each symbol's own add to it.",
+    )
+    symbol_embedding: int = Field(
+        0, ge=0, le=256, description="Width of a learned embedding of the symbol; 0: none."
+    )
+    members: int = Field(
+        1, ge=1, le=64, description="Networks of an ensemble; forecasts are their mean."
+    )
+    soft_penalty: float = Field(
+        0.001, ge=0.0, le=1000.0, description="Weight λ of the towers' squared distances (soft)."
+    )
+    stitch_rate: float = Field(
+        10.0,
+        gt=0.0,
+        le=1000.0,
+        description="Learning rate of the stitches over training.learning_rate (cross_stitch).",
+    )
+    experts: int = Field(4, ge=1, le=64, description="Shared experts (mmoe, ple).")
+    own_experts: int = Field(1, ge=1, le=64, description="Experts of each task's own (ple).")
+    extraction_layers: int = Field(2, ge=1, le=8, description="Layers of experts (ple).")
+
+    @property
+    def knows_symbols(self) -> bool:
+        """Return whether the network is told which symbol a row is of."""
+        return self.heads == "per_symbol" or self.symbol_embedding > 0
+
+    @property
+    def bars_read(self) -> int:
+        """Return the bars that a forecast is made of: lookback, or 1 of an mlp."""
+        return 1 if self.encoder == "mlp" else self.lookback
+
+
+class Training(Section):
+    """How a model is fitted; every training is fresh, seeded, and uses one thread."""
+
+    epochs: int = Field(20, ge=1, le=10_000, description="Most passes over the training rows.")
+    batch_size: int = Field(1024, ge=2, le=1_000_000, description="Rows of a step.")
+    learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's step size.")
+    weight_decay: float = Field(0.0001, ge=0.0, le=1.0, description="Decoupled (AdamW); 0 is Adam.")
+    clip_norm: float = Field(1.0, gt=0.0, description="Largest norm of the gradient.")
+    patience: int = Field(
+        4, ge=1, le=10_000, description="Epochs without a better validation loss before stopping."
+    )
+    validation_fraction: float = Field(
+        0.2, gt=0.0, lt=0.9, description="Last share of the window that decides when to stop."
+    )
+    embargo_bars: int = Field(
+        0, ge=0, le=10_000, description="Bars left out between the parts; at least the horizon is."
+    )
+    min_rows: int = Field(
+        2000, ge=10, description="Labelled rows without which nothing is trained."
+    )
+    window: Literal["rolling", "expanding"] = Field(
+        "rolling", description="Train on the last window_bars bars, or on all."
+    )
+    window_bars: int = Field(8760, ge=10, le=10_000_000, description="Bars of the rolling window.")
+    weighting: Literal["fixed", "uncertainty", "dwa", "gradnorm", "famo", "stch"] = Field(
+        "fixed",
+        description="Weights of the tasks' losses: given, or learned (Kendall 2018), by their descent "
+        "(Liu 2019), by gradient norms (Chen 2018), for equal progress (FAMO 2023), towards the worst "
+        "(smooth Tchebycheff 2024). Measured: none better than fixed (docs/findings.md).",
+    )
+    uncertainty_variant: Literal["paper", "document"] = Field(
+        "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
+    )
+    weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
+        default_factory=dict,
+        description="Weights for 'fixed', by kind of task; 1 where not named. Example: {volume = 0.5}",
+    )
+    dwa_temperature: float = Field(
+        2.0, gt=0.0, le=1000.0, description="Temperature T of dwa; large is equal weights."
+    )
+    gradnorm_alpha: float = Field(
+        0.12, ge=0.0, le=10.0, description="How strongly gradnorm pulls towards equal progress."
+    )
+    gradnorm_variant: Literal["paper", "document"] = Field(
+        "paper",
+        description="Chen's algorithm, or w·(norm / mean)^alpha, brought back to a sum of K.",
+    )
+    weighting_rate: float = Field(
+        0.025, gt=0.0, le=1.0, description="Adam's step size for the weights (gradnorm, famo)."
+    )
+    weighting_every: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="Steps between updates of the weights (gradnorm, famo), which then move so much "
+        "further; 1 is the papers'.",
+    )
+    stch_mu: float = Field(
+        0.5, gt=0.0, le=100.0, description="Smoothing of stch; small is the worst task alone."
+    )
+    gradients: Literal[
+        "sum", "pcgrad", "cagrad", "nash_mtl", "aligned_mtl", "mgda", "imtl_g", "upgrad",
+        "dualproj", "graddrop", "config", "gradvac", "fairgrad", "excess_mtl",
+    ] = Field(
+        "sum",
+        description="How the tasks' gradients become one. Measured: none better than sum by what "
+        "matters (docs/findings.md).",
+    )  # fmt: skip
+    gradients_on: Literal["parameters", "features"] = Field(
+        "parameters",
+        description="Whether they do so on the shared parameters or, cheaper, on the shared features.",
+    )
+    curriculum: Literal["none", "direction_return_all", "stages"] = Field(
+        "none", description="All tasks from the start, a ready order of them, or training.stages."
+    )
+    stages: tuple[
+        Annotated[
+            str, Field(pattern=r"^[a-z_]+(\+[a-z_]+)*( for [1-9]\d*| until plateau [1-9]\d*)?$")
+        ],
+        ...,
+    ] = Field(
+        (),
+        description="Stages of the curriculum: kinds of task, and what ends it but for the last. "
+        "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
+    )
+    return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
+    interpret: bool = Field(
+        True,
+        description="Keep with each model what it looks at: gradient cosines, gates, importance.",
+    )
+    workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")
+    time_limit_s: float = Field(
+        3600.0, gt=0.0, le=1e6, description="Seconds after which the daemon ends a training."
+    )
+    memory_limit_mb: int = Field(
+        4096, ge=512, le=1_000_000, description="Most memory of a training's process, in MiB."
+    )
+
+
+class Retrain(Section):
+    """When a model is trained anew; asked at bar closes, in UTC, without jitter."""
+
+    trigger: Literal["cron", "interval", "every_bars", "never"] = Field(
+        "cron", description="By a cron line, every so many hours, every so many bars, or never."
+    )
+    cron: str = Field("0 0 1 * *", description="Minute hour day month weekday, in UTC.")
+    hours: int = Field(168, ge=1, le=100_000, description="Hours between trainings ('interval').")
+    start: str = Field(
+        "2020-01-01", description="UTC date from which 'interval' and 'every_bars' count."
+    )
+    every_bars: int = Field(
+        720,
+        ge=1,
+        le=10_000_000,
+        description="Bars between trainings, by the clock: closed days count too.",
+    )
+    latency_bars: int = Field(
+        1, ge=1, le=10_000, description="Bars after the due one at which the new model decides."
+    )

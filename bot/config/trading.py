@@ -1,0 +1,130 @@
+"""The settings of what is traded: signal, sizes, risk, account, costs and fills.
+
+Rules: those of `sections.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bot.config.section import Bps, Fraction, Section
+
+
+class Conviction(Section):
+    """From forecast to signal: predicted return × direction factor, or the decision head."""
+
+    source: Literal["return_x_direction", "decision"] = Field(
+        "return_x_direction",
+        description="Predicted return × factor, or the decision head's p(+1) - p(-1); the threshold "
+        "is then a position in 0 … 1 instead of a return.",
+    )
+    horizons: Literal["inverse_variance", "mean", "first"] = Field(
+        "inverse_variance",
+        description="How several horizons make one signal: their returns a bar weighted by the inverse "
+        "of the predicted variance, or equally, or the first horizon alone.",
+    )
+
+    factor: Literal["confidence", "probability"] = Field(
+        "confidence",
+        description="p_up for longs and 1 - p_up for shorts, or p_up whatever the sign.",
+    )
+    threshold: float = Field(
+        0.001, ge=0.0, le=1.0, description="Long above it, short below its negative, else flat."
+    )
+
+
+class Sizing(Section):
+    """From signal to weight."""
+
+    method: Literal["fixed", "proportional"] = Field(
+        "fixed", description="A fraction of equity, or signal over predicted volatility."
+    )
+    fraction: float = Field(
+        0.0, ge=0.0, le=10.0, description="Share of equity a symbol ('fixed'); 0 means 1/S."
+    )
+    scale: float = Field(
+        0.1, gt=0.0, le=100.0, description="Weight at a signal of one volatility ('proportional')."
+    )
+    max_weight: float = Field(
+        0.5, gt=0.0, le=10.0, description="Largest weight that 'proportional' asks for."
+    )
+    rebalance_band: float = Field(
+        0.05,
+        ge=0.0,
+        le=10.0,
+        description="Move of the weight that is worth a trade ('proportional').",
+    )
+    spread_penalty: float = Field(
+        0.0,
+        ge=0.0,
+        le=1000.0,
+        description="Shrinks a weight by |r| / (|r| + penalty * spread) of the members' predicted "
+        "returns; 0 is off, more needs model.members.",
+    )
+    allow_short: bool = Field(
+        True, description="Shorts, where the venue has them; spot and cash venues have none."
+    )
+
+
+class Risk(Section):
+    """Caps and halts; 0 turns one off."""
+
+    max_symbol_weight: float = Field(1.0, ge=0.0, le=100.0, description="Cap on a symbol's weight.")
+    max_gross: float = Field(2.0, ge=0.0, le=100.0, description="Cap on the sum of the weights.")
+    max_daily_loss: Fraction = Field(
+        0.0, description="Loss of a UTC day that closes all positions until the next."
+    )
+    max_drawdown: Fraction = Field(
+        0.0, description="Fall from the highest equity that closes all positions for good."
+    )
+
+
+class Portfolio(Section):
+    """The paper account."""
+
+    initial_capital: float = Field(
+        100_000.0, gt=0.0, le=1e15, description="Starting cash, in the quote currency."
+    )
+
+
+class Costs(Section):
+    """What a trade costs. Defaults are a sober Bybit taker's."""
+
+    taker_fee: float = Field(
+        -1.0,
+        ge=-1.0,
+        le=0.1,
+        description="Fraction of the notional; -1: the venue's (0.00055 perpetuals, 0.001 spot).",
+    )
+    half_spread_bps: Bps = Field(
+        1.0, description="Half the bid-ask spread where no quote is known."
+    )
+    slippage_bps: Bps = Field(1.0, description="Beyond the quote, on every fill.")
+    funding: bool = Field(True, description="Charge funding on contracts.")
+    reference: bool = Field(
+        False, description="The reference backtest: taker_fee per change of position, nothing else."
+    )
+
+
+class Execution(Section):
+    """How orders meet the market."""
+
+    fill: Literal["next_open", "next_close"] = Field(
+        "next_open", description="Where an order decided at a close is filled."
+    )
+    price: Literal["quote", "open"] = Field(
+        "quote", description="Live: fill at the first quote after the decision, or the bar's open."
+    )
+    late_policy: Literal["hold", "cancel", "flatten"] = Field(
+        "cancel", description="What becomes of an order whose bar could not be filled."
+    )
+    quantity_step: float = Field(
+        0.0, ge=0.0, description="Step of quantities where the instrument's is not known; 0: none."
+    )
+    min_notional: float = Field(
+        5.0,
+        ge=0.0,
+        description="Smallest order in quote currency where the instrument's is not known.",
+    )
