@@ -34,6 +34,7 @@ def test_of_an_ensemble_the_importance_is_the_members_mean_and_the_rest_the_firs
     manifest = {
         "tasks": ["a"],
         "features": ["f", "g"],
+        "spec": {"symbols": []},
         "metrics": {"best_epoch": 1},
         "history": [
             {"number": 1, "cosines": [[1.0]]},
