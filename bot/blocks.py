@@ -169,7 +169,7 @@ class FeatureBlock:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Task:
-    """What a head predicts: a kind, a horizon in bars, and for per-asset heads a symbol.
+    """What a head predicts: a kind and a horizon in bars.
 
     >>> Task("return", 5).name
     'return_5'
@@ -177,13 +177,11 @@ class Task:
 
     kind: str
     horizon: int
-    symbol: str | None = None
 
     @property
     def name(self) -> str:
         """Return the name used in files, logs and tables."""
-        name = f"{self.kind}_{self.horizon}"
-        return name if self.symbol is None else f"{name}@{self.symbol}"
+        return f"{self.kind}_{self.horizon}"
 
 
 @dataclass(frozen=True, slots=True)

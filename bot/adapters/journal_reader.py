@@ -227,6 +227,5 @@ class JournalReader:
 
 
 def _task(name: str) -> Task:
-    head, _, symbol = name.partition("@")
-    kind, _, horizon = head.rpartition("_")
-    return Task(kind, int(horizon), symbol or None)
+    kind, _, horizon = name.rpartition("_")
+    return Task(kind, int(horizon))

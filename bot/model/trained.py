@@ -62,7 +62,7 @@ class ModelSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        tasks = [{"kind": t.kind, "horizon": t.horizon, "symbol": t.symbol} for t in self.tasks]
+        tasks = [{"kind": t.kind, "horizon": t.horizon} for t in self.tasks]
         given = self.settings.model_dump(mode="json")
         usual = Model().model_dump(mode="json")
         settings = {k: v for k, v in given.items() if k in _ALWAYS or v != usual[k]}

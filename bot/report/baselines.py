@@ -59,11 +59,7 @@ def heads(run: Judged) -> list[Head]:
         return []
     result = []
     for k, task in enumerate(run.forecast.tasks):
-        forecast, label = run.forecast.value[:, :, k].copy(), run.labels[:, :, k].copy()
-        if task.symbol is not None:
-            others = [s for s, name in enumerate(run.symbols) if name != task.symbol]
-            forecast[:, others] = np.nan
-            label[:, others] = np.nan
+        forecast, label = run.forecast.value[:, :, k], run.labels[:, :, k]
         rows = np.isfinite(forecast) & np.isfinite(label)
         rows[: run.start_index] = False
         result.append(Head(task, forecast, label, rows))

@@ -40,7 +40,7 @@ BASELINES = {
 def skill(run: Judged, samples: int) -> dict[str, dict[str, Any]]:
     """Return each head's skill by the task's name.
 
-    Each has its kind, horizon, symbol, baseline, rows, dates and `measures`; a measure has value,
+    Each has its kind, horizon, baseline, rows, dates and `measures`; a measure has value,
     low and high (95 %), null (its value without skill), the model's and the baseline's score where
     it compares two, the length of the bootstrap's blocks, and a verdict in words.
     """
@@ -50,7 +50,6 @@ def skill(run: Judged, samples: int) -> dict[str, dict[str, Any]]:
         result[task.name] = {
             "kind": task.kind,
             "horizon": task.horizon,
-            "symbol": task.symbol,
             "baseline": BASELINES.get(task.kind, _MEAN),
             "rows": int(head.rows.sum()),
             "dates": int(head.rows.any(axis=1).sum()),

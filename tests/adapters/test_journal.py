@@ -36,7 +36,7 @@ from bot.timegrid import HOUR_MS
 
 N, S = 160, 2
 SYMBOLS = symbol_names(S)
-TASKS = (*(Task(kind, 5) for kind in ("return", "direction", "volatility")), Task("volume", 5, "A"))
+TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 CONFIG = load_config(
     None, ["synthetic.symbols=2", f"synthetic.bars={N}", "synthetic.missing=0.1"], {}
 )

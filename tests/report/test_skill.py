@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bot.blocks import F64, Forecast, Task
+from bot.blocks import F64
 from bot.report import skill as skills
 from bot.report.inputs import RunData
 
@@ -108,21 +108,6 @@ def test_a_perfect_forecast_shows_skill_and_an_inverted_one_is_worse(run: RunDat
     assert got["direction_3"]["measures"]["auc"]["value"] == pytest.approx(1.0)
     assert got["volume_3"]["measures"]["mse_skill"]["value"] == pytest.approx(1.0)
     assert got["volatility_3"]["measures"]["mse_skill"]["value"] == pytest.approx(1.0)
-
-
-def test_heads_of_one_symbol_are_judged_on_it_alone(run: RunData) -> None:
-    assert run.forecast is not None
-    assert run.labels is not None
-    tasks = tuple(Task("return", 3, name) for name in run.symbols[:2])
-    value = np.repeat(run.forecast.value[:, :, :1], 2, axis=2)
-    labels = np.repeat(run.labels[:, :, :1], 2, axis=2)
-    changed = dataclasses.replace(
-        run, forecast=Forecast(tasks, value, run.forecast.model), labels=labels
-    )
-    got = skills.skill(changed, SAMPLES)
-    assert set(got) == {"return_3@S0USDT", "return_3@S1USDT"}
-    alone = np.isfinite(value[run.start_index :, 0, 0] + labels[run.start_index :, 0, 0])
-    assert got["return_3@S0USDT"]["rows"] == alone.sum()
 
 
 def test_without_forecasts_there_is_nothing_to_judge(run: RunData) -> None:
