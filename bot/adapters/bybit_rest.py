@@ -250,6 +250,8 @@ class BybitRest:
             except expected as error:
                 verdict = judge(error)
             failures += 1
+            if verdict.least_wait_s > 0.0:  # whoever asks next, also after we have given up
+                self._limiter.hold(self._clock() + verdict.least_wait_s)
             if not verdict.retry or failures >= self._backoff.tries:
                 raise ExchangeError(_refusal(call, query, verdict.text, failures))
             wait_s = max(self._backoff.wait_s(failures, self._dice), verdict.least_wait_s)

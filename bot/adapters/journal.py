@@ -35,6 +35,7 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection, symbols: Sequence[str]) -> None:
         self._db = connection
+        self._path = connection.execute("PRAGMA database_list").fetchone()[2]
         self.symbols = tuple(symbols)
         row = connection.execute(
             "SELECT link FROM chain ORDER BY open_time DESC LIMIT 1"
@@ -122,8 +123,9 @@ class Journal:
         except sqlite3.Error as error:
             self._rollback(link)
             raise JournalError(
-                f"the journal could not be written ({error}); nothing of this bar was recorded, "
-                "what was committed before is whole. Free disk space or restore the file, then start again"
+                f"{self._path}: the journal could not be written ({error}); nothing of this bar was "
+                "recorded, what was committed before is whole. Free disk space, end what locks the "
+                "file, or restore it; then start again"
             ) from error
         except BaseException:
             self._rollback(link)

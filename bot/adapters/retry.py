@@ -66,6 +66,16 @@ class Limiter:
         self._next_s = turn_s + self._step_s
         return turn_s - now_s
 
+    def hold(self, until_s: float) -> None:
+        """Let nobody have a turn before this time.
+
+        >>> limiter = Limiter(10.0)
+        >>> limiter.hold(65.0)
+        >>> limiter.reserve(5.0)
+        60.0
+        """
+        self._next_s = max(self._next_s, until_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:

@@ -55,7 +55,9 @@ class LiveRun:
         self._beat_ms = int(parts.config.log.heartbeat_s * 1000 * speed)
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._arrived = asyncio.Event()
-        self._funding = LiveFunding(exchange, parts.symbols, parts.config.market.venue)
+        self._funding = LiveFunding(
+            exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s
+        )
         self._catch_up = CatchUp(parts, exchange, clock, report, self._tradable_ms)
         self._opening: Opening | None = None
         self._bars_live = 0

@@ -11,8 +11,8 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,9 @@ from bot.practice.exchange import serve
 from bot.practice.market import Market
 from bot.practice.synthetic import START_MS, SyntheticMarket, symbol_names
 from bot.timegrid import INTERVAL_MS
+
+TOLD_WAIT_S = 15.0
+"""A request that is asked again only after so long is told of before; an HTTP 403 takes minutes."""
 
 
 class ExchangeClock:
@@ -130,7 +133,7 @@ async def _main(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _exchange(config, folder, practice=practice) as exchange:
+    async with _exchange(config, folder, tell_waits(log), practice=practice) as exchange:
         clock = ExchangeClock(exchange, config.exchange.speed)
         await run_on(exchange, clock, config, folder, log, stop, max_bars)
 
@@ -194,13 +197,28 @@ async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str
         wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
 
 
+def tell_waits(log: Any) -> Callable[[float, str], None]:
+    """Return what a request's thread calls before it waits: long waits are told by the loop."""
+    loop = asyncio.get_running_loop()
+
+    def tell(wait_s: float, reason: str) -> None:
+        if wait_s >= TOLD_WAIT_S:
+            log.warning("exchange_unreachable", reason=reason, retry_s=round(wait_s, 1))
+
+    def on_wait(wait_s: float, reason: str) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody reads on
+            loop.call_soon_threadsafe(tell, wait_s, reason)
+
+    return on_wait
+
+
 @asynccontextmanager
 async def _exchange(
-    config: Config, folder: RunFolder, *, practice: bool
+    config: Config, folder: RunFolder, on_wait: Callable[[float, str], None], *, practice: bool
 ) -> AsyncIterator[BybitExchange]:
     """Give the exchange of the settings; with `practice`, one that runs inside."""
     if not practice:
-        exchange = open_bybit(config)
+        exchange = open_bybit(config, on_wait=on_wait)
         try:
             yield exchange
         finally:
@@ -218,7 +236,7 @@ async def _exchange(
     inside = config.exchange.model_copy(
         update={"rest_url": server.rest_url, "stream_url": server.stream_url}
     )
-    exchange = open_bybit(config.model_copy(update={"exchange": inside}))
+    exchange = open_bybit(config.model_copy(update={"exchange": inside}), on_wait=on_wait)
     try:
         yield exchange
     finally:

@@ -1,7 +1,7 @@
 """The funding that is due at a bar's open, live: what was announced, and what was settled.
 
 Rules: where a position is held the settled rate is asked for, and what was announced stands in for an
-answer that does not come; a rate that is due and not known is NaN, never none.
+answer that does not come in time (an address that is barred waits ten minutes); a rate that is due and not known is NaN, never none.
 """
 
 from __future__ import annotations
@@ -21,10 +21,16 @@ USUAL_STEP_MS = 8 * HOUR_MS
 
 
 class LiveFunding:
-    """Tell which rates a bar opens with."""
+    """Tell which rates a bar opens with.
 
-    def __init__(self, exchange: Exchange, symbols: Sequence[str], venue: str) -> None:
-        self._exchange, self._symbols = exchange, symbols
+    Args:
+        patience_s: how long an answer is waited for.
+    """
+
+    def __init__(
+        self, exchange: Exchange, symbols: Sequence[str], venue: str, patience_s: float
+    ) -> None:
+        self._exchange, self._symbols, self._patience_s = exchange, symbols, patience_s
         self._charged = is_contract(venue)
         self._watch = FundingWatch()
 
@@ -52,8 +58,9 @@ class LiveFunding:
         rate = self._watch.rate_at(symbol, open_time)
         if held and rate != 0.0:
             try:
-                settled = await self._exchange.funding(symbol, open_time, open_time)
-            except (ExchangeError, DataError):
+                async with asyncio.timeout(self._patience_s):
+                    settled = await self._exchange.funding(symbol, open_time, open_time)
+            except (ExchangeError, DataError, TimeoutError):
                 return rate
             if len(settled.rate):
                 return float(settled.rate[0])

@@ -21,7 +21,7 @@ from bot.app.runner import Runner
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
-from bot.errors import ConfigError
+from bot.errors import ConfigError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.portfolio.rules import Instrument, rules_from
@@ -97,7 +97,7 @@ def open_parts(
     """Make the run's journal, or open it and take up the state it has committed.
 
     Raises:
-        JournalError: it is damaged, or of other symbols or targets.
+        JournalError: it is damaged, of other symbols or targets, or a backtest's.
     """
     interval_ms = INTERVAL_MS[config.market.interval]
     symbols = config.market.symbols
@@ -107,6 +107,11 @@ def open_parts(
     digest = config_hash(config)
     if folder.journal.exists():
         journal = Journal.open(folder.journal, symbols, tasks)
+        if journal.meta("mode") != "live":
+            raise JournalError(
+                f"{folder.path}: is the run of a {journal.meta('mode')}, which the daemon cannot go "
+                "on with; give another --run-dir"
+            )
     else:
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,

@@ -66,10 +66,9 @@ def _last_bar(status: Status) -> str:
     ended = status.behind_ms
     when = ""
     if ended is not None:
-        when = (
-            f", ended {duration(ended)} before" if ended >= 0 else f", ends in {duration(-ended)}"
-        )
-    return f"{format_utc(status.last_bar)} UTC, {state}{when}{' the heartbeat' if when else ''}"
+        end = f"ended {duration(ended)} before" if ended >= 0 else f"ends {duration(-ended)} after"
+        when = f", {end} the heartbeat"
+    return f"{format_utc(status.last_bar)} UTC, {state}{when}"
 
 
 def _model(status: Status) -> str:

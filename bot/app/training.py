@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import queue
 import resource
 import signal
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
@@ -32,6 +34,9 @@ from bot.model.predict import Predictor
 from bot.model.threads import single_thread
 from bot.model.train import train
 from bot.model.trained import TrainedModel
+
+END_PATIENCE_S = 0.3
+"""For processes that were ended to be gone; a daemon has a second to stop in all."""
 
 Done_co = TypeVar("Done_co", covariant=True)
 
@@ -163,12 +168,19 @@ class Job(Protocol[Done_co]):
 
 
 class TrainingPool:
-    """Run trainings side by side, each in a fresh process of one thread that can be ended."""
+    """Run trainings side by side, each in a fresh process of one thread that can be ended.
+
+    The threads that wait for the processes are daemons: a process takes seconds to start where it
+    is the first, and one that is being started cannot be ended; nobody waits for it.
+    """
 
     def __init__(self, workers: int) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["bot.app.training_preload"])
-        self._threads = ThreadPoolExecutor(workers, "training", _leave_interrupts_to_parent)
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
+        self._waiting: queue.SimpleQueue[tuple[Future[Any], Job[Any], float | None] | None]
+        self._waiting = queue.SimpleQueue()
         self._running: set[BaseProcess] = set()
         self._closed = False
 
@@ -178,23 +190,47 @@ class TrainingPool:
         The future raises ModelError where the worker dies or exceeds its time, and the training's
         own error where it refuses.
         """
-        return self._threads.submit(self._run, request, time_limit_s)
+        future: Future[Done_co] = Future()
+        self._waiting.put((future, request, time_limit_s))
+        if len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._work_off, name="training", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        return future
 
     def shutdown(self) -> None:
         """Drop what has not started and end what is running."""
         self._closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        with suppress(queue.Empty):
+            while (item := self._waiting.get_nowait()) is not None:
+                item[0].cancel()
+        for _ in self._threads:
+            self._waiting.put(None)
         for process in list(self._running):
             process.kill()
-        self._threads.shutdown(wait=True)
+        patient_until = time.monotonic() + END_PATIENCE_S
+        for thread in self._threads:
+            thread.join(max(patient_until - time.monotonic(), 0.0))
+
+    def _work_off(self) -> None:
+        """Run what waits, one after the other."""
+        _leave_interrupts_to_parent()
+        while (item := self._waiting.get()) is not None:
+            future, request, time_limit_s = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(self._run(request, time_limit_s))
+            except Exception as error:  # noqa: BLE001 - it is raised where the result is taken
+                future.set_exception(error)
 
     def _run(self, request: Job[Done_co], time_limit_s: float | None) -> Done_co:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
         try:
             process.start()
-        except OSError as error:
-            raise ModelError(f"{request.label} could not be started: {error}") from error
+        except (OSError, EOFError) as error:  # the latter where the process that forks has died
+            raise ModelError(f"{request.label} could not be started: {error!r}") from error
         self._running.add(process)
         if self._closed:
             process.kill()

@@ -144,6 +144,17 @@ def test_a_ban_waits_ten_minutes() -> None:
     assert max(waits.slept) >= 600.0
 
 
+def test_a_ban_is_waited_out_also_after_giving_up() -> None:
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    session.errors = [FailedRequestError("GET", "access too frequent", 403, "t", {})] * 2
+    rest = client(session, waits, backoff=Backoff(tries=2))
+    with pytest.raises(ExchangeError, match="after 2 tries"):
+        rest.server_time_ms()
+    assert waits.now_s == pytest.approx(600.0)
+    assert rest.server_time_ms() == NOW
+    assert waits.now_s == pytest.approx(1200.0)
+
+
 def test_it_gives_up_in_plain_words() -> None:
     session = fake_bybit.FakeBybit(NOW, 0)
     session.errors = [ConnectionError() for _ in range(9)]

@@ -27,12 +27,15 @@ NAN = math.nan
 class Settled(DirectExchange):
     """An exchange of which only the rates are asked; without them it does not answer."""
 
-    def __init__(self, rates: dict[int, float] | None) -> None:
+    def __init__(self, rates: dict[int, float] | None, *, hangs: bool = False) -> None:
         self.rates = rates
+        self.hangs = hangs
         self.asked: list[str] = []
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         self.asked.append(symbol)
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.rates is None:
             raise ExchangeError("no answer")
         times = [t for t in sorted(self.rates) if start_ms <= t <= end_ms]
@@ -42,7 +45,7 @@ class Settled(DirectExchange):
 def due(
     exchange: Settled, at: int, announced: float | None, held: float, venue: str = "bybit_linear"
 ) -> dict[str, float]:
-    funding = LiveFunding(exchange, ["A"], venue)
+    funding = LiveFunding(exchange, ["A"], venue, patience_s=0.01 if exchange.hangs else 60.0)
     if announced is not None:
         funding.feed(Quote("A", 1.0, 1.0, 1.0, announced, EIGHT, received_ms=7 * HOUR_MS))
     return asyncio.run(funding.due(at, np.array([held])))
@@ -72,6 +75,10 @@ def test_what_a_bar_opens_with(
     expected: dict[str, float],
 ) -> None:
     assert due(Settled(rates), at, announced, held) == pytest.approx(expected, nan_ok=True)
+
+
+def test_an_answer_that_does_not_come_in_time_is_not_waited_for() -> None:
+    assert due(Settled({EIGHT: 3e-4}, hangs=True), EIGHT, 1e-4, 5.0) == {"A": 1e-4}
 
 
 def test_only_what_would_pay_is_asked_for() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,3 +233,13 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None
     ):
         live_command(config, str(tmp_path), practice=True, max_bars=1)
     assert {path.name for path in tmp_path.iterdir()} == {"run.lock"}
+
+
+def test_a_backtest_is_not_gone_on_with(rehearsal: Rehearsal) -> None:
+    rehearsal.run(1)
+    db = sqlite3.connect(rehearsal.folder.journal)
+    db.execute("UPDATE meta SET value = 'backtest' WHERE key = 'mode'")
+    db.commit()
+    db.close()
+    with pytest.raises(JournalError, match="is the run of a backtest"):
+        rehearsal.run(2)

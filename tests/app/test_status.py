@@ -142,7 +142,7 @@ def test_a_heartbeat_and_a_held_lock_are_told(copy: RunFolder) -> None:
     early = beat | {"exchange_ms": before.last_bar + HOUR_MS - 60_000, "next_training_ms": None}
     (copy.path / "status.json").write_text(json.dumps(early))
     shown = text(read_status(copy))
-    assert "ends in 1 min" in shown
+    assert "ends 1 min after the heartbeat" in shown
     assert "next by its bars" in shown
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -98,6 +101,28 @@ def test_a_shut_pool_ends_what_runs_and_drops_what_waits(tmp_path: Path) -> None
     busy.shutdown()
     assert waiting.cancelled()
     assert running.cancelled() or isinstance(running.exception(), ModelError)
+
+
+def test_a_shut_pool_does_not_wait_for_a_process_that_is_being_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starting, let_go = threading.Event(), threading.Event()
+
+    def start(process: ForkServerProcess) -> None:
+        starting.set()
+        let_go.wait(30.0)
+        raise EOFError  # as where the process that forks has died
+
+    monkeypatch.setattr(ForkServerProcess, "start", start)
+    slow = TrainingPool(1)
+    future = slow.submit(request(tmp_path))
+    assert starting.wait(30.0)
+    began = time.monotonic()
+    slow.shutdown()
+    assert time.monotonic() - began < 1.0
+    let_go.set()
+    with pytest.raises(ModelError, match="due at 400 could not be started: EOFError"):
+        future.result(timeout=30)
 
 
 def test_a_seed_for_each_due_time() -> None:
