@@ -8,8 +8,8 @@ import sys
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: see docs/decisions.md
 
 
-def main() -> None:
-    """Run the command line and exit with the code of the error, if any."""
+def run() -> None:
+    """Run the command line; an error that a person can act on is told in a line."""
     from bot.cli import app
     from bot.errors import BotError
 
@@ -18,6 +18,12 @@ def main() -> None:
     except BotError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def main() -> None:
+    """Run the command line and exit with the code of the error, if any."""
+    try:
+        run()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

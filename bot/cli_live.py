@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -27,12 +31,21 @@ def run(
     ] = None,
 ) -> None:
     """Trade on paper, bar by bar, until stopped; a restart goes on where it was."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the loop has handlers of its own
+        signal.signal(number, _stop_before_the_start)
     overrides = [*(sets or []), *([f"log.level={log_level}"] if log_level else [])]
     settings = load_config(config, overrides)
     from bot.app.live_command import live_command
 
     folder = live_command(settings, run_dir, practice=practice, max_bars=bars)
     print(f"run: {folder.path}")
+
+
+def _stop_before_the_start(number: int, frame: FrameType | None) -> None:
+    """End at once and well: packages are read and kernels compiled, nothing is recorded yet."""
+    del number, frame
+    print("stopped before the start", file=sys.stderr, flush=True)
+    os._exit(0)
 
 
 def exchange(

@@ -117,7 +117,8 @@ def logs(
 
     now_ms = time.time_ns() // 1_000_000
     wanted = log_filter(event or [], symbol, since, level, now_ms)
-    tell_malformed(show_log(find_run(run), wanted, sys.stdout, follow=follow, as_json=as_json))
+    folder = find_run(run, begun=False)
+    tell_malformed(show_log(folder, wanted, sys.stdout, follow=follow, as_json=as_json))
 
 
 def print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:

@@ -39,6 +39,10 @@ class ExchangeError(BotError):
     exit_code = 4
 
 
+class UnlistedError(ExchangeError):
+    """The exchange does not know a symbol, or no longer: asking again does not help."""
+
+
 class JournalError(BotError):
     """A run's folder is locked, missing, damaged or of another schema."""
 

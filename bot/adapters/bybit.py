@@ -2,7 +2,8 @@
 
 Owns the wiring of settings to the client, the clock, the stream and the polling. Rules: a name of
 market.symbols stands for one symbol of one of Bybit's venues; requests share the limit of
-exchange.requests_per_second, whatever number of threads makes them. Must not keep market data.
+exchange.requests_per_second, whatever number of threads makes them; a candle that cannot be true is
+left out and told. Must not keep market data.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from bot.adapters.bybit_socket import BybitSocket, Inbox, Socket
 from bot.adapters.bybit_stream import BybitStream, Supervision
 from bot.adapters.bybit_threads import DaemonPool
 from bot.adapters.bybit_tickers import LiveRest
-from bot.adapters.candles import Candles, check_candles
+from bot.adapters.candles import Candles, faults_of
 from bot.adapters.exchange import Event, Quote
 from bot.adapters.funding_files import Funding
 from bot.adapters.retry import Backoff
 from bot.adapters.timestamps import format_utc
 from bot.config import Config
 from bot.config.sections import Exchange as Settings
-from bot.errors import ConfigError, DataError, ExchangeError
+from bot.errors import ConfigError, UnlistedError
 from bot.portfolio.rules import Instrument
 from bot.timegrid import INTERVAL_MS
 from bot.venues import split_symbol
@@ -52,12 +53,14 @@ class BybitExchange:
         new_socket: Callable[[str, Inbox], Socket],
         sleep: Callable[[float], Awaitable[None]],
         dice: Callable[[], float],
+        on_fault: Callable[[int, str], None] | None,
     ) -> None:
         self.clock = clock
         self._venue, self._feed = config.market.venue, config.market.feed
         self._settings = config.exchange
         self._pool, self._new_socket = pool, new_socket
         self._sleep, self._dice = sleep, dice
+        self._on_fault, self._faulty = on_fault, 0
 
     def now_ms(self) -> int:
         """Return the exchange's time by our clock, corrected by what was last measured."""
@@ -79,7 +82,7 @@ class BybitExchange:
 
         Raises:
             ExchangeError: it is out of reach, refuses, or answers something else.
-            DataError: a candle cannot be true.
+            UnlistedError: it does not list the symbol, or no longer.
         """
         return await self._klines(symbol, interval, start_ms, end_ms, forming_ms=0)
 
@@ -91,11 +94,10 @@ class BybitExchange:
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of a contract's mark price; raises as `klines`."""
         venue, own = self._split(symbol)
-        return await self._pool.run(
-            lambda rest: _checked(
-                rest.mark_pages(venue, own, interval, start_ms, end_ms), interval, symbol
-            )
+        candles = await self._pool.run(
+            lambda rest: _joined(rest.mark_pages(venue, own, interval, start_ms, end_ms))
         )
+        return self._sound(candles, interval, symbol)
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return a contract's funding rates of start..end, inclusive, oldest first."""
@@ -106,7 +108,8 @@ class BybitExchange:
         """Return the instruments of these symbols.
 
         Raises:
-            ExchangeError: a symbol is not listed, or the exchange does not answer.
+            ConfigError: a symbol is not listed.
+            ExchangeError: the exchange does not answer.
         """
         found: dict[str, Instrument] = {}
         for venue, members in self._by_venue(symbols).items():
@@ -114,7 +117,9 @@ class BybitExchange:
             found.update({name: listed[own] for name, own in members.items() if own in listed})
         missing = [name for name in symbols if name not in found]
         if missing:
-            raise ExchangeError(f"Bybit does not list {', '.join(missing)}; mend market.symbols")
+            raise ConfigError(
+                f"market.symbols: Bybit does not list {', '.join(missing)}; correct or remove it"
+            )
         return found
 
     async def top_of_book(self, symbol: str) -> Quote:
@@ -124,10 +129,18 @@ class BybitExchange:
             ExchangeError: it is out of reach, refuses, or does not list the symbol.
             DataError: the ticker makes no sense.
         """
-        return (await self.quote_all((symbol,)))[0]
+        quotes = await self.quote_all((symbol,))
+        if not quotes:
+            raise UnlistedError(f"Bybit has no ticker of {symbol}")
+        return quotes[0]
 
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
-        """Ask for the quotes of these symbols, in their order; raises as `top_of_book`."""
+        """Ask for the quotes of these symbols, in their order; one that is not listed has none.
+
+        Raises:
+            ExchangeError: it is out of reach, or refuses.
+            DataError: a ticker makes no sense.
+        """
         quotes: dict[str, Quote] = {}
         for venue, members in self._by_venue(symbols).items():
             few = len(members) <= _FEW_SYMBOLS
@@ -135,10 +148,7 @@ class BybitExchange:
             asked = [self._tickers(venue, members, own) for own in wanted]
             for part in await asyncio.gather(*asked):
                 quotes.update(part)
-        missing = [name for name in symbols if name not in quotes]
-        if missing:
-            raise ExchangeError(f"Bybit has no ticker of {', '.join(missing)}; mend market.symbols")
-        return [quotes[name] for name in symbols]
+        return [quotes[name] for name in symbols if name in quotes]
 
     def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield candles, quotes and what becomes of the connection, until it is closed."""
@@ -178,22 +188,38 @@ class BybitExchange:
         if not self.clock.measured:
             await self.server_time_ms()
         now_ms = self.now_ms() + forming_ms
-        return await self._pool.run(
-            lambda rest: _checked(
-                rest.kline_pages(venue, own, interval, start_ms, end_ms, now_ms=now_ms),
-                interval,
-                symbol,
+        candles = await self._pool.run(
+            lambda rest: _joined(
+                rest.kline_pages(venue, own, interval, start_ms, end_ms, now_ms=now_ms)
             )
         )
+        return self._sound(candles, interval, symbol)
 
     async def _tickers(
         self, venue: str, members: dict[str, str], symbol: str | None
     ) -> dict[str, Quote]:
-        rows = await self._pool.run(lambda rest: rest.tickers(venue, symbol))
+        try:
+            rows = await self._pool.run(lambda rest: rest.tickers(venue, symbol))
+        except UnlistedError:
+            return {}
         now_ms = self.now_ms()
         return {
             name: quote_of(name, rows[own], now_ms) for name, own in members.items() if own in rows
         }
+
+    def _sound(self, candles: Candles, interval: str, symbol: str) -> Candles:
+        """Return the candles that can be true, and tell of the others."""
+
+        def row(i: int) -> str:
+            return format_utc(int(candles.time[i]))
+
+        faulty, told = faults_of(candles, interval, f"Bybit's candles of {symbol}", row)
+        if not faulty.any():
+            return candles
+        self._faulty += int(faulty.sum())
+        if self._on_fault is not None:
+            self._on_fault(self._faulty, told)
+        return Candles(candles.time[~faulty], candles.values[~faulty])
 
     def _split(self, symbol: str) -> tuple[str, str]:
         return split_symbol(symbol, self._venue)
@@ -213,6 +239,7 @@ def open_bybit(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     dice: Callable[[], float] = random.random,
     on_wait: Callable[[float, str], None] | None = None,
+    on_fault: Callable[[int, str], None] | None = None,
 ) -> BybitExchange:
     """Return the exchange that the settings name; nothing is asked of it yet.
 
@@ -220,6 +247,7 @@ def open_bybit(
         config: market.venue, market.feed and the section exchange are read.
         clock, sleep, dice: by default the machine's.
         on_wait: told, in a request's thread, how many seconds it waits to ask again, and why.
+        on_fault: told how many candles so far could not be true and were left out, and the last.
 
     Raises:
         ConfigError: the practice exchange is to be used, and its address is not given.
@@ -248,8 +276,9 @@ def open_bybit(
         return BybitSocket(category, inbox, settings.stream_url, testnet=settings.testnet)
 
     return BybitExchange(
-        config, DaemonPool(clients), clock or ServerClock(settings.speed), new_socket, sleep, dice
-    )
+        config, DaemonPool(clients), clock or ServerClock(settings.speed), new_socket, sleep, dice,
+        on_fault,
+    )  # fmt: skip
 
 
 def _backoff(settings: Settings) -> Backoff:
@@ -260,14 +289,5 @@ def _backoff(settings: Settings) -> Backoff:
     )
 
 
-def _checked(pages: Iterable[Candles], interval: str, symbol: str) -> Candles:
-    candles = Candles.concat([page for page in pages if len(page)])
-
-    def row(i: int) -> str:
-        return format_utc(int(candles.time[i]))
-
-    try:
-        check_candles(candles, interval, f"Bybit's candles of {symbol}", row)
-    except DataError as error:
-        raise DataError(f"{error}; leave the symbol out if Bybit does not mend it") from None
-    return candles
+def _joined(pages: Iterable[Candles]) -> Candles:
+    return Candles.concat([page for page in pages if len(page)])

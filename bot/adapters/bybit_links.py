@@ -7,8 +7,9 @@ from the top of the book of spot, whose tickers carry none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from bot.adapters.bybit_rest import category_of
 from bot.venues import split_symbol
@@ -45,6 +46,25 @@ class Link:
         ]
         size = SPOT_TOPICS if self.category == "spot" else len(topics)
         return [tuple(topics[i : i + size]) for i in range(0, len(topics), size)]
+
+    def without(self, refused: Collection[str]) -> Link:
+        """Return the link without these names, unless none would be left."""
+        kept = tuple(pair for pair in self.symbols if pair[0] not in refused)
+        return replace(self, symbols=kept) if kept else self
+
+    def named_in(self, message: str) -> tuple[str, ...]:
+        """Return the names whose symbol or topic stands in a message of the exchange.
+
+        >>> link = Link("linear", (("A", "AUSDT"), ("B", "BUSDT")), "60")
+        >>> link.named_in("error:handler not found,topic:kline.60.BUSDT")
+        ('B',)
+        """
+        words = set(re.findall(r"[\w.-]+", message))
+        return tuple(
+            name
+            for name, symbol in self.symbols
+            if words & {symbol, *_topics(self.category, self.code, symbol)}
+        )
 
 
 def plan_links(names: Sequence[str], venue: str, code: str) -> list[Link]:

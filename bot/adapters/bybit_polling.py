@@ -32,7 +32,7 @@ class Source(Protocol):
         ...
 
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
-        """Ask for quotes."""
+        """Ask for quotes; a symbol that is not listed has none."""
         ...
 
     async def klines_and_forming(self, symbol: str, interval: str, start_ms: int) -> Candles:
@@ -94,12 +94,13 @@ class Polling:
         except (ExchangeError, DataError) as error:
             return [], dict.fromkeys(self._symbols, str(error))
         now_ms = self._source.clock.now_ms()
+        quoted = {quote.symbol for quote in quotes}
+        failed = {s: f"the exchange has no ticker of {s}" for s in self._symbols if s not in quoted}
         for symbol in self._symbols:
             self._unclosed.setdefault(symbol, floor_to_interval(now_ms, self._step))
-        due = [s for s in self._symbols if self._unclosed[s] + self._step + SETTLE_MS <= now_ms]
+        due = [s for s in self._symbols if self._is_due(s, now_ms) and s not in failed]
         answers = await asyncio.gather(*(self._candles(s) for s in due), return_exceptions=True)
         events: list[Event] = []
-        failed: dict[str, str] = {}
         for symbol, answer in zip(due, answers, strict=True):
             if isinstance(answer, ExchangeError | DataError):
                 failed[symbol] = str(answer)
@@ -108,6 +109,9 @@ class Polling:
             else:
                 events.extend(answer)
         return [*events, *quotes], failed
+
+    def _is_due(self, symbol: str, now_ms: int) -> bool:
+        return self._unclosed[symbol] + self._step + SETTLE_MS <= now_ms
 
     async def _check_clock(self) -> None:
         now_s = self._source.clock.monotonic()

@@ -27,7 +27,7 @@ from bot.adapters.bybit_answers import (
 from bot.adapters.candles import Candles
 from bot.adapters.funding_files import Funding
 from bot.adapters.retry import Backoff, Limiter, judge
-from bot.errors import ConfigError, ExchangeError
+from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
 from bot.timegrid import HOUR_MS, INTERVAL_MS
 
@@ -253,7 +253,8 @@ class BybitRest:
             if verdict.least_wait_s > 0.0:  # whoever asks next, also after we have given up
                 self._limiter.hold(self._clock() + verdict.least_wait_s)
             if not verdict.retry or failures >= self._backoff.tries:
-                raise ExchangeError(_refusal(call, query, verdict.text, failures))
+                kind = UnlistedError if verdict.unlisted else ExchangeError
+                raise kind(_refusal(call, query, verdict.text, failures))
             wait_s = max(self._backoff.wait_s(failures, self._dice), verdict.least_wait_s)
             if self._on_wait is not None:
                 self._on_wait(wait_s, verdict.text)

@@ -2,7 +2,8 @@
 
 Rules: nothing that comes over a connection can end the stream: a bad frame is counted and left out;
 a refused subscription, a topic that falls silent, frames that the loop cannot keep up with, and a
-lost connection end the session, and the next begins after a back-off that grows until data flow.
+lost connection end the session, and the next begins after a back-off that grows until data flow. A
+symbol that the exchange refuses by name is left out for an hour, for with it nothing is subscribed.
 The clock, the sleep and the dice are handed in. Must not know candles or quotes.
 """
 
@@ -27,6 +28,9 @@ INBOX_FRAMES = 20_000
 """Frames that may wait: some seconds of 500 symbols."""
 
 ANSWER_TIMEOUT_S = 10.0
+LEFT_OUT_S = 3600.0
+"""Seconds after which a refused symbol is tried again, in the next session."""
+
 CLOSE_PATIENCE_S = 0.5
 _BATCHES = 64
 
@@ -53,6 +57,14 @@ class Supervision:
     clock_check_s: float
     sleep: Callable[[float], Awaitable[None]]
     dice: Callable[[], float]
+
+
+class RefusedError(ExchangeError):
+    """The exchange refuses a subscription; `names` are the symbols that it complains of."""
+
+    def __init__(self, message: str, names: tuple[str, ...]) -> None:
+        super().__init__(f"the subscription is refused: {message}")
+        self.names = names
 
 
 class BybitStream:
@@ -89,12 +101,17 @@ class BybitStream:
 
     async def _supervise(self, link: Link) -> None:
         failures = 0
+        refused_s: dict[str, float] = {}
         while True:
             self._sessions += 1
-            session = _Session(link, self._sessions, self._by, self._out)
-            reason = await session.run()
+            now_s = self._by.clock.monotonic()
+            refused_s = {name: s for name, s in refused_s.items() if now_s - s < LEFT_OUT_S}
+            session = _Session(link.without(refused_s), self._sessions, self._by, self._out)
+            fault = await session.run()
+            if isinstance(fault, RefusedError):
+                refused_s |= dict.fromkeys(fault.names, self._by.clock.monotonic())
             failures = 1 if session.heard else failures + 1
-            await self._out.put([Disconnected(reason, link.names)])
+            await self._out.put([Disconnected(str(fault), link.names)])
             await self._by.sleep(self._by.backoff.wait_s(failures, self._by.dice))
 
 
@@ -114,7 +131,7 @@ class _Session:
         self._heard_s: dict[str, float] = {}
         self._bad_frames = 0
 
-    async def run(self) -> str:
+    async def run(self) -> ExchangeError:
         """Deliver events until the connection is lost; return why."""
         socket = self._by.new_socket(self._link.category, self._inbox)
         beside = [asyncio.create_task(self._watch()), asyncio.create_task(self._keep_clock())]
@@ -126,7 +143,7 @@ class _Session:
             while True:
                 await self._take(await self._inbox.take(), socket)
         except ExchangeError as error:
-            return str(error)
+            return error
         finally:
             self._inbox.fail("the session ended")
             await _end(beside)
@@ -152,7 +169,7 @@ class _Session:
                 continue
             if isinstance(reading, Answer):
                 if not reading.accepted:
-                    raise ExchangeError(f"the subscription is refused: {reading.message}")
+                    raise RefusedError(reading.message, self._link.named_in(reading.message))
                 answers += 1
             elif reading.topic:
                 if reading.topic in self._heard_s:

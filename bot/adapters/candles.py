@@ -98,13 +98,26 @@ def check_candles(
     Raises:
         DataError: with the place and kind of the first faults, and how many rows are faulty.
     """
+    faulty, told = faults_of(candles, interval, where, row, after_ms)
+    if faulty.any():
+        raise DataError(told)
+
+
+def faults_of(
+    candles: Candles, interval: str, where: str, row: Callable[[int], str],
+    after_ms: int | None = None,
+) -> tuple[Bool, str]:  # fmt: skip
+    """Return which candles cannot be true, bool[m], and what is wrong with the first of them.
+
+    The arguments are those of `check_candles`.
+    """
     faults = [
         *_time_faults(candles.time, INTERVAL_MS[interval], interval, after_ms),
         *_value_faults(candles),
     ]
-    faulty = np.logical_or.reduce([mask for mask, _ in faults])
+    faulty: Bool = np.logical_or.reduce([mask for mask, _ in faults])
     if not faulty.any():
-        return
+        return faulty, ""
     places = np.flatnonzero(faulty)
     lines = [
         f"{row(int(i))}: " + next(tell(int(i)) for mask, tell in faults if mask[i])
@@ -112,7 +125,7 @@ def check_candles(
     ]
     count = f"{len(places)} faulty row{'s' if len(places) > 1 else ''}"
     more = f"; and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    raise DataError(f"{where}: {count}; {'; '.join(lines)}{more}")
+    return faulty, f"{where}: {count}; {'; '.join(lines)}{more}"
 
 
 _Fault = tuple[Bool, Callable[[int], str]]

@@ -92,7 +92,11 @@ Event = Candle | Quote | Connected | Disconnected | BadFrame
 
 
 class Exchange(Protocol):
-    """Public market data; every request raises ExchangeError where the exchange does not answer."""
+    """Public market data.
+
+    Every request raises ExchangeError where the exchange does not answer, and the one about a symbol
+    UnlistedError where there is no such symbol, or no longer.
+    """
 
     def now_ms(self) -> int:
         """Return the exchange's time by our clock, corrected by what was last measured."""
@@ -103,7 +107,10 @@ class Exchange(Protocol):
         ...
 
     async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
-        """Return the closed candles that open in start..end, inclusive, oldest first."""
+        """Return the closed candles that open in start..end, inclusive, oldest first.
+
+        A candle that cannot be true is left out.
+        """
         ...
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
@@ -118,7 +125,7 @@ class Exchange(Protocol):
         """Return the instruments of these symbols.
 
         Raises:
-            ExchangeError: a symbol is not listed.
+            ConfigError: a symbol is not listed.
         """
         ...
 

@@ -21,6 +21,7 @@ _TRANSIENT_CODES = {
     10016: "the exchange's server has an error",
     10018: "the rate limit of this address is reached",
 }
+_PARAMETER_ERROR = 10001
 _TRANSIENT_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
@@ -79,11 +80,15 @@ class Limiter:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a failed request means, in plain words; whether to retry, and after how long."""
+    """What a failed request means, in plain words; whether to retry, and after how long.
+
+    `unlisted`: the exchange does not know the symbol.
+    """
 
     text: str
     retry: bool
     least_wait_s: float = 0.0
+    unlisted: bool = False
 
 
 def judge(error: Exception) -> Verdict:
@@ -96,7 +101,9 @@ def judge(error: Exception) -> Verdict:
         code = _code(error)
         if code in _TRANSIENT_CODES:
             return Verdict(f"{_TRANSIENT_CODES[code]} (code {code})", retry=True)
-        return Verdict(f"the exchange refuses: {error.message} (code {code})", retry=False)
+        text = f"the exchange refuses: {error.message} (code {code})"
+        unlisted = code == _PARAMETER_ERROR and "symbol" in str(error.message).lower()
+        return Verdict(text, retry=False, unlisted=unlisted)
     if isinstance(error, FailedRequestError):
         status = _code(error)
         if status == 403:

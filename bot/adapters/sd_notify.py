@@ -11,14 +11,20 @@ import socket
 
 
 def notify(state: str) -> bool:
-    """Send a state such as READY=1 or WATCHDOG=1; return whether somebody was listening."""
+    """Send a state such as READY=1 or WATCHDOG=1; return whether somebody was listening.
+
+    A socket that is gone or full is nobody: the daemon goes on, and systemd judges it by its watchdog.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.sendto(state.encode(), address)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(state.encode(), address)
+    except OSError:
+        return False
     return True
 
 
@@ -29,5 +35,6 @@ async def tell_alive() -> None:
     once where no watchdog is set (WATCHDOG_USEC).
     """
     period_us = int(os.environ.get("WATCHDOG_USEC") or 0)
-    while period_us > 0 and notify("WATCHDOG=1"):
+    while period_us > 0:
+        notify("WATCHDOG=1")
         await asyncio.sleep(period_us / 2e6)

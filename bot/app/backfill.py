@@ -8,7 +8,7 @@ the caller marks it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,8 +17,11 @@ from bot.adapters.candles import Candles
 from bot.adapters.exchange import Exchange
 from bot.adapters.funding_files import due_between, on_bars
 from bot.blocks import F64, I64, BarBlock
-from bot.errors import ExchangeError
+from bot.errors import BotError, ExchangeError, UnlistedError
 from bot.venues import is_contract
+
+_Column = tuple[Candles, Candles, F64]
+"""A symbol's candles, those of its mark price, and the funding due at each bar."""
 
 AT_ONCE = 8
 """Requests that wait for an answer together; the limiter spaces them."""
@@ -26,20 +29,30 @@ AT_ONCE = 8
 
 async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
-    first_ms: int, last_ms: int,
+    first_ms: int, last_ms: int, tell: Callable[[BotError], None],
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
+
+    Args:
+        tell: told of a symbol that the exchange does not list any more; its bars are not valid.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
 
     Raises:
-        ExchangeError: the exchange does not answer, or has no candle at all of a symbol.
+        ExchangeError: the exchange does not answer.
     """
     times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def column(symbol: str) -> tuple[Candles, Candles, F64]:
+    async def column(symbol: str) -> _Column:
+        try:
+            return await asked(symbol)
+        except UnlistedError as error:
+            tell(error)
+            return Candles.empty(), Candles.empty(), np.zeros(len(times))
+
+    async def asked(symbol: str) -> _Column:
         async with turn:
             candles = await exchange.klines(symbol, interval, first_ms, last_ms)
             if not is_contract(venue):
@@ -62,7 +75,7 @@ def late(bars: BarBlock) -> BarBlock:
     )
 
 
-def _block(times: I64, columns: Sequence[tuple[Candles, Candles, F64]]) -> BarBlock:
+def _block(times: I64, columns: Sequence[_Column]) -> BarBlock:
     shape = (len(times), len(columns))
     values = {
         name: np.full(shape, np.nan)

@@ -17,7 +17,7 @@ from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
 from bot.blocks import BarBlock
 from bot.engine import NEVER
-from bot.errors import DataError, ExchangeError
+from bot.errors import ExchangeError
 from bot.timegrid import floor_to_interval
 
 CHUNK_BARS = 1000
@@ -57,7 +57,7 @@ class CatchUp:
         while True:
             try:
                 bars = await self._fetch()
-            except (ExchangeError, DataError) as error:
+            except ExchangeError as error:
                 self._report.unreachable(error, wait_s)
                 await asyncio.sleep(wait_s)
                 wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
@@ -77,7 +77,7 @@ class CatchUp:
         market = parts.config.market
         return await fetch_bars(
             self._exchange, parts.symbols, market.venue, market.interval, parts.interval_ms,
-            first, last,
+            first, last, lambda error: self._report.unreachable(error, 0.0),
         )  # fmt: skip
 
     def _missed(self) -> tuple[int, int]:

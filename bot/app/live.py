@@ -25,7 +25,7 @@ from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
 from bot.app.waiting import end, first_of
 from bot.blocks import BarBlock
-from bot.errors import DataError, ExchangeError
+from bot.errors import ExchangeError, UnlistedError
 
 RETRY_S = 1.0
 MOST_WAITING = 100_000
@@ -190,14 +190,17 @@ class LiveRun:
         ]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         for span, answer in zip(due.missing, answers, strict=True):
-            if isinstance(answer, DataError):
+            if isinstance(answer, UnlistedError):  # it was delisted: no candle will come
                 self._report.unreachable(answer, 0.0)
                 assembler.accept(span, Candles.empty(), self._clock.now_ms())
             elif isinstance(answer, Candles):
                 assembler.accept(span, answer, self._clock.now_ms())
             elif not isinstance(answer, ExchangeError):
                 raise answer
-        refused = [answer for answer in answers if isinstance(answer, ExchangeError)]
+        refused = [
+            answer for answer in answers
+            if isinstance(answer, ExchangeError) and not isinstance(answer, UnlistedError)
+        ]  # fmt: skip
         if refused:
             self._report.unreachable(refused[0], RETRY_S)
             await asyncio.sleep(RETRY_S)

@@ -74,7 +74,7 @@ def live_command(
     """Run the daemon until it is stopped; return its folder."""
     single_thread()
     compile_kernels()
-    config = practice_config(config) if practice else config
+    config = practice_config(config, tell=True) if practice else config
     check_deeply(config)
     check_live(config)
     run_dir = run_dir or free_run_dir(config, "live")
@@ -89,8 +89,8 @@ def live_command(
     return folder
 
 
-def practice_config(config: Config) -> Config:
-    """Return the settings with the practice exchange's symbols and speed."""
+def practice_config(config: Config, *, tell: bool = False) -> Config:
+    """Return the settings with the practice exchange's symbols and speed; tell what it replaces."""
     exchange = config.exchange.model_copy(
         update={
             "source": "practice",
@@ -101,6 +101,13 @@ def practice_config(config: Config) -> Config:
     market = config.market.model_copy(
         update={"symbols": symbol_names(config.synthetic.symbols), "venue": "bybit_linear"}
     )
+    given = config.market.model_fields_set & {"symbols", "venue"}
+    if tell and given and config.market != market:
+        print(
+            f"practice: trades {', '.join(market.symbols)} of {market.venue}, the synthetic market's, "
+            f"instead of what market.{' and market.'.join(sorted(given))} says",
+            file=sys.stderr,
+        )
     return config.model_copy(update={"exchange": exchange, "market": market})
 
 
@@ -133,7 +140,7 @@ async def _main(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _exchange(config, folder, tell_waits(log), practice=practice) as exchange:
+    async with _exchange(config, folder, log, practice=practice) as exchange:
         clock = ExchangeClock(exchange, config.exchange.speed)
         await run_on(exchange, clock, config, folder, log, stop, max_bars)
 
@@ -158,7 +165,9 @@ async def _life(
     exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
     max_bars: int | None,
 ) -> None:  # fmt: skip
-    parts = open_parts(config, folder, await _instruments(exchange, config, log), log)
+    old = folder.journal.exists()  # it has its instruments; they may be delisted by now
+    instruments = {} if old else await _instruments(exchange, config, log)
+    parts = open_parts(config, folder, instruments, log)
     if parts.first_bar is None:
         log.info(
             "run_started", mode="live", run_dir=str(folder.path), symbols=len(parts.symbols),
@@ -186,7 +195,11 @@ async def _life(
 
 
 async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
-    """Ask for the instruments until they are told."""
+    """Ask for the instruments until they are told.
+
+    Raises:
+        ConfigError: a symbol is not listed.
+    """
     wait_s = 1.0
     while True:
         try:
@@ -214,11 +227,16 @@ def tell_waits(log: Any) -> Callable[[float, str], None]:
 
 @asynccontextmanager
 async def _exchange(
-    config: Config, folder: RunFolder, on_wait: Callable[[float, str], None], *, practice: bool
+    config: Config, folder: RunFolder, log: Any, *, practice: bool
 ) -> AsyncIterator[BybitExchange]:
     """Give the exchange of the settings; with `practice`, one that runs inside."""
+    on_wait = tell_waits(log)
+
+    def on_fault(count: int, text: str) -> None:
+        log.warning("bad_frame", count=count, sample=text)
+
     if not practice:
-        exchange = open_bybit(config, on_wait=on_wait)
+        exchange = open_bybit(config, on_wait=on_wait, on_fault=on_fault)
         try:
             yield exchange
         finally:
@@ -236,7 +254,8 @@ async def _exchange(
     inside = config.exchange.model_copy(
         update={"rest_url": server.rest_url, "stream_url": server.stream_url}
     )
-    exchange = open_bybit(config.model_copy(update={"exchange": inside}), on_wait=on_wait)
+    told = config.model_copy(update={"exchange": inside})
+    exchange = open_bybit(told, on_wait=on_wait, on_fault=on_fault)
     try:
         yield exchange
     finally:

@@ -1,7 +1,8 @@
 """The funding that is due at a bar's open, live: what was announced, and what was settled.
 
 Rules: where a position is held the settled rate is asked for, and what was announced stands in for an
-answer that does not come in time (an address that is barred waits ten minutes); a rate that is due and not known is NaN, never none.
+answer that does not come in time (an address that is barred waits ten minutes); a rate that is due
+and not known is NaN, never none.
 """
 
 from __future__ import annotations

@@ -102,15 +102,24 @@ def resumable_run(run_dir: str | None) -> RunFolder | None:
     return RunFolder(Path(run_dir))
 
 
-def find_run(name: str, runs_dir: str = "runs") -> RunFolder:
+def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFolder:
     """Return the run at a path, or of a name in the folder of runs.
+
+    Args:
+        begun: whether it must have a journal; a daemon makes one once it has reached the exchange.
 
     Raises:
         JournalError: there is none.
     """
     for path in (Path(name), Path(runs_dir) / name):
-        if (path / "journal.db").is_file():
-            return RunFolder(path)
+        folder = RunFolder(path)
+        if folder.journal.is_file() or (not begun and folder.log.is_file()):
+            return folder
+        if folder.config.is_file() and folder.log.is_file():
+            raise JournalError(
+                f"{path}: the run has not begun: it has not reached the exchange yet; "
+                f"'bot logs {path}' says why"
+            )
     raise JournalError(f"{name}: no run here (looked for {name}/journal.db, also in {runs_dir}/)")
 
 

@@ -21,7 +21,7 @@ from bot.adapters.candles import COLUMNS, Candles
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Quote
 from bot.adapters.funding_files import Funding
 from bot.blocks import BarBlock
-from bot.errors import DataError, ExchangeError
+from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
@@ -45,6 +45,7 @@ class DirectExchange:
     Attributes:
         requests: answered or refused so far.
         down: it refuses every request and every connection.
+        delisted: symbols that it does not know any more.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class DirectExchange:
         self.switch = FaultSwitch(faults or Faults())
         self.requests = 0
         self.down = False
+        self.delisted: set[str] = set()
         self._category = category
         self._publisher = Publisher(market, clock, self.switch)
         self._sessions = 0
@@ -73,7 +75,7 @@ class DirectExchange:
 
     async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return the closed candles that open in start..end."""
-        await self._asked()
+        await self._asked(symbol)
         bars = self._closed(symbol, interval, start_ms, end_ms)
         if bars is None:
             return Candles.empty()
@@ -81,7 +83,7 @@ class DirectExchange:
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of the mark price, all of which are its open."""
-        await self._asked()
+        await self._asked(symbol)
         bars = self._closed(symbol, interval, start_ms, end_ms)
         if bars is None:
             return Candles.empty()
@@ -90,7 +92,7 @@ class DirectExchange:
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return the rates of start..end that have been charged."""
-        await self._asked()
+        await self._asked(symbol)
         now = self.market.open_time(self.market.bar_at(self.clock.now_ms()))
         bars = self._bars(symbol, start_ms, min(end_ms, now))
         if bars is None:
@@ -102,6 +104,8 @@ class DirectExchange:
     async def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         """Return the instruments of these symbols."""
         await self._asked()
+        if self.delisted & set(symbols):
+            raise ConfigError(f"market.symbols: not listed: {', '.join(sorted(self.delisted))}")
         index = self.market.index
         return {
             s: instrument_of(instrument(self.market, index[s], self._category)) for s in symbols
@@ -109,7 +113,7 @@ class DirectExchange:
 
     async def top_of_book(self, symbol: str) -> Quote:
         """Return the quote of a symbol."""
-        await self._asked()
+        await self._asked(symbol)
         moment = self.market.at(self.clock.now_ms())
         found = ticker(self.market, moment, self.market.index[symbol], self._category)
         if found is None:
@@ -138,7 +142,7 @@ class DirectExchange:
         connection = Connection(self._sessions, self._category, socket, self.switch)
         quotes = "orderbook.1" if self._category == "spot" else "tickers"
         moment = self.market.at(self.clock.now_ms())
-        for symbol in symbols:
+        for symbol in sorted(set(symbols) - self.delisted, key=symbols.index):
             s = self.market.index[symbol]
             for kind in (f"kline.{period_of(self.market.interval_ms)}", quotes):
                 topic = Topic(f"{kind}.{symbol}", kind.partition(".")[0], s)
@@ -150,10 +154,13 @@ class DirectExchange:
         """Tell a connection all of a tick; return False where it is cut instead."""
         if self.down or self.switch.strikes_now("drop", connection.number, tick_ms):
             return False
+        for text, topic in list(connection.topics.items()):
+            if self.market.symbols[topic.symbol] in self.delisted:
+                del connection.topics[text]
         self._publisher.push([connection], tick_ms)
         return True
 
-    async def _asked(self) -> None:
+    async def _asked(self, symbol: str | None = None) -> None:
         self.requests += 1
         number, switch = self.requests, self.switch
         await self.clock.pause(ANSWER_MS)
@@ -164,6 +171,8 @@ class DirectExchange:
         for name in _REST_FAULTS:
             if switch.strikes_now(name, number):
                 raise ExchangeError(f"the exchange refuses: {name}")
+        if symbol in self.delisted:
+            raise UnlistedError(f"{symbol}: not supported")
 
     def _closed(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> BarBlock | None:
         step = INTERVAL_MS[interval]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -15,10 +15,13 @@ from aiohttp import WSMsgType, web
 
 from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.bybit_clock import ServerClock
+from bot.adapters.bybit_socket import Inbox, Socket
+from bot.adapters.bybit_threads import DaemonPool
+from bot.adapters.candles import Candles
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Exchange, Quote
 from bot.config import Config, load_config
 from bot.config.sections import Synthetic
-from bot.errors import ConfigError, ExchangeError
+from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.faults import Faults
@@ -124,12 +127,48 @@ async def test_requests() -> None:
 
 async def test_symbols_that_are_not_listed_are_named() -> None:
     async with desk() as one:
-        with pytest.raises(ExchangeError, match="NOSUCH"):
+        with pytest.raises(ConfigError, match=r"market\.symbols: Bybit does not list NOSUCH"):
             await one.exchange.instruments(["SYN0USDT", "NOSUCH"])
-        with pytest.raises(ExchangeError, match="Not supported symbols"):
+        with pytest.raises(UnlistedError, match="NOSUCH"):
             await one.exchange.top_of_book("NOSUCH")
-        with pytest.raises(ExchangeError, match="NOSUCH"):
-            await one.exchange.quote_all([f"NOSUCH{i}" for i in range(20)])
+        with pytest.raises(UnlistedError, match="linear NOSUCH 60"):
+            await one.exchange.klines("NOSUCH", "1h", NOW - HOUR_MS, NOW)
+        with pytest.raises(UnlistedError, match="NOSUCH"):
+            await one.exchange.funding("NOSUCH", NOW - HOUR_MS, NOW)
+
+
+@pytest.mark.parametrize("others", [1, 20], ids=["asked one by one", "asked all at once"])
+async def test_a_symbol_that_is_not_listed_has_no_quote_and_the_others_have(others: int) -> None:
+    async with desk() as one:
+        quotes = await one.exchange.quote_all(["SYN0USDT", *(f"NOSUCH{i}" for i in range(others))])
+        assert [quote.symbol for quote in quotes] == ["SYN0USDT"]
+
+
+async def test_a_candle_that_cannot_be_true_is_left_out_and_told() -> None:
+    class Rest:
+        def kline_pages(self, *args: object, **options: object) -> Iterator[Candles]:
+            rows = np.tile([10.0, 11.0, 9.0, 10.0, 1.0, 10.0], (3, 1))
+            rows[1, 1] = 9.5  # the high below the close
+            yield Candles(NOW + HOUR_MS * np.arange(3, dtype=np.int64), rows)
+
+    def unused(category: str, inbox: Inbox) -> Socket:
+        raise AssertionError("no stream is asked for")
+
+    told: list[tuple[int, str]] = []
+    clock = ServerClock(wall_ms=lambda: NOW, monotonic=lambda: 0.0)
+    clock.told(NOW, 0.0, 0.0)
+    config = settings("http://127.0.0.1:9", "ws://127.0.0.1:9")
+    exchange = BybitExchange(
+        config, DaemonPool([Rest()]), clock, unused, asyncio.sleep, lambda: 1.0,  # type: ignore[list-item]
+        lambda count, text: told.append((count, text)),
+    )  # fmt: skip
+    candles = await exchange.klines("BTCUSDT", "1h", NOW, NOW + 2 * HOUR_MS)
+    await exchange.klines("BTCUSDT", "1h", NOW, NOW + 2 * HOUR_MS)
+    exchange.close()
+    assert ((candles.time - NOW) // HOUR_MS).tolist() == [0, 2]
+    assert [count for count, _ in told] == [1, 2]
+    assert "BTCUSDT" in told[0][1]
+    assert "high 9.5 is below" in told[0][1]
 
 
 async def test_spot_and_linear_together() -> None:
@@ -183,6 +222,16 @@ async def test_a_symbol_the_stream_refuses_is_reported_and_tried_again() -> None
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         assert "Invalid symbol" in one.of(Disconnected)[0].reason
+
+
+async def test_a_symbol_the_stream_refuses_does_not_keep_the_others_out() -> None:
+    async with desk() as one:
+        task = asyncio.create_task(one.collect(("SYN0USDT", "NOSUCH", "SYN1USDT")))
+        await one.until(lambda: bool(one.of(Connected)))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert one.of(Connected)[0].symbols == ("SYN0USDT", "SYN1USDT")
+        assert one.of(Disconnected)[0].symbols == ("SYN0USDT", "NOSUCH", "SYN1USDT")
 
 
 async def test_polling_yields_the_same_candles() -> None:

@@ -27,6 +27,7 @@ class FakeSource:
         self.clock_checks = 0
         self.down = False
         self.failing: set[str] = set()
+        self.unlisted: set[str] = set()
         self.newest_missing = False
 
     async def sleep(self, seconds: float) -> None:
@@ -40,7 +41,11 @@ class FakeSource:
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
         if self.down:
             raise ExchangeError("out of reach")
-        return [Quote(s, 1.0, 2.0, NAN, NAN, None, self.clock.now_ms()) for s in symbols]
+        return [
+            Quote(s, 1.0, 2.0, NAN, NAN, None, self.clock.now_ms())
+            for s in symbols
+            if s not in self.unlisted
+        ]
 
     async def klines_and_forming(self, symbol: str, interval: str, start_ms: int) -> Candles:
         if symbol in self.failing:
@@ -104,6 +109,20 @@ async def test_one_symbol_that_fails_does_not_hold_up_the_others() -> None:
     assert again[0] == Connected(2, ("A",))
     assert isinstance(again[1], Candle)
     assert again[1].open_time == 0, "what was missed is asked for"
+
+
+async def test_a_symbol_without_a_ticker_does_not_hold_up_the_others() -> None:
+    source = FakeSource()
+    source.unlisted = {"A"}
+    async with aclosing(polling(source)) as events:
+        assert await take(events, 3) == [
+            Connected(1, ("B",)),
+            Quote("B", 1.0, 2.0, NAN, NAN, None, 30_000),
+            Disconnected("the exchange has no ticker of A", ("A",)),
+        ]
+        later = await take(events, 6)
+    assert {e.symbol for e in later if isinstance(e, Candle | Quote)} == {"B"}
+    assert source.slept[0] == 20.0, "one symbol's absence is no outage"
 
 
 async def test_an_outage_is_told_and_waited_out_with_back_off() -> None:

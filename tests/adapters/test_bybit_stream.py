@@ -14,7 +14,7 @@ from bot.adapters import bybit_stream
 from bot.adapters.bybit_clock import ServerClock
 from bot.adapters.bybit_links import Link, plan_links
 from bot.adapters.bybit_socket import Inbox
-from bot.adapters.bybit_stream import ANSWER_TIMEOUT_S, BybitStream, Supervision
+from bot.adapters.bybit_stream import ANSWER_TIMEOUT_S, LEFT_OUT_S, BybitStream, Supervision
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Quote
 from bot.adapters.retry import Backoff
 from bot.errors import ExchangeError
@@ -251,6 +251,45 @@ async def test_a_refused_subscription_ends_the_session() -> None:
         assert isinstance(lost, Disconnected)
         assert "Invalid symbol" in lost.reason
         assert socket.closed.is_set()
+
+
+async def test_a_symbol_refused_by_name_is_left_out_and_tried_again_after_an_hour() -> None:
+    refusal = json.dumps(
+        {
+            "op": "subscribe",
+            "success": False,
+            "ret_msg": "error:handler not found,topic:kline.1.ETHUSDT",
+        }
+    )
+    async with running(TWO, stale_after_s=10_000.0) as bench:
+        first = await bench.requested(0)
+        assert len(first.requests[0]) == 4
+        first.inbox.put(refusal)
+        await bench.until(lambda: bool(bench.of(Disconnected)))
+        await bench.time.advance(1.0)
+        second = await bench.connected(1)
+        assert second.requests == [("kline.1.BTCUSDT", "tickers.BTCUSDT")]
+        assert bench.of(Connected) == [Connected(2, ("BTCUSDT",))]
+        await bench.time.advance(LEFT_OUT_S)
+        second.inbox.fail("the connection is lost")
+        await bench.until(lambda: len(bench.of(Disconnected)) == 2)
+        await bench.time.advance(10.0)
+        third = await bench.requested(2)
+        assert len(third.requests[0]) == 4
+
+
+async def test_where_all_are_refused_all_are_tried_again() -> None:
+    async with running(ONE) as bench:
+        for turn in range(2):
+            socket = await bench.requested(turn)
+            assert socket.requests == [("kline.1.BTCUSDT", "tickers.BTCUSDT")]
+            socket.inbox.put(
+                json.dumps(
+                    {"op": "subscribe", "success": False, "ret_msg": "Invalid symbol :[BTCUSDT]"}
+                )
+            )
+            await bench.until(lambda turn=turn: len(bench.of(Disconnected)) > turn)  # type: ignore[misc]
+            await bench.time.advance(2.0)
 
 
 async def test_one_silent_topic_ends_the_session() -> None:

@@ -268,7 +268,9 @@ def test_a_full_disk_leaves_what_was_committed_and_goes_on_after(
             for result in rest:
                 journal.write_close(result, later.schedule)
 
-    with pytest.raises(JournalError, match=r"journal\.db.*full.*what was committed before is whole"):
+    with pytest.raises(
+        JournalError, match=r"journal\.db.*full.*what was committed before is whole"
+    ):
         write()
     reader = JournalReader(path)
     assert len(reader.ledger()[0]) == len(reader.links()[0]) == len(reader.bars()[0]) == 20

@@ -31,6 +31,13 @@ def test_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not notify("READY=1")
 
 
+def test_a_socket_that_is_gone_is_nobody(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", f"{listener.getsockname()}.gone")
+    assert not notify("READY=1")
+
+
 async def test_the_watchdog_is_fed_while_the_loop_turns(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

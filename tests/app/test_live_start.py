@@ -14,6 +14,7 @@ from bot.adapters.journal_reader import JournalReader
 from bot.adapters.registry import load_manifest
 from bot.adapters.run_lock import RunLock
 from bot.app.live_command import live_command
+from bot.app.run_folder import find_run
 from bot.config import load_config
 from bot.engine import state_from_arrays
 from bot.errors import JournalError
@@ -89,6 +90,23 @@ def test_an_exchange_that_does_not_answer_is_asked_until_it_does(rehearsal: Rehe
     assert waits[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     assert max(waits) == 60.0
     assert len(prove(rehearsal.folder, rehearsal.source).bars) == 2
+
+
+def test_before_it_has_begun_its_log_can_be_read_and_the_rest_says_why(
+    rehearsal: Rehearsal,
+) -> None:
+    async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        exchange.down = True
+        await exchange.clock.pause(MINUTE_MS)
+        stop.set()
+
+    rehearsal.run(script=script)
+    path = str(rehearsal.folder.path)
+    assert find_run(path, begun=False).log == rehearsal.folder.log
+    with pytest.raises(JournalError, match="has not reached the exchange yet; 'bot logs"):
+        find_run(path)
+    with pytest.raises(JournalError, match="no run here"):
+        find_run(str(rehearsal.folder.path.parent))
 
 
 def test_without_the_exchange_nothing_happens(rehearsal: Rehearsal) -> None:
