@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-WIDTH = 110
+WIDTH = 160
 """Columns of a table that goes into a file or a pipe."""
 
 
