@@ -30,6 +30,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "history_loaded": frozenset({"bars", "first", "last", "missing", "funding_unknown"}),
     "training_submitted": frozenset({"due", "rows"}),
     "training_skipped": frozenset({"due", "rows", "reason"}),
+    "epoch": frozenset({"model_id", "member", "number", "train", "validation", "weights"}),
     "model_trained": frozenset({"model_id", "due", "rows", "seconds", "best_epoch"}),
     "model_activated": frozenset({"model_id", "effective_from"}),
     "run_resumed": frozenset({"run_dir", "last_bar", "opened"}),

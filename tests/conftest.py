@@ -117,7 +117,7 @@ def run_it(tmp_path_factory: pytest.TempPathFactory, inline_training: None) -> R
         config = load_config(None, [*quick, *sets], {})
         market = read_market(config)
         folder = new_run(config, str(tmp_path_factory.mktemp("run")), "test")
-        with open_log(folder.log) as log:
+        with open_log(folder.log, config.log.level) as log:
             job = prepare(config, market, folder, log, lambda done, total: None, **given)
             return Ran(config, market, folder, run_backtest(job))
 

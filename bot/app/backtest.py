@@ -25,6 +25,7 @@ from bot.app.recording import GroupRecorder
 from bot.app.run_folder import RunFolder, config_hash
 from bot.app.runner import Runner
 from bot.app.training import TrainingPool
+from bot.app.training_report import tell_trained
 from bot.app.triggers import DueBars
 from bot.blocks import I64, BarBlock, Task
 from bot.config import Config
@@ -244,10 +245,7 @@ def _activate(
             runner.activate(activation, None)
     for planned in models:
         done = planned.future.result()
-        job.log.info(
-            "model_trained", model_id=done.model_id, due=planned.due_ms, rows=done.rows,
-            seconds=round(done.seconds, 2), best_epoch=done.best_epoch,
-        )  # fmt: skip
+        tell_trained(job.log, job.folder.models, done, planned.due_ms)
         load_forecaster(job, runner.engine, forecasters, done.model_id)
         effective: I64 = job.bars.open_time[planned.index : planned.index + 1]
         runner.activate(Activation(int(effective[0]), done.model_id), planned.due_ms)

@@ -23,6 +23,7 @@ from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.sd_notify import notify
 from bot.app.live_setup import LiveParts
 from bot.app.training import TrainingDone
+from bot.app.training_report import tell_trained
 from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
 from bot.errors import BotError
@@ -82,10 +83,7 @@ class LiveReport:
         self, done: TrainingDone, activation: Activation, due: int, *, late: bool
     ) -> None:
         """Tell of a model that decides from now on."""
-        self._log.info(
-            "model_trained", model_id=done.model_id, due=due, rows=done.rows,
-            seconds=round(done.seconds, 2), best_epoch=done.best_epoch,
-        )  # fmt: skip
+        tell_trained(self._log, self._parts.folder.models, done, due)
         self._log.info(
             "model_activated", model_id=activation.model_id,
             effective_from=activation.effective_from, late=late,

@@ -122,6 +122,21 @@ def test_settings_that_cannot_change_a_number_keep_the_hash(short: Ran, run_it: 
     assert same.done.ledger_sha256 == short.done.ledger_sha256
 
 
+def test_of_each_training_the_log_tells_every_epoch(run_it: RunIt) -> None:
+    ran = run_it("log.level=debug", "training.weighting=uncertainty", "model.members=2")
+    epochs = ran.events("epoch")
+    (model_id, *_), *_ = ran.models()
+    course = [(e["member"], e["number"]) for e in epochs if e["model_id"] == model_id]
+    members = [[number for m, number in course if m == member] for member in (1, 2)]
+    assert all(numbers == list(range(1, len(numbers) + 1)) and numbers for numbers in members)
+    tasks = {"return_5", "direction_5", "volatility_5", "volume_5"}
+    for epoch in epochs:
+        assert set(epoch["train"]) == set(epoch["validation"]) == set(epoch["weights"]) == tasks
+    assert len({tuple(e["weights"].values()) for e in epochs}) > len(ran.models()), (
+        "they are learned"
+    )
+
+
 def test_the_log_tells_what_happened(short: Ran) -> None:
     assert [len(short.events(name)) for name in ("run_started", "history_loaded")] == [1, 1]
     trained = short.events("model_trained")
