@@ -268,7 +268,7 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
 def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(
-        "backtest", *SYNTHETIC, "--set", "synthetic.bars=4000", "--set", "retrain.every_bars=1200",
+        "backtest", *SYNTHETIC, "--set", "synthetic.bars=2400", "--set", "retrain.every_bars=900",
         "--block", "1", "--run-dir", run,
     )  # fmt: skip
     code, out, err = interrupt_after(process, "model_activated")
@@ -283,7 +283,7 @@ def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) ->
     state = reader.state()
     reader.close()
     assert meta["interrupted"] == "1"
-    assert 0 < len(times) < 4000
+    assert 0 < len(times) < 2400
     assert bars.open_time.tolist() == times.tolist() == links.tolist()
     assert state is not None
     assert int(state["engine.clock"][0]) == times[-1]
@@ -294,7 +294,7 @@ def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) ->
     assert cli("backtest", *SYNTHETIC, "--run-dir", run).code == 5
     last = pd.Timestamp(int(times[-1]), unit="ms").isoformat()
     whole = cli(
-        "backtest", *SYNTHETIC, "--set", "synthetic.bars=4000", "--set", "retrain.every_bars=1200",
+        "backtest", *SYNTHETIC, "--set", "synthetic.bars=2400", "--set", "retrain.every_bars=900",
         "--to", last, "--run-dir", tmp_path / "again", "--json",
     )  # fmt: skip
     assert whole.json["ledger_sha256"] == meta["ledger_sha256"]
