@@ -13,7 +13,7 @@ Must not do I/O, log, read a clock, or train.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -90,6 +90,10 @@ class StepResult:
     trace: Trace
 
 
+def _untold(stage: str) -> None:
+    """Tell nobody that a stage has ended."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """The stages with their fixed parts.
@@ -101,6 +105,8 @@ class Engine:
         tasks: what a forecaster predicts, in its order; those that the signal needs are among them.
         forecasters: by model id; must have every model of the schedule before its first bar.
         initial_capital: starting cash.
+        stage_ended: told the name of each stage at its end, in order: features, forecast, portfolio;
+            the caller, who has a clock, may measure it.
     """
 
     pipeline: FeaturePipeline | None
@@ -110,6 +116,7 @@ class Engine:
     n_symbols: int
     initial_capital: float
     forecasters: Mapping[str, Forecaster]
+    stage_ended: Callable[[str], None] = _untold
 
     def initial(self) -> EngineState:
         """Return the state before the first bar."""
@@ -187,7 +194,9 @@ class Engine:
         self, state: EngineState, block: BarBlock, phase: Phase
     ) -> tuple[EngineState, StepResult]:
         feature_state, features = self._features(state, block)
+        self.stage_ended("features")
         forecast = self._forecast(state, block, features)
+        self.stage_ended("forecast")
         signal = signal_of(forecast, self.conviction)
         kinds = {task.kind for task in self.tasks}
         volatility = (
@@ -200,6 +209,7 @@ class Engine:
         if phase == Phase.CLOSE:
             refusal = np.where(trace.refusal != 0, trace.refusal, state.open_refusal)
             trace = trace._replace(refusal=refusal)
+        self.stage_ended("portfolio")
         new_state = EngineState(
             feature_state, book, state.schedule, int(block.open_time[-1]), opened=False
         )

@@ -77,8 +77,21 @@ EVENTS: dict[str, frozenset[str]] = {
     ),
     "funding": frozenset({"bar", "paid"}),
     "risk": frozenset({"bar", "halt", "equity"}),
-    "feed": frozenset({"duplicates", "revisions", "reordered", "late"}),
-    "heartbeat": frozenset({"last_bar", "equity", "lag_ms", "memory_mb", "connection"}),
+    "feed": frozenset(
+        {
+            "duplicates",
+            "revisions",
+            "reordered",
+            "late",
+            "foreign",
+            "fetched",
+            "absent",
+            "late_bars",
+        }
+    ),
+    "heartbeat": frozenset(
+        {"last_bar", "equity", "lag_ms", "memory_mb", "connection", "clock_skew_ms"}
+    ),
     "error": frozenset({"kind", "message"}),
 }
 

@@ -25,8 +25,8 @@ class ServerClock:
     >>> clock.now_ms(), clock.measured
     (5000, False)
     >>> clock.told(9_000, asked_s=1.4, at_s=1.5)
-    >>> clock.now_ms(), clock.skew_ms, clock.measured, clock.seconds_until(10_000)
-    (9500, 4500, True, 0.5)
+    >>> clock.now_ms(), clock.measured, clock.seconds_until(10_000)
+    (9500, True, 0.5)
     >>> clock.told(9_000, asked_s=0.0, at_s=2.0)  # a slow answer says nothing new
     >>> clock.now_ms()
     9500
@@ -41,17 +41,11 @@ class ServerClock:
         self.monotonic = monotonic
         self.measured = False
         self._rate = speed * 1000.0
-        self._wall_ms = wall_ms
         self._offset_ms = wall_ms() - monotonic() * self._rate
 
     def now_ms(self) -> int:
         """Return the exchange's time, ms UTC."""
         return int(self.monotonic() * self._rate + self._offset_ms)
-
-    @property
-    def skew_ms(self) -> int:
-        """Return how far the exchange's time is ahead of the wall clock."""
-        return self.now_ms() - self._wall_ms()
 
     def seconds_until(self, time_ms: int) -> float:
         """Return our seconds until the exchange's time is `time_ms`, negative where it is past."""

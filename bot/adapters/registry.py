@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -31,7 +30,6 @@ from bot.model.trained import Epoch, ModelSpec, TrainedModel
 
 FORMAT = "mtl-paper-bot/model"
 VERSION = 1
-_ID = re.compile(r"[0-9a-f]{16}")
 _WEIGHT, _SCALER = "weight.", "scaler."
 
 
@@ -129,17 +127,6 @@ def load_manifest(folder: Path, model_id: str) -> dict[str, Any]:
     if not whole:
         raise _damaged(path, "its content does not match its own SHA-256")
     return rest
-
-
-def list_models(folder: Path) -> tuple[str, ...]:
-    """Return the ids of the complete models in a folder, sorted; none if there is no folder."""
-    return tuple(
-        sorted(
-            path.stem
-            for path in folder.glob("*.json")
-            if _ID.fullmatch(path.stem) and path.with_suffix(".safetensors").exists()
-        )
-    )
 
 
 def _tensors(trained: TrainedModel) -> dict[str, npt.NDArray[Any]]:

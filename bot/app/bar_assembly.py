@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -249,23 +249,14 @@ class BarAssembler:
             self.counters.revisions += 1
 
 
-def to_block(bar: ClosedBar) -> BarBlock:
-    """Return the candles of a bar as a block of one.
-
-    Quotes, funding and mark are not known here: NaN, and nothing fillable; the bar's opening has
-    them.
-    """
-    values = np.full((6, 1, len(bar.candles)), np.nan)
-    for s, candle in enumerate(bar.candles):
-        if candle is not None:
-            values[:, 0, s] = candle.values
-    block = BarBlock.of_candles(
-        np.array([bar.open_time], dtype=np.int64),
-        *values[:5],
-        turnover=values[5],
-        funding_rate=np.full(values.shape[1:], np.nan),
+def candles_of(bar: ClosedBar) -> BarBlock:
+    """Return the candles of a closed bar as a block of one bar; a missing one is not valid."""
+    nan = (math.nan,) * 6
+    rows = [candle.values if candle is not None else nan for candle in bar.candles]
+    columns = np.array(rows, dtype=np.float64).T[:, None, :]
+    return BarBlock.of_candles(
+        np.array([bar.open_time], dtype=np.int64), *columns[:5], turnover=columns[5]
     )
-    return replace(block, tradable=np.array([bar.tradable]), fillable=np.zeros_like(block.fillable))
 
 
 def _same(one: Candle, other: Candle) -> bool:

@@ -9,22 +9,19 @@ guess; the loop stops between transactions. Must not compute what the engine com
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from contextlib import aclosing
 
 import numpy as np
 
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
-from bot.app.bar_assembly import BarAssembler, ClosedBar, Due
+from bot.app.bar_assembly import BarAssembler, ClosedBar, Due, candles_of
 from bot.app.catching_up import CatchUp, Clock
 from bot.app.live_funding import LiveFunding
 from bot.app.live_opening import Opening, closed_row
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
 from bot.app.waiting import end, first_of
-from bot.blocks import BarBlock
 from bot.errors import ExchangeError, UnlistedError
 
 RETRY_S = 1.0
@@ -154,23 +151,25 @@ class LiveRun:
         book = self._parts.runner.state.book
         row = opening.row(book, assembler.quotes, funding)
         self._mark_start(opening.open_time)
+        self._parts.stages.start()
         trace = self._parts.runner.open(row)
+        self._parts.stages.ended("open")
         self._parts.opened_row = row
         self._report.opened(row, trace, self._clock.now_ms())
 
     def _close(self, bar: ClosedBar) -> None:
         """Close the bar that is open, and commit; then look whether a training is due."""
         assert self._parts.opened_row is not None
-        began = time.perf_counter()
         row = closed_row(self._parts.opened_row, candles_of(bar), tradable=bar.tradable)
         self._activate(bar.open_time)
+        self._parts.stages.start()
         results = self._parts.runner.step(row)
+        self._parts.stages.ended("commit")
         self._parts.opened_row = None
         self._bars_live += 1
         self._parts.training.closed(row.open_time)
-        self._report.closed(
-            results[-1], bar.confirmed_ms, self._clock.now_ms(), time.perf_counter() - began
-        )
+        stages_ms = self._parts.stages.taken_ms()
+        self._report.closed(results[-1], bar.confirmed_ms, self._clock.now_ms(), stages_ms)
 
     def _activate(self, open_time: int) -> None:
         taken = self._parts.training.take(open_time)
@@ -240,13 +239,3 @@ class LiveRun:
             async for event in events:
                 await self._events.put(event)
                 self._arrived.set()
-
-
-def candles_of(bar: ClosedBar) -> BarBlock:
-    """Return the candles of a closed bar as a block of one bar; a missing one is not valid."""
-    nan = (math.nan,) * 6
-    rows = [candle.values if candle is not None else nan for candle in bar.candles]
-    columns = np.array(rows, dtype=np.float64).T[:, None, :]
-    return BarBlock.of_candles(
-        np.array([bar.open_time], dtype=np.int64), *columns[:5], turnover=columns[5]
-    )

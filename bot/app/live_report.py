@@ -11,6 +11,7 @@ import math
 import os
 import resource
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,11 @@ from bot.errors import BotError
 from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
 
+ODDITIES = (
+    "duplicates", "revisions", "reordered", "late", "foreign", "fetched", "absent", "late_bars"
+)  # fmt: skip
+"""What is told of the feed's counters: none of it happens where all is well."""
+
 
 class LiveReport:
     """Tell what the loop does; lags are in wall milliseconds, whatever the exchange's speed."""
@@ -38,7 +44,6 @@ class LiveReport:
         self._parts, self._log, self._speed = parts, log, speed
         self._connection = "connecting"
         self._lag_ms: float | None = None
-        self._open_ms = 0.0
         self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
         self._counters: dict[str, int] = {}
         self._halted = int(parts.runner.state.book.account["halted"][0])
@@ -92,25 +97,25 @@ class LiveReport:
     def opened(self, row: BarBlock, trace: Trace, now_ms: int) -> None:
         """Tell of a bar's open."""
         self._fills = trace.fills
-        self._open_ms = (now_ms - int(row.open_time[0])) / self._speed
+        lag_ms = (now_ms - int(row.open_time[0])) / self._speed
         self._log.debug(
             "bar_opened", bar=int(row.open_time[0]), fills=len(trace.fills),
-            not_fillable=int((~row.fillable).sum()), lag_ms=self._open_ms,
+            not_fillable=int((~row.fillable).sum()), lag_ms=lag_ms,
         )  # fmt: skip
         if trace.funding[0]:
             self._log.info("funding", bar=int(row.open_time[0]), paid=float(trace.funding[0]))
 
     def closed(
-        self, result: StepResult, confirmed_ms: int | None, now_ms: int, seconds: float
-    ) -> None:
+        self, result: StepResult, confirmed_ms: int | None, now_ms: int, stages_ms: Mapping[str, float]
+    ) -> None:  # fmt: skip
         """Tell of a bar's close, and of each symbol's decision."""
         bars, trace = result.bars, result.trace
         self._lag_ms = None if confirmed_ms is None else (now_ms - confirmed_ms) / self._speed
-        equity, step_ms = float(trace.equity[0]), round(seconds * 1000, 3)
-        stages = {"open": self._open_ms, "close": step_ms}
+        equity = float(trace.equity[0])
+        step_ms = round(sum(ms for stage, ms in stages_ms.items() if stage != "open"), 3)
         for s in range(bars.n_symbols):
             if bars.valid[0, s]:
-                self._decision(result, s, equity, stages)
+                self._decision(result, s, equity, stages_ms)
         self._log.info(
             "bar_closed", bar=int(bars.open_time[0]), equity=equity, cash=float(trace.cash[0]),
             model_id=self._model_id(), tradable=bool(bars.tradable[0]),
@@ -124,20 +129,20 @@ class LiveReport:
         """Say that the loop is alive."""
         notify("WATCHDOG=1")
         account = self._parts.runner.state.book.account[0]
-        memory = resident_mb()
+        memory, skew_ms = resident_mb(), now_ms - time.time_ns() // 1_000_000
         self._log.info(
             "heartbeat", last_bar=self._parts.runner.state.last_open,
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
-            connection=self._connection,
+            connection=self._connection, clock_skew_ms=skew_ms,
         )  # fmt: skip
-        odd = {k: counters[k] for k in ("duplicates", "revisions", "reordered", "late")}
+        odd = {name: counters[name] for name in ODDITIES}
         if any(odd[k] != self._counters.get(k, 0) for k in odd):
             self._log.info("feed", **odd)
         self._counters = odd
         self._write_status(now_ms)
 
     def _decision(
-        self, result: StepResult, s: int, equity: float, stages: dict[str, float]
+        self, result: StepResult, s: int, equity: float, stages_ms: Mapping[str, float]
     ) -> None:
         bars, trace, forecast = result.bars, result.trace, result.forecast
         mine = [f for f in (self._fills if self._fills is not None else []) if f["symbol"] == s]
@@ -164,7 +169,7 @@ class LiveReport:
             equity=equity,
             model_id=self._model_id(),
             lag_ms=self._lag_ms,
-            stages_ms=stages,
+            stages_ms=dict(stages_ms),
         )  # fmt: skip
 
     def _model_id(self) -> str | None:

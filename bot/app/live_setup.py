@@ -18,6 +18,7 @@ from bot.app.live_training import LiveTraining
 from bot.app.recording import LiveRecorder
 from bot.app.run_folder import RunFolder, config_hash
 from bot.app.runner import Runner
+from bot.app.stopwatch import Stopwatch
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
@@ -37,6 +38,7 @@ class LiveParts:
         start: open time of the first bar that is traded, None before there is one.
         opened_row: the row with which the last bar was opened, where its close is not committed.
         known_dues: due bars whose models are in the schedule.
+        stages: told by the engine when a stage ends.
     """
 
     config: Config
@@ -52,6 +54,7 @@ class LiveParts:
     first_bar: int | None
     opened_row: BarBlock | None
     known_dues: set[int]
+    stages: Stopwatch
 
     def load_model(self, model_id: str) -> None:
         """Let the engine ask this model, and no other from now on."""
@@ -121,9 +124,10 @@ def open_parts(
         journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
     # the instruments as they were when the run was made: a replay must round as the run did
     kept = instruments_of(journal.meta("instruments"), f"{folder.journal}: meta.instruments")
+    stages = Stopwatch()
     engine = Engine(
         pipeline, rules_from(config, symbols, kept), config.signal, tasks,
-        len(symbols), config.portfolio.initial_capital, forecasters,
+        len(symbols), config.portfolio.initial_capital, forecasters, stages.ended,
     )  # fmt: skip
     state, start, first, row, dues = _committed(folder, engine)
     training = LiveTraining(
@@ -133,7 +137,7 @@ def open_parts(
     runner = Runner(engine, state, LiveRecorder(journal), ledger=None)
     parts = LiveParts(
         config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
-        start, first, row, dues,
+        start, first, row, dues, stages,
     )  # fmt: skip
     if state.schedule:
         parts.load_model(state.schedule[-1].model_id)

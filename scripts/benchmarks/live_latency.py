@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -128,11 +128,11 @@ class _Report(LiveReport):
         self._exchange.opened.set()
 
     def closed(
-        self, result: StepResult, confirmed_ms: int | None, now_ms: int, seconds: float
-    ) -> None:
+        self, result: StepResult, confirmed_ms: int | None, now_ms: int, stages_ms: Mapping[str, float]
+    ) -> None:  # fmt: skip
         """Stop the clock: the decision is committed."""
         self.taken.append(time.perf_counter() - self._exchange.received_s)
-        super().closed(result, confirmed_ms, now_ms, seconds)
+        super().closed(result, confirmed_ms, now_ms, stages_ms)
         self._exchange.closed.set()
 
 

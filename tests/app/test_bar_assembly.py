@@ -16,7 +16,7 @@ from bot.app.bar_assembly import (
     ClosedBar,
     Due,
     Span,
-    to_block,
+    candles_of,
 )
 
 STEP = 60_000
@@ -79,12 +79,12 @@ def test_at_the_deadline_the_missing_are_listed_and_what_is_absent_is_invalid() 
     assert bars.due(now + 50).missing == (Span("C", 0, 0),)
     bars.accept(due.missing[1], fetched([]), now + 60)
     assert bars.due(now + 60).complete
-    block = to_block(bars.close(now + 70))
+    bar = bars.close(now + 70)
+    block = candles_of(bar)
     assert block.valid.tolist() == [[True, True, False]]
-    assert block.tradable.tolist() == [True]
-    assert not block.fillable.any()
+    assert bar.tradable
     assert np.isnan(block.close[0, 2])
-    assert np.isnan(block.funding_rate).all()
+    assert block.volume.tolist()[0][:2] == [3.0, 3.0]
     assert (bars.counters.fetched, bars.counters.absent) == (1, 1)
 
 

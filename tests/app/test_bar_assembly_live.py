@@ -10,7 +10,7 @@ import pytest
 
 from bot.adapters.bybit import open_bybit
 from bot.adapters.bybit_clock import ServerClock
-from bot.app.bar_assembly import BarAssembler, ClosedBar, to_block
+from bot.app.bar_assembly import BarAssembler, ClosedBar, candles_of
 from bot.config import load_config
 from bot.config.sections import Synthetic
 from bot.practice.clock import ManualClock
@@ -81,7 +81,7 @@ async def test_every_bar_is_the_exchanges_own_whatever_fails(faults: Faults) -> 
     truth = source.block(FIRST, len(closed))
     assert len(closed) == BARS
     for i, bar in enumerate(closed):
-        block = to_block(bar)
+        block = candles_of(bar)
         assert block.open_time[0] == truth.open_time[i]
         assert block.valid.all()
         assert bar.tradable

@@ -133,6 +133,18 @@ def test_a_candle_counts_as_it_was_first_confirmed(rehearsal: Rehearsal) -> None
     assert told(rehearsal, "revisions") > 0
 
 
+def test_a_decision_tells_how_long_each_stage_took(rehearsal: Rehearsal) -> None:
+    proof_of(rehearsal, 12, faults=Faults(lost_confirm=0.5))
+    stages = ["open", "features", "forecast", "portfolio", "commit"]
+    for event in rehearsal.events("decision"):
+        assert list(event["stages_ms"]) == stages
+        assert min(event["stages_ms"].values()) >= 0.0
+    for event in rehearsal.events("bar_closed"):
+        assert event["step_ms"] > 0.0
+    assert told(rehearsal, "fetched") > 0
+    assert all("clock_skew_ms" in event for event in rehearsal.events("heartbeat"))
+
+
 def test_what_comes_twice_or_makes_no_sense_changes_nothing(rehearsal: Rehearsal) -> None:
     noisy = proof_of(rehearsal, 25, faults=Faults(duplicate=0.7, garbage=0.5))
     assert told(rehearsal, "duplicates") > 0
