@@ -22,6 +22,7 @@ from bot.app.forecasters import TABLE_ID, TableForecaster
 from bot.app.preparing import known_instruments, read_market
 from bot.app.study import Study
 from bot.app.study_unit import Unit, read_result
+from bot.app.symbols import bars_a_year
 from bot.app.training import TrainingPool
 from bot.blocks import F64, Forecast
 from bot.engine import Activation, Engine
@@ -219,6 +220,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
     return Judged(
         symbols=study.market.symbols,
         interval_ms=INTERVAL_MS[study.config.market.interval],
+        periods_per_year=bars_a_year(study.config, study.market.symbols),
         bars=bars,
         start_index=study.start,
         forecast=Forecast(study.tasks, value, model),

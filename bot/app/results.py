@@ -17,6 +17,7 @@ from bot.adapters.registry import load_manifest
 from bot.app.forecasters import TABLE_ID
 from bot.app.insights import insight_of
 from bot.app.run_folder import RunFolder, config_of
+from bot.app.symbols import bars_a_year, venues_of
 from bot.blocks import I64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import JournalError
@@ -24,7 +25,6 @@ from bot.features.targets import compute_targets
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import ModelInfo, RunData
 from bot.timegrid import INTERVAL_MS
-from bot.venues import periods_per_year, split_symbol
 
 
 def read_run(folder: RunFolder) -> RunData:
@@ -52,7 +52,6 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     value, model = reader.forecasts(bars.open_time)
     model[:start] = -1
     rules = rules_from(config, reader.symbols)
-    venues = tuple(split_symbol(name, config.market.venue)[0] for name in reader.symbols)
     quantity = np.zeros((n, S))
     quantity[span] = reader.positions(times)
     judged = config.run.record == "full" and TABLE_ID not in reader.meta
@@ -63,11 +62,10 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     return RunData(
         name=folder.path.name,
         symbols=reader.symbols,
-        venues=venues,
+        venues=venues_of(config, reader.symbols),
         interval=config.market.interval,
         interval_ms=INTERVAL_MS[config.market.interval],
-        periods_per_year=config.report.periods_per_year
-        or periods_per_year(venues, config.market.interval),
+        periods_per_year=bars_a_year(config, reader.symbols),
         initial_capital=config.portfolio.initial_capital,
         fill=config.execution.fill,
         taker_fee=rules.taker_fee,

@@ -68,16 +68,10 @@ def endpoints(run: Judged, returns: F64, gross: F64, rows: Bool) -> list[Endpoin
             found.append(
                 Endpoint(name + suffix, name in PRIMARY, better, sums, statistic, head.task.horizon)
             )
-    periods = baselines_periods(run)
     for name, series in (("Sharpe after costs", returns), ("Sharpe before costs", gross)):
         sums = np.column_stack((np.ones(len(series)), series, series**2))
-        found.append(Endpoint(name, False, True, sums, _sharpe(periods), 1))
+        found.append(Endpoint(name, False, True, sums, _sharpe(run.periods_per_year), 1))
     return found
-
-
-def baselines_periods(run: Judged) -> float:
-    """Return the bars of a year, by the calendar."""
-    return 365.25 * 86_400_000.0 / run.interval_ms
 
 
 Figure = tuple[str, bool, F64, Statistic]

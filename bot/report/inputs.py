@@ -82,6 +82,7 @@ class Judged:
     Attributes:
         symbols: of length S.
         interval_ms: the bar's length.
+        periods_per_year: bars a year by the calendar.
         bars: all bars, those before the start included.
         start_index: first bar that counts.
         forecast: out-of-sample forecasts, or None.
@@ -91,6 +92,7 @@ class Judged:
 
     symbols: tuple[str, ...]
     interval_ms: int
+    periods_per_year: float
     bars: BarBlock
     start_index: int
     forecast: Forecast | None
@@ -121,7 +123,6 @@ class RunData(Judged):
         name: the run's name.
         venues: of length S.
         interval: the bar's length, as named.
-        periods_per_year: bars a year by the calendar.
         initial_capital: equity before the first bar.
         fill: where orders decided at a close are filled.
         taker_fee: float64[S], fraction of the notional.
@@ -140,7 +141,6 @@ class RunData(Judged):
     name: str
     venues: tuple[str, ...]
     interval: str
-    periods_per_year: float
     initial_capital: float
     fill: Literal["next_open", "next_close"]
     taker_fee: F64

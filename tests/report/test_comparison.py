@@ -98,7 +98,7 @@ def test_endpoints_agree_with_the_report(run: RunData) -> None:
     rows[: run.start_index] = False
     direct = rank_ic(run.forecast.value[:, :, 0], run.labels[:, :, 0], rows, 3, 100)
     assert found["return rank IC"] == pytest.approx(direct["value"])
-    sharpe = returns.mean() / returns.std() * np.sqrt(365.25 * 24)
+    sharpe = returns.mean() / returns.std() * np.sqrt(365 * 24)
     assert found["Sharpe after costs"] == pytest.approx(sharpe)
     assert 0.0 <= found["direction calibration error"] <= 1.0
 
