@@ -22,7 +22,7 @@ from bot.adapters.atomic_file import replacing
 from bot.app.archive import Archive
 from bot.app.contenders import Contender
 from bot.app.preparing import Market
-from bot.app.study_unit import FOLD_LAYOUT, FoldData, Unit
+from bot.app.study_unit import FOLD_LAYOUT, TRAINING, FoldData, Unit
 from bot.blocks import F64, Bool, FeatureBlock, Task
 from bot.config import Config
 from bot.errors import DataError
@@ -96,6 +96,7 @@ class Study:
         c = contender.config
         times = self.market.bars.open_time
         decides = {
+            "version": TRAINING,
             "kind": contender.kind,
             "settings": [
                 c.features.model_dump(mode="json"),

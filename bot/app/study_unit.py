@@ -32,6 +32,10 @@ FOLD_LAYOUT = 3
 """What is stored of a fold; another number makes it be cut anew."""
 
 
+TRAINING = 2
+"""How a unit is trained; another number makes every unit be trained anew."""
+
+
 @dataclass(frozen=True)
 class FoldData:
     """What a fold's training sees, and the features and labels of the bars it forecasts."""

@@ -70,6 +70,10 @@ class BySymbol(Architecture):
         """Return the inner network's."""
         return self.inner.last_shared()
 
+    def apart(self) -> list[nn.Module]:
+        """Return the inner network's; none where all read the embedding."""
+        return [] if self.embedding is not None else self.inner.apart()
+
     def penalty(self) -> Tensor | None:
         """Return the inner network's."""
         return self.inner.penalty()

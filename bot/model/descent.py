@@ -1,8 +1,7 @@
 """The epochs of one network: batches, steps, validation, and when to stop.
 
-Owns `descend`. Rules: what is kept is the best epoch by the unweighted validation losses of the
-tasks that are trained, in the last stage of the curriculum; everything random comes from torch's
-global generator, which the caller has seeded.
+Owns `descend`. Rules: what is kept is the best epoch (`stopping`) in the last stage of the
+curriculum; everything random comes from torch's global generator, which the caller has seeded.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from bot.model.curriculum import Curriculum
 from bot.model.gradients import GradientMethod, build_gradients
 from bot.model.interpretation import COSINE_ROWS, gradient_cosines, spread_evenly
 from bot.model.losses import TaskLosses
-from bot.model.trained import Epoch, ModelSpec, put_weights, weights_of
+from bot.model.stopping import Stopping
+from bot.model.trained import Epoch, ModelSpec
 from bot.model.weighting import Weighting, build_weighting
 
 
@@ -81,6 +81,7 @@ class _Course:
     weighting: Weighting
     gradients: GradientMethod
     curriculum: Curriculum
+    stopping: Stopping
     optimizer: torch.optim.Optimizer
     training: Training
 
@@ -103,31 +104,27 @@ def descend(
     course = _prepare(network, spec, training)
     compared = fitted.spread(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
-    best: Epoch | None = None
-    best_weights, waited = weights_of(network), 0
     for number in range(1, training.epochs + 1):
         losses = _epoch(course, fitted)
         course.weighting.on_epoch_end(losses)
-        epoch = _validate(course, held, number, losses)
+        epoch, shares = _validate(course, held, number, losses)
         if compared is not None:
             cosines = gradient_cosines(network, course.losses_of, compared)
             epoch = replace(epoch, cosines=cosines)
         history.append(epoch)
         if progress is not None:
             progress(epoch)
-        waited += 1
-        if best is None or epoch.score < best.score:
-            best, best_weights, waited = epoch, weights_of(network), 0
-        if course.curriculum.is_last and waited >= training.patience:
+        course.stopping.see(epoch, shares)
+        if course.curriculum.is_last and course.stopping.done:
             break
         if course.curriculum.advance(epoch.score):
-            best, waited = None, 0
+            course.stopping.restart()
+    best = course.stopping.put_best()
     if best is None or not course.curriculum.is_last:
         raise ModelError(
             f"training.epochs = {training.epochs}: the curriculum does not reach its last stage; "
             "raise it or shorten the stages"
         )
-    put_weights(network, best_weights)
     return history, best
 
 
@@ -145,6 +142,7 @@ def _prepare(network: Architecture, spec: ModelSpec, training: Training) -> _Cou
         weighting,
         build_gradients(training, network, learned),
         Curriculum(spec.tasks, training),
+        Stopping(network, len(spec.tasks), training.patience),
         torch.optim.AdamW(groups, fused=True),
         training,
     )
@@ -154,7 +152,7 @@ def _epoch(course: _Course, rows: Rows) -> Tensor:
     """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
     network, weighting, optimizer = course.network, course.weighting, course.optimizer
     network.train()
-    parameters = list(network.parameters())
+    clipped = [list(module.parameters()) for module in course.stopping.modules]
     active = course.curriculum.active()
     total, labelled = torch.zeros(rows.y.shape[1]), torch.zeros(rows.y.shape[1])
     for x, y, known in batches(rows, course.training.batch_size):
@@ -169,7 +167,8 @@ def _epoch(course: _Course, rows: Rows) -> Tensor:
         before = torch.random.get_rng_state() if weighting.looks_back else None
         optimizer.zero_grad(set_to_none=True)
         course.gradients.backward(network, x, terms_of)
-        torch.nn.utils.clip_grad_norm_(parameters, course.training.clip_norm)
+        for parameters in clipped:
+            torch.nn.utils.clip_grad_norm_(parameters, course.training.clip_norm)
         optimizer.step()
         if before is not None:
             torch.random.set_rng_state(before)  # the same dropout as in the step
@@ -193,8 +192,10 @@ def batches(rows: Rows, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tenso
         yield rows.at(chosen)
 
 
-def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor) -> Epoch:
-    """Measure the network on the validation rows.
+def _validate(
+    course: _Course, held: Rows, number: int, training_losses: Tensor
+) -> tuple[Epoch, Tensor]:
+    """Measure the network on the validation rows; return the epoch, and float32[K] for `Stopping`.
 
     Raises:
         ModelError: a loss is not a number.
@@ -216,7 +217,8 @@ def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor)
             "training: no validation row has a label of a trained task; "
             "raise training.validation_fraction"
         )
-    return Epoch(
+    shares = (losses / course.losses_of.naive).masked_fill(~judged, math.nan)
+    epoch = Epoch(
         number=number,
         train=tuple(training_losses.tolist()),
         validation=tuple(
@@ -224,5 +226,6 @@ def _validate(course: _Course, held: Rows, number: int, training_losses: Tensor)
             for value, rows in zip(losses.tolist(), count.tolist(), strict=True)
         ),
         weights=tuple((course.weighting.weights() * active).tolist()),
-        score=float((losses / course.losses_of.naive)[judged].mean()),
+        score=float(shares[judged].mean()),
     )
+    return epoch, shares

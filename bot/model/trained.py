@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import nn
 
 from bot.blocks import F32, I64, Task
 from bot.config.sections import Model
@@ -191,7 +192,7 @@ def _prefix(member: int, members: int) -> str:
     return "" if members == 1 else f"member{member}."
 
 
-def weights_of(network: Architecture) -> dict[str, F32]:
+def weights_of(network: nn.Module) -> dict[str, F32]:
     """Copy parameters and running statistics out of a network; integer counters are left out."""
     return {
         name: value.detach().numpy().copy()
@@ -200,7 +201,7 @@ def weights_of(network: Architecture) -> dict[str, F32]:
     }
 
 
-def put_weights(network: Architecture, weights: Mapping[str, F32]) -> None:
+def put_weights(network: nn.Module, weights: Mapping[str, F32]) -> None:
     """Copy what `weights_of` gave back into a network."""
     copied = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
     network.load_state_dict(network.state_dict() | copied)

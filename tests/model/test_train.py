@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
@@ -107,6 +107,61 @@ def test_keeps_the_best_epoch_and_stops_when_waiting_is_over(make_dataset: MakeD
     assert losses.tolist() == pytest.approx(trained.history[best - 1].validation, abs=1e-5)
     unit = np.array([1.0, np.log(2.0), 1.0, 1.0])
     assert trained.metrics["score"] == pytest.approx(np.mean(losses.numpy() / unit), abs=1e-5)
+
+
+def best_of(scores: Sequence[float | None], patience: int) -> int:
+    """Return the epoch that early stopping keeps, written a second time."""
+    best, waited = 0, 0
+    for k, score in enumerate(scores):
+        if k and score is not None and score < (scores[best] or 0.0):
+            best, waited = k, 0
+        elif k:
+            waited += 1
+        if waited == patience:
+            break
+    return best
+
+
+def test_networks_that_share_nothing_stop_each_by_its_own_task(make_dataset: MakeDataset) -> None:
+    training = Training(epochs=60, batch_size=32, learning_rate=0.02, patience=2, min_rows=10)
+    dataset = make_dataset(n_bars=200)
+    model = Model(architecture="single", hidden=(64,))
+    trained = train(dataset, model, training, 3)
+    losses = [[epoch.validation[k] for epoch in trained.history] for k in range(4)]
+    best = [best_of(own, 2) for own in losses]
+    assert len(set(best)) > 1
+    assert len(trained.history) == min(60, max(best) + 3)
+    assert trained.metrics["best_epoch"] == max(best) + 1
+    _, held = split_chronological(dataset, training.validation_fraction, 0)
+    x, y = trained.scaler.features(held.x), trained.scaler.targets(held.y)
+    with torch.inference_mode():
+        again, _ = TaskLosses(held.tasks, "mse")(
+            trained.network()(torch.from_numpy(x)),
+            torch.from_numpy(np.nan_to_num(y)),
+            torch.from_numpy((~np.isnan(y)).astype(np.float32)),
+        )
+    kept = [own[k] for own, k in zip(losses, best, strict=True)]
+    assert again.tolist() == pytest.approx(kept, abs=1e-5)
+    assert list(trained.metrics["loss_validation"].values()) == kept
+    # an embedding that all of them read ties them together again
+    tied = replace(dataset, symbols=("A", "B", "C"))
+    settings = model.model_copy(update={"symbol_embedding": 2})
+    joint = train(tied, settings, training, 3)
+    scores = [epoch.score for epoch in joint.history]
+    assert joint.metrics["best_epoch"] == 1 + int(np.argmin(scores)) == len(scores) - 2
+
+
+def test_a_network_alone_does_not_hear_of_the_others(make_dataset: MakeDataset) -> None:
+    """Other tasks' losses, a thousand times larger, change nothing in a tower."""
+    training = Training(epochs=4, batch_size=32, learning_rate=0.02, patience=9, min_rows=10)
+    dataset = make_dataset(n_bars=200)
+    model = Model(architecture="single", hidden=(16,), dropout=0.0)
+    loud = training.model_copy(update={"weights": {"return": 1000.0}})
+    quiet = train(dataset, model, training, 3).network()
+    heard = train(dataset, model, loud, 3).network()
+    x = torch.from_numpy(dataset.x.astype(np.float32))
+    with torch.inference_mode():
+        assert torch.equal(quiet(x)[:, 1:], heard(x)[:, 1:])
 
 
 def test_facts_of_the_training_rows(make_dataset: MakeDataset, trained: TrainedModel) -> None:

@@ -66,6 +66,10 @@ class Architecture(nn.Module, ABC):
         """Return the weights of the last shared layer, GradNorm's W; none by default."""
         return []
 
+    def apart(self) -> list[nn.Module]:
+        """Return a module a task where tasks share nothing at all, and are trained as if alone."""
+        return []
+
     def penalty(self) -> Tensor | None:
         """Return what is added to the objective, a scalar; nothing by default."""
         return None

@@ -15,10 +15,11 @@ from bot.model.heads import Heads
 
 
 class Single(Architecture):
-    """y_k = head_k(encoder_k(x)): nothing is shared, as if every task were trained alone.
+    """y_k = head_k(encoder_k(x)): nothing is shared, every task is trained as if it were alone.
 
-    The tasks still meet in the clipping of the gradient, in when training stops, and in the
-    batches; with model.match_parameters they have as many parameters together as a shared bottom.
+    Each tower has its own clipping of the gradient and its own early stopping; the order of the
+    batches is all they have in common. With model.match_parameters they have as many parameters
+    together as a shared bottom.
     """
 
     def __init__(self, settings: Model, n_features: int, tasks: Sequence[Task]) -> None:
@@ -31,6 +32,10 @@ class Single(Architecture):
     def forward(self, x: Tensor) -> Tensor:
         """Run every task's network."""
         return torch.cat([head(encoder(x)) for encoder, head in self._towers], dim=1)
+
+    def apart(self) -> list[nn.Module]:
+        """Return every task's encoder with its head."""
+        return [nn.ModuleList(tower) for tower in self._towers]
 
     def fold(self, tile_rows: int) -> TileForward:
         """Return each network's matrix products one after the other, if the encoders allow."""
@@ -54,6 +59,10 @@ class Soft(Single):
     def __init__(self, settings: Model, n_features: int, tasks: Sequence[Task]) -> None:
         super().__init__(settings, n_features, tasks)
         self._strength = settings.soft_penalty
+
+    def apart(self) -> list[nn.Module]:
+        """Return none: the penalty ties them."""
+        return []
 
     def penalty(self) -> Tensor:
         """Return the squared distances of the towers, times λ."""
