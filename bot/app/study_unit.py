@@ -21,7 +21,6 @@ from bot.app.training import training_seed, variance_scales
 from bot.blocks import F64, Bool, Task, Windows
 from bot.config import Config
 from bot.model.dataset import Dataset, split_chronological
-from bot.model.matching import count_parameters, matched
 from bot.model.plain import PlainModel
 from bot.model.predict import Predictor
 from bot.model.tasks import is_classified
@@ -33,7 +32,7 @@ FOLD_LAYOUT = 3
 
 
 TRAINING = 2
-"""How a unit is trained; another number makes every unit be trained anew."""
+"""The way units are trained; another number makes every unit be trained anew."""
 
 
 @dataclass(frozen=True)
@@ -116,27 +115,28 @@ class Unit:
             return self._shuffled(data)
         return self._plain(data)
 
-    def _network(self, data: FoldData, dataset: Dataset) -> Made:
+    def _network(self, data: FoldData, dataset: Dataset, judged_by: tuple[Task, ...] = ()) -> Made:
         config = self.config
         seed = training_seed(config.run.seed + 1000 * self.seed, self.due_ms)
         # a study judges forecasts; it does not look inside
         plain = config.training.model_copy(update={"interpret": False})
-        trained = train(dataset, config.model, plain, seed)
+        trained = train(dataset, config.model, plain, seed, judged_by=judged_by)
         predictor = Predictor(trained)
         fitted = self._fitted(dataset)
         places = np.arange(data.x.shape[1])  # the fold's symbols are those of its rows
         columns = [dataset.tasks.index(task) for task in self.judged]
-        m = config.model
-        m = matched(m, dataset.n_features, dataset.tasks) if m.match_parameters else m
         return Made(
             predictor.predict(data.x, data.ready, data.windows, places)[:, :, columns],
             predictor.predict(*fitted.as_bars())[:, 0, columns],
             variance_scales(trained, dataset),
-            m.members * count_parameters(m, dataset.n_features, dataset.tasks),
+            config.model.members * trained.spec.count_parameters(),
         )
 
     def _shuffled(self, data: FoldData) -> Made:
-        """Train a network for each judged task, the labels of all others shuffled among the rows."""
+        """Train a network for each judged task, the labels of all others shuffled among the rows.
+
+        Its best epoch is chosen by that task alone: losses of shuffled labels tell nothing.
+        """
         parts = []
         for k, task in enumerate(self.judged):
             rng = np.random.default_rng([self.config.run.seed, self.seed, self.fold, k])
@@ -145,7 +145,7 @@ class Unit:
                 if other != task:
                     known = np.flatnonzero(~np.isnan(y[:, j]))
                     y[known, j] = y[rng.permutation(known), j]
-            parts.append(self._network(data, replace(data.dataset, y=y)))
+            parts.append(self._network(data, replace(data.dataset, y=y), (task,)))
         scales = {
             task.name: part.variance_scales[task.name]
             for task, part in zip(self.judged, parts, strict=True)

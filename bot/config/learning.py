@@ -177,7 +177,10 @@ class Training(Section):
         description="Chen's algorithm, or w·(norm / mean)^alpha, brought back to a sum of K.",
     )
     weighting_rate: float = Field(
-        0.025, gt=0.0, le=1.0, description="Adam's step size for the weights (gradnorm, famo)."
+        0.025,
+        gt=0.0,
+        le=1.0,
+        description="Adam's step size for learned weights (uncertainty, gradnorm, famo).",
     )
     weighting_every: int = Field(
         5,

@@ -113,6 +113,11 @@ class SharedBySymbol(BySymbol, SharedRepresentation):
         """Return K."""
         return self.inner.n_tasks
 
+    @property
+    def decode_shares(self) -> bool:
+        """Tell whether the inner network's gates read the embedding."""
+        return self.embedding is not None and self.inner.decode_reads_x
+
     def encode(self, x: Tensor) -> Tensor:
         """Return the inner network's representation."""
         return self.inner.encode(self.enter(x))

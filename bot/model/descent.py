@@ -7,13 +7,14 @@ curriculum; everything random comes from torch's global generator, which the cal
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from bot.blocks import Task
 from bot.config.sections import Training
 from bot.errors import DataError, ModelError
 from bot.model.architectures import Architecture
@@ -93,6 +94,7 @@ def descend(
     *,
     spec: ModelSpec,
     training: Training,
+    judged_by: Sequence[Task],
     progress: Callable[[Epoch], None] | None,
 ) -> tuple[list[Epoch], Epoch]:
     """Run the epochs and leave the network with the weights of the best one; return all and it.
@@ -101,7 +103,7 @@ def descend(
         DataError: no task that is trained has a label among the validation rows.
         ModelError: the loss stopped being a number, or settings do not suit one another.
     """
-    course = _prepare(network, spec, training)
+    course = _prepare(network, spec, training, judged_by)
     compared = fitted.spread(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
     for number in range(1, training.epochs + 1):
@@ -128,7 +130,9 @@ def descend(
     return history, best
 
 
-def _prepare(network: Architecture, spec: ModelSpec, training: Training) -> _Course:
+def _prepare(
+    network: Architecture, spec: ModelSpec, training: Training, judged_by: Sequence[Task]
+) -> _Course:
     """Build all that the network is trained with."""
     weighting = build_weighting(spec.tasks, training, network.last_shared())
     groups = [
@@ -142,7 +146,7 @@ def _prepare(network: Architecture, spec: ModelSpec, training: Training) -> _Cou
         weighting,
         build_gradients(training, network, learned),
         Curriculum(spec.tasks, training),
-        Stopping(network, len(spec.tasks), training.patience),
+        Stopping(network, spec.tasks, judged_by, training.patience),
         torch.optim.AdamW(groups, fused=True),
         training,
     )

@@ -1,7 +1,8 @@
 """Widths with which an architecture has as many parameters as a shared bottom.
 
-Rule: the comparison of architectures is then one of sharing, not of size. Hidden widths and heads
-shrink or grow by one common factor.
+Owns how a network is assembled from settings, since what it counts is what is built. Rule: the
+comparison of architectures is then one of sharing, not of size. Hidden widths and heads shrink or
+grow by one common factor.
 """
 
 from __future__ import annotations
@@ -12,30 +13,43 @@ import torch
 
 from bot.blocks import Task
 from bot.config.sections import Model
-from bot.model.architectures import ARCHITECTURES
+from bot.model.architectures import ARCHITECTURES, Architecture
+from bot.model.by_symbol import by_symbol
 
 
-def matched(settings: Model, n_features: int, tasks: Sequence[Task]) -> Model:
+def assemble(
+    settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: int = 0
+) -> Architecture:
+    """Build a network, which knows the symbols where their number is given."""
+    read = n_features + (settings.symbol_embedding if n_symbols else 0)
+    network = ARCHITECTURES[settings.architecture](settings, read, tasks)
+    return by_symbol(network, settings, n_features, n_symbols) if n_symbols else network
+
+
+def matched(settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: int = 0) -> Model:
     """Return settings whose network has at most the parameters of the shared bottom, and nearly all.
 
     The shared bottom is the one with the same widths. The factor on the widths is found by
     bisection over the width of the first layer.
     """
     wanted = count_parameters(
-        settings.model_copy(update={"architecture": "shared_bottom"}), n_features, tasks
+        settings.model_copy(update={"architecture": "shared_bottom"}), n_features, tasks, n_symbols
     )
     low, high = 1, 2 * settings.hidden[0]
     while low < high:
         middle = (low + high + 1) // 2
-        fits = count_parameters(_scaled(settings, middle), n_features, tasks) <= wanted
+        scaled = _scaled(settings, middle)
+        fits = count_parameters(scaled, n_features, tasks, n_symbols) <= wanted
         low, high = (middle, high) if fits else (low, middle - 1)
     return _scaled(settings, low)
 
 
-def count_parameters(settings: Model, n_features: int, tasks: Sequence[Task]) -> int:
+def count_parameters(
+    settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: int = 0
+) -> int:
     """Return how many parameters the network has; nothing random is drawn."""
     with torch.random.fork_rng(devices=[]):
-        network = ARCHITECTURES[settings.architecture](settings, n_features, tasks)
+        network = assemble(settings, n_features, tasks, n_symbols)
     return sum(p.numel() for p in network.parameters())
 
 

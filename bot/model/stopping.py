@@ -1,20 +1,21 @@
 """When a training stops, and which epoch of a network is kept.
 
 Owns `Stopping`. Rules: an epoch is judged by the unweighted validation losses, each over its naive
-one: by the mean of those of the tasks that are trained, or, where tasks share nothing at all, each
-tower by its own task, as if it were trained alone. What has waited for its patience is kept as it
+one: by the mean of those of the tasks that are trained (or of those named), or, where tasks share
+nothing at all, each tower by its own task, as if it were trained alone. What has waited for its patience is kept as it
 was, whatever comes after.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
-from bot.blocks import F32
+from bot.blocks import F32, Task
 from bot.model.architectures import Architecture
 from bot.model.trained import Epoch, put_weights, weights_of
 
@@ -46,15 +47,19 @@ class Stopping:
 
     Args:
         network: what it has `apart` is kept each by itself.
-        n_tasks: K.
+        tasks: all that are trained.
+        judged_by: those whose losses count; all where none is named.
         patience: epochs without a better one before a part is done.
     """
 
-    def __init__(self, network: Architecture, n_tasks: int, patience: int) -> None:
+    def __init__(
+        self, network: Architecture, tasks: Sequence[Task], judged_by: Sequence[Task], patience: int
+    ) -> None:
         towers = network.apart()
-        tasks = torch.eye(n_tasks, dtype=torch.bool) if towers else torch.ones(1, n_tasks).bool()
+        together = torch.tensor([[not judged_by or task in judged_by for task in tasks]])
+        parts = torch.eye(len(tasks), dtype=torch.bool) if towers else together
         modules: list[nn.Module] = [*towers] or [network]
-        self._parts = [_Part(module, own) for module, own in zip(modules, tasks, strict=True)]
+        self._parts = [_Part(module, own) for module, own in zip(modules, parts, strict=True)]
         self._patience = patience
 
     @property

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bot.blocks import Task
 from bot.config.sections import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
@@ -32,12 +33,14 @@ def train(
     training: Training,
     seed: int,
     progress: Callable[[Epoch], None] | None = None,
+    judged_by: Sequence[Task] = (),
 ) -> TrainedModel:
     """Train a fresh network on a dataset.
 
     Args:
         dataset: rows whose labels were known when the training was due.
         progress: called with each epoch when it is done, member by member.
+        judged_by: tasks by which the best epoch is chosen; all where none is named.
 
     Raises:
         DataError: too few labelled rows, a task without labels, rows of another lookback, or
@@ -70,7 +73,9 @@ def train(
         for member in range(model.members):
             torch.manual_seed(member_seed(seed, member))
             network = spec.build()
-            epochs, kept = descend(network, *rows, spec=spec, training=training, progress=progress)
+            epochs, kept = descend(
+                network, *rows, spec=spec, training=training, judged_by=judged_by, progress=progress
+            )
             weights.append(weights_of(network))
             history += epochs
             best.append(kept)

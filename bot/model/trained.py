@@ -20,9 +20,8 @@ from torch import nn
 from bot.blocks import F32, I64, Task
 from bot.config.sections import Model
 from bot.errors import ModelError
-from bot.model.architectures import ARCHITECTURES, Architecture
-from bot.model.by_symbol import by_symbol
-from bot.model.matching import matched
+from bot.model.architectures import Architecture
+from bot.model.matching import assemble, count_parameters, matched
 from bot.model.own_heads import UNKNOWN
 from bot.model.scaler import Scaler
 
@@ -47,14 +46,16 @@ class ModelSpec:
 
     def build(self) -> Architecture:
         """Build the network; its first weights come from torch's global generator."""
-        settings = self.settings
-        read = self.n_features + (settings.symbol_embedding if self.symbols else 0)
-        if settings.match_parameters:
-            settings = matched(settings, read, self.tasks)
-        network = ARCHITECTURES[settings.architecture](settings, read, self.tasks)
-        if not self.symbols:
-            return network
-        return by_symbol(network, settings, self.n_features, len(self.symbols))
+        return assemble(self._scaled(), self.n_features, self.tasks, len(self.symbols))
+
+    def count_parameters(self) -> int:
+        """Return how many parameters a network has that `build` makes."""
+        return count_parameters(self._scaled(), self.n_features, self.tasks, len(self.symbols))
+
+    def _scaled(self) -> Model:
+        if not self.settings.match_parameters:
+            return self.settings
+        return matched(self.settings, self.n_features, self.tasks, len(self.symbols))
 
     def places(self, symbols: Sequence[str]) -> I64:
         """Return int64[S], the place in the network of each symbol; -1 where it knows no such."""

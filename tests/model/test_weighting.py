@@ -22,7 +22,7 @@ Variant = Literal["paper", "document"]
 
 
 def with_s(variant: Variant, *s: float) -> Uncertainty:
-    weighting = Uncertainty(TASKS, variant)
+    weighting = Uncertainty(TASKS, variant, 0.025)
     with torch.no_grad():
         weighting.s.copy_(torch.tensor(s))
     return weighting
@@ -63,7 +63,7 @@ def test_uncertainty_gradients_numerically(variant: Variant) -> None:
 @pytest.mark.parametrize(("variant", "half"), [("paper", 0.5), ("document", 1.0)])
 def test_uncertainty_settles_at_one_over_twice_the_loss(variant: Variant, half: float) -> None:
     losses = torch.tensor([3.0, 0.2])
-    weighting = Uncertainty(TASKS, variant)
+    weighting = Uncertainty(TASKS, variant, 0.025)
     descent = torch.optim.SGD([weighting.s], lr=0.5)
     for _ in range(300):
         descent.zero_grad()
@@ -107,4 +107,4 @@ def test_what_is_learned_does_not_decay() -> None:
     weighting = build_weighting(TASKS, Training(weighting="uncertainty"), [])
     assert isinstance(weighting, Uncertainty)
     (group,) = weighting.parameter_groups(0.01)
-    assert group == {"params": [weighting.s], "lr": 0.01, "weight_decay": 0.0}
+    assert group == {"params": [weighting.s], "lr": 0.025, "weight_decay": 0.0}  # its own rate

@@ -97,6 +97,13 @@ class SharedRepresentation(Architecture):
     """
 
     n_tasks: int
+    decode_reads_x = False
+    """Whether `decode` looks at x too, as gates do."""
+
+    @property
+    def decode_shares(self) -> bool:
+        """Tell whether `decode` reaches shared parameters, so that they need more than h."""
+        return False
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ class Mmoe(SharedRepresentation):
     The experts f_e are encoders and all shared; the gates W_k, without a bias, are a task's own.
     """
 
+    decode_reads_x = True
+
     def __init__(self, settings: Model, n_features: int, tasks: Sequence[Task]) -> None:
         super().__init__()
         self.n_tasks = len(tasks)

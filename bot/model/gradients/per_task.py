@@ -64,7 +64,9 @@ class PerTask(GradientMethod):
 
     def backward(self, network: Architecture, x: Tensor, terms_of: TermsOf) -> None:
         """Fill `.grad`: the tasks' own directly, the shared ones by the aggregator."""
-        if not isinstance(network, SharedRepresentation):
+        if not isinstance(network, SharedRepresentation) or (
+            self._on == "parameters" and network.decode_shares
+        ):
             terms, present = terms_of(network(x))
             rows = self._rows(terms, present)
             torch.autograd.backward(terms.sum(), inputs=self._own)

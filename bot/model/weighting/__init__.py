@@ -40,7 +40,7 @@ def build_weighting(
         case "fixed":
             weighting: Weighting = Fixed(tasks, training.weights)
         case "uncertainty":
-            weighting = Uncertainty(tasks, training.uncertainty_variant)
+            weighting = Uncertainty(tasks, training.uncertainty_variant, training.weighting_rate)
         case "dwa":
             weighting = Dwa(len(tasks), training.dwa_temperature)
         case "famo":

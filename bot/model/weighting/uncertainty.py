@@ -25,7 +25,10 @@ class Uncertainty(Weighting):
     At the optimum the objective is ½ Σ log L_k and a constant: the scale of a loss does not matter.
     """
 
-    def __init__(self, tasks: Sequence[Task], variant: Literal["paper", "document"]) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], variant: Literal["paper", "document"], rate: float
+    ) -> None:
+        self._rate = rate
         self.s = torch.zeros(len(tasks), requires_grad=True)
         self._factor = torch.tensor(
             [1.0 if variant == "document" or labels_of(task) else 0.5 for task in tasks]
@@ -43,5 +46,9 @@ class Uncertainty(Weighting):
         return self._factor * torch.exp(-self.s.detach().clamp(-S_BOUND, S_BOUND))
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return s in a group of its own: decay would pull every σ towards 1."""
-        return [{"params": [self.s], "lr": learning_rate, "weight_decay": 0.0}]
+        """Return s in a group of its own: decay would pull every σ towards 1.
+
+        It learns at its own rate: at the network's it would not arrive within a training.
+        """
+        del learning_rate
+        return [{"params": [self.s], "lr": self._rate, "weight_decay": 0.0}]
