@@ -2,13 +2,13 @@
 
 Rules: what is trained is kept, so an interrupted comparison goes on where it was, and comparisons
 share what they have in common. Seeds are averaged to one forecast a bar and symbol before anything
-is tested. The averaged forecasts trade on paper through the engine itself.
+is tested; leaving each out in turn tells how much of a figure is their luck. The averaged forecasts trade on paper through the engine itself.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +32,7 @@ from bot.report.comparison import Comparison
 from bot.report.comparison import compare as hold_together
 from bot.report.comparison_figure import draw
 from bot.report.comparison_text import to_markdown
-from bot.report.endpoints import Endpoint, endpoints
+from bot.report.endpoints import PRIMARY, Endpoint, endpoints
 from bot.report.gaps import gap_differences
 from bot.report.inputs import Judged, ModelInfo
 from bot.report.metrics import max_drawdown
@@ -94,7 +94,7 @@ def compare_command(
 
 def walk_forward(
     contenders: list[Contender], out: Path, shape: Shape, progress: Progress, *,
-    every_pair: bool = True,
+    every_pair: bool = True, primary: Sequence[str] = PRIMARY,
 ) -> tuple[Comparison, str]:  # fmt: skip
     """Train what is missing below `out`; return the comparison, and what it was made of.
 
@@ -113,7 +113,8 @@ def walk_forward(
         (out / name).mkdir(parents=True, exist_ok=True)
         sweep(out / name)
     _train(study, units, shape.workers, progress)
-    return _judge(study, units, every_pair=every_pair), _setting(study, shape.seeds)
+    comparison = _judge(study, units, every_pair=every_pair, primary=primary)
+    return comparison, _setting(study, shape.seeds)
 
 
 def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:
@@ -147,27 +148,30 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
         )
 
 
-def _judge(study: Study, units: list[Unit], *, every_pair: bool) -> Comparison:
+def _judge(
+    study: Study, units: list[Unit], *, every_pair: bool, primary: Sequence[str]
+) -> Comparison:
     measured: dict[str, list[Endpoint]] = {}
-    by_seed: dict[str, dict[str, list[float]]] = {}
+    without_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
     gaps: dict[str, F64] = {}
     rows = study.forecastable()
+
+    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], _Account]:
+        judged = _judged(study, seeds, read)
+        account = _trade(study, judged)
+        return endpoints(judged, account.returns, account.gross, rows, primary), account
+
     for contender in study.contenders:
         own = [unit for unit in units if unit.name == contender.name]
         read = {(u.seed, u.fold): read_result(u) for u in own}
         seeds = sorted({seed for seed, _ in read})
-        singles = [_judged(study, [seed], read) for seed in seeds]
-        together = _judged(study, seeds, read)
-        account = _trade(study, together)
-        measured[contender.name] = endpoints(together, account.returns, account.gross, rows)
-        spread: dict[str, list[float]] = {}
-        if len(seeds) > 1:
-            for single in singles:
-                for e in endpoints(single, account.returns, account.gross, rows):
-                    if not e.name.startswith("Sharpe"):  # the account is that of the average
-                        spread.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
-        by_seed[contender.name] = spread
+        measured[contender.name], account = measure(seeds, read)
+        without: dict[str, list[float]] = {}
+        for left_out in seeds if len(seeds) > 1 else ():
+            for e in measure([seed for seed in seeds if seed != left_out], read)[0]:
+                without.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
+        without_seed[contender.name] = without
         facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
         gaps[contender.name] = np.array(
             [
@@ -175,7 +179,7 @@ def _judge(study: Study, units: list[Unit], *, every_pair: bool) -> Comparison:
                 for k in range(len(study.folds))
             ]
         )
-    comparison = hold_together(measured, by_seed, facts, SAMPLES, every_pair=every_pair)
+    comparison = hold_together(measured, without_seed, facts, SAMPLES, every_pair=every_pair)
     names = [task.name for task in study.tasks]
     return replace(comparison, gaps=tuple(gap_differences(gaps, names)))
 

@@ -107,8 +107,10 @@ def from_files(files: Sequence[str], sets: Sequence[str]) -> list[Contender]:
     return contenders
 
 
+# a window and a cost are part of labels
 _ALIKE = (
     "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
+    "targets.decision_cost", "features.window",
     "training.window", "training.window_bars", "retrain.latency_bars", "run.seed", "signal",
     "sizing", "risk", "portfolio", "costs", "execution",
 )  # fmt: skip

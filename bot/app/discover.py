@@ -1,8 +1,8 @@
 """`bot discover`: which further targets help the heads that matter, walk-forward.
 
-Rules: each candidate joins the base's tasks on its own, and is judged by what it does to the base's
-primary endpoints, on the same rows and seeds; p-values are corrected for all candidates tried. A
-candidate is kept if it makes one endpoint better and none worse.
+Rules: each candidate joins the base's tasks on its own, and is judged by what it does to an endpoint
+of each base head, volume's too, on the same rows and seeds; p-values are corrected for all that is
+tried. A candidate is kept if it makes one endpoint better and none worse.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bot.config.sections import TASK_KINDS
 from bot.errors import ConfigError
 from bot.report.comparison import BETTER, WORSE, Comparison
 from bot.report.comparison_text import interval, number, table
+from bot.report.endpoints import HEADS
 
 BASE = "base"
 
@@ -66,7 +67,9 @@ def discover(contenders: list[Contender], out: Path, shape: Shape, progress: Pro
     Raises:
         ModelError: trainings failed; those that did not are kept.
     """
-    comparison, setting = walk_forward(contenders, out, shape, progress, every_pair=False)
+    comparison, setting = walk_forward(
+        contenders, out, shape, progress, every_pair=False, primary=HEADS
+    )
     kept = tuple(name for name in comparison.names[1:] if helps(comparison, name))
     text = _text(comparison, kept, setting)
     folder = out / "discover"
@@ -80,7 +83,7 @@ def discover(contenders: list[Contender], out: Path, shape: Shape, progress: Pro
 
 
 def helps(comparison: Comparison, candidate: str) -> bool:
-    """Tell whether a candidate makes a primary endpoint better and none worse."""
+    """Tell whether a candidate makes a head better and none worse."""
     verdicts = {d.verdict for d in comparison.differences if d.first == candidate}
     return BETTER in verdicts and WORSE not in verdicts
 

@@ -1,7 +1,8 @@
 """Contenders against one another: figures with intervals, and paired differences with a verdict.
 
 Dates are resampled with all symbols and all contenders together, so a difference is that of two
-figures on the same resampled dates; blocks as in `bootstrap`. Verdicts are given on the primary
+figures on the same resampled dates; blocks as in `bootstrap`. Seeds are resampled too, the same ones
+for all: other seeds would have made another average. Verdicts are given on the primary
 endpoints only, after Holm's correction (1979) for all pairs and primary endpoints together.
 """
 
@@ -21,20 +22,24 @@ from bot.report.gaps import GapDifference
 
 SIGNIFICANT = 0.05
 BETTER, WORSE, NONE_SHOWN = "better", "worse", "no difference shown"
+_SEED = 20_240_301
 SECONDARY = ""
 """A secondary endpoint gets no verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A contender's figure on an endpoint, with the 95 % interval and the spread over seeds."""
+    """A contender's figure on an endpoint, with the 95 % interval; `seed_error` is the seeds' part.
+
+    It is the standard error of the figure from the choice of seeds, by the jackknife.
+    """
 
     endpoint: str
     contender: str
     value: float
     low: float
     high: float
-    seed_deviation: float | None
+    seed_error: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Comparison:
 
 def compare(
     measured: Mapping[str, Sequence[Endpoint]],
-    by_seed: Mapping[str, Mapping[str, Sequence[float]]],
+    without_seed: Mapping[str, Mapping[str, Sequence[float]]],
     facts: Mapping[str, Mapping[str, Any]],
     samples: int,
     *,
@@ -89,7 +94,8 @@ def compare(
 
     Args:
         measured: each contender's endpoints, the same ones in the same order.
-        by_seed: by contender and endpoint, its figure for each seed on its own.
+        without_seed: by contender and endpoint, its figure with each of its seeds left out in turn;
+            nothing where there are no seeds.
         facts: by contender, what is printed beside.
         samples: resamples.
         every_pair: hold every pair together; else each of the others against the first, as the
@@ -99,17 +105,21 @@ def compare(
     figures: list[Figure] = []
     differences: list[Difference] = []
     for row in zip(*measured.values(), strict=True):
-        values, draws, wider = _resample(row, samples)
+        values, moved = _resample(row, samples)
         for k, name in enumerate(names):
-            low, high = _bounds(values[k], draws[k], wider)
-            seeds = by_seed.get(name, {}).get(row[0].name, ())
-            spread = float(np.std(seeds, ddof=1)) if len(seeds) > 1 else None
-            figures.append(Figure(row[0].name, name, values[k], low, high, spread))
+            influences = _seed_influences(without_seed.get(name, {}).get(row[0].name, ()))
+            moved[k] = moved[k] + seed_moves(influences, samples)
+            error = _jackknife_error(influences)
+            figures.append(
+                Figure(row[0].name, name, values[k], *_bounds(values[k], moved[k]), error)
+            )
         pairs = combinations(range(len(names)), 2)
         for a, b in pairs if every_pair else ((k, 0) for k in range(1, len(names))):
             differences.append(
-                _difference(row[0], (names[a], names[b]), values[a] - values[b], draws[a] - draws[b], wider)
-            )  # fmt: skip
+                _difference(
+                    row[0], (names[a], names[b]), values[a] - values[b], moved[a] - moved[b]
+                )
+            )
     primary = tuple(e.name for e in next(iter(measured.values())) if e.primary)
     signs = {e.name: 1 if e.higher_is_better else -1 for e in next(iter(measured.values()))}
     return Comparison(
@@ -135,8 +145,8 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _resample(row: Sequence[Endpoint], samples: int) -> tuple[list[float], list[F64], float]:
-    """Return each contender's value and its resampled ones, on the same dates for all."""
+def _resample(row: Sequence[Endpoint], samples: int) -> tuple[list[float], list[F64]]:
+    """Return each contender's value, and by how much it moves on other dates, the same for all."""
     widths = [e.sums.shape[1] for e in row]
     ends = np.cumsum(widths)
     n = len(row[0].sums)
@@ -145,25 +155,54 @@ def _resample(row: Sequence[Endpoint], samples: int) -> tuple[list[float], list[
     block = min(block, max(1, n // 4))
     together = np.column_stack([e.sums for e in row])
     resampled = resampled_sums(together, block, samples)
-    values, draws = [], []
+    wider = widening(n / block)
+    values, moved = [], []
     for e, end, width in zip(row, ends, widths, strict=True):
         values.append(float(e.statistic(e.sums.sum(axis=0))))
-        draws.append(e.statistic(resampled[:, end - width : end]))
-    return values, draws, widening(n / block)
+        moved.append(wider * (e.statistic(resampled[:, end - width : end]) - values[-1]))
+    return values, moved
 
 
-def _bounds(value: float, draws: F64, wider: float) -> tuple[float, float]:
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return value + wider * float(low - value), value + wider * float(high - value)
+def _seed_influences(figures: Sequence[float]) -> F64:
+    """Return float64[R], to first order what each seed adds to the figure of their average.
+
+    (R − 1) (mean − figure without it), the jackknife's (Efron & Stein 1981).
+    """
+    without = np.asarray(figures, dtype=np.float64)
+    influences: F64 = (len(without) - 1) * (without.mean() - without) if len(without) else without
+    return influences
 
 
-def _difference(
-    endpoint: Endpoint, names: tuple[str, str], value: float, draws: F64, wider: float
-) -> Difference:
-    low, high = _bounds(value, draws, wider)
-    # about the observed difference, as far from it as it is from nothing
-    beyond = np.abs(wider * (draws - value)) >= abs(value)
-    p = (1.0 + float(beyond.sum())) / (1.0 + len(draws))
+def _jackknife_error(influences: F64) -> float | None:
+    """Return √(Σ u² / (R (R − 1))), the jackknife's standard error; None with under two seeds."""
+    n = len(influences)
+    return float(np.sqrt(np.sum(influences**2) / (n * (n - 1)))) if n > 1 else None
+
+
+def seed_moves(influences: F64, samples: int) -> F64:
+    """Return float64[samples], by how much a figure moves with other seeds drawn from these.
+
+    The draws are the same for every contender with as many seeds, so that pairs stay pairs. They
+    are widened as resamples of so few blocks are.
+    """
+    n = len(influences)
+    if n < 2:
+        return np.zeros(samples)
+    counts = np.random.default_rng([_SEED, n]).multinomial(n, np.full(n, 1.0 / n), size=samples)
+    moves: F64 = widening(n) * ((counts / n - 1.0 / n) @ influences)
+    return moves
+
+
+def _bounds(value: float, moved: F64) -> tuple[float, float]:
+    low, high = np.quantile(moved, [0.025, 0.975])
+    return value + float(low), value + float(high)
+
+
+def _difference(endpoint: Endpoint, names: tuple[str, str], value: float, moved: F64) -> Difference:
+    low, high = _bounds(value, moved)
+    # as far from the observed difference as that is from nothing
+    beyond = np.abs(moved) >= abs(value)
+    p = (1.0 + float(beyond.sum())) / (1.0 + len(moved))
     return Difference(endpoint.name, *names, value, low, high, p, None, SECONDARY)
 
 

@@ -44,12 +44,12 @@ def _figures(c: Comparison) -> list[str]:
         for name in names:
             for contender in c.names:
                 f = c.figure(name, contender)
-                spread = "–" if f.seed_deviation is None else number(f.seed_deviation)
-                rows.append([name, contender, number(f.value), interval(f.low, f.high), spread])
+                seeds = "–" if f.seed_error is None else f"{f.seed_error:.4f}"
+                rows.append([name, contender, number(f.value), interval(f.low, f.high), seeds])
         out.append(
-            f"## {title}\n\nSeeds averaged to one forecast; 95 % intervals; the last column is the "
-            "standard deviation over single seeds.\n\n"
-            + table(["endpoint", "contender", "value", "95 %", "sd, seeds"], rows)
+            f"## {title}\n\nSeeds averaged to one forecast; 95 % intervals over dates and seeds; the last "
+            "column is the standard error that the choice of seeds alone makes.\n\n"
+            + table(["endpoint", "contender", "value", "95 %", "se, seeds"], rows)
         )
     return out
 

@@ -7,7 +7,7 @@ contender is measured on the same rows, so that two figures can be resampled as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,9 @@ from bot.report.inputs import Judged
 
 PRIMARY = ("return rank IC", "direction Brier skill", "volatility QLIKE skill")
 """The kinds of endpoint that the verdicts are about; with several horizons each has its own."""
+
+HEADS = (*PRIMARY, "volume MSE skill")
+"""One kind for each base head: what a further target may not harm."""
 
 CALIBRATION_BINS = 10
 
@@ -46,13 +49,16 @@ class Endpoint:
     min_block: int
 
 
-def endpoints(run: Judged, returns: F64, gross: F64, rows: Bool) -> list[Endpoint]:
+def endpoints(
+    run: Judged, returns: F64, gross: F64, rows: Bool, primary: Sequence[str] = PRIMARY
+) -> list[Endpoint]:
     """Return every endpoint of one contender.
 
     Args:
         run: its forecasts beside the labels.
         returns, gross: float64[dates], the paper account's returns a bar after and before costs.
         rows: bool[n, S], the bars on which every contender has a forecast.
+        primary: kinds of endpoint that the verdicts are about.
 
     An endpoint without a single row, such as HAR's before it has a month of bars, is left out.
     """
@@ -66,7 +72,7 @@ def endpoints(run: Judged, returns: F64, gross: F64, rows: Bool) -> list[Endpoin
             if len(sums) == 0:  # nothing to measure it on, for nobody
                 continue
             found.append(
-                Endpoint(name + suffix, name in PRIMARY, better, sums, statistic, head.task.horizon)
+                Endpoint(name + suffix, name in primary, better, sums, statistic, head.task.horizon)
             )
     for name, series in (("Sharpe after costs", returns), ("Sharpe before costs", gross)):
         sums = np.column_stack((np.ones(len(series)), series, series**2))

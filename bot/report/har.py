@@ -12,10 +12,10 @@ import pandas as pd
 from bot.blocks import F64
 from bot.report.baselines import FLOOR_SHARE, Head, eras
 from bot.report.inputs import Judged
-from bot.timegrid import DAY_MS
 
+DAYS_A_YEAR = 365
 DAYS = (1, 7, 30)
-"""Days behind the three regressors; a market that never closes has weeks of seven."""
+"""Days of the calendar behind the three regressors; with sessions, 5 of them in a week, 21 a month."""
 
 
 def har_variance(run: Judged, head: Head) -> F64:
@@ -48,7 +48,7 @@ def _realised(run: Judged) -> list[F64]:
     price = np.where(run.bars.valid, run.price, np.nan)
     before = np.vstack((np.full((1, run.n_symbols), np.nan), run.price[:-1]))
     squared = pd.DataFrame((price / before - 1.0) ** 2)
-    spans = [max(1, round(days * DAY_MS / run.interval_ms)) for days in DAYS]
+    spans = [max(1, round(days * run.periods_per_year / DAYS_A_YEAR)) for days in DAYS]
     return [
         np.sqrt(
             squared.rolling(span, min_periods=max(1, span // 2)).mean().to_numpy(dtype=np.float64)

@@ -56,8 +56,8 @@ def test_every_contender_is_measured_on_the_same_rows(
     for d in c.differences:
         value = c.figure(d.endpoint, d.first).value - c.figure(d.endpoint, d.second).value
         assert d.value == pytest.approx(value)
-    assert c.figure("return rank IC", "together").seed_deviation is not None
-    assert c.figure("return rank IC", "linear").seed_deviation is None
+    assert c.figure("return rank IC", "together").seed_error is not None
+    assert c.figure("return rank IC", "linear").seed_error is None
     for name in ("compare.md", "compare.json", "compare.png"):
         assert (done.folder / name).stat().st_size > 1000
     stored = json.loads((done.folder / "compare.json").read_text(encoding="utf-8"))
@@ -127,9 +127,10 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(
     made.write_data(unit)
     seen: list[Any] = []
 
-    def watch(dataset: Any, *rest: Any) -> Any:
+    def watch(dataset: Any, model: Any, training: Any, seed: int, judged_by: Any) -> Any:
+        assert judged_by == (dataset.tasks[len(seen)],)
         seen.append(dataset)
-        return train(dataset, *rest)
+        return train(dataset, model, training, seed, judged_by=judged_by)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study_unit, "train", watch)
@@ -181,6 +182,9 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         files.append(tmp_path / f"{name}.toml")
         files[-1].write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match="signal differs between a and b"):
+        from_files([str(f) for f in files], [])
+    files[-1].write_text("[features]\nwindow = 40\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"features\.window differs between a and b"):
         from_files([str(f) for f in files], [])
     with pytest.raises(ConfigError, match="two settings files or more"):
         from_files([str(files[0])], [])

@@ -14,6 +14,7 @@ from scipy import stats
 from bot.blocks import F64
 from bot.report import comparison, comparison_text, gaps
 from bot.report.baselines import eras, heads
+from bot.report.bootstrap import widening
 from bot.report.comparison import BETTER, NONE_SHOWN, WORSE, Comparison, compare, holm
 from bot.report.comparison_text import to_markdown
 from bot.report.endpoints import Endpoint, endpoints
@@ -77,6 +78,41 @@ def test_nothing_is_found_where_nothing_is() -> None:
         d = of({"x": x, "y": y}).differences[0]
         covered += d.low <= 0.0 <= d.high
     assert covered >= 51  # 95 % of 60 is 57; 51 or fewer has a chance of about 1 in 100
+
+
+def test_the_luck_of_the_seeds_is_part_of_an_interval() -> None:
+    """Two contenders that differ by their seeds only, on the same dates: nothing is to be found."""
+    rng = np.random.default_rng(7)
+    covered, blind = 0, 0
+    for _ in range(100):
+        dates = rng.standard_normal(300)
+        seeds = {name: 0.3 * rng.standard_normal(10) for name in ("x", "y")}
+        measured = {
+            name: [endpoint(dates + own.mean() + 0.01 * rng.standard_normal(300))]
+            for name, own in seeds.items()
+        }
+        without = {
+            name: {"mean": [float(dates.mean() + np.delete(own, r).mean()) for r in range(10)]}
+            for name, own in seeds.items()
+        }
+        facts: dict[str, dict[str, object]] = {name: {} for name in seeds}
+        d = compare(measured, without, facts, 500).differences[0]
+        covered += d.low <= 0.0 <= d.high
+        d = compare(measured, {}, facts, 500).differences[0]
+        blind += d.low <= 0.0 <= d.high
+    assert covered >= 88  # of 95
+    assert blind < 40
+
+
+def test_the_seeds_error_is_the_jackknifes() -> None:
+    own = np.array([0.3, -0.1, 0.4, 0.2, -0.5])
+    without = {"x": {"mean": [float(np.delete(own, r).mean()) for r in range(5)]}}
+    zero = np.zeros(50)
+    c = compare({"x": [endpoint(zero)]}, without, {"x": {}}, 20_000)
+    error = c.figure("mean", "x").seed_error
+    assert error == pytest.approx(own.std(ddof=1) / np.sqrt(5))  # of a mean it is the plain one
+    moves = comparison.seed_moves(own - own.mean(), 50_000)
+    assert moves.std() == pytest.approx(own.std() / np.sqrt(5) * widening(5), rel=0.02)
 
 
 def test_a_secondary_endpoint_gets_no_verdict() -> None:
