@@ -23,6 +23,10 @@ def run(
     bars: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many bars closed live.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A run whose last model a new run begins with, untrained again."),
+    ] = None,
     practice: Annotated[
         bool, typer.Option("--practice", help="Trade on a practice exchange inside; no network.")
     ] = False,
@@ -37,7 +41,7 @@ def run(
     settings = load_config(config, overrides)
     from bot.app.live_command import live_command
 
-    folder = live_command(settings, run_dir, practice=practice, max_bars=bars)
+    folder = live_command(settings, run_dir, practice=practice, max_bars=bars, model_of=model)
     print(f"run: {folder.path}")
 
 

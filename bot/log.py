@@ -37,6 +37,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "run_stopped": frozenset({"bars", "reason"}),
     "backfilled": frozenset({"bars", "first", "last"}),
     "gap_filled": frozenset({"bars", "first", "last", "reason"}),
+    "no_model": frozenset({"next_due"}),
     "training_started": frozenset({"due"}),
     "training_failed": frozenset({"due", "failures", "reason"}),
     "connected": frozenset({"session", "symbols"}),

@@ -25,7 +25,7 @@ from bot.adapters.bybit_tickers import LiveRest
 from bot.adapters.candles import Candles, faults_of
 from bot.adapters.exchange import Event, Quote
 from bot.adapters.funding_files import Funding
-from bot.adapters.retry import Backoff
+from bot.adapters.retry import Backoff, Limiter
 from bot.adapters.timestamps import format_utc
 from bot.config import Config
 from bot.config.sections import Exchange as Settings
@@ -121,18 +121,6 @@ class BybitExchange:
                 f"market.symbols: Bybit does not list {', '.join(missing)}; correct or remove it"
             )
         return found
-
-    async def top_of_book(self, symbol: str) -> Quote:
-        """Ask for the quote of a symbol.
-
-        Raises:
-            ExchangeError: it is out of reach, refuses, or does not list the symbol.
-            DataError: the ticker makes no sense.
-        """
-        quotes = await self.quote_all((symbol,))
-        if not quotes:
-            raise UnlistedError(f"Bybit has no ticker of {symbol}")
-        return quotes[0]
 
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
         """Ask for the quotes of these symbols, in their order; one that is not listed has none.
@@ -262,10 +250,11 @@ def open_bybit(
         max(math.ceil(settings.requests_per_second / _REQUESTS_A_THREAD), 1), _MOST_THREADS
     )
     base_url = settings.rest_url or (TESTNET_REST if settings.testnet else None)
+    limiter = Limiter(settings.requests_per_second)
     clients = [
         LiveRest(
             open_session(base_url, settings.request_timeout_s),
-            requests_per_s=settings.requests_per_second / threads,
+            limiter=limiter,
             backoff=_backoff(settings),
             on_wait=on_wait,
         )

@@ -36,6 +36,7 @@ INTERVAL_CODE = {"1m": "1", "5m": "5", "15m": "15", "1h": "60", "1d": "D"}
 
 CODE_MS = {code: INTERVAL_MS[name] for name, code in INTERVAL_CODE.items()}
 
+REQUESTS_PER_S = 10.0
 PAGE_ROWS = 1000
 FUNDING_ROWS = 200
 _FUNDING_WINDOW_MS = (FUNDING_ROWS - 2) * 8 * HOUR_MS
@@ -111,7 +112,7 @@ class BybitRest:
         self,
         session: MarketSession | None = None,
         *,
-        requests_per_s: float = 10.0,
+        limiter: Limiter | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -119,7 +120,7 @@ class BybitRest:
         on_wait: Callable[[float, str], None] | None = None,
     ) -> None:
         self._session = open_session() if session is None else session
-        self._limiter = Limiter(requests_per_s)
+        self._limiter = limiter or Limiter(REQUESTS_PER_S)
         self._backoff = backoff or Backoff()
         self._clock, self._sleep, self._dice = clock, sleep, dice
         self._on_wait = on_wait
@@ -242,9 +243,7 @@ class BybitRest:
         expected = (FailedRequestError, InvalidRequestError, RequestException, OSError, *_NO_ANSWER)
         failures = 0
         while True:
-            wait_s = self._limiter.reserve(self._clock())
-            if wait_s > 0.0:
-                self._sleep(wait_s)
+            self._wait_for_turn()
             try:
                 return result_of(getattr(self._session, call)(**query))
             except expected as error:
@@ -259,6 +258,16 @@ class BybitRest:
             if self._on_wait is not None:
                 self._on_wait(wait_s, verdict.text)
             self._sleep(wait_s)
+
+    def _wait_for_turn(self) -> None:
+        """Return when a request may be made; who waited while all were held waits anew."""
+        while True:
+            now_s = self._clock()
+            wait_s = self._limiter.reserve(now_s)
+            if wait_s > 0.0:
+                self._sleep(wait_s)
+            if not self._limiter.held(now_s + wait_s):
+                return
 
 
 def _candle_query(venue: str, symbol: str, interval: str) -> dict[str, Any]:

@@ -129,10 +129,6 @@ class Exchange(Protocol):
         """
         ...
 
-    async def top_of_book(self, symbol: str) -> Quote:
-        """Ask for the quote of a symbol."""
-        ...
-
     def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield candles, quotes and what becomes of the connection, until it is closed."""
         ...

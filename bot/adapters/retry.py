@@ -1,11 +1,12 @@
 """When to ask the exchange, to ask again, and to give up: a limiter, a back-off, a verdict.
 
 Pure: they say how long to wait and leave the waiting to the caller, so that a synchronous client
-and an asyncio adapter share them. Not safe to share between threads without a lock.
+and an asyncio adapter share them. The limiter may be shared between threads.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -50,11 +51,12 @@ class Backoff:
 
 
 class Limiter:
-    """Space requests evenly, at most `rate` a second."""
+    """Space requests evenly, at most `rate` a second, whatever number of threads makes them."""
 
     def __init__(self, rate: float) -> None:
         self._step_s = 1.0 / rate
-        self._next_s = float("-inf")
+        self._next_s = self._held_s = float("-inf")
+        self._lock = threading.Lock()
 
     def reserve(self, now_s: float) -> float:
         """Take the next turn; return the seconds to wait for it.
@@ -63,19 +65,27 @@ class Limiter:
         >>> limiter.reserve(5.0), round(limiter.reserve(5.0), 6), limiter.reserve(9.0)
         (0.0, 0.1, 0.0)
         """
-        turn_s = max(now_s, self._next_s)
-        self._next_s = turn_s + self._step_s
-        return turn_s - now_s
+        with self._lock:
+            turn_s = max(now_s, self._next_s)
+            self._next_s = turn_s + self._step_s
+            return turn_s - now_s
 
     def hold(self, until_s: float) -> None:
         """Let nobody have a turn before this time.
 
         >>> limiter = Limiter(10.0)
         >>> limiter.hold(65.0)
-        >>> limiter.reserve(5.0)
-        60.0
+        >>> limiter.reserve(5.0), limiter.held(64.0), limiter.held(65.0)
+        (60.0, True, False)
         """
-        self._next_s = max(self._next_s, until_s)
+        with self._lock:
+            self._held_s = max(self._held_s, until_s)
+            self._next_s = max(self._next_s, until_s)
+
+    def held(self, turn_s: float) -> bool:
+        """Return whether a turn at this time, reserved before a hold, does not count any more."""
+        with self._lock:
+            return turn_s < self._held_s - 1e-6
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class BarAssembler:
         deadline_ms: from a bar's end until what is missing is fetched.
         tradable_ms: from a bar's end until it can no longer be decided on.
         first_open: open time of the first bar to be closed.
+        counters: to count in; new ones where none are given.
     """
 
     def __init__(
@@ -91,11 +92,12 @@ class BarAssembler:
         deadline_ms: int,
         tradable_ms: int,
         first_open: int,
+        counters: Counters | None = None,
     ) -> None:
         self.symbols = tuple(symbols)
         self._known = frozenset(symbols)
         self.interval_ms = interval_ms
-        self.counters = Counters()
+        self.counters = counters or Counters()
         self.quotes: dict[str, Quote] = {}
         self._deadline_ms = deadline_ms
         self._tradable_ms = min(tradable_ms, interval_ms)

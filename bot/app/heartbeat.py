@@ -22,14 +22,14 @@ class Heartbeat:
         time_ms: of this machine's clock, when it was written.
         exchange_ms: of the exchange's clock at the same instant.
         lag_ms: from the last candle's arrival to the decision's commit.
-        next_training_ms: by the exchange's clock; None where bars tell, or nothing is scheduled.
+        next_training_ms: when one is due, by the exchange's clock; None where none ever is.
     """
 
     pid: int
     time_ms: int
     exchange_ms: int
     connection: str
-    last_bar: int
+    last_bar: int | None
     lag_ms: float | None
     next_training_ms: int | None
     training: str

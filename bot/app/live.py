@@ -17,11 +17,13 @@ from bot.adapters.candles import Candles
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
 from bot.app.bar_assembly import BarAssembler, ClosedBar, Due, candles_of
 from bot.app.catching_up import CatchUp, Clock
+from bot.app.feed_counters import Counters
 from bot.app.live_funding import LiveFunding
 from bot.app.live_opening import Opening, closed_row
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
 from bot.app.waiting import end, first_of
+from bot.engine import Activation
 from bot.errors import ExchangeError, UnlistedError
 
 RETRY_S = 1.0
@@ -57,12 +59,14 @@ class LiveRun:
         )
         self._catch_up = CatchUp(parts, exchange, clock, report, self._tradable_ms)
         self._opening: Opening | None = None
+        self._counters = Counters()
+        self._taken_up = True
         self._bars_live = 0
-        self._next_beat_ms = 0
 
     async def run(self) -> None:
         """Catch up with the exchange, then take bar after bar, as many as are wanted."""
         pump: asyncio.Task[None] | None = None
+        beats = asyncio.create_task(self._beat())
         try:
             await self._catch_up.run()
             await self._first_model()
@@ -72,12 +76,12 @@ class LiveRun:
             self._report.ready()
             while self._max_bars is None or self._bars_live < self._max_bars:
                 assembler = await self._turn(assembler)
-                if pump.done():
-                    pump.result()
+                for task in (pump, beats):
+                    if task.done():
+                        task.result()
         finally:
             self._parts.training.shutdown()
-            if pump is not None:
-                await end(pump)
+            await end(beats, *([] if pump is None else [pump]))
 
     async def _turn(self, assembler: BarAssembler) -> BarAssembler:
         """Do the one thing that is to be done now, or wait for an event."""
@@ -99,12 +103,9 @@ class LiveRun:
             await self._fetch_missing(assembler, due)
         else:
             wake = due.wake_ms if due.wake_ms is not None else now
-            if self._parts.opened_row is None:
-                wake = min(wake, max(opening.after_ms, opening.open_time) + self._quote_ms)
-            await self._wait(min(wake, self._next_beat_ms))
-        if now >= self._next_beat_ms:
-            self._next_beat_ms = now + self._beat_ms
-            self._report.heartbeat(assembler.counters.as_dict(), now)
+            if self._parts.opened_row is None and opening.until_ms > now:
+                wake = min(wake, opening.until_ms)
+            await self._wait(wake)
         return assembler
 
     async def _wait(self, wake_ms: int) -> None:
@@ -126,15 +127,18 @@ class LiveRun:
     def _opening_of(self, assembler: BarAssembler) -> Opening:
         if self._opening is None:
             config = self._parts.config
+            open_time, now = assembler.next_open, self._clock.now_ms()
+            # who takes a run up within a bar does not know when its orders were decided
+            since = open_time if self._taken_up else max(open_time, now)
             self._opening = Opening(
-                assembler.next_open, assembler.next_open + self._parts.interval_ms,
+                open_time, open_time + self._parts.interval_ms,
                 self._parts.symbols, config.costs.half_spread_bps * 1e-4,
-                config.execution.price == "quote", self._clock.now_ms(),
+                config.execution.price == "quote", now, since + self._quote_ms,
             )  # fmt: skip
             for symbol in self._parts.symbols:
                 first = assembler.first_open_seen(symbol, assembler.next_open)
                 if first is not None:
-                    self._opening.see_price(symbol, first.open)
+                    self._opening.see_candle(first)
         return self._opening
 
     def _may_open(self, opening: Opening, now: int) -> bool:
@@ -142,7 +146,7 @@ class LiveRun:
             return False  # a first bar that is over is opened once it can be closed in time
         begun = max(opening.open_time, opening.after_ms)
         pending = np.asarray(self._parts.runner.state.book.pending != 0.0)
-        return now >= begun and (opening.complete(pending) or now >= begun + self._quote_ms)
+        return now >= begun and (opening.complete(pending) or now >= opening.until_ms)
 
     async def _open(self, assembler: BarAssembler, opening: Opening) -> None:
         """Book the open of the bar, and commit it."""
@@ -166,19 +170,26 @@ class LiveRun:
         results = self._parts.runner.step(row)
         self._parts.stages.ended("commit")
         self._parts.opened_row = None
+        self._taken_up = False
         self._bars_live += 1
         self._parts.training.closed(row.open_time)
         stages_ms = self._parts.stages.taken_ms()
         self._report.closed(results[-1], bar.confirmed_ms, self._clock.now_ms(), stages_ms)
 
     def _activate(self, open_time: int) -> None:
-        taken = self._parts.training.take(open_time)
-        if taken is None:
-            return
-        done, activation, due, is_late = taken
-        self._parts.load_model(done.model_id)
-        self._parts.runner.activate(activation, due, late=is_late)
-        self._report.activated(done, activation, due, late=is_late)
+        parts = self._parts
+        if parts.given_model is not None and not parts.runner.state.schedule:
+            due = parts.load_model(parts.given_model)
+            activation = Activation(open_time, parts.given_model)
+            is_late = open_time > parts.training.planned(due)
+        else:
+            taken = parts.training.take(open_time)
+            if taken is None:
+                return
+            activation, due, is_late = taken
+            parts.load_model(activation.model_id)
+        parts.runner.activate(activation, due, late=is_late)
+        self._report.activated(activation, late=is_late)
 
     async def _fetch_missing(self, assembler: BarAssembler, due: Due) -> None:
         """Ask for candles; while there is no answer the bar waits, until it is too late for it."""
@@ -210,21 +221,24 @@ class LiveRun:
         state = parts.runner.state
         if parts.first_bar is None:
             return
-        due = parts.training.last_due(parts.first_bar, state.last_open)
-        if due is None or due in parts.known_dues or due == parts.training.due_ms:
-            return
-        parts.training.start(due)
-        if not state.schedule:
-            await parts.training.wait()
+        if parts.given_model is None or state.schedule:
+            for due in parts.training.unmade(parts.first_bar, state.last_open, parts.trained_until):
+                parts.training.want(due)
+            parts.training.go_on(state.last_open)
+            if not state.schedule:
+                await parts.training.wait()
+            if not state.schedule and not parts.training.expected:
+                self._report.no_model(self._clock.now_ms())
 
     def _new_assembler(self) -> BarAssembler:
         parts = self._parts
         state = parts.runner.state
         next_open = state.last_open if state.opened else state.last_open + parts.interval_ms
-        self._opening = None
+        self._opening, self._taken_up = None, True
         return BarAssembler(
-            parts.symbols, parts.interval_ms, self._deadline_ms, self._tradable_ms, next_open
-        )
+            parts.symbols, parts.interval_ms, self._deadline_ms, self._tradable_ms, next_open,
+            self._counters,
+        )  # fmt: skip
 
     def _mark_start(self, open_time: int) -> None:
         """Write down the first bar that is traded; its open is committed right after."""
@@ -232,6 +246,13 @@ class LiveRun:
             with self._parts.journal.transaction():
                 self._parts.journal.write_meta("start", str(open_time))
             self._parts.start = open_time
+
+    async def _beat(self) -> None:
+        """Say now and then that the daemon lives, also while it waits for the exchange."""
+        while True:
+            now = self._clock.now_ms()
+            self._report.heartbeat(self._counters, now)
+            await self._clock.sleep_until(now + self._beat_ms)
 
     async def _pump(self) -> None:
         interval = self._parts.config.market.interval

@@ -31,10 +31,13 @@ from bot.app.run_folder import (
     RunFolder,
     config_hash,
     config_of,
+    deciding,
+    find_run,
     free_run_dir,
     new_run,
     resumable_run,
 )
+from bot.app.schedule_of import take_last_model
 from bot.app.waiting import end
 from bot.app.warmup import compile_kernels
 from bot.config import Config
@@ -69,9 +72,14 @@ class ExchangeClock:
 
 
 def live_command(
-    config: Config, run_dir: str | None, *, practice: bool, max_bars: int | None
-) -> RunFolder:
-    """Run the daemon until it is stopped; return its folder."""
+    config: Config, run_dir: str | None, *, practice: bool, max_bars: int | None,
+    model_of: str | None = None,
+) -> RunFolder:  # fmt: skip
+    """Run the daemon until it is stopped; return its folder.
+
+    Args:
+        model_of: a run whose last model a new run begins with, instead of training one.
+    """
     single_thread()
     compile_kernels()
     config = practice_config(config, tell=True) if practice else config
@@ -82,10 +90,11 @@ def live_command(
         folder = _folder(config, run_dir)
         sweep(folder.path)
         sweep(folder.models)
+        given = _given_model(config, folder, model_of)
         told = config.log
         with open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep) as log:
             gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
-            asyncio.run(_main(config, folder, log, practice=practice, max_bars=max_bars))
+            asyncio.run(_main(config, folder, log, given, practice=practice, max_bars=max_bars))
     return folder
 
 
@@ -125,32 +134,58 @@ def _folder(config: Config, run_dir: str) -> RunFolder:
     folder = resumable_run(run_dir)
     if folder is None:
         return new_run(config, run_dir, "live")
-    before = config_of(folder)
-    if config_hash(before) != config_hash(config):
+    before, now = deciding(config_of(folder)), deciding(config)
+    other = [
+        f"{key} was {before[key]!r}, is {now[key]!r}" for key in now if now[key] != before[key]
+    ]
+    if other:
         raise ConfigError(
-            f"{folder.path}: the run was made with other settings ({folder.config}); start it with "
-            "those, or give another --run-dir"
+            f"{folder.path}: the run was made with other settings: {'; '.join(other)}; start it with "
+            f"those ({folder.config}), or give another --run-dir"
         )
     return folder
 
 
+def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str | None:
+    """Return the model that a new run begins with, None where it trains its first one.
+
+    Raises:
+        ConfigError: there would never be a model, or the run has begun already.
+    """
+    begun = folder.journal.exists()
+    if model_of is None:
+        if config.retrain.trigger == "never" and not begun:
+            raise ConfigError(
+                "retrain.trigger = 'never': there would never be a model; choose another trigger, "
+                "or begin with another run's: --model RUN"
+            )
+        return None
+    if begun:
+        raise ConfigError(
+            f"--model {model_of}: {folder.path} has begun already, with a model of its own; leave "
+            "--model out, or give another --run-dir"
+        )
+    return take_last_model(find_run(model_of, config.run.runs_dir), folder)
+
+
 async def _main(
-    config: Config, folder: RunFolder, log: Any, *, practice: bool, max_bars: int | None
-) -> None:
+    config: Config, folder: RunFolder, log: Any, given_model: str | None, *,
+    practice: bool, max_bars: int | None,
+) -> None:  # fmt: skip
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _exchange(config, folder, log, practice=practice) as exchange:
         clock = ExchangeClock(exchange, config.exchange.speed)
-        await run_on(exchange, clock, config, folder, log, stop, max_bars)
+        await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model)
 
 
 async def run_on(
     exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
-    stop: asyncio.Event, max_bars: int | None = None,
+    stop: asyncio.Event, max_bars: int | None = None, given_model: str | None = None,
 ) -> None:  # fmt: skip
     """Begin the run in this folder on an exchange, or go on with it, until it is to stop."""
-    life = asyncio.create_task(_life(exchange, clock, config, folder, log, max_bars))
+    life = asyncio.create_task(_life(exchange, clock, config, folder, log, max_bars, given_model))
     stopping = asyncio.create_task(stop.wait())
     alive = asyncio.create_task(tell_alive())
     try:
@@ -163,11 +198,11 @@ async def run_on(
 
 async def _life(
     exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
-    max_bars: int | None,
+    max_bars: int | None, given_model: str | None,
 ) -> None:  # fmt: skip
     old = folder.journal.exists()  # it has its instruments; they may be delisted by now
     instruments = {} if old else await _instruments(exchange, config, log)
-    parts = open_parts(config, folder, instruments, log)
+    parts = open_parts(config, folder, instruments, log, given_model)
     if parts.first_bar is None:
         log.info(
             "run_started", mode="live", run_dir=str(folder.path), symbols=len(parts.symbols),

@@ -28,6 +28,8 @@ class Opening:
         half_spread: used where fills are at the bar's open (`execution.price = "open"`).
         at_quote: fills are at quotes.
         after_ms: quotes received earlier do not count.
+        until_ms: neither quotes nor first prices that came later count: an order is filled as the
+            bar opens, or follows the late policy.
     """
 
     open_time: int
@@ -36,23 +38,25 @@ class Opening:
     half_spread: float
     at_quote: bool
     after_ms: int
+    until_ms: int
     quotes: dict[str, Quote] = field(default_factory=dict)
     first_price: dict[str, float] = field(default_factory=dict)
 
     def see_quote(self, quote: Quote) -> None:
         """Take a quote, if it is the first usable one of the bar after the decision."""
         fresh = max(self.after_ms, self.open_time) <= quote.received_ms < self.end_ms
-        if fresh and quote.usable and quote.symbol not in self.quotes:
+        if (
+            fresh
+            and quote.received_ms <= self.until_ms
+            and quote.usable
+            and quote.symbol not in self.quotes
+        ):
             self.quotes[quote.symbol] = quote
 
     def see_candle(self, candle: Candle) -> None:
         """Take the bar's first price from a candle of the bar."""
-        if candle.open_time == self.open_time:
-            self.see_price(candle.symbol, candle.open)
-
-    def see_price(self, symbol: str, price: float) -> None:
-        """Take the bar's first price."""
-        self.first_price.setdefault(symbol, price)
+        if candle.open_time == self.open_time and candle.received_ms <= self.until_ms:
+            self.first_price.setdefault(candle.symbol, candle.open)
 
     def complete(self, pending: Bool) -> bool:
         """Return whether every order can be filled with what was seen."""

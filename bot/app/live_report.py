@@ -22,12 +22,11 @@ from bot.adapters.atomic_file import replacing
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.sd_notify import notify
+from bot.app.feed_counters import Counters
 from bot.app.live_setup import LiveParts
-from bot.app.training import TrainingDone
-from bot.app.training_report import tell_trained
 from bot.blocks import BarBlock
-from bot.engine import Activation, StepResult
-from bot.errors import BotError
+from bot.engine import NEVER, Activation, StepResult
+from bot.errors import BotError, JournalError
 from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
 
@@ -84,11 +83,12 @@ class LiveReport:
             reason="not seen in time: no decision was made on them",
         )  # fmt: skip
 
-    def activated(
-        self, done: TrainingDone, activation: Activation, due: int, *, late: bool
-    ) -> None:
+    def no_model(self, now_ms: int) -> None:
+        """Tell that nothing is decided before a training is due."""
+        self._log.warning("no_model", next_due=self._parts.training.due_bars.next_fire_ms(now_ms))
+
+    def activated(self, activation: Activation, *, late: bool) -> None:
         """Tell of a model that decides from now on."""
-        tell_trained(self._log, self._parts.folder.models, done, due)
         self._log.info(
             "model_activated", model_id=activation.model_id,
             effective_from=activation.effective_from, late=late,
@@ -125,17 +125,17 @@ class LiveReport:
         self._fills = None
         self._write_status(now_ms)
 
-    def heartbeat(self, counters: dict[str, int], now_ms: int) -> None:
+    def heartbeat(self, counters: Counters, now_ms: int) -> None:
         """Say that the loop is alive."""
         notify("WATCHDOG=1")
         account = self._parts.runner.state.book.account[0]
         memory, skew_ms = resident_mb(), now_ms - time.time_ns() // 1_000_000
         self._log.info(
-            "heartbeat", last_bar=self._parts.runner.state.last_open,
+            "heartbeat", last_bar=self._last_bar(),
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
             connection=self._connection, clock_skew_ms=skew_ms,
         )  # fmt: skip
-        odd = {name: counters[name] for name in ODDITIES}
+        odd = {name: getattr(counters, name) for name in ODDITIES}
         if any(odd[k] != self._counters.get(k, 0) for k in odd):
             self._log.info("feed", **odd)
         self._counters = odd
@@ -176,6 +176,10 @@ class LiveReport:
         schedule = self._parts.runner.state.schedule
         return schedule[-1].model_id if schedule else None
 
+    def _last_bar(self) -> int | None:
+        last = self._parts.runner.state.last_open
+        return last if last > NEVER else None
+
     def _tell_halt(self, bar: int, equity: float) -> None:
         halted = int(self._parts.runner.state.book.account["halted"][0])
         if halted != self._halted:
@@ -189,14 +193,20 @@ class LiveReport:
             "time_ms": time.time_ns() // 1_000_000,
             "exchange_ms": now_ms,
             "connection": self._connection,
-            "last_bar": self._parts.runner.state.last_open,
+            "last_bar": self._last_bar(),
             "lag_ms": self._lag_ms,
             "next_training_ms": training.due_bars.next_fire_ms(now_ms),
-            "training": f"running, due {training.due_ms}" if training.running else "idle",
+            "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
             "version": __version__,
         }
-        with replacing(self._parts.folder.path / "status.json", durable=False) as temporary:
-            temporary.write_text(json.dumps(status), encoding="utf-8")
+        path = self._parts.folder.path / "status.json"
+        try:
+            with replacing(path, durable=False) as temporary:
+                temporary.write_text(json.dumps(status), encoding="utf-8")
+        except OSError as error:
+            raise JournalError(
+                f"{path}: cannot be written: {error.strerror}; free disk space, then start again"
+            ) from error
 
 
 def _number(value: Any) -> float | None:

@@ -19,7 +19,7 @@ from bot.app.recording import LiveRecorder
 from bot.app.run_folder import RunFolder, config_hash
 from bot.app.runner import Runner
 from bot.app.stopwatch import Stopwatch
-from bot.blocks import BarBlock
+from bot.blocks import BarBlock, Task
 from bot.config import Config
 from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
 from bot.errors import ConfigError, JournalError
@@ -37,7 +37,9 @@ class LiveParts:
     Attributes:
         start: open time of the first bar that is traded, None before there is one.
         opened_row: the row with which the last bar was opened, where its close is not committed.
-        known_dues: due bars whose models are in the schedule.
+        trained_until: the newest due bar whose model is in the schedule, or before which none is
+            worth a training.
+        given_model: the model of another run that this one began with.
         stages: told by the engine when a stage ends.
     """
 
@@ -53,18 +55,33 @@ class LiveParts:
     start: int | None
     first_bar: int | None
     opened_row: BarBlock | None
-    known_dues: set[int]
+    trained_until: int | None
+    given_model: str | None
     stages: Stopwatch
 
-    def load_model(self, model_id: str) -> None:
-        """Let the engine ask this model, and no other from now on."""
-        trained, manifest = load_model(self.folder.models, model_id)
+    def load_model(self, model_id: str) -> int:
+        """Let the engine ask this model, and no other from now on; return its due bar."""
         names = self.engine.pipeline.names if self.engine.pipeline else ()
+        forecaster, due = _asked(self.config, self.folder, model_id, names, self.engine.tasks)
         self.forecasters.clear()
-        self.forecasters[model_id] = ModelForecaster(
-            trained, list(manifest["features"]), names, self.engine.tasks, model_id,
-            self.config.model.bars_read, self.symbols,
-        )  # fmt: skip
+        self.forecasters[model_id] = forecaster
+        return due
+
+
+def _asked(
+    config: Config, folder: RunFolder, model_id: str, names: tuple[str, ...], tasks: tuple[Task, ...]
+) -> tuple[ModelForecaster, int]:  # fmt: skip
+    """Return what asks a model of the run, and the model's due bar.
+
+    Raises:
+        ModelError: it is damaged, or not of this run's features and targets.
+    """
+    trained, manifest = load_model(folder.models, model_id)
+    forecaster = ModelForecaster(
+        trained, list(manifest["features"]), names, tasks, model_id, config.model.bars_read,
+        config.market.symbols,
+    )  # fmt: skip
+    return forecaster, int(manifest["due_ms"])
 
 
 def check_live(config: Config) -> None:
@@ -95,9 +112,13 @@ def check_live(config: Config) -> None:
 
 
 def open_parts(
-    config: Config, folder: RunFolder, instruments: dict[str, Instrument], log: Any
-) -> LiveParts:
+    config: Config, folder: RunFolder, instruments: dict[str, Instrument], log: Any,
+    given_model: str | None = None,
+) -> LiveParts:  # fmt: skip
     """Make the run's journal, or open it and take up the state it has committed.
+
+    Args:
+        given_model: that a new run begins with; it is in the run's folder.
 
     Raises:
         JournalError: it is damaged, of other symbols or targets, or a backtest's.
@@ -116,11 +137,13 @@ def open_parts(
                 "on with; give another --run-dir"
             )
     else:
+        if given_model is not None:  # refused before anything is recorded
+            _asked(config, folder, given_model, pipeline.names, tasks)
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,
             "config_hash": digest, "data": config.exchange.source,
             "instruments": instruments_text(instruments),
-        }  # fmt: skip
+        } | ({"given_model": given_model} if given_model else {})  # fmt: skip
         journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
     # the instruments as they were when the run was made: a replay must round as the run did
     kept = instruments_of(journal.meta("instruments"), f"{folder.journal}: meta.instruments")
@@ -129,24 +152,25 @@ def open_parts(
         pipeline, rules_from(config, symbols, kept), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters, stages.ended,
     )  # fmt: skip
-    state, start, first, row, dues = _committed(folder, engine)
+    state, start, first, row, until, given = _committed(folder, engine)
     training = LiveTraining(
         config, digest, symbols, pipeline.names, folder.journal, folder.models,
-        max(dues, default=None), log,
+        until, log,
     )  # fmt: skip
     runner = Runner(engine, state, LiveRecorder(journal), ledger=None)
     parts = LiveParts(
         config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
-        start, first, row, dues, stages,
+        start, first, row, until, given, stages,
     )  # fmt: skip
-    if state.schedule:
-        parts.load_model(state.schedule[-1].model_id)
+    in_force = state.schedule[-1].model_id if state.schedule else given
+    if in_force is not None:
+        parts.load_model(in_force)
     return parts
 
 
 def _committed(
     folder: RunFolder, engine: Engine
-) -> tuple[EngineState, int | None, int | None, BarBlock | None, set[int]]:
+) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None]:
     reader = JournalReader(folder.journal)
     try:
         arrays = reader.state()
@@ -155,8 +179,11 @@ def _committed(
         row = None
         if state.opened:
             row = reader.bars(since=state.last_open)[0]
-        dues = {row.due for row in reader.models() if row.due is not None}
-        first = reader.first_bar()
-        return state, int(start) if start else None, first, row, dues
+        given = reader.meta.get("given_model")
+        dues = [row.due for row in reader.models() if row.due is not None]
+        if given is not None:
+            dues += [activation.effective_from for activation in state.schedule[:1]]
+        until, first = max(dues, default=None), reader.first_bar()
+        return state, int(start) if start else None, first, row, until, given
     finally:
         reader.close()

@@ -2,8 +2,8 @@
 
 Rules: the trigger and the seeds are the backtest's; the worker process reads its rows from the
 journal, so bars go on meanwhile. A model takes effect at the bar planned for it, or at the first
-one after it is ready, recorded as late. A training that fails is tried again at later bars, until
-the next one is due; it never stops the loop.
+one after it is ready, recorded as late. A training that is under way when the next is due goes on;
+one that fails is tried again at later bars, until the next is due. Nothing of this stops the loop.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from bot.adapters.journal_reader import JournalReader
 from bot.app.archive import Archive
 from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, TrainingRows
+from bot.app.training_report import tell_trained
 from bot.app.triggers import DueBars
 from bot.blocks import I64
 from bot.config import Config
@@ -68,7 +69,7 @@ class JournalRows:
 
 
 class LiveTraining:
-    """Train beside the loop; at most one training is under way."""
+    """Train beside the loop, one training at a time, in the order in which they were due."""
 
     def __init__(
         self, config: Config, config_hash: str, symbols: tuple[str, ...], features: tuple[str, ...],
@@ -84,71 +85,70 @@ class LiveTraining:
         self._interval_ms = INTERVAL_MS[config.market.interval]
         self.due_bars = DueBars(config.retrain, self._interval_ms)
         self._pool = TrainingPool(1)
-        self._future: Future[TrainingDone] | None = None
-        self._due_ms: int | None = None
         self._parent_due_ms = parent_due_ms
+        self._wanted: list[int] = []
+        self._under_way: tuple[int, Future[TrainingDone]] | None = None
+        self._ready: list[tuple[int, TrainingDone]] = []
         self._failures = 0
-        self._again_ms: int | None = None
+        self._not_before_ms: int | None = None
 
     @property
-    def due_ms(self) -> int | None:
-        """Return the due bar of the training that is under way or to be tried again."""
-        return self._due_ms
+    def running_due(self) -> int | None:
+        """Return the due bar of the training that a worker is at."""
+        if self._under_way is None or self._under_way[1].done():
+            return None
+        return self._under_way[0]
 
     @property
-    def running(self) -> bool:
-        """Return whether a worker is training."""
-        return self._future is not None and not self._future.done()
+    def expected(self) -> bool:
+        """Return whether a model may come of what is wanted, under way or ready."""
+        return bool(self._wanted or self._under_way or self._ready)
 
-    def last_due(self, first_open: int, last_open: int) -> int | None:
-        """Return the newest due bar in first_open..last_open, on a grid without holes."""
+    def unmade(self, first_open: int, last_open: int, after: int | None) -> list[int]:
+        """Return the due bars in first_open..last_open, and after one, that are worth a training."""
         times = np.arange(first_open, last_open + 1, self._interval_ms, dtype=np.int64)
-        due = np.flatnonzero(self.due_bars.due(times))
-        return int(times[due[-1]]) if len(due) else None
+        dues = times[self.due_bars.due(times)].tolist()
+        return [due for due in self._worth(dues, last_open) if after is None or due > after]
 
     def closed(self, open_time: I64) -> None:
-        """Look at bars that have closed: is a training due, or one to be tried again?
+        """Look at bars that have closed: what is due is trained as soon as the worker is free."""
+        for due in open_time[self.due_bars.due(open_time)].tolist():
+            self.want(due)
+        self.go_on(int(open_time[-1]))
 
-        Of several that are due only the newest is worth a training.
+    def want(self, due_ms: int) -> None:
+        """Have a training made for this due bar; what failed before is not waited for."""
+        known = [*self._wanted, *(due for due, _ in self._ready)]
+        if due_ms in known or (self._under_way is not None and due_ms == self._under_way[0]):
+            return
+        self._wanted.append(due_ms)
+        self._failures, self._not_before_ms = 0, None
+
+    def go_on(self, last_open: int) -> None:
+        """Take what is finished, and start what is wanted; `last_open` is the last closed bar."""
+        self._collect(last_open)
+        too_early = self._not_before_ms is not None and last_open < self._not_before_ms
+        if self._under_way is None and self._wanted and not too_early:
+            self._wanted = self._worth(self._wanted, last_open)
+            self._submit(self._wanted.pop(0))
+
+    def take(self, open_time: int) -> tuple[Activation, int, bool] | None:
+        """Return the model that takes effect at this bar, once it is ready: (activation, due, late).
+
+        Of several whose bar has come it is the newest.
         """
-        due = open_time[self.due_bars.due(open_time)]
-        if len(due):
-            self.start(int(due[-1]))
-        elif self._again_ms is not None and open_time[-1] >= self._again_ms:
-            self._submit()
-
-    def start(self, due_ms: int) -> None:
-        """Start the training due at this bar; one still under way is ended and given up."""
-        if self.running:
-            self._log.warning(
-                "training_failed", due=self._due_ms, failures=self._failures,
-                reason="the next training is due; this one is ended",
-            )  # fmt: skip
-            self._pool.shutdown()
-            self._pool = TrainingPool(1)
-        self._due_ms, self._failures = due_ms, 0
-        self._submit()
-
-    def take(self, open_time: int) -> tuple[TrainingDone, Activation, int, bool] | None:
-        """Return the model that takes effect at this bar, once it is ready: (…, due, late)."""
-        if self._future is None or self._due_ms is None or not self._future.done():
+        self._collect(open_time)
+        come = [ready for ready in self._ready if self.planned(ready[0]) <= open_time]
+        if not come:
             return None
-        planned = self._due_ms + self._config.retrain.latency_bars * self._interval_ms
-        if open_time < planned:
-            return None
-        future, self._future = self._future, None
-        try:
-            done = future.result()
-        except BotError as error:
-            self._failed(open_time, error)
-            return None
-        due, self._parent_due_ms, self._due_ms = self._due_ms, self._due_ms, None
-        return done, Activation(open_time, done.model_id), due, open_time > planned
+        due, done = come[-1]
+        self._ready = self._ready[len(come) :]
+        return Activation(open_time, done.model_id), due, open_time > self.planned(due)
 
     async def wait(self) -> None:
         """Wait for the training that is under way."""
-        if self._future is not None:
-            waiting = asyncio.wrap_future(self._future)
+        if self._under_way is not None:
+            waiting = asyncio.wrap_future(self._under_way[1])
             waiting.add_done_callback(_look_at)  # `take` tells of a failure; asyncio need not
             await asyncio.wait([waiting])
 
@@ -156,31 +156,50 @@ class LiveTraining:
         """End what is under way; it starts again with the run."""
         self._pool.shutdown()
 
-    def _submit(self) -> None:
-        assert self._due_ms is not None
-        self._again_ms = None
+    def planned(self, due_ms: int) -> int:
+        """Return the first bar that the model of a due bar decides on, if it is ready by then."""
+        return due_ms + self._config.retrain.latency_bars * self._interval_ms
+
+    def _worth(self, dues: list[int], last_open: int) -> list[int]:
+        """Return those whose bar lies ahead, and of those whose bar has come the newest."""
+        come = [due for due in dues if self.planned(due) <= last_open + self._interval_ms]
+        return [*come[-1:], *dues[len(come) :]]
+
+    def _submit(self, due_ms: int) -> None:
+        self._not_before_ms = None
         request = TrainingRequest(
             config=self._config,
             features=self._features,
-            source=JournalRows(self._journal, self._due_ms, self._config, self._symbols),
-            due_ms=self._due_ms,
+            source=JournalRows(self._journal, due_ms, self._config, self._symbols),
+            due_ms=due_ms,
             config_hash=self._hash,
             parent_due_ms=self._parent_due_ms,
             folder=self._models,
         )
-        self._future = self._pool.submit(request, self._config.training.time_limit_s)
-        self._log.info("training_started", due=self._due_ms)
+        self._under_way = due_ms, self._pool.submit(request, self._config.training.time_limit_s)
+        self._log.info("training_started", due=due_ms)
 
-    def _failed(self, open_time: int, error: BotError) -> None:
-        self._failures += 1
-        self._log.error(
-            "training_failed", due=self._due_ms, failures=self._failures, reason=str(error)
-        )
-        if isinstance(error, DataError):
-            self._due_ms = None  # no better before the next due bar
+    def _collect(self, open_time: int) -> None:
+        if self._under_way is None or not self._under_way[1].done():
             return
+        (due, future), self._under_way = self._under_way, None
+        try:
+            done = future.result()
+        except BotError as error:
+            self._failed(due, open_time, error)
+            return
+        self._failures, self._parent_due_ms = 0, due
+        self._ready.append((due, done))
+        tell_trained(self._log, self._models, done, due)
+
+    def _failed(self, due: int, open_time: int, error: BotError) -> None:
+        self._failures += 1
+        self._log.error("training_failed", due=due, failures=self._failures, reason=str(error))
+        if isinstance(error, DataError):
+            return  # no better before the next due bar
         wait = min(2 ** (self._failures - 1), LONGEST_WAIT_BARS)
-        self._again_ms = open_time + wait * self._interval_ms
+        self._wanted.insert(0, due)
+        self._not_before_ms = open_time + wait * self._interval_ms
 
 
 def _look_at(future: asyncio.Future[TrainingDone]) -> None:

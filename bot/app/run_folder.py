@@ -18,6 +18,7 @@ NOT_IN_HASH = {
     "run.runs_dir",
     "run.block_bars",
     "run.record",
+    "market.feed",
     "training.workers",
     "training.time_limit_s",
     "training.memory_limit_mb",
@@ -128,11 +129,15 @@ def config_of(folder: RunFolder) -> Config:
     return load_config(folder.config, environ={})
 
 
-def config_hash(config: Config) -> str:
-    """Return SHA-256 over the settings that can change a number."""
-    values = {
+def deciding(config: Config) -> dict[str, object]:
+    """Return the settings that can change a number, by key."""
+    return {
         key: value
         for key, value in flatten(config).items()
         if key not in NOT_IN_HASH and key.partition(".")[0] not in SECTIONS_NOT_IN_HASH
     }
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def config_hash(config: Config) -> str:
+    """Return SHA-256 over the settings that can change a number."""
+    return hashlib.sha256(json.dumps(deciding(config), sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What `bot backtest --schedule RUN` takes from the run: settings, span, instruments and models.
+"""What one run takes from another: `bot backtest --schedule RUN`, `bot run --model RUN`.
 
 Rules: what the command line or a file sets wins over the run's own; the run's bars decide the span,
 so that the same candles meet the same decisions.
@@ -13,6 +13,7 @@ from typing import Any
 
 from bot.adapters.instruments import instruments_of
 from bot.adapters.journal_reader import JournalReader
+from bot.adapters.registry import load_model
 from bot.adapters.timestamps import format_utc
 from bot.app.forecasters import TABLE_ID
 from bot.app.run_folder import RunFolder, config_of
@@ -79,6 +80,26 @@ def recorded_settings(recorded: Recorded) -> dict[str, dict[str, Any]]:
     data["start"] = format_utc(recorded.start)
     data["end"] = format_utc(recorded.last)
     return settings
+
+
+def take_last_model(run: RunFolder, folder: RunFolder) -> str:
+    """Copy the model that was last in force in a run; return its id.
+
+    Raises:
+        DataError: it has activated none.
+        ModelError: its files are damaged.
+    """
+    reader = JournalReader(run.journal)
+    try:
+        ids = [row.model_id for row in reader.models() if row.model_id != TABLE_ID]
+    finally:
+        reader.close()
+    if not ids:
+        raise DataError(f"{run.path}: this run has activated no model to begin with")
+    load_model(run.models, ids[-1])
+    for path in sorted(run.models.glob(f"{ids[-1]}.*")):
+        shutil.copy2(path, folder.models / path.name)
+    return ids[-1]
 
 
 def take_models(recorded: Recorded, folder: RunFolder, first: int) -> list[Activation]:

@@ -39,7 +39,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         rows.insert(1, ("halted", Text(status.halted, style="red")))
     beat = status.heartbeat
     if beat is not None:
-        due = "by its bars" if beat.next_training_ms is None else format_utc(beat.next_training_ms)
+        due = "never" if beat.next_training_ms is None else format_utc(beat.next_training_ms)
         rows += [
             ("connection", Text(beat.connection)),
             ("decision's lag", Text("–" if beat.lag_ms is None else duration(beat.lag_ms))),

@@ -54,7 +54,10 @@ class DueBars:
         return due
 
     def next_fire_ms(self, after_ms: int) -> int | None:
-        """Return the first fire time after this one, for 'cron' and 'interval'."""
+        """Return the first fire time after this one; None where there is never one."""
+        if self._config.trigger == "every_bars":
+            step = self._config.every_bars * self._interval_ms
+            return self._start_ms + max((after_ms - self._start_ms) // step + 1, 0) * step
         if self._trigger is None:
             return None
         now = datetime.fromtimestamp((after_ms + 1) / 1000, UTC)

@@ -61,7 +61,7 @@ def check_models(
             due = int(load_manifest(folder.models, row.model_id)["due_ms"])
         except ModelError as error:
             return Difference("models", "file", at, None, str(error), f"model {row.model_id}")
-        if row.due is not None and row.due != due:
+        if row.due != due and (live or row.due is not None):
             return Difference("models", "due", at, None, row.due, due)
         late = live and at > due + latency_ms
         if row.late != late:

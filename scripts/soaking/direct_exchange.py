@@ -16,9 +16,9 @@ import numpy as np
 from aiohttp import web
 
 from bot.adapters.bybit_answers import instrument_of
-from bot.adapters.bybit_frames import FrameReader, Reading, quote_of
+from bot.adapters.bybit_frames import FrameReader, Reading
 from bot.adapters.candles import COLUMNS, Candles
-from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Quote
+from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.funding_files import Funding
 from bot.blocks import BarBlock
 from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError
@@ -28,7 +28,7 @@ from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
 from bot.practice.market import Market
 from bot.practice.publisher import Publisher
-from bot.practice.wire import instrument, period_of, ticker
+from bot.practice.wire import instrument, period_of
 from bot.timegrid import INTERVAL_MS
 
 CONNECT_MS = 100
@@ -110,15 +110,6 @@ class DirectExchange:
         return {
             s: instrument_of(instrument(self.market, index[s], self._category)) for s in symbols
         }
-
-    async def top_of_book(self, symbol: str) -> Quote:
-        """Return the quote of a symbol."""
-        await self._asked(symbol)
-        moment = self.market.at(self.clock.now_ms())
-        found = ticker(self.market, moment, self.market.index[symbol], self._category)
-        if found is None:
-            raise ExchangeError(f"{symbol} has no ticker")
-        return quote_of(symbol, found, self.now_ms())
 
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield events; when the connection is cut, say so and connect again."""

@@ -143,13 +143,14 @@ class Rehearsal:
     def run(
         self, max_bars: int | None = None, *, begin_ms: int | None = None,
         faults: Faults | None = None, pool: PoolHere | None = None, script: Script | None = None,
-        on_jump: Callable[[float], None] = lambda _: None,
+        on_jump: Callable[[float], None] = lambda _: None, given_model: str | None = None,
     ) -> int:  # fmt: skip
         """Run a daemon from `begin_ms` on; return the exchange's time at its end.
 
         Args:
             max_bars: closed by it; None runs until the script sets the stop.
             script: what else happens, beside the daemon.
+            given_model: in the run's folder, to begin with.
         """
         trainer = pool or PoolHere()
         with (
@@ -158,17 +159,18 @@ class Rehearsal:
             open_log(self.folder.log) as log,
         ):
             return run_virtually(
-                self._life(begin_ms or self.begin_ms, max_bars, faults, script, log), on_jump
+                self._life(begin_ms or self.begin_ms, max_bars, faults, script, log, given_model),
+                on_jump,
             )
 
     async def _life(
         self, begin_ms: int, max_bars: int | None, faults: Faults | None, script: Script | None,
-        log: object,
+        log: object, given_model: str | None,
     ) -> int:  # fmt: skip
         exchange = DirectExchange(self.market, VirtualClock(begin_ms), faults)
         stop = asyncio.Event()
         beside = None if script is None else asyncio.ensure_future(script(exchange, stop))
-        await run_on(exchange, exchange, self.config, self.folder, log, stop, max_bars)
+        await run_on(exchange, exchange, self.config, self.folder, log, stop, max_bars, given_model)
         if beside is not None:
             beside.cancel()
             await asyncio.wait([beside])

@@ -117,7 +117,7 @@ async def test_requests() -> None:
         assert len(funding.time) == 3
         assert np.all(funding.time % (8 * HOUR_MS) == 0)
         assert set(await exchange.instruments(SYMBOLS)) == set(SYMBOLS)
-        quote = await exchange.top_of_book("SYN1USDT")
+        [quote] = await one.exchange.quote_all(["SYN1USDT"])
         assert quote.usable
         assert quote.next_funding_ms is not None
         assert quote.next_funding_ms > NOW
@@ -129,8 +129,7 @@ async def test_symbols_that_are_not_listed_are_named() -> None:
     async with desk() as one:
         with pytest.raises(ConfigError, match=r"market\.symbols: Bybit does not list NOSUCH"):
             await one.exchange.instruments(["SYN0USDT", "NOSUCH"])
-        with pytest.raises(UnlistedError, match="NOSUCH"):
-            await one.exchange.top_of_book("NOSUCH")
+        assert await one.exchange.quote_all(["NOSUCH"]) == []
         with pytest.raises(UnlistedError, match="linear NOSUCH 60"):
             await one.exchange.klines("NOSUCH", "1h", NOW - HOUR_MS, NOW)
         with pytest.raises(UnlistedError, match="NOSUCH"):

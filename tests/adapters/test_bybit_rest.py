@@ -13,7 +13,7 @@ from pybit.exceptions import FailedRequestError, InvalidRequestError
 
 from bot.adapters.bybit_rest import INTERVAL_CODE, BybitRest, category_of, open_session
 from bot.adapters.candles import Candles, check_candles
-from bot.adapters.retry import Backoff
+from bot.adapters.retry import Backoff, Limiter
 from bot.errors import ConfigError, ExchangeError
 from bot.portfolio.rules import Instrument
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS
@@ -115,7 +115,7 @@ def test_an_endless_cursor_ends() -> None:
 
 def test_requests_are_spaced() -> None:
     waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
-    rest = client(session, waits, requests_per_s=4.0)
+    rest = client(session, waits, limiter=Limiter(4.0))
     for _ in range(5):
         assert rest.server_time_ms() == NOW
     assert waits.now_s == pytest.approx(1.0)
@@ -130,7 +130,7 @@ def test_transient_errors_are_retried_with_growing_waits() -> None:
         ValueError("sleep length must be non-negative"),
         FailedRequestError("GET", "down", 503, "t", {}),
     ]
-    rest = client(session, waits, requests_per_s=1e9, on_wait=lambda s, text: told.append(text))
+    rest = client(session, waits, limiter=Limiter(1e9), on_wait=lambda s, text: told.append(text))
     assert rest.server_time_ms() == NOW
     assert [s for s in waits.slept if s > 1e-6] == pytest.approx([0.5, 1.0, 2.0, 4.0])
     assert "cannot be reached" in told[0]
@@ -142,6 +142,27 @@ def test_a_ban_waits_ten_minutes() -> None:
     session.errors = [FailedRequestError("GET", "access too frequent", 403, "t", {})]
     assert client(session, waits).server_time_ms() == NOW
     assert max(waits.slept) >= 600.0
+
+
+def test_a_ban_holds_who_has_a_turn_already() -> None:
+    """Two clients share the limiter; while the second waits for its turn, the first is barred."""
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    limiter = Limiter(0.5)
+    session.errors = [FailedRequestError("GET", "access too frequent", 403, "t", {})]
+    one = client(session, waits, limiter=limiter, backoff=Backoff(tries=1))
+    asked_s: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if not asked_s:  # the second has its turn in two seconds; the first asks now
+            asked_s.append(waits.now_s)
+            with pytest.raises(ExchangeError, match="HTTP 403"):
+                one.server_time_ms()
+        waits.sleep(seconds)
+
+    other = BybitRest(session, limiter=limiter, clock=lambda: waits.now_s, sleep=sleep)
+    assert limiter.reserve(waits.now_s) == 0.0
+    assert other.server_time_ms() == NOW
+    assert waits.now_s >= 600.0
 
 
 def test_a_ban_is_waited_out_also_after_giving_up() -> None:

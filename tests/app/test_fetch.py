@@ -13,7 +13,7 @@ from bot.adapters.candle_files import read_candles, write_candles
 from bot.adapters.data_root import DataRoot, Series
 from bot.adapters.funding_files import read_funding
 from bot.adapters.instruments import load_instruments
-from bot.adapters.retry import Backoff
+from bot.adapters.retry import Backoff, Limiter
 from bot.app.fetch import fetch
 from bot.app.fetch_result import Fetched, FetchProgress
 from bot.config import Config, load_config
@@ -51,7 +51,7 @@ def run(
         session,
         clock=lambda: 0.0,
         sleep=lambda s: None,
-        requests_per_s=1e9,
+        limiter=Limiter(1e9),
         backoff=Backoff(tries=tries),
     )
     symbols = config.market.symbols
@@ -156,7 +156,7 @@ def test_spot_has_neither_funding_nor_mark(tmp_path: Path) -> None:
 def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     seen: list[FetchProgress] = []
     config = load_config(None, ["market.venue=bybit_spot", "market.symbols=BTCUSDT"], {})
-    rest = BybitRest(exchange(), clock=lambda: 0.0, sleep=lambda s: None, requests_per_s=1e9)
+    rest = BybitRest(exchange(), clock=lambda: 0.0, sleep=lambda s: None, limiter=Limiter(1e9))
     for start in (CLOSED - 3_500 * HOUR_MS, CLOSED - 5_000 * HOUR_MS):
         fetch(config, ("BTCUSDT",), (start, NOW), tmp_path, seen.append, rest=rest)
         assert seen[-1].done == seen[-1].total

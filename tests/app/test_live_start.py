@@ -6,6 +6,8 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ from bot.adapters.journal_reader import JournalReader
 from bot.adapters.registry import load_manifest
 from bot.adapters.run_lock import RunLock
 from bot.app.live_command import live_command
+from bot.app.live_report import LiveReport
 from bot.app.run_folder import find_run
 from bot.config import load_config
-from bot.engine import state_from_arrays
+from bot.engine import StepResult, state_from_arrays
 from bot.errors import JournalError
 from bot.portfolio.reasons import Refusal
 from bot.practice.faults import Faults
@@ -195,6 +198,34 @@ def test_restart_in_time_to_decide_but_too_late_to_fill(rehearsal: Rehearsal) ->
     assert bar not in proof.fills["open_time"]
     assert (proof.refusal[at] == int(Refusal.LATE_CANCELLED)).any()
     assert bar in [event["bar"] for event in rehearsal.events("decision")]
+
+
+@pytest.mark.parametrize("price", ["quote", "open"])
+@pytest.mark.parametrize("outage_ms", [0, 45 * MINUTE_MS], ids=["at once", "within the bar"])
+def test_an_order_is_not_filled_long_after_the_open(
+    tmp_path: Path, price: str, outage_ms: int
+) -> None:
+    """Decided, killed before the next open, and taken up again: at once, or late in the bar."""
+    settings = (f"execution.price={price}", "synthetic.missing=0", "retrain.every_bars=480")
+    rehearsal = Rehearsal.make(tmp_path / "run", *settings)
+    bar = rehearsal.begin_ms // HOUR_MS * HOUR_MS + 9 * HOUR_MS
+    tell = LiveReport.closed
+
+    def die_of_it(report: LiveReport, result: StepResult, *rest: Any) -> None:
+        tell(report, result, *rest)
+        if int(result.bars.open_time[0]) == bar - HOUR_MS:
+            raise RuntimeError("killed")
+
+    with patch.object(LiveReport, "closed", die_of_it), pytest.raises(RuntimeError, match="killed"):
+        rehearsal.run(12)
+    assert committed(rehearsal) == (bar - HOUR_MS, False)
+    rehearsal.run(3, begin_ms=bar + 1000 + outage_ms)
+    proof = prove(rehearsal.folder, rehearsal.source)
+    at = int(np.searchsorted(proof.bars.open_time, bar))
+    assert (proof.late, proof.holes) == (0, 0)
+    cancelled = proof.refusal[at] == int(Refusal.LATE_CANCELLED)
+    assert (bar in proof.fills["open_time"]) == (outage_ms == 0)
+    assert cancelled.any() == (outage_ms > 0)
 
 
 def test_first_start_just_after_a_bars_end(rehearsal: Rehearsal) -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.app import live_training
+from bot.app.live_command import live_command
 from bot.app.live_training import JournalRows
-from bot.errors import BotError, DataError, ModelError
+from bot.app.schedule_of import take_last_model
+from bot.config import load_config
+from bot.errors import BotError, ConfigError, DataError, ModelError
 from bot.timegrid import HOUR_MS
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal
 
 HOUR_S = 3600.0
+START_2020_MS = 1_577_836_800_000
 
 
 @pytest.fixture
@@ -91,12 +96,83 @@ def test_a_training_that_hangs_is_ended_and_tried_again(tmp_path: Path) -> None:
     assert (proof.late, len(proof.bars)) == (0, 61)
 
 
-def test_the_next_due_bar_ends_what_is_still_under_way(rehearsal: Rehearsal) -> None:
-    pool = PoolHere(seconds=49 * HOUR_S)
-    proof = proof_of(rehearsal, 120, pool)
-    assert len(proof.models) == 1
-    reasons = [event["reason"] for event in rehearsal.events("training_failed")]
-    assert reasons == ["the next training is due; this one is ended"] * (len(pool.requests) - 1)
+def test_what_is_under_way_at_the_next_due_bar_goes_on(rehearsal: Rehearsal) -> None:
+    pool = PoolHere(seconds=49.5 * HOUR_S)
+    proof = proof_of(rehearsal, 170, pool)
+    assert not rehearsal.events("training_failed")
+    dues = [due for _, _, due, _ in proof.models if due is not None]
+    assert [later - due for due, later in itertools.pairwise(dues)] == [48 * HOUR_MS] * 2
+    # the second begins when the first has ended
+    assert [lateness(proof, k) for k in (1, 2)] == [(50, True), (52, True)]
+
+
+def test_a_model_waits_for_its_bar_beyond_the_next_training(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(tmp_path / "run", "retrain.latency_bars=60")
+    proof = proof_of(rehearsal, 230, PoolHere())
+    assert len(proof.models) > 3
+    assert {lateness(proof, k) for k in range(1, len(proof.models))} == {(60, False)}
+    told = rehearsal.events("model_trained")
+    assert len(told) > len(proof.models), "one is ready and waits"
+    # a restart trains again what was ready and had not decided yet
+    pool = PoolHere()
+    rehearsal.run(60, begin_ms=int(proof.bars.open_time[-1]) + HOUR_MS * 3 // 2, pool=pool)
+    later = prove(rehearsal.folder, rehearsal.source)
+    assert lateness(later, len(proof.models)) == (60, False)
+
+
+def test_of_two_models_that_are_late_the_newer_decides(rehearsal: Rehearsal) -> None:
+    pool = PoolHere()
+    pool.refusals = [ModelError("no")] * 7  # given up for the next due bar
+    proof = proof_of(rehearsal, 110, pool)
+    failed = {event["due"] for event in rehearsal.events("training_failed")}
+    dues = [due for _, _, due, _ in proof.models]
+    assert len(failed) == 2
+    assert max(failed) in dues
+    assert min(failed) not in dues
+
+
+def test_without_a_model_in_sight_it_says_when_there_will_be_one(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(tmp_path / "run", "retrain.every_bars=10000")
+    rehearsal.run(3)
+    [told] = rehearsal.events("no_model")
+    assert (told["next_due"] - START_2020_MS) % (10_000 * HOUR_MS) == 0
+    assert told["next_due"] > rehearsal.begin_ms
+    assert {event["signal"] for event in rehearsal.events("decision")} == {None}
+
+
+def test_a_run_begins_with_the_model_of_another(tmp_path: Path, rehearsal: Rehearsal) -> None:
+    rehearsal.run(4)
+    theirs = rehearsal.events("model_activated")[-1]["model_id"]
+    other = Rehearsal.make(tmp_path / "other")
+    assert take_last_model(rehearsal.folder, other.folder) == theirs
+    pool = PoolHere()
+    other.run(5, begin_ms=other.begin_ms + 3 * HOUR_MS, pool=pool, given_model=theirs)
+    other.run(5, begin_ms=other.begin_ms + 8 * HOUR_MS, pool=pool)
+    assert pool.requests == [], "nothing is trained before the next due bar"
+    proof = prove(other.folder, other.source)
+    [(model_id, effective_from, _, _)] = proof.models
+    assert (model_id, effective_from) == (theirs, int(proof.bars.open_time[0]))
+    assert len(proof.fills) > 0
+    other.run(40, begin_ms=other.begin_ms + 13 * HOUR_MS, pool=pool)
+    assert len(prove(other.folder, other.source).models) == 2
+
+
+def test_a_model_of_other_features_is_refused_before_anything_is_recorded(
+    tmp_path: Path, rehearsal: Rehearsal
+) -> None:
+    rehearsal.run(2)
+    other = Rehearsal.make(tmp_path / "other", "features.names=return_1,rsi")
+    theirs = take_last_model(rehearsal.folder, other.folder)
+    with pytest.raises(ModelError, match="was trained on the features"):
+        other.run(2, given_model=theirs)
+    assert not other.folder.journal.exists()
+
+
+def test_a_run_that_would_never_have_a_model_is_refused(tmp_path: Path) -> None:
+    config = load_config(None, ["retrain.trigger=never"], {})
+    with pytest.raises(ConfigError, match=r"retrain\.trigger = 'never'.*--model RUN"):
+        live_command(config, str(tmp_path / "run"), practice=True, max_bars=1)
+    assert not (tmp_path / "run" / "journal.db").exists()
 
 
 def test_rows_read_in_parts_are_the_same_rows(
