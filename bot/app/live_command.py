@@ -1,8 +1,7 @@
 """`bot run`: the daemon from its settings to its last commit.
 
-Owns signals, the lock of the run's folder, the exchange and, with --practice, the practice exchange
-inside. Rules: SIGTERM and Ctrl-C only set a flag, the loop stops between transactions; whatever ends
-the run, the next start resumes it.
+Owns signals, the lock of the run's folder and what a run begins with. Rules: SIGTERM and Ctrl-C only
+set a flag, the loop stops between transactions; whatever ends the run, the next start resumes it.
 """
 
 from __future__ import annotations
@@ -11,20 +10,17 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bot.adapters.atomic_file import sweep
-from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.exchange import Exchange
-from bot.adapters.journal_reader import JournalReader
 from bot.adapters.run_lock import RunLock
 from bot.adapters.sd_notify import tell_alive
 from bot.app.catching_up import LONGEST_RETRY_S, Clock
 from bot.app.config_check import check_deeply
 from bot.app.live import LiveRun
+from bot.app.live_exchange import ExchangeClock, live_exchange, practice_config
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import check_live, open_parts
 from bot.app.run_folder import (
@@ -45,30 +41,6 @@ from bot.errors import ConfigError, ExchangeError, JournalError
 from bot.log import open_log
 from bot.model.threads import single_thread
 from bot.portfolio.rules import Instrument
-from bot.practice.clock import RealClock
-from bot.practice.exchange import serve
-from bot.practice.market import Market
-from bot.practice.synthetic import START_MS, SyntheticMarket, symbol_names
-from bot.timegrid import INTERVAL_MS
-
-TOLD_WAIT_S = 15.0
-"""A request that is asked again only after so long is told of before; an HTTP 403 takes minutes."""
-
-
-class ExchangeClock:
-    """The exchange's time as our clock knows it, and waiting for it."""
-
-    def __init__(self, exchange: BybitExchange, speed: float) -> None:
-        self._exchange, self._speed = exchange, speed
-
-    def now_ms(self) -> int:
-        """Return the exchange's time."""
-        return self._exchange.now_ms()
-
-    async def sleep_until(self, time_ms: int) -> None:
-        """Return once the exchange's time has reached `time_ms`."""
-        while (left_ms := time_ms - self.now_ms()) > 0:
-            await asyncio.sleep(max(left_ms / 1000.0 / self._speed, 0.0005))
 
 
 def live_command(
@@ -96,28 +68,6 @@ def live_command(
             gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
             asyncio.run(_main(config, folder, log, given, practice=practice, max_bars=max_bars))
     return folder
-
-
-def practice_config(config: Config, *, tell: bool = False) -> Config:
-    """Return the settings with the practice exchange's symbols and speed; tell what it replaces."""
-    exchange = config.exchange.model_copy(
-        update={
-            "source": "practice",
-            "speed": config.practice.speed,
-            "requests_per_second": 100.0,
-        }
-    )
-    market = config.market.model_copy(
-        update={"symbols": symbol_names(config.synthetic.symbols), "venue": "bybit_linear"}
-    )
-    given = config.market.model_fields_set & {"symbols", "venue"}
-    if tell and given and config.market != market:
-        print(
-            f"practice: trades {', '.join(market.symbols)} of {market.venue}, the synthetic market's, "
-            f"instead of what market.{' and market.'.join(sorted(given))} says",
-            file=sys.stderr,
-        )
-    return config.model_copy(update={"exchange": exchange, "market": market})
 
 
 def _locked(run_dir: str) -> RunLock:
@@ -175,7 +125,7 @@ async def _main(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _exchange(config, folder, log, practice=practice) as exchange:
+    async with live_exchange(config, folder, log, practice=practice) as exchange:
         clock = ExchangeClock(exchange, config.exchange.speed)
         await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model)
 
@@ -243,66 +193,3 @@ async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str
             log.warning("exchange_unreachable", reason=str(error), retry_s=wait_s)
         await asyncio.sleep(wait_s)
         wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
-
-
-def tell_waits(log: Any) -> Callable[[float, str], None]:
-    """Return what a request's thread calls before it waits: long waits are told by the loop."""
-    loop = asyncio.get_running_loop()
-
-    def tell(wait_s: float, reason: str) -> None:
-        if wait_s >= TOLD_WAIT_S:
-            log.warning("exchange_unreachable", reason=reason, retry_s=round(wait_s, 1))
-
-    def on_wait(wait_s: float, reason: str) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody reads on
-            loop.call_soon_threadsafe(tell, wait_s, reason)
-
-    return on_wait
-
-
-@asynccontextmanager
-async def _exchange(
-    config: Config, folder: RunFolder, log: Any, *, practice: bool
-) -> AsyncIterator[BybitExchange]:
-    """Give the exchange of the settings; with `practice`, one that runs inside."""
-    on_wait = tell_waits(log)
-
-    def on_fault(count: int, text: str) -> None:
-        log.warning("bad_frame", count=count, sample=text)
-
-    if not practice:
-        exchange = open_bybit(config, on_wait=on_wait, on_fault=on_fault)
-        try:
-            yield exchange
-        finally:
-            exchange.close()
-        return
-    interval_ms = INTERVAL_MS[config.market.interval]
-    begin = START_MS + (config.data.history_bars + 1) * interval_ms
-    begin = max(begin, next_bar_ms(folder, interval_ms))
-    market = Market(
-        SyntheticMarket(config.synthetic, interval_ms),
-        half_spread_bps=config.practice.half_spread_bps,
-        ticks_per_bar=config.practice.ticks_per_bar,
-    )
-    server = await serve(market, RealClock(begin, config.practice.speed))
-    inside = config.exchange.model_copy(
-        update={"rest_url": server.rest_url, "stream_url": server.stream_url}
-    )
-    told = config.model_copy(update={"exchange": inside})
-    exchange = open_bybit(told, on_wait=on_wait, on_fault=on_fault)
-    try:
-        yield exchange
-    finally:
-        exchange.close()
-        await server.close()
-
-
-def next_bar_ms(folder: RunFolder, interval_ms: int) -> int:
-    """Return the open time of the first bar that the run has not seen, 0 for a new run."""
-    if not folder.journal.exists():
-        return 0
-    reader = JournalReader(folder.journal)
-    last = reader.last_bar()
-    reader.close()
-    return 0 if last is None else last + interval_ms

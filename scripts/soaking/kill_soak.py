@@ -21,7 +21,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.app.live_command import live_command, practice_config
+from bot.app.live_command import live_command
+from bot.app.live_exchange import practice_config
 from bot.app.run_folder import RunFolder
 from bot.app.training import TrainingPool
 from bot.config import Config, load_config

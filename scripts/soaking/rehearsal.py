@@ -20,7 +20,8 @@ from unittest.mock import patch
 
 from bot.adapters import journal
 from bot.app import live_training
-from bot.app.live_command import practice_config, run_on
+from bot.app.live_command import run_on
+from bot.app.live_exchange import practice_config
 from bot.app.live_setup import check_live
 from bot.app.run_folder import RunFolder, new_run
 from bot.app.training import TrainingDone, TrainingRequest, run_training

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from bot.app.live_command import TOLD_WAIT_S, tell_waits
+from bot.app.live_exchange import TOLD_WAIT_S, tell_waits
 
 
 class Log:
