@@ -78,6 +78,11 @@ class EngineState:
     opened: bool = False
     open_refusal: I8 = field(default_factory=lambda: np.empty(0, dtype=np.int8))
 
+    @property
+    def newest(self) -> int | None:
+        """Return the open time of the newest bar seen, None before the first."""
+        return self.last_open if self.last_open > NEVER else None
+
 
 @dataclass(frozen=True, slots=True)
 class StepResult:

@@ -135,7 +135,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         job.log.warning(
             "run_interrupted",
             bars=int(runner.state.book.account["bars"][0]),
-            last_bar=runner.state.last_open,
+            last_bar=runner.state.newest,
         )
     finally:
         if pool is not None:

@@ -25,7 +25,7 @@ from bot.adapters.sd_notify import notify
 from bot.app.feed_counters import Counters
 from bot.app.live_setup import LiveParts
 from bot.blocks import BarBlock
-from bot.engine import NEVER, Activation, StepResult
+from bot.engine import Activation, StepResult
 from bot.errors import BotError, JournalError
 from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
@@ -131,7 +131,7 @@ class LiveReport:
         account = self._parts.runner.state.book.account[0]
         memory, skew_ms = resident_mb(), now_ms - time.time_ns() // 1_000_000
         self._log.info(
-            "heartbeat", last_bar=self._last_bar(),
+            "heartbeat", last_bar=self._parts.runner.state.newest,
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
             connection=self._connection, clock_skew_ms=skew_ms,
         )  # fmt: skip
@@ -176,10 +176,6 @@ class LiveReport:
         schedule = self._parts.runner.state.schedule
         return schedule[-1].model_id if schedule else None
 
-    def _last_bar(self) -> int | None:
-        last = self._parts.runner.state.last_open
-        return last if last > NEVER else None
-
     def _tell_halt(self, bar: int, equity: float) -> None:
         halted = int(self._parts.runner.state.book.account["halted"][0])
         if halted != self._halted:
@@ -193,7 +189,7 @@ class LiveReport:
             "time_ms": time.time_ns() // 1_000_000,
             "exchange_ms": now_ms,
             "connection": self._connection,
-            "last_bar": self._last_bar(),
+            "last_bar": self._parts.runner.state.newest,
             "lag_ms": self._lag_ms,
             "next_training_ms": training.due_bars.next_fire_ms(now_ms),
             "training": "idle" if (due := training.running_due) is None else f"running, due {due}",

@@ -18,7 +18,7 @@ from bot.adapters.run_lock import holder
 from bot.app.heartbeat import Heartbeat, read_heartbeat
 from bot.app.run_folder import RunFolder, config_of
 from bot.config import Config
-from bot.engine import NEVER, state_from_arrays
+from bot.engine import state_from_arrays
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.reasons import Halt
 from bot.timegrid import INTERVAL_MS
@@ -122,7 +122,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
         else:
             state = state_from_arrays(arrays)
             book, opened = state.book, state.opened
-            last_bar = None if state.last_open == NEVER else state.last_open
+            last_bar = state.newest
         return Status(
             name=folder.path.resolve().name,
             run_dir=str(folder.path),

@@ -194,8 +194,8 @@ class TrainingPool:
         self._waiting.put((future, request, time_limit_s))
         if len(self._threads) < self._workers:
             thread = threading.Thread(target=self._work_off, name="training", daemon=True)
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)  # Ctrl-C may come in between: only what runs is joined
         return future
 
     def shutdown(self) -> None:
