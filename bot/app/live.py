@@ -15,6 +15,7 @@ import numpy as np
 
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
+from bot.adapters.timestamps import format_utc
 from bot.app.bar_assembly import BarAssembler, ClosedBar, Due, candles_of
 from bot.app.catching_up import CatchUp, Clock
 from bot.app.feed_counters import Counters
@@ -24,7 +25,7 @@ from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
 from bot.app.waiting import end, first_of
 from bot.engine import Activation
-from bot.errors import ExchangeError, UnlistedError
+from bot.errors import ConfigError, ExchangeError, UnlistedError
 
 RETRY_S = 1.0
 MOST_WAITING = 100_000
@@ -221,7 +222,9 @@ class LiveRun:
         state = parts.runner.state
         if parts.first_bar is None:
             return
-        if parts.given_model is None or state.schedule:
+        if parts.given_model is not None and not state.schedule:
+            self._check_given(parts.given_model)
+        else:
             for due in parts.training.unmade(parts.first_bar, state.last_open, parts.trained_until):
                 parts.training.want(due)
             parts.training.go_on(state.last_open)
@@ -229,6 +232,19 @@ class LiveRun:
                 await parts.training.wait()
             if not state.schedule and not parts.training.expected:
                 self._report.no_model(self._clock.now_ms())
+
+    def _check_given(self, model_id: str) -> None:
+        """Refuse a model that has seen bars which this run has not.
+
+        Raises:
+            ConfigError: it would know the future.
+        """
+        due, last = self._parts.load_model(model_id), self._parts.runner.state.last_open
+        if due > last:
+            raise ConfigError(
+                f"--model: model {model_id} was trained on bars up to {format_utc(due)}, this run has "
+                f"reached {format_utc(last)}: it would know the future; begin with an older one"
+            )
 
     def _new_assembler(self) -> BarAssembler:
         parts = self._parts

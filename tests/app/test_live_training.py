@@ -168,6 +168,14 @@ def test_a_model_of_other_features_is_refused_before_anything_is_recorded(
     assert not other.folder.journal.exists()
 
 
+def test_a_model_that_knows_the_future_is_refused(tmp_path: Path, rehearsal: Rehearsal) -> None:
+    rehearsal.run(4, begin_ms=rehearsal.begin_ms + 100 * HOUR_MS)
+    other = Rehearsal.make(tmp_path / "other")
+    theirs = take_last_model(rehearsal.folder, other.folder)
+    with pytest.raises(ConfigError, match="it would know the future"):
+        other.run(2, given_model=theirs)
+
+
 def test_a_run_that_would_never_have_a_model_is_refused(tmp_path: Path) -> None:
     config = load_config(None, ["retrain.trigger=never"], {})
     with pytest.raises(ConfigError, match=r"retrain\.trigger = 'never'.*--model RUN"):
