@@ -157,7 +157,7 @@ class Training(Section):
         "fixed",
         description="Weights of the tasks' losses: given, or learned (Kendall 2018), by their descent "
         "(Liu 2019), by gradient norms (Chen 2018), for equal progress (FAMO 2023), towards the worst "
-        "(smooth Tchebycheff 2024). Measured: none better than fixed (docs/findings.md).",
+        "(smooth Tchebycheff 2024). Measured: none shown better than fixed (docs/findings.md).",
     )
     uncertainty_variant: Literal["paper", "document"] = Field(
         "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
@@ -197,8 +197,8 @@ class Training(Section):
         "dualproj", "graddrop", "config", "gradvac", "fairgrad", "excess_mtl",
     ] = Field(
         "sum",
-        description="How the tasks' gradients become one. Measured: none better than sum by what "
-        "matters (docs/findings.md).",
+        description="How the tasks' gradients become one. Measured: none shown better than sum "
+        "(docs/findings.md).",
     )  # fmt: skip
     gradients_on: Literal["parameters", "features"] = Field(
         "parameters",
