@@ -2,7 +2,8 @@
 
 Rules: what is trained is kept, so an interrupted comparison goes on where it was, and comparisons
 share what they have in common. Seeds are averaged to one forecast a bar and symbol before anything
-is tested; leaving each out in turn tells how much of a figure is their luck. The averaged forecasts trade on paper through the engine itself.
+is tested; leaving each out in turn tells how much of a figure is their luck. The averaged forecasts
+trade on paper through the engine itself.
 """
 
 from __future__ import annotations

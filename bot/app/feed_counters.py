@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
@@ -35,7 +35,3 @@ class Counters:
     bad_frames: int = 0
     connects: int = 0
     disconnects: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name, for logs."""
-        return asdict(self)

@@ -44,13 +44,9 @@ class Opening:
 
     def see_quote(self, quote: Quote) -> None:
         """Take a quote, if it is the first usable one of the bar after the decision."""
-        fresh = max(self.after_ms, self.open_time) <= quote.received_ms < self.end_ms
-        if (
-            fresh
-            and quote.received_ms <= self.until_ms
-            and quote.usable
-            and quote.symbol not in self.quotes
-        ):
+        since, until = max(self.after_ms, self.open_time), min(self.until_ms, self.end_ms - 1)
+        fresh = since <= quote.received_ms <= until
+        if fresh and quote.usable and quote.symbol not in self.quotes:
             self.quotes[quote.symbol] = quote
 
     def see_candle(self, candle: Candle) -> None:

@@ -27,13 +27,9 @@ from bot.app.live_setup import LiveParts
 from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
 from bot.errors import BotError, JournalError
+from bot.log import EVENTS
 from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
-
-ODDITIES = (
-    "duplicates", "revisions", "reordered", "late", "foreign", "fetched", "absent", "late_bars"
-)  # fmt: skip
-"""What is told of the feed's counters: none of it happens where all is well."""
 
 
 class LiveReport:
@@ -135,7 +131,7 @@ class LiveReport:
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
             connection=self._connection, clock_skew_ms=skew_ms,
         )  # fmt: skip
-        odd = {name: getattr(counters, name) for name in ODDITIES}
+        odd = {name: getattr(counters, name) for name in sorted(EVENTS["feed"])}
         if any(odd[k] != self._counters.get(k, 0) for k in odd):
             self._log.info("feed", **odd)
         self._counters = odd

@@ -36,9 +36,8 @@ class _Part:
         own = shares[self.tasks]
         own = own[~own.isnan()]
         score = float(own.mean()) if len(own) else math.nan
-        self.waited += 1
+        self.waited = 0 if score < self.score else self.waited + 1
         if math.isnan(score) or score < self.score:
-            self.waited = self.waited if math.isnan(score) else 0
             self.best, self.score, self.weights = epoch, score, weights_of(self.module)
 
 

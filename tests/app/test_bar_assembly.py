@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -174,7 +174,7 @@ def test_every_oddity_is_counted_and_the_first_confirm_counts(name: str) -> None
     bars = make(("A",))
     for event in events:
         bars.feed(event)
-    counts = bars.counters.as_dict()
+    counts = asdict(bars.counters)
     assert {k: v for k, v in counts.items() if v and k != "candles"} == expected
     bars.feed(candle("A", 0))
     closed = bars.close(STEP).candles[0]
