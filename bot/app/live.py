@@ -179,9 +179,9 @@ class LiveRun:
 
     def _activate(self, open_time: int) -> None:
         parts = self._parts
-        if parts.given_model is not None and not parts.runner.state.schedule:
-            due = parts.load_model(parts.given_model)
-            activation = Activation(open_time, parts.given_model)
+        if parts.given is not None:
+            (model_id, due), parts.given = parts.given, None
+            activation = Activation(open_time, model_id)
             is_late = open_time > parts.training.planned(due)
         else:
             taken = parts.training.take(open_time)
@@ -222,8 +222,8 @@ class LiveRun:
         state = parts.runner.state
         if parts.first_bar is None:
             return
-        if parts.given_model is not None and not state.schedule:
-            self._check_given(parts.given_model)
+        if parts.given is not None:
+            self._check_given(*parts.given)
         else:
             for due in parts.training.unmade(parts.first_bar, state.last_open, parts.trained_until):
                 parts.training.want(due)
@@ -233,13 +233,13 @@ class LiveRun:
             if not state.schedule and not parts.training.expected:
                 self._report.no_model(self._clock.now_ms())
 
-    def _check_given(self, model_id: str) -> None:
+    def _check_given(self, model_id: str, due: int) -> None:
         """Refuse a model that has seen bars which this run has not.
 
         Raises:
             ConfigError: it would know the future.
         """
-        due, last = self._parts.load_model(model_id), self._parts.runner.state.last_open
+        last = self._parts.runner.state.last_open
         if due > last:
             raise ConfigError(
                 f"--model: model {model_id} was trained on bars up to {format_utc(due)}, this run has "

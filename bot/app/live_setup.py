@@ -39,7 +39,7 @@ class LiveParts:
         opened_row: the row with which the last bar was opened, where its close is not committed.
         trained_until: the newest due bar whose model is in the schedule, or before which none is
             worth a training.
-        given_model: the model of another run that this one began with.
+        given: the model of another run that is to decide first, and its due bar; None once it does.
         stages: told by the engine when a stage ends.
     """
 
@@ -56,7 +56,7 @@ class LiveParts:
     first_bar: int | None
     opened_row: BarBlock | None
     trained_until: int | None
-    given_model: str | None
+    given: tuple[str, int] | None
     stages: Stopwatch
 
     def load_model(self, model_id: str) -> int:
@@ -160,11 +160,12 @@ def open_parts(
     runner = Runner(engine, state, LiveRecorder(journal), ledger=None)
     parts = LiveParts(
         config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
-        start, first, row, until, given, stages,
+        start, first, row, until, None, stages,
     )  # fmt: skip
-    in_force = state.schedule[-1].model_id if state.schedule else given
-    if in_force is not None:
-        parts.load_model(in_force)
+    if state.schedule:
+        parts.load_model(state.schedule[-1].model_id)
+    elif given is not None:
+        parts.given = given, parts.load_model(given)
     return parts
 
 
