@@ -80,6 +80,7 @@ def compare(
         contenders = from_files(files or [], overrides)
         title = "-".join(contender.name for contender in contenders)
     shape = Shape(folds, fold_months, seeds, workers or os.cpu_count() or 1)
+    _tell_of_leftovers(out)
     with progress_bar(f"compare {title}", quiet=as_json) as progress, _resumable():
         done = compare_command(contenders, title, Path(out), shape, progress)
     if as_json:
@@ -118,6 +119,7 @@ def discover(
     overrides = _overrides(data, start, end, symbols, sets)
     contenders = discovery.candidates(config, overrides, named)
     shape = Shape(folds, fold_months, seeds, workers or os.cpu_count() or 1)
+    _tell_of_leftovers(out)
     with progress_bar("discover", quiet=as_json) as progress, _resumable():
         done = discovery.discover(contenders, Path(out), shape, progress)
     if as_json:
@@ -141,6 +143,14 @@ def _overrides(
         *([f"market.symbols={symbols}"] if symbols else []),
         *(sets or []),
     ]
+
+
+def _tell_of_leftovers(out: str) -> None:
+    from bot.app.fold_data import left_from_before
+
+    told = left_from_before(Path(out))
+    if told:
+        typer.echo(told, err=True)
 
 
 @contextmanager

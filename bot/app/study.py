@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import pickle
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,11 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bot.adapters.atomic_file import replacing
 from bot.app.archive import Archive
 from bot.app.contenders import Contender
+from bot.app.fold_data import FOLD_LAYOUT, FoldData
 from bot.app.preparing import Market
-from bot.app.study_unit import FOLD_LAYOUT, TRAINING, FoldData, Unit
+from bot.app.study_unit import TRAINING, Unit
 from bot.blocks import F64, Bool, FeatureBlock, Task
 from bot.config import Config
 from bot.errors import DataError
@@ -120,7 +119,7 @@ class Study:
             fold=fold.number,
             seed=seed,
             due_ms=int(times[fold.due]),
-            data=self.folder / "data" / f"{self._data_key(c, fold)}.pickle",
+            data=self.folder / "data" / f"{self._data_key(c, fold)}.npz",
             result=self.folder / "units" / f"{key}.npz",
         )
 
@@ -133,12 +132,10 @@ class Study:
         archive = Archive(config, target_tasks(config.targets))
         archive.extend(self.market.bars, features)
         span = slice(fold.first, fold.stop)
-        data = FoldData(
+        FoldData(
             names, archive.dataset(fold.due), features.x[span], features.ready[span],
             features.windows and features.windows.bars(fold.first, fold.stop), self.labels[span],
-        )  # fmt: skip
-        with replacing(unit.data, durable=False) as path:
-            path.write_bytes(pickle.dumps(data, protocol=5))
+        ).write(unit.data)  # fmt: skip
 
     def features_of(self, config: Config) -> tuple[tuple[str, ...], FeatureBlock]:
         """Return the features' names and values over all bars."""

@@ -6,8 +6,6 @@ done. It sees the fold's labels only to measure the gap between training and tes
 
 from __future__ import annotations
 
-import json
-import pickle
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.atomic_file import replacing
+from bot.adapters.array_files import read_arrays, write_arrays
 from bot.app.contenders import Kind
+from bot.app.fold_data import FoldData
 from bot.app.training import training_seed, variance_scales
-from bot.blocks import F64, Bool, Task, Windows
+from bot.blocks import F64, Task
 from bot.config import Config
+from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.plain import PlainModel
 from bot.model.predict import Predictor
@@ -27,24 +27,8 @@ from bot.model.tasks import is_classified
 from bot.model.threads import single_thread
 from bot.model.train import train
 
-FOLD_LAYOUT = 3
-"""What is stored of a fold; another number makes it be cut anew."""
-
-
-TRAINING = 2
+TRAINING = 3
 """The way units are trained; another number makes every unit be trained anew."""
-
-
-@dataclass(frozen=True)
-class FoldData:
-    """What a fold's training sees, and the features and labels of the bars it forecasts."""
-
-    features: tuple[str, ...]
-    dataset: Dataset
-    x: F64
-    ready: Bool
-    windows: Windows | None
-    labels: F64
 
 
 @dataclass(frozen=True)
@@ -84,7 +68,7 @@ class Unit:
     def run(self) -> None:
         """Train, forecast the fold, and write the result at once."""
         single_thread()
-        data: FoldData = pickle.loads(self.data.read_bytes())
+        data = FoldData.read(self.data)
         started = time.process_time()
         made = self._make(data)
         seconds = time.process_time() - started
@@ -105,8 +89,7 @@ class Unit:
             "rows": len(data.dataset),
             "train_bars": [int(data.dataset.bar[0]), int(data.dataset.bar[-1])],
         }
-        with replacing(self.result, durable=False) as path, open(path, "wb") as file:
-            np.savez(file, value=made.value, facts=np.array(json.dumps(facts)))
+        write_arrays(self.result, facts, {"value": made.value})
 
     def _make(self, data: FoldData) -> Made:
         if self.kind == "network":
@@ -199,7 +182,26 @@ def _log_loss(p: F64, y: F64) -> float:
     return float(-np.mean(np.log(np.where(y > 0.5, p, 1.0 - p))))
 
 
+_FACTS = frozenset(
+    ("seconds", "parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars")
+)
+
+
 def read_result(unit: Unit) -> tuple[F64, dict[str, Any]]:
-    """Return the forecasts float64[n, S, K] of the fold's bars, and the facts of the training."""
-    with np.load(unit.result, allow_pickle=False) as stored:
-        return stored["value"], json.loads(str(stored["facts"]))
+    """Return the forecasts float64[n, S, K] of the fold's bars, and the facts of the training.
+
+    Raises:
+        DataError: the file is damaged or no result of a training.
+    """
+    facts, arrays = read_arrays(unit.result)
+    value = arrays.get("value")
+    if (
+        value is None
+        or value.ndim != 3
+        or value.shape[2] != len(unit.judged)
+        or facts.keys() != _FACTS
+    ):
+        raise DataError(
+            f"{unit.result}: is no result of a training; delete it, and it is made anew"
+        )
+    return value, facts

@@ -13,9 +13,10 @@ import pytest
 from bot.app import study_unit
 from bot.app.compare import ComparisonDone, Shape, compare_command
 from bot.app.contenders import PRESETS, Contender, check_alike, from_files, preset
+from bot.app.fold_data import FoldData
 from bot.app.preparing import read_market
 from bot.app.study import Study
-from bot.app.study_unit import FoldData, Unit, read_result
+from bot.app.study_unit import read_result
 from bot.blocks import BarBlock
 from bot.config import load_config
 from bot.errors import ConfigError, DataError, ModelError
@@ -89,7 +90,7 @@ def test_a_fold_trains_on_what_was_known_before_it(
     for fold in made.folds:
         unit = next(u for u in made.units(1) if u.fold == fold.number)
         made.write_data(unit)
-        data = _data(unit)
+        data = FoldData.read(unit.data)
         assert data.dataset.due is not None
         assert int(data.dataset.due.max()) <= fold.due < fold.first
         assert len(data.x) == fold.stop - fold.first
@@ -115,7 +116,7 @@ def test_the_future_changes_nothing_in_a_folds_models(
     for made in (before, after):
         unit = made.units(1)[0]
         made.write_data(unit)
-        datasets.append(_data(unit).dataset)
+        datasets.append(FoldData.read(unit.data).dataset)
     assert datasets[0].digest() == datasets[1].digest()
 
 
@@ -135,7 +136,7 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study_unit, "train", watch)
         unit.run()
-    original = _data(unit).dataset
+    original = FoldData.read(unit.data).dataset
     assert len(seen) == 4
     for k, dataset in enumerate(seen):
         for j in range(4):
@@ -192,10 +193,3 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         from_files([str(files[0]), str(files[0])], [])
     with pytest.raises(ConfigError, match="choose from mtl-vs-single"):
         preset("best", None, [])
-
-
-def _data(unit: Unit) -> FoldData:
-    import pickle
-
-    data: FoldData = pickle.loads(unit.data.read_bytes())
-    return data

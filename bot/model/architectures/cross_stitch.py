@@ -38,12 +38,11 @@ class CrossStitch(Architecture):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the towers layer by layer and mix them; each head reads its tower."""
-        states: Sequence[Tensor] = [x] * len(self.towers)
+        states = x.expand(len(self.towers), *x.shape)
         for stage, stitch in zip(self._stages, self.stitches, strict=True):
             stacked = torch.stack([layer(h) for layer, h in zip(stage, states, strict=True)])
-            mixed = (stitch @ stacked.flatten(1)).view_as(stacked)
-            states = mixed.unbind()
-        return self.heads.apart(mixed)
+            states = (stitch @ stacked.flatten(1)).view_as(stacked)
+        return self.heads.apart(states)
 
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
         """Return the stitches in a group of their own."""

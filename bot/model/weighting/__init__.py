@@ -6,6 +6,7 @@ A new one is a subclass of `Weighting`, a line in `build_weighting`, and a name 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from torch import Tensor
 
@@ -61,6 +62,8 @@ def build_weighting(
                 variant=training.gradnorm_variant,
                 every=training.weighting_every,
             )
+        case _:
+            assert_never(training.weighting)
     if not weighting.active().any():
         raise ModelError("training.weights: every head has weight 0; give one a positive weight")
     return weighting

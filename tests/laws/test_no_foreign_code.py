@@ -1,0 +1,66 @@
+"""No file that lies in a folder can run code: nothing in the bot unpickles or evaluates a file.
+
+What goes through pipes between our own processes (multiprocessing's pickles) is not a file, and no
+other module of ours sees it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bot
+
+SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
+FORBIDDEN_MODULES = {
+    "pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml",
+    "runpy", "code", "codeop",
+}  # fmt: skip
+FORBIDDEN_CALLS = {
+    "eval", "exec", "compile", "__import__", "torch.load", "torch.jit.load", "pd.read_pickle",
+    "pandas.read_pickle", "pd.read_hdf", "pandas.read_hdf", "np.fromfile",
+}  # fmt: skip
+ARRAY_READERS = {"np.load", "numpy.load", "np.lib.format.read_array"}
+
+
+def faults(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (n.name for n in node.names if n.name.split(".")[0] in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.level == 0 and node.module.split(".")[0] in FORBIDDEN_MODULES:
+                yield node.module
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in FORBIDDEN_CALLS:
+                yield called
+            refused = any(
+                k.arg == "allow_pickle"
+                and isinstance(k.value, ast.Constant)
+                and k.value.value is False
+                for k in node.keywords
+            )
+            if called in ARRAY_READERS and not refused:
+                yield f"{called} without allow_pickle=False"
+            if any(k.arg == "allow_pickle" for k in node.keywords) and not refused:
+                yield f"{called} with allow_pickle"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(SOURCES[0].parent)))
+def test_no_module_runs_what_it_reads(path: Path) -> None:
+    assert list(faults(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle", "from pickle import loads", "import numpy as np\nnp.load(f)", "eval(text)",
+        "import torch\ntorch.load(f)", "np.load(f, allow_pickle=True)", "import yaml",
+        "pd.read_pickle(f)",
+    ],
+)  # fmt: skip
+def test_the_law_sees_what_it_forbids(source: str) -> None:
+    assert list(faults(source))
