@@ -1,7 +1,7 @@
 """The features there are: their names, how many bars each needs, and which a run can have.
 
-A feature is added here, with its line in `kernels.py` and in the oracle of the tests. numba's cache
-of `kernels.py` does not see a change of this file: touch it too. Must not compute a feature.
+A feature is added here, with its line in `kernels.py` and in the oracle of the tests. Must not
+compute a feature.
 """
 
 from __future__ import annotations

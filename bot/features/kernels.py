@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from bot.blocks import F64, I64, Bool
+from bot.compiled import njit
 from bot.features.carried import CHANGE, CLOSE, RECENT, RETURN, VOLUME, Candles, Carried
 from bot.features.catalogue import Feature
 from bot.features.long_windows import set_long_windows

@@ -1,16 +1,15 @@
 """The features over long windows of returns, from running sums.
 
 Owns which sums there are. Rules: sums slide with the rings and are taken anew once a round
-(`running_sums.py`); a symbol's first bar has no return and enters no window. numba's cache of
-`kernels.py` does not see a change of this file: touch it too.
+(`running_sums.py`); a symbol's first bar has no return and enters no window.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bot.blocks import F64, I64
+from bot.compiled import njit
 from bot.features.carried import Carried
 from bot.features.catalogue import Feature
 from bot.features.running_sums import add, clear, deviation, scatter, sum_of

@@ -8,9 +8,9 @@ the end. Any way of cutting the bars gives the same windows, bit for bit.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from bot.blocks import F64, I64, Bool, Windows
+from bot.compiled import njit
 
 
 def nothing_seen(n_symbols: int, lookback: int, n_features: int) -> tuple[F64, I64]:

@@ -4,17 +4,14 @@ Rules: a sum slides by adding what enters and taking away what leaves, with the 
 each step kept beside it, so that a large value which has left leaves nothing behind. After every
 full round of its window it is summed anew from the ring; the round is counted in the carried state,
 so how the history is cut cannot matter. Must not know what is summed.
-
-numba's cache of `kernels.py` does not see a change of this file or of `catalogue.py`: touch it too.
 """
 
 from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from bot.blocks import F64
+from bot.compiled import njit
 
 
 @njit(cache=True, error_model="numpy")

@@ -15,9 +15,9 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
 
 from bot.blocks import F32, F64, I8, I64, Bool, Task, Windows
+from bot.compiled import njit
 from bot.errors import ModelError
 from bot.model.architectures import Architecture
 from bot.model.architectures.base import TileForward

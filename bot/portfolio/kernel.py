@@ -3,8 +3,7 @@
 Rules: every change of cash goes through `_book_fill` or `_charge_funding`, every order through
 `_order`; a quantity is fixed at the close it is decided on; nothing is decided on a bar that was
 not tradable; a new decision replaces the symbol's pending order; every refusal has its reason. All
-is sequential, never fastmath, never parallel. The whole kernel stands in this one file because
-numba's cache notices a change in a function's own file only: a stale callee would falsify a ledger.
+is sequential, never fastmath, never parallel.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from numba import njit
 
 from bot.blocks import F64, Bool
+from bot.compiled import njit
 from bot.portfolio.book import Book
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason, Halt, Refusal

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from bot.blocks import F64, FILL, I64, SCHEMA_VERSION, BarBlock, Bool
+from bot.compiled import njit
 from bot.errors import InvariantError
 from bot.portfolio.book import Book
 from bot.portfolio.kernel import OPEN, cold

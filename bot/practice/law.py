@@ -21,9 +21,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from bot.blocks import F64
+from bot.compiled import njit
 
 MEMORY = 0.9
 """λ: momentum forgets a tenth of itself a bar."""
