@@ -1,21 +1,115 @@
-"""What a venue's name tells: whether it trades contracts, keeps sessions, and how long its year is.
+"""The table of venues: what trades there, what it costs, when it is open, where its data can come from.
 
-Rules: a venue is the first part of a candle file's name (`bybit_linear`, `us`, …). A venue ending
-in `_linear` or `_inverse` trades contracts that pay funding; `us` trades in sessions on days that only
-its own files tell; every other venue trades round the clock. Must not look at files.
+Rules: a venue is the first part of a candle file's name (`bybit_linear`, `us`, …). Whatever depends
+on the venue asks this table; nothing else looks at the name's ending. A venue that is not in the
+table is refused. Must not look at files.
+
+Fees are the published taker fees of the lowest tier, for most of these exchanges 0.1 % on spot and
+about 0.05 % on contracts; they change, and `costs.taker_fee` overrides them.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
 
+from bot.errors import ConfigError
 from bot.timegrid import DAY_MS, INTERVAL_MS, MINUTE_MS
-
-SESSION_VENUES = frozenset({"us"})
-"""Venues that close at night, at weekends and on holidays."""
 
 SESSIONS_PER_YEAR = 252
 SESSION_MS = 390 * MINUTE_MS
+
+
+class Kind(Enum):
+    """What is traded: against cash, or a contract settled in the quote currency or in coin."""
+
+    CASH = "cash"
+    LINEAR = "linear contract"
+    INVERSE = "inverse contract"
+
+
+class Source(Enum):
+    """Who can be asked for a venue's data; of the others there are only files."""
+
+    FILES = "files"
+    BYBIT = "Bybit"
+    YAHOO = "Yahoo"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A row of the table.
+
+    Attributes:
+        taker_fee: fraction of the notional.
+        quote: the currency of all prices there, empty where each symbol has its own.
+        sessions: closed at night, at weekends and on holidays, on days that only its files tell.
+    """
+
+    name: str
+    kind: Kind
+    taker_fee: float
+    source: Source = Source.FILES
+    quote: str = ""
+    sessions: bool = False
+
+    @property
+    def contract(self) -> bool:
+        """Tell whether positions are contracts: they can be short, and pay funding."""
+        return self.kind is not Kind.CASH
+
+    @property
+    def live(self) -> bool:
+        """Tell whether the daemon can trade here."""
+        return self.source is Source.BYBIT and self.kind is not Kind.INVERSE
+
+
+VENUES = {
+    row.name: row
+    for row in (
+        Venue("bybit_linear", Kind.LINEAR, 0.00055, Source.BYBIT),
+        Venue("bybit_spot", Kind.CASH, 0.001, Source.BYBIT),
+        Venue("bybit_inverse", Kind.INVERSE, 0.00055, Source.BYBIT),
+        Venue("binance_linear", Kind.LINEAR, 0.0005),
+        Venue("binance_usdm", Kind.LINEAR, 0.0005),
+        Venue("binance_spot", Kind.CASH, 0.001),
+        Venue("binance_coinm", Kind.INVERSE, 0.0005),
+        Venue("okx_linear", Kind.LINEAR, 0.0005),
+        Venue("okx_spot", Kind.CASH, 0.001),
+        Venue("coinbase_spot", Kind.CASH, 0.006),
+        Venue("kraken_spot", Kind.CASH, 0.004),
+        Venue("other_linear", Kind.LINEAR, 0.00055),
+        Venue("other_spot", Kind.CASH, 0.001),
+        Venue("us", Kind.CASH, 0.0005, Source.YAHOO, quote="USD", sessions=True),
+        Venue("yahoo", Kind.CASH, 0.0005, Source.YAHOO),
+    )
+}
+"""Every known venue. `other_spot` and `other_linear` are for files of exchanges not named here; the
+fee of `us` and `yahoo` stands for commission and exchange fees together."""
+
+
+def venue_row(name: str, key: str = "market.venue") -> Venue:
+    """Return the row of a venue.
+
+    Args:
+        key: the setting an error names.
+
+    Raises:
+        ConfigError: there is no such venue.
+
+    >>> venue_row("bybit_spot").contract
+    False
+    """
+    if name in VENUES:
+        return VENUES[name]
+    close = difflib.get_close_matches(name, VENUES, n=2)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    raise ConfigError(
+        f"{key}: there is no venue '{name}'; {meant}Known are {', '.join(VENUES)}; files of another "
+        "exchange can be named other_spot_… or other_linear_…"
+    )
 
 
 def split_symbol(name: str, venue: str) -> tuple[str, str]:
@@ -31,13 +125,13 @@ def split_symbol(name: str, venue: str) -> tuple[str, str]:
 
 
 def is_contract(venue: str) -> bool:
-    """Return whether positions at this venue pay funding."""
-    return venue.endswith(("_linear", "_inverse"))
+    """Return whether positions at this venue pay funding and can be short."""
+    return venue_row(venue).contract
 
 
 def has_sessions(venue: str) -> bool:
-    """Return whether this venue is closed at times."""
-    return venue in SESSION_VENUES
+    """Return whether this venue is closed at times; one that is not known is taken to be open."""
+    return venue in VENUES and VENUES[venue].sessions
 
 
 def periods_per_year(venues: Iterable[str], interval: str) -> int:

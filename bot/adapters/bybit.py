@@ -12,6 +12,7 @@ import asyncio
 import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from functools import partial
 
 from bot.adapters.bybit_clock import ServerClock
 from bot.adapters.bybit_frames import quote_of
@@ -40,6 +41,10 @@ _REQUESTS_A_THREAD = 10.0
 _MOST_THREADS = 8
 _FEW_SYMBOLS = 10
 """Up to here a ticker is asked by symbol, beyond it all of the venue at once."""
+
+
+_TRADED = frozenset({"", "Trading"})
+"""Statuses of a symbol that can be traded; some answers have none."""
 
 
 class BybitExchange:
@@ -108,18 +113,28 @@ class BybitExchange:
         """Return the instruments of these symbols.
 
         Raises:
-            ConfigError: a symbol is not listed.
+            ConfigError: a symbol is not listed, or not traded now.
+            DataError: what the exchange says of one of them makes no sense.
             ExchangeError: the exchange does not answer.
         """
         found: dict[str, Instrument] = {}
         for venue, members in self._by_venue(symbols).items():
-            listed = await self._pool.run(lambda rest, venue=venue: rest.instruments(venue))  # type: ignore[misc]
+            own_names = frozenset(members.values())
+            listed = await self._pool.run(partial(_instruments, venue=venue, symbols=own_names))
             found.update({name: listed[own] for name, own in members.items() if own in listed})
+        faults = [
+            f"market.symbols: Bybit gives {name} the status {found[name].status}, it is not traded "
+            "now; remove it"
+            for name in symbols
+            if name in found and found[name].status not in _TRADED
+        ]
         missing = [name for name in symbols if name not in found]
         if missing:
-            raise ConfigError(
+            faults.append(
                 f"market.symbols: Bybit does not list {', '.join(missing)}; correct or remove it"
             )
+        if faults:
+            raise ConfigError("\n".join(faults))
         return found
 
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
@@ -276,6 +291,10 @@ def _backoff(settings: Settings) -> Backoff:
         longest_s=settings.reconnect_longest_s,
         tries=settings.request_tries,
     )
+
+
+def _instruments(rest: LiveRest, venue: str, symbols: frozenset[str]) -> dict[str, Instrument]:
+    return rest.instruments(venue, symbols)
 
 
 def _joined(pages: Iterable[Candles]) -> Candles:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -177,8 +177,14 @@ class BybitRest:
         times = sorted(rates)
         return Funding(np.array(times, np.int64), np.array([rates[t] for t in times], np.float64))
 
-    def instruments(self, venue: str) -> dict[str, Instrument]:
-        """Return the instruments of a venue by symbol."""
+    def instruments(self, venue: str, symbols: Collection[str]) -> dict[str, Instrument]:
+        """Return the instruments of these symbols of a venue, as far as they are listed.
+
+        Only what is asked for is read: another symbol's odd entry costs nothing.
+
+        Raises:
+            DataError: an entry of one of these symbols makes no sense.
+        """
         category = category_of(venue)
         query: dict[str, Any] = {"category": category}
         if category != "spot":
@@ -188,7 +194,9 @@ class BybitRest:
         while True:
             result = self._ask("get_instruments_info", **query)
             for entry in rows_of(result, "list"):
-                found[text(entry, "symbol")] = instrument_of(entry)
+                symbol = entry.get("symbol") if isinstance(entry, dict) else None
+                if isinstance(symbol, str) and symbol in symbols:
+                    found[symbol] = instrument_of(entry)
             cursor = str(result.get("nextPageCursor") or "")
             if cursor in cursors:
                 return found

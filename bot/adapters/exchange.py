@@ -125,7 +125,8 @@ class Exchange(Protocol):
         """Return the instruments of these symbols.
 
         Raises:
-            ConfigError: a symbol is not listed.
+            ConfigError: a symbol is not listed, or not traded now.
+            DataError: what the exchange says of one of them makes no sense.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What the exchange lets one order: quantity steps and smallest orders, kept as JSON a venue."""
+"""What the exchange lets one order, and in which currencies: kept as JSON, a file a venue."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from bot.adapters.atomic_file import replacing
 from bot.adapters.data_root import DataRoot
 from bot.errors import DataError
 from bot.portfolio.rules import Instrument
+
+_TEXTS = frozenset({"base", "quote", "settle", "contract_type", "status"})
 
 
 def load_instruments(root: str | Path, venue: str) -> dict[str, Instrument]:
@@ -39,16 +42,22 @@ def instruments_of(text: str, where: str) -> dict[str, Instrument]:
     """
     names = {f.name for f in fields(Instrument)}
     try:
-        found = json.loads(text)
-        loaded = {s: Instrument(**{k: float(v) for k, v in e.items()}) for s, e in found.items()}
+        loaded = {symbol: _instrument(entry) for symbol, entry in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise DataError(
             f"{where}; expected symbol to {{{', '.join(sorted(names))}}}: {error}"
         ) from None
     for symbol, instrument in loaded.items():
-        if not all(math.isfinite(v) and v >= 0.0 for v in asdict(instrument).values()):
+        limits = (instrument.quantity_step, instrument.min_quantity, instrument.min_notional)
+        if not all(math.isfinite(v) and v >= 0.0 for v in limits):
             raise DataError(f"{where}; {symbol}: a step or least is negative or no number")
     return loaded
+
+
+def _instrument(entry: Mapping[str, Any]) -> Instrument:
+    """Return an instrument; a file of an earlier version has numbers only."""
+    values: dict[str, Any] = {k: str(v) if k in _TEXTS else float(v) for k, v in entry.items()}
+    return Instrument(**values)
 
 
 def instruments_text(instruments: Mapping[str, Instrument]) -> str:

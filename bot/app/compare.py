@@ -20,10 +20,10 @@ import numpy as np
 from bot.adapters.atomic_file import sweep
 from bot.app.contenders import Contender
 from bot.app.forecasters import TABLE_ID, TableForecaster
-from bot.app.preparing import known_instruments, read_market
+from bot.app.preparing import read_market
 from bot.app.study import Study
 from bot.app.study_unit import Unit, read_result
-from bot.app.symbols import bars_a_year
+from bot.app.symbols import bars_a_year, known_instruments
 from bot.app.training import TrainingPool
 from bot.blocks import F64, Forecast
 from bot.engine import Activation, Engine

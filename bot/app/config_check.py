@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bot.app.symbols import traded_symbols
+from bot.app.symbols import known_instruments, traded_symbols
 from bot.app.triggers import DueBars
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
+from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
 from bot.timegrid import INTERVAL_MS
 
@@ -18,6 +19,7 @@ def check_deeply(config: Config) -> None:
     """
     interval_ms = INTERVAL_MS[config.market.interval]
     symbols = traded_symbols(config)
+    check_symbols(config, symbols, known_instruments(config, symbols))
     DueBars(config.retrain, interval_ms)
     FeaturePipeline(config.features, symbols, interval_ms)
     rules_from(config, symbols)

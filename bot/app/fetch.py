@@ -18,7 +18,7 @@ from bot.app.fetch_result import Fetched, FetchProgress, Report
 from bot.app.fetch_yahoo import fetch_daily
 from bot.config import Config
 from bot.errors import ConfigError
-from bot.venues import has_sessions, split_symbol
+from bot.venues import Source, split_symbol, venue_row
 
 
 def fetch_all(
@@ -94,9 +94,10 @@ def fetch(
         for series in bybit:
             done += fetch_symbol(where, series, span_ms, client, progress)
         for venue in sorted({series.venue for series in bybit}):
-            done.append(fetch_instruments(where, venue, client))
+            own = {series.symbol for series in bybit if series.venue == venue}
+            done.append(fetch_instruments(where, venue, own, client))
     return done
 
 
 def _is_yahoo(venue: str) -> bool:
-    return has_sessions(venue) or venue == "yahoo"
+    return venue_row(venue).source is Source.YAHOO

@@ -6,7 +6,7 @@ time, earlier ones backwards from the first, so that whatever interrupts, the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -149,11 +149,14 @@ def _extend_funding(
     return Fetched(series.symbol, "funding", path, len(times), new_rows)
 
 
-def fetch_instruments(where: DataRoot, venue: str, rest: BybitRest) -> Fetched:
-    """Fetch the quantity steps and smallest orders of a venue."""
+def fetch_instruments(
+    where: DataRoot, venue: str, symbols: Collection[str], rest: BybitRest
+) -> Fetched:
+    """Fetch the instruments of these symbols of a venue; the file keeps those it had of others."""
     path = where.instruments(venue)
-    before, now = load_instruments(where.path, venue), rest.instruments(venue)
+    before = load_instruments(where.path, venue)
+    now = before | rest.instruments(venue, symbols)
     changed = sum(before.get(symbol) != instrument for symbol, instrument in now.items())
-    if changed or before.keys() != now.keys():
+    if changed:
         write_instruments(path, now)
     return Fetched(venue, "instruments", path, len(now), changed)

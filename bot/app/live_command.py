@@ -40,6 +40,7 @@ from bot.config import Config
 from bot.errors import ConfigError, ExchangeError, JournalError
 from bot.log import open_log
 from bot.model.threads import single_thread
+from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import Instrument
 
 
@@ -183,12 +184,15 @@ async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str
     """Ask for the instruments until they are told.
 
     Raises:
-        ConfigError: a symbol is not listed.
+        ConfigError: a symbol is not listed, or not one that the account can hold.
+        DataError: what the exchange says of one makes no sense.
     """
-    wait_s = 1.0
+    wait_s, symbols = 1.0, config.market.symbols
     while True:
         try:
-            return await exchange.instruments(config.market.symbols)
+            found = await exchange.instruments(symbols)
+            check_symbols(config, symbols, found)
+            return found
         except ExchangeError as error:
             log.warning("exchange_unreachable", reason=str(error), retry_s=wait_s)
         await asyncio.sleep(wait_s)

@@ -27,7 +27,7 @@ from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import DAY_MS, INTERVAL_MS
-from bot.venues import is_contract, split_symbol
+from bot.venues import is_contract, split_symbol, venue_row
 
 
 @dataclass
@@ -91,7 +91,7 @@ def check_live(config: Config) -> None:
         ConfigError: with the key and the fix.
     """
     venues = {split_symbol(name, config.market.venue)[0] for name in config.market.symbols}
-    if venues != {config.market.venue} or not config.market.venue.startswith("bybit_"):
+    if venues != {config.market.venue} or not venue_row(config.market.venue).live:
         raise ConfigError(
             f"market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
             f"settings name {', '.join(sorted(venues | {config.market.venue}))}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,20 @@ import numpy as np
 
 from bot.adapters.forecast_file import read_forecasts
 from bot.adapters.history import load_history
-from bot.adapters.instruments import instruments_text, load_instruments
+from bot.adapters.instruments import instruments_text
 from bot.adapters.timestamps import format_utc, parse_utc
 from bot.app.backtest import BacktestJob, Progress
 from bot.app.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
 from bot.app.run_folder import RunFolder
 from bot.app.schedule_of import Recorded, take_models
-from bot.app.symbols import traded_symbols
+from bot.app.symbols import known_instruments, traded_symbols
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.errors import ConfigError, DataError
-from bot.portfolio.rules import Instrument, rules_from
+from bot.portfolio.denomination import check_symbols
+from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import INTERVAL_MS
-from bot.venues import split_symbol
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,11 @@ def read_market(config: Config) -> Market:
     """Read or make the bars that the settings name.
 
     Raises:
+        ConfigError: the account cannot hold a symbol.
         DataError: a file is missing or faulty, or the start lies behind the last bar.
     """
+    symbols = traded_symbols(config)
+    check_symbols(config, symbols, known_instruments(config, symbols))
     if config.data.source == "synthetic":
         bars, start_ms = _synthetic(config)
     else:
@@ -56,7 +58,7 @@ def read_market(config: Config) -> Market:
             f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
         )
     unknown = _unknown(bars.rows(start, len(bars)))
-    return Market(traded_symbols(config), bars, start, _missing(bars), unknown)
+    return Market(symbols, bars, start, _missing(bars), unknown)
 
 
 def prepare(
@@ -135,19 +137,6 @@ def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
             f"{format_utc(int(bars.open_time[0]))} to {format_utc(int(bars.open_time[-1]))}"
         )
     return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
-
-
-def known_instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
-    """Return the instruments that are on file, by symbol; the synthetic market has none."""
-    if config.data.source == "synthetic":
-        return {}
-    found: dict[str, Instrument] = {}
-    for name in symbols:
-        venue, symbol = split_symbol(name, config.market.venue)
-        known = load_instruments(config.data.root, venue)
-        if symbol in known:
-            found[name] = known[symbol]
-    return found
 
 
 def _missing(bars: BarBlock) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.adapters.instruments import instruments_of
 from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
 from bot.adapters.registry import load_manifest
@@ -22,6 +23,7 @@ from bot.blocks import I64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import JournalError
 from bot.features.targets import compute_targets
+from bot.portfolio.denomination import currency_note
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import ModelInfo, RunData
 from bot.timegrid import INTERVAL_MS
@@ -139,6 +141,10 @@ def _facts(folder: RunFolder, reader: JournalReader, config: Config) -> dict[str
         "seed": config.run.seed,
         "record": config.run.record,
     }
+    instruments = instruments_of(
+        reader.meta.get("instruments", "{}"), f"{reader.path}: meta.instruments"
+    )
+    facts["currency"] = currency_note(config, reader.symbols, instruments)
     for key in ("config_hash", "ledger_sha256", TABLE_ID, "schedule_of"):
         if reader.meta.get(key):
             facts[key] = reader.meta[key]

@@ -1,8 +1,12 @@
-"""The symbols of a run, those of the settings or the synthetic market's own, and their year."""
+"""The symbols of a run, those of the settings or the synthetic market's own: instruments and year."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from bot.adapters.instruments import load_instruments
 from bot.config import Config
+from bot.portfolio.rules import Instrument
 from bot.practice.synthetic import symbol_names
 from bot.venues import periods_per_year, split_symbol
 
@@ -23,3 +27,16 @@ def bars_a_year(config: Config, symbols: tuple[str, ...]) -> float:
     """Return what report.periods_per_year says, else the bars of a year by the calendar."""
     calendar = periods_per_year(venues_of(config, symbols), config.market.interval)
     return config.report.periods_per_year or calendar
+
+
+def known_instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, Instrument]:
+    """Return the instruments that are on file, by symbol; the synthetic market has none."""
+    if config.data.source == "synthetic":
+        return {}
+    found: dict[str, Instrument] = {}
+    for name in symbols:
+        venue, symbol = split_symbol(name, config.market.venue)
+        known = load_instruments(config.data.root, venue)
+        if symbol in known:
+            found[name] = known[symbol]
+    return found

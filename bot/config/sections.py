@@ -59,6 +59,12 @@ class Market(Section):
         max_length=1000,
         description="Symbols, in the ledger's order; 'venue:SYMBOL' takes one from another venue.",
     )
+    quote: str = Field(
+        "",
+        pattern=r"^([A-Z0-9]{2,10})?$",
+        description="Quote currency of symbols whose name does not end in a known one, for example "
+        "USDT; empty: such a symbol is refused.",
+    )
     feed: Literal["stream", "poll"] = Field(
         "stream", description="Live bars by the exchange's stream, or by asking every poll_s."
     )

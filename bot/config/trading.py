@@ -85,7 +85,13 @@ class Portfolio(Section):
     """The paper account."""
 
     initial_capital: float = Field(
-        100_000.0, gt=0.0, le=1e15, description="Starting cash, in the quote currency."
+        100_000.0, gt=0.0, le=1e15, description="Starting cash, in portfolio.currency."
+    )
+    currency: str = Field(
+        "USD",
+        pattern=r"^[A-Z0-9]{2,10}$",
+        description="Currency of the account: all symbols must be quoted and settled in it. USD and "
+        "the coins that stand for one dollar (USDT, USDC, …) count as one currency.",
     )
 
 

@@ -1,6 +1,6 @@
 """The rules of trading as plain numbers and arrays, as the kernel takes them.
 
-Owns what a venue implies (fee, shorts, funding) and how settings and instruments become numbers.
+Owns how settings, venues and instruments become numbers.
 Rules: a cap, halt, step or minimum of 0 is off; fees, spread and slippage are fractions.
 """
 
@@ -16,11 +16,7 @@ import numpy as np
 from bot.blocks import F64, Bool
 from bot.config import Config
 from bot.errors import ConfigError
-from bot.venues import split_symbol
-
-FEE_CONTRACT = 0.00055
-FEE_SPOT = 0.001
-FEE_OTHER = 0.0005
+from bot.venues import split_symbol, venue_row
 
 
 class SizingMethod(IntEnum):
@@ -47,11 +43,24 @@ class LatePolicy(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """What an exchange asks of an order: step and least quantity (base), least notional (quote)."""
+    """What an exchange asks of an order, and what the symbol is; "" where it did not say.
+
+    Attributes:
+        quantity_step, min_quantity: in the base currency; 0 is none.
+        min_notional: in the quote currency; 0 is none.
+        base, quote, settle: currencies; what is not a contract has no settle coin.
+        contract_type: in Bybit's words, for example LinearPerpetual or LinearFutures.
+        status: in Bybit's words when it was asked, for example Trading or PreLaunch.
+    """
 
     quantity_step: float
     min_quantity: float
     min_notional: float
+    base: str = ""
+    quote: str = ""
+    settle: str = ""
+    contract_type: str = ""
+    status: str = ""
 
 
 class Rules(NamedTuple):
@@ -81,38 +90,6 @@ class Rules(NamedTuple):
     min_notional: F64
 
 
-def venue_of(symbol: str, default: str) -> str:
-    """Return the venue of 'venue:SYMBOL', or the default one.
-
-    >>> venue_of("us:AAPL", "bybit_linear"), venue_of("BTCUSDT", "bybit_linear")
-    ('us', 'bybit_linear')
-    """
-    return split_symbol(symbol, default)[0]
-
-
-def is_cash(venue: str) -> bool:
-    """Tell whether the venue trades against cash: no shorts, no funding (spot, us, yahoo).
-
-    >>> [is_cash(v) for v in ("bybit_linear", "bybit_spot", "us", "yahoo")]
-    [False, True, True, True]
-    """
-    return venue.endswith("_spot") or venue in {"us", "yahoo"}
-
-
-def default_fee(venue: str) -> float:
-    """Return the taker fee of a venue: 0.055 % on perpetuals, 0.1 % on spot, 0.05 % elsewhere.
-
-    Bybit's and Binance's spot fees are those without any VIP level. For stocks the 0.05 % stands
-    for commission and exchange fees together.
-
-    >>> default_fee("bybit_linear"), default_fee("binance_spot"), default_fee("us")
-    (0.00055, 0.001, 0.0005)
-    """
-    if venue.endswith("_linear"):
-        return FEE_CONTRACT
-    return FEE_SPOT if venue.endswith("_spot") else FEE_OTHER
-
-
 def rules_from(
     config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument] | None = None
 ) -> Rules:
@@ -127,13 +104,16 @@ def rules_from(
         instruments: by symbol; where one is missing, the `execution` defaults stand in.
 
     Raises:
-        ConfigError: a venue's contracts are inverse, or the reference has not one symbol.
+        ConfigError: a venue is not known, or the reference has not one symbol.
     """
-    venues = [venue_of(symbol, config.market.venue) for symbol in symbols]
+    venues = [venue_row(split_symbol(symbol, config.market.venue)[0]) for symbol in symbols]
     reference = config.costs.reference
-    _check(symbols, venues, reference)
+    if reference and len(symbols) != 1:
+        raise ConfigError(
+            f"costs.reference = true is for one symbol and there are {len(symbols)}; name one"
+        )
     on = 0.0 if reference else 1.0
-    cash = np.array([is_cash(venue) for venue in venues])
+    cash = np.array([not venue.contract for venue in venues])
     step, min_quantity, min_notional = _limits(config, symbols, instruments or {})
     fee = config.costs.taker_fee
     return Rules(
@@ -155,24 +135,11 @@ def rules_from(
         late_policy=int(LatePolicy[config.execution.late_policy.upper()]),
         allow_short=(~cash | reference) & config.sizing.allow_short,
         funding=~cash & (config.costs.funding and not reference),
-        taker_fee=np.array([default_fee(v) if fee == -1.0 else fee for v in venues]),
+        taker_fee=np.array([v.taker_fee if fee == -1.0 else fee for v in venues]),
         quantity_step=step * on,
         min_quantity=min_quantity * on,
         min_notional=min_notional * on,
     )
-
-
-def _check(symbols: Sequence[str], venues: Sequence[str], reference: bool) -> None:
-    for symbol, venue in zip(symbols, venues, strict=True):
-        if venue.endswith("_inverse"):
-            raise ConfigError(
-                f"market.symbols: {symbol} on {venue} is an inverse contract, whose profit is in "
-                "coin while the ledger is in the quote currency; use the linear contract"
-            )
-    if reference and len(symbols) != 1:
-        raise ConfigError(
-            f"costs.reference = true is for one symbol and there are {len(symbols)}; name one"
-        )
 
 
 def _limits(

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.faults import Faults
 from bot.practice.market import Market
 from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.practice.wire import instrument
 from bot.timegrid import HOUR_MS
 
 NOW = START_MS + 500 * HOUR_MS
@@ -123,6 +125,18 @@ async def test_requests() -> None:
         assert quote.next_funding_ms > NOW
         forming = await one.exchange.klines_and_forming("SYN0USDT", "1h", NOW - HOUR_MS)
         assert ((forming.time - NOW) // HOUR_MS).tolist() == [-1, 0]
+
+
+@pytest.mark.parametrize("status", ["PreLaunch", "Delivering", "Closed", "Settling"])
+async def test_a_symbol_that_is_not_traded_now_is_named(status: str) -> None:
+    def told_of(market: Market, s: int, category: str) -> dict[str, object]:
+        return instrument(market, s, category) | ({"status": status} if s == 1 else {})
+
+    async with desk() as one:
+        with patch("bot.practice.rest.instrument", told_of):
+            with pytest.raises(ConfigError, match=f"SYN1USDT the status {status}"):
+                await one.exchange.instruments(SYMBOLS)
+            assert set(await one.exchange.instruments(["SYN0USDT"])) == {"SYN0USDT"}
 
 
 async def test_symbols_that_are_not_listed_are_named() -> None:

@@ -14,7 +14,7 @@ from pybit.exceptions import FailedRequestError, InvalidRequestError
 from bot.adapters.bybit_rest import INTERVAL_CODE, BybitRest, category_of, open_session
 from bot.adapters.candles import Candles, check_candles
 from bot.adapters.retry import Backoff, Limiter
-from bot.errors import ConfigError, ExchangeError
+from bot.errors import ConfigError, DataError, ExchangeError
 from bot.portfolio.rules import Instrument
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS
 
@@ -97,12 +97,71 @@ def test_funding_of_any_schedule_is_complete(step_h: int, days: int, listed: int
 
 def test_instruments_are_paged_for_contracts_and_not_for_spot() -> None:
     session = fake_bybit.FakeBybit(NOW, 0)
-    linear = client(session).instruments("bybit_linear")
+    names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "NOSUCH"]
+    linear = client(session).instruments("bybit_linear", names)
     assert list(linear) == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
     assert linear["SOLUSDT"] == Instrument(0.001, 0.001, 5.0)
     assert session.count("instruments") == 2
-    assert client(session).instruments("bybit_spot")["BTCUSDT"] == Instrument(1e-6, 1.1e-5, 5.0)
+    assert client(session).instruments("bybit_spot", ["BTCUSDT"])["BTCUSDT"] == Instrument(
+        1e-6, 1.1e-5, 5.0
+    )
     assert "limit" not in session.requests[-1][1]
+
+
+def listing(*entries: Any) -> Any:
+    """Return a session whose instruments-info has these entries."""
+    session = fake_bybit.FakeBybit(NOW, 0)
+    session.get_instruments_info = lambda **_: {"result": {"list": list(entries)}}
+    return session
+
+
+SIZES: dict[str, Any] = {"qtyStep": "0.001", "minOrderQty": "0.002", "minNotionalValue": "5"}
+
+
+def test_an_instrument_carries_its_currencies_and_kind() -> None:
+    entry = {
+        "symbol": "BTC-27DEC24", "status": "Delivering", "contractType": "LinearFutures",
+        "baseCoin": "BTC", "quoteCoin": "USD", "settleCoin": "USDC", "lotSizeFilter": SIZES,
+    }  # fmt: skip
+    found = client(listing(entry)).instruments("bybit_linear", ["BTC-27DEC24"])
+    assert found["BTC-27DEC24"] == Instrument(
+        0.001, 0.002, 5.0, "BTC", "USD", "USDC", "LinearFutures", "Delivering"
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None, 7, [], {}, {"symbol": None}, {"symbol": ["A"]}, {"symbol": {}},
+        {"symbol": "ODD"}, {"symbol": "ODD", "lotSizeFilter": None},
+        {"symbol": "ODD", "lotSizeFilter": {"qtyStep": ""}},
+        {"symbol": "ODD", "lotSizeFilter": SIZES | {"qtyStep": "-1"}},
+    ],
+)  # fmt: skip
+def test_an_odd_entry_of_another_symbol_costs_nothing(odd: Any) -> None:
+    entries = [odd, {"symbol": "GOOD", "lotSizeFilter": SIZES}, odd]
+    found = client(listing(*entries)).instruments("bybit_linear", ["GOOD"])
+    assert found == {"GOOD": Instrument(0.001, 0.002, 5.0)}
+
+
+ODD_SIZES: list[tuple[str, list[Any]]] = [
+    ("qtyStep", ["", "-1", "0", "nan", "inf", "x", None, True, [], 10**400]),
+    ("minOrderQty", ["", "-1", "nan", "inf", None, False, {}]),
+    ("minNotionalValue", ["-5", "nan", "x", ["5"]]),
+]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        None, [], {}, {"qtyStep": "1"}, {"minOrderQty": "1"},
+        *(SIZES | {key: value} for key, values in ODD_SIZES for value in values),
+    ],
+)  # fmt: skip
+def test_an_odd_entry_of_a_symbol_asked_for_is_refused_by_name(sizes: Any) -> None:
+    entry = {"symbol": "ODD", "lotSizeFilter": sizes}
+    with pytest.raises(DataError, match=r"instruments-info of ODD has .*expected a positive"):
+        client(listing(entry)).instruments("bybit_linear", ["ODD"])
 
 
 def test_an_endless_cursor_ends() -> None:
@@ -110,7 +169,7 @@ def test_an_endless_cursor_ends() -> None:
     sizes = {"qtyStep": "1", "minOrderQty": "1"}
     page = {"list": [{"symbol": "A", "lotSizeFilter": sizes}], "nextPageCursor": "again"}
     session.get_instruments_info = lambda **_: {"result": page}
-    assert client(session).instruments("bybit_inverse") == {"A": Instrument(1.0, 1.0, 0.0)}
+    assert client(session).instruments("bybit_inverse", ["A"]) == {"A": Instrument(1.0, 1.0, 0.0)}
 
 
 def test_requests_are_spaced() -> None:
@@ -240,14 +299,6 @@ def test_malformed_funding_is_refused(row: Any) -> None:
     session.get_funding_rate_history = lambda **_: {"result": {"list": [row]}}
     with pytest.raises(ExchangeError):
         client(session).funding_history("bybit_linear", "BTCUSDT", NOW - HOUR_MS, NOW)
-
-
-@pytest.mark.parametrize("entry", [{}, {"symbol": "A"}, {"symbol": "A", "lotSizeFilter": []}, 7])
-def test_malformed_instruments_are_refused(entry: Any) -> None:
-    session = fake_bybit.FakeBybit(NOW, 0)
-    session.get_instruments_info = lambda **_: {"result": {"list": [entry]}}
-    with pytest.raises(ExchangeError):
-        client(session).instruments("bybit_linear")
 
 
 def test_a_recorded_answer_is_read() -> None:

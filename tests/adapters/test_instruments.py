@@ -12,9 +12,21 @@ from bot.portfolio.rules import Instrument
 
 def test_instruments_are_read_back(tmp_path: Path) -> None:
     assert load_instruments(tmp_path, "bybit_spot") == {}
-    wanted = {"BTCUSDT": Instrument(0.001, 0.001, 5.0), "ADAUSDT": Instrument(1.0, 1.0, 5.0)}
+    wanted = {
+        "BTCUSDT": Instrument(
+            0.001, 0.001, 5.0, "BTC", "USDT", "USDT", "LinearPerpetual", "Trading"
+        ),
+        "ADAUSDT": Instrument(1.0, 1.0, 5.0),
+    }
     write_instruments(DataRoot.at(tmp_path).instruments("bybit_spot"), wanted)
     assert load_instruments(tmp_path, "bybit_spot") == wanted
+
+
+def test_a_file_of_the_first_version_has_no_currencies(tmp_path: Path) -> None:
+    path = DataRoot.at(tmp_path).instruments("bybit_linear")
+    path.parent.mkdir()
+    path.write_text('{"A": {"quantity_step": 0.1, "min_quantity": 1.0, "min_notional": 5.0}}')
+    assert load_instruments(tmp_path, "bybit_linear") == {"A": Instrument(0.1, 1.0, 5.0)}
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,39 @@ def test_the_reference_backtest_is_the_documents_recurrence(
     assert len(np.unique(np.round(rows["position"], 6))) == 3
 
 
+def test_funding_is_charged_whatever_a_venue_calls_its_perpetuals(
+    run_it: RunIt, write_market: CandleWriter, tmp_path: Path
+) -> None:
+    """Short by a quarter of equity over three settlements, of 10, 20 and 40 basis points."""
+    bars = synthetic_bars(Synthetic(symbols=1, bars=100, seed=3), HOUR_MS)
+    path = tmp_path / "short.csv"
+    table = predictions(bars, 2).assign(p_up=0.0)
+    table["return"] = -0.01
+    table.to_csv(path, index=False)
+    due = np.flatnonzero(bars.open_time % (8 * HOUR_MS) == 0)
+    due = due[due > 2][:3]
+    rates = pd.DataFrame({"timestamp": bars.open_time[due], "funding_rate": [0.001, 0.002, 0.004]})
+    paid = {}
+    for venue in ("binance_linear", "binance_usdm", "binance_spot"):
+        root = write_market(tmp_path / venue, venue, ["BTCUSDT"], bars, "1h")
+        (tmp_path / venue / "funding").mkdir(exist_ok=True)
+        rates.to_csv(tmp_path / venue / "funding" / f"{venue}_BTCUSDT_funding.csv", index=False)
+        ran = run_it(
+            "market.symbols=BTCUSDT", f"market.venue={venue}", f"data.root={root}",
+            "sizing.fraction=0.25", quick=[], forecasts=str(path),
+        )  # fmt: skip
+        reader = ran.reader()
+        times, ledger = reader.ledger()
+        held = reader.positions(times)[:, 0]
+        reader.close()
+        paid[venue] = ledger["funding"][due]
+        charged = held[due] * bars.open[due, 0] * rates["funding_rate"].to_numpy()
+        np.testing.assert_allclose(paid[venue], charged, rtol=1e-12)
+    assert (paid["binance_linear"] < -20.0).all()
+    assert (paid["binance_usdm"] == paid["binance_linear"]).all()
+    assert (paid["binance_spot"] == 0.0).all()
+
+
 def test_bars_without_a_forecast_decide_nothing(
     run_it: RunIt, write_market: CandleWriter, tmp_path: Path
 ) -> None:

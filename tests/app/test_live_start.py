@@ -20,9 +20,11 @@ from bot.app.live_report import LiveReport
 from bot.app.run_folder import find_run
 from bot.config import load_config
 from bot.engine import StepResult, state_from_arrays
-from bot.errors import JournalError
+from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.portfolio.reasons import Refusal
 from bot.practice.faults import Faults
+from bot.practice.market import Market
+from bot.practice.wire import instrument
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import prove
@@ -93,6 +95,31 @@ def test_an_exchange_that_does_not_answer_is_asked_until_it_does(rehearsal: Rehe
     assert waits[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0]
     assert max(waits) == 60.0
     assert len(prove(rehearsal.folder, rehearsal.source).bars) == 2
+
+
+@pytest.mark.parametrize(
+    ("odd", "error", "told"),
+    [
+        ({"lotSizeFilter": {"qtyStep": "-1", "minOrderQty": "1"}}, DataError, "qtyStep = '-1'"),
+        ({"lotSizeFilter": {"qtyStep": ""}}, DataError, "qtyStep = ''"),
+        ({"contractType": "LinearFutures"}, ConfigError, "dated future"),
+        ({"contractType": "InversePerpetual"}, ConfigError, "inverse contract"),
+        ({"quoteCoin": "BTC"}, ConfigError, "quoted in BTC, and the account is in USD"),
+        ({"settleCoin": "EUR"}, ConfigError, "settled in EUR"),
+    ],
+)
+def test_a_symbol_that_cannot_be_held_leaves_no_run(
+    rehearsal: Rehearsal, odd: dict[str, Any], error: type[BotError], told: str
+) -> None:
+    def told_of(market: Market, s: int, category: str) -> dict[str, object]:
+        return instrument(market, s, category) | (odd if s == 1 else {})
+
+    with (
+        patch("scripts.soaking.direct_exchange.instrument", told_of),
+        pytest.raises(error, match=told),
+    ):
+        rehearsal.run(1)
+    assert not rehearsal.folder.journal.exists()
 
 
 def test_before_it_has_begun_its_log_can_be_read_and_the_rest_says_why(

@@ -12,8 +12,6 @@ from bot.portfolio.rules import (
     LatePolicy,
     Rules,
     SizingMethod,
-    default_fee,
-    is_cash,
     rules_from,
 )
 
@@ -42,11 +40,11 @@ def test_the_defaults_are_a_sober_takers() -> None:
         ("binance_spot", 0.001, True),
         ("us", 0.0005, True),
         ("yahoo", 0.0005, True),
-        ("elsewhere", 0.0005, False),
+        ("binance_linear", 0.0005, False),
+        ("binance_usdm", 0.0005, False),
     ],
 )
 def test_what_a_venue_implies(venue: str, fee: float, cash: bool) -> None:
-    assert (default_fee(venue), is_cash(venue)) == (fee, cash)
     rules = rules_from(config_of(f"market.venue={venue}"), ["X", "bybit_linear:Y"])
     assert rules.taker_fee.tolist() == [fee, 0.00055]
     assert rules.allow_short.tolist() == [not cash, True]
@@ -93,9 +91,9 @@ def test_the_reference_has_one_cost_and_no_limit() -> None:
     assert not rules.funding.any()
 
 
-def test_inverse_contracts_are_refused() -> None:
-    with pytest.raises(ConfigError, match="BTCUSD on bybit_inverse is an inverse contract"):
-        rules_from(config_of(), ["ETHUSDT", "bybit_inverse:BTCUSD"])
+def test_a_venue_that_is_not_in_the_table_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"no venue 'elsewhere'.*binance_usdm"):
+        rules_from(config_of("market.venue=elsewhere"), ["X"])
 
 
 def test_the_reference_is_for_one_symbol() -> None:

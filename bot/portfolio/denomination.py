@@ -1,0 +1,180 @@
+"""What a symbol's price is in, and whether an account can hold the symbol at all.
+
+Owns the currencies. Rules: an account has one currency (`portfolio.currency`), and every price,
+profit and cost of a run is an amount of it. An instrument as the exchange described it says what it
+is quoted and settled in; where none is known, the venue or the symbol's name does; where neither
+does, `market.quote` must. Dollars and the coins that stand for one dollar count as equal (`AT_PAR`).
+What is in another currency, expires, or is settled in coin is refused. Must not convert anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.config import Config
+from bot.errors import ConfigError
+from bot.portfolio.rules import Instrument
+from bot.venues import Kind, Venue, split_symbol, venue_row
+
+AT_PAR = frozenset(
+    (
+        "USD",
+        "USDT",
+        "USDC",
+        "FDUSD",
+        "TUSD",
+        "BUSD",
+        "DAI",
+        "USDE",
+        "USD1",
+        "PYUSD",
+        "RLUSD",
+        "USDP",
+    )
+)
+"""Counted as one currency. A stablecoin's deviation from the dollar is not in the ledger."""
+
+# fmt: off
+OTHERS = frozenset((
+    "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD", "TRY", "BRL", "KRW", "INR", "RUB", "UAH", "PLN",
+    "RON", "CZK", "ZAR", "ARS", "MXN", "COP", "IDR", "NGN", "AED", "SGD", "HKD", "CNY", "EURC", "EURI",
+    "BTC", "XBT", "ETH", "BNB", "SOL", "XRP", "DOGE", "TRX", "DOT", "MNT", "KCS", "OKB",
+))
+# fmt: on
+"""Further currencies that symbols are quoted in, to be told from a symbol's name."""
+
+_BY_LENGTH = sorted(AT_PAR | OTHERS, key=lambda name: (-len(name), name))
+
+_DATED = re.compile(
+    r"-\d{1,2}[A-Z]{3}\d{2}(-.+)?$"  # BTC-27DEC24, BTCUSDT-27DEC24, options
+    r"|[-_]\d{6}(-.+)?$"  # BTC-USDT-240927, BTCUSDT_240927
+    r"|(?<=USD|SDT|SDC)[FGHJKMNQUVXZ]\d{2}$"  # BTCUSDZ24
+)
+_PERPETUAL = re.compile(r"(-SWAP|[-_]?PERP|\.P)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Denomination:
+    """What a symbol is quoted and settled in, "" where that is not known."""
+
+    quote: str
+    settle: str
+    expires: bool
+    inverse: bool
+
+
+def denomination(venue: Venue, symbol: str, instrument: Instrument | None = None) -> Denomination:
+    """Return what a symbol is quoted and settled in, by the exchange, else the venue, else the name.
+
+    >>> denomination(venue_row("binance_spot"), "ETHBTC").quote
+    'BTC'
+    >>> denomination(venue_row("bybit_linear"), "BTC-27DEC24").expires
+    True
+    """
+    if instrument is not None and instrument.quote:
+        kind = instrument.contract_type
+        settle = instrument.settle or instrument.quote
+        inverse = kind.startswith("Inverse") or venue.kind is Kind.INVERSE
+        return Denomination(instrument.quote, settle, kind.endswith("Futures"), inverse)
+    inverse = venue.kind is Kind.INVERSE
+    if venue.quote:
+        return Denomination(venue.quote, venue.quote, expires=False, inverse=inverse)
+    name = symbol.upper()
+    quote = _quote_of(venue.name, name)
+    return Denomination(quote, "" if inverse else quote, bool(_DATED.search(name)), inverse)
+
+
+def _quote_of(venue: str, name: str) -> str:
+    """Return the currency that a symbol's name ends in, "" where it tells none."""
+    if venue == "yahoo":  # BTC-USD has one, AAPL is in dollars, SAP.DE is of a foreign exchange
+        last = name.rpartition("-")[2]
+        return last if last in AT_PAR | OTHERS and last != name else "" if "." in name else "USD"
+    bare = _PERPETUAL.sub("", name)
+    for currency in _BY_LENGTH:
+        if bare.endswith(currency) and bare != currency:
+            return currency
+    return "USDC" if venue == "bybit_linear" and bare != name else ""  # BTCPERP is in USDC
+
+
+def check_symbols(
+    config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument] | None = None
+) -> None:
+    """Refuse what the account of these settings cannot hold.
+
+    Args:
+        instruments: by symbol, as the exchange described them, where that is known.
+
+    Raises:
+        ConfigError: with every fault, a line each: an unknown venue, another currency, a contract
+            that expires or is settled in coin.
+    """
+    known = instruments or {}
+    faults = [_fault(config, name, known.get(name)) for name in symbols]
+    told = list(dict.fromkeys(fault for fault in faults if fault))
+    if told:
+        raise ConfigError("\n".join(told))
+
+
+def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
+    """Return what is wrong with a symbol, "" where nothing is."""
+    own, symbol = split_symbol(name, config.market.venue)
+    try:
+        venue = venue_row(own, "market.symbols" if ":" in name else "market.venue")
+    except ConfigError as error:
+        return str(error)
+    found = denomination(venue, symbol, instrument)
+    told = f"market.symbols: {name} on {own}"
+    if found.inverse:
+        return (
+            f"{told} is an inverse contract, whose profit is in coin while the account is in "
+            f"{config.portfolio.currency}; use the linear contract"
+        )
+    if found.expires:
+        return (
+            f"{told} is a dated future, which expires; the account knows no delivery; use the "
+            "perpetual"
+        )
+    quote, account = found.quote or config.market.quote, config.portfolio.currency
+    if not quote:
+        return (
+            f"{told}: neither an instrument on file nor the name tells what its price is in; "
+            "state it: market.quote = 'USDT' (or what it is)"
+        )
+    for currency in dict.fromkeys((quote, found.settle or quote)):
+        if not at_par(currency, account):
+            what = "quoted" if currency == quote else "settled"
+            return (
+                f"{told} is {what} in {currency}, and the account is in {account}: its prices would "
+                f"be booked as {account}; remove it, or set portfolio.currency = '{currency}' and "
+                "trade nothing else"
+            )
+    return ""
+
+
+def at_par(one: str, other: str) -> bool:
+    """Tell whether two currencies count as one.
+
+    >>> at_par("USD", "USDT"), at_par("USDT", "EUR")
+    (True, False)
+    """
+    return one == other or {one, other} <= AT_PAR
+
+
+def currency_note(
+    config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument]
+) -> str:
+    """Return the account's currency, and which others are counted as equal to it.
+
+    >>> currency_note(Config(), ["BTCUSDT", "us:AAPL"], {})
+    'USD; USDT counted as equal'
+    """
+    account = config.portfolio.currency
+    quotes = set()
+    for name in symbols:
+        own, symbol = split_symbol(name, config.market.venue)
+        found = denomination(venue_row(own), symbol, instruments.get(name))
+        quotes |= {found.quote or config.market.quote, found.settle}
+    others = sorted(quotes - {account, ""})
+    return f"{account}; {', '.join(others)} counted as equal" if others else account
