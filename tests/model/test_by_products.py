@@ -12,12 +12,12 @@ from torch import Tensor
 from torchjd import aggregation
 
 from bot.model.gradients.by_products import GradientVaccine, config, mgda
-from bot.model.gradients.graddrop import graddrop
+from bot.model.gradients.graddrop import GradDrop
 
 OURS: dict[str, Callable[[int], Callable[[Tensor], Tensor]]] = {
     "MGDA": lambda _: mgda,
     "ConFIG": lambda _: config,
-    "GradDrop": lambda _: graddrop,
+    "GradDrop": lambda _: GradDrop(),
     "GradVac": GradientVaccine,
 }
 

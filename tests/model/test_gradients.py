@@ -20,10 +20,11 @@ from bot.model.architectures import ARCHITECTURES, Architecture
 from bot.model.architectures.shared_bottom import SharedBottom
 from bot.model.dataset import Dataset
 from bot.model.gradients import OWN, build_aggregator, build_gradients
+from bot.model.gradients.aggregator import Aggregator
 from bot.model.gradients.base import Sum
-from bot.model.gradients.jacobian_descent import NAMES, jacobian_descent
+from bot.model.gradients.jacobian_descent import CAGRAD_C, NAMES
 from bot.model.gradients.pcgrad import pcgrad
-from bot.model.gradients.per_task import Aggregator, PerTask
+from bot.model.gradients.per_task import PerTask
 from bot.model.train import train
 
 MakeDataset = Callable[..., Dataset]
@@ -152,11 +153,16 @@ def test_on_parameters_is_torchjds_multi_task_backward(name: str) -> None:
         shared_params=list(network.encoder.parameters()),
         retain_graph=True,
     )
-    aggregator = jacobian_descent(name, 4)
-    assert isinstance(aggregator, aggregation.Aggregator)
-    jac_to_grad(list(network.encoder.parameters()), aggregator)
-    for key, gradient in gradients_of(network).items():
-        torch.testing.assert_close(found[key], gradient, rtol=2e-2, atol=2e-4)
+    theirs = getattr(aggregation, NAMES[name])(**({"c": CAGRAD_C} if name == "cagrad" else {}))
+    jac_to_grad(list(network.encoder.parameters()), theirs)
+    shared = set(map(id, network.encoder.parameters()))
+    places = [key for key, p in network.named_parameters() if id(p) in shared]
+    expected = gradients_of(network)
+    ours, his = (torch.cat([each[key].flatten() for key in places]) for each in (found, expected))
+    # theirs is a mean, or as short as the shortest singular value: the direction is the same
+    torch.testing.assert_close(ours / ours.norm(), his / his.norm(), rtol=2e-2, atol=2e-4)
+    for key in expected.keys() - set(places):
+        torch.testing.assert_close(found[key], expected[key], rtol=2e-2, atol=2e-4)
 
 
 def test_planted_conflict_is_reduced() -> None:
@@ -204,7 +210,7 @@ def test_refuses_features_where_there_are_none(name: str) -> None:
 
 
 @pytest.mark.parametrize("on", ["parameters", "features"])
-@pytest.mark.parametrize("name", [*OWN, "gradvac", *NAMES])
+@pytest.mark.parametrize("name", [*OWN, *NAMES])
 def test_every_method_trains_the_same_bits_and_learns(
     make_dataset: MakeDataset, name: str, on: str
 ) -> None:

@@ -5,29 +5,33 @@ A new one is an aggregator, a line in `OWN` or in `jacobian_descent.NAMES`, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from torch import Tensor
 
 from bot.config.sections import Training
 from bot.model.architectures import Architecture
+from bot.model.gradients.aggregator import Aggregator, as_sum, of_any_size
 from bot.model.gradients.base import GradientMethod, Sum
 from bot.model.gradients.by_products import GradientVaccine, config, mgda
-from bot.model.gradients.graddrop import graddrop
+from bot.model.gradients.excess_mtl import ExcessMTL
+from bot.model.gradients.graddrop import GradDrop
 from bot.model.gradients.jacobian_descent import jacobian_descent
 from bot.model.gradients.pcgrad import pcgrad
-from bot.model.gradients.per_task import Aggregator, PerTask
+from bot.model.gradients.per_task import PerTask
 
 __all__ = ["GradientMethod", "build_aggregator", "build_gradients"]
 
-OWN: Mapping[str, Aggregator] = {
-    "pcgrad": pcgrad,
-    "mgda": mgda,
-    "config": config,
-    "graddrop": graddrop,
+OWN: Mapping[str, Callable[[int], Aggregator]] = {
+    "pcgrad": lambda _: pcgrad,
+    "mgda": lambda _: as_sum(mgda),
+    "config": lambda _: config,
+    "graddrop": lambda _: GradDrop(),
+    "gradvac": lambda n_tasks: of_any_size(GradientVaccine(n_tasks)),
+    "excess_mtl": lambda _: ExcessMTL(),
 }
-"""Our own that keep no state, by name; Gradient Vaccine keeps one, and all others are torchjd's."""
+"""What builds our own for a number of tasks, by name; all others are torchjd's."""
 
 
 def build_gradients(
@@ -54,6 +58,4 @@ def build_aggregator(name: str, n_tasks: int) -> Aggregator:
     Raises:
         ModelError: it needs a solver that is not installed.
     """
-    if name == "gradvac":
-        return GradientVaccine(n_tasks)
-    return OWN[name] if name in OWN else jacobian_descent(name, n_tasks)
+    return OWN[name](n_tasks) if name in OWN else jacobian_descent(name, n_tasks)

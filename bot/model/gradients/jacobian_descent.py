@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from bot.errors import ModelError
-from bot.model.gradients.per_task import Aggregator
+from bot.model.gradients.aggregator import Aggregator, as_sum, by_weights
 
 CAGRAD_C = 0.4
 """c of CAGrad (Liu et al. 2021): how far from the mean gradient it may look."""
@@ -29,14 +29,15 @@ NAMES: dict[str, str] = {
     "upgrad": "UPGrad",
     "dualproj": "DualProj",
     "fairgrad": "FairGrad",
-    "excess_mtl": "ExcessMTL",
 }
 """Classes of torchjd by the name in training.gradients.
 
 CAGrad (Liu 2021), Nash-MTL (Navon 2022), Aligned-MTL (Senushkin 2023), IMTL-G (Liu 2021), UPGrad and
-DualProj (Quinton & Rey 2024; Lopez-Paz & Ranzato 2017), FairGrad (Ban & Ji 2024), ExcessMTL (He
-2024).
+DualProj (Quinton & Rey 2024; Lopez-Paz & Ranzato 2017), FairGrad (Ban & Ji 2024).
 """
+
+MEANS = frozenset({"cagrad", "imtl_g", "upgrad", "dualproj"})
+"""Those that are defined as a mean of gradients; of the others only the direction is defined."""
 
 
 def jacobian_descent(name: str, n_tasks: int) -> Aggregator:
@@ -50,7 +51,7 @@ def jacobian_descent(name: str, n_tasks: int) -> Aggregator:
     given: dict[str, dict[str, Any]] = {
         "cagrad": {"c": CAGRAD_C},
         "fairgrad": {"alpha": FAIRGRAD_ALPHA},
-        "nash_mtl": {"n_tasks": n_tasks},
+        "nash_mtl": {"n_tasks": n_tasks, "max_norm": 0.0},
     }
     try:
         built = getattr(aggregation, NAMES[name])(**given.get(name, {}))
@@ -59,17 +60,21 @@ def jacobian_descent(name: str, n_tasks: int) -> Aggregator:
             f"training.gradients = '{name}' needs a solver that is not installed ({error}); "
             "install the extra 'gradients'"
         ) from error
-    return _quiet(built) if name == "nash_mtl" else built
+    if name in MEANS:
+        return as_sum(built)
+    if name == "nash_mtl":
+        return by_weights(_quiet(built.weighting))
+    return by_weights(lambda rows: built.gramian_weighting(rows @ rows.t()))
 
 
-def _quiet(aggregator: Callable[[Tensor], Tensor]) -> Aggregator:
+def _quiet(weights_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """Keep cvxpy from saying at every step that Nash-MTL's problem is built anew each time."""
 
-    def aggregate(jacobian: Tensor) -> Tensor:
+    def quietly(rows: Tensor) -> Tensor:
         with warnings.catch_warnings():
             warnings.filterwarnings(
                 "ignore", "You are solving a parameterized problem", UserWarning
             )
-            return aggregator(jacobian)
+            return weights_of(rows)
 
-    return aggregate
+    return quietly

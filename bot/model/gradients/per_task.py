@@ -16,10 +16,8 @@ from torch import Tensor
 
 from bot.errors import ModelError
 from bot.model.architectures.base import Architecture, SharedRepresentation
+from bot.model.gradients.aggregator import Aggregator, OfBatch
 from bot.model.gradients.base import GradientMethod, TermsOf
-
-Aggregator = Callable[[Tensor], Tensor]
-"""From the tasks' gradients float32[n, P], n of at least 2, to one float32[P]."""
 
 
 class PerTask(GradientMethod):
@@ -75,8 +73,8 @@ class PerTask(GradientMethod):
         h = network.encode(x)
         gradients, present = self._through_heads(network, x, h.detach(), terms_of)
         if self._on == "features":
-            joined = self._aggregate(gradients.flatten(1), present)
-            h.backward(joined.view_as(h))  # type: ignore[no-untyped-call]
+            joined = self._aggregate(gradients, present, h.detach())
+            h.backward(joined)  # type: ignore[no-untyped-call]
             return
         parts = torch.autograd.grad(h, self._shared, gradients, is_grads_batched=True)
         rows = torch.cat([part.flatten(1) for part in parts], dim=1)
@@ -109,16 +107,26 @@ class PerTask(GradientMethod):
             torch.cat([part.flatten() for part in parts], out=rows[k])
         return rows
 
-    def _aggregate(self, rows: Tensor, present: Tensor) -> Tensor:
-        """Bring the rows of the tasks present together."""
+    def _aggregate(self, gradients: Tensor, present: Tensor, h: Tensor | None = None) -> Tensor:
+        """Bring the gradients of the tasks present together, of the shape of one of them.
+
+        Args:
+            gradients: float32[K, P], or float32[K, B, W] on features.
+            h: the features float32[B, W] where the gradients are on them.
+        """
         met = tuple(present.tolist())
         if not all(met):
-            rows = rows[present]
-        if len(rows) < 2:
-            return rows.sum(dim=0)
+            gradients = gradients[present]
+        if len(gradients) < 2:
+            return gradients.sum(dim=0)
         if met not in self._aggregators:
-            self._aggregators[met] = self._build(len(rows))
-        return self._aggregators[met](rows)
+            self._aggregators[met] = self._build(len(gradients))
+        aggregator = self._aggregators[met]
+        if h is None:
+            return aggregator(gradients)
+        if isinstance(aggregator, OfBatch):
+            return aggregator.of_batch(gradients, h)
+        return aggregator(gradients.flatten(1)).view_as(h)
 
     def _put(self, gradient: Tensor) -> None:
         """Hand out a flat gradient to the shared parameters."""

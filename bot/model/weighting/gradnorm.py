@@ -10,8 +10,11 @@ from torch import Tensor
 
 from bot.model.weighting.base import Weighting
 
-LEAST = 0.01
-"""A weight is kept above this; the paper leaves open what a negative one would mean."""
+LEAST = 0.1
+"""No task has less than about this, where equal weights are 1.
+
+The paper leaves open what a weight of 0 or below would mean, and a task without weight is not learned.
+"""
 
 
 class GradNorm(Weighting):
@@ -24,7 +27,7 @@ class GradNorm(Weighting):
 
     The variant `document` sets w_k ← w_k (‖∇_W L_k‖ / mean)^α in each step instead. It has no r_k
     and feeds on itself, since large gradients get larger weights: it is renormalised here too,
-    without which its weights explode, and still it ends on few tasks.
+    without which its weights explode, and still it ends on few tasks: all others are at LEAST.
 
     The norms take nearly as long as a step: with `every` above 1 they are taken at every so many
     steps only, and w moves so much the further.
