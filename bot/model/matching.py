@@ -13,6 +13,7 @@ import torch
 
 from bot.blocks import Task
 from bot.config.sections import Model
+from bot.errors import ConfigError
 from bot.model.architectures import ARCHITECTURES, Architecture
 from bot.model.by_symbol import by_symbol
 
@@ -27,14 +28,13 @@ def assemble(
 
 
 def matched(settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: int = 0) -> Model:
-    """Return settings whose network has at most the parameters of the shared bottom, and nearly all.
+    """Return settings whose network has at most the parameters of the shared bottom.
 
     The shared bottom is the one with the same widths. The factor on the widths is found by
-    bisection over the width of the first layer.
+    bisection over the width of the first layer: with a hundred units it comes within a few percent.
+    Where even a width of 1 is more, that is what is returned; see `check_match`.
     """
-    wanted = count_parameters(
-        settings.model_copy(update={"architecture": "shared_bottom"}), n_features, tasks, n_symbols
-    )
+    wanted = _wanted(settings, n_features, tasks, n_symbols)
     low, high = 1, 2 * settings.hidden[0]
     while low < high:
         middle = (low + high + 1) // 2
@@ -42,6 +42,33 @@ def matched(settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: 
         fits = count_parameters(scaled, n_features, tasks, n_symbols) <= wanted
         low, high = (middle, high) if fits else (low, middle - 1)
     return _scaled(settings, low)
+
+
+def check_match(
+    settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: int = 0
+) -> None:
+    """Refuse a network that cannot be made as small as the shared bottom.
+
+    Raises:
+        ConfigError: layers of width 1 have more parameters.
+    """
+    if not settings.match_parameters:
+        return
+    wanted = _wanted(settings, n_features, tasks, n_symbols)
+    least = count_parameters(
+        matched(settings, n_features, tasks, n_symbols), n_features, tasks, n_symbols
+    )
+    if least > wanted:
+        raise ConfigError(
+            f"model.match_parameters: a shared bottom of widths {list(settings.hidden)} has {wanted} "
+            f"parameters, and model.architecture = '{settings.architecture}' at least {least}; widen "
+            "model.hidden or set match_parameters = false"
+        )
+
+
+def _wanted(settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: int) -> int:
+    shared = settings.model_copy(update={"architecture": "shared_bottom"})
+    return count_parameters(shared, n_features, tasks, n_symbols)
 
 
 def count_parameters(

@@ -20,6 +20,7 @@ from bot.model.dataset import Dataset, split_chronological
 from bot.model.descent import Rows, descend
 from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.losses import TaskLosses
+from bot.model.matching import check_match
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
@@ -45,6 +46,7 @@ def train(
     Raises:
         DataError: too few labelled rows, a task without labels, rows of another lookback, or
             without the names of their symbols.
+        ConfigError: the network cannot be as small as model.match_parameters promises.
         ModelError: the loss stopped being a number.
     """
     dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
@@ -66,6 +68,7 @@ def train(
         raise DataError("training: this model knows the symbols, and the rows do not name theirs")
     symbols = dataset.symbols if model.knows_symbols else ()
     spec = ModelSpec(model, dataset.n_features, dataset.tasks, symbols)
+    check_match(model, spec.n_features, spec.tasks, len(symbols))
     rows = _rows(scaler, fitted, spec), _rows(scaler, held, spec)
     losses_of = TaskLosses(spec.tasks, training.return_loss)
     weights, history, best, insights = [], [], [], []

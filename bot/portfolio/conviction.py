@@ -5,6 +5,7 @@ Rules: not known in, not known out (NaN propagates). Must not know thresholds, s
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,13 @@ from bot.blocks import F64, Forecast
 from bot.config.sections import Conviction
 
 Factor = Literal["confidence", "probability"]
+
+LEAST_DEVIATION = 0.5
+"""A horizon's deviation of a bar counts as at least this share of the largest among the horizons.
+
+The label at h = 1 is |r|, which is often near zero, and its head can fall to its floor; the horizons
+tell of the same bars, so none of them is believed to be that much quieter than another.
+"""
 
 
 def signal_from(expected_return: F64, p_up: F64, factor: Factor) -> F64:
@@ -41,10 +49,15 @@ def signal_of(forecast: Forecast, settings: Conviction) -> F64:
     """Return float64[n, S], the signal that the settings make of a forecast.
 
     With one horizon it is `signal_from`. With several, the signal s_h of horizon h tells a return a
-    bar of s_h / h, whose variance is σ_h² / h with σ_h the predicted volatility of a bar. Their mean
-    weighted by the inverse variance (Bates & Granger 1969), brought to the first horizon h₀, is
+    bar of s_h / h, whose variance is σ_h² / h with σ_h the deviation of a bar. Their mean weighted by
+    the inverse variance (Bates & Granger 1969), brought to the first horizon h₀, is
     h₀ Σ(s_h / σ_h²) / Σ(h / σ_h²); "mean" weighs them equally. A decision head's own position is
     that of the first horizon.
+
+    What a volatility head forecasts is the mean of a sample deviation over h bars, which is less
+    than σ, the more so the fewer the bars: σ_h is the forecast over `usual_deviation(h)`. With σ =
+    0.01 the heads of h = 1 and 5 forecast 0.00798 and 0.00940; taken as they are, h = 1 would weigh
+    1/0.00798² : 5/0.00940² = 21.7 %, and it is 1 : 5 = 16.7 %.
 
     Raises:
         KeyError: a head that the settings ask for is not there.
@@ -56,11 +69,32 @@ def signal_of(forecast: Forecast, settings: Conviction) -> F64:
         return signal_from(forecast.of("return"), forecast.of("direction"), settings.factor)
     total = np.zeros(forecast.value.shape[:2])
     weights = np.zeros(total.shape)
-    for h in horizons:
+    weighed = settings.horizons == "inverse_variance"
+    precision = (
+        _precision(forecast, horizons) if weighed else [np.ones(total.shape)] * len(horizons)
+    )
+    for h, weight in zip(horizons, precision, strict=True):
         own = signal_from(forecast.at("return", h), forecast.at("direction", h), settings.factor)
-        weight = np.ones(total.shape)
-        if settings.horizons == "inverse_variance":
-            weight = h / forecast.at("volatility", h) ** 2
         total += weight * (own / h)
         weights += weight
     return horizons[0] * (total / weights)
+
+
+def usual_deviation(n: int) -> float:
+    """Return what the sample deviation (ddof = 1) of n normal returns is on average, σ being 1.
+
+    √(2/(n−1)) Γ(n/2) / Γ((n−1)/2), and √(2/π), the mean of |r|, for the one bar whose label that is.
+
+    >>> [round(usual_deviation(n), 4) for n in (1, 2, 5, 24)]
+    [0.7979, 0.7979, 0.94, 0.9892]
+    """
+    if n == 1:
+        return math.sqrt(2.0 / math.pi)
+    return math.sqrt(2.0 / (n - 1)) * math.exp(math.lgamma(n / 2) - math.lgamma((n - 1) / 2))
+
+
+def _precision(forecast: Forecast, horizons: list[int]) -> list[F64]:
+    """Return for each horizon the inverse variance of the return a bar that it tells."""
+    deviation = [forecast.at("volatility", h) / usual_deviation(h) for h in horizons]
+    least = LEAST_DEVIATION * np.max(deviation, axis=0)
+    return [h / np.maximum(d, least) ** 2 for h, d in zip(horizons, deviation, strict=True)]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bot.blocks import Task
 from bot.config.sections import Model, Training
+from bot.errors import ConfigError
 from bot.model.architectures import ARCHITECTURES, Architecture
 from bot.model.architectures.cross_stitch import CrossStitch
 from bot.model.architectures.hierarchical import Hierarchical
@@ -23,7 +24,7 @@ from bot.model.architectures.mmoe import Mmoe
 from bot.model.architectures.ple import Ple
 from bot.model.architectures.towers import Single, Soft
 from bot.model.dataset import Dataset
-from bot.model.matching import count_parameters
+from bot.model.matching import check_match, count_parameters, matched
 from bot.model.predict import TILE, Predictor
 from bot.model.tasks import owners
 from bot.model.train import TrainedModel, train
@@ -257,3 +258,23 @@ def test_matched_parameters(name: str) -> None:
     wanted = count_parameters(Model(), 22, TASKS)
     network = ModelSpec(settings, 22, TASKS).build()
     assert wanted * 0.93 <= sum(p.numel() for p in network.parameters()) <= wanted
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("hidden", [(128, 64), (16,), (8, 4), (2,), (1,)])
+def test_no_more_parameters_than_promised(name: str, hidden: tuple[int, ...]) -> None:
+    settings = Model(architecture=name, hidden=hidden, head_hidden=4, match_parameters=True)
+    wanted = count_parameters(
+        settings.model_copy(update={"architecture": "shared_bottom"}), F, TASKS
+    )
+    found = count_parameters(matched(settings, F, TASKS), F, TASKS)
+    if found <= wanted:
+        check_match(settings, F, TASKS)
+        return
+    with pytest.raises(ConfigError, match=f"has {wanted} parameters.* at least {found}; widen"):
+        check_match(settings, F, TASKS)
+    rows = Dataset(
+        np.ones((40, F)), np.ones((40, 4)), np.arange(40), np.zeros(40, dtype=np.int64), TASKS
+    )
+    with pytest.raises(ConfigError, match=r"model\.match_parameters"):
+        train(rows, settings, Training(min_rows=10), seed=1)
