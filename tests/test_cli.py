@@ -312,7 +312,7 @@ def test_ctrl_c_before_the_first_bar_is_booked(cli: Cli, tmp_path: Path) -> None
     assert out == ""
     said = cli("report", run)
     assert said.code == 5
-    assert "no bar was booked" in said.err
+    assert "no bar has been closed since the run's start" in said.err
 
 
 def test_a_run_that_was_killed_can_still_be_read(short: Ran, cli: Cli) -> None:

@@ -1,6 +1,8 @@
 """From a run's folder to the numbers and pictures: reads the journal, asks the report package.
 
-Rules: everything comes from the folder, so `bot report` after a year says what the backtest said.
+Rules: everything comes from the folder, so `bot report` after a year says what the backtest said; it
+is read in one snapshot, since a daemon may be writing on; a bar that is open and not closed is left
+out, with its fills.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 from bot.adapters.instruments import instruments_of
 from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
+from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.registry import load_manifest
 from bot.app.forecasters import TABLE_ID
 from bot.app.insights import insight_of
@@ -36,11 +39,8 @@ def read_run(folder: RunFolder) -> RunData:
         JournalError: the journal is missing, damaged or of another version.
     """
     config = config_of(folder)
-    reader = JournalReader(folder.journal)
-    try:
-        return _read(folder, config, reader)
-    finally:
-        reader.close()
+    with JournalSnapshot(folder.journal) as snapshot:
+        return _read(folder, config, snapshot)
 
 
 def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
@@ -50,6 +50,7 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     span = slice(start, start + len(times))
     wide = {name: _spread(column, n, span) for name, column in ledger.items()}
     wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
+    fills = reader.fills()
     decisions, refusals = reader.decisions(bars.open_time)
     value, model = reader.forecasts(bars.open_time)
     model[:start] = -1
@@ -78,7 +79,7 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
         quantity=quantity,
         weights=decisions["weight"],
         signal=decisions["signal"],
-        fills=reader.fills(),
+        fills=fills[fills["open_time"] <= bars.open_time[-1]],
         fill_reasons=FILL_REASON,
         forecast=Forecast(reader.tasks, value, model) if judged else None,
         labels=labels,
@@ -96,7 +97,8 @@ def _bars(reader: JournalReader, ledger_times: I64) -> tuple[BarBlock, int]:
     """Return the journal's bars up to the last that is booked, and the first that is."""
     if len(ledger_times) == 0:
         raise JournalError(
-            f"{reader.path}: no bar was booked before the run ended, so there is nothing to report"
+            f"{reader.path}: no bar has been closed since the run's start, so there is nothing to "
+            "report yet; 'bot status' says where it stands"
         )
     bars, _ = reader.bars()
     booked = np.searchsorted(bars.open_time, ledger_times)
