@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
 import typer
 
+from bot.app.interrupts import stop_signals
 from bot.cli_options import ConfigOption, SetOption
 from bot.config import load_config
 
@@ -35,7 +36,7 @@ def run(
     ] = None,
 ) -> None:
     """Trade on paper, bar by bar, until stopped; a restart goes on where it was."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # until the loop has handlers of its own
+    for number in stop_signals():  # until the loop has handlers of its own
         signal.signal(number, _stop_before_the_start)
     overrides = [*(sets or []), *([f"log.level={log_level}"] if log_level else [])]
     settings = load_config(config, overrides)
@@ -48,7 +49,8 @@ def run(
 def _stop_before_the_start(number: int, frame: FrameType | None) -> None:
     """End at once and well: packages are read and kernels compiled, nothing is recorded yet."""
     del number, frame
-    print("stopped before the start", file=sys.stderr, flush=True)
+    with suppress(OSError):  # print may be under way already, or nobody reads
+        os.write(2, b"stopped before the start\n")
     os._exit(0)
 
 

@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -158,10 +158,16 @@ class RotatingFile:
         self._file.close()
 
     def _open(self) -> None:
-        self._file = self._path.open("ab", buffering=0)
-        self._size = self._file.tell()
-        if self._size and not _ends_a_line(self._path):
-            self._size += self._file.write(b"\n")  # a crash has torn the last line
+        try:
+            self._file = self._path.open("ab", buffering=0)
+            self._size = self._file.tell()
+            if self._size and not _ends_a_line(self._path):
+                self._size += self._file.write(b"\n")  # a crash has torn the last line
+        except OSError as error:
+            raise JournalError(
+                f"{self._path}: the log cannot be written: {error.strerror}; free disk space or make "
+                "the folder writable, then start again"
+            ) from error
 
     def _rotate(self) -> None:
         self._file.close()
@@ -186,12 +192,47 @@ def _known(value: Any) -> Any:
     return [_known(each) for each in value] if isinstance(value, list | tuple) else value
 
 
+class Terminal:
+    """A terminal, or a pipe in its place, that may go away: what is told to nobody is lost.
+
+    A daemon outlives whoever reads its stderr (a closed window, `| head`, a full disk behind `2>`);
+    its log file has every line all the same.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or drop the text where nobody reads any more."""
+        with self._gone_is_fine():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop what nobody reads any more."""
+        with self._gone_is_fine():
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether a person reads."""
+        return self._stream.isatty()
+
+    @contextmanager
+    def _gone_is_fine(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError):  # the latter of a stream that is closed
+            # what the stream still holds would fail again, at the latest when Python ends
+            with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self._stream.fileno())
+
+
 class _Tee:
     """Write each event to the JSON lines file and, readable, to the terminal."""
 
     def __init__(self, file: RotatingFile | None, terminal: TextIO | None) -> None:
         self._file = file
-        self._terminal = terminal
+        self._terminal = Terminal(terminal) if terminal else None
         self._render = structlog.dev.ConsoleRenderer(
             colors=terminal.isatty() if terminal else False, pad_event_to=20
         )
@@ -201,7 +242,7 @@ class _Tee:
             self._file.write(json.dumps(_known(event), default=str, allow_nan=False))
         if self._terminal is not None:
             shown = {k: v for k, v in event.items() if k != "schema"}
-            print(self._render(logger, name, shown), file=self._terminal)
+            self._terminal.write(f"{self._render(logger, name, shown)}\n")
         raise structlog.DropEvent
 
 

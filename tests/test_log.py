@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,24 @@ def test_what_is_not_a_number_is_null(tmp_path: Path) -> None:
     line = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
     assert line["paid"] is None
     assert line["more"] == {"a": [1.5, None], "b": [None]}
+
+
+def test_the_log_goes_on_when_nobody_reads_the_terminal_any_more(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    terminal = os.fdopen(writer, "w", buffering=1)
+    with open_log(tmp_path / "log.jsonl", "info", terminal) as log:
+        log.info("model_activated", model_id="a", effective_from=1)
+        os.close(reader)
+        for n in range(3):
+            log.info("model_activated", model_id="b", effective_from=n)
+    terminal.close()  # what it still held would fail here, as when Python ends
+    assert [line["model_id"] for line in lines(tmp_path / "log.jsonl")] == ["a", "b", "b", "b"]
+
+
+def test_a_log_that_cannot_be_opened_is_a_journal_error(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").mkdir()
+    with (
+        pytest.raises(JournalError, match=r"log\.jsonl: the log cannot be written"),
+        open_log(tmp_path / "log.jsonl"),
+    ):
+        pass

@@ -78,7 +78,10 @@ class Journal:
                 new.commit()
             return cls(_connect(path, durable=durable), symbols)
         except (sqlite3.Error, OSError) as error:
-            raise JournalError(f"{path}: cannot make the journal: {error}") from error
+            raise JournalError(
+                f"{path}: cannot make the journal: {error}; free disk space or make the folder "
+                "writable, then start again"
+            ) from error
 
     @classmethod
     def open(cls, path: Path, symbols: Sequence[str], tasks: Sequence[Task]) -> Self:
@@ -224,7 +227,9 @@ class Journal:
         """
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         if row is None:
-            raise JournalError(f"meta.{key} is missing; the journal is damaged")
+            raise JournalError(
+                f"{self._path}: meta.{key} is missing; the journal is damaged: restore a copy"
+            )
         return str(row[0])
 
     def write_meta(self, key: str, value: str) -> None:

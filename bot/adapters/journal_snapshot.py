@@ -89,6 +89,12 @@ class JournalSnapshot(JournalReader):
         equity = self._rows(f"SELECT equity FROM ledger WHERE open_time = {last}")[0][0]
         return Extent(bars, first, last, equity)
 
+    def span(self, table: str) -> tuple[int, int | None, int | None]:
+        """Return a table's number of rows, and its first and last open time; None where empty."""
+        count = f"SELECT count(*), min(open_time), max(open_time) FROM {table}"
+        rows, first, last = self._rows(count)[0]
+        return rows, first, last
+
     def state_bar(self) -> int | None:
         """Return the bar that the committed state says it is of, None before the first commit."""
         rows = self._rows("SELECT open_time FROM state")

@@ -50,8 +50,14 @@ class RunLock:
                 f"{self._path.parent}: a second process runs this run (pid {_read_pid(self._path)}); "
                 "stop it first, or give another --run-dir"
             )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise JournalError(
+                f"{self._path}: cannot be written: {error.strerror}; free disk space, then start again"
+            ) from None
         self._descriptor = descriptor
         return self
 

@@ -1,14 +1,13 @@
 """`bot run`: the daemon from its settings to its last commit.
 
-Owns signals, the lock of the run's folder and what a run begins with. Rules: SIGTERM and Ctrl-C only
-set a flag, the loop stops between transactions; whatever ends the run, the next start resumes it.
+Owns signals, the lock of the run's folder and what a run begins with. Rules: SIGTERM, SIGHUP and
+Ctrl-C only set a flag, the loop stops between transactions; whatever ends the run, the next start resumes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from bot.adapters.run_lock import RunLock
 from bot.adapters.sd_notify import tell_alive
 from bot.app.catching_up import LONGEST_RETRY_S, Clock
 from bot.app.config_check import check_deeply
+from bot.app.interrupts import stopped_by_signals
 from bot.app.live import LiveRun
 from bot.app.live_exchange import ExchangeClock, live_exchange, practice_config
 from bot.app.live_report import LiveReport
@@ -124,11 +124,10 @@ async def _main(
     practice: bool, max_bars: int | None,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with live_exchange(config, folder, log, practice=practice) as exchange:
-        clock = ExchangeClock(exchange, config.exchange.speed)
-        await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model)
+    with stopped_by_signals(stop.set):
+        async with live_exchange(config, folder, log, practice=practice) as exchange:
+            clock = ExchangeClock(exchange, config.exchange.speed)
+            await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model)
 
 
 async def run_on(

@@ -16,6 +16,7 @@ from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.journal_reader import JournalReader
 from bot.app.run_folder import RunFolder
 from bot.config import Config
+from bot.log import Terminal
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
 from bot.practice.market import Market
@@ -56,10 +57,9 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
     )
     given = config.market.model_fields_set & {"symbols", "venue"}
     if tell and given and config.market != market:
-        print(
+        Terminal(sys.stderr).write(
             f"practice: trades {', '.join(market.symbols)} of {market.venue}, the synthetic market's, "
-            f"instead of what market.{' and market.'.join(sorted(given))} says",
-            file=sys.stderr,
+            f"instead of what market.{' and market.'.join(sorted(given))} says\n"
         )
     return config.model_copy(update={"exchange": exchange, "market": market})
 

@@ -11,18 +11,19 @@ from typing import Any
 
 from bot.adapters.instruments import instruments_of, instruments_text
 from bot.adapters.journal import Journal
-from bot.adapters.journal_reader import JournalReader
+from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.registry import load_model
 from bot.app.forecasters import ModelForecaster
 from bot.app.live_training import LiveTraining
 from bot.app.recording import LiveRecorder
+from bot.app.resume_check import check_resumable
 from bot.app.run_folder import RunFolder, config_hash
 from bot.app.runner import Runner
 from bot.app.stopwatch import Stopwatch
 from bot.blocks import BarBlock, Task
 from bot.config import Config
 from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
-from bot.errors import ConfigError, JournalError
+from bot.errors import ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.portfolio.rules import Instrument, rules_from
@@ -146,13 +147,13 @@ def open_parts(
         } | ({"given_model": given_model} if given_model else {})  # fmt: skip
         journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
     # the instruments as they were when the run was made: a replay must round as the run did
-    kept = instruments_of(journal.meta("instruments"), f"{folder.journal}: meta.instruments")
+    kept = _kept_instruments(journal, folder, symbols)
     stages = Stopwatch()
     engine = Engine(
         pipeline, rules_from(config, symbols, kept), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters, stages.ended,
     )  # fmt: skip
-    state, start, first, row, until, given = _committed(folder, engine)
+    state, start, first, row, until, given = _committed(folder, engine, interval_ms)
     training = LiveTraining(
         config, digest, symbols, pipeline.names, folder.journal, folder.models,
         until, log,
@@ -169,13 +170,35 @@ def open_parts(
     return parts
 
 
-def _committed(
-    folder: RunFolder, engine: Engine
-) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None]:
-    reader = JournalReader(folder.journal)
+def _kept_instruments(
+    journal: Journal, folder: RunFolder, symbols: tuple[str, ...]
+) -> dict[str, Instrument]:
+    """Return the instruments that the run was made with; a run without them would round anew.
+
+    Raises:
+        JournalError: they are damaged, or one is missing.
+    """
+    where = f"{folder.journal}: meta.instruments"
     try:
+        kept = instruments_of(journal.meta("instruments"), where)
+    except DataError as error:
+        raise JournalError(f"{error}; restore a copy, or begin a new run") from None
+    missing = [symbol for symbol in symbols if symbol not in kept]
+    if missing:
+        raise JournalError(
+            f"{where} has no {', '.join(missing)}: the journal is damaged or was changed; restore a "
+            "copy, or begin a new run"
+        )
+    return kept
+
+
+def _committed(
+    folder: RunFolder, engine: Engine, interval_ms: int
+) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None]:
+    with JournalSnapshot(folder.journal) as reader:
         arrays = reader.state()
         state = engine.initial() if arrays is None else state_from_arrays(arrays)
+        check_resumable(folder, reader, state, interval_ms)
         start = reader.meta.get("start")
         row = None
         if state.opened:
@@ -186,5 +209,3 @@ def _committed(
             dues += [activation.effective_from for activation in state.schedule[:1]]
         until, first = max(dues, default=None), reader.first_bar()
         return state, int(start) if start else None, first, row, until, given
-    finally:
-        reader.close()
