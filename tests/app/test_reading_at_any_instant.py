@@ -106,12 +106,12 @@ def test_every_reading_command_says_what_there_is(
     assert state["opened"] == ("open" in phase)
     proof = cli("verify", run, "--json").json
     assert proof["identical"]
-    for command in (["report", run, "--json"], ["export", run, "--symbol", "SYN0USDT"]):
-        said = cli(*command)
+    for words in (["report", run, "--json"], ["export", run, "--symbol", "SYN0USDT"]):
+        said = cli(*words)
         if phase.startswith(BEGUN):
-            assert (said.code, said.err) == (0, ""), command
+            assert (said.code, said.err) == (0, ""), words
         else:
-            assert said.code == 5, command
+            assert said.code == 5, words
             assert "no bar has been closed since the run's start" in said.err
 
 
