@@ -2,6 +2,10 @@
 
 Hypothesis draws the same examples every time, so that CI cannot flicker; to hunt with fresh ones:
 HYPOTHESIS_PROFILE=hunt scripts/check tests/portfolio
+
+Candles and messages stand in tests/fixtures, made by `python -m scripts.fixtures`. Where real ones lie
+beside the project (../shared, or where BOT_SHARED says) the same tests run on these too; where they do
+not, the tests that want them are skipped by name, and the run's last lines count them.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -35,6 +40,9 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("hunt", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+FIXTURES = Path(__file__).parent / "fixtures"
+SHARED = Path(os.environ.get("BOT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+
 SMALL = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.batch_size=256",
     "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
@@ -46,6 +54,58 @@ QUICK = [
     "retrain.every_bars=250", "signal.threshold=0.0002",
 ]  # fmt: skip
 """A synthetic market, and four to five trainings of a network that hardly deserves the name."""
+
+
+@pytest.fixture(scope="session")
+def real_root() -> Path:
+    """The folder of real candles, funding and marks; skips where it is not there."""
+    return _real(SHARED / "data")
+
+
+@pytest.fixture(scope="session", params=["recorded", "real"])
+def data_root(request: pytest.FixtureRequest) -> Path:
+    """A root of candles, funding and marks: that of the fixtures, and the real one."""
+    if request.param == "recorded":
+        return FIXTURES / "data"
+    root: Path = request.getfixturevalue("real_root")
+    return root
+
+
+Wire = Callable[[str], str]
+
+_BYBITS = {
+    "ws_kline_linear": "ws_kline", "ws_kline_unconfirmed_linear": "ws_kline_unconfirmed",
+    "ws_tickers_spot_snapshot": "ws_ticker_spot", "ws_subscribe_ok_spot": "ws_subscribe_ok",
+    "ws_subscribe_error_spot": "ws_subscribe_error",
+}  # fmt: skip
+
+
+@pytest.fixture(params=["recorded", "real"])
+def wire(request: pytest.FixtureRequest) -> Wire:
+    """Give the text of a message by its name: as in the fixtures, and as Bybit documents it."""
+    if request.param == "recorded":
+        return lambda name: (FIXTURES / "wire" / f"{name}.json").read_text("utf-8")
+    folder = SHARED / "data" / "protocol"
+    return lambda name: _real(folder / f"{_BYBITS.get(name, name)}.json").read_text("utf-8")
+
+
+def _real(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"real data is not here: shared/{path.relative_to(SHARED)}")
+    return path
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was left out and why, with counts: what is absent is not passed over."""
+    terminal = terminalreporter
+    why = Counter(str(report.longrepr[-1]) for report in terminal.stats.get("skipped", []))
+    kinds = Counter[str]()
+    for reason, count in why.items():
+        kinds[reason.removeprefix("Skipped: ")] += count
+    if kinds:
+        terminal.write_sep("-", f"{kinds.total()} tests skipped")
+    for reason, count in sorted(kinds.items()):
+        terminal.write_line(f"{count:4d}  {reason}")
 
 
 class InlinePool:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import doctest
 import json
 import math
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,19 +15,14 @@ from bot.adapters.bybit_links import SPOT_TOPICS, TOPIC_CHARACTERS, plan_links
 from bot.adapters.exchange import Candle, Event, Quote
 from bot.errors import DataError
 
+if TYPE_CHECKING:
+    from tests.conftest import Wire
+
 MINUTE = 60_000
-RECORDED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "protocol"
 
 
 def reader(code: str = "1", interval_ms: int = MINUTE) -> FrameReader:
     return FrameReader({"BTCUSDT": "linear:BTCUSDT"}, code, interval_ms)
-
-
-def recorded(name: str) -> str:
-    path = RECORDED / name
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
-    return path.read_text("utf-8")
 
 
 def kline(**changes: Any) -> dict[str, Any]:
@@ -71,27 +65,35 @@ def test_a_candle_is_read() -> None:
     )
 
 
-def test_recorded_frames() -> None:
-    reading = reader("5", 5 * MINUTE).read(recorded("ws_kline.json"), 5)
-    assert isinstance(reading, Reading)
-    (candle,) = reading.events
-    assert isinstance(candle, Candle)
-    assert (candle.open_time, candle.close, candle.confirm) == (1672324800000, 16677.0, False)
-    reading = reader().read(recorded("ws_kline_unconfirmed.json"), 5)
-    assert isinstance(reading, Reading)
-    assert reader().read(recorded("ws_pong_spot.json"), 5) == Reading("", ())
-    assert reader().read(recorded("ws_subscribe_ok.json"), 5) == Answer(True, "'subscribe'")
-    refused = reader().read(recorded("ws_subscribe_error.json"), 5)
+@pytest.mark.parametrize("name", ["ws_kline_linear", "ws_kline_unconfirmed_linear"])
+def test_a_candle_frame_as_it_comes(wire: Wire, name: str) -> None:
+    said = json.loads(wire(name))
+    (row,) = said["data"]
+    code = row["interval"]
+    reading = reader(code, int(code) * MINUTE).read(wire(name), 5)
+    numbers = (float(row[k]) for k in ("open", "high", "low", "close", "volume", "turnover"))
+    candle = Candle("linear:BTCUSDT", row["start"], *numbers, row["confirm"], 5)
+    assert reading == Reading(said["topic"], (candle,))
+
+
+def test_answers_as_they_come(wire: Wire) -> None:
+    assert reader().read(wire("ws_pong_spot"), 5) == Reading("", ())
+    assert reader().read(wire("ws_subscribe_ok_spot"), 5) == Answer(True, "'subscribe'")
+    refused = reader().read(wire("ws_subscribe_error_spot"), 5)
     assert isinstance(refused, Answer)
     assert not refused.accepted
     assert "Invalid symbol" in refused.message
 
 
-def test_a_recorded_rest_ticker_is_a_quote() -> None:
-    row = json.loads(recorded("rest_tickers_linear.json"))["result"]["list"][0]
-    assert quote_of("X", row, 5) == Quote("X", 23334.8, 23334.9, 23332.21, 0.0001, 1677542400000, 5)
-    spot = quote_of("X", json.loads(recorded("rest_tickers_spot.json"))["result"]["list"][0], 5)
-    assert (spot.bid, spot.ask, spot.next_funding_ms) == (20517.96, 20527.77, None)
+def test_a_rest_ticker_as_it_comes_is_a_quote(wire: Wire) -> None:
+    row = json.loads(wire("rest_tickers_linear"))["result"]["list"][0]
+    names = ("bid1Price", "ask1Price", "markPrice", "fundingRate")
+    numbers = (float(row[name]) for name in names)
+    assert quote_of("X", row, 5) == Quote("X", *numbers, int(row["nextFundingTime"]), 5)
+    row = json.loads(wire("rest_tickers_spot"))["result"]["list"][0]
+    spot = quote_of("X", row, 5)
+    assert (spot.bid, spot.ask) == (float(row["bid1Price"]), float(row["ask1Price"]))
+    assert spot.next_funding_ms is None
     assert math.isnan(spot.mark)
 
 

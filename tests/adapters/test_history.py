@@ -17,7 +17,6 @@ from bot.config import Config, load_config
 from bot.errors import ConfigError, DataError
 from bot.timegrid import DAY_MS, HOUR_MS
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 START = 1_704_067_200_000  # 2024-01-01
 
 
@@ -188,21 +187,25 @@ def test_a_faulty_row_stops_the_stream_where_it_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sets", "bars", "missing"),
+    ("sets", "recorded", "real"),
     [
-        (["market.symbols=BTCUSDT,ETHUSDT,SOLUSDT", "data.end=2025-12-31"], 50_582, [0, 0, 0]),
+        (
+            ["market.symbols=BTCUSDT,ETHUSDT,SOLUSDT", "data.end=2025-12-31"],
+            (1700, [0, 27, 0]),
+            (50_582, [0, 0, 0]),
+        ),
         (
             ["market.venue=us", "market.interval=1d", "market.symbols=AAPL,MSFT,GOOGL"],
-            3020,
-            [0, 0, 0],
+            (283, [0, 0, 0]),
+            (3020, [0, 0, 0]),
         ),
     ],
 )
-def test_real_candles_load_and_stream_alike(sets: list[str], bars: int, missing: list[int]) -> None:
-    if not SHARED.is_dir():
-        pytest.skip("no shared data beside the project")
-    config = settings_of(SHARED, *sets)
+def test_files_as_they_are_had_load_and_stream_alike(
+    data_root: Path, sets: list[str], recorded: tuple[int, list[int]], real: tuple[int, list[int]]
+) -> None:
+    config = settings_of(data_root, *sets)
     history = load_history(config)
-    assert len(history.bars) == bars
-    assert [n.missing for n in history.notes.values()] == missing
-    assert_same(BarBlock.concat(list(stream_history(config, 7_000))), history.bars)
+    counts = len(history.bars), [note.missing for note in history.notes.values()]
+    assert counts == (recorded if data_root.parent.name == "fixtures" else real)
+    assert_same(BarBlock.concat(list(stream_history(config, 700))), history.bars)

@@ -15,7 +15,7 @@ from bot.app.data_listing import list_data, listing_rows, listing_table
 from bot.errors import DataError
 from bot.timegrid import DAY_MS, HOUR_MS
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "data"
 START = 1_704_067_200_000
 
 
@@ -67,10 +67,20 @@ def test_no_folder_no_listing(tmp_path: Path) -> None:
     assert list_data(tmp_path) == []
 
 
-def test_the_shared_data_is_whole() -> None:
-    if not SHARED.is_dir():
-        pytest.skip("no shared data beside the project")
-    listed = list_data(SHARED)
+def test_files_as_they_are_had_are_listed_without_a_fault(data_root: Path) -> None:
+    listed = list_data(data_root)
     assert not [e for e in listed if e.fault]
+    assert {e.kind for e in listed} == {"candles", "mark", "funding"}
+
+
+def test_what_is_missing_from_the_fixtures_is_counted() -> None:
+    missing = {
+        f"{e.symbol} {e.interval}": e.missing for e in list_data(FIXTURES) if e.kind == "candles"
+    }
+    assert {k: n for k, n in missing.items() if n} == {"ETHUSDT 1h": 27}
+
+
+def test_the_real_data_is_whole(real_root: Path) -> None:
+    listed = list_data(real_root)
     assert not [e for e in listed if e.venue in {"bybit_linear", "us", "yahoo"} and e.missing]
     assert {e.kind for e in listed} == {"candles", "mark", "funding"}

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tests.conftest import CandleWriter, Cli
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared" / "data"
 SMALL = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.min_rows=300",
     "report.bootstrap_samples=100",
@@ -36,9 +35,8 @@ def root(
 ) -> Path:
     """A folder with both examples' candles; made ones have the weekends and holes of real ones."""
     if request.param == "real":
-        if not SHARED.is_dir():
-            pytest.skip("3 examples on real candles: ../shared/data is not there")
-        return SHARED
+        real: Path = request.getfixturevalue("real_root")
+        return real
     folder = tmp_path_factory.mktemp("examples")
     days = made(5, DAY_MS, "2021-09-01", 500)
     weekday = ((days.open_time // DAY_MS + 3) % 7) < 5

@@ -21,7 +21,7 @@ from bot.timegrid import HOUR_MS
 if TYPE_CHECKING:
     from tests.conftest import CandleWriter, Cli, RunIt
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "candles"
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "data"
 COST = 0.0007
 THRESHOLD = 0.001
 REFERENCE = [
@@ -58,17 +58,18 @@ def predictions(bars: BarBlock, seed: int) -> pd.DataFrame:
     )
 
 
-@pytest.fixture(scope="session", params=["synthetic", "real"])
+@pytest.fixture(scope="session", params=["synthetic", "recorded", "real"])
 def candles(
     request: pytest.FixtureRequest,
     write_market: CandleWriter,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> list[str]:
-    """Settings that name 3,000 hours of one symbol."""
+    """Settings that name some thousands of hours of one symbol."""
+    if request.param == "recorded":
+        return [f"data.root={FIXTURES}"]
     if request.param == "real":
-        if not SHARED.is_dir():
-            pytest.skip("1 test on real candles: ../shared/data is not there")
-        return [f"data.root={SHARED}", "data.history_start=2025-02-01", "data.end=2025-06-05"]
+        root = request.getfixturevalue("real_root")
+        return [f"data.root={root}", "data.history_start=2025-02-01", "data.end=2025-06-05"]
     bars = synthetic_bars(Synthetic(symbols=1, bars=3000, seed=3), HOUR_MS)
     root = write_market(tmp_path_factory.mktemp("market"), "bybit_linear", ["BTCUSDT"], bars, "1h")
     return [f"data.root={root}"]

@@ -11,20 +11,16 @@ import pytest
 
 from bot.blocks import BarBlock
 
-CANDLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "candles"
-
 Load = Callable[..., BarBlock]
 
 
 @pytest.fixture
-def load() -> Load:
+def load(data_root: Path) -> Load:
     """Read the last `bars` bars of some symbols from Bybit's candle files onto one grid."""
 
     def read(symbols: list[str], interval: str, bars: int) -> BarBlock:
-        files = [CANDLES / f"bybit_linear_{symbol}_{interval}.parquet" for symbol in symbols]
-        absent = [file.name for file in files if not file.exists()]
-        if absent:
-            pytest.skip(f"no real candles here: {', '.join(absent)}")
+        folder = data_root / "candles"
+        files = [folder / f"bybit_linear_{symbol}_{interval}.parquet" for symbol in symbols]
         frames = [pd.read_parquet(file).set_index("timestamp") for file in files]
         grid = frames[0].index
         for frame in frames[1:]:

@@ -150,8 +150,8 @@ def assert_as_the_oracle(block: BarBlock) -> Bool:
 
 
 def test_hourly_bitcoin_alone(load: Load) -> None:
-    ready = assert_as_the_oracle(load(["BTCUSDT"], "1h", 3000))
-    assert ready.sum() == 3000 - CONFIG.long_window
+    block = load(["BTCUSDT"], "1h", 3000)
+    assert assert_as_the_oracle(block).sum() == len(block) - CONFIG.long_window
 
 
 def test_minutes_without_volume(load: Load) -> None:
@@ -168,7 +168,7 @@ def test_several_symbols_with_missing_bars(load: Load) -> None:
     missing = np.random.default_rng(1).random(block.valid.shape) < 0.03
     block.valid[missing] = False
     block.close[missing] = np.nan
-    assert assert_as_the_oracle(block).sum() > 5000
+    assert assert_as_the_oracle(block).sum() > 0.8 * block.valid.size
 
 
 def test_a_price_that_stands_still_then_moves_a_tick() -> None:
@@ -186,7 +186,8 @@ def test_a_price_that_stands_still_then_moves_a_tick() -> None:
 
 
 def test_pandas_agrees_to_a_millionth(load: Load) -> None:
-    block = load(["BTCUSDT", "ETHUSDT"], "1h", 20_000)
+    block = load(["BTCUSDT", "BNBUSDT"], "1h", 20_000)
+    block = block.rows(60, len(block))  # before, the fixtures' BNB is not listed yet
     features, names = features_of(block)
     P, v = pd.Series(block.close[:, 0]), pd.Series(block.volume[:, 0])
     r1, diff, w = P.pct_change(), P.diff(), CONFIG.window

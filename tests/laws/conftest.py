@@ -22,13 +22,13 @@ from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "data"
 QUICK = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=2", "training.min_rows=300",
     "training.window_bars=600", "training.batch_size=256", "retrain.trigger=every_bars",
     "retrain.every_bars=250", "signal.threshold=0.0", "execution.late_policy=hold",
     "features.medium_window=30", "features.long_window=40", "features.correlation_window=30",
 ]  # fmt: skip
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,11 @@ def synthetic_world() -> World:
     return World(config, symbol_names(3), synthetic_bars(config.synthetic, HOUR_MS))
 
 
-def real_world() -> World:
-    if not SHARED.is_dir():
-        pytest.skip("1 law on real candles: ../shared/data is not there")
+def world_of_files(root: Path) -> World:
     config = load_config(
         None,
         [
-            *QUICK, "market.symbols=BTCUSDT,ETHUSDT,SOLUSDT", f"data.root={SHARED / 'candles'}",
+            *QUICK, "market.symbols=BTCUSDT,ETHUSDT,SOLUSDT", f"data.root={root / 'candles'}",
             "data.history_start=2024-01-01", "data.end=2024-03-10",
         ],
         environ={},
@@ -84,7 +82,7 @@ def real_world() -> World:
 
 
 def with_holes(bars: BarBlock, every: int = 37) -> BarBlock:
-    """Take bars away from real candles, which have none missing, a symbol at a time."""
+    """Take bars away, a symbol at a time: real candles have none missing."""
     n, S = bars.valid.shape
     hole = (np.arange(n)[:, None] % every) == (np.arange(S) * 11 + 5) % every
     late = np.arange(n) % 53 == 17
@@ -98,9 +96,12 @@ def with_holes(bars: BarBlock, every: int = 37) -> BarBlock:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="session", params=["synthetic", "real"])
+@pytest.fixture(scope="session", params=["synthetic", "recorded", "real"])
 def world(request: pytest.FixtureRequest) -> World:
-    return synthetic_world() if request.param == "synthetic" else real_world()
+    if request.param == "synthetic":
+        return synthetic_world()
+    recorded = request.param == "recorded"
+    return world_of_files(FIXTURES if recorded else request.getfixturevalue("real_root"))
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from bot.blocks import F64, I64, BarBlock
 from bot.config import load_config
+from bot.config.sections import Synthetic
 from bot.portfolio.book import new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.conviction import signal_from
@@ -17,9 +16,9 @@ from bot.portfolio.ledger import check_books
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase, Trace
+from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import HOUR_MS
 
-DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 FEE = 0.001
 CAPITAL = 10_000.0
 
@@ -68,13 +67,19 @@ def signals(n: int, seed: int) -> F64:
     return signal_from(expected, p_up, "probability")[:, 0]
 
 
-def test_fifty_thousand_real_bars() -> None:
-    path = DATA / "candles" / "bybit_linear_BTCUSDT_1h.parquet"
-    if not path.exists():
-        pytest.skip("the shared candles are not here")
-    frame = pd.read_parquet(path, columns=["timestamp", "close"])
-    price = frame["close"].to_numpy(np.float64)[:50_000].copy()
-    open_time = frame["timestamp"].to_numpy(np.int64)[:50_000].copy()
+@pytest.fixture(params=["synthetic", "real"])
+def long_history(request: pytest.FixtureRequest) -> tuple[I64, F64]:
+    """Open times and closes of 50,000 hours."""
+    if request.param == "synthetic":
+        bars = synthetic_bars(Synthetic(symbols=1, bars=50_000), HOUR_MS)
+        return bars.open_time, bars.close[:, 0].copy()
+    path = request.getfixturevalue("real_root") / "candles" / "bybit_linear_BTCUSDT_1h.parquet"
+    frame = pd.read_parquet(path, columns=["timestamp", "close"])[:50_000]
+    return frame["timestamp"].to_numpy(np.int64).copy(), frame["close"].to_numpy(np.float64).copy()
+
+
+def test_fifty_thousand_bars(long_history: tuple[I64, F64]) -> None:
+    open_time, price = long_history
     assert len(price) == 50_000
     signal = signals(len(price), 3)
     trace = run_reference(open_time, price, signal)

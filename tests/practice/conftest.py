@@ -23,7 +23,7 @@ NOW_BAR = 1500
 
 
 class Client:
-    """Speak to an exchange over a real socket."""
+    """Speak to an exchange over real sockets, each of which `close` closes, however a test ends."""
 
     def __init__(
         self,
@@ -36,6 +36,11 @@ class Client:
         self.clock = clock
         self.market = market
         self.http = http
+        self._sockets: list[Socket] = []
+
+    async def close(self) -> None:
+        for socket in self._sockets:
+            await socket.close()
 
     async def get(self, path: str, **query: str | int) -> Any:
         async with self.http.get(f"{self.exchange.rest_url}{path}", params=query) as answer:
@@ -46,9 +51,11 @@ class Client:
         assert body["retCode"] == 0, body
         return body["result"]
 
-    async def connect(self, category: str = "linear") -> aiohttp.ClientWebSocketResponse:
+    async def connect(self, category: str = "linear") -> Socket:
         url = f"{self.exchange.stream_url}/v5/public/{category}"
-        return await self.http.ws_connect(url)
+        socket = await self.http.ws_connect(url)
+        self._sockets.append(socket)
+        return socket
 
     async def subscribe(self, *topics: str, category: str = "linear") -> Socket:
         """Connect and subscribe; the acknowledgement is the first frame to read."""
@@ -91,5 +98,7 @@ def market() -> Market:
 async def client(clock: ManualClock, market: Market) -> AsyncIterator[Client]:
     exchange = await serve(market, clock)
     async with aiohttp.ClientSession() as http:
-        yield Client(exchange, clock, market, http)
+        client = Client(exchange, clock, market, http)
+        yield client
+        await client.close()
     await exchange.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,10 @@ from bot.practice.synthetic import START_MS
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
+    from tests.conftest import Wire
     from tests.practice.conftest import Client
 
 NOW_BAR = 1500
-SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "protocol"
 
 
 def bar_of(row: list[str]) -> int:
@@ -223,21 +222,17 @@ def shape(value: Any) -> Any:
     ],
 )
 async def test_answers_have_the_shape_of_bybits(
-    client: Client, file: str, path: str, query: dict[str, str]
+    client: Client, wire: Wire, file: str, path: str, query: dict[str, str]
 ) -> None:
-    sample = SAMPLES / f"{file}.json"
-    if not sample.exists():
-        pytest.skip(f"{sample.name} of the shared samples is not here")
     answer = await client.get(f"/v5/market/{path}", symbol="SYN0USDT", **query)
-    assert shape(answer) == shape(json.loads(sample.read_text()))
+    assert shape(answer) == shape(json.loads(wire(file)))
 
 
 @pytest.mark.parametrize("category", ["linear", "spot"])
-async def test_instruments_say_nothing_that_bybit_does_not(client: Client, category: str) -> None:
-    sample = SAMPLES / f"rest_instruments_{category}.json"
-    if not sample.exists():
-        pytest.skip(f"{sample.name} of the shared samples is not here")
-    theirs = json.loads(sample.read_text())["result"]["list"][0]
+async def test_instruments_say_nothing_that_bybit_does_not(
+    client: Client, wire: Wire, category: str
+) -> None:
+    theirs = json.loads(wire(f"rest_instruments_{category}"))["result"]["list"][0]
     ours = (await client.result("instruments-info", category=category))["list"][0]
     for name, value in ours.items():
         assert type(value) is type(theirs[name]), name

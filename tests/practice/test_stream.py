@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,9 +12,8 @@ import pytest
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
+    from tests.conftest import Wire
     from tests.practice.conftest import Client
-
-SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "protocol"
 
 
 async def advance_to_bar(client: Client, more: int = 1) -> None:
@@ -47,14 +45,11 @@ async def test_a_subscription_is_acknowledged_late_and_then_served(client: Clien
     assert first["data"][0]["confirm"] is False
 
 
-async def test_pings_are_answered(client: Client) -> None:
+async def test_pings_are_answered(client: Client, wire: Wire) -> None:
     socket = await client.connect("spot")
     await socket.send_json({"op": "ping", "req_id": "p1"})
     pong = await socket.receive_json(timeout=5)
-    sample = SAMPLES / "ws_pong_spot.json"
-    if not sample.exists():
-        pytest.skip(f"{sample.name} of the shared samples is not here")
-    assert pong == {**json.loads(sample.read_text()), "conn_id": pong["conn_id"]}
+    assert pong == {**json.loads(wire("ws_pong_spot")), "conn_id": pong["conn_id"]}
 
 
 @pytest.mark.parametrize(
@@ -193,13 +188,18 @@ async def test_a_client_that_leaves_is_forgotten(client: Client) -> None:
     assert client.exchange.state()["connections"] == 1
 
 
-@pytest.mark.parametrize("file", ["ws_kline", "ws_kline_unconfirmed", "ws_ticker_spot"])
-async def test_frames_have_the_shape_of_bybits(client: Client, file: str) -> None:
-    sample = SAMPLES / f"{file}.json"
-    if not sample.exists():
-        pytest.skip(f"{sample.name} of the shared samples is not here")
-    theirs = json.loads(sample.read_text())
-    topic = "kline.60.SYN0USDT" if "kline" in file else "tickers.SYN0USDT"
+@pytest.mark.parametrize(
+    ("name", "topic"),
+    [
+        ("ws_kline_linear", "kline.60.SYN0USDT"),
+        ("ws_kline_unconfirmed_linear", "kline.60.SYN0USDT"),
+        ("ws_tickers_spot_snapshot", "tickers.SYN0USDT"),
+    ],
+)
+async def test_frames_have_the_shape_of_bybits(
+    client: Client, wire: Wire, name: str, topic: str
+) -> None:
+    theirs = json.loads(wire(name))
     socket = await client.subscribe(topic, category="spot")
     ours = (await client.frames(socket))[1]
     assert ours.keys() == theirs.keys()
