@@ -8,21 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bot.errors import ConfigError
-
 if TYPE_CHECKING:
     from bot.config.load import Config
 
 _SYMBOL = re.compile(r"^([a-z0-9]+(_[a-z0-9]+)*:)?[A-Za-z0-9.\-]+$")
 
 
-def check_combinations(config: Config) -> None:
-    """Refuse what no single key can rule out.
-
-    Raises:
-        ConfigError: with every fault found, a line each.
-    """
-    faults = [
+def combination_faults(config: Config) -> list[str]:
+    """Return what no single key can rule out: a line for each fault, with the keys and the fix."""
+    return [
         *_market(config),
         *_features(config),
         *_model(config),
@@ -31,18 +25,26 @@ def check_combinations(config: Config) -> None:
         *_trading(config),
         *_exchange(config),
     ]
-    if faults:
-        raise ConfigError("\n".join(faults))
 
 
 def _market(config: Config) -> list[str]:
     faults = []
-    symbols = config.market.symbols
+    venue, symbols = config.market.venue, config.market.symbols
     for name in symbols:
+        own, _, symbol = name.rpartition(":")
         if not _SYMBOL.match(name):
             faults.append(f"market.symbols: '{name}' is no symbol; write BTCUSDT or venue:BTCUSDT")
-    if len(set(symbols)) != len(symbols):
-        faults.append("market.symbols: a symbol stands there twice; name each once")
+        elif (own or venue).startswith("bybit_") and symbol != symbol.upper():
+            faults.append(
+                f"market.symbols: Bybit has no '{symbol}', its symbols are in capitals; write "
+                f"{symbol.upper()}"
+            )
+    full = [name if ":" in name else f"{venue}:{name}" for name in symbols]
+    twice = sorted({name for name in full if full.count(name) > 1})
+    if twice:
+        faults.append(
+            f"market.symbols: a symbol stands there twice ({', '.join(twice)}); name each once"
+        )
     return faults
 
 

@@ -1,23 +1,27 @@
 """Load the settings: one TOML file, then BOT_SECTION__KEY, then --set, each over the one before.
 
 Owns `Config` and the words of its errors. Rules: a missing file, an unknown key or variable and an
-impossible combination are refused with the key and the fix; nothing is silently ignored.
+impossible combination are refused with the key and the fix, all at once; nothing is ignored in silence.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.config import sections as s
-from bot.config.checks import check_combinations
+from bot.config.checks import combination_faults
+from bot.config.faults import value_faults
 from bot.errors import ConfigError
 
 PREFIX = "BOT_"
@@ -83,45 +87,83 @@ def load_config(
         base: defaults of an embedded job, below the file.
 
     Raises:
-        ConfigError: a file, key, value or combination is refused; the message has the fix.
+        ConfigError: files, keys, values or combinations are refused; a line each, with the fix.
     """
-    merged: dict[str, dict[str, Any]] = {}
-    _merge(merged, base or {}, "the embedded default")
+    given = _Given()
+    given.merge(base or {}, "the embedded default")
     if path is not None:
-        _merge(merged, read_toml(path), str(path))
+        given.merge(read_toml(path), str(path))
     for name, text in sorted((os.environ if environ is None else environ).items()):
-        if name.startswith(PREFIX) and name not in {"BOT_EXTRAS"}:
-            key = name[len(PREFIX) :].lower().replace("__", ".")
-            _put(merged, key, text, f"the environment variable {name}")
+        key = setting_of_variable(name)
+        if key is not None:
+            given.put(key, text, f"the environment variable {name}")
     for item in sets:
         key, eq, text = item.partition("=")
-        if not eq:
-            raise ConfigError(
+        if eq:
+            given.put(key.strip(), text.strip(), f"--set {item}")
+        else:
+            given.faults.append(
                 f"--set {item}: expected section.key=value, for example costs.taker_fee=0.001"
             )
-        _put(merged, key.strip(), text.strip(), f"--set {item}")
-    try:
-        config = Config(**cast(Any, merged))
-    except ValidationError as error:
-        raise ConfigError(_explain(error)) from None
-    check_combinations(config)
+    config, faults = _checked(given)
+    if faults:
+        raise ConfigError("\n".join(faults))
     return config
 
 
+def setting_of_variable(name: str) -> str | None:
+    """Return the dotted key that an environment variable gives, None where it is another program's.
+
+    >>> setting_of_variable("BOT_COSTS__TAKER_FEE"), setting_of_variable("BOT_TOKEN")
+    ('costs.taker_fee', None)
+    """
+    if not name.startswith(PREFIX) or "__" not in name:
+        return None
+    return name.removeprefix(PREFIX).lower().replace("__", ".")
+
+
+def stray_variables(environ: Mapping[str, str]) -> list[str]:
+    """Return a warning for each variable that is not read but looks like a misspelt setting.
+
+    >>> stray_variables({"BOT_COSTS_TAKER_FEE": "0", "bot_run__seed": "1", "BOT_TOKEN": "x"})
+    ['BOT_COSTS_TAKER_FEE is not read; did you mean BOT_COSTS__TAKER_FEE?', 'bot_run__seed is not read; did you mean BOT_RUN__SEED?']
+    """
+    names = [
+        f"{section}__{key}" for section, t in section_types().items() for key in t.model_fields
+    ]
+    flat = {name.replace("__", "_"): name for name in names}
+    found = []
+    for given in sorted(environ):
+        if not given.upper().startswith(PREFIX) or setting_of_variable(given) is not None:
+            continue
+        rest = given[len(PREFIX) :].lower().replace("__", "_")
+        close = difflib.get_close_matches(rest, flat, n=1, cutoff=0.9)
+        if close:
+            meant = f"{PREFIX}{flat[close[0]].upper()}"
+            found.append(f"{given} is not read; did you mean {meant}?")
+    return found
+
+
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file.
+    """Read a TOML file in UTF-8, with or without a byte order mark.
 
     Raises:
         ConfigError: it is missing, unreadable or not TOML.
     """
     try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
+        raw = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"{path}: cannot read the config file ({error.strerror}); copy config.example.toml there"
+            f"{path}: cannot read the config file ({error.strerror}); 'bot config example > "
+            "config.toml' makes one with every setting"
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path}: not UTF-8 text (byte {error.start + 1}); save the file as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not a valid TOML file: {error}") from None
 
 
@@ -139,24 +181,76 @@ def flatten(config: BaseModel) -> dict[str, Any]:
     }
 
 
-def _merge(into: dict[str, dict[str, Any]], given: Mapping[str, Any], origin: str) -> None:
-    for section, values in given.items():
-        if not isinstance(values, Mapping):
-            raise ConfigError(f"{origin}: '{section}' stands outside a section; {_known(section)}")
-        for key, value in values.items():
-            _lookup(f"{section}.{key}", origin)
-            into.setdefault(section, {})[key] = value
+class _Given:
+    """The values given so far, by section and key, where each came from, and what was refused."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, dict[str, Any]] = {}
+        self.origins: dict[str, str] = {}
+        self.faults: list[str] = []
+
+    def merge(self, given: Mapping[str, Any], origin: str) -> None:
+        """Take the sections of a file."""
+        for section, values in given.items():
+            if not isinstance(values, Mapping):
+                self.faults.append(
+                    f"{origin}: '{section}' stands outside a section; {_known(section)}"
+                )
+                continue
+            for key, value in values.items():
+                if self._field(f"{section}.{key}", origin) is not None:
+                    self._keep(section, key, value, origin)
+
+    def put(self, dotted: str, text: str, origin: str) -> None:
+        """Take a value in TOML syntax, or a bare word."""
+        field = self._field(dotted, origin)
+        if field is None:
+            return
+        section, _, key = dotted.partition(".")
+        if "tuple" in str(field.annotation) and not text.startswith("["):
+            value: Any = [_literal(part.strip()) for part in text.split(",") if part.strip()]
+        elif field.annotation is str:
+            value = _literal(text) if text[:1] in {'"', "'"} else text
+        else:
+            value = _literal(text)
+        self._keep(section, key, value, origin)
+
+    def _keep(self, section: str, key: str, value: Any, origin: str) -> None:
+        self.values.setdefault(section, {})[key] = value
+        self.origins[f"{section}.{key}"] = origin
+
+    def _field(self, dotted: str, origin: str) -> FieldInfo | None:
+        """Return what the schema has of a key; None where it has nothing, which is a fault."""
+        section, dot, key = dotted.partition(".")
+        types = section_types()
+        if not dot or section not in types or key not in types[section].model_fields:
+            self.faults.append(f"{origin}: unknown setting '{dotted}'; {_known(dotted)}")
+            return None
+        return types[section].model_fields[key]
 
 
-def _put(into: dict[str, dict[str, Any]], dotted: str, text: str, origin: str) -> None:
-    section, key, annotation = _lookup(dotted, origin)
-    if "tuple" in str(annotation) and not text.startswith("["):
-        value: Any = [_literal(part.strip()) for part in text.split(",") if part.strip()]
-    elif annotation is str:
-        value = _literal(text) if text[:1] in {'"', "'"} else text
+def _checked(given: _Given) -> tuple[Config, list[str]]:
+    """Return the settings and every fault; of combinations those whose keys are sound."""
+    faults = list(given.faults)
+    sound = {section: dict(values) for section, values in given.values.items()}
+    try:
+        config = Config(**cast(Any, sound))
+    except ValidationError as error:
+        wrong = value_faults(error.errors(), section_types(), given.origins)
+        faults += wrong.values()
+        for dotted in wrong:
+            section, _, key = dotted.partition(".")
+            del sound[section][key]
+        config = Config(**cast(Any, sound))
+        faults += [line for line in combination_faults(config) if not _names(line, wrong)]
     else:
-        value = _literal(text)
-    into.setdefault(section, {})[key] = value
+        faults += combination_faults(config)
+    return config, faults
+
+
+def _names(line: str, keys: Iterable[str]) -> bool:
+    """Return whether a fault speaks of one of these keys, which have a fault of their own."""
+    return any(re.search(rf"\b{re.escape(key)}\b", line) for key in keys)
 
 
 def _literal(text: str) -> Any:
@@ -166,33 +260,10 @@ def _literal(text: str) -> Any:
         return text
 
 
-def _lookup(dotted: str, origin: str) -> tuple[str, str, Any]:
-    section, dot, key = dotted.partition(".")
-    types = section_types()
-    if not dot or section not in types or key not in types[section].model_fields:
-        raise ConfigError(f"{origin}: unknown setting '{dotted}'; {_known(dotted)}")
-    return section, key, types[section].model_fields[key].annotation
-
-
 def _known(dotted: str) -> str:
-    import difflib
-
     names = [f"{name}.{key}" for name, t in section_types().items() for key in t.model_fields]
-    close = difflib.get_close_matches(dotted, names, n=3, cutoff=0.6)
+    by_key = [name for name in names if name.partition(".")[2] == dotted.rpartition(".")[2]]
+    close = by_key[:3] or difflib.get_close_matches(dotted, names, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(close) + "?"
     return "'bot config schema' lists every setting"
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        dotted = ".".join(str(part) for part in item["loc"][:2])
-        section, _, key = dotted.partition(".")
-        field = (
-            section_types()[section].model_fields.get(key) if section in section_types() else None
-        )
-        hint = f" ({field.description})" if field is not None and field.description else ""
-        lines.append(f"{where} = {item['input']!r}: {item['msg']}{hint}")
-    return "\n".join(lines)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.config import Config, flatten, load_config, to_toml
+from bot.config.load import stray_variables
 from bot.errors import ConfigError
 
 
@@ -82,18 +83,33 @@ def test_numbers_survive_the_file(rate: float, seed: int) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.toml.*config\.example\.toml"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml.*bot config example"):
         load_config(tmp_path / "nowhere.toml", environ={})
     with pytest.raises(ConfigError, match="cannot read"):
         load_config(tmp_path, environ={})
 
 
-@pytest.mark.parametrize("text", ["[run\n", "seed = \xff"])
-def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"[run\n", "not a valid TOML file"),
+        (b"seed = \xff", "not UTF-8 text"),
+        ("[run]\nseed = 5\n".encode("utf-16"), "not UTF-8 text"),
+        ("[run]\nruns_dir = 'é'\n".encode("latin-1"), "not UTF-8 text"),
+        (b"\x00", "not a valid TOML file"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
     path = tmp_path / "bot.toml"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ConfigError, match=r"bot\.toml: not a valid TOML file"):
+    path.write_bytes(raw)
+    with pytest.raises(ConfigError, match=rf"bot\.toml: {message}"):
         load_config(path, environ={})
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "bot.toml"
+    path.write_text("[run]\nseed = 5\n", encoding="utf-8-sig")
+    assert load_config(path, environ={}).run.seed == 5
 
 
 def test_unknown_keys_are_refused_with_close_names(tmp_path: Path) -> None:
@@ -111,8 +127,25 @@ def test_unknown_variables_are_refused_with_close_names() -> None:
     message = refusal(environ={"BOT_COSTS__TAKER_FE": "0.1"})
     assert "BOT_COSTS__TAKER_FE" in message
     assert "costs.taker_fee" in message
-    assert "unknown setting" in refusal(environ={"BOT_SEED": "1"})
-    assert load_config(None, (), {"BOTANY": "x", "PATH": "y"}) == load_config(None, (), {})
+    assert "unknown setting 'seed.run'" in refusal(environ={"BOT_SEED__RUN": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("BOT_COSTS_TAKER_FEE", "BOT_COSTS__TAKER_FEE"),
+        ("BOT_COST_TAKER_FEE", "BOT_COSTS__TAKER_FEE"),
+        ("bot_costs__taker_fee", "BOT_COSTS__TAKER_FEE"),
+        ("BOT_TOKEN", None), ("BOT_SHARED", None), ("BOT_EXTRAS", None), ("BOTANY", None),
+        ("BOT_", None), ("BOT", None), ("BOT_SEED", None),
+    ],
+)  # fmt: skip
+def test_other_programs_variables_are_left_alone_and_near_misses_are_warned_of(
+    name: str, meant: str | None
+) -> None:
+    assert load_config(None, (), {name: "1"}) == load_config(None, (), {})
+    warned = [f"{name} is not read; did you mean {meant}?"] if meant else []
+    assert stray_variables({name: "1"}) == warned
 
 
 def test_a_set_without_a_value_is_refused() -> None:
@@ -137,9 +170,51 @@ def test_values_out_of_bounds_are_refused_with_key_and_explanation(item: str) ->
     assert text in message
 
 
-def test_every_fault_is_reported_at_once() -> None:
-    message = refusal("run.seed=-1", "model.dropout=2", "costs.taker_fee=9")
-    assert len(message.splitlines()) == 3
+def test_every_fault_is_reported_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "bot.toml"
+    path.write_text("odd = 1\n[run]\nseed = -1\nsede = 1\n[model]\ndropout = 2\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(
+            path, ["costs.taker_fee=9", "market.symbols=A,A", "run.sed=1", "x"],
+            {"BOT_LOG__LEVELS": "info"},
+        )  # fmt: skip
+    told = str(caught.value).splitlines()
+    wanted = ["'odd'", "run.sede", "BOT_LOG__LEVELS", "run.sed'", "--set x", "run.seed = -1",
+              "model.dropout = 2", "costs.taker_fee = 9", "stands there twice"]  # fmt: skip
+    assert len(told) == len(wanted)
+    assert all(any(word in line for line in told) for word in wanted)
+
+
+def test_a_combination_with_a_faulty_key_is_not_a_second_fault() -> None:
+    told = refusal("features.window=many", "features.medium_window=10")
+    assert told.startswith("features.window = ")
+    assert len(told.splitlines()) == 1
+
+
+LIBRARY = ["Input should", "validation", "pydantic", "unable to parse", "type=", "Extra inputs"]
+
+
+@pytest.mark.parametrize(
+    ("item", "told"),
+    [
+        ("run.seed=abc", 'run.seed = "abc" (--set run.seed=abc): expected a whole number [>= 0, '),
+        ("run.seed=1.5", "run.seed = 1.5 (--set run.seed=1.5): expected a whole number"),
+        ("costs.taker_fee=9", "expected a finite number [>= -1, <= 0.1]; or leave it out, for -1."),
+        ("costs.funding=perhaps", "expected true or false; or leave it out, for true."),
+        ("market.interval=90m", 'market.interval = "90m" '),
+        ("training.gradients=pcgrab", "did you mean 'pcgrad'?"),
+        ("model.hidden=0", "model.hidden, of which 0 (--set model.hidden=0): expected a list [each"),
+        ("targets.kinds=retrun", "targets.kinds, of which \"retrun\" "),
+        ("targets.kinds=retrun", "did you mean 'return'?"),
+        ("training.weights={volume=-1}", "training.weights, of which volume = -1 "),
+        ("training.weights=3", "expected a table {name = number, …}"),
+        ("market.symbols=[]", "expected a list [1 to 1000 of them]"),
+    ],
+)  # fmt: skip
+def test_a_faulty_value_is_told_in_our_own_words(item: str, told: str) -> None:
+    message = refusal(item)
+    assert told in message
+    assert not [word for word in LIBRARY if word in message]
 
 
 def test_settings_are_frozen() -> None:

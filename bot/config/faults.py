@@ -1,0 +1,85 @@
+"""The words for a value that the schema refuses: key, value, where it came from, what is expected.
+
+Rules: one sentence a key, made from the field's own schema, so that it says what the example file
+says; nothing of the validating library shows. Must not look at combinations of keys.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bot.config.bounds import bounds
+from bot.config.section import Section
+
+
+def value_faults(
+    errors: Iterable[Mapping[str, Any]],
+    sections: Mapping[str, type[Section]],
+    origins: Mapping[str, str],
+) -> dict[str, str]:
+    """Return a line for each refused setting, by its dotted key.
+
+    Args:
+        errors: the library's; of each its `loc` and `input` are used.
+        sections: the class of each section.
+        origins: what gave each setting, by its dotted key.
+    """
+    found: dict[str, str] = {}
+    for error in errors:
+        section, key, *inner = (str(part) for part in error["loc"])
+        dotted = f"{section}.{key}"
+        if dotted in found:
+            continue
+        schema = sections[section].model_json_schema()["properties"][key]
+        member = f", of which {_shown(error['input'])}" if inner else ""
+        if inner and not inner[0].isdigit():
+            member = f", of which {inner[0]} = {_shown(error['input'])}"
+        start = f"{dotted} = {_shown(error['input'])}" if not inner else f"{dotted}{member}"
+        default = _shown(sections[section].model_fields[key].get_default(call_default_factory=True))
+        found[dotted] = (
+            f"{start} ({origins[dotted]}): expected {_expected(schema)}"
+            f"{_meant(schema, error['input'])}; or leave it out, for {default}. "
+            f"{schema['description']}"
+        )
+    return found
+
+
+def _expected(schema: Mapping[str, Any]) -> str:
+    """Return what a setting may be, in words and the bounds of the example file."""
+    limits = bounds(dict(schema))
+    if schema.get("enum") or "const" in schema:
+        return f"one of {limits[1:-1]}"
+    kind = {
+        "integer": "a whole number",
+        "number": "a finite number",
+        "boolean": "true or false",
+        "string": "a text",
+        "array": "a list",
+        "object": "a table {name = number, …}",
+    }[schema["type"]]
+    pattern = " of another form" if "pattern" in schema else ""
+    return f"{kind}{pattern} {limits}".strip()
+
+
+def _meant(schema: Mapping[str, Any], given: Any) -> str:
+    choices = schema.get("enum") or schema.get("items", {}).get("enum") or ()
+    close = difflib.get_close_matches(str(given), [str(c) for c in choices], n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _shown(value: Any) -> str:
+    """Return a value as TOML would write it, cut where it is long."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = json.dumps(value, ensure_ascii=False)
+    elif isinstance(value, (list, tuple)):
+        text = f"[{', '.join(_shown(v) for v in value)}]"
+    elif isinstance(value, float):
+        text = f"{value:g}"
+    else:
+        text = str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
