@@ -20,7 +20,7 @@ import numpy as np
 from bot.adapters.atomic_file import sweep
 from bot.app.contenders import Contender
 from bot.app.forecasters import TABLE_ID, TableForecaster
-from bot.app.preparing import read_market
+from bot.app.preparing import check_volume, read_market
 from bot.app.study import Study
 from bot.app.study_unit import Unit, read_result
 from bot.app.symbols import bars_a_year, known_instruments
@@ -108,6 +108,8 @@ def walk_forward(
             "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
         )
     market = read_market(contenders[0].config)
+    for contender in contenders:
+        check_volume(contender.config, market)
     study = Study(contenders, market, shape.folds, shape.months, out)
     units = study.units(shape.seeds)
     for name in ("data", "units"):

@@ -117,10 +117,33 @@ def prepare(
         job.table = TableForecaster(times, value)
         job.table_tasks = TABLE_TASKS
         job.meta[TABLE_ID] = str(forecasts)
+    else:
+        check_volume(config, market)
     if schedule:
         job.schedule = take_models(schedule, folder, int(times[0]))
         job.meta["schedule_of"] = str(schedule.folder.path)
     return job
+
+
+def check_volume(config: Config, market: Market) -> None:
+    """Refuse bars without any volume where a model is to learn from volume.
+
+    Raises:
+        DataError: no bar of a symbol has one, so none of its rows would ever be complete.
+    """
+    uses = []
+    if "volume_ratio" in config.features.names:
+        uses.append("'volume_ratio' out of features.names")
+    if "volume" in config.targets.kinds:
+        uses.append("'volume' out of targets.kinds")
+    bars = market.bars
+    traded = bars.valid & (bars.volume > 0.0)
+    silent = [name for s, name in enumerate(market.symbols) if not traded[:, s].any()]
+    if uses and silent:
+        raise DataError(
+            f"{', '.join(silent)}: the volume of every bar is 0, so that no row of the model would be "
+            f"complete; get candles with volume, or take {' and '.join(uses)}"
+        )
 
 
 def _synthetic(config: Config) -> tuple[BarBlock, int | None]:

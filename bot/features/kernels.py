@@ -26,8 +26,16 @@ FAST_SPAN, SLOW_SPAN = 12.0, 26.0
 
 N_FEATURES = len(Feature)
 
-EPSILON = 1e-10
-"""Keeps the denominators of rsi and bb_position above zero, as the reference has it."""
+EPSILON = 1e-14
+"""Keeps the denominators of rsi and bb_position above zero, as a share of the price.
+
+The reference adds 1e-10 whatever the price, so that a coin of 1e-7 had other features than the same
+coin counted in millions. As a share, a change of the unit of price changes no feature.
+"""
+
+VOLUME_FLOOR = 1e-3
+"""A volume counts as at least this share of the one it is held against, so that a bar without trades
+has a number: the quietest there is."""
 
 _HOUR = np.array([(math.sin(a), math.cos(a)) for a in 2 * np.pi * np.arange(24) / 24])
 _WEEKDAY = np.array([(math.sin(a), math.cos(a)) for a in 2 * np.pi * np.arange(7) / 7])
@@ -121,14 +129,26 @@ def _lags(row: F64, state: Carried, s: int, close: float, volume: float, return_
     row[Feature.RETURN_5] = close / state.recent[s, (slot + 5) % RECENT] - 1.0
     row[Feature.RETURN_10] = close / state.recent[s, slot] - 1.0
     row[Feature.MOMENTUM] = close / oldest - 1.0
-    row[Feature.VOLUME_CHANGE] = _log_ratio(volume, previous)
+    row[Feature.VOLUME_CHANGE] = _log_change(volume, previous)
     state.recent[s, slot] = close
 
 
 @njit(cache=True, error_model="numpy")
-def _log_ratio(value: float, base: float) -> float:
-    """Return log(value / base), or NaN where either is not positive."""
-    return math.log(value / base) if value > 0.0 and base > 0.0 else np.nan
+def _log_ratio(volume: float, mean: float) -> float:
+    """Return log(volume / mean), floored; NaN where the mean is not positive or not known."""
+    return math.log(max(volume / mean, VOLUME_FLOOR)) if mean > 0.0 else np.nan
+
+
+@njit(cache=True, error_model="numpy")
+def _log_change(volume: float, previous: float) -> float:
+    """Return log(volume / previous), each floored by the other; 0 where neither bar had trades."""
+    if math.isnan(previous):
+        return np.nan
+    larger = max(volume, previous)
+    if larger <= 0.0:
+        return 0.0
+    floor = VOLUME_FLOOR * larger
+    return math.log(max(volume, floor) / max(previous, floor))
 
 
 @njit(cache=True, error_model="numpy")
@@ -184,9 +204,10 @@ def _short_window(row: F64, state: Carried, s: int, close: float, volume: float)
         return_squares += (ring[s, k, RETURN] - drift) ** 2
 
     band = 2.0 * math.sqrt(close_squares / (window - 1))
-    strength = (gains / window) / (losses / window + EPSILON)
+    tiny = EPSILON * close
+    strength = (gains / window) / (losses / window + tiny)
     row[Feature.SMA_RATIO] = close / (close + offset)
-    row[Feature.BB_POSITION] = -offset / (band + EPSILON)
+    row[Feature.BB_POSITION] = -offset / (band + tiny)
     row[Feature.VOLATILITY] = math.sqrt(return_squares / (window - 1))
     row[Feature.RSI] = 100.0 - 100.0 / (1.0 + strength)
     row[Feature.VOLUME_RATIO] = _log_ratio(volume, traded / window)

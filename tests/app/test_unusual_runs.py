@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from bot.app.backtest_command import as_json, as_tables, write_report
+from bot.config.sections import Synthetic
+from bot.errors import DataError
+from bot.practice.synthetic import synthetic_bars
+from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
-    from tests.conftest import RunIt
+    from tests.conftest import CandleWriter, RunIt
 
 
 @pytest.mark.parametrize(
@@ -34,3 +40,31 @@ def test_it_runs_and_reports(run_it: RunIt, sets: list[str]) -> None:
     assert ran.done.ledger_sha256 in text
     assert as_tables(summary) is not None
     assert "<html" in ran.folder.report.read_text(encoding="utf-8")
+
+
+def test_a_bar_without_trades_is_forecast_as_any_other(
+    run_it: RunIt, write_market: CandleWriter, tmp_path: Path
+) -> None:
+    bars = synthetic_bars(Synthetic(symbols=1, bars=900, seed=5), HOUR_MS)
+    bars.volume[[700, 701, 720], 0] = 0.0
+    root = write_market(tmp_path, "bybit_linear", ["BTCUSDT"], bars, "1h")
+    ran = run_it("data.source=files", "market.symbols=BTCUSDT", f"data.root={root}")
+    reader = ran.reader()
+    value, _ = reader.forecasts(bars.open_time)
+    reader.close()
+    assert np.isfinite(value[690:760]).all()
+
+
+def test_candles_without_any_volume_are_refused_with_the_cause(
+    run_it: RunIt, write_market: CandleWriter, tmp_path: Path
+) -> None:
+    bars = synthetic_bars(Synthetic(symbols=2, bars=900, seed=5), HOUR_MS)
+    bars.volume[:, 1] = 0.0
+    root = write_market(tmp_path, "bybit_linear", ["BTCUSDT", "ETHUSDT"], bars, "1h")
+    sets = ["data.source=files", "market.symbols=BTCUSDT,ETHUSDT", f"data.root={root}"]
+    with pytest.raises(DataError, match=r"^ETHUSDT: the volume of every bar is 0.*'volume_ratio'"):
+        run_it(*sets)
+    ran = run_it(
+        *sets, "targets.kinds=return,direction,volatility", "features.names=return_1,rsi,range"
+    )
+    assert len(ran.models()) > 1

@@ -35,25 +35,26 @@ def load(data_root: Path) -> Load:
     return read
 
 
+def random_bars(
+    bars: int, symbols: int, seed: int, missing: float = 0.0, closed: float = 0.0
+) -> BarBlock:
+    """Make random bars, with a share that are missing and a share out of session."""
+    random = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, (bars, symbols)), axis=0))
+    high = close * (1.0 + random.uniform(0.0, 0.01, close.shape))
+    low = close * (1.0 - random.uniform(0.0, 0.01, close.shape))
+    volume = random.lognormal(3.0, 1.0, close.shape) * (random.random(close.shape) > 0.02)
+    in_session = random.random(close.shape) >= closed
+    valid = in_session & (random.random(close.shape) >= missing)
+    for array in (close, high, low, volume):
+        array[~valid] = np.nan
+    open_time = 1_700_000_000_000 // 3_600_000 * 3_600_000 + 3_600_000 * np.arange(bars)
+    return BarBlock.of_candles(
+        open_time, close.copy(), high, low, close, volume, valid=valid, in_session=in_session
+    )
+
+
 @pytest.fixture
 def random_market() -> Load:
     """Make random bars, with a share that are missing and a share out of session."""
-
-    def make(
-        bars: int, symbols: int, seed: int, missing: float = 0.0, closed: float = 0.0
-    ) -> BarBlock:
-        random = np.random.default_rng(seed)
-        close = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, (bars, symbols)), axis=0))
-        high = close * (1.0 + random.uniform(0.0, 0.01, close.shape))
-        low = close * (1.0 - random.uniform(0.0, 0.01, close.shape))
-        volume = random.lognormal(3.0, 1.0, close.shape) * (random.random(close.shape) > 0.02)
-        in_session = random.random(close.shape) >= closed
-        valid = in_session & (random.random(close.shape) >= missing)
-        for array in (close, high, low, volume):
-            array[~valid] = np.nan
-        open_time = 1_700_000_000_000 // 3_600_000 * 3_600_000 + 3_600_000 * np.arange(bars)
-        return BarBlock.of_candles(
-            open_time, close.copy(), high, low, close, volume, valid=valid, in_session=in_session
-        )
-
-    return make
+    return random_bars
