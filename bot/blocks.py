@@ -43,6 +43,11 @@ class BarBlock:
         funding_rate: float64[n, S], fraction of the position's value paid by longs at this bar's
             open; 0 where no funding is due, NaN where it is due and not known.
         mark: float64[n, S], mark price at the bar's open; NaN where not known.
+        funding_inside: float64[n, S], quote currency paid by each unit held long for the
+            settlements inside the bar, after its open: the sum of rate x price of those known.
+        funding_inside_unknown: float64[n, S], how many settlements inside the bar are not known.
+        refused: float64[n, S], the close of a candle that was refused as implausible, and for which
+            the symbol is not valid in this bar; NaN where none was.
     """
 
     open_time: I64
@@ -60,6 +65,9 @@ class BarBlock:
     fill_ask: F64
     funding_rate: F64
     mark: F64
+    funding_inside: F64
+    funding_inside_unknown: F64
+    refused: F64
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -97,6 +105,8 @@ class BarBlock:
         turnover: F64 | None = None,
         funding_rate: F64 | None = None,
         mark: F64 | None = None,
+        funding_inside: F64 | None = None,
+        funding_inside_unknown: F64 | None = None,
     ) -> Self:
         """Build a block of history: everything tradable and fillable, no quotes.
 
@@ -104,7 +114,8 @@ class BarBlock:
             open_time: int64[n]; the other arrays are float64[n, S].
             valid: bool[n, S]; by default where the close is not NaN.
             in_session: bool[n, S]; by default every bar.
-            turnover, funding_rate, mark: float64[n, S]; by default NaN, 0 and NaN.
+            turnover, funding_rate, mark, funding_inside, funding_inside_unknown: float64[n, S]; by
+                default NaN where a price or volume is not known, and no funding.
         """
         shape = close.shape
         if valid is None:
@@ -126,6 +137,11 @@ class BarBlock:
             fill_ask=nan,
             funding_rate=np.zeros(shape) if funding_rate is None else funding_rate,
             mark=nan if mark is None else mark,
+            funding_inside=np.zeros(shape) if funding_inside is None else funding_inside,
+            funding_inside_unknown=(
+                np.zeros(shape) if funding_inside_unknown is None else funding_inside_unknown
+            ),
+            refused=nan,
         )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.errors import DataError
-from bot.timegrid import INTERVAL_MS
+from bot.timegrid import HOUR_MS, INTERVAL_MS
 
 _SIDE_FOLDERS = frozenset({"funding", "mark", "instruments"})
 _NAME = re.compile(
@@ -105,8 +105,12 @@ class DataRoot:
         return _first_existing(self.home / "funding", f"{venue}_{symbol}_funding")
 
     def find_mark(self, series: Series) -> tuple[Path, str] | None:
-        """Return the mark price file and its interval: the series' own, else the finest."""
-        for interval in [series.interval, *INTERVAL_MS]:
+        """Return the mark price file and its interval: the series' own, else the finest.
+
+        A bar longer than an hour has settlements inside it, whose marks hourly prices tell.
+        """
+        own = "1h" if INTERVAL_MS[series.interval] > HOUR_MS else series.interval
+        for interval in [own, *INTERVAL_MS]:
             stem = Series(series.venue, series.symbol, interval).stem
             path = _first_existing(self.home / "mark", f"{stem}_mark")
             if path is not None:

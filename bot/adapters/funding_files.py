@@ -1,7 +1,6 @@
-"""Funding rates: read them, find when funding was due, and lay them on the bar grid.
+"""Funding rates: read them, and find when funding was due.
 
-Rules: a rate belongs to the bar whose open time is the funding time; a longer bar that contains
-several gets their sum. A time at which funding was due and whose rate is not known is NaN, never
+Rules: `bar_funding` lays them on bars. A time at which funding was due and whose rate is not known is NaN, never
 zero. When it was due comes from the file's own times where they tell, for a contract's schedule may
 change: inside the file a step longer than its neighbours is a hole; outside the file, and without
 one, funding is due at 00, 08 and 16 UTC.
@@ -98,22 +97,6 @@ def due_between(known: Funding | None, first_ms: int, stop_ms: int) -> Funding:
     merged = np.concatenate([time, unknown])
     order = np.argsort(merged, kind="stable")
     return Funding(merged[order], np.concatenate([rate, np.full(len(unknown), np.nan)])[order])
-
-
-def on_bars(due: Funding, open_time: I64, interval_ms: int) -> F64:
-    """Return float64[n]: each bar's funding, 0 where none is due, NaN where a part is not known.
-
-    >>> due = Funding(np.array([0, 8, 16]) * HOUR_MS, np.array([1.0, 2.0, 4.0]))
-    >>> on_bars(due, np.array([0, 24]) * HOUR_MS, 24 * HOUR_MS).tolist()
-    [7.0, 0.0]
-    """
-    rates = np.zeros(len(open_time))
-    bar_of = due.time - due.time % interval_ms
-    place = np.searchsorted(open_time, bar_of)
-    inside = place < len(open_time)
-    inside[inside] = open_time[place[inside]] == bar_of[inside]
-    np.add.at(rates, place[inside], due.rate[inside])
-    return rates
 
 
 def _usual(first_ms: int, stop_ms: int) -> I64:

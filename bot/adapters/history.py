@@ -16,14 +16,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from bot.adapters.bar_funding import Marks, lay_funding
 from bot.adapters.candle_files import CandleCursor, CandleFile, Span
 from bot.adapters.candles import COLUMNS
 from bot.adapters.data_root import DataRoot, Series
-from bot.adapters.funding_files import Funding, due_between, on_bars, read_funding
+from bot.adapters.funding_files import Funding, due_between, read_funding
 from bot.adapters.timestamps import format_utc, parse_utc
-from bot.blocks import F64, I64, BarBlock, Bool
+from bot.blocks import I64, BarBlock, Bool
 from bot.config import Config
 from bot.errors import ConfigError, DataError
+from bot.portfolio.funding import last_closes
 from bot.timegrid import INTERVAL_MS
 from bot.venues import has_sessions, is_contract, split_symbol
 
@@ -36,7 +38,7 @@ class SymbolNotes:
         bars: number of its bars.
         first_ms, last_ms: open times of its first and last bar; 0 without any.
         missing: bars in session between the two that it lacks.
-        funding_unknown: of its bars, those at which funding is due and the rate is not known.
+        funding_unknown: settlements at its bars whose rate is not known.
     """
 
     bars: int
@@ -156,9 +158,14 @@ class _Source:
             None if s.mark is None else CandleCursor(s.mark.batches(), self._first_ms)
             for s in self._symbols
         ]
+        since_ms, closes = self._first_ms, np.full(len(self._symbols), np.nan)
         for start in range(0, self.n_bars, rows):
             grid = self._grid(start, min(start + rows, self.n_bars))
-            yield self._block(grid, candles, marks)
+            bars, known = self._block(grid, candles, marks)
+            due = [symbol.funding for symbol in self._symbols]
+            yield lay_funding(bars, due, known, self._interval_ms, since_ms, closes)
+            since_ms = int(grid[-1]) + self._interval_ms
+            closes = last_closes(bars, closes)[-1]
 
     def _grid(self, start: int, stop: int) -> I64:
         if self._union is not None:
@@ -168,28 +175,25 @@ class _Source:
 
     def _block(
         self, grid: I64, candles: list[CandleCursor], marks: list[CandleCursor | None]
-    ) -> BarBlock:
+    ) -> tuple[BarBlock, list[Marks]]:
+        """Return the bars without their funding, and the mark prices known at and inside them."""
         stop_ms = int(grid[-1]) + 1
         shape = (len(grid), len(self._symbols))
         values = {name: np.full(shape, np.nan) for name in COLUMNS}
-        mark, funding = np.full(shape, np.nan), np.zeros(shape)
+        mark = np.full(shape, np.nan)
+        known: list[Marks] = []
         in_session: Bool = np.ones(shape, dtype=np.bool_)
         for i, symbol in enumerate(self._symbols):
             taken = candles[i].take(stop_ms)
             place, inside = _places(grid, taken.time)
             for name in COLUMNS:
                 values[name][place, i] = taken.column(name)[inside]
-            funding[:, i] = on_bars(symbol.funding, grid, self._interval_ms)
-            marked = marks[i]
-            if marked is not None:
-                taken = marked.take(stop_ms)
-                place, inside = _places(grid, taken.time)
-                mark[place, i] = taken.column("open")[inside]
+            known.append(_marks(marks[i], int(grid[-1]) + self._interval_ms))
+            place, inside = _places(grid, known[i][0])
+            mark[place, i] = known[i][1][inside]
             if symbol.series.venue in self._session_times:
                 in_session[:, i] = np.isin(grid, self._session_times[symbol.series.venue])
-        return BarBlock.of_candles(
-            grid, **values, in_session=in_session, funding_rate=funding, mark=mark
-        )
+        return BarBlock.of_candles(grid, **values, in_session=in_session, mark=mark), known
 
     def _read_sessions(self) -> None:
         """Read every open time: their union is the grid, a venue's own union its sessions."""
@@ -217,6 +221,14 @@ class _Source:
                 )
 
 
+def _marks(cursor: CandleCursor | None, stop_ms: int) -> Marks:
+    """Return the mark prices that are known before a time and were not taken yet."""
+    if cursor is None:
+        return np.empty(0, np.int64), np.empty(0)
+    taken = cursor.take(stop_ms)
+    return taken.time, taken.column("open")
+
+
 def _places(grid: I64, times: I64) -> tuple[I64, Bool]:
     """Return the bars that times open, and which of the times open a bar at all."""
     place = np.searchsorted(grid, times)
@@ -232,11 +244,11 @@ def _notes(bars: BarBlock, i: int) -> SymbolNotes:
         return SymbolNotes(0, 0, 0, 0, 0)
     first, last = int(present[0]), int(present[-1])
     missing = bars.in_session[first : last + 1, i] & ~valid[first : last + 1]
-    unknown: F64 = bars.funding_rate[valid, i]
+    unknown = np.isnan(bars.funding_rate[:, i]) + bars.funding_inside_unknown[:, i]
     return SymbolNotes(
         bars=len(present),
         first_ms=int(bars.open_time[first]),
         last_ms=int(bars.open_time[last]),
         missing=int(missing.sum()),
-        funding_unknown=int(np.isnan(unknown).sum()),
+        funding_unknown=int(unknown[valid].sum()),
     )

@@ -14,11 +14,11 @@ import numpy as np
 
 from bot.blocks import F64, FILL, I64, BarBlock, Task
 
-JOURNAL_VERSION = 1
+JOURNAL_VERSION = 2
 
 BAR_VALUES = (
     "open", "high", "low", "close", "volume", "turnover", "fill_bid", "fill_ask",
-    "funding_rate", "mark",
+    "funding_rate", "mark", "funding_inside", "funding_inside_unknown", "refused",
 )  # fmt: skip
 BAR_FLAGS = ("valid", "in_session", "tradable", "fillable")
 LEDGER_VALUES = ("equity", "cash", "fees", "funding", "spread", "slippage")

@@ -13,15 +13,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from bot.adapters.bar_funding import lay_funding
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import Exchange
-from bot.adapters.funding_files import due_between, on_bars
+from bot.adapters.funding_files import Funding, due_between
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import BotError, ExchangeError, UnlistedError
+from bot.timegrid import HOUR_MS
 from bot.venues import is_contract
 
-_Column = tuple[Candles, Candles, F64]
-"""A symbol's candles, those of its mark price, and the funding due at each bar."""
+_Column = tuple[Candles, Candles, Funding]
+"""A symbol's candles, those of its mark price, and the funding due."""
 
 AT_ONCE = 8
 """Requests that wait for an answer together; the limiter spaces them."""
@@ -29,12 +31,14 @@ AT_ONCE = 8
 
 async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
-    first_ms: int, last_ms: int, tell: Callable[[BotError], None],
+    first_ms: int, last_ms: int, tell: Callable[[BotError], None], closes: F64 | None = None,
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
     Args:
         tell: told of a symbol that the exchange does not list any more; its bars are not valid.
+        closes: float64[S], the last close before these bars, where they are booked; None for bars
+            that only warm up: nobody pays the funding inside them.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
@@ -44,26 +48,32 @@ async def fetch_bars(
     """
     times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
     turn = asyncio.Semaphore(AT_ONCE)
+    nothing = Funding(np.empty(0, np.int64), np.empty(0))
+    hourly = closes is not None and interval_ms > HOUR_MS
 
     async def column(symbol: str) -> _Column:
         try:
             return await asked(symbol)
         except UnlistedError as error:
             tell(error)
-            return Candles.empty(), Candles.empty(), np.zeros(len(times))
+            return Candles.empty(), Candles.empty(), nothing
 
     async def asked(symbol: str) -> _Column:
         async with turn:
             candles = await exchange.klines(symbol, interval, first_ms, last_ms)
             if not is_contract(venue):
-                return candles, Candles.empty(), np.zeros(len(times))
-            marks = await exchange.marks(symbol, interval, first_ms, last_ms)
+                return candles, Candles.empty(), nothing
+            marks = await exchange.marks(
+                symbol, "1h" if hourly else interval, first_ms, last_ms + interval_ms - 1
+            )
             known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
-            due = due_between(known, first_ms, last_ms + interval_ms)
-            return candles, marks, on_bars(due, times, interval_ms)
+            return candles, marks, due_between(known, first_ms, last_ms + interval_ms)
 
     columns = await asyncio.gather(*(column(symbol) for symbol in symbols))
-    return _block(times, columns)
+    before = np.full(len(columns), np.nan) if closes is None else closes
+    marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
+    due = [due for _, _, due in columns]
+    return lay_funding(_block(times, columns), due, marks, interval_ms, first_ms, before)
 
 
 def late(bars: BarBlock) -> BarBlock:
@@ -81,14 +91,13 @@ def _block(times: I64, columns: Sequence[_Column]) -> BarBlock:
         name: np.full(shape, np.nan)
         for name in ("open", "high", "low", "close", "volume", "turnover", "mark")
     }
-    funding = np.zeros(shape)
-    for s, (candles, marks, rates) in enumerate(columns):
+    for s, (candles, marks, _) in enumerate(columns):
         for name in ("open", "high", "low", "close", "volume", "turnover"):
             values[name][_places(times, candles.time), s] = candles.column(name)
-        values["mark"][_places(times, marks.time), s] = marks.column("open")
-        funding[:, s] = rates
+        at_open = np.isin(marks.time, times)
+        values["mark"][_places(times, marks.time[at_open]), s] = marks.column("open")[at_open]
     mark, turnover = values.pop("mark"), values.pop("turnover")
-    return BarBlock.of_candles(times, **values, turnover=turnover, funding_rate=funding, mark=mark)
+    return BarBlock.of_candles(times, **values, turnover=turnover, mark=mark)
 
 
 def _places(times: I64, of: I64) -> I64:

@@ -78,6 +78,7 @@ class CatchUp:
         return await fetch_bars(
             self._exchange, parts.symbols, market.venue, market.interval, parts.interval_ms,
             first, last, lambda error: self._report.unreachable(error, 0.0),
+            None if parts.start is None else parts.runner.state.book.mark,
         )  # fmt: skip
 
     def _missed(self) -> tuple[int, int]:

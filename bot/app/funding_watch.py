@@ -9,8 +9,8 @@ import math
 
 from bot.adapters.exchange import Quote
 
-_REMEMBERED = 4
-"""Funding times kept a symbol."""
+_REMEMBERED = 32
+"""Funding times kept a symbol: a day of hourly ones, and some more."""
 
 
 class FundingWatch:
@@ -46,3 +46,8 @@ class FundingWatch:
         # the one after may be announced at that very time, or a moment before by our clock
         none_due = any(since_ms <= time_ms < due_ms for since_ms, due_ms, _ in known)
         return 0.0 if none_due else math.nan
+
+    def between(self, symbol: str, first_ms: int, last_ms: int) -> dict[int, float]:
+        """Return what was announced for the times first..last, inclusive."""
+        known = self._announced.get(symbol, [])
+        return {due_ms: rate for _, due_ms, rate in known if first_ms <= due_ms <= last_ms}

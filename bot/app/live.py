@@ -98,7 +98,7 @@ class LiveRun:
         if self._parts.opened_row is None and (due.complete or self._may_open(opening, now)):
             await self._open(assembler, opening)
         elif due.complete:
-            self._close(assembler.close(now))
+            await self._close(assembler.close(now))
             self._opening = None
         elif due.missing:
             await self._fetch_missing(assembler, due)
@@ -152,7 +152,7 @@ class LiveRun:
     async def _open(self, assembler: BarAssembler, opening: Opening) -> None:
         """Book the open of the bar, and commit it."""
         held = self._parts.runner.state.book.quantity
-        funding = await self._funding.due(opening.open_time, held)
+        funding = await self._funding.at_open(opening.open_time, held)
         book = self._parts.runner.state.book
         row = opening.row(book, assembler.quotes, funding)
         self._mark_start(opening.open_time)
@@ -162,10 +162,12 @@ class LiveRun:
         self._parts.opened_row = row
         self._report.opened(row, trace, self._clock.now_ms())
 
-    def _close(self, bar: ClosedBar) -> None:
+    async def _close(self, bar: ClosedBar) -> None:
         """Close the bar that is open, and commit; then look whether a training is due."""
         assert self._parts.opened_row is not None
         row = closed_row(self._parts.opened_row, candles_of(bar), tradable=bar.tradable)
+        book = self._parts.runner.state.book
+        row = await self._funding.inside(row, self._parts.interval_ms, book.quantity, book.mark)
         self._activate(bar.open_time)
         self._parts.stages.start()
         results = self._parts.runner.step(row)

@@ -1,6 +1,6 @@
-"""The funding that is due at a bar's open, live: what was announced, and what was settled.
+"""The funding of a bar, live: what was announced, and what was settled, at its open and inside it.
 
-Rules: where a position is held the settled rate is asked for, and what was announced stands in for an
+Rules: settlements inside a bar longer than an hour are asked for at its close; where a position is held the settled rate is asked for, and what was announced stands in for an
 answer that does not come in time (an address that is barred waits ten minutes); a rate that is due
 and not known is NaN, never none.
 """
@@ -10,10 +10,17 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 
+import numpy as np
+
+from bot.adapters.bar_funding import lay_funding
+from bot.adapters.candles import Candles
 from bot.adapters.exchange import Exchange, Quote
+from bot.adapters.funding_files import Funding, due_between
 from bot.app.funding_watch import FundingWatch
-from bot.blocks import F64
+from bot.blocks import F64, BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import HOUR_MS
 from bot.venues import is_contract
@@ -39,7 +46,7 @@ class LiveFunding:
         """Take a quote of the stream."""
         self._watch.feed(quote)
 
-    async def due(self, open_time: int, held: F64) -> dict[str, float]:
+    async def at_open(self, open_time: int, held: F64) -> dict[str, float]:
         """Return the rates due at this open, NaN where due and not known; absent where none is.
 
         Args:
@@ -54,6 +61,43 @@ class LiveFunding:
             )
         )
         return {s: rate for s, rate in zip(self._symbols, rates, strict=True) if rate != 0.0}
+
+    async def inside(self, row: BarBlock, interval_ms: int, held: F64, closes: F64) -> BarBlock:
+        """Return a closed bar with the settlements inside it.
+
+        Args:
+            row: the bar, with the marks that its open was booked with.
+            held: float64[S], the positions that pay.
+            closes: float64[S], the last close before the bar.
+        """
+        if not self._charged or interval_ms <= HOUR_MS:
+            return row
+        first, last = int(row.open_time[0]) + 1, int(row.open_time[0]) + interval_ms - 1
+        settled = await asyncio.gather(
+            *(
+                self._settled(symbol, first, last, held=quantity != 0.0)
+                for symbol, quantity in zip(self._symbols, held.tolist(), strict=True)
+            )
+        )
+        due = [due_between(funding, first, last + 1) for funding, _ in settled]
+        marks = [(marks.time, marks.column("open")) for _, marks in settled]
+        laid = lay_funding(row, due, marks, interval_ms, first, closes)
+        return replace(laid, funding_rate=row.funding_rate)
+
+    async def _settled(
+        self, symbol: str, first: int, last: int, *, held: bool
+    ) -> tuple[Funding, Candles]:
+        """Return the rates of these times, settled or announced, and the mark prices."""
+        rates = self._watch.between(symbol, first, last)
+        marks = Candles.empty()
+        if held:
+            with suppress(ExchangeError, DataError, TimeoutError):
+                async with asyncio.timeout(self._patience_s):
+                    settled = await self._exchange.funding(symbol, first, last)
+                    rates |= dict(zip(settled.time.tolist(), settled.rate.tolist(), strict=True))
+                    marks = await self._exchange.marks(symbol, "1h", first, last)
+        times = sorted(rates)
+        return Funding(np.array(times, np.int64), np.array([rates[t] for t in times])), marks
 
     async def _rate(self, symbol: str, open_time: int, *, held: bool) -> float:
         rate = self._watch.rate_at(symbol, open_time)

@@ -86,6 +86,7 @@ class Opening:
             in_session=np.ones((1, S), dtype=np.bool_),
             tradable=np.ones(1, dtype=np.bool_),
             fillable=fillable, fill_bid=bid, fill_ask=ask, funding_rate=rate, mark=mark,
+            funding_inside=np.zeros((1, S)), funding_inside_unknown=np.zeros((1, S)), refused=nan,
         )  # fmt: skip
 
     def _prices(self, symbol: str) -> tuple[float, float]:
@@ -107,7 +108,7 @@ def closed_row(opened: BarBlock, candles: BarBlock, *, tradable: bool) -> BarBlo
 
     Args:
         opened: the row that the open was booked with.
-        candles: the closed candles of the same bar.
+        candles: the closed candles of the same bar, and the funding that was settled inside it.
     """
     return BarBlock(
         open_time=opened.open_time,
@@ -117,4 +118,6 @@ def closed_row(opened: BarBlock, candles: BarBlock, *, tradable: bool) -> BarBlo
         tradable=np.array([tradable]),
         fillable=opened.fillable, fill_bid=opened.fill_bid, fill_ask=opened.fill_ask,
         funding_rate=opened.funding_rate, mark=opened.mark,
+        funding_inside=candles.funding_inside,
+        funding_inside_unknown=candles.funding_inside_unknown, refused=candles.refused,
     )  # fmt: skip

@@ -27,8 +27,8 @@ from bot.errors import ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.portfolio.rules import Instrument, rules_from
-from bot.timegrid import DAY_MS, INTERVAL_MS
-from bot.venues import is_contract, split_symbol, venue_row
+from bot.timegrid import INTERVAL_MS
+from bot.venues import split_symbol, venue_row
 
 
 @dataclass
@@ -96,12 +96,6 @@ def check_live(config: Config) -> None:
         raise ConfigError(
             f"market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
             f"settings name {', '.join(sorted(venues | {config.market.venue}))}"
-        )
-    daily = INTERVAL_MS[config.market.interval] >= DAY_MS
-    if daily and is_contract(config.market.venue) and config.costs.funding:
-        raise ConfigError(
-            "market.interval = '1d': a day's later funding is not known at its open; use 1h or "
-            "less, or set costs.funding = false"
         )
     if config.costs.reference or config.execution.fill != "next_open":
         raise ConfigError(

@@ -174,4 +174,5 @@ def _missing(bars: BarBlock) -> int:
 
 
 def _unknown(bars: BarBlock) -> int:
-    return int((np.isnan(bars.funding_rate) & bars.valid).sum())
+    unknown = np.isnan(bars.funding_rate) + bars.funding_inside_unknown
+    return int(unknown[bars.valid].sum())

@@ -22,11 +22,12 @@ from bot.app.forecasters import TABLE_ID
 from bot.app.insights import insight_of
 from bot.app.run_folder import RunFolder, config_of
 from bot.app.symbols import bars_a_year, venues_of
-from bot.blocks import I64, BarBlock, Forecast
+from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import JournalError
 from bot.features.targets import compute_targets
 from bot.portfolio.denomination import currency_note
+from bot.portfolio.funding import funding_unknown
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import ModelInfo, RunData
 from bot.timegrid import INTERVAL_MS
@@ -87,7 +88,7 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
             _model_info(folder.models, row) for row in reader.models() if row.model_id != TABLE_ID
         ),
         refusals=_refusals(refusals),
-        funding_unknown=_unknown_funding(bars.rows(start, n), reader.symbols),
+        funding_unknown=_unknown_funding(config, bars, quantity, reader.symbols),
         facts=_facts(folder, reader, config),
         **wide,
     )
@@ -131,9 +132,16 @@ def _refusals(codes: I64) -> dict[str, int]:
     return {REFUSAL[code] or "": count for code, count in sorted(counts.items())}
 
 
-def _unknown_funding(bars: BarBlock, symbols: tuple[str, ...]) -> dict[str, int]:
-    unknown = (np.isnan(bars.funding_rate) & bars.valid).sum(axis=0).tolist()
-    return {name: count for name, count in zip(symbols, unknown, strict=True) if count}
+def _unknown_funding(
+    config: Config, bars: BarBlock, quantity: F64, symbols: tuple[str, ...]
+) -> dict[str, int]:
+    """Count the settlements of positions held whose rate was not known."""
+    if not config.costs.funding:
+        return {}
+    before = np.vstack([np.zeros_like(quantity[:1]), quantity[:-1]])
+    inside = quantity if config.execution.fill == "next_open" else before
+    counts = funding_unknown(bars, before, inside).sum(axis=0).astype(int).tolist()
+    return {name: count for name, count in zip(symbols, counts, strict=True) if count}
 
 
 def _facts(folder: RunFolder, reader: JournalReader, config: Config) -> dict[str, Any]:

@@ -30,7 +30,7 @@ ACCOUNT = np.dtype(
         ("bar_spread", "<f8"),
         ("bar_slippage", "<f8"),
         ("bar_funding", "<f8"),  # positive when paid
-        ("bar_funding_unknown", "<i8"),  # positions whose funding rate was not known
+        ("bar_funding_unknown", "<i8"),  # settlements of positions whose rate was not known
         # since the start
         ("fees", "<f8"),
         ("spread", "<f8"),

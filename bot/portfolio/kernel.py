@@ -1,6 +1,6 @@
 """The kernel: one compiled loop over bars that fills, charges, marks, halts, sizes and orders.
 
-Rules: every change of cash goes through `_book_fill` or `_charge_funding`, every order through
+Rules: every change of cash goes through `_book_fill` or `_pay_funding`, every order through
 `_order`; a quantity is fixed at the close it is decided on; nothing is decided on a bar that was
 not tradable; a new decision replaces the symbol's pending order; every refusal has its reason. All
 is sequential, never fastmath, never parallel.
@@ -95,9 +95,14 @@ def _close_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     target: F64, wanted: Bool,
 ) -> int:  # fmt: skip
-    """End a bar: fill at the close where the rules say so, mark, check halts, decide."""
+    """End a bar: charge the funding inside it, mark, fill at the close, check halts, decide."""
     account = book.account[0]
     for s in range(len(book.quantity)):
+        if book.quantity[s] != 0.0 and rules.funding[s]:
+            if market.funding_inside[i, s] != 0.0:
+                _pay_funding(book, book.quantity[s] * market.funding_inside[i, s])
+            if market.funding_inside_unknown[i, s] > 0.0:
+                _count_unknown(book, int(market.funding_inside_unknown[i, s]))
         if market.valid[i, s]:
             book.mark[s] = market.close[i, s]
         if rules.reference:
@@ -143,19 +148,29 @@ def _charge_funding(i: int, s: int, book: Book, market: Market) -> None:
 
     The close is that of the last valid bar. A rate not known charges nothing, and is counted.
     """
-    account = book.account[0]
     rate = market.funding_rate[i, s]
     if math.isnan(rate):
-        account.bar_funding_unknown += 1
-        account.funding_unknown += 1
+        _count_unknown(book, 1)
         return
     price = market.mark[i, s]
     if not math.isfinite(price):
         price = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    paid = book.quantity[s] * price * rate
+    _pay_funding(book, book.quantity[s] * price * rate)
+
+
+@cold
+def _pay_funding(book: Book, paid: float) -> None:
+    account = book.account[0]
     account.cash -= paid
     account.bar_funding += paid
     account.funding += paid
+
+
+@cold
+def _count_unknown(book: Book, settlements: int) -> None:
+    account = book.account[0]
+    account.bar_funding_unknown += settlements
+    account.funding_unknown += settlements
 
 
 @cold

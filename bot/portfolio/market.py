@@ -29,6 +29,8 @@ class Market(NamedTuple):
     fill_ask: F64
     funding_rate: F64
     mark: F64
+    funding_inside: F64
+    funding_inside_unknown: F64
     signal: F64
     volatility: F64
     agreement: F64
@@ -51,6 +53,8 @@ def market_of(bars: BarBlock, signal: F64, volatility: F64, agreement: F64 | Non
         fill_ask=_plain(bars.fill_ask),
         funding_rate=_plain(bars.funding_rate),
         mark=_plain(bars.mark),
+        funding_inside=_plain(bars.funding_inside),
+        funding_inside_unknown=_plain(bars.funding_inside_unknown),
         signal=_plain(signal),
         volatility=_plain(volatility),
         agreement=_plain(signal if agreement is None else agreement),

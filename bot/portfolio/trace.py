@@ -31,7 +31,7 @@ class Trace(NamedTuple):
         phase: a Phase; after OPEN alone a row shows the bar so far, at the marks of the last close.
         cash, equity: float64[n], at the end of the bar.
         fees, spread, slippage, funding: float64[n], of the bar, positive when paid.
-        funding_unknown: int64[n], positions held whose funding rate was due and not known.
+        funding_unknown: int64[n], settlements of positions held whose rate was not known.
         quantity: float64[n, S], held at the end of the bar.
         weight: float64[n, S], the target decided, NaN where nothing was.
         order: float64[n, S], the signed quantity ordered at this close, 0 for none.

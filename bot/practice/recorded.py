@@ -66,11 +66,10 @@ def _on_grid(bars: BarBlock, interval_ms: int) -> BarBlock:
     full = {name: np.full(shape, np.nan) for name in names}
     for name in names:
         full[name][place] = getattr(bars, name)
-    funding_rate = np.zeros(shape)
-    funding_rate[place] = bars.funding_rate
+    for name in ("funding_rate", "funding_inside", "funding_inside_unknown"):
+        full[name] = np.zeros(shape)
+        full[name][place] = getattr(bars, name)
     valid, in_session = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
     valid[place], in_session[place] = bars.valid, bars.in_session
     open_time = bars.open_time[0] + interval_ms * np.arange(n, dtype=np.int64)
-    return BarBlock.of_candles(
-        open_time, **full, valid=valid, in_session=in_session, funding_rate=funding_rate
-    )
+    return BarBlock.of_candles(open_time, **full, valid=valid, in_session=in_session)

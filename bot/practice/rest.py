@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from aiohttp import web
 
 from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.faults import FaultSwitch
 from bot.practice.market import Market
+from bot.practice.settlements import settlements
 from bot.practice.wire import (
     CATEGORIES,
     PERIODS,
@@ -28,6 +28,7 @@ from bot.practice.wire import (
     plain,
     ticker,
 )
+from bot.timegrid import MINUTE_MS
 
 PARAMETER_ERROR, RATE_LIMITED = 10001, 10006
 
@@ -137,16 +138,19 @@ class Rest:
             raise Refusal("params error: endTime is required with startTime")
         limit = _limit(query, most=200, default=200)
         rows: list[dict[str, str]] = []
-        for bars in self._backwards(s, start, end, forming=True):
-            rates = bars.funding_rate[:, 0]
-            for i in np.flatnonzero(~np.isnan(rates) & (rates != 0.0))[::-1]:
-                rows.append(
-                    {
-                        "symbol": self._market.symbols[s],
-                        "fundingRate": plain(rates[i]),
-                        "fundingRateTimestamp": str(bars.open_time[i]),
-                    }
-                )
+        step, now_ms = self._market.interval_ms, self._clock.now_ms()
+        within = None if start is None else start - step + 1  # of a bar that has begun before
+        for bars in self._backwards(s, within, end, forming=True):
+            times, rates = settlements(bars, step)
+            for time, rate in zip(times[::-1].tolist(), rates[::-1].tolist(), strict=True):
+                if time <= now_ms and _within(time, start, end):
+                    rows.append(
+                        {
+                            "symbol": self._market.symbols[s],
+                            "fundingRate": plain(rate),
+                            "fundingRateTimestamp": str(time),
+                        }
+                    )
             if len(rows) >= limit:
                 break
         return {"category": category, "list": rows[:limit]}
@@ -159,7 +163,28 @@ class Rest:
         category = _category(query, default="linear")
         if category == "spot":
             raise Refusal("params error: Category invalid")
+        code = query.get("interval", "")
+        step = int(code) * MINUTE_MS if code in PERIODS and code.isdecimal() else 0
+        if step and self._market.interval_ms % step == 0 and step < self._market.interval_ms:
+            return self._fine_marks(query, category, step)
         return self._candles(query, category, lambda candle: candle.row()[:5], mark=True)
+
+    def _fine_marks(self, query: Query, category: str, step: int) -> Result:
+        """Answer the marks of shorter intervals: that of the bar's open stands for the whole bar."""
+        s, market = self._symbol(query), self._market
+        start, end = _whole(query, "start"), _whole(query, "end")
+        if start is None or end is None:
+            raise Refusal("params error: start and end are required")
+        limit = _limit(query, most=1000, default=200)
+        newest = min(end, self._clock.now_ms()) // step * step
+        rows: list[list[str]] = []
+        for time in range(newest, start - 1, -step)[:limit]:
+            bar = market.bar_at(time)
+            block = market.source.block(bar, 1, s) if bar >= 0 else None
+            candle = block and closed_candle(block, 0, 0, category, mark=True)
+            if candle:
+                rows.append([str(time), *[candle.open] * 4])
+        return {"symbol": market.symbols[s], "category": category, "list": rows}
 
     def _candles(
         self, query: Query, category: str, write: Callable[[Candle], list[str]], mark: bool = False

@@ -160,8 +160,11 @@ class SyntheticMarket:
             self._states.append(state)
         momentum, sigma = out[law.OUT_MOMENTUM].copy(), out[law.OUT_SIGMA].copy()
         before = np.vstack([self._states[index][:, law.MOMENTUM], momentum[:-1]])
-        funding_rate = _funding(open_time, self.interval_ms, before)
-        return _Chunk(_bars(open_time, out, hidden, funding_rate), momentum, sigma)
+        rate = _funding_rate(before)
+        at_open = (open_time % FUNDING_MS == 0)[:, None]
+        inside = (_settlements(open_time, self.interval_ms)[:, None] - at_open) * rate
+        bars = _bars(open_time, out, hidden, rate * at_open, inside * out[law.OPEN])
+        return _Chunk(bars, momentum, sigma)
 
 
 def _traits(spec: Synthetic) -> tuple[F64, I64]:
@@ -186,15 +189,21 @@ def _day_wave(open_time: I64, interval_ms: int) -> F64:
     return wave
 
 
-def _funding(open_time: I64, interval_ms: int, momentum_before: F64) -> F64:
-    """Return float64[n, S]: about 1 bp at each funding time, more after rises, summed in a bar."""
-    # funding times in [open, open + interval): ceilings by floor division of negatives
-    due = -(-(open_time + interval_ms) // FUNDING_MS) + (-open_time // FUNDING_MS)
-    rate: F64 = due[:, None] * np.round(1e-4 * (1.0 + 0.5 * np.tanh(momentum_before)), 8)
+def _settlements(open_time: I64, interval_ms: int) -> I64:
+    """Return int64[n], the funding times in [open, open + interval)."""
+    # ceilings by floor division of negatives
+    return -(-(open_time + interval_ms) // FUNDING_MS) + (-open_time // FUNDING_MS)
+
+
+def _funding_rate(momentum_before: F64) -> F64:
+    """Return float64[n, S], the rate of each settlement: about 1 bp, more after rises."""
+    rate: F64 = np.round(1e-4 * (1.0 + 0.5 * np.tanh(momentum_before)), 8)
     return rate
 
 
-def _bars(open_time: I64, out: F64, hidden: Bool, funding_rate: F64) -> BarBlock:
+def _bars(
+    open_time: I64, out: F64, hidden: Bool, funding_rate: F64, funding_inside: F64
+) -> BarBlock:
     """Return the observable part of the kernel's output, with the hidden candles NaN."""
     candle = out[: law.OUT_MOMENTUM].copy()
     candle[:, hidden] = np.nan
@@ -209,4 +218,5 @@ def _bars(open_time: I64, out: F64, hidden: Bool, funding_rate: F64) -> BarBlock
         turnover=np.round(candle[law.VOLUME] * candle[: law.VOLUME].mean(axis=0), 4),
         funding_rate=funding_rate,
         mark=candle[law.OPEN],
+        funding_inside=funding_inside,
     )

@@ -134,7 +134,7 @@ class RunData(Judged):
         fills: structured FILL array, oldest first.
         fill_reasons: names of the codes in `fills["reason"]`.
         refusals: decisions refused, by reason.
-        funding_unknown: bars whose funding was due and not known, by symbol.
+        funding_unknown: settlements of positions held whose rate was not known, by symbol.
         facts: what else is printed as it is (seconds, hashes, paths).
     """
 
@@ -170,6 +170,10 @@ class RunData(Judged):
         before = np.zeros_like(self.quantity)
         before[1:] = self.quantity[:-1]
         return before[start:]
+
+    def quantity_inside(self, start: int) -> F64:
+        """Return float64[n - start, S], the quantity held in each bar after its open's fills."""
+        return self.quantity[start:] if self.fill == "next_open" else self.quantity_before(start)
 
     def first_model_index(self) -> int | None:
         """Return the first bar from the start on with a model in force, or None."""

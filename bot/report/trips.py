@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.blocks import F64, I64
+from bot.portfolio.funding import funding_paid, last_closes
 from bot.report.inputs import RunData
 
 
@@ -128,10 +129,9 @@ def _fills_by_bar(run: RunData, start: int) -> tuple[F64, F64]:
 
 
 def _funding_by_symbol(run: RunData, start: int) -> F64:
-    """Return float64[m, S], funding paid, as the ledger books it: on what was held when the bar
-    opened, at the mark price where known, else at the open. Nothing where the run paid none."""
-    bars = run.bars
-    price = np.where(np.isnan(bars.mark), bars.open, bars.mark)[start:]
-    held = run.quantity_before(start)
-    paid = np.nan_to_num(held * price * bars.funding_rate[start:])
-    return np.where(run.funding[start:, None] != 0.0, paid, 0.0)
+    """Return float64[m, S], funding paid as the ledger books it; none in a run without funding."""
+    if not run.funding.any():
+        return np.zeros((len(run.equity) - start, run.n_symbols))
+    bars = run.bars.rows(start, len(run.bars))
+    before = last_closes(run.bars.rows(0, start), np.full(run.n_symbols, np.nan))[-1]
+    return funding_paid(bars, run.quantity_before(start), run.quantity_inside(start), before)

@@ -20,7 +20,7 @@ from bot.adapters.bybit_frames import FrameReader, Reading
 from bot.adapters.candles import COLUMNS, Candles
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.funding_files import Funding
-from bot.blocks import BarBlock
+from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
 from bot.practice.clock import Clock
@@ -28,6 +28,7 @@ from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
 from bot.practice.market import Market
 from bot.practice.publisher import Publisher
+from bot.practice.settlements import settlements
 from bot.practice.wire import instrument, period_of
 from bot.timegrid import INTERVAL_MS
 
@@ -84,22 +85,27 @@ class DirectExchange:
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of the mark price, all of which are its open."""
         await self._asked(symbol)
-        bars = self._closed(symbol, interval, start_ms, end_ms)
+        step = INTERVAL_MS[interval]
+        last = self.clock.now_ms() // step * step - step
+        longer = self.market.interval_ms - step  # a longer bar's mark stands for all of it
+        bars = self._bars(symbol, start_ms - longer, min(end_ms, last))
         if bars is None:
             return Candles.empty()
         mark = np.where(np.isnan(bars.mark), bars.open, bars.mark)[:, 0]
+        if longer > 0:
+            return _flat(bars, mark, np.arange(start_ms, min(end_ms, last) + 1, step))
         return _candles(bars, [mark] * 4 + [np.zeros(len(bars)), np.full(len(bars), math.nan)])
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return the rates of start..end that have been charged."""
         await self._asked(symbol)
-        now = self.market.open_time(self.market.bar_at(self.clock.now_ms()))
-        bars = self._bars(symbol, start_ms, min(end_ms, now))
+        step, end_ms = self.market.interval_ms, min(end_ms, self.clock.now_ms())
+        bars = self._bars(symbol, start_ms - step + 1, end_ms)
         if bars is None:
             return Funding(np.empty(0, np.int64), np.empty(0))
-        rates = bars.funding_rate[:, 0]
-        due = ~np.isnan(rates) & (rates != 0.0)
-        return Funding(bars.open_time[due], rates[due])
+        times, rates = settlements(bars, step)
+        asked = (times >= start_ms) & (times <= end_ms)
+        return Funding(times[asked], rates[asked])
 
     async def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         """Return the instruments of these symbols."""
@@ -261,3 +267,11 @@ class Line:
 def _candles(bars: BarBlock, columns: Sequence[Any]) -> Candles:
     there = bars.valid[:, 0]
     return Candles(bars.open_time[there], np.column_stack(columns)[there])
+
+
+def _flat(bars: BarBlock, mark: F64, times: I64) -> Candles:
+    """Return candles at the times, each with the mark of the bar that it lies in."""
+    of = np.searchsorted(bars.open_time, times, side="right") - 1
+    times, of = times[of >= 0], of[of >= 0]
+    prices = np.column_stack([mark[of]] * 4 + [np.zeros(len(of)), np.full(len(of), math.nan)])
+    return Candles(times[bars.valid[of, 0]], prices[bars.valid[of, 0]])

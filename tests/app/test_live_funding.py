@@ -48,7 +48,7 @@ def due(
     funding = LiveFunding(exchange, ["A"], venue, patience_s=0.01 if exchange.hangs else 60.0)
     if announced is not None:
         funding.feed(Quote("A", 1.0, 1.0, 1.0, announced, EIGHT, received_ms=7 * HOUR_MS))
-    return asyncio.run(funding.due(at, np.array([held])))
+    return asyncio.run(funding.at_open(at, np.array([held])))
 
 
 @pytest.mark.parametrize(
