@@ -39,6 +39,8 @@ class LiveReport:
         self._parts, self._log, self._speed = parts, log, speed
         self._connection = "connecting"
         self._lag_ms: float | None = None
+        account = parts.runner.state.book.account[0]
+        self._paid_at_open = float(account["bar_funding"]) if account["opened"] else 0.0
         self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
         self._counters: dict[str, int] = {}
         self._halted = int(parts.runner.state.book.account["halted"][0])
@@ -98,8 +100,8 @@ class LiveReport:
             "bar_opened", bar=int(row.open_time[0]), fills=len(trace.fills),
             not_fillable=int((~row.fillable).sum()), lag_ms=lag_ms,
         )  # fmt: skip
-        if trace.funding[0]:
-            self._log.info("funding", bar=int(row.open_time[0]), paid=float(trace.funding[0]))
+        self._tell_funding(int(row.open_time[0]), float(trace.funding[0]))
+        self._paid_at_open = float(trace.funding[0])
 
     def closed(
         self, result: StepResult, confirmed_ms: int | None, now_ms: int, stages_ms: Mapping[str, float]
@@ -117,9 +119,14 @@ class LiveReport:
             model_id=self._model_id(), tradable=bool(bars.tradable[0]),
             missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
         )  # fmt: skip
+        self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
         self._tell_halt(int(bars.open_time[0]), equity)
         self._fills = None
         self._write_status(now_ms)
+
+    def _tell_funding(self, bar: int, paid: float) -> None:
+        if paid:
+            self._log.info("funding", bar=bar, paid=paid)
 
     def heartbeat(self, counters: Counters, now_ms: int) -> None:
         """Say that the loop is alive."""

@@ -93,7 +93,9 @@ class DirectExchange:
             return Candles.empty()
         mark = np.where(np.isnan(bars.mark), bars.open, bars.mark)[:, 0]
         if longer > 0:
-            return _flat(bars, mark, np.arange(start_ms, min(end_ms, last) + 1, step))
+            return _flat(
+                bars, mark, np.arange(-(-start_ms // step) * step, min(end_ms, last) + 1, step)
+            )
         return _candles(bars, [mark] * 4 + [np.zeros(len(bars)), np.full(len(bars), math.nan)])
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:

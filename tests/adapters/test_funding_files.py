@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bot.adapters.funding_files import Funding, due_between, on_bars, read_funding, write_funding
+from bot.adapters.funding_files import Funding, due_between, read_funding, write_funding
 from bot.errors import DataError
-from bot.timegrid import DAY_MS, HOUR_MS
+from bot.timegrid import HOUR_MS
 
 
 def funding_at(hours: list[int]) -> Funding:
@@ -51,28 +49,10 @@ def test_known_rates_stay_where_the_contract_was_not_traded() -> None:
     assert due.time.tolist() == [0, 8 * HOUR_MS, 16 * HOUR_MS]
 
 
-@given(
-    st.lists(st.integers(0, 400), unique=True, max_size=60).map(sorted),
-    st.sampled_from([HOUR_MS, 15 * 60_000, DAY_MS]),
-    st.integers(1, 50),
-)
-def test_bars_sum_what_falls_into_them(hours: list[int], step: int, rows: int) -> None:
-    funding = funding_at(hours)
-    grid = np.arange(5 * DAY_MS, 15 * DAY_MS, step)
-    expected = [
-        sum(r for t, r in zip(funding.time, funding.rate, strict=True) if o <= t < o + step)
-        for o in grid.tolist()
-    ]
-    np.testing.assert_allclose(on_bars(funding, grid, step), expected, rtol=1e-15)
-    parts = [on_bars(funding, grid[i : i + rows], step) for i in range(0, len(grid), rows)]
-    assert np.array_equal(np.concatenate(parts), on_bars(funding, grid, step))
-
-
-def test_a_part_that_is_not_known_makes_the_bar_unknown() -> None:
-    due = due_between(funding_at([8, 16]), 0, 48 * HOUR_MS)
-    rates = on_bars(due, np.array([0, 1, 2]) * DAY_MS, DAY_MS)
-    assert np.isnan(rates).tolist() == [True, True, False]
-    assert rates[2] == 0.0
+def test_a_hole_right_after_the_first_step_is_found() -> None:
+    """The hole is the second step of the file: it has but one neighbour before it."""
+    assert unknown_hours(funding_at([0, 8, 24, 32, 40]), 0, 48) == [16]
+    assert unknown_hours(funding_at([0, 4, 12, 16, 20]), 0, 24) == [8]
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])

@@ -121,15 +121,52 @@ def test_funding_and_mark_sit_on_their_bars(tmp_path: Path) -> None:
     assert np.isnan(mark[:, 1]).all()
 
 
-def test_daily_bars_sum_their_funding(tmp_path: Path) -> None:
-    put(tmp_path, "bybit_linear_A_1d", [0, 1, 2], DAY_MS)
+def daily(root: Path, mark: str = "") -> BarBlock:
+    """Days 0, 1 and 3 of a contract of 100, 101 and 103, with seven settlements of i basis points."""
+    put(root, "bybit_linear_A_1d", [0, 1, 3], DAY_MS)
     times = START + np.arange(0, 56, 8, dtype=np.int64) * HOUR_MS
-    rates = Funding(times, np.full(7, 1e-4))
-    write_funding(tmp_path / "funding" / "bybit_linear_A_funding.parquet", rates)
+    rates = Funding(times, np.arange(1, 8) * 1e-4)
+    write_funding(root / "funding" / "bybit_linear_A_funding.parquet", rates)
+    if mark:
+        step, hours = (HOUR_MS, [0, 8, 16, 24, 32]) if mark == "1h" else (DAY_MS, [0, 1, 2, 3])
+        put(root, f"bybit_linear_A_{mark}_mark", hours, step, price=200.0)
+    return load_history(settings_of(root, "market.symbols=A", "market.interval=1d")).bars
+
+
+@pytest.mark.parametrize(
+    ("mark", "inside"),
+    [
+        ("", [100 * 5e-4, 101 * 11e-4, 0.0]),
+        ("1d", [200 * 5e-4, 201 * 11e-4, 0.0]),
+        ("1h", [208 * 2e-4 + 216 * 3e-4, 232 * 5e-4 + 224 * 6e-4, 0.0]),
+    ],
+)
+def test_settlements_inside_a_day_are_charged_by_themselves(
+    tmp_path: Path, mark: str, inside: list[float]
+) -> None:
+    bars = daily(tmp_path, mark)
+    np.testing.assert_allclose(bars.funding_rate[:3, 0], [1e-4, 4e-4, 7e-4], rtol=1e-12)
+    np.testing.assert_allclose(bars.funding_inside[:3, 0], inside, rtol=1e-12)
+    # the file ends at the third day's open: two settlements of it and three of the fourth are due
+    assert bars.funding_inside_unknown[:, 0].tolist() == [0.0, 0.0, 2.0, 2.0]
+    assert np.isnan(bars.funding_rate[3, 0])
+
+
+def test_on_a_missing_day_the_last_close_is_what_settlements_inside_know(tmp_path: Path) -> None:
+    daily(tmp_path)
+    times = START + np.arange(0, 96, 8, dtype=np.int64) * HOUR_MS
+    write_funding(
+        tmp_path / "funding" / "bybit_linear_A_funding.parquet", Funding(times, np.full(12, 1e-4))
+    )
     config = settings_of(tmp_path, "market.symbols=A", "market.interval=1d")
-    got = load_history(config).bars.funding_rate[:, 0]
-    np.testing.assert_allclose(got[:2], 3e-4)
-    assert np.isnan(got[2])
+    for bars in (
+        load_history(config).bars,
+        BarBlock.concat(list(stream_history(config, 1))),
+    ):
+        assert bars.valid[:, 0].tolist() == [True, True, False, True]
+        np.testing.assert_allclose(
+            bars.funding_inside[:, 0], [200e-4, 202e-4, 202e-4, 206e-4], rtol=1e-12
+        )
 
 
 @settings(max_examples=25, deadline=None)

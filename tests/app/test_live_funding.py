@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot.adapters.candles import Candles
 from bot.adapters.exchange import Quote
 from bot.adapters.funding_files import Funding
 from bot.adapters.journal_reader import JournalReader
 from bot.app.live_funding import LiveFunding
+from bot.blocks import BarBlock
 from bot.errors import ExchangeError
 from bot.practice.faults import Faults
-from bot.timegrid import HOUR_MS
+from bot.timegrid import DAY_MS, HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import prove
 from scripts.soaking.rehearsal import Rehearsal
@@ -40,6 +42,10 @@ class Settled(DirectExchange):
             raise ExchangeError("no answer")
         times = [t for t in sorted(self.rates) if start_ms <= t <= end_ms]
         return Funding(np.array(times, np.int64), np.array([self.rates[t] for t in times]))
+
+    async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
+        del symbol, interval, start_ms, end_ms
+        return Candles.empty()
 
 
 def due(
@@ -125,3 +131,63 @@ def test_not_known_where_nobody_says(tmp_path: Path) -> None:
     [unknown] = np.flatnonzero(np.isnan(proof.bars.funding_rate).any(axis=1))
     assert proof.bars.open_time[unknown] % EIGHT == 0
     assert proof.late == 0
+
+
+def test_inside_a_daily_bar_what_is_held_pays_at_8_and_16(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(
+        tmp_path / "run",
+        "market.interval=1d",
+        "synthetic.missing=0",
+        "practice.ticks_per_bar=48",
+        "exchange.quote_timeout_s=3600",
+    )
+    rehearsal.run(10)
+    # an outage of three days, in which what is held goes on paying
+    rehearsal.run(6, begin_ms=rehearsal.begin_ms + 14 * DAY_MS)
+    proof = prove(rehearsal.folder, rehearsal.source)
+    assert proof.late > 0
+    times, bars = proof.bars.open_time, proof.bars
+    first = int((times[0] - rehearsal.source.start_ms) // DAY_MS)
+    truth = rehearsal.source.block(first, len(times))
+    reader = JournalReader(rehearsal.folder.journal)
+    _, ledger = reader.ledger()
+    after = reader.positions(times)
+    reader.close()
+    assert (after != 0.0).any(axis=1).sum() > 5
+    held = after != 0.0
+    assert not bars.funding_inside_unknown[held].any()
+    np.testing.assert_allclose(bars.funding_inside[held], truth.funding_inside[held], rtol=1e-9)
+    before = np.vstack([np.zeros(3), after[:-1]])
+    at_open = np.where(before != 0.0, before * bars.mark * bars.funding_rate, 0.0)
+    paid = (at_open + after * bars.funding_inside).sum(axis=1)
+    np.testing.assert_allclose(ledger["funding"], paid, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("rates", "announced", "held", "inside", "unknown"),
+    [
+        ({8: 1e-4, 16: 2e-4}, {}, 5.0, 300e-4, 0),  # settled
+        ({8: 1e-4, 12: 3e-4, 16: 2e-4}, {}, 5.0, 600e-4, 0),  # every four hours
+        (dict.fromkeys(range(1, 24), 0.0001), {}, -5.0, 2300e-4, 0),  # every hour
+        (None, {8: 3e-4, 16: 4e-4}, 5.0, 700e-4, 0),  # announced, and no answer
+        (None, {8: 3e-4}, 5.0, 300e-4, 1),
+        (None, {}, 5.0, 0.0, 2),
+        ({}, {}, 0.0, 0.0, 2),  # whoever holds nothing does not ask
+        ({8: 1e-4}, {8: 9e-4}, 5.0, 100e-4, 1),  # settled comes before announced
+    ],
+)
+def test_what_is_settled_inside_a_day(
+    rates: dict[int, float] | None, announced: dict[int, float], held: float, inside: float,
+    unknown: int,
+) -> None:  # fmt: skip
+    settled = None if rates is None else {h * HOUR_MS: rate for h, rate in rates.items()}
+    funding = LiveFunding(Settled(settled), ["A"], "bybit_linear", patience_s=60.0)
+    for hour, rate in announced.items():
+        funding.feed(Quote("A", 1.0, 1.0, 1.0, rate, hour * HOUR_MS, received_ms=hour))
+    price = np.full((1, 1), 100.0)
+    row = BarBlock.of_candles(np.array([0]), price, price, price, price, price)
+    row.funding_rate[:] = 7.0
+    out = asyncio.run(funding.inside(row, DAY_MS, np.array([held]), np.array([90.0])))
+    assert out.funding_inside[0, 0] == pytest.approx(inside)
+    assert out.funding_inside_unknown[0, 0] == unknown
+    assert out.funding_rate[0, 0] == 7.0

@@ -65,7 +65,17 @@ def synthetic_world() -> World:
         [*QUICK, "synthetic.symbols=3", "synthetic.bars=1600", "synthetic.missing=0.02"],
         environ={},
     )
-    return World(config, symbol_names(3), synthetic_bars(config.synthetic, HOUR_MS))
+    return World(config, symbol_names(3), with_inside(synthetic_bars(config.synthetic, HOUR_MS)))
+
+
+def with_inside(bars: BarBlock) -> BarBlock:
+    """Let some bars have settlements inside them, as longer bars do, and some not known."""
+    price = np.nan_to_num(bars.close)
+    fifth = (np.arange(len(bars)) % 5 == 0)[:, None]
+    return replace(
+        bars, funding_inside=np.where(fifth, 2e-4 * price, 0.0),
+        funding_inside_unknown=np.where(~fifth & (price > 0.0), 1.0, 0.0),
+    )  # fmt: skip
 
 
 def world_of_files(root: Path) -> World:

@@ -68,6 +68,7 @@ class NaiveBroker:
             if self.rules.fill_at == FillAt.NEXT_OPEN:
                 self.meet_orders(at_open=True)
             for s in range(len(self.held)):
+                self.pay_inside(s)
                 if bars.valid[i, s]:
                     self.marks[s] = float(bars.close[i, s])
             if self.rules.reference:
@@ -96,6 +97,13 @@ class NaiveBroker:
             price = float(self.bars.open[self.i, s]) if valid else self.marks[s]
         self.cash -= self.held[s] * price * rate
         self.row["funding"] += self.held[s] * price * rate
+
+    def pay_inside(self, s: int) -> None:
+        if self.held[s] != 0.0 and self.rules.funding[s]:
+            paid = self.held[s] * float(self.bars.funding_inside[self.i, s])
+            self.cash -= paid
+            self.row["funding"] += paid
+            self.row["unknown"] += int(self.bars.funding_inside_unknown[self.i, s])
 
     def meet_orders(self, *, at_open: bool) -> None:
         for s, order in enumerate(self.orders):
@@ -387,6 +395,9 @@ def _market(rng: np.random.Generator, rules: Rules, n: int, n_symbols: int) -> C
         fill_ask=holes(np.where(quotes, open_ * 1.002, np.nan), 0.2),
         funding_rate=holes(np.where(rng.random(shape) < 0.3, 0.002, 0.0), 0.1),
         mark=holes(open_ * 1.001, 0.3),
+        funding_inside=np.where(rng.random(shape) < 0.3, 0.003 * open_, 0.0),
+        funding_inside_unknown=rng.choice([0.0, 1.0, 2.0], shape, p=[0.8, 0.1, 0.1]),
+        refused=np.full(shape, np.nan),
     )
     signal = holes(rng.choice([-0.02, -0.001, 0.0, 0.0005, 0.001, 0.0015, 0.02], shape), 0.1)
     volatility = holes(rng.choice([0.0, 0.01, 0.02], shape, p=[0.1, 0.5, 0.4]), 0.05)

@@ -216,7 +216,10 @@ def test_funding_is_due_at_0_8_and_16_utc() -> None:
     assert (hourly.funding_rate[due] != 0).all()
     assert (hourly.funding_rate[~due] == 0).all()
     daily = synthetic_bars(Synthetic(bars=100), DAY_MS)
-    assert 1.4e-4 < daily.funding_rate.mean() < 4.6e-4  # three times a day
+    assert daily.funding_rate.min() > 0.5e-4
+    assert daily.funding_rate.max() < 1.5e-4
+    inside = daily.funding_inside / daily.open  # two more of the day, at 08 and at 16
+    np.testing.assert_allclose(inside, 2.0 * daily.funding_rate)
     minutes = synthetic_bars(Synthetic(bars=961), MINUTE_MS).funding_rate[:, 0]
     assert np.flatnonzero(minutes).tolist() == [0, 480, 960]
 
