@@ -57,4 +57,5 @@ def funding_unknown(bars: BarBlock, held_at_open: F64, held_inside: F64) -> F64:
     """Return float64[n, S], the settlements of positions held whose rate was not known."""
     at_open = np.isnan(bars.funding_rate) & (held_at_open != 0.0)
     inside = np.where(held_inside != 0.0, bars.funding_inside_unknown, 0.0)
-    return at_open + inside
+    counts: F64 = at_open + inside
+    return counts

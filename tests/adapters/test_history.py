@@ -125,7 +125,7 @@ def daily(root: Path, mark: str = "") -> BarBlock:
     """Days 0, 1 and 3 of a contract of 100, 101 and 103, with seven settlements of i basis points."""
     put(root, "bybit_linear_A_1d", [0, 1, 3], DAY_MS)
     times = START + np.arange(0, 56, 8, dtype=np.int64) * HOUR_MS
-    rates = Funding(times, np.arange(1, 8) * 1e-4)
+    rates = Funding(times, np.arange(1, 8, dtype=np.float64) * 1e-4)
     write_funding(root / "funding" / "bybit_linear_A_funding.parquet", rates)
     if mark:
         step, hours = (HOUR_MS, [0, 8, 16, 24, 32]) if mark == "1h" else (DAY_MS, [0, 1, 2, 3])
