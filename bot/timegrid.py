@@ -18,9 +18,15 @@ DAY_MS = 24 * HOUR_MS
 
 INTERVAL_MS = {
     "1m": MINUTE_MS,
+    "3m": 3 * MINUTE_MS,
     "5m": 5 * MINUTE_MS,
     "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS,
     "1h": HOUR_MS,
+    "2h": 2 * HOUR_MS,
+    "4h": 4 * HOUR_MS,
+    "6h": 6 * HOUR_MS,
+    "12h": 12 * HOUR_MS,
     "1d": DAY_MS,
 }
 """The intervals the bot knows, by the name used in files and settings."""

@@ -137,15 +137,17 @@ def has_sessions(venue: str) -> bool:
 def periods_per_year(venues: Iterable[str], interval: str) -> int:
     """Return the bars of a year by the calendar, not measured from gaps.
 
-    252 sessions (of 6.5 hours, for shorter bars) where every venue has sessions; else 365 days
-    round the clock, also where both kinds are mixed.
+    252 sessions (of 6.5 hours, for shorter bars, the last of which may be cut short) where every
+    venue has sessions; else 365 days round the clock, also where both kinds are mixed.
 
     >>> periods_per_year(["bybit_linear"], "1h"), periods_per_year(["us"], "1d")
     (8760, 252)
+    >>> periods_per_year(["us"], "1h") // 252, periods_per_year(["us"], "30m") // 252
+    (7, 13)
     >>> periods_per_year(["us", "yahoo"], "1d")
     365
     """
     step = INTERVAL_MS[interval]
     if all(has_sessions(venue) for venue in venues):
-        return SESSIONS_PER_YEAR if step >= DAY_MS else SESSIONS_PER_YEAR * SESSION_MS // step
+        return SESSIONS_PER_YEAR * -(-SESSION_MS // step)
     return 365 * DAY_MS // step

@@ -29,9 +29,11 @@ from bot.adapters.funding_files import Funding
 from bot.adapters.retry import Backoff, Limiter, judge
 from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
-from bot.timegrid import HOUR_MS, INTERVAL_MS
+from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS, MINUTE_MS
 
-INTERVAL_CODE = {"1m": "1", "5m": "5", "15m": "15", "1h": "60", "1d": "D"}
+INTERVAL_CODE = {
+    name: "D" if ms == DAY_MS else str(ms // MINUTE_MS) for name, ms in INTERVAL_MS.items()
+}
 """Bybit's names of the intervals."""
 
 CODE_MS = {code: INTERVAL_MS[name] for name, code in INTERVAL_CODE.items()}

@@ -1,14 +1,14 @@
-"""Read and write candle files, Parquet or CSV, whole or in batches of bounded memory.
+"""Read candle files of every ending and layout; write Parquet and CSV.
 
-Owns how a file becomes `Candles`. A file holds one symbol: `timestamp` is the bar's OPEN time in ms
-UTC; `open high low close volume` and optionally `turnover`; other columns are left unread. Of daily
-stocks as yfinance exports them, `Close` is read and `Adj Close` is not: prices adjusted for splits
-only. Every row that is handed on was checked. Parquet is streamed; CSV is read at once.
+Owns how a file becomes `Candles`, whole or in batches of bounded memory. A file holds one symbol:
+`timestamp` is the bar's OPEN time; `open high low close volume` and optionally `turnover`; other
+columns are left unread. Every row that is handed on was checked, and comes in order of time.
+Parquet is streamed where its rows are in that order; everything else is read at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bot.adapters.atomic_file import replacing
+from bot.adapters.candle_tables import BarKind, as_series, candles_of, without_volume
 from bot.adapters.candles import COLUMNS, Candles, check_candles
-from bot.adapters.csv_formats import read_candle_csv, resolve_columns
 from bot.adapters.data_root import Series
-from bot.adapters.timestamps import LARGEST_SECONDS, UnreadableTimeError, times_to_ms
+from bot.adapters.layouts import Shape, columns_of
+from bot.adapters.row_order import order_rows
+from bot.adapters.tables import read_table
+from bot.adapters.timestamps import UnreadableTimeError
 from bot.blocks import F64, I64
 from bot.errors import DataError
-from bot.timegrid import DAY_MS, INTERVAL_MS
+from bot.venues import has_sessions
 
 BATCH_ROWS = 65_536
 
@@ -41,21 +43,34 @@ class Span:
 
 
 class CandleFile:
-    """A candle file, read from its first row to its last, as often as asked."""
+    """A candle file, read from its oldest row to its newest, as often as asked."""
 
     def __init__(self, path: Path, interval: str) -> None:
         self.path = path
         self.interval = interval
-        self._csv: tuple[Candles, int] | None = None
+        self._bars = BarKind.of_file(path, interval)
+        self._whole: _Whole | None = None
+        self._streamed = False
 
-    def times(self) -> Iterator[I64]:
-        """Yield the open times in batches, unchecked.
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what reading put in order, a sentence each.
 
         Raises:
-            DataError: the file or its times cannot be read.
+            DataError: as `times`.
         """
-        if self.path.suffix == ".csv":
-            yield self._read_csv()[0].time
+        whole = self._held()
+        return whole.notes if whole else ()
+
+    def times(self) -> Iterator[I64]:
+        """Yield the open times in batches, oldest first, unchecked.
+
+        Raises:
+            DataError: the file or its times cannot be read, or two rows of one time differ.
+        """
+        whole = self._held()
+        if whole is not None:
+            yield whole.candles.time
         else:
             for time, _ in self._parquet_batches(BATCH_ROWS, values=False):
                 yield time
@@ -70,8 +85,7 @@ class CandleFile:
             if end_ms is not None:
                 kept = kept[kept <= end_ms]
             if len(kept):
-                low, high = int(kept.min()), int(kept.max())
-                first, last = (min(first, low), max(last, high)) if rows else (low, high)
+                first, last = first if rows else int(kept[0]), int(kept[-1])
                 rows += len(kept)
         return Span(rows, first, last) if rows else None
 
@@ -81,71 +95,75 @@ class CandleFile:
         Raises:
             DataError: the file cannot be read, or a row is wrong.
         """
-        if self.path.suffix == ".csv":
-            candles, first_line = self._read_csv()
-            check_candles(
-                candles, self.interval, str(self.path), lambda i: f"line {first_line + i}"
-            )
-            for start in range(0, len(candles), rows):
-                yield candles.rows(start, start + rows)
+        whole = self._held()
+        if whole is not None:
+            self._check(whole.candles, whole.place)
+            for start in range(0, len(whole.candles), rows):
+                yield whole.candles.rows(start, start + rows)
             return
         done, after_ms = 0, None
         for time, values in self._parquet_batches(rows, values=True):
-            candles, first_row = Candles(time, values), done + 1
-            check_candles(
-                candles,
-                self.interval,
-                str(self.path),
-                lambda i, first=first_row: f"row {first + i}",  # type: ignore[misc]
-                after_ms,
-            )
+            candles, first = Candles(time, values), done + 1
+            self._check(candles, lambda i, first=first: f"row {first + i}", after_ms)  # type: ignore[misc]
             yield candles
             done, after_ms = done + len(time), int(time[-1])
 
-    def _read_csv(self) -> tuple[Candles, int]:
-        if self._csv is None:
-            self._csv = read_candle_csv(self.path, self.interval)
-        return self._csv
+    def _check(
+        self, candles: Candles, place: Callable[[int], str], after_ms: int | None = None
+    ) -> None:
+        check_candles(
+            candles, self.interval, str(self.path), place, after_ms, sessions=self._bars.sessions
+        )
+
+    def _held(self) -> _Whole | None:
+        """Return the rows in order of time; None where they can be streamed in it."""
+        if self._whole is None and not self._streamed:
+            if self.path.suffix != ".parquet":
+                table = read_table(self.path)
+                columns = columns_of(Shape.of(table), self._bars.kind)
+                self._whole = self._ordered(candles_of(table, columns, self._bars), table.place)
+            elif self._moves_forward():
+                self._streamed = True
+            else:
+                parts = [Candles(*part) for part in self._parquet_batches(BATCH_ROWS, values=True)]
+                self._whole = self._ordered(Candles.concat(parts), lambda i: f"row {i + 1}")
+        return self._whole
+
+    def _ordered(self, candles: Candles, place: Callable[[int], str]) -> _Whole:
+        order = order_rows(candles.time, candles.values, str(self.path), place)
+        kept = Candles(candles.time[order.rows], candles.values[order.rows])
+        return _Whole(kept, lambda i: place(int(order.rows[i])), order.notes)
+
+    def _moves_forward(self) -> bool:
+        last = None
+        for time, _ in self._parquet_batches(BATCH_ROWS, values=False):
+            if np.any(np.diff(time) <= 0) or (last is not None and time[0] <= last):
+                return False
+            last = time[-1]
+        return True
 
     def _parquet_batches(self, rows: int, *, values: bool) -> Iterator[tuple[I64, F64]]:
-        seconds: bool | None = None
+        reader = self._bars.time_reader()
         done = 0
         try:
             with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
-                names = resolve_columns(file.schema_arrow.names, COLUMNS[:5], self.path)
+                shape = Shape(self.path, tuple(file.schema_arrow.names), named=True)
+                names = columns_of(shape, self._bars.kind)
                 columns = [names["timestamp"]]
                 if values:
                     columns += [names[c] for c in COLUMNS if c in names]
                 for batch in file.iter_batches(rows, columns=columns, use_threads=False):
                     if batch.num_rows == 0:
                         continue
-                    time = self._times(batch.column(names["timestamp"]), done)
-                    seconds = bool(time.max() < LARGEST_SECONDS) if seconds is None else seconds
-                    yield (time * 1000 if seconds else time), self._values(batch, names)
+                    time = reader.read(as_series(batch.column(names["timestamp"])))
+                    yield self._bars.open_times(time), self._values(batch, names)
                     done += len(time)
+        except UnreadableTimeError as error:
+            raise DataError(f"{self.path}: row {done + error.index + 1}: {error}") from None
         except (OSError, pa.ArrowException) as error:
             raise DataError(f"{self.path}: not a readable Parquet file: {error}") from None
         if done == 0:
             raise DataError(f"{self.path}: has no rows; delete it, or fetch it again")
-
-    def _times(self, column: Any, done: int) -> I64:
-        if column.null_count:
-            row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise DataError(f"{self.path}: row {done + row + 1}: no timestamp; delete the row")
-        if pa.types.is_integer(column.type):
-            return np.asarray(column.to_numpy(), np.int64)
-        daily = INTERVAL_MS[self.interval] >= DAY_MS
-        if pa.types.is_timestamp(column.type) and column.type.tz is not None and daily:
-            column = pc.local_timestamp(column)
-        array = column.to_numpy(zero_copy_only=False)
-        if array.dtype.kind not in "MO":
-            raise DataError(
-                f"{self.path}: timestamp is {column.type}, expected whole milliseconds (int64)"
-            )
-        try:
-            return times_to_ms(array, daily=daily)
-        except UnreadableTimeError as error:
-            raise DataError(f"{self.path}: row {done + error.index + 1}: {error}") from None
 
     def _values(self, batch: Any, names: Mapping[str, str]) -> F64:
         values = np.full((batch.num_rows, len(COLUMNS)), np.nan)
@@ -154,9 +172,21 @@ class CandleFile:
                 continue
             column = batch.column(names[name])
             if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-                raise DataError(f"{self.path}: {name} is {column.type}, expected a number (double)")
+                raise DataError(
+                    f"{self.path}: {name} is {column.type}, expected a number (double); "
+                    "'bot import' makes numbers of texts"
+                )
             values[:, k] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-        return values
+        return without_volume(values, names, self._bars)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """All rows of a file in order of time, what the place of one is called, and what was done."""
+
+    candles: Candles
+    place: Callable[[int], str]
+    notes: tuple[str, ...]
 
 
 class CandleCursor:
@@ -187,7 +217,7 @@ def read_candles(path: Path, interval: str) -> Candles:
     """Read a whole candle file.
 
     Args:
-        path: a Parquet or CSV file.
+        path: a file of any ending in `tables.ENDINGS`.
         interval: the name of the candles' interval, which the times must fit.
 
     Raises:
@@ -212,9 +242,10 @@ def write_candles(
     series = Series.parse(path.stem.removesuffix("_mark"))
     if series is None or path.suffix not in {".parquet", ".csv"}:
         raise DataError(f"{path}: no candle file's name; expected VENUE_SYMBOL_INTERVAL.parquet")
-    resolve_columns(frame.columns, COLUMNS[:5], path)
+    columns_of(Shape(path, tuple(frame.columns), named=True), "candles")
     candles = Candles.of_frame(frame)
-    check_candles(candles, series.interval, str(path), lambda i: f"row {i + 1}")
+    sessions = has_sessions(series.venue)
+    check_candles(candles, series.interval, str(path), lambda i: f"row {i + 1}", sessions=sessions)
     write_table(path, candles.frame(), metadata)
 
 

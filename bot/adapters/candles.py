@@ -17,7 +17,7 @@ import pandas as pd
 from bot.adapters.timestamps import format_utc
 from bot.blocks import F64, I64, Bool
 from bot.errors import DataError
-from bot.timegrid import INTERVAL_MS
+from bot.timegrid import DAY_MS, INTERVAL_MS, MINUTE_MS
 
 COLUMNS = ("open", "high", "low", "close", "volume", "turnover")
 """The columns of `Candles.values`, in order; turnover is NaN where the source has none."""
@@ -85,6 +85,8 @@ def check_candles(
     where: str,
     row: Callable[[int], str],
     after_ms: int | None = None,
+    *,
+    sessions: bool = False,
 ) -> None:
     """Refuse candles that cannot be true.
 
@@ -94,25 +96,26 @@ def check_candles(
         where: the file, or what else the message names.
         row: names the place of the i-th candle, for example "line 7".
         after_ms: the open time of the candle before these.
+        sessions: the venue keeps sessions, whose bars open on any minute.
 
     Raises:
         DataError: with the place and kind of the first faults, and how many rows are faulty.
     """
-    faulty, told = faults_of(candles, interval, where, row, after_ms)
+    faulty, told = faults_of(candles, interval, where, row, after_ms, sessions=sessions)
     if faulty.any():
         raise DataError(told)
 
 
 def faults_of(
     candles: Candles, interval: str, where: str, row: Callable[[int], str],
-    after_ms: int | None = None,
+    after_ms: int | None = None, *, sessions: bool = False,
 ) -> tuple[Bool, str]:  # fmt: skip
     """Return which candles cannot be true, bool[m], and what is wrong with the first of them.
 
     The arguments are those of `check_candles`.
     """
     faults = [
-        *_time_faults(candles.time, INTERVAL_MS[interval], interval, after_ms),
+        *_time_faults(candles.time, interval, after_ms, sessions=sessions),
         *_value_faults(candles),
     ]
     faulty: Bool = np.logical_or.reduce([mask for mask, _ in faults])
@@ -131,13 +134,22 @@ def faults_of(
 _Fault = tuple[Bool, Callable[[int], str]]
 
 
-def _time_faults(time: I64, step: int, interval: str, after_ms: int | None) -> list[_Fault]:
+def _time_faults(time: I64, interval: str, after_ms: int | None, *, sessions: bool) -> list[_Fault]:
+    step = INTERVAL_MS[interval]
+    grid = MINUTE_MS if sessions and step < DAY_MS else step
     before = np.concatenate([time[:1] - step if after_ms is None else [after_ms], time[:-1]])
 
     def off(i: int) -> str:
         return (
-            f"timestamp {format_utc(int(time[i]))} is not the open of a {interval} bar in UTC; "
-            "correct it, or name the file's interval rightly"
+            f"timestamp {str(np.datetime64(int(time[i]), 'ms')).replace('T', ' ')} is not the open "
+            f"of a {interval} bar in UTC; correct it, or name the file's interval rightly"
+        )
+
+    def close(i: int) -> str:
+        return (
+            f"{format_utc(int(time[i]))} comes {(time[i] - before[i]) // MINUTE_MS} minutes after "
+            f"the bar before it, less than {interval}; name the file's interval rightly, and leave "
+            "bars outside the session out"
         )
 
     def twice(i: int) -> str:
@@ -149,7 +161,8 @@ def _time_faults(time: I64, step: int, interval: str, after_ms: int | None) -> l
             "sort the rows by timestamp"
         )
 
-    return [(time % step != 0, off), (time == before, twice), (time < before, back)]
+    near = (time > before) & (time < before + step)
+    return [(time % grid != 0, off), (time == before, twice), (time < before, back), (near, close)]
 
 
 def _value_faults(candles: Candles) -> list[_Fault]:

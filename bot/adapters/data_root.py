@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bot.adapters.tables import ENDINGS, split_ending
 from bot.errors import DataError
 from bot.timegrid import HOUR_MS, INTERVAL_MS
 
@@ -20,7 +21,6 @@ _SIDE_FOLDERS = frozenset({"funding", "mark", "instruments"})
 _NAME = re.compile(
     r"(?P<venue>[a-z0-9]+(?:_[a-z0-9]+)*)_(?P<symbol>[A-Za-z0-9.\-]+)_(?P<interval>[a-z0-9]+)"
 )
-_SUFFIXES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -141,12 +141,13 @@ class DataRoot:
 def _series_in(folder: Path) -> list[tuple[Series, Path]]:
     if not folder.is_dir():
         return []
-    parsed = ((Series.parse(p.stem), p) for p in sorted(folder.iterdir()) if p.suffix in _SUFFIXES)
+    named = ((split_ending(path.name), path) for path in sorted(folder.iterdir()))
+    parsed = ((Series.parse(split[0]), path) for split, path in named if split is not None)
     return [(series, path) for series, path in parsed if series is not None]
 
 
 def _first_existing(folder: Path, stem: str) -> Path | None:
-    paths = [folder / f"{stem}{suffix}" for suffix in _SUFFIXES]
+    paths = [folder / f"{stem}{ending}" for ending in ENDINGS]
     found = [path for path in paths if path.is_file()]
     if len(found) > 1:
         raise DataError(f"{found[0]} and {found[1]} hold the same series; remove one of them")

@@ -1,8 +1,9 @@
 """Forecasts made elsewhere: read a file of them and lay them on the bar grid.
 
-Rules: Parquet or CSV with the columns timestamp (the open time of the bar at whose close the
-forecast was known), symbol, return and p_up, optionally volatility and volume, all in the units of
-the targets; one row a symbol and bar. A forecast outside the run's span is left out; inside it, one
+Rules: a file of any ending that candles may have, with the columns timestamp (the open time of the
+bar at whose close the forecast was known), symbol, return and p_up, optionally volatility and
+volume, all in the units of the targets; one row a symbol and bar. On daily bars a time is its date.
+A forecast outside the run's span is left out; inside it, one
 that fits no bar is an error.
 """
 
@@ -11,18 +12,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bot.adapters.csv_formats import numbers, read_table, resolve_columns, times
-from bot.adapters.timestamps import UnreadableTimeError, format_utc, times_to_ms
+from bot.adapters.layouts import Shape
+from bot.adapters.layouts.layout import refuse_doubles, squash, squashed, time_column
+from bot.adapters.tables import Table, read_table
+from bot.adapters.timestamps import format_utc
 from bot.blocks import F64, I64, Bool
 from bot.errors import DataError
+from bot.timegrid import DAY_MS
 
 _NEEDED = ("symbol", "return", "p_up")
 _NUMBERS = ("return", "p_up", "volatility", "volume")
@@ -40,19 +39,25 @@ class ForecastTable:
     volatility: F64
     volume: F64
 
+    def bars_covered(self) -> I64:
+        """Return int64[S], the number of bars with a forecast of each symbol."""
+        bars: I64 = np.isfinite(self.expected_return).sum(axis=0, dtype=np.int64)
+        return bars
+
 
 def read_forecasts(path: str | Path, symbols: Sequence[str], open_time: I64) -> ForecastTable:
     """Read a file of forecasts.
 
     Args:
-        path: a .parquet or .csv file.
+        path: a file of any ending that candles may have.
         symbols: S names as in market.symbols.
         open_time: int64[n] ms UTC, the grid; n is at least 1.
 
     Raises:
         DataError: a column is missing, or a row is wrong; the message names file and row.
     """
-    rows = _read(Path(path))
+    daily = len(open_time) > 1 and bool(np.all(open_time % DAY_MS == 0))
+    rows = _read(Path(path), daily=daily)
     index = {name: i for i, name in enumerate(symbols)}
     column = np.array([index.get(name, -1) for name in rows.symbol], np.int64)
     inside = (rows.time >= open_time[0]) & (rows.time <= open_time[-1])
@@ -75,47 +80,40 @@ def read_forecasts(path: str | Path, symbols: Sequence[str], open_time: I64) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The rows of a file as they stand there; `word` and `first` name the place of one."""
+    """The rows of a file as they stand there."""
 
-    path: Path
-    word: str
-    first: int
+    table: Table
     time: I64
     symbol: list[str]
     numbers: dict[str, F64]
 
 
-def _read(path: Path) -> _Rows:
-    if path.suffix == ".csv":
-        table, line = read_table(path)
-        names = resolve_columns(table.columns, _NEEDED, path)
-        time = times(table[names["timestamp"]], path, line, daily=False)
-        cells = {k: numbers(table[names[k]], path, line) for k in _NUMBERS if k in names}
-        return _Rows(path, "line", line, time, table[names["symbol"]].tolist(), cells)
-    if path.suffix != ".parquet":
-        raise DataError(f"{path}: expected a .parquet or .csv file of forecasts")
-    try:
-        frame: pd.DataFrame = pq.read_table(path, partitioning=None).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a readable Parquet file: {error}") from None
-    names = resolve_columns(frame.columns, _NEEDED, path)
-    if len(frame) == 0:
-        raise DataError(f"{path}: has no rows; write a row a symbol and bar")
-    try:
-        time = times_to_ms(_utc(frame[names["timestamp"]]), daily=False)
-    except UnreadableTimeError as error:
-        raise DataError(f"{path}: row {error.index + 1}: {error}") from None
-    try:
-        cells = {k: frame[names[k]].to_numpy(dtype=np.float64) for k in _NUMBERS if k in names}
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: expected numbers in {', '.join(_NUMBERS)}: {error}") from None
-    return _Rows(path, "row", 1, time, [str(s) for s in frame[names["symbol"]]], cells)
+def _read(path: Path, *, daily: bool) -> _Rows:
+    table = read_table(path)
+    names = _columns(table)
+    return _Rows(
+        table,
+        table.times(names["timestamp"], daily=daily),
+        [str(s) for s in table.frame[names["symbol"]]],
+        {k: table.numbers(names[k]) for k in _NUMBERS if k in names},
+    )
 
 
-def _utc(column: pd.Series[Any]) -> npt.NDArray[Any]:
-    if isinstance(column.dtype, pd.DatetimeTZDtype):
-        column = column.dt.tz_convert(None)
-    return column.to_numpy()
+def _columns(table: Table) -> dict[str, str]:
+    """Return the file's own name of each column."""
+    shape = Shape.of(table)
+    own = squashed(shape)
+    time = time_column(own) if table.named else None
+    names = {"timestamp": time} if time is not None else {}
+    names |= {k: own[squash(k)] for k in ("symbol", *_NUMBERS) if squash(k) in own}
+    missing = [name for name in ("timestamp", *_NEEDED) if name not in names]
+    if missing:
+        raise DataError(
+            f"{table.path}: no column {', '.join(missing)}; expected timestamp,{','.join(_NEEDED)} "
+            f"and found {','.join(table.columns)}"
+        )
+    refuse_doubles(shape, names)
+    return names
 
 
 def _refuse(rows: _Rows, column: I64, off_grid: Bool, symbols: Sequence[str]) -> None:
@@ -142,7 +140,7 @@ def _refuse(rows: _Rows, column: I64, off_grid: Bool, symbols: Sequence[str]) ->
             moment = format_utc(int(rows.time[i]))
             more = f" ({count} such rows)" if count > 1 else ""
             raise DataError(
-                f"{rows.path}: {rows.word} {rows.first + i}: {rows.symbol[i]} at {moment}: "
+                f"{rows.table.path}: {rows.table.place(i)}: {rows.symbol[i]} at {moment}: "
                 f"{text}{more}"
             )
 

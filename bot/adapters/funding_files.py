@@ -3,25 +3,26 @@
 Rules: `bar_funding` lays them on bars. A time at which funding was due and whose rate is not known is NaN, never
 zero. When it was due comes from the file's own times where they tell, for a contract's schedule may
 change: inside the file a step longer than its neighbours is a hole; outside the file, and without
-one, funding is due at 00, 08 and 16 UTC.
+one, funding is due at 00, 08 and 16 UTC. A time within a minute of a full hour is that hour.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bot.adapters.candle_files import write_table
-from bot.adapters.csv_formats import numbers, read_table, resolve_columns, times
+from bot.adapters.layouts import Shape, columns_of
+from bot.adapters.row_order import order_rows
+from bot.adapters.tables import Table, read_table
 from bot.adapters.timestamps import format_utc
 from bot.blocks import F64, I64
 from bot.errors import DataError
-from bot.timegrid import HOUR_MS
+from bot.timegrid import HOUR_MS, MINUTE_MS
 
 USUAL_STEP_MS = 8 * HOUR_MS
 """The longest step of a Bybit schedule, and the usual one."""
@@ -39,23 +40,51 @@ class Funding:
 
 
 def read_funding(path: Path) -> Funding:
-    """Read a funding file: `timestamp` int64 ms UTC and `funding_rate`, a fraction.
+    """Read a funding file of any ending: times and rates, fractions such as 0.0001.
 
     Raises:
         DataError: the file cannot be read, or a row is wrong; the message names file and row.
     """
-    if path.suffix == ".csv":
-        table, first_line = read_table(path)
-        names = resolve_columns(table.columns, ["funding_rate"], path)
-        time = times(table[names["timestamp"]], path, first_line, daily=False)
-        rate = numbers(table[names["funding_rate"]], path, first_line)
-        word = "line"
-    else:
-        time, rate = _read_parquet(path)
-        word, first_line = "row", 1
-    funding = Funding(time, rate)
-    _check(funding, path, word, first_line)
-    return funding
+    return read_funding_table(read_table(path)).funding
+
+
+@dataclass(frozen=True, slots=True)
+class FundingRows:
+    """The rates of a file in order of time, and what reading put in order, a sentence each."""
+
+    funding: Funding
+    notes: tuple[str, ...]
+
+
+def read_funding_table(table: Table, *, mixed: bool = False) -> FundingRows:
+    """Return the funding rates of a table of any layout, checked.
+
+    Args:
+        table: the rows.
+        mixed: each time is taken by its own unit.
+
+    Raises:
+        DataError: as `read_funding`.
+    """
+    path, columns = str(table.path), columns_of(Shape.of(table), "funding")
+    time = settlement_times(table.times(columns["timestamp"], mixed=mixed))
+    rate = table.numbers(columns["funding_rate"])
+    order = order_rows(time, rate[:, np.newaxis], path, table.place)
+    funding = Funding(time[order.rows], rate[order.rows])
+    _check(funding, path, lambda i: table.place(int(order.rows[i])))
+    return FundingRows(funding, order.notes)
+
+
+def settlement_times(time: I64) -> I64:
+    """Return times of settlement, each on the full hour where it is within a minute of one.
+
+    Exchanges settle on the hour, and some write down when they were done, milliseconds later.
+
+    >>> settlement_times(np.array([8 * HOUR_MS + 7, 16 * HOUR_MS - 3, 5 * 60_000])).tolist()
+    [28800000, 57600000, 300000]
+    """
+    nearest = (time + HOUR_MS // 2) // HOUR_MS * HOUR_MS
+    return np.where(np.abs(time - nearest) < MINUTE_MS, nearest, time)
 
 
 def write_funding(path: Path, funding: Funding, metadata: dict[str, str] | None = None) -> None:
@@ -64,7 +93,7 @@ def write_funding(path: Path, funding: Funding, metadata: dict[str, str] | None 
     Raises:
         DataError: a rate is not finite or the times do not move forward.
     """
-    _check(funding, path, "row", 1)
+    _check(funding, str(path), lambda i: f"row {i + 1}")
     frame = pd.DataFrame({"timestamp": funding.time, "funding_rate": funding.rate})
     write_table(path, frame, metadata)
 
@@ -123,20 +152,7 @@ def _holes(time: I64) -> I64:
     return np.array(missing, dtype=np.int64)
 
 
-def _read_parquet(path: Path) -> tuple[I64, F64]:
-    try:
-        table = pq.read_table(path, partitioning=None)
-        names = resolve_columns(table.column_names, ["funding_rate"], path)
-        time = table.column(names["timestamp"]).cast(pa.int64())
-        rate = table.column(names["funding_rate"]).cast(pa.float64())
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not a readable funding file: {error}") from None
-    if time.null_count:
-        raise DataError(f"{path}: a row has no timestamp; delete it, or fetch the file again")
-    return np.asarray(time.to_numpy(), np.int64), np.asarray(rate.to_numpy(), np.float64)
-
-
-def _check(funding: Funding, path: Path, word: str, first_row: int) -> None:
+def _check(funding: Funding, where: str, place: Callable[[int], str]) -> None:
     wrong_rate = ~(np.abs(funding.rate) <= 1.0)
     backwards = np.concatenate([[False], np.diff(funding.time) <= 0])
     faulty = np.flatnonzero(wrong_rate | backwards)
@@ -147,4 +163,5 @@ def _check(funding: Funding, path: Path, word: str, first_row: int) -> None:
             if wrong_rate[i]
             else f"{format_utc(int(funding.time[i]))} does not come after the row before; sort them"
         )
-        raise DataError(f"{path}: {len(faulty)} faulty rows; {word} {first_row + i}: {what}")
+        count = f"{len(faulty)} faulty row{'s' if len(faulty) > 1 else ''}"
+        raise DataError(f"{where}: {count}; {place(i)}: {what}")

@@ -52,7 +52,9 @@ class Market(Section):
         pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$",
         description="First part of a candle file's name: bybit_linear, bybit_spot, us, yahoo, …",
     )
-    interval: Literal["1m", "5m", "15m", "1h", "1d"] = Field("1h", description="Length of a bar.")
+    interval: Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"] = Field(
+        "1h", description="Length of a bar."
+    )
     symbols: tuple[str, ...] = Field(
         ("BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT"),
         min_length=1,

@@ -110,7 +110,7 @@ def test_a_fault_is_named_with_file_and_row(
     times[row] = times[row - 1]
     frame["timestamp"] = times
     frame.to_parquet(path)
-    with pytest.raises(DataError, match=rf"row {row + 1}: a second candle"):
+    with pytest.raises(DataError, match=rf"row {row + 1}: a second row at .* than row {row};"):
         list(CandleFile(path, "1h").batches(batch))
 
 
@@ -131,7 +131,7 @@ def test_unreadable_parquet_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"close is .*string, expected a number"):
         read_candles(path, "1h")
     frame_of(5).assign(timestamp=1.5).to_parquet(path)
-    with pytest.raises(DataError, match="timestamp is double, expected whole milliseconds"):
+    with pytest.raises(DataError, match=r"row 1: '1\.5' is no time between 1973 and 2100"):
         read_candles(path, "1h")
 
 

@@ -129,11 +129,11 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
         read_forecasts(save(frame_of().drop(columns="p_up"), tmp_path), SYMBOLS, GRID)
     with pytest.raises(DataError, match="has no rows"):
         read_forecasts(save(frame_of().iloc[:0], tmp_path), SYMBOLS, GRID)
-    with pytest.raises(DataError, match="expected numbers"):
+    with pytest.raises(DataError, match="row 1: p_up is 'high', expected a number"):
         read_forecasts(save(frame_of().assign(p_up="high"), tmp_path), SYMBOLS, GRID)
     with pytest.raises(DataError, match=r"row 1: 'then' is no time"):
         read_forecasts(save(frame_of().assign(timestamp="then"), tmp_path), SYMBOLS, GRID)
-    with pytest.raises(DataError, match=r"expected a \.parquet or \.csv"):
-        read_forecasts(tmp_path / "forecasts.json", SYMBOLS, GRID)
+    with pytest.raises(DataError, match=r"cannot be read; expected one of \.parquet, \.csv"):
+        read_forecasts(tmp_path / "forecasts.xls", SYMBOLS, GRID)
     with pytest.raises(DataError, match="not a readable Parquet"):
         read_forecasts(tmp_path / "absent.parquet", SYMBOLS, GRID)

@@ -10,6 +10,8 @@ from bot.adapters.funding_files import Funding, due_between, read_funding, write
 from bot.errors import DataError
 from bot.timegrid import HOUR_MS
 
+START = 1_704_067_200_000
+
 
 def funding_at(hours: list[int]) -> Funding:
     return Funding(np.array(hours, np.int64) * HOUR_MS, 1e-4 * np.arange(1.0, len(hours) + 1))
@@ -68,8 +70,7 @@ def test_a_file_is_read_back(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("times", "rates", "message"),
     [
-        ([1, 1], [0.0, 0.0], "row 2: .* does not come after"),
-        ([2, 1], [0.0, 0.0], "row 2: .* does not come after"),
+        ([1, 1], [0.0, 0.1], "row 2: a second row at 2024-01-01 01:00, .* than row 1"),
         ([1, 2], [0.0, np.nan], "row 2: the rate is nan"),
         ([1, 2], [5.0, 0.0], "row 1: the rate is 5.0"),
     ],
@@ -78,7 +79,8 @@ def test_faults_are_named(
     tmp_path: Path, times: list[int], rates: list[float], message: str
 ) -> None:
     path = tmp_path / "x_linear_A_funding.parquet"
-    pd.DataFrame({"timestamp": times, "funding_rate": rates}).to_parquet(path)
+    hours = START + np.array(times) * HOUR_MS
+    pd.DataFrame({"timestamp": hours, "funding_rate": rates}).to_parquet(path)
     with pytest.raises(DataError, match=message):
         read_funding(path)
 
@@ -86,7 +88,7 @@ def test_faults_are_named(
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x_linear_A_funding.parquet"
     path.write_text("nothing")
-    with pytest.raises(DataError, match="not a readable funding file"):
+    with pytest.raises(DataError, match="not a readable Parquet file"):
         read_funding(path)
     pd.DataFrame({"timestamp": [1]}).to_parquet(path)
     with pytest.raises(DataError, match="no column funding_rate"):

@@ -156,7 +156,7 @@ def test_a_set_without_a_value_is_refused() -> None:
     "item",
     [
         "costs.taker_fee=0.5", "run.seed=-1", "run.block_bars=0", "model.dropout=1.0",
-        "market.interval=2h", "signal.threshold=much", "training.clip_norm=inf",
+        "market.interval=7h", "signal.threshold=much", "training.clip_norm=inf",
         "signal.threshold=nan", "market.venue=Bybit", "targets.kinds=price", "run.seed=1.5",
         "training.weights={volume=-1}", "training.weights={volume=nan}", "model.hidden=[]",
     ],
