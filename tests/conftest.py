@@ -73,6 +73,9 @@ def data_root(request: pytest.FixtureRequest) -> Path:
 
 Wire = Callable[[str], str]
 
+LONG = pytest.StashKey[int]()
+"""How many long tests were left out."""
+
 _BYBITS = {
     "ws_kline_linear": "ws_kline", "ws_kline_unconfirmed_linear": "ws_kline_unconfirmed",
     "ws_tickers_spot_snapshot": "ws_ticker_spot", "ws_subscribe_ok_spot": "ws_subscribe_ok",
@@ -95,10 +98,32 @@ def _real(path: Path) -> Path:
     return path
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what can read ../shared by its fixtures, and leave the long tests to who asks for them."""
+    for item in items:
+        if isinstance(item, pytest.Function) and _reads_shared(item):
+            item.add_marker("reads_shared")
+    if "long" in config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    config.stash[LONG] = len(long)
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
+
+
+def _reads_shared(item: pytest.Function) -> bool:
+    params = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    own = {"real_root", "data_root", "wire"} & set(item.fixturenames)
+    return bool(own) or any(isinstance(value, str) and value == "real" for value in params)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end what was left out and why, with counts: what is absent is not passed over."""
     terminal = terminalreporter
     why = Counter(str(report.longrepr[-1]) for report in terminal.stats.get("skipped", []))
+    long = terminal.config.stash.get(LONG, 0)
+    if long:
+        terminal.write_line(f"{long} long tests left out; 'scripts/test --all' runs them")
     kinds = Counter[str]()
     for reason, count in why.items():
         kinds[reason.removeprefix("Skipped: ")] += count

@@ -71,8 +71,10 @@ def test_a_candle_frame_as_it_comes(wire: Wire, name: str) -> None:
     (row,) = said["data"]
     code = row["interval"]
     reading = reader(code, int(code) * MINUTE).read(wire(name), 5)
-    numbers = (float(row[k]) for k in ("open", "high", "low", "close", "volume", "turnover"))
-    candle = Candle("linear:BTCUSDT", row["start"], *numbers, row["confirm"], 5)
+    n = {k: float(row[k]) for k in ("open", "high", "low", "close", "volume", "turnover")}
+    candle = Candle(
+        symbol="linear:BTCUSDT", open_time=row["start"], confirm=row["confirm"], received_ms=5, **n
+    )
     assert reading == Reading(said["topic"], (candle,))
 
 
@@ -88,8 +90,8 @@ def test_answers_as_they_come(wire: Wire) -> None:
 def test_a_rest_ticker_as_it_comes_is_a_quote(wire: Wire) -> None:
     row = json.loads(wire("rest_tickers_linear"))["result"]["list"][0]
     names = ("bid1Price", "ask1Price", "markPrice", "fundingRate")
-    numbers = (float(row[name]) for name in names)
-    assert quote_of("X", row, 5) == Quote("X", *numbers, int(row["nextFundingTime"]), 5)
+    bid, ask, mark, rate = (float(row[name]) for name in names)
+    assert quote_of("X", row, 5) == Quote("X", bid, ask, mark, rate, int(row["nextFundingTime"]), 5)
     row = json.loads(wire("rest_tickers_spot"))["result"]["list"][0]
     spot = quote_of("X", row, 5)
     assert (spot.bid, spot.ask) == (float(row["bid1Price"]), float(row["ask1Price"]))

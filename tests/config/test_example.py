@@ -5,16 +5,22 @@ from __future__ import annotations
 import doctest
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
-from bot.config import example, flatten, load_config
+import pytest
+
+from bot.config import bounds as bounds_module
+from bot.config import example, flatten, load, load_config
+from bot.config.bounds import bounds
 from bot.config.load import section_types
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "config.example.toml"
 
 
-def test_doctests() -> None:
-    assert doctest.testmod(example).failed == 0
+@pytest.mark.parametrize("module", [example, bounds_module, load])
+def test_doctests(module: ModuleType) -> None:
+    assert doctest.testmod(module).failed == 0
 
 
 def test_the_file_is_what_the_schema_says() -> None:
@@ -34,7 +40,7 @@ def test_every_setting_is_explained_and_every_number_bounded() -> None:
         for key, schema in section.model_json_schema()["properties"].items():
             assert schema.get("description", "").endswith((".", "}", "…", ")")), f"{name}.{key}"
             if schema["type"] in {"integer", "number"}:
-                assert example.bounds(schema), f"{name}.{key} has no bound"
+                assert bounds(schema), f"{name}.{key} has no bound"
 
 
 def test_no_line_is_wider_than_the_page() -> None:
