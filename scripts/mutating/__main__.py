@@ -1,0 +1,155 @@
+"""`scripts/mutants`: put small faults into the code one at a time, and see which the tests notice.
+
+Exit code 1 where a subject's tests notice less than `--least` of the mutations that are not listed
+as equivalent, or do not pass on the code as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scripts.mutating.equivalents import equivalents
+from scripts.mutating.mutations import Mutation, mutations_of
+from scripts.mutating.running import Fork, Trial, load_libraries
+from scripts.mutating.subjects import SUBJECTS, Subject
+
+LEAST = 0.97
+PATIENCE = 6.0
+"""A mutated run may take so many times as long as the tests did on the code as it is."""
+
+
+@dataclass
+class Count:
+    """What became of a subject's mutations."""
+
+    noticed: int = 0
+    equivalent: int = 0
+    survived: list[str] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """Return the share noticed of those that are not equivalent."""
+        tried = self.noticed + len(self.survived)
+        return self.noticed / tried if tried else 1.0
+
+
+def main() -> None:
+    """Mutate the subjects' modules and count what their tests notice."""
+    parser = argparse.ArgumentParser(prog="scripts/mutants", description=main.__doc__)
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="by default all")
+    parser.add_argument(
+        "--sample", type=int, default=0, metavar="N", help="so many a subject; 0: all"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="test runs side by side (default: 2)"
+    )
+    parser.add_argument("--least", type=float, default=LEAST, help="share to be noticed (0.97)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what survived")
+    parser.add_argument("--list", action="store_true", help="list the mutations, run nothing")
+    asked = parser.parse_args()
+    known = {subject.name: subject for subject in SUBJECTS}
+    unknown = [name for name in asked.subjects if name not in known]
+    if unknown:
+        parser.error(f"no subject {', '.join(unknown)}; there are {', '.join(known)}")
+    chosen = [known[name] for name in asked.subjects] or list(SUBJECTS)
+    if asked.list:
+        for subject in chosen:
+            for path, mutation in _mutations(subject, asked.sample, asked.seed):
+                print(f"{path}:{mutation.line}: {mutation.key}")
+        return
+    load_libraries()
+    counts = {subject.name: _count(subject, asked) for subject in chosen}
+    _print(counts)
+    if asked.json:
+        asked.json.write_text(json.dumps({n: c.survived for n, c in counts.items()}, indent=1))
+    if any(count.share < asked.least for count in counts.values()):
+        raise SystemExit(1)
+
+
+def _mutations(subject: Subject, sample: int, seed: int) -> list[tuple[str, Mutation]]:
+    found = [
+        (path, mutation)
+        for path in subject.modules
+        for mutation in mutations_of(Path(path).read_text(encoding="utf-8"))
+    ]
+    if 0 < sample < len(found):
+        found = random.Random(seed).sample(found, sample)
+    return found
+
+
+def _count(subject: Subject, asked: argparse.Namespace) -> Count:
+    limit_s = PATIENCE * _untouched_s(subject) + 5.0
+    count, listed = Count(), equivalents()
+    todo = iter(_mutations(subject, asked.sample, asked.seed))
+    for path, mutation, code in _run_all(subject, todo, limit_s, asked.workers, listed):
+        if code is None:
+            count.equivalent += 1
+        elif code:
+            count.noticed += 1
+        else:
+            count.survived.append(f"{path}:{mutation.line}: {mutation.key}")
+            print(f"survived: {count.survived[-1]}", flush=True)
+    print(f"{subject.name}: {count.noticed} noticed, {len(count.survived)} survived", flush=True)
+    return count
+
+
+def _run_all(
+    subject: Subject, todo: Iterator[tuple[str, Mutation]], limit_s: float, workers: int,
+    listed: dict[str, dict[str, str]],
+) -> Iterator[tuple[str, Mutation, int | None]]:  # fmt: skip
+    """Yield each mutation with the exit code of its tests, None where it is equivalent."""
+    running: list[tuple[str, Mutation, Fork]] = []
+    exhausted = False
+    while running or not exhausted:
+        while not exhausted and len(running) < workers:
+            following = next(todo, None)
+            if following is None:
+                exhausted = True
+                break
+            path, mutation = following
+            if mutation.key in listed.get(path, {}):
+                yield path, mutation, None
+                continue
+            running.append((path, mutation, Fork(_trial(subject, path, mutation.source), limit_s)))
+        time.sleep(0.02)
+        for entry in list(running):
+            code = entry[2].poll()
+            if code is not None:
+                running.remove(entry)
+                yield entry[0], entry[1], code
+
+
+def _untouched_s(subject: Subject) -> float:
+    """Return how long the tests take on the code as it is; they must pass."""
+    began = time.monotonic()
+    fork = Fork(_trial(subject, subject.modules[0], None), 3600.0)
+    while (code := fork.poll()) is None:
+        time.sleep(0.05)
+    if code:
+        raise SystemExit(f"{subject.name}: the tests fail on the code as it is:\n{fork.output()}")
+    return time.monotonic() - began
+
+
+def _trial(subject: Subject, path: str, source: str | None) -> Trial:
+    module = path.removesuffix(".py").replace("/", ".")
+    return Trial(module, Path(path).resolve(), subject.tests, subject.plain, source)
+
+
+def _print(counts: dict[str, Count]) -> None:
+    print(f"\n{'subject':<14}{'noticed':>9}{'survived':>10}{'equivalent':>12}{'share':>9}")
+    for name, count in counts.items():
+        print(
+            f"{name:<14}{count.noticed:>9}{len(count.survived):>10}{count.equivalent:>12}"
+            f"{count.share:>9.1%}"
+        )
+
+
+if __name__ == "__main__":
+    main()

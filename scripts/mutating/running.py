@@ -1,0 +1,160 @@
+"""Run tests on a mutated module: a fork that has loaded the libraries, and imports the bot anew.
+
+Rules: the module is changed in memory only, the files of the tree stay as they are; kernels run as
+plain Python (a compiled cache knows files, not what was changed in memory); a test run that fails,
+cannot start or takes too long has noticed the mutation. POSIX only.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+LIBRARIES = (
+    "numpy", "pandas", "numba", "torch", "pyarrow.parquet", "scipy.stats",
+    "safetensors.torch", "structlog", "pydantic_settings", "typer", "rich.table", "aiohttp",
+    "apscheduler.triggers.cron", "matplotlib", "jinja2", "sklearn.metrics",
+)  # fmt: skip
+"""What is imported once, before any fork; the bot itself is not among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Tests that are to notice a module's new source; without one they run on it as it is."""
+
+    module: str
+    path: Path
+    tests: tuple[str, ...]
+    plain: bool
+    source: str | None
+
+
+def load_libraries() -> None:
+    """Import the libraries, so that no fork has to."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+
+
+class Fork:
+    """A test run in a process of its own."""
+
+    def __init__(self, trial: Trial, limit_s: float) -> None:
+        self._ends = time.monotonic() + limit_s
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this does
+        self._pid = os.fork()
+        if self._pid == 0:
+            _be_the_child(trial, self._log.fileno())
+
+    def poll(self) -> int | None:
+        """Return the exit code of the tests, None while they run; beyond the limit it is -9."""
+        pid, status = os.waitpid(self._pid, os.WNOHANG)
+        if pid:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > self._ends:
+            os.killpg(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            return -int(signal.SIGKILL)
+        return None
+
+    def output(self) -> str:
+        """Return what the tests printed."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+
+def _be_the_child(trial: Trial, log: int) -> None:
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        code = _test(trial)
+    except BaseException:  # noqa: BLE001 - nothing may leave a fork but its exit code
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _test(trial: Trial) -> int:
+    import pytest
+
+    if trial.source is not None:
+        sys.meta_path.insert(0, _Finder(trial.module, trial.path, trial.source))
+    extra: list[str] = []
+    if trial.plain:
+        extra = ["-W", "ignore::RuntimeWarning"]
+        _run_kernels_as_plain_python()
+    quiet = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    return int(pytest.main([*quiet, *extra, *trial.tests]))
+
+
+def _run_kernels_as_plain_python() -> None:
+    """Let `njit` leave functions as they are, but for records, whose fields become attributes."""
+    import numba
+    import numpy as np
+
+    depth = 0
+
+    def attributes(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value.view(np.recarray) if value.dtype.names else value
+        if isinstance(value, tuple) and hasattr(value, "_make"):
+            return value._make([attributes(each) for each in value])
+        return value
+
+    def njit(*functions: Callable[..., Any], **_options: Any) -> Any:
+        if not functions:
+            return njit
+        function = functions[0]
+
+        @functools.wraps(function)
+        def called(*args: Any) -> Any:
+            nonlocal depth
+            given = args if depth else tuple(map(attributes, args))
+            depth += 1
+            try:
+                return function(*given)
+            finally:
+                depth -= 1
+
+        called.py_func = function  # type: ignore[attr-defined]
+        return called
+
+    numba.njit = njit  # type: ignore[assignment]
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    def __init__(self, name: str, path: str, source: str) -> None:
+        super().__init__(name, path)
+        self._source = source
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        return compile(self._source, self.path, "exec", dont_inherit=True)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, module: str, path: Path, source: str) -> None:
+        self._module, self._path, self._source = module, path, source
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._module:
+            return None
+        loader = _Loader(fullname, str(self._path), self._source)
+        return importlib.util.spec_from_file_location(fullname, self._path, loader=loader)

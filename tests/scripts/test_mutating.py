@@ -1,0 +1,68 @@
+"""Mutations are one change each, named for good, and run without touching a file."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from scripts.mutating.equivalents import equivalents
+from scripts.mutating.mutations import mutations_of
+from scripts.mutating.subjects import SUBJECTS
+
+SOURCE = '''
+"""Header."""
+LIMIT: int = 3
+
+def f(x: int, *, on: bool = True) -> int:
+    """Say 1 + 1."""
+    if x < LIMIT and on:
+        note(x)
+        return -x
+    if x < 0:
+        raise ValueError(f"{x + 1} is too small")
+    return max(x, 2)
+'''
+
+
+def test_every_kind_of_change_is_made() -> None:
+    assert [mutation.key for mutation in mutations_of(SOURCE)] == [
+        "module: 3 -> 4",
+        "f: True -> False",
+        "f: x < LIMIT and on -> x < LIMIT or on",
+        "f: x < LIMIT -> x <= LIMIT",
+        "f: note(x) -> (nothing)",
+        "f: -x -> x",
+        "f: x < 0 -> x <= 0",
+        "f: 0 -> 1",
+        "f: max(x, 2) -> min(x, 2)",
+        "f: 2 -> 3",
+    ]
+
+
+MODULES = [path for subject in SUBJECTS for path in subject.modules]
+
+
+@pytest.mark.parametrize("path", MODULES)
+def test_mutations_of_the_subjects(path: str) -> None:
+    source = Path(path).read_text("utf-8")
+    plain = ast.unparse(ast.parse(source))
+    found = mutations_of(source)
+    assert len({mutation.key for mutation in found}) == len(found)
+    for mutation in found:
+        assert mutation.source != plain
+        compile(mutation.source, path, "exec")
+
+
+def test_the_list_of_equivalents_does_not_outlive_the_code() -> None:
+    for path, reasons in equivalents().items():
+        assert path in MODULES
+        keys = {mutation.key for mutation in mutations_of(Path(path).read_text("utf-8"))}
+        assert set(reasons) <= keys, f"{path}: {set(reasons) - keys}"
+        assert all(len(reason) > 10 for reason in reasons.values())
+
+
+def test_the_tests_of_the_subjects_exist() -> None:
+    for subject in SUBJECTS:
+        assert all(Path(test).exists() for test in subject.tests), subject.name
