@@ -14,6 +14,10 @@ from bot.blocks import F64, Bool
 from bot.report.inputs import RunData
 from bot.report.metrics import Figure, Figures, bar_returns, equity_metrics, finite, win_figures
 from bot.report.trips import Trips, profits, round_trips
+from bot.timegrid import DAY_MS
+
+COSTS = ("fees", "spread", "slippage", "funding")
+"""What stands between gross and net, in the ledger's names."""
 
 
 def run_metrics(run: RunData, start: int, trials: int = 1) -> Figures:
@@ -69,19 +73,20 @@ def exposure_figures(run: RunData, start: int) -> Figures:
     """Return how much was held and traded.
 
     Exposure is the share of bars that close with a position, `mean_gross_exposure` the mean of the
-    positions' absolute value over equity. Turnover is the notional traded over mean equity.
+    positions' absolute value over equity. Turnover is the notional traded over mean equity; it has
+    none of both where the account went bankrupt.
     """
     equity = run.equity[start:]
     held = (run.quantity[start:] != 0.0).any(axis=1)
     gross = np.abs(np.nan_to_num(run.quantity[start:] * run.price[start:])).sum(axis=1)
-    turnover = float(notional_by_symbol(run, start).sum() / equity.mean())
     years = len(equity) / run.periods_per_year
     alive = bool(np.all(equity > 0.0))
+    turnover = float(notional_by_symbol(run, start).sum() / equity.mean()) if alive else None
     return {
         "num_trades": int(np.count_nonzero(held[:-1])),
         "fills": int(np.count_nonzero(run.fills["open_time"] >= run.open_time[start])),
         "turnover": turnover,
-        "turnover_annual": turnover / years,
+        "turnover_annual": None if turnover is None else turnover / years,
         "exposure": float(held.mean()),
         "mean_gross_exposure": float(np.mean(gross / equity)) if alive else None,
     }
@@ -100,11 +105,44 @@ def cost_waterfall(run: RunData, start: int) -> dict[str, float]:
     Each cost is positive where the run paid; gross − fees − spread − slippage − funding = net.
     """
     net = float(run.equity[-1] - run.equity_before(start))
-    costs = {
-        name: float(getattr(run, name)[start:].sum())
-        for name in ("fees", "spread", "slippage", "funding")
-    }
+    costs = {name: float(getattr(run, name)[start:].sum()) for name in COSTS}
     return {"gross": net + sum(costs.values()), **costs, "net": net}
+
+
+def cost_returns(run: RunData, start: int) -> dict[str, float]:
+    """Return the same way from gross to net as returns: each day's sums over its opening equity.
+
+    The days' returns are summed, so gross − fees − spread − slippage − funding = net here too;
+    `net_compounded` multiplies the days' net returns up, which is the total return. A day is one of
+    UTC, its opening equity that of the close before its first bar; days that open without any
+    equity, after a bankruptcy, are left out.
+    """
+    day = run.open_time[start:] // DAY_MS
+    first = np.flatnonzero(np.concatenate(([True], day[1:] != day[:-1])))
+    before = np.concatenate(([run.equity_before(start)], run.equity[start:-1]))
+    opening = before[first]
+    counted = opening > 0.0
+
+    def on_the_day(amounts: F64) -> F64:
+        """Return each day's sum over its opening equity."""
+        share: F64 = np.add.reduceat(amounts, first)[counted] / opening[counted]
+        return share
+
+    net = on_the_day(run.equity[start:] - before)
+    costs = {name: float(on_the_day(getattr(run, name)[start:]).sum()) for name in COSTS}
+    total = float(net.sum())
+    return {
+        "gross": total + sum(costs.values()),
+        **costs,
+        "net": total,
+        "net_compounded": float(np.prod(1.0 + net) - 1.0),
+    }
+
+
+def bankrupt_at(run: RunData) -> int | None:
+    """Return the first bar from the start on that closed without any equity, None where none did."""
+    ruined = np.flatnonzero(run.equity[run.start_index :] <= 0.0)
+    return run.start_index + int(ruined[0]) if len(ruined) else None
 
 
 def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
@@ -118,7 +156,8 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
     notional = notional_by_symbol(run, start)
     valid = run.bars.valid[start:]
     ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
-    equity = float(run.equity[start:].mean())
+    equity = run.equity[start:]
+    mean_equity = float(equity.mean()) if np.all(equity > 0.0) else None
     rows = []
     for s, symbol in enumerate(run.symbols):
         mine = trips.symbol == s
@@ -129,7 +168,7 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
             "fills": int(np.count_nonzero(ours["symbol"] == s)),
             "trades": int(np.count_nonzero(mine)),
             **win_figures(trips.profit[mine], "_by_trade"),
-            "turnover": float(notional[s]) / equity,
+            "turnover": None if mean_equity is None else float(notional[s]) / mean_equity,
             "pnl": float(profit.total[:, s].sum()),
             "fees": float(profit.fees[:, s].sum()),
             "funding": float(profit.funding[:, s].sum()),

@@ -41,6 +41,7 @@ def render(run: RunData, summary: Summary) -> str:
     return environment.get_template("report.html").render(
         name=summary["name"],
         facts=summary["facts"],
+        bankruptcy=summary["bankruptcy"],
         tiles=tiles(summary),
         pictures=pictures(run),
         insights=insights(run),
@@ -72,6 +73,7 @@ def tiles(summary: Summary) -> list[Tile]:
     costs = summary["costs"]
     paid = costs["gross"] - costs["net"]
     error = metrics["sharpe_error"]
+    no_ratio = "bankrupt" if summary["bankruptcy"] else "no variance"
     return [
         Tile(
             "Total return",
@@ -82,7 +84,7 @@ def tiles(summary: Summary) -> list[Tile]:
         Tile(
             "Sharpe ratio",
             w.written(metrics["sharpe_ratio"], w.two_digits),
-            f"± {w.two_digits(error)} standard error" if error is not None else "no variance",
+            f"± {w.two_digits(error)} standard error" if error is not None else no_ratio,
         ),
         Tile(
             "Maximum drawdown",

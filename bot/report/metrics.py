@@ -21,6 +21,9 @@ Figures: TypeAlias = dict[str, Figure]
 YEAR_MS = 365.25 * 86_400_000.0
 """The year of CAGR: calendar time, while annualised figures count bars."""
 
+LEAST_YEARS = 30.0 / 365.0
+"""A return over less than 30 days is not compounded to a year: it would be a number of fantasy."""
+
 
 def equity_metrics(
     equity: F64, capital: float, periods_per_year: float, elapsed_ms: float, trials: int = 1
@@ -34,8 +37,9 @@ def equity_metrics(
         elapsed_ms: calendar time from the first bar's open to the last one's close, for CAGR.
         trials: configurations tried before this one, for the deflated Sharpe ratio.
 
-    Once equity is not positive, returns have no meaning: only total return, drawdown and time under
-    water are given then.
+    Once equity is not positive, returns have no meaning: only total return, drawdown (which is at
+    most 1) and time under water are given then. Over less than 30 days there is no annualised
+    return, CAGR or Calmar ratio.
     """
     curve = np.concatenate(([capital], equity))
     n = len(equity)
@@ -43,7 +47,7 @@ def equity_metrics(
     drawdown = max_drawdown(curve)
     alive = bool(np.all(curve > 0.0))
     returns = bar_returns(curve) if alive else np.empty(0)
-    annual = _compound(total, periods_per_year, n) if alive else None
+    annual = _compound(total, n / periods_per_year) if alive else None
     deviation = _deviation(returns)
     figures: Figures = {
         "bars": n,
@@ -55,7 +59,7 @@ def equity_metrics(
         "max_drawdown": drawdown,
         "calmar_ratio": _ratio(annual, drawdown),
         "longest_under_water_bars": longest_under_water(curve),
-        "cagr": _compound(total, YEAR_MS / elapsed_ms, 1) if alive and elapsed_ms > 0.0 else None,
+        "cagr": _compound(total, elapsed_ms / YEAR_MS) if alive else None,
     }
     return finite(figures)
 
@@ -79,8 +83,12 @@ def max_drawdown(curve: F64) -> float:
 
 
 def drawdowns(curve: F64) -> F64:
-    """Return float64[n], at each point the fall from the highest value so far."""
-    return 1.0 - curve / np.maximum.accumulate(curve)
+    """Return float64[n], at each point the fall from the highest value so far; 1 if all is lost.
+
+    >>> drawdowns(np.array([100.0, 80.0, -30.0])).round(3).tolist()
+    [0.0, 0.2, 1.0]
+    """
+    return np.minimum(1.0 - curve / np.maximum.accumulate(curve), 1.0)
 
 
 def longest_under_water(curve: F64) -> int:
@@ -154,11 +162,11 @@ def finite(figures: Figures) -> Figures:
     return {k: v if v is None or math.isfinite(v) else None for k, v in figures.items()}
 
 
-def _compound(total: float, periods_per_year: float, n: int) -> float | None:
-    """Return the return of a year at the pace of `total` in n periods; None if beyond a float."""
-    if n < 1:
+def _compound(total: float, years: float) -> float | None:
+    """Return the return of a year at the pace of `total` in so many; None over too short a time."""
+    if years < LEAST_YEARS:
         return None
-    exponent = periods_per_year / n * math.log1p(total)
+    exponent = math.log1p(total) / years
     return math.expm1(exponent) if exponent < 700.0 else None
 
 

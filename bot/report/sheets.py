@@ -95,15 +95,21 @@ def metrics_sheet(summary: Summary) -> Sheet:
 
 def costs_sheet(summary: Summary) -> Sheet:
     """Return the way from gross to net profit."""
-    capital = summary["facts"]["initial_capital"]
+    capital, returns = summary["facts"]["initial_capital"], summary["cost_returns"]
     rows = []
     for key, label in w.COSTS:
         total = key in ("gross", "net")
-        value = summary["costs"][key] if total else 0.0 - summary["costs"][key]
-        cells = (label, w.amount(value), w.percent(value / capital))
+        value, share = summary["costs"][key], returns[key]
+        if not total:
+            value, share = 0.0 - value, 0.0 - share
+        cells = (label, w.amount(value), w.percent(value / capital), w.percent(share))
         rows.append(Row(cells, strong=total, ends=key in ("gross", "funding")))
-    columns = ("", "amount", "of capital")
-    return Sheet("costs", "From gross to net", columns, _from(1, columns), tuple(rows))
+    columns = ("", "amount", "of capital", "of each day's equity")
+    note = (
+        "Last column: each day's amounts over the equity it opened with, summed over the days. "
+        f"Compounded, the net returns of the days are {w.percent(returns['net_compounded'])}."
+    )
+    return Sheet("costs", "From gross to net", columns, _from(1, columns), tuple(rows), note)
 
 
 def targets_sheet(summary: Summary) -> Sheet:

@@ -11,7 +11,14 @@ from typing import Any, TypedDict
 import numpy as np
 
 from bot.config.sections import Report
-from bot.report.activity import cost_waterfall, elapsed_ms, run_metrics, symbol_rows
+from bot.report.activity import (
+    bankrupt_at,
+    cost_returns,
+    cost_waterfall,
+    elapsed_ms,
+    run_metrics,
+    symbol_rows,
+)
 from bot.report.buy_and_hold import buy_and_hold
 from bot.report.inputs import ModelInfo, RunData
 from bot.report.insights import insight_rows
@@ -32,7 +39,9 @@ class Summary(TypedDict):
     """The results of a run.
 
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
-    `costs` goes from gross to net; `skill` is by task; `symbols` and `models` are rows of tables,
+    `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
+    of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
+    did not; `skill` is by task; `symbols` and `models` are rows of tables,
     and so are `importance`, `cosines` and `gates` in `insights`.
     """
 
@@ -40,7 +49,9 @@ class Summary(TypedDict):
     facts: dict[str, Any]
     metrics: Figures
     since_first_model: Figures | None
+    bankruptcy: str
     costs: dict[str, float]
+    cost_returns: dict[str, float]
     buy_and_hold: Figures
     skill: dict[str, dict[str, Any]]
     symbols: list[dict[str, Any]]
@@ -65,7 +76,9 @@ def build(run: RunData, config: Report) -> Summary:
         "facts": run_facts(run),
         "metrics": metrics,
         "since_first_model": None if first is None else run_metrics(run, first, config.trials),
+        "bankruptcy": _bankruptcy(run),
         "costs": cost_waterfall(run, start),
+        "cost_returns": cost_returns(run, start),
         "buy_and_hold": held,
         "skill": skill(run, config.bootstrap_samples),
         "symbols": symbol_rows(run, start),
@@ -73,6 +86,18 @@ def build(run: RunData, config: Report) -> Summary:
         "insights": insight_rows(run),
         "targets": targets(metrics),
     }
+
+
+def _bankruptcy(run: RunData) -> str:
+    at = bankrupt_at(run)
+    if at is None:
+        return ""
+    closed = iso_time(int(run.open_time[at]) + run.interval_ms)
+    return (
+        f"The account went bankrupt at {closed}: its equity was {run.equity[at]:,.2f} at that close. "
+        "No position was opened afterwards. Ratios that need a positive equity are not given, and "
+        "the drawdown counts as 100 %."
+    )
 
 
 def run_facts(run: RunData) -> dict[str, Any]:

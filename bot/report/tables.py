@@ -14,8 +14,9 @@ _MOST_ROWS = {"models": 12, "cosines": 16}
 
 
 def render(summary: Summary) -> Group:
-    """Return all tables of a run, in reading order."""
-    return Group(*(table(sheet) for sheet in sheets(summary)))
+    """Return all tables of a run, in reading order; a bankruptcy is told before and after them."""
+    warning = [Text(summary["bankruptcy"], style="bold red")] if summary["bankruptcy"] else []
+    return Group(*warning, *(table(sheet) for sheet in sheets(summary)), *warning)
 
 
 def table(sheet: Sheet) -> Table:

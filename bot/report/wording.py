@@ -13,10 +13,10 @@ DASH = "–"
 def percent(value: float) -> str:
     """Return a fraction as percent.
 
-    >>> percent(-0.1234)
-    '-12.34 %'
+    >>> percent(-0.1234), percent(1.5e12)
+    ('-12.34 %', '1.5e+14 %')
     """
-    return f"{100 * value:.2f} %"
+    return f"{100 * value:.2f} %" if abs(value) < 1e6 else f"{100 * value:.3g} %"
 
 
 def amount(value: float) -> str:

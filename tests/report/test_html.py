@@ -89,3 +89,13 @@ def test_a_run_without_forecasts_fills_or_time_to_speak_of_has_a_page(run: RunDa
     tags = Tags()
     tags.feed(html.render(bare, build(bare, CONFIG)))
     assert tags.counts["svg"] == 2
+
+
+def test_a_bankruptcy_stands_at_the_top(run: RunData, page: str) -> None:
+    equity = run.equity.copy()
+    equity[200:] = -500.0
+    broke = dataclasses.replace(run, equity=equity)
+    text = html.render(broke, build(broke, CONFIG))
+    assert text.index('role="alert">The account went bankrupt at') < text.index("<svg")
+    assert 'role="alert"' not in page
+    assert "of each day&#39;s equity" in page

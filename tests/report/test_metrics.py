@@ -101,9 +101,53 @@ def test_one_bar_has_a_return_and_no_ratio() -> None:
 def test_ruin_leaves_only_what_has_meaning() -> None:
     got = figures(np.array([100.0, 50.0, -10.0, 20.0]))
     assert got["total_return"] == pytest.approx(-0.8)
-    assert got["max_drawdown"] == pytest.approx(1.1)
-    assert got["sharpe_ratio"] is None
-    assert got["annualized_return"] is None
+    assert got["max_drawdown"] == 1.0
+    assert got["longest_under_water_bars"] == 3
+    given_all_the_same = {"bars", "total_return", "max_drawdown", "longest_under_water_bars"}
+    assert {name for name, value in got.items() if value is not None} == given_all_the_same
+
+
+@pytest.mark.parametrize("last", [0.0, -1e-9, -500.0])
+def test_an_account_that_ends_with_nothing_is_ruined(last: float) -> None:
+    got = figures(np.concatenate((np.linspace(100.0, 50.0, 800), [last])))
+    assert got["max_drawdown"] == 1.0
+    assert got["cagr"] is got["sharpe_ratio"] is None
+
+
+def test_an_empty_curve_has_no_bars_and_made_nothing() -> None:
+    got = metrics.equity_metrics(np.empty(0), 100.0, A, 0.0)
+    assert got.pop("bars") == 0
+    assert got.pop("total_return") == 0.0
+    assert got.pop("max_drawdown") == 0.0
+    assert got.pop("longest_under_water_bars") == 0
+    assert set(got.values()) == {None}
+
+
+@pytest.mark.parametrize(("bars", "given"), [(60, False), (719, False), (720, True), (2000, True)])
+def test_a_return_of_less_than_thirty_days_is_not_compounded_to_a_year(
+    bars: int, given: bool
+) -> None:
+    """Sixty bars that double the money would be some 10^44 a year."""
+    got = figures(100.0 * np.exp(np.linspace(0.0, np.log(2.0), bars + 1) + 0.01 * _wave(bars + 1)))
+    for name in ("annualized_return", "calmar_ratio"):
+        assert (got[name] is not None) == given, name
+    assert got["sharpe_ratio"] is not None
+    if given:
+        assert got["annualized_return"] == pytest.approx(2.0 ** (A / bars) - 1.0, rel=1e-9)
+
+
+def test_cagr_goes_by_the_calendar() -> None:
+    """A hundred daily sessions within 145 days: annualised by 252, CAGR by 365.25."""
+    curve = 100.0 * 1.001 ** np.arange(101.0)
+    got = metrics.equity_metrics(curve[1:], 100.0, 252.0, 145 * 24 * HOUR_MS)
+    assert got["annualized_return"] == pytest.approx(1.001**252 - 1.0)
+    assert got["cagr"] == pytest.approx(1.001 ** (100 * 365.25 / 145) - 1.0)
+    short = metrics.equity_metrics(curve[1:], 100.0, 252.0, 29 * 24 * HOUR_MS)
+    assert short["cagr"] is None
+
+
+def _wave(n: int) -> F64:
+    return np.where(np.arange(n) % 2 == 0, 0.0, 1.0) * (np.arange(n) < n - 1)
 
 
 def test_wins_and_gains() -> None:

@@ -63,6 +63,20 @@ def test_no_error_where_there_is_none() -> None:
     assert sharpe.probabilistic_sharpe(2.0, 50, skew=3.0, kurtosis=3.0) is None
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 24])
+@pytest.mark.parametrize("trials", [2, 10])
+def test_the_deflated_ratio_of_few_returns(n: int, trials: int) -> None:
+    """By the formulas of the paper with scipy's normal; the worthless ratio's variance is 1/(n - 1)."""
+    sr, skew, kurtosis = 0.4, -0.5, 4.0
+    quantile, euler = stats.norm.ppf, 0.577215664901532860606512
+    best = (1 - euler) * quantile(1 - 1 / trials) + euler * quantile(1 - 1 / (trials * math.e))
+    best *= math.sqrt(1 / (n - 1))
+    error = math.sqrt((1 - skew * sr + (kurtosis - 1) / 4 * sr**2) / (n - 1))
+    got = sharpe.deflated_sharpe(sr, n, trials, skew=skew, kurtosis=kurtosis)
+    assert got == pytest.approx(stats.norm.cdf((sr - best) / error), rel=1e-9)
+    assert sharpe.sharpe_error(sr, n, skew, kurtosis) == pytest.approx(error, rel=1e-12)
+
+
 @given(st.integers(2, 100_000), st.floats(1e-6, 1.0))
 def test_more_trials_ask_for_more(trials: int, variance: float) -> None:
     more = sharpe.expected_best_sharpe(trials + 1, variance)

@@ -53,6 +53,21 @@ def test_mean_rank_ic_by_symbol(run: RunData, result: dict[str, dict[str, Any]])
     assert got == pytest.approx(np.mean(each))
 
 
+def test_a_symbol_with_one_forecast_for_all_bars_has_no_rank_ic() -> None:
+    random = np.random.default_rng(12)
+    f, y = random.standard_normal((2, 300, 3))
+    y += 0.3 * f
+    f[:, 1] = 0.25
+    rows = np.ones(f.shape, dtype=bool)
+    each = [stats.spearmanr(f[:, s], y[:, s]).statistic for s in (0, 2)]
+    got = skills.mean_rank_ic(f, y, rows, 1, SAMPLES)
+    assert got["value"] == pytest.approx(np.mean(each))
+    assert got["verdict"] == skills.SHOWN
+    nothing = skills.mean_rank_ic(np.full_like(f, 0.25), y, rows, 1, SAMPLES)
+    assert nothing["value"] is nothing["low"] is nothing["high"] is None
+    assert nothing["verdict"] == skills.UNKNOWN
+
+
 def test_direction_scores(run: RunData, result: dict[str, dict[str, Any]]) -> None:
     p, y = rows_of(run, 1)
     measures = result["direction_3"]["measures"]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bot.config.sections import Report
 from bot.report.inputs import ModelInfo, RunData
-from bot.report.sheets import metrics_sheet, models_sheet, sheets, skill_sheet
+from bot.report.sheets import costs_sheet, metrics_sheet, models_sheet, sheets, skill_sheet
 from bot.report.summary import Summary, build
 from bot.report.tables import render, table
 
@@ -67,3 +67,26 @@ def test_a_long_list_of_models_is_shortened_on_the_terminal(run: RunData) -> Non
     assert "m05" in text
     assert "m06" not in text
     assert "m39" in text
+
+
+def test_a_bankruptcy_is_told_before_and_after_the_tables(run: RunData) -> None:
+    equity = run.equity.copy()
+    equity[200:] = -500.0
+    broke = build(dataclasses.replace(run, equity=equity), Report(bootstrap_samples=100))
+    text = text_of(render(broke))
+    told = (
+        "The account went bankrupt at 2023-01-09T09:00:00Z: its equity was -500.00 at that close."
+    )
+    assert text.startswith(told)
+    assert text.count(told) == 2
+    assert "100.00 %" in text
+    assert "bankrupt" not in text_of(render(build(run, Report(bootstrap_samples=100))))
+
+
+def test_costs_stand_in_currency_and_on_the_equity_of_the_day(summary: Summary) -> None:
+    sheet = costs_sheet(summary)
+    assert sheet.columns == ("", "amount", "of capital", "of each day's equity")
+    fees = next(row for row in sheet.rows if row.cells[0] == "− fees")
+    assert fees.cells[1] == f"{-summary['costs']['fees']:,.2f}"
+    assert fees.cells[3] == f"{-100 * summary['cost_returns']['fees']:.2f} %"
+    assert f"{100 * summary['metrics']['total_return']:.2f} %" in sheet.note  # type: ignore[operator]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.report.inputs import RunData
-from bot.report.trips import profits, round_trips
+from bot.report.trips import Profit, profits, round_trips
 
 
 def walk(run: RunData, s: int) -> list[tuple[int, int, float]]:
@@ -67,6 +70,38 @@ def test_a_start_in_the_middle_leaves_older_trips_out(run: RunData) -> None:
     later = every.first >= start
     assert len(got) == int(later.sum())
     np.testing.assert_allclose(got.profit, every.profit[later], atol=1e-9)
+
+
+@given(
+    st.lists(st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0]), min_size=2, max_size=14),
+    st.integers(0, 2**16),
+)
+def test_trips_carried_in_or_never_closed_are_none(
+    run: RunData, held: list[float], seed: int
+) -> None:
+    """The first quantity is held before the start. A trip lasts while the side stays the same."""
+    start = len(run.equity) - len(held) + 1
+    quantity = np.zeros_like(run.quantity)
+    quantity[start - 1 :, 1] = held
+    made = dataclasses.replace(run, quantity=quantity)
+    leaving, entering = np.random.default_rng(seed).standard_normal((2, len(held) - 1, 3))
+    nothing = np.zeros_like(leaving)
+    got = round_trips(made, start, Profit(leaving, entering, nothing, nothing))
+    expected: list[tuple[int, int, float]] = []
+    first, earned = None, 0.0
+    for i in range(len(held) - 1):
+        before, after = np.sign(held[i]), np.sign(held[i + 1])
+        earned += leaving[i, 1]
+        if before == after:
+            continue
+        if before != 0.0 and first is not None:
+            expected.append((first, i, earned))
+        first, earned = (i if after != 0.0 else None), entering[i, 1]
+    assert [(f - start, t - start) for f, t in zip(got.first, got.last, strict=True)] == [
+        e[:2] for e in expected
+    ]
+    assert (got.symbol == 1).all()
+    np.testing.assert_allclose(got.profit, [e[2] for e in expected], atol=1e-12)
 
 
 def test_no_fills_no_trips(run: RunData, run_maker: Any) -> None:
