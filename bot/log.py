@@ -44,6 +44,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "disconnected": frozenset({"reason", "symbols"}),
     "bad_frame": frozenset({"count", "sample"}),
     "exchange_unreachable": frozenset({"reason", "retry_s"}),
+    "clock_jump": frozenset({"by_ms", "believed", "refused"}),
     "bar_opened": frozenset({"bar", "fills", "not_fillable", "lag_ms"}),
     "bar_closed": frozenset(
         {
@@ -88,6 +89,7 @@ EVENTS: dict[str, frozenset[str]] = {
             "fetched",
             "absent",
             "late_bars",
+            "clock_refused",
         }
     ),
     "heartbeat": frozenset(

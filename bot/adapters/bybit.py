@@ -13,27 +13,31 @@ import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
-from bot.adapters.bybit_clock import ServerClock
+from bot.adapters.bybit_asking import open_session
+from bot.adapters.bybit_clock import Jump, ServerClock
 from bot.adapters.bybit_frames import quote_of
 from bot.adapters.bybit_links import plan_links
 from bot.adapters.bybit_polling import Polling
-from bot.adapters.bybit_rest import INTERVAL_CODE, open_session
+from bot.adapters.bybit_present import Present
+from bot.adapters.bybit_rest import INTERVAL_CODE
 from bot.adapters.bybit_socket import BybitSocket, Inbox, Socket
 from bot.adapters.bybit_stream import BybitStream, Supervision
 from bot.adapters.bybit_threads import DaemonPool
 from bot.adapters.bybit_tickers import LiveRest
 from bot.adapters.candles import Candles, faults_of
-from bot.adapters.exchange import Event, Quote
+from bot.adapters.exchange import Event, Klines, Quote
 from bot.adapters.funding_files import Funding
 from bot.adapters.retry import Backoff, Limiter
 from bot.adapters.timestamps import format_utc
 from bot.config import Config
 from bot.config.sections import Exchange as Settings
-from bot.errors import ConfigError, UnlistedError
+from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
-from bot.timegrid import INTERVAL_MS
 from bot.venues import split_symbol
+
+T = TypeVar("T")
 
 TESTNET_REST = "https://api-testnet.bybit.com"
 
@@ -59,6 +63,7 @@ class BybitExchange:
         sleep: Callable[[float], Awaitable[None]],
         dice: Callable[[], float],
         on_fault: Callable[[int, str], None] | None,
+        on_jump: Callable[[Jump, int], None] | None = None,
     ) -> None:
         self.clock = clock
         self._venue, self._feed = config.market.venue, config.market.feed
@@ -66,48 +71,56 @@ class BybitExchange:
         self._pool, self._new_socket = pool, new_socket
         self._sleep, self._dice = sleep, dice
         self._on_fault, self._faulty = on_fault, 0
+        self._on_jump = on_jump
 
     def now_ms(self) -> int:
         """Return the exchange's time by our clock, corrected by what was last measured."""
         return self.clock.now_ms()
 
     async def server_time_ms(self) -> int:
-        """Ask the exchange's time, and correct `now_ms` by it."""
+        """Ask the exchange's time, and correct `now_ms` by it, unless it jumps."""
 
         def ask(rest: LiveRest) -> tuple[int, float, float]:
             asked_s = self.clock.monotonic()
             return rest.server_time_ms(), asked_s, self.clock.monotonic()
 
         server_ms, asked_s, at_s = await self._pool.run(ask)
-        self.clock.told(server_ms, asked_s, at_s)
+        jump = self.clock.told(server_ms, asked_s, at_s)
+        if jump is not None and self._on_jump is not None:
+            self._on_jump(jump, self.clock.refused)
         return server_ms
 
-    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
-        """Return the closed candles that open in start..end, inclusive, oldest first.
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Klines:
+        """Return the candles that open in start..end, inclusive, oldest first.
 
         Raises:
             ExchangeError: it is out of reach, refuses, or answers something else.
             UnlistedError: it does not list the symbol, or no longer.
         """
-        return await self._klines(symbol, interval, start_ms, end_ms, forming_ms=0)
-
-    async def klines_and_forming(self, symbol: str, interval: str, start_ms: int) -> Candles:
-        """Return the candles from start on, the last of which is still open; raises as `klines`."""
-        step = INTERVAL_MS[interval]
-        return await self._klines(symbol, interval, start_ms, self.now_ms(), forming_ms=step)
+        venue, own = self._split(symbol)
+        pages = await self._of_listed(
+            symbol, lambda rest: list(rest.klines(venue, own, interval, start_ms, end_ms))
+        )
+        return Klines(
+            self._sound(_joined(page.candles for page in pages), interval, symbol),
+            pages[-1].over_ms if pages else start_ms,
+            self._sound(_joined(page.forming for page in pages), interval, symbol),
+        )
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of a contract's mark price; raises as `klines`."""
         venue, own = self._split(symbol)
-        candles = await self._pool.run(
-            lambda rest: _joined(rest.mark_pages(venue, own, interval, start_ms, end_ms))
+        candles = await self._of_listed(
+            symbol, lambda rest: _joined(rest.mark_pages(venue, own, interval, start_ms, end_ms))
         )
         return self._sound(candles, interval, symbol)
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return a contract's funding rates of start..end, inclusive, oldest first."""
         venue, own = self._split(symbol)
-        return await self._pool.run(lambda rest: rest.funding_history(venue, own, start_ms, end_ms))
+        return await self._of_listed(
+            symbol, lambda rest: rest.funding_history(venue, own, start_ms, end_ms)
+        )
 
     async def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         """Return the instruments of these symbols.
@@ -184,19 +197,15 @@ class BybitExchange:
         """Let the threads of the requests end."""
         self._pool.close()
 
-    async def _klines(
-        self, symbol: str, interval: str, start_ms: int, end_ms: int, forming_ms: int
-    ) -> Candles:
+    async def _of_listed(self, symbol: str, ask: Callable[[LiveRest], T]) -> T:
+        """Ask about a symbol; that it is not listed is believed where the instruments say so too."""
         venue, own = self._split(symbol)
-        if not self.clock.measured:
-            await self.server_time_ms()
-        now_ms = self.now_ms() + forming_ms
-        candles = await self._pool.run(
-            lambda rest: _joined(
-                rest.kline_pages(venue, own, interval, start_ms, end_ms, now_ms=now_ms)
-            )
-        )
-        return self._sound(candles, interval, symbol)
+        try:
+            return await self._pool.run(ask)
+        except UnlistedError as error:
+            if await self._pool.run(lambda rest: rest.lists(venue, own)):
+                raise ExchangeError(f"{error}, yet it lists {own}; try again later") from None
+            raise
 
     async def _tickers(
         self, venue: str, members: dict[str, str], symbol: str | None
@@ -243,6 +252,7 @@ def open_bybit(
     dice: Callable[[], float] = random.random,
     on_wait: Callable[[float, str], None] | None = None,
     on_fault: Callable[[int, str], None] | None = None,
+    on_jump: Callable[[Jump, int], None] | None = None,
 ) -> BybitExchange:
     """Return the exchange that the settings name; nothing is asked of it yet.
 
@@ -251,6 +261,7 @@ def open_bybit(
         clock, sleep, dice: by default the machine's.
         on_wait: told, in a request's thread, how many seconds it waits to ask again, and why.
         on_fault: told how many candles so far could not be true and were left out, and the last.
+        on_jump: told of an exchange's time that jumps, and how many were not believed so far.
 
     Raises:
         ConfigError: the practice exchange is to be used, and its address is not given.
@@ -266,12 +277,15 @@ def open_bybit(
     )
     base_url = settings.rest_url or (TESTNET_REST if settings.testnet else None)
     limiter = Limiter(settings.requests_per_second)
+    clock = clock or ServerClock(settings.speed)
+    present = Present(clock.rate, clock.monotonic)
     clients = [
         LiveRest(
             open_session(base_url, settings.request_timeout_s),
             limiter=limiter,
             backoff=_backoff(settings),
             on_wait=on_wait,
+            present=present,
         )
         for _ in range(threads)
     ]
@@ -280,8 +294,7 @@ def open_bybit(
         return BybitSocket(category, inbox, settings.stream_url, testnet=settings.testnet)
 
     return BybitExchange(
-        config, DaemonPool(clients), clock or ServerClock(settings.speed), new_socket, sleep, dice,
-        on_fault,
+        config, DaemonPool(clients), clock, new_socket, sleep, dice, on_fault, on_jump,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The shape of Bybit's answers: rows, numbers, candles and instruments out of raw JSON.
 
-Rule: what is not of the documented form raises an error that shows what came; nothing is guessed.
+Rule: what is not of the documented form raises an error that shows what came; nothing is guessed, and
+nothing that can stand in an answer makes the showing itself fail.
 """
 
 from __future__ import annotations
@@ -14,6 +15,21 @@ from bot.adapters.candles import COLUMNS, Candles
 from bot.errors import DataError, ExchangeError
 from bot.portfolio.rules import Instrument
 
+_FAR_FUTURE_MS = 10**14
+_SHOWN = 120
+
+
+def shown(value: Any) -> str:
+    """Return the beginning of a value, printable everywhere.
+
+    >>> shown({"list": None}), len(shown("x" * 10_000))
+    ("{'list': None}", 120)
+    """
+    try:
+        return ascii(value)[:_SHOWN]
+    except (RecursionError, ValueError):
+        return "something nested too deeply or a number of thousands of digits"
+
 
 def result_of(answer: Any) -> dict[str, Any]:
     """Return the result of an answer.
@@ -23,41 +39,72 @@ def result_of(answer: Any) -> dict[str, Any]:
     """
     result = answer.get("result") if isinstance(answer, dict) else None
     if not isinstance(result, dict):
-        raise TypeError(f"got {str(answer)[:80]!r}")
+        raise TypeError(f"got {shown(answer)}")
     return result
+
+
+def told_of(answer: dict[str, Any]) -> int:
+    """Return the exchange's time that an answer tells of itself, ms UTC."""
+    return moment(answer.get("time"), "time")
+
+
+def check_subject(result: dict[str, Any], **asked: str) -> None:
+    """Refuse an answer that names another category or symbol than was asked for."""
+    for name, wanted in asked.items():
+        if result.get(name, wanted) != wanted:
+            raise ExchangeError(
+                f"Bybit was asked for {name} {wanted} and answers of {shown(result[name])}; try "
+                "again later"
+            )
 
 
 def rows_of(result: dict[str, Any], key: str) -> list[Any]:
     """Return a result's list."""
     rows = result.get(key)
     if not isinstance(rows, list):
-        raise ExchangeError(f"Bybit answers without a list of rows ({str(result)[:80]}); try again")
+        raise ExchangeError(f"Bybit answers without a list of rows ({shown(result)}); try again")
     return rows
 
 
 def field(row: Any, key: str) -> Any:
     """Return a field of a row."""
     if not isinstance(row, dict) or key not in row:
-        raise ExchangeError(
-            f"Bybit answers a row without '{key}' ({str(row)[:80]}); try again later"
-        )
+        raise ExchangeError(f"Bybit answers a row without '{key}' ({shown(row)}); try again later")
     return row[key]
 
 
 def text(row: Any, key: str) -> str:
     """Return a field of a row as text."""
-    return str(field(row, key))
+    value = field(row, key)
+    return value if isinstance(value, str) else shown(value)
 
 
 def number(value: Any, name: str) -> float:
     """Return a value as a finite number; `name` is what an error calls it."""
     try:
-        parsed = float(value)
-    except (TypeError, ValueError):
+        parsed = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         parsed = math.nan
     if not math.isfinite(parsed):
-        raise ExchangeError(f"Bybit answers {name} = {value!r}, expected a number; try again later")
+        raise ExchangeError(
+            f"Bybit answers {name} = {shown(value)}, expected a number; try again later"
+        )
     return parsed
+
+
+def moment(value: Any, name: str, unit: int = 1) -> int:
+    """Return a time as ms UTC; `unit` is how many of the value's units a ms has.
+
+    >>> moment("1670608800000", "start"), moment(1670608800123456789, "timeNano", 1_000_000)
+    (1670608800000, 1670608800123)
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 30:
+        value = int(value)
+    if type(value) is not int or not 0 <= value < _FAR_FUTURE_MS * unit:
+        raise ExchangeError(
+            f"Bybit answers {name} = {shown(value)}, expected a time; try again later"
+        )
+    return value // unit
 
 
 def page_of_candles(rows: list[Any], columns: int, low: int, high: int, where: str) -> Candles:
@@ -68,8 +115,8 @@ def page_of_candles(rows: list[Any], columns: int, low: int, high: int, where: s
     times = np.empty(len(rows), np.int64)
     for i, row in enumerate(reversed(rows)):
         if not isinstance(row, list) or len(row) < columns:
-            raise ExchangeError(f"{where}: expected rows of {columns} numbers, got {str(row)[:80]}")
-        times[i] = int(number(row[0], "start"))
+            raise ExchangeError(f"{where}: expected rows of {columns} numbers, got {shown(row)}")
+        times[i] = moment(row[0], "start")
         for k in range(columns - 1):
             values[i, k] = number(row[k + 1], COLUMNS[k])
     if columns == 5:

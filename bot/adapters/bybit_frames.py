@@ -1,8 +1,9 @@
 """Frames of Bybit's public stream: text in, events out. Pure, and raises nothing but DataError.
 
 Rules: a frame is taken whole or not at all. Deltas of tickers and of the book are merged here, field
-by field and never an older over a newer; one that comes before its snapshot is refused. A reader is
-made anew for each connection, for the exchange then sends snapshots again.
+by field and never an older over a newer; one that comes before its snapshot is refused. A candle is
+confirmed where the frame's own time is past its end as well, and none opens after that time; data
+that name another symbol than their topic are refused. A reader is made anew for each connection, for the exchange then sends snapshots again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.adapters.bybit_answers import shown
 from bot.adapters.candles import ROUNDING
 from bot.adapters.exchange import Candle, Event, Quote
 from bot.errors import DataError
@@ -25,11 +27,13 @@ NOTHING: Told = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_fundi
 
 _FAR_FUTURE_MS = 10**14
 _LONGEST_TOPIC = 100
+_CLOCKS_APART_MS = 5_000
+"""By how much two clocks may differ: a candle opens so much after its frame's time at the most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the exchange says to a request to subscribe."""
+    """What the exchange says to a request to subscribe or unsubscribe."""
 
     accepted: bool
     message: str
@@ -67,50 +71,57 @@ class FrameReader:
             return _answer(frame)
         topic = frame["topic"]
         if not isinstance(topic, str) or len(topic) > _LONGEST_TOPIC:
-            raise DataError(f"a topic must be a short string, it is {_shown(topic)}")
+            raise DataError(f"a topic must be a short string, it is {shown(topic)}")
         kind, _, rest = topic.partition(".")
         detail, _, symbol = rest.rpartition(".")
         name = self._names.get(symbol)
         if name is None:
-            raise DataError(f"nothing was subscribed to as {_shown(topic)}")
+            raise DataError(f"nothing was subscribed to as {shown(topic)}")
         if (kind, detail) == ("kline", self._code):
             return Reading(topic, self._candles(frame, name, received_ms))
         if (kind, detail) == ("tickers", ""):
             return Reading(topic, self._ticker(frame, symbol, name, received_ms))
         if (kind, detail) == ("orderbook", "1"):
             return Reading(topic, self._book(frame, symbol, name, received_ms))
-        raise DataError(f"nothing was subscribed to as {_shown(topic)}")
+        raise DataError(f"nothing was subscribed to as {shown(topic)}")
 
     def _candles(self, frame: dict[str, Any], name: str, received_ms: int) -> tuple[Event, ...]:
-        rows = frame.get("data")
+        rows, ts = frame.get("data"), _time(frame, "ts")
         if not isinstance(rows, list) or not rows:
-            raise DataError(f"a candle frame must have a list of candles, it has {_shown(rows)}")
-        return tuple(self._candle(_object(row, "a candle"), name, received_ms) for row in rows)
+            raise DataError(f"a candle frame must have a list of candles, it has {shown(rows)}")
+        return tuple(self._candle(_object(row, "a candle"), name, ts, received_ms) for row in rows)
 
-    def _candle(self, row: dict[str, Any], name: str, received_ms: int) -> Candle:
+    def _candle(self, row: dict[str, Any], name: str, ts: int, received_ms: int) -> Candle:
         start, end, confirm = _time(row, "start"), _time(row, "end"), row.get("confirm")
+        _check_named(row, "interval", self._code)
         if start % self._interval_ms or end != start + self._interval_ms - 1:
             raise DataError(f"a candle from {start} to {end} is none of {self._interval_ms} ms")
         if not isinstance(confirm, bool):
-            raise DataError(f"confirm must be true or false, it is {_shown(confirm)}")
+            raise DataError(f"confirm must be true or false, it is {shown(confirm)}")
+        if start > ts + _CLOCKS_APART_MS or (confirm and end > ts):
+            state = "is closed" if confirm else "opens"
+            raise DataError(f"a candle from {start} to {end} {state} in a frame of {ts}")
         opened, high, low, close = (_price(row, key) for key in ("open", "high", "low", "close"))
         volume, turnover = _number(row, "volume"), _number(row, "turnover")
         too_low = high < max(opened, close) * (1.0 - ROUNDING)
         too_high = low > min(opened, close) * (1.0 + ROUNDING)
         if too_low or too_high or volume < 0.0 or turnover < 0.0:
-            raise DataError(f"a candle cannot be so: {_shown(row)}")
+            raise DataError(f"a candle cannot be so: {shown(row)}")
         return Candle(name, start, opened, high, low, close, volume, turnover, confirm, received_ms)
 
     def _ticker(
         self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
     ) -> tuple[Event, ...]:
-        told = ticker_fields(_object(frame.get("data"), "a ticker"))
+        data = _object(frame.get("data"), "a ticker")
+        _check_named(data, "symbol", symbol)
+        told = ticker_fields(data)
         return self._merge(frame, symbol, name, told, received_ms)
 
     def _book(
         self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
     ) -> tuple[Event, ...]:
         data = _object(frame.get("data"), "a book")
+        _check_named(data, "s", symbol)
         known = {} if frame.get("type") == "snapshot" else self._told.get(symbol, {})
         told: Told = {}
         for side, key in (("bid", "b"), ("ask", "a")):
@@ -123,9 +134,11 @@ class FrameReader:
         self, frame: dict[str, Any], symbol: str, name: str, told: Told, received_ms: int
     ) -> tuple[Event, ...]:
         """Lay what a frame tells over what is known, field by field where it is not older."""
-        sort, ts = frame.get("type"), _time(frame, "ts")
+        sort = frame.get("type")
+        # a time that was far ahead for a while must not make all that follows look old
+        ts = min(_time(frame, "ts"), received_ms + _CLOCKS_APART_MS)
         if sort not in ("snapshot", "delta"):
-            raise DataError(f"type must be snapshot or delta, it is {_shown(sort)}")
+            raise DataError(f"type must be snapshot or delta, it is {shown(sort)}")
         if sort == "snapshot":
             told = {**NOTHING, **told}
         elif symbol not in self._told:
@@ -182,21 +195,26 @@ def _parse(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"no JSON ({type(error).__name__}): {_shown(text)}") from None
+        raise DataError(f"no JSON ({type(error).__name__}): {shown(text)}") from None
 
 
 def _answer(frame: dict[str, Any]) -> Reading | Answer:
     if frame.get("ret_msg") == "pong" or frame.get("op") in ("ping", "pong"):
         return Reading("", ())
-    if frame.get("op") == "subscribe" and isinstance(frame.get("success"), bool):
-        return Answer(frame["success"], _shown(frame.get("ret_msg", "")))
-    raise DataError(f"neither a topic nor an answer: {_shown(frame)}")
+    if frame.get("op") in ("subscribe", "unsubscribe") and isinstance(frame.get("success"), bool):
+        return Answer(frame["success"], shown(frame.get("ret_msg", "")))
+    raise DataError(f"neither a topic nor an answer: {shown(frame)}")
+
+
+def _check_named(data: Mapping[str, Any], key: str, wanted: str) -> None:
+    if data.get(key, wanted) != wanted:
+        raise DataError(f"{key} must be {wanted} as in the topic, it is {shown(data[key])}")
 
 
 def _best(levels: Any, known: float, *, largest: bool) -> float:
     """Return the price of the one level of a side after a snapshot or a delta of it."""
     if not isinstance(levels, list) or not all(isinstance(x, list) and len(x) >= 2 for x in levels):
-        raise DataError(f"a side of the book must be a list of levels, it is {_shown(levels)}")
+        raise DataError(f"a side of the book must be a list of levels, it is {shown(levels)}")
     sizes = {_price({"p": x[0]}, "p"): _number({"s": x[1]}, "s") for x in levels}
     there = [price for price, size in sizes.items() if size > 0.0]
     if there:
@@ -210,7 +228,7 @@ def _optional(data: Mapping[str, Any], key: str) -> float:
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise DataError(f"{what} must be a JSON object, it is {_shown(value)}")
+        raise DataError(f"{what} must be a JSON object, it is {shown(value)}")
     return value
 
 
@@ -219,7 +237,7 @@ def _time(row: Mapping[str, Any], key: str) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
     if type(value) is not int or not 0 <= value < _FAR_FUTURE_MS:
-        raise DataError(f"{key} must be a time in ms, it is {_shown(value)}")
+        raise DataError(f"{key} must be a time in ms, it is {shown(value)}")
     return value
 
 
@@ -230,7 +248,7 @@ def _number(row: Mapping[str, Any], key: str) -> float:
     except (TypeError, ValueError, OverflowError):
         number = NAN
     if not math.isfinite(number):
-        raise DataError(f"{key} must be a number, it is {_shown(value)}")
+        raise DataError(f"{key} must be a number, it is {shown(value)}")
     return number
 
 
@@ -239,11 +257,3 @@ def _price(row: Mapping[str, Any], key: str) -> float:
     if price <= 0.0:
         raise DataError(f"{key} must be a positive price, it is {price}")
     return price
-
-
-def _shown(value: Any) -> str:
-    """Return the beginning of a value, printable everywhere."""
-    try:
-        return ascii(value)[:120]
-    except RecursionError:
-        return "something nested too deeply"

@@ -8,8 +8,8 @@ from the top of the book of spot, whose tickers carry none.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.adapters.bybit_rest import category_of
 from bot.venues import split_symbol
@@ -42,15 +42,10 @@ class Link:
         [('kline.60.BTCUSDT', 'orderbook.1.BTCUSDT')]
         """
         topics = [
-            t for _, symbol in self.symbols for t in _topics(self.category, self.code, symbol)
+            t for _, symbol in self.symbols for t in topics_of(self.category, self.code, symbol)
         ]
         size = SPOT_TOPICS if self.category == "spot" else len(topics)
         return [tuple(topics[i : i + size]) for i in range(0, len(topics), size)]
-
-    def without(self, refused: Collection[str]) -> Link:
-        """Return the link without these names, unless none would be left."""
-        kept = tuple(pair for pair in self.symbols if pair[0] not in refused)
-        return replace(self, symbols=kept) if kept else self
 
     def named_in(self, message: str) -> tuple[str, ...]:
         """Return the names whose symbol or topic stands in a message of the exchange.
@@ -59,11 +54,11 @@ class Link:
         >>> link.named_in("error:handler not found,topic:kline.60.BUSDT")
         ('B',)
         """
-        words = set(re.findall(r"[\w.-]+", message))
+        words = set(words_of(message))
         return tuple(
             name
             for name, symbol in self.symbols
-            if words & {symbol, *_topics(self.category, self.code, symbol)}
+            if words & {symbol, *topics_of(self.category, self.code, symbol)}
         )
 
 
@@ -85,7 +80,7 @@ def plan_links(names: Sequence[str], venue: str, code: str) -> list[Link]:
         part: list[tuple[str, str]] = []
         characters = 0
         for name, symbol in symbols:
-            more = sum(len(topic) + 3 for topic in _topics(category, code, symbol))
+            more = sum(len(topic) + 3 for topic in topics_of(category, code, symbol))
             if part and characters + more > TOPIC_CHARACTERS:
                 links.append(Link(category, tuple(part), code))
                 part, characters = [], 0
@@ -95,6 +90,12 @@ def plan_links(names: Sequence[str], venue: str, code: str) -> list[Link]:
     return links
 
 
-def _topics(category: str, code: str, symbol: str) -> tuple[str, str]:
+def words_of(message: str) -> list[str]:
+    """Return the words of a message, of which a symbol and a topic are one each."""
+    return re.findall(r"[\w.-]+", message)
+
+
+def topics_of(category: str, code: str, symbol: str) -> tuple[str, str]:
+    """Return a symbol's topics: its candles, and its quotes."""
     quotes = f"orderbook.1.{symbol}" if category == "spot" else f"tickers.{symbol}"
     return (f"kline.{code}.{symbol}", quotes)

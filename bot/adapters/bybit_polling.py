@@ -1,8 +1,8 @@
 """Live bars without a stream: ask for quotes now and then, and for candles after each bar's end.
 
 Rules: the same events as a stream's. Each question stands alone: a symbol that fails is reported as
-disconnected and asked again, the others go on. A candle counts as closed a second after its end.
-Clock, sleep and dice are handed in.
+disconnected and asked again, the others go on. A candle is asked for a second after its end, and closed
+where the answer shows that it is over. Clock, sleep and dice are handed in.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Protocol
 
-from bot.adapters.bybit_clock import ServerClock
-from bot.adapters.candles import Candles
-from bot.adapters.exchange import Candle, Connected, Disconnected, Event, Quote
+from bot.adapters.bybit_clock import ASK_AGAIN_S, ServerClock
+from bot.adapters.exchange import Candle, Connected, Disconnected, Event, Klines, Quote
 from bot.adapters.retry import Backoff
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import INTERVAL_MS, floor_to_interval
@@ -35,7 +34,7 @@ class Source(Protocol):
         """Ask for quotes; a symbol that is not listed has none."""
         ...
 
-    async def klines_and_forming(self, symbol: str, interval: str, start_ms: int) -> Candles:
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Klines:
         """Ask for the candles from start on, the last of which is still open."""
         ...
 
@@ -96,8 +95,9 @@ class Polling:
         now_ms = self._source.clock.now_ms()
         quoted = {quote.symbol for quote in quotes}
         failed = {s: f"the exchange has no ticker of {s}" for s in self._symbols if s not in quoted}
-        for symbol in self._symbols:
-            self._unclosed.setdefault(symbol, floor_to_interval(now_ms, self._step))
+        forming = floor_to_interval(now_ms, self._step)
+        for symbol in self._symbols:  # the clock may have been ahead, and be right again
+            self._unclosed[symbol] = min(self._unclosed.get(symbol, forming), forming)
         due = [s for s in self._symbols if self._is_due(s, now_ms) and s not in failed]
         answers = await asyncio.gather(*(self._candles(s) for s in due), return_exceptions=True)
         events: list[Event] = []
@@ -115,26 +115,24 @@ class Polling:
 
     async def _check_clock(self) -> None:
         now_s = self._source.clock.monotonic()
-        if self._checked_s is None or now_s - self._checked_s >= self._clock_check_s:
+        patience_s = ASK_AGAIN_S if self._source.clock.doubted else self._clock_check_s
+        if self._checked_s is None or now_s - self._checked_s >= patience_s:
             await self._source.server_time_ms()
             self._checked_s = now_s
 
     async def _candles(self, symbol: str) -> list[Event]:
-        candles = await self._source.klines_and_forming(
-            symbol, self._interval, self._unclosed[symbol]
+        now_ms = self._source.clock.now_ms()
+        answer = await self._source.klines(
+            symbol, self._interval, self._unclosed[symbol], now_ms + self._step
         )
         now_ms = self._source.clock.now_ms()
         events: list[Event] = []
-        for open_time, values in zip(candles.time.tolist(), candles.values.tolist(), strict=True):
-            closed = open_time + self._step + SETTLE_MS <= now_ms
-            opened, high, low, close, volume, turnover = values
-            events.append(
-                Candle(
-                    symbol, open_time, opened, high, low, close, volume, turnover, closed, now_ms
-                )
-            )
-            if closed:
-                self._unclosed[symbol] = open_time + self._step
+        for candles, closed in ((answer.candles, True), (answer.forming, False)):
+            for open_time, row in zip(candles.time.tolist(), candles.values.tolist(), strict=True):
+                o, h, low, c, v, t = row
+                events.append(Candle(symbol, open_time, o, h, low, c, v, t, closed, now_ms))
+                if closed:
+                    self._unclosed[symbol] = open_time + self._step
         return events
 
     def _until_next_s(self) -> float:

@@ -1,32 +1,35 @@
 """Bybit's public market data by REST, through pybit: candles, mark prices, funding, instruments.
 
 Owns paging and retries. Rules: a request never spans more rows than an answer can hold, so that it
-does not matter which end a truncated answer keeps; the candle that is still open is never handed
-out; an answer that is not what was asked for is an error, not a gap. Clock, sleep and dice are
-handed in. Must not write files.
+does not matter which end a truncated answer keeps; a candle is closed when the answer's own time is
+past its end and a newer candle shows it (`bybit_present`); an answer that is not what was asked for
+is an error, not a gap. Clock, sleep and dice are handed in. Must not write files.
 """
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, Protocol
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import numpy as np
 
 from bot.adapters.bybit_answers import (
+    check_subject,
     field,
     instrument_of,
+    moment,
     number,
     page_of_candles,
     result_of,
     rows_of,
+    shown,
     text,
+    told_of,
 )
+from bot.adapters.bybit_asking import Asking
 from bot.adapters.candles import Candles
+from bot.adapters.exchange import Klines
 from bot.adapters.funding_files import Funding
-from bot.adapters.retry import Backoff, Limiter, judge
 from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS, MINUTE_MS
@@ -38,55 +41,15 @@ INTERVAL_CODE = {
 
 CODE_MS = {code: INTERVAL_MS[name] for name, code in INTERVAL_CODE.items()}
 
-REQUESTS_PER_S = 10.0
 PAGE_ROWS = 1000
 FUNDING_ROWS = 200
 _FUNDING_WINDOW_MS = (FUNDING_ROWS - 2) * 8 * HOUR_MS
 
-_NO_ANSWER = (AttributeError, TypeError, KeyError, ValueError)
-"""What pybit raises when the exchange's JSON is not an object of its form."""
+_MOST_PAGES = 100
+_CLOCKS_APART_MS = 5_000
+"""A candle may open so much after the time that its answer tells: two clocks of the exchange."""
 
-
-class MarketSession(Protocol):
-    """What is used of `pybit.unified_trading.HTTP`; every call returns the raw answer."""
-
-    endpoint: str
-
-    def get_server_time(self) -> Any:
-        """Ask the exchange's clock."""
-        ...
-
-    def get_kline(self, **query: Any) -> Any:
-        """Ask candles."""
-        ...
-
-    def get_mark_price_kline(self, **query: Any) -> Any:
-        """Ask candles of the mark price."""
-        ...
-
-    def get_funding_rate_history(self, **query: Any) -> Any:
-        """Ask funding rates."""
-        ...
-
-    def get_instruments_info(self, **query: Any) -> Any:
-        """Ask instruments."""
-        ...
-
-
-def open_session(base_url: str | None = None, timeout_s: int = 10) -> MarketSession:
-    """Return a pybit session that neither retries nor sleeps by itself.
-
-    Args:
-        base_url: another host, for example the practice exchange's http://127.0.0.1:8080.
-        timeout_s: of a request.
-    """
-    from pybit.unified_trading import HTTP
-
-    session = HTTP(timeout=timeout_s, max_retries=1)
-    session.retry_codes = set()  # its constructor takes an empty set for none given
-    if base_url is not None:
-        session.endpoint = base_url.rstrip("/")
-    return session  # type: ignore[no-any-return]
+_TRADED = frozenset({"Trading", "PreLaunch", "Settling"})
 
 
 def category_of(venue: str) -> str:
@@ -107,25 +70,8 @@ def category_of(venue: str) -> str:
     return category
 
 
-class BybitRest:
-    """A synchronous client of the public market data."""
-
-    def __init__(
-        self,
-        session: MarketSession | None = None,
-        *,
-        limiter: Limiter | None = None,
-        backoff: Backoff | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-        dice: Callable[[], float] = random.random,
-        on_wait: Callable[[float, str], None] | None = None,
-    ) -> None:
-        self._session = open_session() if session is None else session
-        self._limiter = limiter or Limiter(REQUESTS_PER_S)
-        self._backoff = backoff or Backoff()
-        self._clock, self._sleep, self._dice = clock, sleep, dice
-        self._on_wait = on_wait
+class BybitRest(Asking):
+    """A synchronous client of the public market data; each of its methods raises ExchangeError."""
 
     def server_time_ms(self) -> int:
         """Return the exchange's time, ms UTC.
@@ -133,33 +79,41 @@ class BybitRest:
         Raises:
             ExchangeError: as every method here: it is out of reach, refuses, or answers nonsense.
         """
-        nanoseconds = self._ask("get_server_time").get("timeNano")
-        return int(number(nanoseconds, "timeNano") // 1_000_000)
+        return moment(self._ask("get_server_time").get("timeNano"), "timeNano", 1_000_000)
 
     def kline_pages(
-        self,
-        venue: str,
-        symbol: str,
-        interval: str,
-        start_ms: int,
-        end_ms: int,
-        *,
-        now_ms: int | None = None,
+        self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
     ) -> Iterator[Candles]:
         """Yield the closed candles that open in start..end, inclusive, oldest page first.
 
-        Each candle is asked for exactly once; a page may be empty, for the symbol may be younger.
-        Closed is what ended by `now_ms`; without it the exchange is asked its time.
+        Each candle is given exactly once; a page may be empty, for the symbol may be younger.
         """
-        query = _candle_query(venue, symbol, interval)
-        yield from self._pages("get_kline", 7, query, start_ms, end_ms, now_ms=now_ms)
+        for page in self.klines(venue, symbol, interval, start_ms, end_ms):
+            yield page.candles
 
     def mark_pages(
         self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
     ) -> Iterator[Candles]:
         """Yield closed candles of the mark price as `kline_pages` does, with a volume of zero."""
         query = _candle_query(venue, symbol, interval)
-        yield from self._pages("get_mark_price_kline", 5, query, start_ms, end_ms)
+        for page in self._pages("get_mark_price_kline", 5, query, start_ms, end_ms):
+            yield page.candles
+
+    def klines(
+        self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
+    ) -> Iterator[Klines]:
+        """Yield the candles that open in start..end, inclusive, and which time is over, by page."""
+        query = _candle_query(venue, symbol, interval)
+        yield from self._pages("get_kline", 7, query, start_ms, end_ms)
+
+    def lists(self, venue: str, symbol: str) -> bool:
+        """Return whether the symbol is among the venue's instruments and traded."""
+        try:
+            result = self._ask("get_instruments_info", category=category_of(venue), symbol=symbol)
+        except UnlistedError:
+            return False
+        found = [row for row in rows_of(result, "list") if text(row, "symbol") == symbol]
+        return any(row.get("status", "Trading") in _TRADED for row in found)
 
     def funding_history(self, venue: str, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return the funding rates of start..end, inclusive, oldest first."""
@@ -171,7 +125,8 @@ class BybitRest:
         while windows:
             low, high = windows.pop()
             page = self._funding_page(venue, symbol, low, high)
-            if len(page) >= FUNDING_ROWS and high > low:  # there may be more: ask for each half
+            # there may be more: ask for each half, unless nobody is charged so often
+            if len(page) >= FUNDING_ROWS and high - low > FUNDING_ROWS * HOUR_MS:
                 middle = (low + high) // 2
                 windows += [(low, middle), (middle + 1, high)]
             else:
@@ -193,37 +148,66 @@ class BybitRest:
             query["limit"] = PAGE_ROWS
         found: dict[str, Instrument] = {}
         cursors = {""}
-        while True:
+        while len(cursors) <= _MOST_PAGES:
             result = self._ask("get_instruments_info", **query)
             for entry in rows_of(result, "list"):
                 symbol = entry.get("symbol") if isinstance(entry, dict) else None
                 if isinstance(symbol, str) and symbol in symbols:
                     found[symbol] = instrument_of(entry)
-            cursor = str(result.get("nextPageCursor") or "")
-            if cursor in cursors:
+            cursor = result.get("nextPageCursor") or ""
+            if not isinstance(cursor, str) or cursor in cursors:
                 return found
             cursors.add(cursor)
             query["cursor"] = cursor
+        raise ExchangeError(f"Bybit {category}: its list of instruments does not end; try again later")
 
     def _pages(
-        self,
-        call: str,
-        columns: int,
-        query: dict[str, Any],
-        start_ms: int,
-        end_ms: int,
-        *,
-        now_ms: int | None = None,
-    ) -> Iterator[Candles]:
+        self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int
+    ) -> Iterator[Klines]:
+        """Ask a row more than is given out a page: it shows that the last of them is closed."""
         step = CODE_MS[query["interval"]]
-        closed_ms = ((self.server_time_ms() if now_ms is None else now_ms) // step - 1) * step
-        first = -(-start_ms // step) * step
-        last = min(end_ms // step * step, closed_ms)
+        first, last = -(-start_ms // step) * step, end_ms // step * step
+        for low in range(first, last + 1, (PAGE_ROWS - 1) * step):
+            high = min(low + (PAGE_ROWS - 2) * step, last)
+            rows, told_ms = self._candles(call, columns, query, low)
+            over_ms = self._present.over_ms(told_ms)
+            if over_ms < min(high + step, told_ms // step * step):  # nothing newer is here
+                self._show_newest(query)
+                over_ms = self._present.over_ms(told_ms)
+            wanted, closed = rows.time <= high, rows.time + step <= over_ms
+            yield Klines(rows.only(wanted & closed), over_ms, rows.only(wanted & ~closed))
+            if over_ms < high + step:
+                return
+
+    def _candles(
+        self, call: str, columns: int, query: dict[str, Any], low: int
+    ) -> tuple[Candles, int]:
+        """Return the candles of a page from `low` on, open ones too, and the time it tells."""
+        high = low + (PAGE_ROWS - 1) * CODE_MS[query["interval"]]
+        answer = self._answer(call, **query, start=low, end=high)
+        told_ms = told_of(answer)
         where = f"Bybit {query['category']} {query['symbol']}"
-        for low in range(first, last + 1, PAGE_ROWS * step):
-            high = min(low + (PAGE_ROWS - 1) * step, last)
-            result = self._ask(call, **query, start=low, end=high)
-            yield page_of_candles(rows_of(result, "list"), columns, low, high, where)
+        result = result_of(answer)
+        check_subject(result, category=query["category"], symbol=query["symbol"])
+        rows = page_of_candles(rows_of(result, "list"), columns, low, high, where)
+        if len(rows):
+            self._show(int(rows.time[-1]), told_ms, where)
+        return rows, told_ms
+
+    def _show_newest(self, query: dict[str, Any]) -> None:
+        """Ask for the newest candle there is, and take note of it."""
+        answer = self._answer("get_kline", **{**query, "limit": 1})
+        for row in rows_of(result_of(answer), "list")[:1]:
+            opened = moment(row[0] if isinstance(row, list) and row else None, "start")
+            self._show(opened, told_of(answer), f"Bybit {query['category']} {query['symbol']}")
+
+    def _show(self, open_ms: int, told_ms: int, where: str) -> None:
+        if open_ms > told_ms + _CLOCKS_APART_MS:
+            raise ExchangeError(
+                f"{where}: the newest candle opens at {open_ms}, after {told_ms}, which the answer "
+                "tells for the time; try again later"
+            )
+        self._present.shown(min(open_ms, told_ms))
 
     def _funding_page(self, venue: str, symbol: str, low: int, high: int) -> dict[int, float]:
         result = self._ask(
@@ -236,48 +220,14 @@ class BybitRest:
         )
         page: dict[int, float] = {}
         for row in rows_of(result, "list"):
-            moment = int(number(field(row, "fundingRateTimestamp"), "fundingRateTimestamp"))
-            if text(row, "symbol") != symbol or not low <= moment <= high or moment in page:
+            time_ms = moment(field(row, "fundingRateTimestamp"), "fundingRateTimestamp")
+            if text(row, "symbol") != symbol or not low <= time_ms <= high or time_ms in page:
                 raise ExchangeError(
                     f"{venue} {symbol}: funding from {low} to {high} was asked for, the answer has "
-                    f"{row}; try again later"
+                    f"{shown(row)}; try again later"
                 )
-            page[moment] = number(field(row, "fundingRate"), "fundingRate")
+            page[time_ms] = number(field(row, "fundingRate"), "fundingRate")
         return page
-
-    def _ask(self, call: str, **query: Any) -> dict[str, Any]:
-        """Return the result of an answer; wait for a turn, and ask again where that may help."""
-        from pybit.exceptions import FailedRequestError, InvalidRequestError
-        from requests.exceptions import RequestException
-
-        expected = (FailedRequestError, InvalidRequestError, RequestException, OSError, *_NO_ANSWER)
-        failures = 0
-        while True:
-            self._wait_for_turn()
-            try:
-                return result_of(getattr(self._session, call)(**query))
-            except expected as error:
-                verdict = judge(error)
-            failures += 1
-            if verdict.least_wait_s > 0.0:  # whoever asks next, also after we have given up
-                self._limiter.hold(self._clock() + verdict.least_wait_s)
-            if not verdict.retry or failures >= self._backoff.tries:
-                kind = UnlistedError if verdict.unlisted else ExchangeError
-                raise kind(_refusal(call, query, verdict.text, failures))
-            wait_s = max(self._backoff.wait_s(failures, self._dice), verdict.least_wait_s)
-            if self._on_wait is not None:
-                self._on_wait(wait_s, verdict.text)
-            self._sleep(wait_s)
-
-    def _wait_for_turn(self) -> None:
-        """Return when a request may be made; who waited while all were held waits anew."""
-        while True:
-            now_s = self._clock()
-            wait_s = self._limiter.reserve(now_s)
-            if wait_s > 0.0:
-                self._sleep(wait_s)
-            if not self._limiter.held(now_s + wait_s):
-                return
 
 
 def _candle_query(venue: str, symbol: str, interval: str) -> dict[str, Any]:
@@ -285,11 +235,3 @@ def _candle_query(venue: str, symbol: str, interval: str) -> dict[str, Any]:
     return {
         "category": category_of(venue), "symbol": symbol, "interval": code, "limit": PAGE_ROWS
     }  # fmt: skip
-
-
-def _refusal(call: str, query: dict[str, Any], text: str, failures: int) -> str:
-    what = " ".join(str(query[k]) for k in ("category", "symbol", "interval") if k in query)
-    tried = (
-        f", after {failures} tries; check the network and try again later" if failures > 1 else ""
-    )
-    return f"Bybit {call}{' ' + what if what else ''}: {text}{tried}"

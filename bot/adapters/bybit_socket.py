@@ -2,7 +2,8 @@
 
 pybit's read path ends the stream silently at any exception, and its own reconnecting has no
 back-off; so nothing of it runs here. A frame goes, unread, into the inbox; an error or a close ends
-the inbox; reading, subscribing again and waiting are the supervisor's. Must not parse.
+the inbox; reading, subscribing again and waiting are the supervisor's. A redirect is not followed, and
+a message that is too long ends the connection. Must not parse.
 """
 
 from __future__ import annotations
@@ -20,10 +21,47 @@ from pybit.unified_trading import WebSocket
 from bot.errors import ExchangeError
 
 CONNECT_TIMEOUT_S = 10.0
+MOST_BYTES = 1_000_000
+"""Of a message, a thousand times what Bybit sends; and sixty-four times that may wait to be read."""
+
 _PING_S, _PONG_TIMEOUT_S = 20, 10
 
 _GONE = (websocket.WebSocketException, OSError, AttributeError)
 """What pybit and websocket-client raise on a connection that is closing in another thread."""
+
+
+class _Bounded(websocket.WebSocket):
+    """The library's connection, which follows redirects and takes messages of any length."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._parts = 0
+        take = self.frame_buffer.recv_strict
+
+        def recv_strict(size: int) -> Any:
+            if size > MOST_BYTES:
+                raise websocket.WebSocketPayloadException(f"a frame of {size:,} bytes")
+            return take(size)
+
+        self.frame_buffer.recv_strict = recv_strict  # type: ignore[method-assign,assignment]
+
+    def connect(self, url: str, **options: Any) -> None:
+        super().connect(url, **{**options, "redirect_limit": 0})  # type: ignore[no-untyped-call]
+
+    def recv_frame(self) -> Any:
+        frame = super().recv_frame()  # type: ignore[no-untyped-call]
+        if frame.opcode in (websocket.ABNF.OPCODE_TEXT, websocket.ABNF.OPCODE_BINARY):
+            self._parts = 0
+        self._parts += len(frame.data)
+        if self._parts > MOST_BYTES and not frame.fin:
+            raise websocket.WebSocketPayloadException(
+                f"a message of more than {MOST_BYTES:,} bytes"
+            )
+        return frame
+
+
+websocket._app.WebSocket = _Bounded  # type: ignore[attr-defined]
+"""pybit makes its WebSocketApp itself, and that its connection."""
 
 
 class Socket(Protocol):
@@ -33,8 +71,8 @@ class Socket(Protocol):
         """Connect."""
         ...
 
-    def request(self, topics: Sequence[str]) -> None:
-        """Ask for topics; the answer comes as a frame."""
+    def request(self, op: str, topics: Sequence[str]) -> None:
+        """Subscribe to topics or unsubscribe from them; the answer comes as a frame."""
         ...
 
     def close(self) -> None:
@@ -45,7 +83,7 @@ class Socket(Protocol):
 class Inbox:
     """Frames on their way from a connection's thread to the loop, with the time of each.
 
-    Bounded: where the loop does not keep up, what is there is still read, what comes is dropped and
+    Bounded in number and in size: where the loop does not keep up, what is there is still read, what comes is dropped and
     counted, and the connection counts as lost. `lost` is why nothing more will come, empty while
     it may. Made on the loop that takes from it.
     """
@@ -57,19 +95,22 @@ class Inbox:
         self._lock = threading.Lock()
         self._arrived = asyncio.Event()
         self._frames: list[tuple[str | bytes, int]] = []
+        self._size = 0
         self.lost = ""
 
     def put(self, frame: str | bytes) -> None:
         """Add a frame, from any thread."""
         received_ms = self._now_ms()
         with self._lock:
-            if not self.lost and len(self._frames) < self._limit:
+            fits = len(self._frames) < self._limit and self._size < 64 * MOST_BYTES
+            if not self.lost and fits:
                 self._frames.append((frame, received_ms))
+                self._size += len(frame)
                 if len(self._frames) == 1:
                     self._wake()
                 return
             self.dropped += 1
-        self.fail(f"{self._limit} frames wait to be read; the loop does not keep up")
+        self.fail("too many frames wait to be read; the loop does not keep up")
 
     def fail(self, reason: str) -> None:
         """Say, from any thread, that nothing more will come; the first reason counts."""
@@ -86,7 +127,7 @@ class Inbox:
         while True:
             await self._arrived.wait()
             with self._lock:
-                frames, self._frames = self._frames, []
+                frames, self._frames, self._size = self._frames, [], 0
                 if frames:
                     return frames
                 if self.lost:
@@ -119,15 +160,15 @@ class BybitSocket:
             cause = self._inbox.lost or str(error)
             raise ExchangeError(f"no connection to the stream: {cause}") from None
 
-    def request(self, topics: Sequence[str]) -> None:
-        """Ask for topics.
+    def request(self, op: str, topics: Sequence[str]) -> None:
+        """Subscribe to topics, or unsubscribe from them.
 
         Raises:
             ExchangeError: the connection is closed.
         """
         try:
             self._attached().ws.send(
-                json.dumps({"op": "subscribe", "req_id": topics[0], "args": list(topics)})
+                json.dumps({"op": op, "req_id": topics[0], "args": list(topics)})
             )
         except _GONE as error:
             raise ExchangeError(f"the stream closed at subscribing: {error}") from None

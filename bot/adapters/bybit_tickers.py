@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.adapters.bybit_answers import rows_of, shown, text
 from bot.adapters.bybit_rest import BybitRest, category_of
 from bot.errors import ExchangeError
 
@@ -20,9 +21,11 @@ class LiveRest(BybitRest):
         query = {"category": category_of(venue)}
         if symbol is not None:
             query["symbol"] = symbol
-        rows = self._ask("get_tickers", **query).get("list")
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        rows = rows_of(self._ask("get_tickers", **query), "list")
+        found = {text(row, "symbol"): row for row in rows}
+        if symbol is not None and found.keys() - {symbol}:
             raise ExchangeError(
-                f"Bybit answers without tickers ({str(rows)[:80]}); try again later"
+                f"Bybit was asked for the ticker of {symbol} and answers of {shown(list(found))}; try "
+                "again later"
             )
-        return {str(row.get("symbol")): row for row in rows}
+        return found

@@ -42,6 +42,10 @@ class Candles:
         """Return the candles start..stop-1 as views."""
         return type(self)(self.time[start:stop], self.values[start:stop])
 
+    def only(self, these: Bool) -> Self:
+        """Return the candles where `these`, bool[m], is true."""
+        return type(self)(self.time[these], self.values[these])
+
     def column(self, name: str) -> F64:
         """Return float64[m], one of COLUMNS."""
         return self.values[:, COLUMNS.index(name)]

@@ -91,6 +91,22 @@ class BadFrame:
 Event = Candle | Quote | Connected | Disconnected | BadFrame
 
 
+@dataclass(frozen=True, slots=True)
+class Klines:
+    """An answer about candles.
+
+    Attributes:
+        candles: closed, oldest first.
+        over_ms: what ended by then is closed, and is absent where it is not here; an exchange that
+            does not show that a candle is over says nothing about it.
+        forming: those that are still open.
+    """
+
+    candles: Candles
+    over_ms: int
+    forming: Candles
+
+
 class Exchange(Protocol):
     """Public market data.
 
@@ -106,8 +122,8 @@ class Exchange(Protocol):
         """Ask the exchange's time, and correct `now_ms` by it."""
         ...
 
-    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
-        """Return the closed candles that open in start..end, inclusive, oldest first.
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Klines:
+        """Return the candles that open in start..end, inclusive, oldest first.
 
         A candle that cannot be true is left out.
         """

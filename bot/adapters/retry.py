@@ -6,12 +6,15 @@ and an asyncio adapter share them. The limiter may be shared between threads.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from pybit.exceptions import FailedRequestError, InvalidRequestError
-from requests.exceptions import RequestException
+from requests.exceptions import ContentDecodingError, RequestException
+
+from bot.adapters.bybit_answers import shown
 
 IP_BAN_WAIT_S = 600.0
 """Bybit lifts the ban of an address (HTTP 403) after ten minutes without a request."""
@@ -23,6 +26,11 @@ _TRANSIENT_CODES = {
     10018: "the rate limit of this address is reached",
 }
 _PARAMETER_ERROR = 10001
+_NO_SUCH_SYMBOL = re.compile(
+    r"(params error: ?)?(not supported symbols?|invalid symbol|symbol( is)? invalid)[.!]?"
+)
+"""All that Bybit says where it knows no such symbol: a reason that only mentions one is another."""
+
 _TRANSIENT_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
@@ -92,7 +100,7 @@ class Limiter:
 class Verdict:
     """What a failed request means, in plain words; whether to retry, and after how long.
 
-    `unlisted`: the exchange does not know the symbol.
+    `unlisted`: the exchange says that it does not know the symbol.
     """
 
     text: str
@@ -111,9 +119,9 @@ def judge(error: Exception) -> Verdict:
         code = _code(error)
         if code in _TRANSIENT_CODES:
             return Verdict(f"{_TRANSIENT_CODES[code]} (code {code})", retry=True)
-        text = f"the exchange refuses: {error.message} (code {code})"
-        unlisted = code == _PARAMETER_ERROR and "symbol" in str(error.message).lower()
-        return Verdict(text, retry=False, unlisted=unlisted)
+        text = f"the exchange refuses: {_said(error)} (code {code})"
+        unlisted = code == _PARAMETER_ERROR and _NO_SUCH_SYMBOL.fullmatch(_said(error).lower())
+        return Verdict(text, retry=False, unlisted=bool(unlisted))
     if isinstance(error, FailedRequestError):
         status = _code(error)
         if status == 403:
@@ -121,14 +129,23 @@ def judge(error: Exception) -> Verdict:
             return Verdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S)
         if status in _TRANSIENT_STATUS:
             return Verdict(f"the exchange answers HTTP {status}", retry=True)
-        return Verdict(f"the exchange answers HTTP {status}: {error.message}", retry=False)
+        return Verdict(f"the exchange answers HTTP {status}: {_said(error)}", retry=False)
+    if isinstance(error, ContentDecodingError):
+        return Verdict(f"the answer cannot be read: {error}", retry=True)
     if isinstance(error, RequestException | OSError):
         return Verdict(f"the exchange cannot be reached ({type(error).__name__})", retry=True)
-    return Verdict(f"the answer is no JSON object of the expected form ({error})", retry=True)
+    text = f"{type(error).__name__}: {error}"[:200]
+    return Verdict(f"the answer is no JSON object of the expected form ({text})", retry=True)
 
 
 def _code(error: Exception) -> int:
     try:
         return int(getattr(error, "status_code", 0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
+
+
+def _said(error: FailedRequestError | InvalidRequestError) -> str:
+    """Return the exchange's words, where they are words."""
+    message = error.message
+    return message[:200].strip() if isinstance(message, str) else shown(message)

@@ -17,6 +17,7 @@ from bot.adapters.bar_funding import lay_funding
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import Exchange
 from bot.adapters.funding_files import Funding, due_between
+from bot.adapters.timestamps import format_utc
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import BotError, ExchangeError, UnlistedError
 from bot.timegrid import HOUR_MS
@@ -44,7 +45,7 @@ async def fetch_bars(
         a bar for each time of the grid, tradable and fillable as history is.
 
     Raises:
-        ExchangeError: the exchange does not answer.
+        ExchangeError: the exchange does not answer, or does not show that all these bars are over.
     """
     times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
     turn = asyncio.Semaphore(AT_ONCE)
@@ -60,7 +61,13 @@ async def fetch_bars(
 
     async def asked(symbol: str) -> _Column:
         async with turn:
-            candles = await exchange.klines(symbol, interval, first_ms, last_ms)
+            answer = await exchange.klines(symbol, interval, first_ms, last_ms)
+            if answer.over_ms < last_ms + interval_ms:
+                raise ExchangeError(
+                    f"{symbol}: the exchange does not show that the bar of {format_utc(last_ms)} is "
+                    f"over, only what ended by {format_utc(answer.over_ms)}; it is asked again"
+                )
+            candles = answer.candles
             if not is_contract(venue):
                 return candles, Candles.empty(), nothing
             marks = await exchange.marks(

@@ -6,9 +6,12 @@ Rules:
 1. A bar is complete once every symbol's candle is confirmed, or was asked for and is not there.
 2. The first confirmed candle counts, whether pushed or fetched; a later one changes nothing.
 3. A bar is tradable if it is closed in time: within `tradable_ms` of its end, and before the next
-   bar's. Whatever is not confirmed `deadline_ms` after the end is to be fetched.
+   bar's. Whatever is not confirmed `deadline_ms` after the end is to be fetched; of a symbol that the
+   stream does not hear, at once, so that it does not hold up the others.
 4. A bar no one pushed, after a reconnect or a restart, is a hole and is fetched before later bars
    are closed.
+5. No candle is taken from the future: none that opens, and no confirm of one that ends, more than
+   `slack_ms` after the time at which it came.
 Must not know a clock: the time is handed in, ms UTC of the exchange.
 """
 
@@ -20,14 +23,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.adapters.candles import Candles
-from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Quote
+from bot.adapters.exchange import (
+    BadFrame,
+    Candle,
+    Connected,
+    Disconnected,
+    Event,
+    Klines,
+    Quote,
+)
 from bot.app.feed_counters import Counters
 from bot.blocks import BarBlock
-
-MAX_BARS_AHEAD = 3
-"""A candle further than this past the time it came is not of this market."""
-
 
 MAX_BARS_ASKED = 1000
 """Bars after a long outage that are asked for at once."""
@@ -83,6 +89,7 @@ class BarAssembler:
         tradable_ms: from a bar's end until it can no longer be decided on.
         first_open: open time of the first bar to be closed.
         counters: to count in; new ones where none are given.
+        slack_ms: by how much the exchange's time may be ahead of the time that is handed in.
     """
 
     def __init__(
@@ -93,6 +100,7 @@ class BarAssembler:
         tradable_ms: int,
         first_open: int,
         counters: Counters | None = None,
+        slack_ms: int = 2_000,
     ) -> None:
         self.symbols = tuple(symbols)
         self._known = frozenset(symbols)
@@ -101,7 +109,10 @@ class BarAssembler:
         self.quotes: dict[str, Quote] = {}
         self._deadline_ms = deadline_ms
         self._tradable_ms = min(tradable_ms, interval_ms)
+        self._slack_ms = min(slack_ms, interval_ms // 2)
+        self._soon_ms = min(self._slack_ms, deadline_ms)
         self._next = first_open
+        self._unheard: frozenset[str] = frozenset()
         self._confirmed: dict[int, dict[str, Candle]] = {}
         self._absent: dict[int, set[str]] = {}
         self._opens: dict[int, dict[str, Candle]] = {}
@@ -125,8 +136,10 @@ class BarAssembler:
                 self.counters.bad_frames += 1
             case Connected():
                 self.counters.connects += 1
+                self._unheard -= set(event.symbols)
             case Disconnected():
                 self.counters.disconnects += 1
+                self._unheard |= self._known & set(event.symbols)
 
     def first_open_seen(self, symbol: str, open_time: int) -> Candle | None:
         """Return the first candle that was seen of a symbol's bar, which knows the bar's open."""
@@ -136,21 +149,30 @@ class BarAssembler:
         """Return what to do about the next bar at this time."""
         if self._is_complete(self._next):
             return Due(self._next, complete=True, missing=(), wake_ms=None)
-        deadline_ms = self._next + self.interval_ms + self._deadline_ms
-        if now_ms < deadline_ms:
-            return Due(self._next, complete=False, missing=(), wake_ms=deadline_ms)
-        overdue = min((now_ms - deadline_ms) // self.interval_ms, MAX_BARS_ASKED - 1)
+        end_ms = self._next + self.interval_ms
+        soon_ms, deadline_ms = end_ms + self._soon_ms, end_ms + self._deadline_ms
+        known = self._confirmed.get(self._next, {}).keys() | self._absent.get(self._next, set())
+        waiting = tuple(s for s in self.symbols if s not in known)
+        unheard = tuple(s for s in waiting if s in self._unheard)
+        asked = unheard if now_ms < deadline_ms else waiting
+        if now_ms < soon_ms or not asked:
+            wake_ms = soon_ms if unheard else deadline_ms
+            return Due(self._next, complete=False, missing=(), wake_ms=wake_ms)
+        overdue = min(max(now_ms - deadline_ms, 0) // self.interval_ms, MAX_BARS_ASKED - 1)
         last = self._next + overdue * self.interval_ms
-        spans = tuple(span for s in self.symbols for span in self._missing(s, last))
+        spans = tuple(span for s in asked for span in self._missing(s, last))
         return Due(self._next, complete=False, missing=spans, wake_ms=None)
 
-    def accept(self, span: Span, candles: Candles, now_ms: int) -> None:
-        """Take what was fetched for a span; what has ended and is not in it is not expected any more.
+    def accept(self, span: Span, answer: Klines, now_ms: int) -> bool:
+        """Take what was fetched for a span; what is over and is not in it is not expected any more.
 
         Args:
-            candles: closed candles; empty gives the span up.
-            now_ms: when they came, by the clock that told which are closed.
+            now_ms: when it came.
+
+        Returns:
+            whether anything is known by it that was not.
         """
+        candles, learned = answer.candles, False
         there = dict(zip(candles.time.tolist(), candles.values.tolist(), strict=True))
         for open_time in range(max(span.first, self._next), span.last + 1, self.interval_ms):
             if span.symbol in self._confirmed.get(open_time, {}):
@@ -160,9 +182,12 @@ class BarAssembler:
                 candle = Candle(span.symbol, open_time, o, h, low, c, v, turnover, True, now_ms)
                 self._confirmed.setdefault(open_time, {})[span.symbol] = candle
                 self.counters.fetched += 1
-            elif open_time + self.interval_ms <= now_ms:
+                learned = True
+            elif open_time + self.interval_ms <= answer.over_ms:
                 self._absent.setdefault(open_time, set()).add(span.symbol)
                 self.counters.absent += 1
+                learned = True
+        return learned
 
     def close(self, now_ms: int) -> ClosedBar:
         """Return the next bar, and go on to the one after it.
@@ -210,11 +235,11 @@ class BarAssembler:
     def _candle(self, candle: Candle) -> None:
         self.counters.candles += 1
         self.counters.forming += not candle.confirm
-        ahead_ms = candle.open_time - candle.received_ms
+        there_ms = candle.open_time + (self.interval_ms if candle.confirm else 0)
         if (
             candle.symbol not in self._known
             or candle.open_time % self.interval_ms
-            or ahead_ms > MAX_BARS_AHEAD * self.interval_ms
+            or there_ms > candle.received_ms + self._slack_ms
         ):
             self.counters.foreign += 1
         elif candle.open_time < self._next:

@@ -25,7 +25,20 @@ LONGEST_RETRY_S = 60.0
 
 
 class Clock(Protocol):
-    """The exchange's time, and waiting for it."""
+    """The exchange's time, and waiting for it.
+
+    `refused` counts the times that it told and that were not believed; `doubted`: it still tells one.
+    """
+
+    @property
+    def refused(self) -> int:
+        """Return how many times that the exchange told were not believed."""
+        ...
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether the exchange tells another time than is believed."""
+        ...
 
     def now_ms(self) -> int:
         """Return the exchange's time."""

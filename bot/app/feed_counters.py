@@ -1,4 +1,4 @@
-"""What a feed did, counted: told at heartbeats, and nothing is decided by it."""
+"""What a feed did, counted: oddities are told as they occur, and nothing is decided by it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ class Counters:
         revisions: confirmed again, changed; the first counts.
         reordered: not confirmed, of a bar that is confirmed or closed.
         late: first confirmed after its bar was closed.
-        foreign: of no symbol here, off the grid, or far in the future.
+        foreign: of no symbol here, off the grid, or of the future.
         fetched: candles that were asked for and came; `absent`: those that did not.
         late_bars: bars that were closed too late to decide on.
+        clock_refused: times told by the exchange that were not believed.
         quotes, bad_frames, connects, disconnects: events of that kind.
     """
 
@@ -31,6 +32,7 @@ class Counters:
     fetched: int = 0
     absent: int = 0
     late_bars: int = 0
+    clock_refused: int = 0
     quotes: int = 0
     bad_frames: int = 0
     connects: int = 0

@@ -13,8 +13,9 @@ from contextlib import aclosing
 
 import numpy as np
 
+from bot.adapters.bybit_clock import LIMIT_S
 from bot.adapters.candles import Candles
-from bot.adapters.exchange import Candle, Event, Exchange, Quote
+from bot.adapters.exchange import Candle, Event, Exchange, Klines, Quote
 from bot.adapters.timestamps import format_utc
 from bot.app.bar_assembly import BarAssembler, ClosedBar, Due, candles_of
 from bot.app.catching_up import CatchUp, Clock
@@ -52,7 +53,7 @@ class LiveRun:
         self._deadline_ms = int(settings.close_deadline_s * 1000 * speed)
         self._tradable_ms = int(settings.decide_within_s * 1000 * speed)
         self._quote_ms = int(settings.quote_timeout_s * 1000 * speed)
-        self._beat_ms = int(parts.config.log.heartbeat_s * 1000 * speed)
+        self._slack_ms = int(LIMIT_S * 1000 * speed)
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._arrived = asyncio.Event()
         self._funding = LiveFunding(
@@ -88,6 +89,8 @@ class LiveRun:
         """Do the one thing that is to be done now, or wait for an event."""
         while not self._events.empty():
             self._feed(assembler, self._events.get_nowait())
+        self._counters.clock_refused = self._clock.refused
+        self._report.odd(self._counters)
         now = self._clock.now_ms()
         opening = self._opening_of(assembler)
         due = assembler.due(now)
@@ -202,20 +205,22 @@ class LiveRun:
             for span in due.missing
         ]
         answers = await asyncio.gather(*asked, return_exceptions=True)
+        refused: list[ExchangeError] = []
+        learned = False
         for span, answer in zip(due.missing, answers, strict=True):
             if isinstance(answer, UnlistedError):  # it was delisted: no candle will come
                 self._report.unreachable(answer, 0.0)
-                assembler.accept(span, Candles.empty(), self._clock.now_ms())
-            elif isinstance(answer, Candles):
-                assembler.accept(span, answer, self._clock.now_ms())
-            elif not isinstance(answer, ExchangeError):
+                none = Klines(Candles.empty(), self._clock.now_ms(), Candles.empty())
+                learned |= assembler.accept(span, none, self._clock.now_ms())
+            elif isinstance(answer, Klines):
+                learned |= assembler.accept(span, answer, self._clock.now_ms())
+            elif isinstance(answer, ExchangeError):
+                refused.append(answer)
+            else:
                 raise answer
-        refused = [
-            answer for answer in answers
-            if isinstance(answer, ExchangeError) and not isinstance(answer, UnlistedError)
-        ]  # fmt: skip
         if refused:
             self._report.unreachable(refused[0], RETRY_S)
+        if refused or not learned:  # by the exchange's own time the bars may not be over yet
             await asyncio.sleep(RETRY_S)
 
     async def _first_model(self) -> None:
@@ -255,7 +260,7 @@ class LiveRun:
         self._opening, self._taken_up = None, True
         return BarAssembler(
             parts.symbols, parts.interval_ms, self._deadline_ms, self._tradable_ms, next_open,
-            self._counters,
+            self._counters, self._slack_ms,
         )  # fmt: skip
 
     def _mark_start(self, open_time: int) -> None:
@@ -266,11 +271,13 @@ class LiveRun:
             self._parts.start = open_time
 
     async def _beat(self) -> None:
-        """Say now and then that the daemon lives, also while it waits for the exchange."""
+        """Say now and then that the daemon lives, whatever the exchange and its clock do."""
         while True:
-            now = self._clock.now_ms()
-            self._report.heartbeat(self._counters, now)
-            await self._clock.sleep_until(now + self._beat_ms)
+            self._counters.clock_refused = self._clock.refused
+            self._report.heartbeat(
+                self._counters, self._clock.now_ms(), doubted=self._clock.doubted
+            )
+            await asyncio.sleep(self._parts.config.log.heartbeat_s)
 
     async def _pump(self) -> None:
         interval = self._parts.config.market.interval

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from bot.adapters.bybit import BybitExchange, open_bybit
+from bot.adapters.bybit_clock import Jump
 from bot.adapters.journal_reader import JournalReader
 from bot.app.run_folder import RunFolder
 from bot.config import Config
@@ -32,6 +33,16 @@ class ExchangeClock:
 
     def __init__(self, exchange: BybitExchange, speed: float) -> None:
         self._exchange, self._speed = exchange, speed
+
+    @property
+    def refused(self) -> int:
+        """Return how many times that the exchange told were not believed."""
+        return self._exchange.clock.refused
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether the exchange tells another time than is believed."""
+        return self._exchange.clock.doubted
 
     def now_ms(self) -> int:
         """Return the exchange's time."""
@@ -89,8 +100,12 @@ async def live_exchange(
     def on_fault(count: int, text: str) -> None:
         log.warning("bad_frame", count=count, sample=text)
 
+    def on_jump(jump: Jump, refused: int) -> None:
+        if jump.first or jump.believed:
+            log.warning("clock_jump", by_ms=jump.by_ms, believed=jump.believed, refused=refused)
+
     if not practice:
-        exchange = open_bybit(config, on_wait=on_wait, on_fault=on_fault)
+        exchange = open_bybit(config, on_wait=on_wait, on_fault=on_fault, on_jump=on_jump)
         try:
             yield exchange
         finally:
@@ -109,7 +124,7 @@ async def live_exchange(
         update={"rest_url": server.rest_url, "stream_url": server.stream_url}
     )
     told = config.model_copy(update={"exchange": inside})
-    exchange = open_bybit(told, on_wait=on_wait, on_fault=on_fault)
+    exchange = open_bybit(told, on_wait=on_wait, on_fault=on_fault, on_jump=on_jump)
     try:
         yield exchange
     finally:

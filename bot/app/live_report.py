@@ -24,6 +24,7 @@ from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.sd_notify import notify
 from bot.app.feed_counters import Counters
 from bot.app.live_setup import LiveParts
+from bot.app.seldom import Seldom
 from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
 from bot.errors import BotError, JournalError
@@ -38,6 +39,9 @@ class LiveReport:
     def __init__(self, parts: LiveParts, log: Any, speed: float = 1.0) -> None:
         self._parts, self._log, self._speed = parts, log, speed
         self._connection = "connecting"
+        self._unheard: set[str] = set()
+        self._seldom = Seldom()
+        self._doubted = False
         self._lag_ms: float | None = None
         account = parts.runner.state.book.account[0]
         self._paid_at_open = float(account["bar_funding"]) if account["opened"] else 0.0
@@ -53,17 +57,35 @@ class LiveReport:
         """Tell of the connection."""
         match event:
             case Connected():
-                self._connection = "connected"
+                self._unheard -= set(event.symbols)
+                self._hear()
                 self._log.info("connected", session=event.session, symbols=len(event.symbols))
             case Disconnected():
-                self._connection = "disconnected"
-                self._log.warning("disconnected", reason=event.reason, symbols=len(event.symbols))
+                self._unheard |= set(event.symbols)
+                self._hear()
+                if self._seldom.may_tell(event):
+                    self._log.warning(
+                        "disconnected", reason=event.reason, symbols=len(event.symbols)
+                    )
             case BadFrame():
-                self._log.warning("bad_frame", count=event.count, sample=event.sample)
+                if self._seldom.may_tell("bad frame"):
+                    self._log.warning("bad_frame", count=event.count, sample=event.sample)
+
+    def _hear(self) -> None:
+        """Say in the status who is heard."""
+        unheard, of = len(self._unheard), len(self._parts.symbols)
+        if not unheard:
+            self._connection = "connected"
+        elif unheard < of:
+            self._connection = f"connected, {unheard} of {of} symbols not heard"
+        else:
+            self._connection = "disconnected"
 
     def unreachable(self, error: BotError, retry_s: float) -> None:
         """Tell that the exchange does not answer, or nothing that can be used."""
-        if self._connection != "connected":  # a request may fail while the stream is heard
+        if not self._connection.startswith(
+            "connected"
+        ):  # a request may fail while the stream is heard
             self._connection = "unreachable"
         self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
         notify("WATCHDOG=1")
@@ -128,21 +150,35 @@ class LiveReport:
         if paid:
             self._log.info("funding", bar=bar, paid=paid)
 
-    def heartbeat(self, counters: Counters, now_ms: int) -> None:
+    def heartbeat(self, counters: Counters, now_ms: int, *, doubted: bool = False) -> None:
         """Say that the loop is alive."""
         notify("WATCHDOG=1")
         account = self._parts.runner.state.book.account[0]
         memory, skew_ms = resident_mb(), now_ms - time.time_ns() // 1_000_000
+        self._doubted = doubted
         self._log.info(
             "heartbeat", last_bar=self._parts.runner.state.newest,
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
-            connection=self._connection, clock_skew_ms=skew_ms,
+            connection=self._shown_connection(), clock_skew_ms=skew_ms,
         )  # fmt: skip
+        self._tell_odd(counters)
+        self._write_status(now_ms)
+
+    def odd(self, counters: Counters) -> None:
+        """Tell of oddities of the feed as they occur, now and then."""
+        if any(getattr(counters, k) != self._counters.get(k, 0) for k in EVENTS["feed"]) and (
+            self._seldom.may_tell("feed")
+        ):
+            self._tell_odd(counters)
+
+    def _tell_odd(self, counters: Counters) -> None:
         odd = {name: getattr(counters, name) for name in sorted(EVENTS["feed"])}
         if any(odd[k] != self._counters.get(k, 0) for k in odd):
             self._log.info("feed", **odd)
         self._counters = odd
-        self._write_status(now_ms)
+
+    def _shown_connection(self) -> str:
+        return f"{self._connection}, its time in doubt" if self._doubted else self._connection
 
     def _decision(
         self, result: StepResult, s: int, equity: float, stages_ms: Mapping[str, float]
@@ -191,7 +227,7 @@ class LiveReport:
             "pid": os.getpid(),
             "time_ms": time.time_ns() // 1_000_000,
             "exchange_ms": now_ms,
-            "connection": self._connection,
+            "connection": self._shown_connection(),
             "last_bar": self._parts.runner.state.newest,
             "lag_ms": self._lag_ms,
             "next_training_ms": training.due_bars.next_fire_ms(now_ms),

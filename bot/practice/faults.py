@@ -15,7 +15,9 @@ from typing import Any
 
 from bot.errors import ConfigError
 
-_NO_PROBABILITY = frozenset({"seed", "mute", "slow_ms", "late_ms", "clock_skew_ms"})
+_NO_PROBABILITY = frozenset(
+    {"seed", "mute", "silent", "unlisted", "slow_ms", "late_ms", "clock_skew_ms", "time_skew_ms"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Faults:
         seed: of the dice.
         drop: a connection is cut at a push.
         mute: pings are answered, no data are sent.
+        silent: so many of the last symbols are subscribed to and not told of.
+        unlisted: so many of the last symbols are not known: refused by stream and requests.
         garbage: a data frame is preceded by one that is malformed, no object, or without a topic.
         duplicate: a data frame is sent twice.
         reorder: a data frame is sent after the one that follows it.
@@ -38,15 +42,18 @@ class Faults:
         unavailable: a request is answered with HTTP 503.
         slow: a request is answered `slow_ms` late.
         slow_ms: see there.
-        clock_skew_ms: by how much the exchange's own times are ahead.
+        clock_skew_ms: by how much the exchange's own times are ahead, wherever it tells one.
+        time_skew_ms: by how much the answer to a request for the time is ahead of all others.
 
     Raises:
-        ConfigError: a probability lies outside [0, 1], or a time is negative.
+        ConfigError: a probability lies outside [0, 1], or a time or a number is negative.
     """
 
     seed: int = 0
     drop: float = 0.0
     mute: bool = False
+    silent: int = 0
+    unlisted: int = 0
     garbage: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0
@@ -60,13 +67,14 @@ class Faults:
     slow: float = 0.0
     slow_ms: int = 2_000
     clock_skew_ms: int = 0
+    time_skew_ms: int = 0
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name not in _NO_PROBABILITY and not 0.0 <= value <= 1.0:
                 raise ConfigError(f"faults.{field.name} = {value}: expected a share from 0 to 1")
-        for name in ("late_ms", "slow_ms"):
+        for name in ("late_ms", "slow_ms", "silent", "unlisted"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"faults.{name} = {getattr(self, name)}: expected 0 or more")
 

@@ -58,7 +58,7 @@ class Publisher:
 
     def update(self, connection: Connection, topic: Topic, moment: Moment) -> None:
         """Tell one connection what is new of a topic."""
-        if self._muted():
+        if self._muted(topic.symbol):
             return
         if topic.kind == "kline":
             candle = forming_candle(moment, topic.symbol, connection.category)
@@ -96,7 +96,7 @@ class Publisher:
         text = f"kline.{self._period}.{self._market.symbols[s]}"
         for connection in connections:
             candle = closed_candle(block, 0, s, connection.category)
-            if candle is None or text not in connection.topics or self._muted():
+            if candle is None or text not in connection.topics or self._muted(s):
                 continue
             if not revised:
                 candle = replace(candle, close=candle.open, volume=plain(block.volume[0, s] / 2.0))
@@ -138,10 +138,13 @@ class Publisher:
             self._frame({"topic": topic.text, "type": kind, "data": data, "cts": now_ms})
         )
 
-    def _muted(self) -> bool:
-        if self._switch.faults.mute:
-            self._switch.strikes["mute"] += 1
-        return self._switch.faults.mute
+    def _muted(self, symbol: int) -> bool:
+        faults, last = self._switch.faults, len(self._market.symbols) - symbol
+        for name, struck in (("mute", faults.mute), ("silent", last <= faults.silent)):
+            if struck:
+                self._switch.strikes[name] += 1
+                return True
+        return last <= faults.unlisted
 
     def _kline(self, text: str, candle: Candle, *, confirm: bool) -> str:
         fields = {

@@ -101,12 +101,12 @@ class Rest:
         return web.json_response(body)
 
     def _time(self, query: Query) -> Result:  # noqa: ARG002 - it has no parameters
-        now_ms = self._reported_ms()
+        now_ms = self._reported_ms() + self._switch.faults.time_skew_ms
         return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
 
     def _tickers(self, query: Query) -> Result:
         category = _category(query)
-        chosen = [self._symbol(query)] if "symbol" in query else range(len(self._market.symbols))
+        chosen = [self._symbol(query)] if "symbol" in query else range(self._listed())
         moment = self._market.at(self._clock.now_ms())
         found = [ticker(self._market, moment, s, category) for s in chosen]
         return {"category": category, "list": [t for t in found if t is not None]}
@@ -116,7 +116,7 @@ class Rest:
         if "symbol" in query:
             listed = [instrument(market, self._symbol(query), category)]
             return {"category": category, "list": listed, "nextPageCursor": ""}
-        n = len(market.symbols)
+        n = self._listed()
         if category == "spot":  # spot has no pages
             listed = [instrument(market, s, category) for s in range(n)]
             return {"category": category, "list": listed}
@@ -252,9 +252,13 @@ class Rest:
 
     def _symbol(self, query: Query) -> int:
         symbol = query.get("symbol", "")
-        if symbol not in self._market.index:
+        index = self._market.index.get(symbol)
+        if index is None or index >= self._listed():
             raise Refusal("Not supported symbols")
-        return self._market.index[symbol]
+        return index
+
+    def _listed(self) -> int:
+        return max(len(self._market.symbols) - self._switch.faults.unlisted, 0)
 
     def _check_period(self, query: Query) -> None:
         wanted = query.get("interval", "")

@@ -162,6 +162,7 @@ class Stream:
         if kind not in wanted or not rest.startswith(wanted[kind]):
             raise Rejection(f"error:handler not found,topic:{text}")
         symbol = rest.removeprefix(wanted[kind])
-        if symbol not in self._market.index:
+        index = self._market.index.get(symbol)
+        if index is None or index >= len(self._market.symbols) - self._switch.faults.unlisted:
             raise Rejection(f"Invalid symbol :[{text}]")
         return Topic(text, kind, self._market.index[symbol])

@@ -68,6 +68,8 @@ def confirm_to_commit(n_symbols: int, quick: bool, training: bool) -> list[Row]:
 class _Clock:
     """A clock that is set; a wait for a later time is ended by an event, or never."""
 
+    refused, doubted = 0, False
+
     def __init__(self, now_ms: int) -> None:
         self.now = now_ms
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from bot.adapters.bybit_answers import instrument_of
 from bot.adapters.bybit_frames import FrameReader, Reading
 from bot.adapters.candles import COLUMNS, Candles
-from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
+from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Klines
 from bot.adapters.funding_files import Funding
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError
@@ -61,6 +61,16 @@ class DirectExchange:
         self._publisher = Publisher(market, clock, self.switch)
         self._sessions = 0
 
+    @property
+    def refused(self) -> int:
+        """Return how many times were not believed: none, they are not checked here."""
+        return 0
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether its time is in doubt."""
+        return False
+
     def now_ms(self) -> int:
         """Return the exchange's time, as it tells it."""
         return self.clock.now_ms() + self.switch.faults.clock_skew_ms
@@ -74,13 +84,14 @@ class DirectExchange:
         await self._asked()
         return self.now_ms()
 
-    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
-        """Return the closed candles that open in start..end."""
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Klines:
+        """Return the closed candles that open in start..end; its own time is never in doubt."""
         await self._asked(symbol)
         bars = self._closed(symbol, interval, start_ms, end_ms)
-        if bars is None:
-            return Candles.empty()
-        return _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS])
+        candles = Candles.empty()
+        if bars is not None:
+            candles = _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS])
+        return Klines(candles, self.clock.now_ms(), Candles.empty())
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of the mark price, all of which are its open."""

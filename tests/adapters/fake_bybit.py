@@ -69,8 +69,8 @@ class FakeBybit:
 
     def _times(self, query: dict[str, Any]) -> list[int]:
         step = CODE_MS[query["interval"]]
-        first = max(query["start"], self.listed_ms)
-        last = min(query["end"], self.now_ms)
+        first = max(query.get("start", 0), self.listed_ms)
+        last = min(query.get("end", self.now_ms), self.now_ms)
         return list(range(-(-first // step) * step, last + 1, step))[-query["limit"] :]
 
     def _note(self, call: str, query: dict[str, Any]) -> None:
@@ -83,7 +83,13 @@ class FakeBybit:
             raise self.errors.pop(0)
 
     def _answer(self, result: dict[str, Any]) -> dict[str, Any]:
-        return {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": 0}
+        return {
+            "retCode": 0,
+            "retMsg": "OK",
+            "result": result,
+            "retExtInfo": {},
+            "time": self.now_ms,
+        }
 
 
 def price(time_ms: int) -> float:

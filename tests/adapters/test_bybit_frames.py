@@ -31,7 +31,8 @@ def kline(**changes: Any) -> dict[str, Any]:
         "high": "12", "low": "9", "volume": "3.5", "turnover": "35", "confirm": True,
         "timestamp": 2 * MINUTE,
     }  # fmt: skip
-    return {"topic": "kline.1.BTCUSDT", "type": "snapshot", "ts": 1, "data": [{**row, **changes}]}
+    data = [{**row, **changes}]
+    return {"topic": "kline.1.BTCUSDT", "type": "snapshot", "ts": 2 * MINUTE + 5, "data": data}
 
 
 def ticker(sort: str, ts: int, **data: Any) -> dict[str, Any]:
@@ -127,6 +128,25 @@ def test_a_delta_that_comes_too_late_changes_only_what_no_newer_one_told() -> No
     assert [(q.bid, q.mark) for q in got] == [(9.0, 9.5), (9.3, 9.5), (9.3, 9.7)]
 
 
+def test_a_time_that_was_a_day_ahead_silences_no_quote_afterwards() -> None:
+    day = 86_400_000
+    one = reader()
+    got: list[Event] = []
+    for ts, received, bid in ((day, 10, "9"), (day + 1, 5_000, "9.1"), (10_000, 10_000, "9.2")):
+        frame = ticker("snapshot", ts, bid1Price=bid, ask1Price="10")
+        reading = one.read(json.dumps(frame), received)
+        assert isinstance(reading, Reading)
+        got.extend(reading.events)
+    assert [q.bid for q in got if isinstance(q, Quote)] == [9.0, 9.1, 9.2]
+
+
+def test_a_candle_is_closed_at_the_last_ms_of_its_bar() -> None:
+    reading = reader().read(json.dumps({**kline(), "ts": 2 * MINUTE - 1}), 5)
+    assert isinstance(reading, Reading)
+    forming = reader().read(json.dumps({**kline(confirm=False), "ts": MINUTE}), 5)
+    assert isinstance(forming, Reading)
+
+
 def test_the_top_of_the_book_is_followed() -> None:
     got = quotes(
         [
@@ -178,6 +198,13 @@ BAD: dict[str, str | bytes] = {
     "start true": json.dumps(kline(start=True)),
     "start far off": json.dumps(kline(start=10**18, end=10**18 + MINUTE - 1)),
     "confirm a word": json.dumps(kline(confirm="true")),
+    "closed before its end": json.dumps({**kline(), "ts": 2 * MINUTE - 2}),
+    "closed in the future": json.dumps(kline(start=9 * MINUTE, end=10 * MINUTE - 1)),
+    "open in the future": json.dumps(kline(start=9 * MINUTE, end=10 * MINUTE - 1, confirm=False)),
+    "without its time": json.dumps({**kline(), "ts": None}),
+    "an interval that is not the topic's": json.dumps(kline(interval="5")),
+    "a ticker of another symbol": json.dumps(ticker("snapshot", 1, symbol="ETHUSDT")),
+    "a book of another symbol": json.dumps(book("snapshot", 1, s="ETHUSDT", b=[], a=[])),
     "delta first": json.dumps(ticker("delta", 1, bid1Price="1")),
     "ticker no object": '{"topic": "tickers.BTCUSDT", "type": "snapshot", "ts": 1, "data": []}',
     "ticker no type": '{"topic": "tickers.BTCUSDT", "type": {}, "ts": 1, "data": {}}',

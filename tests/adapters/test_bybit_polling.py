@@ -8,7 +8,7 @@ import numpy as np
 from bot.adapters.bybit_clock import ServerClock
 from bot.adapters.bybit_polling import SETTLE_MS, Polling
 from bot.adapters.candles import Candles
-from bot.adapters.exchange import Candle, Connected, Disconnected, Event, Quote
+from bot.adapters.exchange import Candle, Connected, Disconnected, Event, Klines, Quote
 from bot.adapters.retry import Backoff
 from bot.errors import ExchangeError
 
@@ -29,6 +29,7 @@ class FakeSource:
         self.failing: set[str] = set()
         self.unlisted: set[str] = set()
         self.newest_missing = False
+        self.behind_ms = 0
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -47,13 +48,16 @@ class FakeSource:
             if s not in self.unlisted
         ]
 
-    async def klines_and_forming(self, symbol: str, interval: str, start_ms: int) -> Candles:
+    async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Klines:
         if symbol in self.failing:
             raise ExchangeError(f"no candles of {symbol}")
         self.asked.append((symbol, start_ms))
-        stop = self.clock.now_ms() - 2 * MINUTE if self.newest_missing else self.clock.now_ms()
+        over_ms = self.clock.now_ms() - self.behind_ms
+        stop = over_ms - 2 * MINUTE if self.newest_missing else over_ms
         times = np.arange(start_ms, stop + 1, MINUTE, dtype=np.int64)
-        return Candles(times, np.ones((len(times), 6)))
+        candles = Candles(times, np.ones((len(times), 6)))
+        closed = times + MINUTE <= over_ms
+        return Klines(candles.only(closed), over_ms, candles.only(~closed))
 
 
 def polling(source: FakeSource, symbols: Sequence[str] = ("A", "B")) -> AsyncGenerator[Event, None]:
@@ -94,6 +98,29 @@ async def test_a_candle_that_is_not_there_yet_is_asked_again() -> None:
         later = await take(events, 3)
     assert source.asked == [("A", 0), ("A", 0)]
     assert [e.open_time for e in later if isinstance(e, Candle) and e.confirm] == [0]
+
+
+async def test_a_candle_is_closed_when_the_exchange_shows_it_whatever_our_clock_says() -> None:
+    source = FakeSource()
+    source.behind_ms = 10_000
+    seen: list[Candle] = []
+    async with aclosing(polling(source, ("A",))) as events:
+        while not seen or not seen[-1].confirm:
+            event = await anext(events)
+            seen += [event] if isinstance(event, Candle) else []
+            assert not any(c.confirm for c in seen) or source.now_s >= 70.0
+    assert [c.open_time for c in seen] == [0, 0]
+
+
+async def test_a_clock_that_was_a_day_ahead_holds_nothing_up() -> None:
+    source = FakeSource()
+    source.now_s += 86_400.0
+    async with aclosing(polling(source, ("A",))) as events:
+        await take(events, 2)
+        source.now_s -= 86_400.0
+        while not isinstance(event := await anext(events), Candle):
+            assert source.now_s < 100.0
+    assert event.open_time == 0
 
 
 async def test_one_symbol_that_fails_does_not_hold_up_the_others() -> None:

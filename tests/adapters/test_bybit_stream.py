@@ -14,13 +14,24 @@ from bot.adapters import bybit_stream
 from bot.adapters.bybit_clock import ServerClock
 from bot.adapters.bybit_links import Link, plan_links
 from bot.adapters.bybit_socket import Inbox
-from bot.adapters.bybit_stream import ANSWER_TIMEOUT_S, LEFT_OUT_S, BybitStream, Supervision
+from bot.adapters.bybit_stream import BybitStream, Supervision
+from bot.adapters.bybit_subscriptions import ANSWER_TIMEOUT_S, LONGEST_S, REFUSED_FIRST_S
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Quote
 from bot.adapters.retry import Backoff
 from bot.errors import ExchangeError
 
 MINUTE = 60_000
 ACCEPTED = json.dumps({"op": "subscribe", "success": True, "ret_msg": ""})
+
+
+@pytest.fixture(autouse=True)
+def no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fake connection never blocks, and a thread takes time that no test can tell."""
+
+    async def here(call: Callable[[], object]) -> object:
+        return call()
+
+    monkeypatch.setattr(bybit_stream, "in_daemon_thread", here)
 
 
 class FakeTime:
@@ -60,6 +71,8 @@ class FakeSocket:
     def __init__(self, category: str, inbox: Inbox, *, refuses: bool = False) -> None:
         self.category, self.inbox = category, inbox
         self.requests: list[tuple[str, ...]] = []
+        self.ops: list[str] = []
+        self.answer = ""
         self.closed = threading.Event()
         self._refuses = refuses
 
@@ -67,8 +80,11 @@ class FakeSocket:
         if self._refuses:
             raise ExchangeError("no connection to the stream")
 
-    def request(self, topics: Sequence[str]) -> None:
+    def request(self, op: str, topics: Sequence[str]) -> None:
+        self.ops.append(op)
         self.requests.append(tuple(topics))
+        if self.answer:
+            self.inbox.put(self.answer)
 
     def close(self) -> None:
         self.closed.set()
@@ -161,7 +177,9 @@ def kline(symbol: str, bar: int, *, confirm: bool = True) -> str:
         "start": bar * MINUTE, "end": (bar + 1) * MINUTE - 1, "open": "10", "close": "11",
         "high": "12", "low": "9", "volume": "3", "turnover": "33", "confirm": confirm,
     }  # fmt: skip
-    return json.dumps({"topic": f"kline.1.{symbol}", "type": "snapshot", "ts": 1, "data": [row]})
+    return json.dumps(
+        {"topic": f"kline.1.{symbol}", "type": "snapshot", "ts": row["end"], "data": [row]}
+    )
 
 
 def ticker(symbol: str, sort: str = "snapshot", ts: int = 1) -> str:
@@ -240,7 +258,7 @@ async def test_a_lost_connection_is_made_anew_with_a_growing_wait() -> None:
         assert bench.events[-1] == Connected(7, ("BTCUSDT",))
 
 
-async def test_a_refused_subscription_ends_the_session() -> None:
+async def test_a_refusal_of_the_only_symbol_ends_the_session() -> None:
     async with running(ONE) as bench:
         socket = await bench.requested(0)
         socket.inbox.put(
@@ -253,29 +271,108 @@ async def test_a_refused_subscription_ends_the_session() -> None:
         assert socket.closed.is_set()
 
 
-async def test_a_symbol_refused_by_name_is_left_out_and_tried_again_after_an_hour() -> None:
-    refusal = json.dumps(
-        {
-            "op": "subscribe",
-            "success": False,
-            "ret_msg": "error:handler not found,topic:kline.1.ETHUSDT",
-        }
-    )
-    async with running(TWO, stale_after_s=10_000.0) as bench:
-        first = await bench.requested(0)
-        assert len(first.requests[0]) == 4
-        first.inbox.put(refusal)
-        await bench.until(lambda: bool(bench.of(Disconnected)))
-        await bench.time.advance(1.0)
-        second = await bench.connected(1)
-        assert second.requests == [("kline.1.BTCUSDT", "tickers.BTCUSDT")]
-        assert bench.of(Connected) == [Connected(2, ("BTCUSDT",))]
-        await bench.time.advance(LEFT_OUT_S)
-        second.inbox.fail("the connection is lost")
-        await bench.until(lambda: len(bench.of(Disconnected)) == 2)
+def refusal(message: str) -> str:
+    return json.dumps({"op": "subscribe", "success": False, "ret_msg": message})
+
+
+BTC, ETH = ("kline.1.BTCUSDT", "tickers.BTCUSDT"), ("kline.1.ETHUSDT", "tickers.ETHUSDT")
+
+
+async def keep_alive(bench: Bench, socket: FakeSocket, seconds: float, *topics: str) -> None:
+    """Let time pass while these symbols are heard."""
+    for _ in range(int(seconds // 10)):
+        for symbol in topics:
+            socket.inbox.put(kline(symbol, 0))
+            socket.inbox.put(ticker(symbol))
+        await turns()
         await bench.time.advance(10.0)
-        third = await bench.requested(2)
-        assert len(third.requests[0]) == 4
+
+
+async def test_a_symbol_refused_by_name_is_left_out_and_comes_back_by_itself() -> None:
+    async with running(TWO, stale_after_s=60.0) as bench:
+        socket = await bench.requested(0)
+        socket.inbox.put(refusal("error:handler not found,topic:kline.1.ETHUSDT"))
+        await bench.requested(0, 2)
+        assert socket.requests[1] == BTC
+        socket.inbox.put(ACCEPTED)
+        await bench.until(lambda: bool(bench.of(Connected)))
+        assert bench.of(Connected) == [Connected(1, ("BTCUSDT",))]
+        (lost,) = bench.of(Disconnected)
+        assert isinstance(lost, Disconnected)
+        assert lost.symbols == ("ETHUSDT",)
+        asked_s: list[float] = []
+        for _ in range(900):  # two and a half hours
+            before = len(socket.requests)
+            await keep_alive(bench, socket, 10.0, "BTCUSDT")
+            if len(socket.requests) > before:
+                assert socket.requests[-1] == ETH
+                asked_s.append(bench.time.now)
+                socket.inbox.put(refusal("Invalid symbol :[kline.1.ETHUSDT]"))
+                await turns()
+        waits = [b - a for a, b in itertools.pairwise([0.0, *asked_s])]
+        assert waits[0] == pytest.approx(REFUSED_FIRST_S, abs=15.0)
+        assert all(b == pytest.approx(2 * a, abs=25.0) for a, b in itertools.pairwise(waits[:6]))
+        assert max(waits) <= LONGEST_S + 15.0
+        assert len(bench.sockets) == 1, "the link lives"
+        assert len(bench.of(Disconnected)) == 1
+        while len(bench.of(Connected)) < 2:
+            before = len(socket.requests)
+            await keep_alive(bench, socket, 10.0, "BTCUSDT")
+            if len(socket.requests) > before:
+                socket.inbox.put(ACCEPTED)
+                await turns()
+        assert bench.of(Connected)[1] == Connected(1, ("ETHUSDT",))
+
+
+async def test_a_refusal_that_names_nobody_is_found_by_halves() -> None:
+    names = [f"S{i}USDT" for i in range(300)]
+    async with running(plan_links(names, "bybit_linear", "1")) as bench:
+        socket = await bench.requested(0)
+        answered = 0
+        async with asyncio.timeout(10.0):
+            while not bench.of(Connected):
+                await bench.requested(0, answered + 1)
+                bad = any(t.endswith(".S77USDT") for t in socket.requests[answered])
+                answered += 1
+                socket.inbox.put(refusal("error:params") if bad else ACCEPTED)
+                await turns()
+        (up,) = bench.of(Connected)
+        assert isinstance(up, Connected)
+        assert len(up.symbols) == 299
+        assert [e.symbols for e in bench.of(Disconnected) if isinstance(e, Disconnected)] == [
+            ("S77USDT",)
+        ]
+        assert answered < 25
+
+
+async def test_a_topic_that_is_had_already_does_not_keep_the_others_out() -> None:
+    async with running(TWO) as bench:
+        socket = await bench.requested(0)
+        socket.inbox.put(refusal("error:already subscribed,topic:kline.1.BTCUSDT"))
+        await bench.requested(0, 2)
+        assert socket.requests[1] == ("tickers.BTCUSDT", *ETH)
+        socket.inbox.put(ACCEPTED)
+        await bench.until(lambda: bool(bench.of(Connected)))
+        assert bench.of(Connected) == [Connected(1, ("BTCUSDT", "ETHUSDT"))]
+
+
+async def test_spot_goes_on_after_a_refusal_among_hundreds() -> None:
+    names = [f"S{i}USDT" for i in range(200)]
+    async with running(plan_links(names, "bybit_spot", "1")) as bench:
+        socket = await bench.requested(0)
+        answered = 0
+        async with asyncio.timeout(10.0):
+            while not bench.of(Connected):
+                await bench.requested(0, answered + 1)
+                asked = socket.requests[answered]
+                answered += 1
+                bad = [t for t in asked if t.endswith((".S7USDT", ".S9USDT", ".S150USDT"))]
+                socket.inbox.put(refusal(f"Invalid symbol :[{bad[0]}]") if bad else ACCEPTED)
+                await turns()
+        assert max(map(len, socket.requests)) == 10
+        (up,) = bench.of(Connected)
+        assert isinstance(up, Connected)
+        assert len(up.symbols) == 197
 
 
 async def test_where_all_are_refused_all_are_tried_again() -> None:
@@ -292,20 +389,37 @@ async def test_where_all_are_refused_all_are_tried_again() -> None:
             await bench.time.advance(2.0)
 
 
-async def test_one_silent_topic_ends_the_session() -> None:
+async def test_a_silent_symbol_is_asked_for_again_alone_and_the_link_lives() -> None:
     async with running(TWO) as bench:
         socket = await bench.connected()
-        for second in range(70):
-            if bench.of(Disconnected):
-                break
-            for topic in (kline("BTCUSDT", 0), ticker("BTCUSDT"), kline("ETHUSDT", 0)):
-                socket.inbox.put(topic)
-            await turns()
-            await bench.time.advance(1.0)
-            assert second <= 62
+        socket.answer = ACCEPTED
+        asked_s: list[float] = []
+        for _ in range(360):  # an hour
+            before = len(socket.ops)
+            await keep_alive(bench, socket, 10.0, "BTCUSDT")
+            asked_s += [bench.time.now] * socket.ops[before:].count("subscribe")
+        assert socket.requests[1:] == [ETH] * (2 * len(asked_s))
+        assert len(bench.sockets) == 1, "the link of the others lives"
         (lost,) = bench.of(Disconnected)
-        assert isinstance(lost, Disconnected)
-        assert lost.reason == "tickers.ETHUSDT is silent for 60 s"
+        assert lost == Disconnected(
+            "kline.1.ETHUSDT, tickers.ETHUSDT is silent for 60 s", ("ETHUSDT",)
+        )
+        waits = [b - a for a, b in itertools.pairwise(asked_s)]
+        assert 4 <= len(asked_s) <= 7
+        assert all(b > 1.5 * a for a, b in itertools.pairwise(waits))
+        for topic in (kline("ETHUSDT", 0), ticker("ETHUSDT")):
+            socket.inbox.put(topic)
+        await bench.until(lambda: len(bench.of(Connected)) == 2)
+        assert bench.of(Connected)[1] == Connected(1, ("ETHUSDT",))
+
+
+async def test_where_nothing_at_all_is_heard_the_session_ends() -> None:
+    async with running(TWO) as bench:
+        await bench.connected()
+        await bench.time.advance(63.0)
+        await bench.until(lambda: bool(bench.of(Disconnected)))
+        lost = bench.of(Disconnected)[-1]
+        assert lost == Disconnected("nothing was heard for 60 s", ("BTCUSDT", "ETHUSDT"))
 
 
 async def test_a_missing_answer_ends_the_session() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.candles import Candles
-from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Quote
+from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Klines, Quote
 from bot.app.bar_assembly import (
     MAX_BARS_ASKED,
     BarAssembler,
@@ -32,9 +32,10 @@ def candle(
     return Candle(symbol, bar * STEP, 10.0, 12.0, 8.0, close, 3.0, 30.0, confirm, received)
 
 
-def fetched(bars: Sequence[int]) -> Candles:
+def fetched(bars: Sequence[int], over_ms: int = 10**12) -> Klines:
     values = np.tile([10.0, 12.0, 8.0, 10.0, 3.0, 30.0], (len(bars), 1))
-    return Candles(np.array(bars, np.int64) * STEP, values.reshape(len(bars), 6))
+    candles = Candles(np.array(bars, np.int64) * STEP, values.reshape(len(bars), 6))
+    return Klines(candles, over_ms, Candles.empty())
 
 
 def make(symbols: Sequence[str] = ("A", "B"), first: int = 0) -> BarAssembler:
@@ -201,7 +202,9 @@ def test_what_comes_after_the_close_changes_nothing() -> None:
 
 def test_a_bar_that_has_not_ended_is_not_given_up() -> None:
     bars = make(("A",))
-    bars.accept(Span("A", 0, STEP), fetched([]), STEP)
+    assert not bars.accept(Span("A", 0, STEP), fetched([], over_ms=STEP - 1), 9 * STEP)
+    assert bars.counters.absent == 0, "our clock does not say that it is over"
+    assert bars.accept(Span("A", 0, STEP), fetched([], over_ms=STEP), STEP)
     assert bars.counters.absent == 1
     bars.close(STEP)
     assert bars.due(2 * STEP + DEADLINE).missing == (Span("A", STEP, STEP),)
@@ -243,7 +246,9 @@ def test_whatever_the_stream_does_each_bar_is_closed_once_in_order(data: st.Data
             closed.append(bars.close(now))
         for span in due.missing:
             there = range(span.first // STEP, span.last // STEP + 1)
-            bars.accept(span, fetched([b for b in there if (span.symbol, b) not in absent]), now)
+            bars.accept(
+                span, fetched([b for b in there if (span.symbol, b) not in absent], now), now
+            )
         if due.missing:
             settle(now)
 

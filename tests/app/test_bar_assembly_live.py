@@ -72,8 +72,8 @@ async def test_every_bar_is_the_exchanges_own_whatever_fails(faults: Faults) -> 
                 if due.complete:
                     closed.append(bars.close(exchange.now_ms()))
                 for span in due.missing:
-                    candles = await exchange.klines(span.symbol, "1h", span.first, span.last)
-                    bars.accept(span, candles, exchange.now_ms())
+                    answer = await exchange.klines(span.symbol, "1h", span.first, span.last)
+                    bars.accept(span, answer, exchange.now_ms())
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
     exchange.close()

@@ -101,10 +101,7 @@ def test_files_grow_at_both_ends(tmp_path: Path) -> None:
     session.requests.clear()
     run(tmp_path, session, CLOSED - 3_000 * HOUR_MS, CLOSED - 100 * HOUR_MS)
     assert hours(tmp_path) == (3_000, 100, 2_901)
-    opens = [
-        t for call, q in session.requests if call == "kline" for t in range(q["start"], q["end"] + 1, HOUR_MS)
-    ]  # fmt: skip
-    assert len(opens) == len(set(opens)) == 2_901 - 101
+    assert session.count("kline") == 4, "a page after the file, three before it"
     funding = read_funding(tmp_path / "funding" / "bybit_linear_BTCUSDT_funding.parquet")
     assert np.all(np.diff(funding.time) == 8 * HOUR_MS)
     run(tmp_path, session, CLOSED - 10 * HOUR_MS)
@@ -130,7 +127,7 @@ def test_an_interrupted_fetch_goes_on(
     session.requests.clear()
     run(tmp_path, session, CLOSED - 5_999 * HOUR_MS)
     assert hours(tmp_path) == (5_999, 0, 6_000)
-    assert session.count("kline") <= -(-(6_000 - rows) // 1000) + 1
+    assert session.count("kline") <= -(-(6_000 - rows) // 999) + 1
 
 
 def test_what_was_fetched_before_the_exchange_failed_is_kept(tmp_path: Path) -> None:

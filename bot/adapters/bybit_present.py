@@ -1,0 +1,52 @@
+"""How late it is at the exchange at least: shown by its candles, not by what it says of the time.
+
+A clock that tells the time wrongly tells it wrongly everywhere; a candle cannot be there before it
+has opened. Rules: a candle is over when a newer one has opened, or when as much time has passed since
+it was first seen as it is long; and never before the time that the answer itself tells. Safe to use
+from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Present:
+    """The newest candle that was shown, and when.
+
+    `rate` is ms of the exchange's time in a second of ours.
+
+    >>> present = Present(monotonic=lambda: 50.0)
+    >>> present.over_ms(told_ms=9_000)
+    0
+    >>> present.shown(6_000)
+    >>> present.over_ms(told_ms=9_000), present.over_ms(told_ms=4_000)
+    (6000, 4000)
+    """
+
+    def __init__(
+        self, rate: float = 1000.0, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate, self._monotonic = rate, monotonic
+        self._lock = threading.Lock()
+        self._newest_ms = 0
+        self._seen_s = 0.0
+
+    def shown(self, open_ms: int) -> None:
+        """Take note of a candle that has opened at this time."""
+        with self._lock:
+            if open_ms > self._at_least():
+                self._newest_ms, self._seen_s = open_ms, self._monotonic()
+
+    def over_ms(self, told_ms: int) -> int:
+        """Return the time before which everything is over, where an answer tells this time."""
+        with self._lock:
+            return min(told_ms, self._at_least())
+
+    def _at_least(self) -> int:
+        if not self._newest_ms:
+            return 0
+        passed_s = self._monotonic() - self._seen_s
+        return self._newest_ms + int(max(passed_s, 0.0) * self._rate)
