@@ -159,7 +159,9 @@ class BybitRest(Asking):
                 return found
             cursors.add(cursor)
             query["cursor"] = cursor
-        raise ExchangeError(f"Bybit {category}: its list of instruments does not end; try again later")
+        raise ExchangeError(
+            f"Bybit {category}: its list of instruments does not end; try again later"
+        )
 
     def _pages(
         self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int

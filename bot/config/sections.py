@@ -157,7 +157,10 @@ class Exchange(Section):
         60.0, gt=0.0, le=3600.0, description="Longest wait between two tries."
     )
     stale_after_s: float = Field(
-        120.0, ge=1.0, le=3600.0, description="Silence of a symbol after which it is subscribed to anew."
+        120.0,
+        ge=1.0,
+        le=3600.0,
+        description="Silence of a symbol after which it is subscribed to anew.",
     )
     clock_check_s: float = Field(
         300.0, ge=1.0, le=86_400.0, description="Time between looks at the exchange's clock."
