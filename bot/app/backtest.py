@@ -222,7 +222,7 @@ def _blocks(
             start += len(block)
         return
     ahead = ReadAhead(
-        config, digest, pipeline, Archive(config, tasks), pool, job.folder.models, job.log.info
+        config, digest, pipeline, Archive(config, tasks), pool, job.folder.models, job.log
     )
     ends |= {int(times[d.index]) for d in dues}
     yield from ahead.blocks(cut([job.bars], config.run.block_bars, ends), dues)
@@ -244,7 +244,11 @@ def _activate(
             load_forecaster(job, runner.engine, forecasters, activation.model_id)
             runner.activate(activation, None)
     for planned in models:
-        done = planned.future.result()
+        try:
+            done = planned.future.result()
+        except DataError as error:
+            job.log.warning("training_skipped", due=planned.due_ms, reason=str(error))
+            continue  # the model before goes on
         tell_trained(job.log, job.folder.models, done, planned.due_ms)
         load_forecaster(job, runner.engine, forecasters, done.model_id)
         effective: I64 = job.bars.open_time[planned.index : planned.index + 1]

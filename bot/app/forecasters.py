@@ -18,7 +18,7 @@ TABLE_ID = "forecasts"
 
 
 class ModelForecaster:
-    """Ask a trained model.
+    """Ask a trained model. What its untrained heads say is no forecast, so nothing trades on it.
 
     Raises:
         ModelError: the model has other tasks or features than this run, or reads windows that this
@@ -49,11 +49,14 @@ class ModelForecaster:
         self._predictor = Predictor(trained)
         self._places = trained.spec.places(symbols) if symbols else None
         self._model_id, self._members = model_id, trained.spec.settings.members
+        self._unknown = [k for k, task in enumerate(tasks) if task in trained.untrained]
 
     def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
         """Return the model's predictions; the time does not matter."""
         del open_time
-        return self._predictor.predict(features.x, features.ready, features.windows, self._places)
+        value = self._predictor.predict(features.x, features.ready, features.windows, self._places)
+        value[:, :, self._unknown] = np.nan
+        return value
 
     def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         """Return the members' mean and their standard deviation about it.
@@ -67,9 +70,11 @@ class ModelForecaster:
                 f"model {self._model_id} is a single network and has no spread; train with more "
                 "model.members or set sizing.spread_penalty = 0"
             )
-        return self._predictor.predict_with_spread(
+        value, spread = self._predictor.predict_with_spread(
             features.x, features.ready, features.windows, self._places
         )
+        value[:, :, self._unknown] = spread[:, :, self._unknown] = np.nan
+        return value, spread
 
 
 @dataclass(frozen=True)

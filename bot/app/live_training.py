@@ -18,7 +18,7 @@ import numpy as np
 
 from bot.adapters.journal_reader import JournalReader
 from bot.app.archive import Archive
-from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, TrainingRows
+from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, TrainingRows, needed_tasks
 from bot.app.training_report import tell_trained
 from bot.app.triggers import DueBars
 from bot.blocks import I64
@@ -27,6 +27,7 @@ from bot.engine import Activation
 from bot.errors import BotError, DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.train import parts_of
 from bot.timegrid import INTERVAL_MS
 
 LONGEST_WAIT_BARS = 64
@@ -60,11 +61,7 @@ class JournalRows:
             archive.drop_before(due_index)
         reader.close()
         dataset = archive.dataset(due_index)
-        if len(dataset) < self.config.training.min_rows:
-            raise DataError(
-                f"{len(dataset)} labelled rows at {self.due_ms}, training.min_rows is "
-                f"{self.config.training.min_rows}; it waits for the next due bar"
-            )
+        parts_of(dataset, self.config.training, needed_tasks(self.config))
         return archive.training_rows(dataset)
 
 
@@ -193,10 +190,11 @@ class LiveTraining:
         tell_trained(self._log, self._models, done, due)
 
     def _failed(self, due: int, open_time: int, error: BotError) -> None:
+        if isinstance(error, DataError):  # no better before the next due bar
+            self._log.warning("training_skipped", due=due, reason=str(error))
+            return
         self._failures += 1
         self._log.error("training_failed", due=due, failures=self._failures, reason=str(error))
-        if isinstance(error, DataError):
-            return  # no better before the next due bar
         wait = min(2 ** (self._failures - 1), LONGEST_WAIT_BARS)
         self._wanted.insert(0, due)
         self._not_before_ms = open_time + wait * self._interval_ms

@@ -2,24 +2,26 @@
 
 Owns the backtest's trainings: at each due bar it cuts the rows known by then and sends them to a
 worker; the engine gets a block only with every model that decides in it. Rules: at most `workers`
-trainings beyond the one waited for are under way; what is sent never depends on how far ahead it reads.
+trainings beyond the one waited for are under way; a due bar with too little to learn from is
+skipped and told; what is sent never depends on how far ahead it reads.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bot.app.archive import Archive
-from bot.app.training import TrainingDone, TrainingPool, TrainingRequest
+from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, needed_tasks
 from bot.blocks import BarBlock
 from bot.config import Config
+from bot.errors import DataError
 from bot.features.pipeline import FeaturePipeline
-
-Event = Callable[..., object]
+from bot.model.train import parts_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class ReadAhead:
         archive: Archive,
         pool: TrainingPool,
         folder: Path,
-        log: Event,
+        log: Any,
     ) -> None:
         self._config = config
         self._config_hash = config_hash
@@ -98,13 +100,10 @@ class ReadAhead:
     def _submit(self, due: Due, block: BarBlock) -> None:
         dataset = self._archive.dataset(due.index)
         due_ms = int(block.open_time[-1])
-        if len(dataset) < self._config.training.min_rows:
-            self._log(
-                "training_skipped",
-                due=due_ms,
-                rows=len(dataset),
-                reason=f"fewer than training.min_rows = {self._config.training.min_rows}",
-            )
+        try:
+            parts_of(dataset, self._config.training, needed_tasks(self._config))
+        except DataError as error:
+            self._log.warning("training_skipped", due=due_ms, reason=str(error))
             return
         request = TrainingRequest(
             config=self._config,
@@ -116,5 +115,5 @@ class ReadAhead:
             folder=self._folder,
         )
         self._parent = due_ms
-        self._log("training_submitted", due=due_ms, rows=len(dataset))
+        self._log.info("training_submitted", due=due_ms, rows=len(dataset))
         self._planned.append(Planned(due.effective_index, due_ms, self._pool.submit(request)))

@@ -126,7 +126,7 @@ def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFol
 
 def config_of(folder: RunFolder) -> Config:
     """Return the settings a run was made with; the environment does not change them."""
-    return load_config(folder.config, environ={})
+    return load_config(folder.config, environ={}, recorded=True)
 
 
 def deciding(config: Config) -> dict[str, object]:

@@ -103,7 +103,7 @@ class Unit:
         seed = training_seed(config.run.seed + 1000 * self.seed, self.due_ms)
         # a study judges forecasts; it does not look inside
         plain = config.training.model_copy(update={"interpret": False})
-        trained = train(dataset, config.model, plain, seed, judged_by=judged_by)
+        trained = train(dataset, config.model, plain, seed, judged_by=judged_by, needed=self.judged)
         predictor = Predictor(trained)
         fitted = self._fitted(dataset)
         places = np.arange(data.x.shape[1])  # the fold's symbols are those of its rows
@@ -164,10 +164,16 @@ class Unit:
 
 
 def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> list[float]:
-    """Return each task's loss over that of the training rows' mean: log loss for a class, else MSE."""
+    """Return each task's loss over that of the training rows' mean: log loss for a class, else MSE.
+
+    NaN where nothing can be told.
+    """
     out = []
     for k, task in enumerate(tasks):
         rows = np.isfinite(forecast[:, k]) & np.isfinite(y[:, k])
+        if not rows.any():
+            out.append(float("nan"))
+            continue
         f, label, mean = forecast[rows, k], y[rows, k], float(np.nanmean(trained[:, k]))
         if is_classified(task):
             loss, naive = (_log_loss(p, label) for p in (f, np.full(len(f), mean)))

@@ -27,8 +27,10 @@ import numpy as np
 
 from bot.adapters.registry import save_model
 from bot.app.symbols import traded_symbols
+from bot.blocks import Task
 from bot.config import Config
-from bot.errors import BotError, ModelError
+from bot.config.needed_heads import needed_heads
+from bot.errors import BotError, DataError, ModelError
 from bot.model.dataset import Dataset
 from bot.model.predict import Predictor
 from bot.model.threads import single_thread
@@ -111,7 +113,8 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     config = request.config
     seed = training_seed(config.run.seed, request.due_ms)
     rows = request.source.load()
-    trained = train(rows.dataset, config.model, config.training, seed)
+    trained = train(rows.dataset, config.model, config.training, seed, needed=needed_tasks(config))
+    check_trained(trained, config)
     manifest: dict[str, Any] = {
         "features": list(request.features),
         "symbols": list(traded_symbols(config)),
@@ -124,6 +127,7 @@ def run_training(request: TrainingRequest) -> TrainingDone:
         "config_hash": request.config_hash,
         "parent_due_ms": request.parent_due_ms,
         "variance_scales": variance_scales(trained, rows.dataset),
+        "untrained": [task.name for task in trained.untrained],
     }
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
@@ -134,10 +138,30 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     )
 
 
+def needed_tasks(config: Config) -> tuple[Task, ...]:
+    """Return the tasks whose heads the account reads."""
+    return tuple(Task(kind, horizon) for kind, horizon in needed_heads(config))
+
+
+def check_trained(trained: TrainedModel, config: Config) -> None:
+    """Refuse a model that must not trade.
+
+    Raises:
+        DataError: a head that the account reads was never trained.
+    """
+    lost = [task.name for task in trained.untrained if task in needed_tasks(config)]
+    if lost:
+        raise DataError(
+            f"training: {', '.join(lost)} had no weight in any epoch, and the account reads it; "
+            "set training.weighting = 'fixed', or another curriculum"
+        )
+
+
 def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]:
     """Return for each volatility head the mean of (target / forecast)² over the training rows.
 
-    It turns a forecast of a mean deviation into one of a variance, for QLIKE.
+    It turns a forecast of a mean deviation into one of a variance, for QLIKE. A head without labels
+    has none.
     """
     scales: dict[str, float] = {}
     heads = [k for k, task in enumerate(dataset.tasks) if task.kind == "volatility"]
@@ -145,6 +169,8 @@ def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]
         forecast = Predictor(trained).predict(*dataset.as_bars())[:, 0]
         for k in heads:
             ratio = dataset.y[:, k] / forecast[:, k]
+            if np.isnan(ratio).all():
+                continue
             scales[dataset.tasks[k].name] = float(np.nanmean(ratio * ratio))
     return scales
 

@@ -13,7 +13,7 @@ from bot.app.training import TrainingDone
 
 
 def tell_trained(log: Any, models: Path, done: TrainingDone, due: int) -> None:
-    """Log each epoch's losses and weights by task (debug), then the model.
+    """Log each epoch's losses and weights by task (debug), heads left untrained, then the model.
 
     Raises:
         ModelError: the manifest cannot be read.
@@ -27,6 +27,8 @@ def tell_trained(log: Any, models: Path, done: TrainingDone, due: int) -> None:
             **{name: dict(zip(tasks, epoch[name], strict=True))
                for name in ("train", "validation", "weights")},
         )  # fmt: skip
+    if manifest.get("untrained"):
+        log.warning("heads_untrained", model_id=done.model_id, heads=manifest["untrained"])
     log.info(
         "model_trained", model_id=done.model_id, due=due, rows=done.rows,
         seconds=round(done.seconds, 2), best_epoch=done.best_epoch,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from bot.config.needed_heads import untrained_heads
+
 if TYPE_CHECKING:
     from bot.config.load import Config
 
@@ -96,8 +98,6 @@ def _model(config: Config) -> list[str]:
             f"training.window_bars = {t.window_bars}: with {n_symbols} symbols it never has "
             f"training.min_rows = {t.min_rows} rows; widen it or ask for fewer rows"
         )
-    if config.training.weights and not any(config.training.weights.get(k, 1.0) for k in kinds):
-        faults.append("training.weights: all are 0; at least one head must be trained")
     return faults
 
 
@@ -176,6 +176,8 @@ def _curriculum(config: Config) -> list[str]:
     ]
     if any((len(stage) > 1) == (stage is stages[-1]) for stage in stages):
         faults.append("training.stages: every stage but the last needs an end, and the last none")
+    if not faults:
+        faults += untrained_heads(config, [stage[0].split("+") for stage in stages])
     least = sum(int(stage[2]) if stage[1:2] == ["for"] else 1 for stage in stages)
     if least > t.epochs:
         faults.append(

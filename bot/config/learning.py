@@ -164,7 +164,8 @@ class Training(Section):
     )
     weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
         default_factory=dict,
-        description="Weights for 'fixed', by kind of task; 1 where not named. Example: {volume = 0.5}",
+        description="Weights for 'fixed', by kind of task; 1 where not named, and a thousandth of the "
+        "largest at least for heads that the account reads. Example: {volume = 0.5}",
     )
     dwa_temperature: float = Field(
         2.0, gt=0.0, le=1000.0, description="Temperature T of dwa; large is equal weights."
@@ -214,7 +215,8 @@ class Training(Section):
         ...,
     ] = Field(
         (),
-        description="Stages of the curriculum: kinds of task, and what ends it but for the last. "
+        description="Stages of the curriculum: kinds of task, and what ends it but for the last, which "
+        "trains every head that the account reads. "
         "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")

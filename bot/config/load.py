@@ -77,6 +77,8 @@ def load_config(
     sets: Sequence[str] = (),
     environ: Mapping[str, str] | None = None,
     base: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    recorded: bool = False,
 ) -> Config:
     """Load, merge and check the settings.
 
@@ -85,6 +87,8 @@ def load_config(
         sets: "section.key=value" from the command line, in TOML syntax or a bare word.
         environ: where BOT_SECTION__KEY is looked for; by default the process's environment.
         base: defaults of an embedded job, below the file.
+        recorded: the file is that of a run; what its combinations were accepted for is done, so a
+            check that came later does not keep anyone from reading it.
 
     Raises:
         ConfigError: files, keys, values or combinations are refused; a line each, with the fix.
@@ -105,7 +109,7 @@ def load_config(
             given.faults.append(
                 f"--set {item}: expected section.key=value, for example costs.taker_fee=0.001"
             )
-    config, faults = _checked(given)
+    config, faults = _checked(given, recorded=recorded)
     if faults:
         raise ConfigError("\n".join(faults))
     return config
@@ -229,7 +233,7 @@ class _Given:
         return types[section].model_fields[key]
 
 
-def _checked(given: _Given) -> tuple[Config, list[str]]:
+def _checked(given: _Given, *, recorded: bool = False) -> tuple[Config, list[str]]:
     """Return the settings and every fault; of combinations those whose keys are sound."""
     faults = list(given.faults)
     sound = {section: dict(values) for section, values in given.values.items()}
@@ -244,7 +248,7 @@ def _checked(given: _Given) -> tuple[Config, list[str]]:
         config = Config(**cast(Any, sound))
         faults += [line for line in combination_faults(config) if not _names(line, wrong)]
     else:
-        faults += combination_faults(config)
+        faults += [] if recorded else combination_faults(config)
     return config, faults
 
 

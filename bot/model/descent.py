@@ -85,6 +85,12 @@ class _Course:
     stopping: Stopping
     optimizer: torch.optim.Optimizer
     training: Training
+    labelled: Tensor
+    """bool[K], whether any training row has a label of the task; one that has none is left out."""
+
+    def active(self) -> Tensor:
+        """Return bool[K], the tasks that are trained in this stage."""
+        return self.curriculum.active() & self.labelled
 
 
 def descend(
@@ -103,7 +109,7 @@ def descend(
         DataError: no task that is trained has a label among the validation rows.
         ModelError: the loss stopped being a number, or settings do not suit one another.
     """
-    course = _prepare(network, spec, training, judged_by)
+    course = _prepare(network, spec, training, judged_by, fitted)
     compared = fitted.spread(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
     for number in range(1, training.epochs + 1):
@@ -131,7 +137,11 @@ def descend(
 
 
 def _prepare(
-    network: Architecture, spec: ModelSpec, training: Training, judged_by: Sequence[Task]
+    network: Architecture,
+    spec: ModelSpec,
+    training: Training,
+    judged_by: Sequence[Task],
+    fitted: Rows,
 ) -> _Course:
     """Build all that the network is trained with."""
     weighting = build_weighting(spec.tasks, training, network.last_shared())
@@ -149,6 +159,7 @@ def _prepare(
         Stopping(network, spec.tasks, judged_by, training.patience),
         torch.optim.AdamW(groups, fused=True),
         training,
+        fitted.labelled.any(dim=0),
     )
 
 
@@ -157,7 +168,7 @@ def _epoch(course: _Course, rows: Rows) -> Tensor:
     network, weighting, optimizer = course.network, course.weighting, course.optimizer
     network.train()
     clipped = [list(module.parameters()) for module in course.stopping.modules]
-    active = course.curriculum.active()
+    active = course.active()
     total, labelled = torch.zeros(rows.y.shape[1]), torch.zeros(rows.y.shape[1])
     for x, y, known in batches(rows, course.training.batch_size):
         seen: list[Tensor] = []
@@ -205,7 +216,7 @@ def _validate(
         ModelError: a loss is not a number.
         DataError: no task that is trained has a label there.
     """
-    network, active = course.network.eval(), course.curriculum.active()
+    network, active = course.network.eval(), course.active()
     with torch.inference_mode():
         parts = torch.split(torch.arange(len(held.y)), max(1, _READ_ROWS // held.lookback))
         output = torch.cat([network(held.features(part)) for part in parts])

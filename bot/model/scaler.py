@@ -12,7 +12,6 @@ from typing import Self
 import numpy as np
 
 from bot.blocks import F32, F64
-from bot.errors import DataError
 from bot.model.dataset import Dataset
 from bot.model.tasks import labels_of
 
@@ -36,19 +35,13 @@ class Scaler:
     def fit(cls, dataset: Dataset) -> Self:
         """Fit on the training rows (population deviations, ddof = 0); NaN labels are left out.
 
-        Raises:
-            DataError: a task has no label at all.
+        A task without any label keeps mean 0 and scale 1.
         """
         target_mean = np.zeros(len(dataset.tasks))
         target_std = np.ones(len(dataset.tasks))
         for k, task in enumerate(dataset.tasks):
             known = dataset.y[~np.isnan(dataset.y[:, k]), k]
-            if len(known) == 0:
-                raise DataError(
-                    f"training: no training row has a label for {task.name}; train on a longer "
-                    "window or leave the task out"
-                )
-            if not labels_of(task):
+            if len(known) and not labels_of(task):
                 target_mean[k] = known.mean()
                 target_std[k] = known.std()
         x = dataset.features_read()

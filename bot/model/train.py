@@ -35,6 +35,7 @@ def train(
     seed: int,
     progress: Callable[[Epoch], None] | None = None,
     judged_by: Sequence[Task] = (),
+    needed: Sequence[Task] = (),
 ) -> TrainedModel:
     """Train a fresh network on a dataset.
 
@@ -42,22 +43,16 @@ def train(
         dataset: rows whose labels were known when the training was due.
         progress: called with each epoch when it is done, member by member.
         judged_by: tasks by which the best epoch is chosen; all where none is named.
+        needed: tasks without which the model is of no use. Any other one that has no labels is left
+            out, and is among the model's `untrained`.
 
     Raises:
-        DataError: too few labelled rows, a task without labels, rows of another lookback, or
+        DataError: too few labelled rows, a needed task without labels, rows of another lookback, or
             without the names of their symbols.
         ConfigError: the network cannot be as small as model.match_parameters promises.
         ModelError: the loss stopped being a number.
     """
-    dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
-    if len(dataset) < training.min_rows:
-        raise DataError(
-            f"training: {len(dataset)} labelled rows, at least {training.min_rows} are needed; "
-            "train later, on a longer window, or lower training.min_rows"
-        )
-    fitted, held = split_chronological(dataset, training.validation_fraction, training.embargo_bars)
-    if len(fitted) < 2:
-        raise DataError("training: a single row is left to train on; train on a longer window")
+    fitted, held = parts_of(dataset, training, needed)
     scaler = Scaler.fit(fitted)
     if dataset.lookback != model.bars_read:
         raise DataError(
@@ -100,6 +95,36 @@ def train(
     )
 
 
+def parts_of(
+    dataset: Dataset, training: Training, needed: Sequence[Task] = ()
+) -> tuple[Dataset, Dataset]:
+    """Return the rows to train on and those to validate on; what this refuses cannot be trained.
+
+    Raises:
+        DataError: too few labelled rows, or a needed task has no label among those to train on.
+    """
+    dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
+    if len(dataset) < training.min_rows:
+        raise DataError(
+            f"training: {len(dataset)} labelled rows, at least training.min_rows = "
+            f"{training.min_rows} are needed; train later, on a longer window, or lower it"
+        )
+    fitted, held = split_chronological(dataset, training.validation_fraction, training.embargo_bars)
+    if len(fitted) < 2:
+        raise DataError("training: a single row is left to train on; train on a longer window")
+    without = [
+        task.name
+        for k, task in enumerate(dataset.tasks)
+        if task in needed and np.isnan(fitted.y[:, k]).all()
+    ]
+    if without:
+        raise DataError(
+            f"training: no training row has a label for {', '.join(without)}, which is needed; look "
+            "at the bars of this window ('bot data'), or train on a longer one"
+        )
+    return fitted, held
+
+
 def member_seed(seed: int, member: int) -> int:
     """Return the seed of a member; the first one's is that of a single model.
 
@@ -125,10 +150,15 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> Rows:
 
 
 def _baselines(fitted: Dataset) -> dict[str, dict[str, float]]:
-    """Return mean and root mean square of each task's training labels, in its own units."""
+    """Return mean and root mean square of each task's training labels, in its own units.
+
+    A task without labels has none.
+    """
     baselines = {}
     for k, task in enumerate(fitted.tasks):
         known = fitted.y[~np.isnan(fitted.y[:, k]), k]
+        if len(known) == 0:
+            continue
         baselines[task.name] = {
             "mean": float(known.mean()),
             "rms": float(np.sqrt(np.mean(known * known))),

@@ -28,6 +28,9 @@ from bot.model.scaler import Scaler
 _ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch_norm")
 """Settings that are written even where they are the default."""
 
+NO_WEIGHT = 1e-6
+"""A weight that is less than this share of the largest moves nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -139,6 +142,18 @@ class TrainedModel:
     def tasks(self) -> tuple[Task, ...]:
         """Return what the heads predict, in order."""
         return self.spec.tasks
+
+    @property
+    def untrained(self) -> tuple[Task, ...]:
+        """Return the tasks whose heads were never trained: their weight was 0 in every epoch.
+
+        They had no label, or all stages of the curriculum left them out. What their heads say is
+        where they began, and no forecast.
+        """
+        weights = np.array([epoch.weights for epoch in self.history]).reshape(-1, len(self.tasks))
+        least = NO_WEIGHT * weights.max(axis=1, initial=0.0)[:, None]
+        trained = (weights > least).any(axis=0) | (len(weights) == 0)
+        return tuple(task for task, known in zip(self.tasks, trained, strict=True) if not known)
 
     @property
     def model_id(self) -> str:

@@ -128,10 +128,13 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(
     made.write_data(unit)
     seen: list[Any] = []
 
-    def watch(dataset: Any, model: Any, training: Any, seed: int, judged_by: Any) -> Any:
+    def watch(
+        dataset: Any, model: Any, training: Any, seed: int, judged_by: Any, needed: Any
+    ) -> Any:
         assert judged_by == (dataset.tasks[len(seen)],)
+        assert needed == unit.judged
         seen.append(dataset)
-        return train(dataset, model, training, seed, judged_by=judged_by)
+        return train(dataset, model, training, seed, judged_by=judged_by, needed=needed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study_unit, "train", watch)
@@ -157,7 +160,7 @@ def test_a_failed_training_names_itself_and_spares_the_others(
     bad = Contender("greedy", "network", load_config(None, [*study_sets, "training.min_rows=1400"]))
     with pytest.raises(ModelError, match=r"4 of 8 trainings failed.*\n.*greedy") as caught:
         compared(tmp_path, [good, bad])
-    assert "1400 are needed" in str(caught.value)
+    assert "training.min_rows = 1400 are needed" in str(caught.value)
     assert len(units_ran) == 8
     assert len(list((tmp_path / "units").glob("*.npz"))) == 4
 

@@ -81,7 +81,8 @@ def test_too_few_rows_wait_for_the_next_due_bar(rehearsal: Rehearsal) -> None:
     refusals: list[BotError] = [DataError("too few rows")]
     pool.refusals = refusals
     proof = proof_of(rehearsal, 80, pool)
-    assert len(rehearsal.events("training_failed")) == 1
+    assert [e["reason"] for e in rehearsal.events("training_skipped")] == ["too few rows"]
+    assert not rehearsal.events("training_failed")
     assert len(pool.requests) == 2
     assert lateness(proof, 1) == (1, False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bot.config import load_config
@@ -30,8 +32,38 @@ ONE = "market.symbols=BTCUSDT"
         ),
         (
             ["training.weights={return=0,direction=0,volatility=0,volume=0}"],
-            "training.weights: all are 0",
+            "training.weights.return = 0: the account reads the return head",
         ),
+        (["training.weights={direction=0}"], "raise it to 0.001 or more, or remove it"),
+        (["training.weights={return=1e-300}"], "training.weights.return = 1e-300"),
+        (["training.weights={volume=1e6}"], "training.weights.return = 1: "),
+        (["training.weights={volume=inf}"], "training.weights.volume: a weight is a finite"),
+        (
+            ["training.weights={volatility=0}", "sizing.method=proportional"],
+            "training.weights.volatility = 0",
+        ),
+        (
+            ["training.weights={volatility=0}", "targets.horizons=1,5"],
+            "training.weights.volatility = 0",
+        ),
+        (
+            [
+                "training.weights={decision=0}", "signal.source=decision",
+                "targets.kinds=return,decision",
+            ],
+            "the account reads the decision head",
+        ),
+        (
+            ["training.curriculum=stages", 'training.stages=["return for 3", "volume+direction"]'],
+            "the last stage, 'volume+direction', leaves out return",
+        ),
+        (
+            ["training.curriculum=stages", 'training.stages=["direction for 3", "return"]'],
+            "leaves out direction",
+        ),
+        (["training.learning_rate=1e-30"], "training.learning_rate = 1e-30: no head would be"),
+        (["training.clip_norm=1e-12"], "training.clip_norm = 1e-12: no head would be trained"),
+        (["model.dropout=0.9999"], "model.dropout = 0.9999: nothing would pass"),
         (
             ["training.gradients=pcgrad", "model.architecture=single"],
             "training.gradients = 'pcgrad' works on what the tasks share",
@@ -110,3 +142,26 @@ def test_what_the_fix_says_works() -> None:
     load_config(None, [*features, "model.architecture=mmoe"], {})
     load_config(None, ["training.window_bars=300", "training.window=expanding"], {})
     load_config(None, ["market.symbols=AAPL,yahoo:BTC-USD", "market.venue=us"], {})
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        ["training.weights={volume=0,volatility=0}"],
+        ["training.weights={return=0.001,direction=0.5}"],
+        ["training.weights={return=0}", "signal.source=decision", "targets.kinds=return,decision"],
+        ["training.curriculum=stages", 'training.stages=["volume for 3", "return+direction"]'],
+        ["training.curriculum=direction_return_all"],
+    ],
+)
+def test_what_the_account_does_not_read_may_stay_untrained(sets: list[str]) -> None:
+    load_config(None, sets, {})
+
+
+def test_the_settings_of_a_run_stay_readable(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[training.weights]\ndirection = 0.0\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="direction head"):
+        load_config(path, environ={})
+    read = load_config(path, environ={}, recorded=True)
+    assert read.training.weights == {"direction": 0.0}

@@ -31,6 +31,8 @@ class Dwa(Weighting):
     def on_epoch_end(self, losses: Tensor) -> None:
         """Set the weights from the last two epochs."""
         if self._before is not None:
-            ratio = losses / self._before
+            # a task without labels has a loss of 0 in every epoch, and stays where it is
+            known = self._before > 0.0
+            ratio = torch.where(known, losses / self._before.where(known, torch.ones(())), 1.0)
             self._weights = len(losses) * torch.softmax(ratio / self._temperature, dim=0)
         self._before = losses

@@ -1,0 +1,79 @@
+"""Which heads the account needs, and settings under which one of them would never be trained.
+
+Rules: a head is needed if the signal or the sizing reads it; what is not trained must not trade.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bot.config.load import Config
+
+LEAST_SHARE = 0.001
+"""A needed head's weight is at least this share of the largest: below, it is as good as untrained."""
+
+
+LEAST_RATE, LEAST_CLIP, MOST_DROPOUT = 1e-7, 1e-4, 0.95
+"""Beyond these no head moves: float32 does not see such steps, Adam's own 1e-8 hides such gradients."""
+
+
+def needed_heads(config: Config) -> list[tuple[str, int]]:
+    """Return (kind, horizon) of the heads that the signal and the sizing read."""
+    horizons = config.targets.horizons
+    if config.signal.source == "decision":
+        needed = [("decision", horizons[0])]
+    else:
+        joined = horizons if config.signal.horizons != "first" else horizons[:1]
+        weighed = config.signal.horizons == "inverse_variance" and len(joined) > 1
+        kinds = ("return", "direction", *(("volatility",) if weighed else ()))
+        needed = [(kind, h) for kind in kinds for h in joined]
+    sized = ("volatility", horizons[0])
+    if config.sizing.method == "proportional" and sized not in needed:
+        needed.append(sized)
+    return needed
+
+
+def untrained_heads(config: Config, stages: Sequence[Sequence[str]]) -> list[str]:
+    """Return a fault for each needed head that the settings leave without training.
+
+    Args:
+        stages: the kinds of each stage of the curriculum, ("all",) for all of them.
+    """
+    t, kinds = config.training, config.targets.kinds
+    faults = [
+        f"training.{key} = {value:g}: no head would be trained; {fix}"
+        for key, value, lost, fix in (
+            ("learning_rate", t.learning_rate, t.learning_rate < LEAST_RATE,
+             f"set {LEAST_RATE:g} or more"),
+            ("clip_norm", t.clip_norm, t.clip_norm < LEAST_CLIP, f"set {LEAST_CLIP:g} or more"),
+        )
+        if lost
+    ]  # fmt: skip
+    if config.model.dropout > MOST_DROPOUT:
+        faults.append(
+            f"model.dropout = {config.model.dropout:g}: nothing would pass; set {MOST_DROPOUT:g} or less"
+        )
+    odd = [kind for kind, weight in t.weights.items() if not math.isfinite(weight)]
+    if odd:
+        return [*faults, f"training.weights.{odd[0]}: a weight is a finite number"]
+    given = {kind: t.weights.get(kind, 1.0) for kind in kinds}
+    least = LEAST_SHARE * max(given.values())
+    for kind in dict.fromkeys(kind for kind, _ in needed_heads(config)):
+        if kind not in kinds:
+            continue  # named by the check of targets.kinds
+        if t.weighting == "fixed" and (given[kind] < least or given[kind] == 0.0):
+            faults.append(
+                f"training.weights.{kind} = {given[kind]:g}: the account reads the {kind} head, and it "
+                f"would not be trained; raise it to {least or 1.0:g} or more, or remove it"
+            )
+        last = stages[-1] if stages else ("all",)
+        if kind not in last and tuple(last) != ("all",):
+            faults.append(
+                f"training.stages: the last stage, '{'+'.join(last)}', leaves out {kind}, which the "
+                f"account reads: it would be forgotten, or never learned; add '+{kind}' to it, or "
+                "end with 'all'"
+            )
+    return faults
