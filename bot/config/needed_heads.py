@@ -5,7 +5,6 @@ Rules: a head is needed if the signal or the sizing reads it; what is not traine
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -56,9 +55,6 @@ def untrained_heads(config: Config, stages: Sequence[Sequence[str]]) -> list[str
         faults.append(
             f"model.dropout = {config.model.dropout:g}: nothing would pass; set {MOST_DROPOUT:g} or less"
         )
-    odd = [kind for kind, weight in t.weights.items() if not math.isfinite(weight)]
-    if odd:
-        return [*faults, f"training.weights.{odd[0]}: a weight is a finite number"]
     given = {kind: t.weights.get(kind, 1.0) for kind in kinds}
     least = LEAST_SHARE * max(given.values())
     for kind in dict.fromkeys(kind for kind, _ in needed_heads(config)):

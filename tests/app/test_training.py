@@ -81,7 +81,7 @@ def test_a_process_trains_the_same_model(pool: TrainingPool, tmp_path: Path) -> 
 def test_what_a_training_refuses_reaches_the_caller(pool: TrainingPool, tmp_path: Path) -> None:
     few = request(tmp_path, source=TrainingRows(rows(50), 0, 49))
     with pytest.raises(
-        DataError, match="50 labelled rows, at least training.min_rows = 300 are needed"
+        DataError, match=r"50 labelled rows, at least training\.min_rows = 300 are needed"
     ):
         pool.submit(few).result(timeout=60)
 

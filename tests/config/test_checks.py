@@ -37,7 +37,6 @@ ONE = "market.symbols=BTCUSDT"
         (["training.weights={direction=0}"], "raise it to 0.001 or more, or remove it"),
         (["training.weights={return=1e-300}"], "training.weights.return = 1e-300"),
         (["training.weights={volume=1e6}"], "training.weights.return = 1: "),
-        (["training.weights={volume=inf}"], "training.weights.volume: a weight is a finite"),
         (
             ["training.weights={volatility=0}", "sizing.method=proportional"],
             "training.weights.volatility = 0",

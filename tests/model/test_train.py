@@ -193,7 +193,7 @@ def test_refuses_what_it_cannot_train_on(make_dataset: MakeDataset, settings: Se
     dataset = make_dataset()
     y = dataset.y.copy()
     y[1000:] = np.nan
-    with pytest.raises(DataError, match="1000 labelled rows, at least training.min_rows = 1001"):
+    with pytest.raises(DataError, match=r"1000 labelled rows, at least training\.min_rows = 1001"):
         train(replace(dataset, y=y), model, training.model_copy(update={"min_rows": 1001}), 1)
     wild = training.model_copy(update={"learning_rate": 1e30})
     with pytest.raises(ModelError, match="learning_rate"):
