@@ -37,7 +37,6 @@ def market(n: int, n_symbols: int, seed: int, missing: float = 0.02) -> Market:
     volume = np.exp(random.standard_normal(close.shape))
     rate = np.zeros(close.shape)
     rate[::8] = 0.0003 * random.standard_normal(rate[::8].shape)
-    rate[~valid] = 0.0
 
     def known(values: F64) -> F64:
         return np.where(valid, values, np.nan)
@@ -70,12 +69,13 @@ def make_run(
     wanted = held.copy()
     for i in range(n):
         for s in range(n_symbols):
-            if not made.bars.valid[i, s]:
-                continue
-            opened = float(made.bars.open[i, s])
+            valid = bool(made.bars.valid[i, s])
+            opened = float(made.bars.open[i, s]) if valid else float(mark[s])
             paid = held[s] * opened * float(made.bars.funding_rate[i, s])
             cash -= paid
             books["funding"][i] += paid
+            if not valid:
+                continue
             size = float(wanted[s] - held[s])
             if size != 0.0:
                 price = opened * (1.0 + np.sign(size) * (half_spread + slippage))

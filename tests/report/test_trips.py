@@ -18,10 +18,11 @@ def walk(run: RunData, s: int) -> list[tuple[int, int, float]]:
     """Return first bar, last bar and net profit of each closed trip, fill by fill."""
     trips: list[tuple[int, int, float]] = []
     fills = {int(f["open_time"]): f for f in run.fills if f["symbol"] == s}
-    held, cash, first = 0.0, 0.0, 0
+    held, cash, first, mark = 0.0, 0.0, 0, 0.0
     for i, time in enumerate(run.open_time.tolist()):
-        if held != 0.0 and run.bars.valid[i, s]:
-            cash -= held * float(run.bars.open[i, s]) * float(run.bars.funding_rate[i, s])
+        price = float(run.bars.open[i, s]) if run.bars.valid[i, s] else mark
+        cash -= held * price * float(run.bars.funding_rate[i, s])
+        mark = float(run.bars.close[i, s]) if run.bars.valid[i, s] else mark
         if time not in fills:
             continue
         fill = fills[time]
