@@ -54,6 +54,6 @@ SUBJECTS = (
     Subject(
         "skill", ("bot/report/skill.py", "bot/report/baselines.py", "bot/report/endpoints.py"),
         ("tests/report/test_skill.py", "tests/report/test_baselines.py",
-         "tests/report/test_comparison.py"),
+         "tests/report/test_endpoints.py", "tests/report/test_comparison.py"),
     ),
 )  # fmt: skip

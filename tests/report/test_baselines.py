@@ -90,6 +90,58 @@ def test_a_recorded_scale_is_the_models_own(run: RunData) -> None:
     np.testing.assert_allclose(naive.model_variance[rows], 1.5 * head.forecast[rows] ** 2)
 
 
+@pytest.mark.parametrize("recorded", [0.0, -1.0, float("nan"), float("inf")])
+def test_without_a_recorded_scale_the_models_is_the_baselines(
+    run: RunData, recorded: float
+) -> None:
+    scaled = tuple(
+        dataclasses.replace(m, variance_scales={"volatility_3": recorded}) for m in run.models
+    )
+    changed = dataclasses.replace(run, models=scaled)
+    head = head_of(changed, "volatility")
+    naive = baselines.volatility_forecasts(changed, head)
+    scale = naive.variance[head.rows] / naive.deviation[head.rows] ** 2
+    own = naive.model_variance[head.rows] / head.forecast[head.rows] ** 2
+    np.testing.assert_allclose(own, scale)
+
+
+def test_a_forecast_near_zero_is_lifted_to_a_twentieth_of_the_mean_target(run: RunData) -> None:
+    head = head_of(run, "volatility")
+    head = dataclasses.replace(head, forecast=head.forecast.copy())
+    head.forecast[run.start_index + 5 :: 7] = 1e-12
+    naive = baselines.volatility_forecasts(run, head)
+    for model in (0, 1):
+        cells = training_cells(run, head, model)
+        e = baselines.ewma_deviation(run)
+        mean = np.mean([head.label[c] for c in cells if np.isfinite(e[c])])
+        assert run.forecast is not None
+        at = (run.forecast.model == model)[:, None] & (head.forecast == 1e-12)
+        scale = naive.variance[at] / naive.deviation[at] ** 2
+        np.testing.assert_allclose(naive.model_variance[at] / scale, (0.05 * mean) ** 2)
+
+
+def test_training_mean_is_that_of_known_rows(run: RunData) -> None:
+    assert run.forecast is not None
+    for kind in ("volume", "return"):
+        head = head_of(run, kind)
+        for model in (0, 1):
+            cells = training_cells(run, head, model)
+            got = baselines.training_mean(run, head)[run.forecast.model == model]
+            np.testing.assert_allclose(got, np.mean([head.label[c] for c in cells]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+def test_a_label_counts_from_the_bar_at_which_it_is_known(run: RunData, shift: int) -> None:
+    """The label of t is known at the close of t + 3: at a due bar of t + 3, and not a bar before."""
+    head = head_of(run, "volume")
+    t = int(np.flatnonzero(np.isfinite(head.label[:80]).all(axis=1))[-1])
+    due = t + 3 + shift
+    model = dataclasses.replace(run.models[1], due_ms=int(run.open_time[due]))
+    changed = dataclasses.replace(run, models=(run.models[0], model))
+    era = next(e for e in baselines.eras(changed, head) if e.model == 1)
+    assert era.trained[t - era.first].all() == (shift >= 0)
+
+
 def _poisoned(run: RunData, from_bar: int) -> RunData:
     """Change every label that was not known, and every close, from a bar on."""
     assert run.labels is not None
