@@ -51,7 +51,7 @@ SMALL = [
 QUICK = [
     *SMALL, "data.source=synthetic", "synthetic.symbols=3", "synthetic.bars=1200",
     "synthetic.missing=0.01", "training.window_bars=500", "retrain.trigger=every_bars",
-    "retrain.every_bars=250", "signal.threshold=0.0002",
+    "retrain.every_bars=250", "retrain.at_start=false", "signal.threshold=0.0002",
 ]  # fmt: skip
 """A synthetic market, and four to five trainings of a network that hardly deserves the name."""
 

@@ -18,6 +18,7 @@ import numpy as np
 from bot.adapters.journal import Journal
 from bot.adapters.registry import load_model
 from bot.app.archive import Archive
+from bot.app.first_training import FirstTraining
 from bot.app.forecasters import ModelForecaster
 from bot.app.interrupts import uninterrupted
 from bot.app.read_ahead import Due, Planned, ReadAhead
@@ -190,17 +191,18 @@ def _dues(job: BacktestJob) -> list[Due]:
     if not _trains(job):
         return []
     config, times = job.config, job.bars.open_time
-    if config.retrain.trigger == "never":
+    if config.retrain.trigger == "never" and not config.retrain.at_start:
         raise ConfigError(
-            "retrain.trigger = 'never': no model would ever be trained; set a trigger, or give "
-            "--schedule RUN or --forecasts FILE"
+            "retrain.trigger = 'never' and retrain.at_start = false: no model would ever be trained; "
+            "set a trigger, or give --schedule RUN or --forecasts FILE"
         )
     due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(times)
     dues = planned_dues(due, job.start_index, config.retrain.latency_bars)
-    if not dues:
+    if not dues and not config.retrain.at_start:
         raise ConfigError(
             f"retrain.trigger = '{config.retrain.trigger}': no training is due in the {len(times)} "
-            "bars that were read, so nothing would ever trade; retrain more often or read more"
+            "bars that were read, so nothing would ever trade; set retrain.at_start = true, retrain more "
+            "often or read more"
         )
     return dues
 
@@ -224,8 +226,9 @@ def _blocks(
     ahead = ReadAhead(
         config, digest, pipeline, Archive(config, tasks), pool, job.folder.models, job.log
     )
-    ends |= {int(times[d.index]) for d in dues}
-    yield from ahead.blocks(cut([job.bars], config.run.block_bars, ends), dues)
+    last = len(times) - 1 - config.retrain.latency_bars
+    first = FirstTraining(config, len(job.symbols), job.start_index, first=0, last=last)
+    yield from ahead.blocks(cut([job.bars], config.run.block_bars, ends), dues, first)
 
 
 def _activate(

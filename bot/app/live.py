@@ -234,10 +234,13 @@ class LiveRun:
         else:
             for due in parts.training.unmade(parts.first_bar, state.last_open, parts.trained_until):
                 parts.training.want(due)
-            parts.training.go_on(state.last_open)
-            if not state.schedule:
-                await parts.training.wait()
-            if not state.schedule and not parts.training.expected:
+            if state.schedule:
+                parts.training.go_on(state.last_open)
+                return
+            start = state.last_open + parts.interval_ms if parts.start is None else parts.start
+            parts.training.begin(start, parts.first_bar)
+            await parts.training.first_model(state.last_open)
+            if not parts.training.expected:
                 self._report.no_model(self._clock.now_ms())
 
     def _check_given(self, model_id: str, due: int) -> None:

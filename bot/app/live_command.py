@@ -105,10 +105,10 @@ def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str
     """
     begun = folder.journal.exists()
     if model_of is None:
-        if config.retrain.trigger == "never" and not begun:
+        if config.retrain.trigger == "never" and not config.retrain.at_start and not begun:
             raise ConfigError(
-                "retrain.trigger = 'never': there would never be a model; choose another trigger, "
-                "or begin with another run's: --model RUN"
+                "retrain.trigger = 'never' and retrain.at_start = false: there would never be a model; "
+                "choose another trigger, or begin with another run's: --model RUN"
             )
         return None
     if begun:

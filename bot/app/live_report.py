@@ -105,7 +105,7 @@ class LiveReport:
 
     def no_model(self, now_ms: int) -> None:
         """Tell that nothing is decided before a training is due."""
-        self._log.warning("no_model", next_due=self._parts.training.due_bars.next_fire_ms(now_ms))
+        self._log.warning("no_model", next_due=self._parts.training.next_due_ms(now_ms))
 
     def activated(self, activation: Activation, *, late: bool) -> None:
         """Tell of a model that decides from now on."""
@@ -230,7 +230,7 @@ class LiveReport:
             "connection": self._shown_connection(),
             "last_bar": self._parts.runner.state.newest,
             "lag_ms": self._lag_ms,
-            "next_training_ms": training.due_bars.next_fire_ms(now_ms),
+            "next_training_ms": training.next_due_ms(now_ms),
             "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
             "version": __version__,
         }

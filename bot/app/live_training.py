@@ -2,7 +2,7 @@
 
 Rules: the trigger and the seeds are the backtest's; the worker process reads its rows from the
 journal, so bars go on meanwhile. A model takes effect at the bar planned for it, or at the first
-one after it is ready, recorded as late. A training that is under way when the next is due goes on;
+one after it is ready, recorded as late. A run that has no model gets one at its start. A training that is under way when the next is due goes on;
 one that fails is tried again at later bars, until the next is due. Nothing of this stops the loop.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from bot.adapters.journal_reader import JournalReader
 from bot.app.archive import Archive
+from bot.app.first_training import FirstTraining, UnfitRowsError
 from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, TrainingRows, needed_tasks
 from bot.app.training_report import tell_trained
 from bot.app.triggers import DueBars
@@ -61,7 +62,10 @@ class JournalRows:
             archive.drop_before(due_index)
         reader.close()
         dataset = archive.dataset(due_index)
-        parts_of(dataset, self.config.training, needed_tasks(self.config))
+        try:
+            parts_of(dataset, self.config.training, needed_tasks(self.config))
+        except DataError as error:
+            raise UnfitRowsError(str(error), len(dataset)) from None
         return archive.training_rows(dataset)
 
 
@@ -88,6 +92,7 @@ class LiveTraining:
         self._ready: list[tuple[int, TrainingDone]] = []
         self._failures = 0
         self._not_before_ms: int | None = None
+        self._first: FirstTraining | None = None
 
     @property
     def running_due(self) -> int | None:
@@ -100,6 +105,32 @@ class LiveTraining:
     def expected(self) -> bool:
         """Return whether a model may come of what is wanted, under way or ready."""
         return bool(self._wanted or self._under_way or self._ready)
+
+    def next_due_ms(self, after_ms: int) -> int | None:
+        """Return the close at which a training is due next, by the schedule or for the start."""
+        scheduled = self.due_bars.next_fire_ms(after_ms)
+        if self._first is None or self._first.next is None:
+            return scheduled
+        tried = self._first.next + self._interval_ms
+        return tried if scheduled is None else min(tried, scheduled)
+
+    def begin(self, start_ms: int, first_open: int) -> None:
+        """Have a model trained for the start of a run that has none, unless the schedule gives one.
+
+        Args:
+            start_ms: open time of the first bar that is traded, or would be if nothing delays it.
+            first_open: open time of the oldest bar.
+        """
+        self._first = FirstTraining(
+            self._config, len(self._symbols), start_ms, first_open, step=self._interval_ms
+        )
+
+    async def first_model(self, last_open: int) -> None:
+        """Wait until there is a model, or until none can come of the bars there are."""
+        self.go_on(last_open)
+        while self._under_way is not None and not self._ready:
+            await self.wait()
+            self.go_on(last_open)
 
     def unmade(self, first_open: int, last_open: int, after: int | None) -> list[int]:
         """Return the due bars in first_open..last_open, and after one, that are worth a training."""
@@ -124,6 +155,10 @@ class LiveTraining:
     def go_on(self, last_open: int) -> None:
         """Take what is finished, and start what is wanted; `last_open` is the last closed bar."""
         self._collect(last_open)
+        if self._under_way is None and self._first is not None and not self._ready:
+            tried = self._first.next
+            if tried is not None and tried <= last_open and tried < min([tried + 1, *self._wanted]):
+                self._wanted.insert(0, tried)
         too_early = self._not_before_ms is not None and last_open < self._not_before_ms
         if self._under_way is None and self._wanted and not too_early:
             self._wanted = self._worth(self._wanted, last_open)
@@ -185,12 +220,14 @@ class LiveTraining:
         except BotError as error:
             self._failed(due, open_time, error)
             return
-        self._failures, self._parent_due_ms = 0, due
+        self._failures, self._parent_due_ms, self._first = 0, due, None
         self._ready.append((due, done))
         tell_trained(self._log, self._models, done, due)
 
     def _failed(self, due: int, open_time: int, error: BotError) -> None:
-        if isinstance(error, DataError):  # no better before the next due bar
+        if isinstance(error, DataError):  # no better before a later bar
+            if self._first is not None:
+                self._first.unfit(due, error.rows if isinstance(error, UnfitRowsError) else None)
             self._log.warning("training_skipped", due=due, reason=str(error))
             return
         self._failures += 1

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.app.archive import Archive
+from bot.app.first_training import FirstTraining
 from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, needed_tasks
 from bot.blocks import BarBlock
 from bot.config import Config
@@ -65,30 +66,46 @@ class ReadAhead:
         self._parent: int | None = None
 
     def blocks(
-        self, source: Iterable[BarBlock], dues: list[Due]
+        self, source: Iterable[BarBlock], dues: list[Due], first: FirstTraining
     ) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
         """Yield (index of the first bar, block, models that start to decide in it).
 
         Args:
-            source: blocks that end at each due bar.
+            source: blocks of any length; they are cut at each due bar.
             dues: in order of time.
+            first: the training at the start, by the indices of bars.
         """
         waiting: deque[tuple[int, BarBlock]] = deque()
         open_dues = deque(dues)
         state = self._pipeline.initial()
-        for block in source:
-            start = self._archive.end
-            state, features = self._pipeline.advance(state, block)
-            self._archive.extend(block, features)
-            waiting.append((start, block))
-            if open_dues and self._archive.end == open_dues[0].index + 1:
-                self._submit(open_dues.popleft(), block)
-            if open_dues:
-                self._archive.drop_before(open_dues[0].index)
-            while waiting and len(self._planned) > self._config.training.workers:
-                yield self._next(waiting)
+        for whole in source:
+            rest = whole
+            while len(rest):
+                start = self._archive.end
+                due = self._next_due(open_dues, first)
+                ends = len(rest) if due is None else min(due.index + 1 - start, len(rest))
+                block, rest = rest.rows(0, ends), rest.rows(ends, len(rest))
+                state, features = self._pipeline.advance(state, block)
+                self._archive.extend(block, features)
+                waiting.append((start, block))
+                if due is not None and self._archive.end == due.index + 1:
+                    self._submit(due, block, first, tried=due not in open_dues)
+                    if due in open_dues:
+                        open_dues.popleft()
+                    due = self._next_due(open_dues, first)
+                if due is not None:
+                    self._archive.drop_before(due.index)
+                while waiting and len(self._planned) > self._config.training.workers:
+                    yield self._next(waiting)
         while waiting:
             yield self._next(waiting)
+
+    def _next_due(self, dues: deque[Due], first: FirstTraining) -> Due | None:
+        """Return the next bar at which a training is due, by the schedule or at the start."""
+        scheduled = dues[0] if dues else None
+        if first.next is None or (scheduled is not None and scheduled.index <= first.next):
+            return scheduled
+        return Due(first.next, first.next + self._config.retrain.latency_bars)
 
     def _next(self, waiting: deque[tuple[int, BarBlock]]) -> tuple[int, BarBlock, list[Planned]]:
         start, block = waiting.popleft()
@@ -97,14 +114,17 @@ class ReadAhead:
             models.append(self._planned.popleft())
         return start, block, models
 
-    def _submit(self, due: Due, block: BarBlock) -> None:
+    def _submit(self, due: Due, block: BarBlock, first: FirstTraining, *, tried: bool) -> None:
         dataset = self._archive.dataset(due.index)
         due_ms = int(block.open_time[-1])
         try:
             parts_of(dataset, self._config.training, needed_tasks(self._config))
         except DataError as error:
-            self._log.warning("training_skipped", due=due_ms, reason=str(error))
+            first.unfit(due.index, len(dataset))
+            if not tried:
+                self._log.warning("training_skipped", due=due_ms, reason=str(error))
             return
+        first.enough()
         request = TrainingRequest(
             config=self._config,
             features=self._pipeline.names,

@@ -237,7 +237,8 @@ class Retrain(Section):
     """When a model is trained anew; asked at bar closes, in UTC, without jitter."""
 
     trigger: Literal["cron", "interval", "every_bars", "never"] = Field(
-        "cron", description="By a cron line, every so many hours, every so many bars, or never."
+        "cron",
+        description="By a cron line, every so many hours, every so many bars, or never (but at_start).",
     )
     cron: str = Field("0 0 1 * *", description="Minute hour day month weekday, in UTC.")
     hours: int = Field(168, ge=1, le=100_000, description="Hours between trainings ('interval').")
@@ -249,6 +250,11 @@ class Retrain(Section):
         ge=1,
         le=10_000_000,
         description="Bars between trainings, by the clock: closed days count too.",
+    )
+    at_start: bool = Field(
+        True,
+        description="Where no scheduled training gives a model by the run's start, train one there, or at "
+        "the first bar after it that has training.min_rows labelled rows.",
     )
     latency_bars: int = Field(
         1, ge=1, le=10_000, description="Bars after the due one at which the new model decides."

@@ -133,7 +133,9 @@ def test_of_two_models_that_are_late_the_newer_decides(rehearsal: Rehearsal) -> 
 
 
 def test_without_a_model_in_sight_it_says_when_there_will_be_one(tmp_path: Path) -> None:
-    rehearsal = Rehearsal.make(tmp_path / "run", "retrain.every_bars=10000")
+    rehearsal = Rehearsal.make(
+        tmp_path / "run", "retrain.every_bars=10000", "retrain.at_start=false"
+    )
     rehearsal.run(3)
     [told] = rehearsal.events("no_model")
     assert (told["next_due"] - START_2020_MS) % (10_000 * HOUR_MS) == 0
@@ -178,7 +180,7 @@ def test_a_model_that_knows_the_future_is_refused(tmp_path: Path, rehearsal: Reh
 
 
 def test_a_run_that_would_never_have_a_model_is_refused(tmp_path: Path) -> None:
-    config = load_config(None, ["retrain.trigger=never"], {})
+    config = load_config(None, ["retrain.trigger=never", "retrain.at_start=false"], {})
     with pytest.raises(ConfigError, match=r"retrain\.trigger = 'never'.*--model RUN"):
         live_command(config, str(tmp_path / "run"), practice=True, max_bars=1)
     assert not (tmp_path / "run" / "journal.db").exists()
