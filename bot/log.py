@@ -36,6 +36,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "model_activated": frozenset({"model_id", "effective_from"}),
     "run_resumed": frozenset({"run_dir", "last_bar", "opened"}),
     "run_stopped": frozenset({"bars", "reason"}),
+    "history_wanted": frozenset({"bars", "reason"}),
     "backfilled": frozenset({"bars", "first", "last"}),
     "gap_filled": frozenset({"bars", "first", "last", "reason"}),
     "no_model": frozenset({"next_due"}),

@@ -8,10 +8,12 @@ again, ever more rarely. Must not decide what is late: the loop does.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
 from bot.adapters.exchange import Exchange
 from bot.app.backfill import fetch_bars, late
+from bot.app.history_need import history_need
 from bot.app.live_opening import closed_row
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
@@ -19,6 +21,8 @@ from bot.blocks import BarBlock
 from bot.engine import NEVER
 from bot.errors import ExchangeError
 from bot.timegrid import floor_to_interval
+
+T = TypeVar("T")
 
 CHUNK_BARS = 1000
 LONGEST_RETRY_S = 60.0
@@ -63,49 +67,66 @@ class CatchUp:
         self._parts, self._exchange = parts, exchange
         self._clock, self._report = clock, report
         self._tradable_ms = tradable_ms
+        self._need = history_need(parts.config)
 
-    async def run(self) -> None:
-        """Return once the journal has all these bars."""
+    async def run(self) -> bool:
+        """Take in these bars; return whether none is left.
+
+        Time goes on meanwhile, so it is done in rounds, each up to an end that is looked at once.
+        Where a round is no shorter than the one before, answers take longer than bars, and it ends:
+        what the stream has brought meanwhile is nearer to the present than it would ever come.
+        """
+        if self._parts.runner.state.last_open == NEVER:
+            self._report.history(self._need)
+        before = None
+        while True:
+            await self._asked(self._exchange.server_time_ms)
+            last = self._last_missed()
+            bars = (last - self._first_missed(last)) // self._parts.interval_ms + 1
+            if bars <= 0:
+                return True
+            if before is not None and bars >= before:
+                return False
+            while self._first_missed(last) <= last:
+                self._take(await self._asked(lambda last=last: self._fetch(last)))  # type: ignore[misc]
+            before = bars
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer, ever more rarely."""
         wait_s = 1.0
         while True:
             try:
-                bars = await self._fetch()
+                return await ask()
             except ExchangeError as error:
                 self._report.unreachable(error, wait_s)
-                await asyncio.sleep(wait_s)
-                wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
-                continue
-            if bars is None:
-                return
-            self._take(bars)
-            wait_s = 1.0
+            await asyncio.sleep(wait_s)
+            wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
 
-    async def _fetch(self) -> BarBlock | None:
-        """Return the oldest bars that are missed; None where none is."""
-        await self._exchange.server_time_ms()
-        parts = self._parts
-        first, last = self._missed()
-        if first > last:
-            return None
+    async def _fetch(self, last: int) -> BarBlock:
+        """Return the oldest bars that are missed up to this one."""
+        parts, first = self._parts, self._first_missed(last)
         market = parts.config.market
         return await fetch_bars(
             self._exchange, parts.symbols, market.venue, market.interval, parts.interval_ms,
-            first, last, lambda error: self._report.unreachable(error, 0.0),
+            first, min(last, first + (CHUNK_BARS - 1) * parts.interval_ms),
+            lambda error: self._report.unreachable(error, 0.0),
             None if parts.start is None else parts.runner.state.book.mark,
         )  # fmt: skip
 
-    def _missed(self) -> tuple[int, int]:
+    def _last_missed(self) -> int:
+        """Return the newest bar that was over too long ago to decide on."""
+        step = self._parts.interval_ms
+        return floor_to_interval(self._clock.now_ms() - self._tradable_ms - 1, step) - step
+
+    def _first_missed(self, last: int) -> int:
+        """Return the oldest bar that the journal lacks; of a new run's history, which ends at `last`."""
         parts, state = self._parts, self._parts.runner.state
         step = parts.interval_ms
-        # of the bars that were over so long ago
-        last = floor_to_interval(self._clock.now_ms() - self._tradable_ms - 1, step) - step
         if state.opened:
-            first = state.last_open
-        elif state.last_open > NEVER:
-            first = state.last_open + step
-        else:
-            first = last + step - parts.config.data.history_bars * step
-        return first, min(last, first + (CHUNK_BARS - 1) * step)
+            return state.last_open
+        if state.last_open > NEVER:
+            return state.last_open + step
+        return last - (self._need.bars - 1) * step
 
     def _take(self, bars: BarBlock) -> None:
         parts = self._parts

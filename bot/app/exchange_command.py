@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.adapters.history import load_history
 from bot.adapters.timestamps import parse_utc
+from bot.app.history_need import history_need
 from bot.config import Config
 from bot.errors import ConfigError
 from bot.practice.clock import Clock, ManualClock, RealClock
@@ -35,7 +36,7 @@ def exchange_command(
     candles = _source(config, source)
     begin = parse_utc(start, "--from")
     if begin is None:
-        history = config.data.history_bars if source == "synthetic" else 1
+        history = history_need(config).bars if source == "synthetic" else 1
         begin = candles.start_ms + (history + 1) * candles.interval_ms
     market = Market(
         candles,

@@ -62,7 +62,7 @@ class LiveRun:
         self._catch_up = CatchUp(parts, exchange, clock, report, self._tradable_ms)
         self._opening: Opening | None = None
         self._counters = Counters()
-        self._taken_up = True
+        self._taken_up = self._keeps_up = True
         self._bars_live = 0
 
     async def run(self) -> None:
@@ -95,8 +95,10 @@ class LiveRun:
         opening = self._opening_of(assembler)
         due = assembler.due(now)
         too_late = now > due.open_time + self._parts.interval_ms + self._tradable_ms
-        if too_late and (self._parts.start is None or not due.complete):
-            await self._catch_up.run()  # before the start it is history like what came before
+        # before the start it is history like what came before, if that can be caught up with
+        history = self._parts.start is None and self._keeps_up
+        if too_late and (history or not due.complete):
+            self._keeps_up = await self._catch_up.run()
             return self._new_assembler()
         if self._parts.opened_row is None and (due.complete or self._may_open(opening, now)):
             await self._open(assembler, opening)

@@ -15,6 +15,7 @@ from typing import Any
 from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.bybit_clock import Jump
 from bot.adapters.journal_reader import JournalReader
+from bot.app.history_need import history_need
 from bot.app.run_folder import RunFolder
 from bot.config import Config
 from bot.log import Terminal
@@ -56,10 +57,11 @@ class ExchangeClock:
 
 def practice_config(config: Config, *, tell: bool = False) -> Config:
     """Return the settings with the practice exchange's symbols and speed; tell what it replaces."""
+    interval_ms = INTERVAL_MS[config.market.interval]
     exchange = config.exchange.model_copy(
         update={
             "source": "practice",
-            "speed": config.practice.speed,
+            "speed": config.practice.speed or 2.0 * interval_ms / 1000.0,
             "requests_per_second": 100.0,
         }
     )
@@ -112,14 +114,17 @@ async def live_exchange(
             exchange.close()
         return
     interval_ms = INTERVAL_MS[config.market.interval]
-    begin = START_MS + (config.data.history_bars + 1) * interval_ms
+    speed = config.exchange.speed
+    # the daemon's history ends where a bar can still be decided on
+    undecided_ms = int(config.exchange.decide_within_s * 1000 * speed)
+    begin = START_MS + (history_need(config).bars + 1) * interval_ms + undecided_ms
     begin = max(begin, next_bar_ms(folder, interval_ms))
     market = Market(
         SyntheticMarket(config.synthetic, interval_ms),
         half_spread_bps=config.practice.half_spread_bps,
         ticks_per_bar=config.practice.ticks_per_bar,
     )
-    server = await serve(market, RealClock(begin, config.practice.speed))
+    server = await serve(market, RealClock(begin, speed))
     inside = config.exchange.model_copy(
         update={"rest_url": server.rest_url, "stream_url": server.stream_url}
     )

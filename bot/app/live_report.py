@@ -23,6 +23,7 @@ from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.sd_notify import notify
 from bot.app.feed_counters import Counters
+from bot.app.history_need import HistoryNeed
 from bot.app.live_setup import LiveParts
 from bot.app.seldom import Seldom
 from bot.blocks import BarBlock
@@ -89,6 +90,10 @@ class LiveReport:
             self._connection = "unreachable"
         self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
         notify("WATCHDOG=1")
+
+    def history(self, need: HistoryNeed) -> None:
+        """Tell how much history a new run begins with, and why."""
+        self._log.info("history_wanted", bars=need.bars, reason=need.reason)
 
     def backfilled(self, bars: BarBlock) -> None:
         """Tell of history that was fetched."""

@@ -209,6 +209,11 @@ def _trading(config: Config) -> list[str]:
 
 def _exchange(config: Config) -> list[str]:
     faults = []
+    if 0 < config.data.history_bars < 50:
+        faults.append(
+            f"data.history_bars = {config.data.history_bars}: expected 50 or more, or 0 for as many as "
+            "are needed"
+        )
     e = config.exchange
     if e.reconnect_first_s > e.reconnect_longest_s:
         faults.append(

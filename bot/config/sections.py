@@ -89,7 +89,11 @@ class Data(Section):
     )
     end: str = Field("", description="Last day or UTC time, inclusive; empty: all there is.")
     history_bars: int = Field(
-        2000, ge=50, le=10_000_000, description="Bars that the daemon fetches before it starts."
+        0,
+        ge=0,
+        le=10_000_000,
+        description="Bars that the daemon fetches before it starts, 50 or more; 0: as many as the window "
+        "of a training, its rows and the features need.",
     )
     history_start: str = Field(
         "", description="Bars before this UTC time are not read at all; empty: read all."
@@ -209,7 +213,7 @@ class Practice(Section):
     """The practice exchange that 'bot run --practice' starts inside."""
 
     speed: float = Field(
-        7200.0, gt=0.0, le=1e6, description="Exchange seconds a wall second; 7200: two hours."
+        0.0, ge=0.0, le=1e6, description="Exchange seconds a wall second; 0: two bars a second."
     )
     half_spread_bps: Bps = Field(1.0, description="Half the spread of its quotes.")
     ticks_per_bar: int = Field(6, ge=1, le=1000, description="Pushes of a forming candle.")
