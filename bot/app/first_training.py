@@ -61,7 +61,7 @@ class FirstTraining:
         """
         if rows is None:
             self._next = None
-        if self._next is not None and rows is not None:
+        elif self._next is not None:
             # enough rows and still unfit, by a head without labels: a tenth more may bring them
             missing = self._least - rows if rows < self._least else max(rows // 10, 1)
             self._next = max(self._earliest, bar + -(-missing // self._symbols) * self._step)
