@@ -70,7 +70,7 @@ def _beside_the_sum(
     courses = {}
     for case, training in {"": Training(), **given}.items():
         torch.manual_seed(1)
-        courses[case] = _prepare(spec.build(), spec, training, ())
+        courses[case] = _prepare(spec.build(), spec, training, (), rows)
     for course in courses.values():
         _epoch(course, rows)
     ratios: dict[str, list[float]] = {case: [] for case in given}
