@@ -8,12 +8,10 @@ first model; a model decides `retrain.latency_bars` after its due bar.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from bot.adapters.journal import Journal
 from bot.adapters.registry import load_model
@@ -21,13 +19,13 @@ from bot.app.archive import Archive
 from bot.app.first_training import FirstTraining
 from bot.app.forecasters import ModelForecaster
 from bot.app.interrupts import uninterrupted
-from bot.app.read_ahead import Due, Planned, ReadAhead
+from bot.app.read_ahead import Planned, ReadAhead
 from bot.app.recording import GroupRecorder
 from bot.app.run_folder import RunFolder, config_hash
 from bot.app.runner import Runner
 from bot.app.training import TrainingPool
 from bot.app.training_report import tell_trained
-from bot.app.triggers import DueBars
+from bot.app.triggers import Due, DueBars, planned_dues
 from bot.blocks import I64, BarBlock, Task
 from bot.config import Config
 from bot.engine import Activation, Engine, Forecaster
@@ -159,27 +157,6 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         seconds=round(done.seconds, 3),
     )  # fmt: skip
     return done
-
-
-def planned_dues(
-    due: Iterable[bool] | np.ndarray, start_index: int, latency_bars: int
-) -> list[Due]:
-    """Return the trainings that matter: the last one in force at the start, and those after it.
-
-    Args:
-        due: bool[n], from `DueBars.due`.
-
-    >>> planned_dues([True, True, False, True, False, True], 3, 1)
-    [Due(index=1, effective_index=2), Due(index=3, effective_index=4)]
-    """
-    flags = np.asarray(due, dtype=np.bool_)
-    every = [
-        Due(int(i), int(i) + latency_bars)
-        for i in np.flatnonzero(flags)
-        if i + latency_bars < len(flags)
-    ]
-    before = [d for d in every if d.effective_index <= start_index]
-    return before[-1:] + [d for d in every if d.effective_index > start_index]
 
 
 def _trains(job: BacktestJob) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from bot.app.archive import Archive
 from bot.app.first_training import FirstTraining
 from bot.app.training import TrainingDone, TrainingPool, TrainingRequest, needed_tasks
+from bot.app.triggers import Due
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.errors import DataError
@@ -32,14 +33,6 @@ class Planned:
     index: int
     due_ms: int
     future: Future[TrainingDone]
-
-
-@dataclass(frozen=True)
-class Due:
-    """A bar at whose close a training is due, and the bar from which its model decides."""
-
-    index: int
-    effective_index: int
 
 
 class ReadAhead:

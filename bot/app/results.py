@@ -18,10 +18,12 @@ from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.registry import load_manifest
+from bot.adapters.timestamps import parse_utc
 from bot.app.forecasters import TABLE_ID
 from bot.app.insights import insight_of
 from bot.app.run_folder import RunFolder, config_of
 from bot.app.symbols import bars_a_year, venues_of
+from bot.app.triggers import DueBars, planned_dues
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import JournalError
@@ -89,6 +91,8 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
         ),
         refusals=_refusals(refusals),
         funding_unknown=_unknown_funding(config, bars, quantity, reader.symbols),
+        asked_ms=_asked(config, reader),
+        trainings_due=_trainings_due(config, reader, bars, start),
         facts=_facts(folder, reader, config),
         **wide,
     )
@@ -130,6 +134,26 @@ def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
 def _refusals(codes: I64) -> dict[str, int]:
     counts = Counter(codes[codes != 0].tolist())
     return {REFUSAL[code] or "": count for code, count in sorted(counts.items())}
+
+
+def _asked(config: Config, reader: JournalReader) -> tuple[int | None, int | None]:
+    """Return the first and last bar that a backtest was asked for; a daemon has no such span."""
+    if reader.meta.get("mode") != "backtest":
+        return None, None
+    step = INTERVAL_MS[config.market.interval]
+    start = parse_utc(config.data.start, "data.start")
+    end = parse_utc(config.data.end, "data.end", inclusive_end=True)
+    return start, None if end is None else end // step * step
+
+
+def _trainings_due(config: Config, reader: JournalReader, bars: BarBlock, start: int) -> I64 | None:
+    """Return the due bars whose models were to decide in the run; None where it trains none."""
+    given = TABLE_ID in reader.meta or "schedule_of" in reader.meta
+    if given or config.retrain.trigger == "never":
+        return None
+    due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(bars.open_time)
+    wanted = planned_dues(due, start, config.retrain.latency_bars)
+    return bars.open_time[[each.index for each in wanted]]
 
 
 def _unknown_funding(

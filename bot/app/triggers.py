@@ -6,6 +6,8 @@ bar closes only. A bar is due if a fire time lies in (close of the bar before, c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +18,14 @@ from apscheduler.triggers.interval import IntervalTrigger
 from bot.blocks import I64, Bool
 from bot.config.sections import Retrain
 from bot.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Due:
+    """A bar at whose close a training is due, and the bar from which its model decides."""
+
+    index: int
+    effective_index: int
 
 
 class DueBars:
@@ -94,3 +104,24 @@ def _trigger(config: Retrain) -> Any:
             f"retrain.cron = '{config.cron}': {error}; expected minute hour day month weekday, "
             "for example '0 0 1 * *'"
         ) from None
+
+
+def planned_dues(
+    due: Iterable[bool] | np.ndarray, start_index: int, latency_bars: int
+) -> list[Due]:
+    """Return the trainings that matter: the last one in force at the start, and those after it.
+
+    Args:
+        due: bool[n], from `DueBars.due`.
+
+    >>> planned_dues([True, True, False, True, False, True], 3, 1)
+    [Due(index=1, effective_index=2), Due(index=3, effective_index=4)]
+    """
+    flags = np.asarray(due, dtype=np.bool_)
+    every = [
+        Due(int(i), int(i) + latency_bars)
+        for i in np.flatnonzero(flags)
+        if i + latency_bars < len(flags)
+    ]
+    before = [d for d in every if d.effective_index <= start_index]
+    return before[-1:] + [d for d in every if d.effective_index > start_index]

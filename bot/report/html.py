@@ -42,6 +42,7 @@ def render(run: RunData, summary: Summary) -> str:
         name=summary["name"],
         facts=summary["facts"],
         bankruptcy=summary["bankruptcy"],
+        uncovered=summary["coverage"]["warnings"],
         tiles=tiles(summary),
         pictures=pictures(run),
         insights=insights(run),

@@ -135,6 +135,9 @@ class RunData(Judged):
         fill_reasons: names of the codes in `fills["reason"]`.
         refusals: decisions refused, by reason.
         funding_unknown: settlements of positions held whose rate was not known, by symbol.
+        asked_ms: first and last open time that the settings asked for, None where all there is.
+        trainings_due: int64[m], due bars of the trainings that were to be in force in the run; None
+            where it does not train by a schedule of its own.
         facts: what else is printed as it is (seconds, hashes, paths).
     """
 
@@ -159,6 +162,8 @@ class RunData(Judged):
     fill_reasons: Mapping[int, str]
     refusals: Mapping[str, int] = field(default_factory=dict)
     funding_unknown: Mapping[str, int] = field(default_factory=dict)
+    asked_ms: tuple[int | None, int | None] = (None, None)
+    trainings_due: I64 | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def equity_before(self, index: int) -> float:

@@ -43,6 +43,7 @@ class Sheet:
 def sheets(summary: Summary) -> list[Sheet]:
     """Return the tables of a run in reading order; those without rows are left out."""
     every = [
+        coverage_sheet(summary),
         facts_sheet(summary),
         symbols_sheet(summary),
         metrics_sheet(summary),
@@ -63,6 +64,39 @@ def facts_sheet(summary: Summary) -> Sheet:
         Row((name.replace("_", " "), w.fact(value))) for name, value in summary["facts"].items()
     )
     return Sheet("facts", f"Run {summary['name']}", ("", ""), frozenset(), rows)
+
+
+def coverage_sheet(summary: Summary) -> Sheet:
+    """Return how much of the span had bars and forecasts: over all symbols, then each."""
+    c = summary["coverage"]
+    least = c["least_share"]
+
+    def row(name: str, found: dict[str, Any], *, strong: bool = False) -> Row:
+        shares = [found["bars"], found["forecasts"]]
+        doubt = any(share is not None and share < least for share in shares)
+        ends = found.get("forecasts_from_to") or (w.DASH, w.DASH)
+        cells = (name, *(w.written(x, w.percent) for x in shares), *map(w.short_time, ends))
+        return Row(cells, "doubt" if doubt else "", strong=strong)
+
+    rows = [row(each["symbol"], each) for each in c["symbols"]]
+    if len(rows) > 1:
+        rows.insert(0, row("all", c["all"], strong=True))
+    notes = []
+    if c["model"] is not None:
+        notes.append(f"A model was in force in {w.percent(c['model'])} of the bars.")
+    if c["trainings"] is not None:
+        made = c["trainings"]["due"] - len(c["trainings"]["without_model"])
+        notes.append(f"Trainings due: {c['trainings']['due']}, models made: {made}.")
+    columns = ("of the bars in session", "had a bar", "had a forecast", "first forecast", "last")
+    return Sheet("coverage", "Coverage", columns, _from(1, columns), tuple(rows), " ".join(notes))
+
+
+def coverage_label(summary: Summary) -> str:
+    """Return what to say beside figures of the whole span where little of it had a forecast."""
+    share = summary["coverage"]["all"]["forecasts"]
+    if share is None or share >= summary["coverage"]["least_share"]:
+        return ""
+    return f" (whole span; {w.percent(share)} of it had a forecast)"
 
 
 def symbols_sheet(summary: Summary) -> Sheet:
@@ -90,7 +124,8 @@ def metrics_sheet(summary: Summary) -> Sheet:
         Row((label, *(w.written(source.get(key), form) for _, source in sources)))
         for key, label, form in w.METRICS
     )
-    return Sheet("metrics", "Metrics, net of costs", columns, _from(1, columns), rows)
+    title = f"Metrics, net of costs{coverage_label(summary)}"
+    return Sheet("metrics", title, columns, _from(1, columns), rows)
 
 
 def costs_sheet(summary: Summary) -> Sheet:
@@ -120,7 +155,8 @@ def targets_sheet(summary: Summary) -> Sheet:
         tick, tone = _TICKS[met]
         rows.append(Row((target["label"], w.bound(target), w.target_value(target), tick), tone))
     columns = ("", "target", "value", "met")
-    return Sheet("targets", "Targets", columns, frozenset({1, 2}), tuple(rows), w.TARGETS_NOTE)
+    title = f"Targets{coverage_label(summary)}"
+    return Sheet("targets", title, columns, frozenset({1, 2}), tuple(rows), w.TARGETS_NOTE)
 
 
 _TICKS: dict[bool | None, tuple[str, Tone]] = {

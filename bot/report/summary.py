@@ -20,10 +20,12 @@ from bot.report.activity import (
     symbol_rows,
 )
 from bot.report.buy_and_hold import buy_and_hold
+from bot.report.coverage import coverage
 from bot.report.inputs import ModelInfo, RunData
 from bot.report.insights import insight_rows
 from bot.report.metrics import Figures, equity_metrics
 from bot.report.skill import skill
+from bot.report.wording import iso_time
 
 TARGETS = (
     ("sharpe_ratio", "Sharpe ratio", ">", 1.0),
@@ -38,6 +40,7 @@ TARGETS = (
 class Summary(TypedDict):
     """The results of a run.
 
+    `coverage` says how much of the span had bars, forecasts and a model (`coverage.py`);
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
     of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
@@ -46,6 +49,7 @@ class Summary(TypedDict):
     """
 
     name: str
+    coverage: dict[str, Any]
     facts: dict[str, Any]
     metrics: Figures
     since_first_model: Figures | None
@@ -73,6 +77,7 @@ def build(run: RunData, config: Report) -> Summary:
     )
     return {
         "name": run.name,
+        "coverage": coverage(run),
         "facts": run_facts(run),
         "metrics": metrics,
         "since_first_model": None if first is None else run_metrics(run, first, config.trials),
@@ -143,15 +148,6 @@ def targets(metrics: Figures) -> list[dict[str, Any]]:
             {"name": name, "label": label, "side": side, "bound": bound, "value": value, "met": met}
         )
     return rows
-
-
-def iso_time(time_ms: int) -> str:
-    """Return a UTC time as text.
-
-    >>> iso_time(0)
-    '1970-01-01T00:00:00Z'
-    """
-    return f"{np.datetime64(time_ms, 'ms').astype('datetime64[s]')}Z"
 
 
 def _model_row(model: ModelInfo) -> dict[str, Any]:

@@ -10,12 +10,16 @@ from bot.report.sheets import Row, Sheet, sheets
 from bot.report.summary import Summary
 
 _STYLES = {"good": "green", "bad": "red", "doubt": "yellow", "": ""}
-_MOST_ROWS = {"models": 12, "cosines": 16}
+_MOST_ROWS = {"coverage": 12, "models": 12, "cosines": 16}
 
 
 def render(summary: Summary) -> Group:
-    """Return all tables of a run, in reading order; a bankruptcy is told before and after them."""
+    """Return all tables of a run, in reading order.
+
+    A bankruptcy, and what the run does not cover, are told before and after them.
+    """
     warning = [Text(summary["bankruptcy"], style="bold red")] if summary["bankruptcy"] else []
+    warning += [Text(line, style="bold yellow") for line in summary["coverage"]["warnings"]]
     return Group(*warning, *(table(sheet) for sheet in sheets(summary)), *warning)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 Format = Callable[[float], str]
 
 DASH = "–"
@@ -31,6 +33,15 @@ def amount(value: float) -> str:
 def ratio(value: float) -> str:
     """Return a ratio, exact enough to compare."""
     return f"{value:.3f}"
+
+
+def iso_time(time_ms: int) -> str:
+    """Return a UTC time as text.
+
+    >>> iso_time(0)
+    '1970-01-01T00:00:00Z'
+    """
+    return f"{np.datetime64(time_ms, 'ms').astype('datetime64[s]')}Z"
 
 
 def count(value: float) -> str:

@@ -47,7 +47,7 @@ def test_an_interval_over_zero_reads_no_skill_shown(summary: Summary) -> None:
 def test_without_heads_and_models_their_tables_are_left_out(run: RunData) -> None:
     bare = dataclasses.replace(run, forecast=None, labels=None, models=())
     keys = [sheet.key for sheet in sheets(build(bare, Report(bootstrap_samples=100)))]
-    assert keys == ["facts", "symbols", "metrics", "costs", "targets"]
+    assert keys == ["coverage", "facts", "symbols", "metrics", "costs", "targets"]
 
 
 def test_figures_since_a_late_first_model_stand_beside(run: RunData) -> None:
