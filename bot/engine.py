@@ -35,6 +35,10 @@ from bot.portfolio.trace import Phase, Trace
 NEVER = -(2**62)
 """An open time before every bar."""
 
+STATE_LAYOUT = 1
+"""Version of what `state_to_arrays` returns: names, kinds and shapes. Raise it with each change, and
+let `bot/app/carried_state.py` bring older states to it."""
+
 
 class Forecaster(Protocol):
     """What the engine asks for forecasts: a model, or a table of predictions made elsewhere."""

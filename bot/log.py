@@ -35,6 +35,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "model_trained": frozenset({"model_id", "due", "rows", "seconds", "best_epoch"}),
     "model_activated": frozenset({"model_id", "effective_from"}),
     "run_resumed": frozenset({"run_dir", "last_bar", "opened"}),
+    "build_changed": frozenset({"build", "last_bar"}),
     "run_stopped": frozenset({"bars", "reason"}),
     "history_wanted": frozenset({"bars", "reason"}),
     "backfilled": frozenset({"bars", "first", "last"}),

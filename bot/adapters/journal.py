@@ -7,11 +7,10 @@ it is. Must not compute anything that the engine did not hand over, but hashes.
 
 from __future__ import annotations
 
-import io as memory
 import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,8 +19,12 @@ import numpy.typing as npt
 
 from bot.adapters import journal_schema as schema
 from bot.adapters.atomic_file import replacing
+from bot.adapters.build import present_build
+from bot.adapters.journal_builds import build_rows, newest_link, packed, write_build
+from bot.adapters.journal_migrations import migrate
+from bot.adapters.registry import manifest_sha256
 from bot.blocks import FILL, BarBlock, Task
-from bot.engine import Activation, StepResult
+from bot.engine import STATE_LAYOUT, Activation, StepResult
 from bot.errors import JournalError
 from bot.portfolio.reasons import FillReason, Refusal
 from bot.portfolio.trace import Trace
@@ -37,10 +40,7 @@ class Journal:
         self._db = connection
         self._path = connection.execute("PRAGMA database_list").fetchone()[2]
         self.symbols = tuple(symbols)
-        row = connection.execute(
-            "SELECT link FROM chain ORDER BY open_time DESC LIMIT 1"
-        ).fetchone()
-        self._link: bytes = row[0] if row else schema.first_link(symbols)
+        self._link = newest_link(connection, symbols)
 
     @classmethod
     def create(
@@ -55,7 +55,7 @@ class Journal:
         """Make a new journal; after a crash at any instant it is whole, or not there.
 
         Args:
-            meta: facts of the run; `symbols` and the version are added.
+            meta: facts of the run; symbols, tasks and the version are added, and the build.
             durable: wait for the disk at every commit (live); a backtest need not.
 
         Raises:
@@ -75,6 +75,7 @@ class Journal:
                 new.executescript(schema.TABLES)
                 new.execute(schema.forecast_table(tasks))
                 new.executemany("INSERT INTO meta VALUES (?, ?)", sorted(facts.items()))
+                write_build(new, schema.first_link(symbols), None, None)
                 new.commit()
             return cls(_connect(path, durable=durable), symbols)
         except (sqlite3.Error, OSError) as error:
@@ -85,11 +86,14 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, symbols: Sequence[str], tasks: Sequence[Task]) -> Self:
-        """Go on with a journal.
+        """Go on with a journal; one of an earlier version is brought to this one first.
 
         Raises:
-            JournalError: it is damaged, of another version, or of other symbols or tasks.
+            JournalError: it is damaged, of an unknown version, or of other symbols or tasks.
         """
+        if not path.is_file():
+            raise JournalError(f"{path}: there is no journal here")
+        migrate(path)
         try:
             db = _connect(path, durable=True)
             meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
@@ -99,7 +103,6 @@ class Journal:
         if sound != "ok":
             raise JournalError(f"{path}: the file is damaged ({sound}); restore a copy")
         expected = {
-            "journal_version": str(schema.JOURNAL_VERSION),
             "symbols": "\n".join(symbols),
             "tasks": "\n".join(task.name for task in tasks),
         }
@@ -138,18 +141,19 @@ class Journal:
         """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
         matrix = schema.bar_matrix(block)
         hashes = schema.row_hashes(block.open_time, matrix)
-        _, S, width = matrix.shape
-        n_values = len(schema.BAR_VALUES)
+        S = len(self.symbols)
         rows = zip(
             np.repeat(block.open_time, S).tolist(),
             itertools.cycle(self.symbols),
-            *(matrix[:, :, k].ravel().tolist() for k in range(n_values)),
-            *(matrix[:, :, k].ravel().astype(int).tolist() for k in range(n_values, width)),
+            *(_column(name, matrix[:, :, k]) for k, name in enumerate(schema.BAR_COLUMNS)),
             hashes.ravel().tolist(),
             strict=False,
         )
-        marks = ", ".join("?" * (width + 3))
-        self._db.executemany(f"INSERT OR REPLACE INTO bars VALUES ({marks})", rows)
+        names = ("open_time", "symbol", *schema.BAR_COLUMNS, "row_hash")
+        marks = ", ".join("?" * len(names))
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO bars ({', '.join(names)}) VALUES ({marks})", rows
+        )
         return hashes
 
     def write_fills(self, fills: npt.NDArray[np.void]) -> None:
@@ -207,17 +211,37 @@ class Journal:
     def write_activation(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write that a model decides from a bar on."""
         self._db.execute(
-            "INSERT INTO models (model_id, effective_from, due, late) VALUES (?, ?, ?, ?)",
-            (activation.model_id, activation.effective_from, due, int(late)),
-        )
+            "INSERT INTO models (model_id, effective_from, due, late, manifest_sha256) "
+            "VALUES (?, ?, ?, ?, ?)",
+            (
+                activation.model_id, activation.effective_from, due, int(late),
+                self._manifest_sha256(activation.model_id),
+            ),
+        )  # fmt: skip
 
     def write_state(self, open_time: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write the engine's state in place of the one before."""
-        buffer = memory.BytesIO()
-        np.savez(buffer, **arrays)  # type: ignore[arg-type]
         self._db.execute(
-            "INSERT OR REPLACE INTO state VALUES (1, ?, ?)", (open_time, buffer.getvalue())
+            "INSERT OR REPLACE INTO state (id, open_time, blob, layout) VALUES (1, ?, ?, ?)",
+            (open_time, packed(arrays), STATE_LAYOUT),
         )
+
+    def begin_stretch(self, arrays: Mapping[str, npt.NDArray[Any]] | None) -> bool:
+        """Record a seam where another build made what is recorded so far; return whether it did.
+
+        Args:
+            arrays: the state that this build goes on from, None before the first bar.
+        """
+        builds = build_rows(self._db)
+        if builds and builds[-1].digest == present_build().digest:
+            return False
+        closed = self._db.execute("SELECT max(open_time) FROM chain").fetchone()[0]
+        self._link = write_build(self._db, self._link, closed, arrays)
+        return True
+
+    def join(self, link: bytes) -> None:
+        """Go on from this link, as a replay does behind a seam."""
+        self._link = link
 
     def meta(self, key: str) -> str:
         """Return a fact of the run.
@@ -236,8 +260,16 @@ class Journal:
         """Write a fact of the run in place of the one before."""
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def close(self) -> None:
-        """Close the file."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Close the file.
+
+        Args:
+            for_good: nothing goes on with it: it is left as one file, which reading does not add to.
+        """
+        if for_good:
+            with suppress(sqlite3.OperationalError):  # someone reads it
+                self._db.execute("PRAGMA busy_timeout = 0")
+                self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
     def _write_forecasts(self, result: StepResult, schedule: Sequence[Activation]) -> None:
@@ -292,6 +324,10 @@ class Journal:
         ).fetchall()
         return np.array([(r[0], index[r[1]], *r[2:7], code[r[7]]) for r in rows], dtype=FILL)
 
+    def _manifest_sha256(self, model_id: str) -> str | None:
+        """Return the digest of a model's manifest, None where the run has none of this name."""
+        return manifest_sha256(Path(self._path).parent / "models", model_id)
+
     def _rollback(self, link: bytes) -> None:
         self._link = link
         if self._db.in_transaction:
@@ -318,8 +354,13 @@ def _no_fills() -> npt.NDArray[np.void]:
     return np.empty(0, dtype=FILL)
 
 
+def _column(name: str, values: npt.NDArray[np.float64]) -> list[Any]:
+    flat = values.ravel()
+    return (flat.astype(int) if name in schema.BAR_FLAGS else flat).tolist()
+
+
 def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+    db = sqlite3.connect(path.absolute(), isolation_level=None, timeout=5.0)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     return db

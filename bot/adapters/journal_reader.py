@@ -19,6 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters import journal_schema as schema
+from bot.adapters.journal_builds import BuildRow, build_rows
+from bot.adapters.journal_files import connect_to_read
+from bot.adapters.journal_migrations import lay_views, version_of
 from bot.blocks import F64, FILL, I64, BarBlock, Task
 from bot.errors import JournalError
 from bot.portfolio.reasons import FillReason, Refusal
@@ -35,24 +38,28 @@ class ModelRow:
     effective_from: int
     due: int | None
     late: bool
+    manifest_sha256: str | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A committed state: its arrays, and the layout they have (`engine.STATE_LAYOUT`)."""
+
+    arrays: dict[str, npt.NDArray[Any]]
+    layout: int
 
 
 class JournalReader:
     """Read a run's journal."""
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
-            raise JournalError(f"{path}: there is no journal here; 'bot runs' lists the runs")
         self.path = path
-        self._db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5.0)
         with self._reading():
+            self._db = connect_to_read(path)
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
-        version = self.meta.get("journal_version")
-        if version != str(schema.JOURNAL_VERSION):
-            raise JournalError(
-                f"{path}: journal version {version}, this program reads "
-                f"{schema.JOURNAL_VERSION}; use the version of the bot that wrote it"
-            )
+            self.version = version_of(self.meta, path)
+            lay_views(self._db, self.version)
         try:
             self.symbols = tuple(self.meta["symbols"].split("\n"))
             self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
@@ -68,7 +75,7 @@ class JournalReader:
         Args:
             since, until: open times of the first and last bar wanted; all by default.
         """
-        names = (*schema.BAR_VALUES, *schema.BAR_FLAGS)
+        names = schema.BAR_COLUMNS
         low = -(2**62) if since is None else int(since)
         high = 2**62 if until is None else int(until)
         where = f"WHERE open_time BETWEEN {low} AND {high}"
@@ -172,9 +179,10 @@ class JournalReader:
     def models(self) -> list[ModelRow]:
         """Return the run's schedule, oldest first."""
         rows = self._rows(
-            "SELECT model_id, effective_from, due, late FROM models ORDER BY position"
+            "SELECT model_id, effective_from, due, late, manifest_sha256, position FROM models "
+            "ORDER BY position"
         )
-        return [ModelRow(r[0], r[1], r[2], bool(r[3])) for r in rows]
+        return [ModelRow(r[0], r[1], r[2], bool(r[3]), r[4], r[5]) for r in rows]
 
     def links(self) -> tuple[I64, list[bytes]]:
         """Return the open times and links of the hash chain."""
@@ -183,13 +191,29 @@ class JournalReader:
 
     def state(self) -> dict[str, npt.NDArray[Any]] | None:
         """Return the engine's last committed state as arrays, or None before the first commit."""
-        rows = self._rows("SELECT blob FROM state")
-        if not rows:
-            return None
+        carried = self.carried()
+        return None if carried is None else carried.arrays
+
+    def carried(self) -> Carried | None:
+        """Return the engine's last committed state with its layout."""
+        rows = self._rows("SELECT blob, layout FROM state")
+        return Carried(self.unpacked(rows[0][0]), rows[0][1]) if rows else None
+
+    def builds(self) -> list[BuildRow]:
+        """Return the stretches of the run; none of a journal of version 1."""
+        with self._reading():
+            return build_rows(self._db)
+
+    def unpacked(self, blob: bytes) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of a state.
+
+        Raises:
+            JournalError: it is damaged.
+        """
         try:
-            with np.load(memory.BytesIO(rows[0][0]), allow_pickle=False) as arrays:
+            with np.load(memory.BytesIO(blob), allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (*_NO_ARRAYS, zipfile.BadZipFile) as error:
+        except (*_NO_ARRAYS, TypeError, zipfile.BadZipFile) as error:
             raise JournalError(f"{self.path}: the engine's state is damaged: {error}") from error
 
     def close(self) -> None:

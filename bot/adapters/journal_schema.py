@@ -2,36 +2,68 @@
 
 Rules: NULL means NaN; times are ms UTC; symbols are text. A bar's link in the chain is SHA-256 over
 the link before it and the bar's rows as little-endian binary, so a changed byte breaks it there.
-Must not open files.
+What later versions add to a bar's row is hashed only where it is not what older rows stand for, so
+the links of an old journal hold. Must not open files.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+import struct
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bot.blocks import F64, FILL, I64, BarBlock, Task
 
 JOURNAL_VERSION = 2
+CHAIN_VERSION = 1
+"""Stands at the start of the chain, and is not raised by what can be added to it."""
+
+
+def later_column(value: float) -> str:
+    """Return the type of a column that came later; NaN is NULL."""
+    return "REAL" if math.isnan(value) else f"REAL DEFAULT {value!r}"
+
+
+def sql_number(value: float) -> str:
+    """Return a number in SQL; NaN is NULL."""
+    return "NULL" if math.isnan(value) else repr(value)
+
 
 BAR_VALUES = (
     "open", "high", "low", "close", "volume", "turnover", "fill_bid", "fill_ask",
-    "funding_rate", "mark", "funding_inside", "funding_inside_unknown", "refused",
+    "funding_rate", "mark",
 )  # fmt: skip
+LATER_BAR_VALUES: dict[str, float] = {
+    "funding_inside": 0.0,
+    "funding_inside_unknown": 0.0,
+    "refused": math.nan,
+}
+"""Values of a bar that came after version 1, in order, and what rows without them stand for."""
 BAR_FLAGS = ("valid", "in_session", "tradable", "fillable")
+BAR_COLUMNS = (*BAR_VALUES, *BAR_FLAGS, *LATER_BAR_VALUES)
+"""What a bar's row says, in the order of its matrix."""
 LEDGER_VALUES = ("equity", "cash", "fees", "funding", "spread", "slippage")
 DECISION_VALUES = ("signal", "weight", "order_quantity", "quantity")
 
 _REALS = ", ".join(f"{name} REAL" for name in BAR_VALUES)
 _FLAGS = ", ".join(f"{name} INTEGER NOT NULL" for name in BAR_FLAGS)
+_LATER = "".join(f"{name} {later_column(value)}, " for name, value in LATER_BAR_VALUES.items())
+
+BUILDS = """CREATE TABLE builds (
+    position INTEGER PRIMARY KEY, closed INTEGER, digest TEXT NOT NULL, made_by TEXT NOT NULL,
+    layout INTEGER NOT NULL, state BLOB, link BLOB NOT NULL);
+"""
+LATER_META = ("journal_version", "start", "ledger_sha256", "seconds", "interrupted")
+"""Facts that are written after a journal's creation; all others are in its first link."""
 
 TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE bars (
     open_time INTEGER NOT NULL, symbol TEXT NOT NULL, {_REALS}, {_FLAGS},
-    row_hash INTEGER NOT NULL, PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
+    row_hash INTEGER NOT NULL, {_LATER}PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
 CREATE TABLE ledger (
     open_time INTEGER PRIMARY KEY, equity REAL NOT NULL, cash REAL NOT NULL, fees REAL NOT NULL,
     funding REAL NOT NULL, spread REAL NOT NULL, slippage REAL NOT NULL);
@@ -48,11 +80,12 @@ CREATE TABLE decisions (
     order_quantity REAL NOT NULL, refusal TEXT, PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
 CREATE TABLE models (
     position INTEGER PRIMARY KEY, model_id TEXT NOT NULL, effective_from INTEGER NOT NULL,
-    due INTEGER, late INTEGER NOT NULL DEFAULT 0);
+    due INTEGER, late INTEGER NOT NULL DEFAULT 0, manifest_sha256 TEXT);
 CREATE TABLE state (
-    id INTEGER PRIMARY KEY CHECK (id = 1), open_time INTEGER NOT NULL, blob BLOB NOT NULL);
+    id INTEGER PRIMARY KEY CHECK (id = 1), open_time INTEGER NOT NULL, blob BLOB NOT NULL,
+    layout INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE chain (open_time INTEGER PRIMARY KEY, link BLOB NOT NULL);
-"""
+{BUILDS}"""
 
 
 def forecast_table(tasks: Sequence[Task]) -> str:
@@ -65,7 +98,7 @@ def forecast_table(tasks: Sequence[Task]) -> str:
 
 
 def bar_matrix(block: BarBlock) -> F64:
-    """Return the bars as float64[n, S, values + flags], NaN made canonical."""
+    """Return the bars as float64[n, S, values + flags + later values], NaN made canonical."""
     flags = [
         np.broadcast_to(
             getattr(block, name)[:, None] if name == "tradable" else getattr(block, name),
@@ -73,7 +106,8 @@ def bar_matrix(block: BarBlock) -> F64:
         )
         for name in BAR_FLAGS
     ]
-    parts = [*(getattr(block, name) for name in BAR_VALUES), *flags]
+    later = (getattr(block, name) for name in LATER_BAR_VALUES)
+    parts = [*(getattr(block, name) for name in BAR_VALUES), *flags, *later]
     matrix = np.stack([np.asarray(p, dtype=np.float64) for p in parts], axis=2)
     return canonical(matrix)
 
@@ -84,23 +118,60 @@ def canonical(values: F64) -> F64:
 
 
 def row_hashes(open_time: I64, matrix: F64) -> I64:
-    """Return int64[n, S]: the first eight bytes of SHA-256 over each bar row."""
-    n, S, width = matrix.shape
+    """Return int64[n, S]: the first eight bytes of SHA-256 over each bar row.
+
+    A later value goes in, behind its place among them, where it is not what rows without it have.
+    """
+    n, S, _ = matrix.shape
     times = open_time.astype("<i8").tobytes()
-    data = np.ascontiguousarray(matrix.astype("<f8")).tobytes()
-    size = width * 8
+    first = len(BAR_VALUES) + len(BAR_FLAGS)
+    data = np.ascontiguousarray(matrix[:, :, :first].astype("<f8")).tobytes()
+    size = first * 8
+    later = _later_bytes(matrix[:, :, first:].reshape(n * S, -1))
     digests = b"".join(
-        hashlib.sha256(times[8 * i : 8 * i + 8] + data[k * size : (k + 1) * size]).digest()[:8]
+        hashlib.sha256(
+            times[8 * i : 8 * i + 8] + data[k * size : (k + 1) * size] + later.get(k, b"")
+        ).digest()[:8]
         for i in range(n)
         for k in range(i * S, (i + 1) * S)
     )
     return np.frombuffer(digests, dtype="<i8").reshape(n, S).astype(np.int64)
 
 
+def _later_bytes(values: F64) -> dict[int, bytes]:
+    """Return what the hash of a row takes in of its later values, by the row's place."""
+    told: dict[int, bytes] = {}
+    for k, usual in enumerate(LATER_BAR_VALUES.values()):
+        column = values[:, k]
+        other = ~np.isnan(column) if math.isnan(usual) else column != usual
+        for row in np.flatnonzero(other).tolist():
+            told[row] = told.get(row, b"") + struct.pack("<qd", k, column[row])
+    return told
+
+
 def first_link(symbols: Sequence[str]) -> bytes:
     """Return the start of the chain: a hash over the version and the symbols."""
-    text = "\0".join([str(JOURNAL_VERSION), *symbols])
+    text = "\0".join([str(CHAIN_VERSION), *symbols])
     return hashlib.sha256(text.encode()).digest()
+
+
+def facts_digest(meta: Mapping[str, str]) -> bytes:
+    """Return SHA-256 over the facts of a run that are told at its creation."""
+    told = sorted((key, value) for key, value in meta.items() if key not in LATER_META)
+    return hashlib.sha256("".join(f"{len(x)}:{x}" for pair in told for x in pair).encode()).digest()
+
+
+def seam_link(
+    previous: bytes, position: int, closed: int | None, digest: str, made_by: str, layout: int,
+    content: bytes,
+) -> bytes:  # fmt: skip
+    """Return the link over the one before and a row of `builds`; the next bar's goes on from it.
+
+    Args:
+        content: the carried state at the seam; of a journal's first row, the digest of its facts.
+    """
+    text = "\0".join(str(part) for part in (position, closed, digest, made_by, layout))
+    return hashlib.sha256(previous + text.encode() + hashlib.sha256(content).digest()).digest()
 
 
 def chain_links(previous: bytes, rows: Sequence[bytes]) -> list[bytes]:

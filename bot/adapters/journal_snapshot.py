@@ -17,6 +17,7 @@ import numpy as np
 
 from bot.adapters import journal_schema as schema
 from bot.adapters.journal import FILL_REASON
+from bot.adapters.journal_migrations import Shapes, table_shapes
 from bot.adapters.journal_reader import JournalReader
 from bot.blocks import F64, FILL, I64, BarBlock
 from bot.errors import JournalError
@@ -100,6 +101,15 @@ class JournalSnapshot(JournalReader):
         rows = self._rows("SELECT open_time FROM state")
         return rows[0][0] if rows else None
 
+    def numbers(self, table: str, column: str) -> list[Any]:
+        """Return a table's own numbering, in order."""
+        return [row[0] for row in self._rows(f"SELECT {column} FROM {table} ORDER BY {column}")]
+
+    def shapes(self) -> Shapes:
+        """Return the tables of the file as it is, whatever its version."""
+        with self._reading():
+            return table_shapes(self._db)
+
     def faults(self) -> str | None:
         """Return what is wrong with the file, though no span shows it; None where it is sound."""
         found = str(self._rows("PRAGMA integrity_check(1)")[0][0])
@@ -144,7 +154,7 @@ def table_columns(table: str, tasks: list[str]) -> tuple[str, ...]:
     """Return the columns of a table that a replay must make again, keys first."""
     by_symbol = ("open_time", "symbol")
     return {
-        "bars": (*by_symbol, *schema.BAR_VALUES, *schema.BAR_FLAGS, "row_hash"),
+        "bars": (*by_symbol, *schema.BAR_COLUMNS, "row_hash"),
         "fills": (*by_symbol, "quantity", "price", "fee", "spread", "slippage", "reason"),
         "forecasts": (*by_symbol, "model_id", *tasks),
         "decisions": (*by_symbol, "signal", "weight", "order_quantity", "refusal"),
@@ -166,8 +176,9 @@ def rows_query(table: str, columns: tuple[str, ...], after: int, to: int) -> str
 
 def bar_block(times: I64, matrix: F64) -> BarBlock:
     """Return the bars that `journal_schema.bar_matrix` made float64[n, S, values + flags] of."""
-    names = (*schema.BAR_VALUES, *schema.BAR_FLAGS)
-    columns: dict[str, Any] = {name: matrix[:, :, k].copy() for k, name in enumerate(names)}
+    columns: dict[str, Any] = {
+        name: matrix[:, :, k].copy() for k, name in enumerate(schema.BAR_COLUMNS)
+    }
     for name in schema.BAR_FLAGS:
         columns[name] = columns[name] != 0.0
     columns["tradable"] = columns["tradable"].all(axis=1)

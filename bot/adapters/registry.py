@@ -129,6 +129,12 @@ def load_manifest(folder: Path, model_id: str) -> dict[str, Any]:
     return rest
 
 
+def manifest_sha256(folder: Path, model_id: str) -> str | None:
+    """Return SHA-256 over a model's manifest as it lies there, None where there is none."""
+    path = folder / f"{model_id}.json"
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
 def _tensors(trained: TrainedModel) -> dict[str, npt.NDArray[Any]]:
     """Return every array under the name it has in the file."""
     scaler = trained.scaler

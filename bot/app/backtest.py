@@ -21,7 +21,7 @@ from bot.app.forecasters import ModelForecaster
 from bot.app.interrupts import uninterrupted
 from bot.app.read_ahead import Planned, ReadAhead
 from bot.app.recording import GroupRecorder
-from bot.app.run_folder import RunFolder, config_hash
+from bot.app.run_folder import RunFolder, config_hash, config_text
 from bot.app.runner import Runner
 from bot.app.training import TrainingPool
 from bot.app.training_report import tell_trained
@@ -107,6 +107,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         "interval": config.market.interval,
         "venue": config.market.venue,
         "config_hash": digest,
+        "config_toml": config_text(job.folder),
         "start": str(int(job.bars.open_time[job.start_index])),
     }
     journal = Journal.create(job.folder.journal, job.symbols, tasks, meta, durable=False)
@@ -151,7 +152,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         journal.write_meta("ledger_sha256", done.ledger_sha256)
         journal.write_meta("seconds", f"{done.seconds:.3f}")
         journal.write_meta("interrupted", str(int(interrupted)))
-    journal.close()
+    journal.close(for_good=True)
     job.log.info(
         "run_finished", bars=done.bars, equity=done.equity, ledger_sha256=done.ledger_sha256,
         seconds=round(done.seconds, 3),

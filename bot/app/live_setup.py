@@ -9,23 +9,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from bot.adapters.build import present_build
 from bot.adapters.instruments import instruments_of, instruments_text
 from bot.adapters.journal import Journal
+from bot.adapters.journal_reader import JournalReader
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.registry import load_model
+from bot.app.carried_state import carried_state
 from bot.app.forecasters import ModelForecaster
 from bot.app.live_training import LiveTraining
 from bot.app.recording import LiveRecorder
 from bot.app.resume_check import check_resumable
-from bot.app.run_folder import RunFolder, config_hash
+from bot.app.run_folder import RunFolder, config_hash, config_text
 from bot.app.runner import Runner
 from bot.app.stopwatch import Stopwatch
 from bot.blocks import BarBlock, Task
 from bot.config import Config
-from bot.engine import Engine, EngineState, Forecaster, state_from_arrays
+from bot.engine import Engine, EngineState, Forecaster, state_to_arrays
 from bot.errors import ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.portfolio.book import new_book
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import INTERVAL_MS
 from bot.venues import split_symbol, venue_row
@@ -125,6 +129,8 @@ def open_parts(
     forecasters: dict[str, Forecaster] = {}
     digest = config_hash(config)
     if folder.journal.exists():
+        with JournalSnapshot(folder.journal) as old:  # refused before the journal is taken over
+            _state_of(old, folder, first_state(config, pipeline))
         journal = Journal.open(folder.journal, symbols, tasks)
         if journal.meta("mode") != "live":
             raise JournalError(
@@ -137,7 +143,7 @@ def open_parts(
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,
             "config_hash": digest, "data": config.exchange.source,
-            "instruments": instruments_text(instruments),
+            "instruments": instruments_text(instruments), "config_toml": config_text(folder),
         } | ({"given_model": given_model} if given_model else {})  # fmt: skip
         journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
     # the instruments as they were when the run was made: a replay must round as the run did
@@ -148,6 +154,10 @@ def open_parts(
         len(symbols), config.portfolio.initial_capital, forecasters, stages.ended,
     )  # fmt: skip
     state, start, first, row, until, given = _committed(folder, engine, interval_ms)
+    with journal.transaction():
+        seam = journal.begin_stretch(None if state.newest is None else state_to_arrays(state))
+    if seam:
+        log.info("build_changed", build=str(present_build()), last_bar=state.newest)
     training = LiveTraining(
         config, digest, symbols, pipeline.names, folder.journal, folder.models,
         until, log,
@@ -186,12 +196,22 @@ def _kept_instruments(
     return kept
 
 
+def first_state(config: Config, pipeline: FeaturePipeline) -> EngineState:
+    """Return the state before the first bar, which shows how a committed one must look."""
+    capital = config.portfolio.initial_capital
+    return EngineState(pipeline.initial(), new_book(len(config.market.symbols), capital))
+
+
+def _state_of(reader: JournalReader, folder: RunFolder, initial: EngineState) -> EngineState:
+    carried = reader.carried()
+    return initial if carried is None else carried_state(carried, folder.journal, initial)
+
+
 def _committed(
     folder: RunFolder, engine: Engine, interval_ms: int
 ) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None]:
     with JournalSnapshot(folder.journal) as reader:
-        arrays = reader.state()
-        state = engine.initial() if arrays is None else state_from_arrays(arrays)
+        state = _state_of(reader, folder, engine.initial())
         check_resumable(folder, reader, state, interval_ms)
         start = reader.meta.get("start")
         row = None

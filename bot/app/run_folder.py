@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bot.config import Config, flatten, load_config, to_toml
+from bot.config.load import read_toml
 from bot.errors import JournalError
 
 NOT_IN_HASH = {
@@ -124,6 +127,20 @@ def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFol
     raise JournalError(f"{name}: no run here (looked for {name}/journal.db, also in {runs_dir}/)")
 
 
+def config_text(folder: RunFolder) -> str:
+    """Return config.toml as it stands; empty where there is none.
+
+    Raises:
+        JournalError: it cannot be read.
+    """
+    try:
+        return folder.config.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise JournalError(f"{folder.config}: cannot be read ({error}); restore a copy") from None
+
+
 def config_of(folder: RunFolder) -> Config:
     """Return the settings a run was made with; the environment does not change them."""
     return load_config(folder.config, environ={}, recorded=True)
@@ -131,13 +148,35 @@ def config_of(folder: RunFolder) -> Config:
 
 def deciding(config: Config) -> dict[str, object]:
     """Return the settings that can change a number, by key."""
-    return {
-        key: value
-        for key, value in flatten(config).items()
-        if key not in NOT_IN_HASH and key.partition(".")[0] not in SECTIONS_NOT_IN_HASH
-    }
+    return _deciding(flatten(config))
 
 
 def config_hash(config: Config) -> str:
     """Return SHA-256 over the settings that can change a number."""
-    return hashlib.sha256(json.dumps(deciding(config), sort_keys=True).encode()).hexdigest()
+    return _hash(deciding(config))
+
+
+def stored_hash(folder: RunFolder) -> str:
+    """Return the same over the settings in a run's config.toml, as that version of the bot knew them."""
+    return _hash(_deciding(flatten_toml(read_toml(folder.config))))
+
+
+def flatten_toml(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a TOML file says by dotted keys."""
+    return {
+        f"{section}.{key}": value
+        for section, values in sections.items()
+        for key, value in (values.items() if isinstance(values, Mapping) else [("", values)])
+    }
+
+
+def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in settings.items()
+        if key not in NOT_IN_HASH and key.partition(".")[0] not in SECTIONS_NOT_IN_HASH
+    }
+
+
+def _hash(settings: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

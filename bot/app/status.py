@@ -15,10 +15,10 @@ from bot.adapters.journal import FILL_REASON
 from bot.adapters.journal_reader import ModelRow
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.run_lock import holder
+from bot.app.carried_state import account_state
 from bot.app.heartbeat import Heartbeat, read_heartbeat
 from bot.app.run_folder import RunFolder, config_of
 from bot.config import Config
-from bot.engine import state_from_arrays
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.reasons import Halt
 from bot.timegrid import INTERVAL_MS
@@ -115,12 +115,12 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
     heartbeat = read_heartbeat(folder.path)
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with JournalSnapshot(folder.journal) as snapshot:
-        arrays = snapshot.state()
-        if arrays is None:
+        carried = snapshot.carried()
+        if carried is None:
             book = new_book(len(snapshot.symbols), config.portfolio.initial_capital)
             last_bar, opened = None, False
         else:
-            state = state_from_arrays(arrays)
+            state = account_state(carried, folder.journal, len(snapshot.symbols))
             book, opened = state.book, state.opened
             last_bar = state.newest
         return Status(

@@ -1,44 +1,54 @@
 """Prove a run: replay its bars as seen and its models through the engine, and demand the same rows.
 
 Rules: features, forecasts, decisions, fills and ledger are computed again; what is stored of them is
-only compared with. Models are proved first, then the bars by their hashes, then what follows from
-both, so that the cause is named and not its effects. Must not write to the run.
+only compared with. What the folder says of itself is proved first, then models and the rows they
+were trained on, then bars by their hashes, then what follows from all, so that the cause is named
+and not its effects. What nothing can prove is listed. Must not write to the run.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-import numpy as np
-
-from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot
-from bot.adapters.journal_twin import TABLES, JournalTwin
-from bot.app.run_folder import RunFolder, config_hash, config_of
-from bot.app.runner import Runner
+from bot.adapters.build import present_build
+from bot.adapters.journal_reader import ModelRow
+from bot.adapters.journal_snapshot import JournalSnapshot
+from bot.app.run_folder import RunFolder, config_of
 from bot.app.stored_ledger import stored_ledger
-from bot.app.verify_engine import TwinRecorder, check_models, replay_engine, start_of
-from bot.app.verify_rows import (
-    MISSING,
-    Difference,
-    check_bars,
-    earliest,
-    first_difference,
-    state_difference,
+from bot.app.verify_engine import replay_engine
+from bot.app.verify_facts import (
+    check_facts,
+    check_start_and_numbers,
+    edited_settings,
+    must_be_provable,
 )
-from bot.blocks import I64, BarBlock
+from bot.app.verify_models import check_models
+from bot.app.verify_replay import Progress, Replay
+from bot.app.verify_rows import Difference
+from bot.app.verify_stretches import Unproved
+from bot.app.verify_training import check_training_rows
+from bot.app.verify_unproved import not_provable
 from bot.config import Config
-from bot.engine import Activation, state_to_arrays
 from bot.errors import InvariantError, JournalError
 from bot.model.threads import one_thread
-from bot.portfolio.ledger import LedgerHash
-from bot.timegrid import INTERVAL_MS
-from bot.venues import has_sessions, split_symbol
 
-BLOCK_BARS = 4096
-Progress = Callable[[int, int], None]
+
+class Result(StrEnum):
+    """What a proof says, in the words of --json."""
+
+    IDENTICAL = "identical"
+    OTHER_SETTINGS = "identical, but under other settings"
+    OTHER_BUILDS = "identical, but for stretches of other builds"
+    DIFFERENT = "different"
+
+    @property
+    def exit_code(self) -> int:
+        """Return how the command ends."""
+        codes = {Result.IDENTICAL: 0, Result.DIFFERENT: 1, Result.OTHER_SETTINGS: 7}
+        return codes.get(self, 8)
 
 
 @dataclass(frozen=True)
@@ -46,13 +56,18 @@ class Verdict:
     """What the proof has shown.
 
     Attributes:
+        build: that replayed.
         stored_sha256: the ledger's hash, computed from the stored rows; None where they make no
             ledger.
-        replayed_sha256: the replay's; None where it was not finished.
+        replayed_sha256: the replay's; None where it was not finished, or not of all stretches.
         bars, warm_bars, fills, models: how many were compared.
+        settings: keys of config.toml that are not as the run was made with.
+        stretches: those that another build has to prove.
+        unproved: what nothing here proves, and why.
         notes: what a reader should know, identical or not.
     """
 
+    build: str
     difference: Difference | None
     stored_sha256: str | None
     replayed_sha256: str | None
@@ -60,27 +75,43 @@ class Verdict:
     warm_bars: int
     fills: int
     models: int
+    settings: tuple[str, ...]
+    stretches: tuple[Unproved, ...]
+    unproved: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
     @property
+    def result(self) -> Result:
+        """Return what is shown, in a word."""
+        if self.difference is not None:
+            return Result.DIFFERENT
+        if self.settings:
+            return Result.OTHER_SETTINGS
+        return Result.OTHER_BUILDS if self.stretches else Result.IDENTICAL
+
+    @property
     def identical(self) -> bool:
-        """Return whether the run is proved."""
-        return self.difference is None
+        """Return whether the run is proved, all of it and under its own settings."""
+        return self.result is Result.IDENTICAL
 
     def __str__(self) -> str:
-        lines = [f"note: {note}" for note in self.notes]
+        lines = [f"by {self.build}", *(f"note: {note}" for note in self.notes)]
+        lines += [f"not proved here: {stretch}" for stretch in self.stretches]
+        lines.append("never proved: " + "; ".join(f"{what} ({why})" for what, why in self.unproved))
         lines.append(f"ledger   {self.stored_sha256 or 'the rows make none'}")
-        lines.append(f"replayed {self.replayed_sha256 or 'ended at the difference'}")
+        lines.append(f"replayed {self.replayed_sha256 or 'not to the end'}")
         if self.difference is not None:
             return "\n".join([*lines, f"different: {self.difference}"])
         models = "1 model" if self.models == 1 else f"{self.models} models"
         counts = f"{self.bars:,} bars, {self.fills:,} fills, {models}"
-        return "\n".join([*lines, f"identical: {counts}; {self.warm_bars:,} bars of warm-up"])
+        return "\n".join([*lines, f"{self.result}: {counts}; {self.warm_bars:,} bars of warm-up"])
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
+            "result": str(self.result),
             "identical": self.identical,
+            "build": self.build,
             "ledger_sha256": self.stored_sha256,
             "replayed_sha256": self.replayed_sha256,
             "bars": self.bars,
@@ -88,6 +119,9 @@ class Verdict:
             "fills": self.fills,
             "models": self.models,
             "difference": None if self.difference is None else self.difference.as_json(),
+            "edited_settings": list(self.settings),
+            "other_builds": [stretch.as_json() for stretch in self.stretches],
+            "unproved": [{"what": what, "why": why} for what, why in self.unproved],
             "notes": list(self.notes),
         }
 
@@ -102,179 +136,92 @@ def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
         JournalError: the run did not record all that a proof needs, or the file cannot be read.
     """
     config = config_of(folder)
-    if config.run.record != "full":
-        raise JournalError(
-            f"{folder.path}: was run with run.record = '{config.run.record}', so its decisions are "
-            "not recorded and it cannot be verified; run it again with run.record = 'full'"
-        )
+    must_be_provable(folder, config)
     with JournalSnapshot(folder.journal) as snapshot, one_thread():
-        return _Proof(folder, config, snapshot, progress).verdict()
+        return _verdict(folder, config, snapshot, progress)
 
 
-class _Proof:
-    """A replay under way: the engine, its twin journal, and the counts."""
+def _verdict(
+    folder: RunFolder, config: Config, snapshot: JournalSnapshot, progress: Progress | None
+) -> Verdict:
+    models = snapshot.models()
+    difference = _file_difference(folder, snapshot)
+    difference = difference or check_facts(folder, config, snapshot)
+    difference = difference or check_models(folder, config, snapshot, models)
+    replay, bars, warm = None, 0, 0
+    if difference is None:
+        engine = replay_engine(folder, config, snapshot, models)
+        replay = Replay(engine, config, snapshot, models, progress)
+        difference = replay.hole() or _training_difference(folder, config, snapshot, models, replay)
+        difference = difference or replay.first_difference() or check_start_and_numbers(snapshot)
+        bars, warm = replay.counts()
+    stored = _stored_sha256(snapshot, difference)
+    ledger = None if replay is None or difference is not None else replay.ledger
+    replayed = None if ledger is None else ledger.hexdigest()
+    if difference is None:
+        difference = _hash_difference(snapshot, stored, replayed)
+    settings = edited_settings(folder, snapshot)
+    return Verdict(
+        str(present_build()), difference, stored, replayed, bars, warm,
+        0 if replay is None else replay.fills, len(models), settings,
+        () if replay is None else tuple(replay.unproved), not_provable(folder, snapshot, models),
+        _notes(snapshot, settings, replay),
+    )  # fmt: skip
 
-    def __init__(
-        self, folder: RunFolder, config: Config, snapshot: JournalSnapshot,
-        progress: Progress | None,
-    ) -> None:  # fmt: skip
-        self._folder, self._config = folder, config
-        self._snapshot, self._progress = snapshot, progress
-        self._models = snapshot.models()
-        self._start = start_of(snapshot)
-        self._times = snapshot.bar_times()
-        self._state = snapshot.state()
-        self._twin = JournalTwin(snapshot.symbols, snapshot.tasks)
-        self._ledger = LedgerHash(snapshot.symbols)
-        self._fills = 0
 
-    def verdict(self) -> Verdict:
-        """Prove and sum up."""
-        difference = self._first_difference()
-        self._twin.close()
-        try:
-            stored = stored_ledger(self._snapshot).hexdigest()
-        except (InvariantError, JournalError):
-            if difference is None:
-                raise
-            stored = None
-        replayed = self._ledger.hexdigest() if difference is None else None
-        if difference is None:
-            difference = self._hash_difference(stored, replayed)
-        warm = int((self._times < self._start).sum())
-        return Verdict(
-            difference, stored, replayed, len(self._times) - warm - int(self._opened() is not None),
-            warm, self._fills, len(self._models), self._notes(),
-        )  # fmt: skip
-
-    def _first_difference(self) -> Difference | None:
-        difference = check_models(self._folder, self._config, self._snapshot, self._models)
-        if difference is not None:
-            return difference
-        engine = replay_engine(self._folder, self._config, self._snapshot, self._models)
-        runner = Runner(engine, engine.initial(), TwinRecorder(self._twin), self._ledger)
-        for row in self._models:
-            runner.activate(Activation(row.effective_from, row.model_id), row.due)
-        for after, to, times in self._spans():
-            difference = self._span(runner, after, to, times)
-            if difference is not None:
-                return difference
-            if self._progress is not None:
-                self._progress(int(np.searchsorted(self._times, to, "right")), len(self._times))
-        return self._state_difference(runner)
-
-    def _spans(self) -> Iterator[tuple[int, int, I64]]:
-        """Yield (after, to, times): closed bars in blocks, then all that is stored behind them."""
-        closed, opened = self._times, self._opened()
-        if opened is not None:
-            closed = closed[closed < opened]
-        n = len(closed)
-        first = int(np.searchsorted(closed, self._start))
-        edges = sorted({*range(0, first, BLOCK_BARS), *range(first, n, BLOCK_BARS), n})
-        after = EARLIEST
-        for a, b in itertools.pairwise(edges):
-            yield after, int(closed[b - 1]), closed[a:b]
-            after = int(closed[b - 1])
-        yield after, LATEST, self._times[n:]
-
-    def _span(self, runner: Runner, after: int, to: int, times: I64) -> Difference | None:
-        block, difference = check_bars(
-            self._snapshot.rows("bars", after, to), times, self._snapshot.symbols
-        )
-        difference = difference or self._gap(after, times)
-        if difference is not None:
-            return difference
-        if to == LATEST:
-            difference = self._open(runner, block)
-            if difference is not None:
-                return difference
-        elif block is not None:
-            if times[0] < self._start:
-                runner.warm(block)
-            else:
-                runner.step(block)
-        found = earliest([self._table(name, after, to) for name in TABLES])
-        self._twin.clear()
-        return self._missing_bar(found, times)
-
-    def _open(self, runner: Runner, block: BarBlock | None) -> Difference | None:
-        """Open the bar that the committed state says is open; nothing else lies behind the last."""
-        opened = self._opened()
-        times = [] if block is None else block.open_time.tolist()
-        if opened is not None and times[:1] != [opened]:
-            return Difference("bars", "row", opened, None, MISSING, "the bar that is open")
-        if len(times) > 1:
-            return Difference("bars", "row", times[1], None, "a row", MISSING)
-        if block is not None:
-            runner.open(block)
+def _file_difference(folder: RunFolder, snapshot: JournalSnapshot) -> Difference | None:
+    faults = snapshot.faults()
+    if faults is None:
         return None
+    return Difference(folder.journal.name, "integrity_check", None, None, faults, "ok")
 
-    def _table(self, table: str, after: int, to: int) -> Difference | None:
-        stored, replayed = self._snapshot.rows(table, after, to), self._twin.rows(table)
-        if table == "fills":
-            self._fills += len(stored)
-        return first_difference(table, self._snapshot.columns(table), stored, replayed)
 
-    def _gap(self, after: int, times: I64) -> Difference | None:
-        """Name a bar that no symbol has a row of, where the grid has no holes."""
-        names = self._snapshot.symbols
-        venue = self._config.market.venue
-        if any(has_sessions(split_symbol(name, venue)[0]) for name in names):
-            return None
-        step = INTERVAL_MS[self._config.market.interval]
-        known = times if after == EARLIEST else np.concatenate([[after], times])
-        holes = np.flatnonzero(np.diff(known) != step)
-        if not len(holes):
-            return None
-        return Difference(
-            "bars", "row", int(known[holes[0]]) + step, None, MISSING, "one a bar and symbol"
-        )
-
-    def _missing_bar(self, found: Difference | None, times: I64) -> Difference | None:
-        """Blame the bars where the ledger and the chain know a bar that they do not have."""
-        if found is None or found.replayed != MISSING or found.open_time in times:
+def _training_difference(
+    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow],
+    replay: Replay,
+) -> Difference | None:  # fmt: skip
+    """Return the first model that was trained on other rows; another build may cut others."""
+    for row, found in check_training_rows(folder, config, snapshot, models):
+        if row is None or not replay.of_another_build(row):
             return found
-        at = found.open_time or 0
-        if all(self._snapshot.rows(table, at - 1, at) for table in ("ledger", "chain")):
-            return Difference("bars", "row", at, None, MISSING, "one a bar and symbol")
-        return found
+        replay.unproved.append(replay.unproved_model(row, found))
+    return None
 
-    def _opened(self) -> int | None:
-        """Return the bar that is open and not closed, by the committed state."""
-        if self._state is None or not self._state["engine.clock"][1]:
-            return None
-        return int(self._state["engine.clock"][0])
 
-    def _state_difference(self, runner: Runner) -> Difference | None:
-        faults = self._snapshot.faults()
-        if faults is not None:
-            return Difference(
-                self._folder.journal.name, "integrity_check", None, None, faults, "ok"
-            )
-        if self._state is not None:
-            told, bar = self._snapshot.state_bar(), runner.state.last_open
-            if told != bar:
-                return Difference("state", "open_time", None, None, told, bar)
-            return state_difference(self._state, state_to_arrays(runner.state))
-        return (
-            Difference("state", "row", None, None, MISSING, "a row") if len(self._times) else None
-        )
-
-    def _hash_difference(self, stored: str | None, replayed: str | None) -> Difference | None:
-        told = self._snapshot.meta.get("ledger_sha256", stored)
-        if self._snapshot.meta.get("mode") == "backtest" and told != stored:
-            return Difference("meta", "ledger_sha256", None, None, told, stored)
-        if stored != replayed:
-            return Difference("ledger", "sha256", None, None, stored, replayed)
+def _stored_sha256(snapshot: JournalSnapshot, difference: Difference | None) -> str | None:
+    try:
+        return stored_ledger(snapshot).hexdigest()
+    except (InvariantError, JournalError):
+        if difference is None:
+            raise
         return None
 
-    def _notes(self) -> tuple[str, ...]:
-        notes = []
-        if self._snapshot.meta.get("config_hash") != config_hash(self._config):
-            notes.append(
-                "config.toml is not what the run was started with, or another version of the bot "
-                "wrote it: a difference may come from there"
-            )
-        if "forecasts" in self._snapshot.meta:
-            notes.append("the forecasts came from a file: they were given to the replay")
-        return tuple(notes)
+
+def _hash_difference(
+    snapshot: JournalSnapshot, stored: str | None, replayed: str | None
+) -> Difference | None:
+    told = snapshot.meta.get("ledger_sha256", stored)
+    if told != stored:
+        return Difference("meta", "ledger_sha256", None, None, told, stored)
+    if replayed is not None and stored != replayed:
+        return Difference("ledger", "sha256", None, None, stored, replayed)
+    return None
+
+
+def _notes(
+    snapshot: JournalSnapshot, settings: tuple[str, ...], replay: Replay | None
+) -> tuple[str, ...]:
+    notes = []
+    if settings:
+        notes.append(
+            f"config.toml was edited since the run was made: {', '.join(settings)}; it is replayed "
+            "under what the file says now, and a difference may come from there"
+        )
+    if "forecasts" in snapshot.meta:
+        notes.append("the forecasts came from a file: they were given to the replay")
+    made = [s for s in ([] if replay is None else replay.stretches) if not s.is_present]
+    if made and replay is not None and not replay.unproved:
+        notes.append(
+            f"made by {'; '.join(sorted({s.made_by for s in made}))}; this build makes the same"
+        )
+    return tuple(notes)

@@ -7,7 +7,6 @@ are asked for only where they came from a file, since then nothing else knows th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,58 +14,17 @@ from bot.adapters.instruments import instruments_of
 from bot.adapters.journal_reader import ModelRow
 from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot
 from bot.adapters.journal_twin import JournalTwin
-from bot.adapters.registry import load_manifest, load_model
-from bot.app.forecasters import TABLE_ID, TABLE_TASKS, ModelForecaster, TableForecaster
+from bot.adapters.registry import load_model
+from bot.app.forecasters import TABLE_ID, ModelForecaster, TableForecaster
 from bot.app.run_folder import RunFolder
-from bot.app.symbols import traded_symbols
-from bot.app.verify_rows import Difference
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Activation, Engine, EngineState, Forecaster, StepResult
-from bot.errors import JournalError, ModelError
+from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
-from bot.features.targets import target_tasks
 from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
-
-
-def check_models(
-    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
-) -> Difference | None:
-    """Return the first model, or target, that is not what the journal says."""
-    tasks = TABLE_TASKS if TABLE_ID in snapshot.meta else target_tasks(config.targets)
-    for field, told, expected in (
-        ("symbols", snapshot.symbols, traded_symbols(config)),
-        ("tasks", tuple(task.name for task in snapshot.tasks), tuple(t.name for t in tasks)),
-    ):
-        if told != expected:
-            return Difference("meta", field, None, None, told, expected)
-    live = snapshot.meta.get("mode") == "live"
-    latency_ms = config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
-    before: ModelRow | None = None
-    for row in models:
-        at: Any = row.effective_from
-        if not isinstance(at, int):
-            return Difference("models", "effective_from", None, None, at, "an open time")
-        if before is not None and at <= before.effective_from:
-            return Difference(
-                "models", "effective_from", at, None, at, f"after {before.effective_from}"
-            )
-        before = row
-        if row.model_id == TABLE_ID and TABLE_ID in snapshot.meta:
-            continue
-        try:
-            load_model(folder.models, row.model_id)
-            due = int(load_manifest(folder.models, row.model_id)["due_ms"])
-        except ModelError as error:
-            return Difference("models", "file", at, None, str(error), f"model {row.model_id}")
-        if row.due != due and (live or row.due is not None):
-            return Difference("models", "due", at, None, row.due, due)
-        late = live and at > due + latency_ms
-        if row.late != late:
-            return Difference("models", "late", at, None, row.late, late)
-    return None
 
 
 def replay_engine(
@@ -145,9 +103,8 @@ class TwinRecorder:
 
     def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
         """Write closed bars."""
-        del opened
-        for result in results:
-            self._journal.write_close(result, state.schedule)
+        for k, result in enumerate(results):
+            self._journal.write_close(result, state.schedule, opened=opened and k == 0)
 
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write nothing: the schedule is given."""

@@ -359,7 +359,7 @@ def test_what_is_no_journal_is_refused_by_name(tmp_path: Path) -> None:
     db.execute("CREATE TABLE meta (key TEXT, value TEXT)")
     db.commit()
     db.close()
-    with pytest.raises(JournalError, match="journal version None"):
+    with pytest.raises(JournalError, match="journal version none"):
         JournalReader(other)
 
 

@@ -96,7 +96,7 @@ def test_a_run_is_proved_by_two_equal_hashes(traded: Ran) -> None:
 
 
 def test_blocks_change_nothing(traded: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.app.verify.BLOCK_BARS", 97)
+    monkeypatch.setattr("bot.app.verify_replay.BLOCK_BARS", 97)
     assert verify(traded.folder).replayed_sha256 == traded.done.ledger_sha256
     with JournalSnapshot(traded.folder.journal) as snapshot:
         pieces = [len(times) for times, _ in snapshot.ledger_blocks(97)]
@@ -276,6 +276,7 @@ def dump(db: sqlite3.Connection) -> list[Any]:
 
 
 def test_a_snapshot_does_not_see_what_is_written_after_it(copy: RunFolder) -> None:
+    one(copy, "PRAGMA journal_mode = WAL")
     with JournalSnapshot(copy.journal) as snapshot:
         before = snapshot.bar_times()
         db = sqlite3.connect(copy.journal)

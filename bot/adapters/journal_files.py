@@ -1,0 +1,71 @@
+"""Opening a journal to read it: whatever its folder is called, and whoever may write there.
+
+Rules: nothing is made where no journal is, and what a run has written is left as it is. A journal in
+WAL mode is read beside its `-wal` and `-shm`; SQLite makes the latter where it may, and takes an
+empty pair away again. Where it may not make them (the folder is read-only), nobody writes either: a
+journal at rest is read as it stands, and one that a killed process left with its `-wal` is read from
+a copy in the temporary folder.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from bot.errors import JournalError
+
+TIMEOUT_S = 5.0
+_TRIED = "SELECT count(*) FROM sqlite_schema"
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection on which nothing can be written.
+
+    Raises:
+        JournalError: there is no journal.
+        sqlite3.Error: it is no journal, damaged or locked.
+    """
+    if not path.is_file():
+        raise JournalError(f"{path}: there is no journal here; 'bot runs' lists the runs")
+    wal = path.with_name(path.name + "-wal")
+    left_over = wal.is_file() and wal.stat().st_size > 0
+    if left_over or not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        try:
+            return _tried(_uri(path, "mode=ro"))
+        except sqlite3.OperationalError:
+            if os.access(path.parent, os.W_OK):
+                raise
+        return _copied(path, wal) if left_over else _tried(_uri(path, "immutable=1"))
+    # opened to write, the last connection takes the empty -wal and -shm away
+    return _tried(_uri(path, "mode=rw"))
+
+
+def _uri(path: Path, how: str) -> str:
+    return f"{path.absolute().as_uri()}?{how}"
+
+
+def _tried(uri: str) -> sqlite3.Connection:
+    db = sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S)
+    try:
+        db.execute("PRAGMA query_only = 1")
+        db.execute(_TRIED).fetchone()
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _copied(path: Path, wal: Path) -> sqlite3.Connection:
+    """Read a copy; its files have no name any more once they are open."""
+    folder = Path(tempfile.mkdtemp(prefix="mtl-paper-bot-journal-"))
+    try:
+        for source in (path, wal):
+            shutil.copyfile(source, folder / source.name)
+        return _tried(_uri(folder / path.name, "mode=rw"))
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(folder)
