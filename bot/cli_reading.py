@@ -52,7 +52,11 @@ def export(
 
 
 def verify(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Replay a run from its bars as seen, and demand the identical ledger; exit 1 if it is not."""
+    """Replay a run from its bars as seen, and demand the identical ledger.
+
+    Exit 0: identical. 1: different. 7: identical, but under other settings. 8: identical, but for
+    stretches that another build of the bot has to prove.
+    """
     from bot.app.run_folder import find_run
     from bot.app.verify import verify as prove
 
@@ -63,8 +67,8 @@ def verify(run: RunArgument, as_json: JsonOption = False) -> None:
         print(json.dumps({"run_dir": str(folder.path)} | verdict.as_json()))
     else:
         print(verdict)
-    if not verdict.identical:
-        sys.exit(1)
+    if verdict.result.exit_code:
+        sys.exit(verdict.result.exit_code)
 
 
 def status(run: RunArgument, as_json: JsonOption = False) -> None:

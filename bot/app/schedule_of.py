@@ -18,6 +18,7 @@ from bot.adapters.timestamps import format_utc
 from bot.app.forecasters import TABLE_ID
 from bot.app.run_folder import RunFolder, config_of
 from bot.config.load import read_toml
+from bot.config.renamed import translated
 from bot.engine import Activation
 from bot.errors import DataError
 from bot.portfolio.rules import Instrument
@@ -68,7 +69,7 @@ def recorded_settings(recorded: Recorded) -> dict[str, dict[str, Any]]:
 
     A run on a practice exchange inside is replayed on the same synthetic market.
     """
-    settings: dict[str, dict[str, Any]] = read_toml(recorded.folder.config)
+    settings: dict[str, dict[str, Any]] = translated(read_toml(recorded.folder.config))
     config = config_of(recorded.folder)
     data = settings.setdefault("data", {})
     if config.exchange.source == "practice" and not config.exchange.rest_url:

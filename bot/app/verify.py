@@ -95,16 +95,19 @@ class Verdict:
         return self.result is Result.IDENTICAL
 
     def __str__(self) -> str:
-        lines = [f"by {self.build}", *(f"note: {note}" for note in self.notes)]
+        lines = [f"note: {note}" for note in self.notes]
         lines += [f"not proved here: {stretch}" for stretch in self.stretches]
-        lines.append("never proved: " + "; ".join(f"{what} ({why})" for what, why in self.unproved))
         lines.append(f"ledger   {self.stored_sha256 or 'the rows make none'}")
         lines.append(f"replayed {self.replayed_sha256 or 'not to the end'}")
-        if self.difference is not None:
-            return "\n".join([*lines, f"different: {self.difference}"])
+        lines.append(f"{self.result}: {self.difference or self._counts()}")
+        lines.append(f"by {self.build}")
+        lines += [f"never proved: {what}; {why}" for what, why in self.unproved]
+        return "\n".join(lines)
+
+    def _counts(self) -> str:
         models = "1 model" if self.models == 1 else f"{self.models} models"
         counts = f"{self.bars:,} bars, {self.fills:,} fills, {models}"
-        return "\n".join([*lines, f"{self.result}: {counts}; {self.warm_bars:,} bars of warm-up"])
+        return f"{counts}; {self.warm_bars:,} bars of warm-up"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""

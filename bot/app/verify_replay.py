@@ -93,7 +93,7 @@ class Replay:
     def unproved_model(self, row: ModelRow, found: Difference) -> Unproved:
         """Return that a model's training rows are another build's."""
         made = next(s for s in self.stretches if s.last is None or s.last >= (row.due or 0))
-        return Unproved(made.made_by, row.due, row.effective_from, found)
+        return Unproved(made.made_by, row.due, row.effective_from, found, row.model_id)
 
     def hole(self) -> Difference | None:
         """Name a bar that no symbol has a row of, where the grid has no holes."""

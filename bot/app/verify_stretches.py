@@ -47,17 +47,24 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Unproved:
-    """A stretch of another build that this one does not make again; times ms UTC, None at an end."""
+    """What another build made and this one does not make again.
+
+    Attributes:
+        model_id: of a model whose training rows it is about; None for a stretch of bars.
+        after, to: of the bars, ms UTC; of a model its due bar and its first; None at an end.
+    """
 
     made_by: str
     after: int | None
     to: int | None
     difference: Difference
+    model_id: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {
             "made_by": self.made_by,
+            "model_id": self.model_id,
             "after": self.after,
             "to": self.to,
             "difference": self.difference.as_json(),
@@ -65,10 +72,10 @@ class Unproved:
 
     def __str__(self) -> str:
         after, to = ("–" if t is None else format_utc(t) for t in (self.after, self.to))
-        return (
-            f"the bars after {after} up to {to} were made by {self.made_by}; this build differs "
-            f"({self.difference}). They are as they were written (hash chain); that build proves them"
-        )
+        what = f"the bars after {after} up to {to}"
+        if self.model_id is not None:
+            what = f"the training rows of model {self.model_id}, due at {after},"
+        return f"{what} were made by {self.made_by}, which proves them; here {self.difference}"
 
 
 def stretches_of(snapshot: JournalSnapshot, initial: EngineState) -> list[Stretch]:

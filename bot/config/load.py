@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bot.config import sections as s
 from bot.config.checks import combination_faults
 from bot.config.faults import value_faults
+from bot.config.renamed import refusal_of, translated
 from bot.errors import ConfigError
 
 PREFIX = "BOT_"
@@ -88,7 +89,7 @@ def load_config(
         environ: where BOT_SECTION__KEY is looked for; by default the process's environment.
         base: defaults of an embedded job, below the file.
         recorded: the file is that of a run; what its combinations were accepted for is done, so a
-            check that came later does not keep anyone from reading it.
+            check that came later does not keep anyone from reading it; its settings may have older names.
 
     Raises:
         ConfigError: files, keys, values or combinations are refused; a line each, with the fix.
@@ -96,7 +97,8 @@ def load_config(
     given = _Given()
     given.merge(base or {}, "the embedded default")
     if path is not None:
-        given.merge(read_toml(path), str(path))
+        content = read_toml(path)
+        given.merge(translated(content) if recorded else content, str(path))
     for name, text in sorted((os.environ if environ is None else environ).items()):
         key = setting_of_variable(name)
         if key is not None:
@@ -228,7 +230,8 @@ class _Given:
         section, dot, key = dotted.partition(".")
         types = section_types()
         if not dot or section not in types or key not in types[section].model_fields:
-            self.faults.append(f"{origin}: unknown setting '{dotted}'; {_known(dotted)}")
+            told = refusal_of(dotted) or f"unknown setting '{dotted}'; {_known(dotted)}"
+            self.faults.append(f"{origin}: {told}")
             return None
         return types[section].model_fields[key]
 
