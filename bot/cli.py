@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from bot import cli_compare, cli_live, cli_reading
+from bot import cli_compare, cli_data, cli_live, cli_reading
 from bot.cli_options import ConfigOption, DataOption, JsonOption, SetOption
-from bot.cli_output import progress_bar, stdout_console
+from bot.cli_output import progress_bar
 from bot.cli_reading import print_summary
 from bot.config import Config, flatten, load_config, to_toml
 from bot.config.example import example_toml
@@ -31,6 +31,7 @@ app.add_typer(config_app, name="config")
 app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
 cli_compare.register(app)
+cli_data.register(app)
 cli_reading.register(app)
 
 
@@ -85,49 +86,6 @@ def backtest(
         print_summary(done.folder, done.summary, as_json=as_json)
     if done.interrupted:
         sys.exit(130)
-
-
-@app.command()
-def fetch(
-    config: ConfigOption = None,
-    data: DataOption = None,
-    symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
-    start: Annotated[str, typer.Option("--from", help="First day or UTC time.")] = "",
-    end: Annotated[
-        str | None, typer.Option("--to", help="Last day, inclusive; now by default.")
-    ] = None,
-    sets: SetOption = None,
-) -> None:
-    """Download candles, funding, mark prices and instruments; resumes where it was."""
-    overrides = [
-        *([f"data.root={data}"] if data else []),
-        *([f"market.symbols={symbols}"] if symbols else []),
-        *(sets or []),
-    ]
-    settings = load_config(config, overrides)
-    if not start:
-        raise ConfigError("--from: name the first day to fetch, for example --from 2023-01-01")
-    from bot.app.fetch import fetch_all
-
-    with progress_bar("fetch", quiet=False) as progress:
-        lines = fetch_all(settings, start, end, progress)
-    for line in lines:
-        print(line)
-
-
-@app.command("data")
-def list_data(
-    data: DataOption = None, config: ConfigOption = None, as_json: JsonOption = False
-) -> None:
-    """List the candle files there are, with their span and gaps."""
-    settings = load_config(config, [f"data.root={data}"] if data else [])
-    from bot.app.data_listing import listing_rows, listing_table
-
-    rows = listing_rows(settings.data.root)
-    if as_json:
-        print(json.dumps(rows))
-    else:
-        stdout_console().print(listing_table(rows))
 
 
 @config_app.command("show")

@@ -61,7 +61,7 @@ class BarKind:
 
 
 def candles_of(
-    table: Table, columns: Mapping[str, str], bars: BarKind, *, mixed: bool = False
+    table: Table, columns: Mapping[str, str], bars: BarKind, reader: TimeReader | None = None
 ) -> Candles:
     """Return a table's candles in the order of its rows, unchecked.
 
@@ -69,23 +69,34 @@ def candles_of(
         table: the rows.
         columns: the table's own name of each plain column.
         bars: what they are.
-        mixed: each time is taken by its own unit.
+        reader: of the times; by default a strict one.
 
     Raises:
         DataError: a cell is no time or no number, or the rows are of several symbols.
     """
-    if "symbol" in columns:
-        symbols = sorted({str(s) for s in table.frame[columns["symbol"]].unique()})
-        if len(symbols) > 1:
-            raise DataError(
-                f"{table.path}: holds several symbols ({', '.join(symbols[:8])}); make a file of each"
-            )
-    times = table.times(columns["timestamp"], daily=bars.daily, mixed=mixed)
+    one_symbol(table, columns)
+    times = table.times(columns["timestamp"], reader or bars.time_reader())
     values = np.full((len(table.frame), len(COLUMNS)), np.nan)
     for k, name in enumerate(COLUMNS):
         if name in columns:
             values[:, k] = table.numbers(columns[name])
     return Candles(bars.open_times(times), without_volume(values, columns, bars))
+
+
+def one_symbol(table: Table, columns: Mapping[str, str]) -> str:
+    """Return the symbol that a table's rows name, empty where they name none.
+
+    Raises:
+        DataError: they name several.
+    """
+    if "symbol" not in columns:
+        return ""
+    symbols = sorted({str(s) for s in table.frame[columns["symbol"]].unique()})
+    if len(symbols) > 1:
+        raise DataError(
+            f"{table.path}: holds several symbols ({', '.join(symbols[:8])}); make a file of each"
+        )
+    return symbols[0]
 
 
 def without_volume(values: F64, columns: Mapping[str, Any], bars: BarKind) -> F64:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from bot.adapters.tables import ENDINGS, split_ending
+from bot.adapters.tables import ENDINGS, is_data, split_ending
 from bot.errors import DataError
 from bot.timegrid import HOUR_MS, INTERVAL_MS
 
@@ -70,21 +70,70 @@ class DataRoot:
         Raises:
             DataError: the root is no folder, or two files hold the same candles.
         """
+        found: dict[Series, Path] = {}
+        for series, path in self.all_candle_files():
+            if series in found:
+                raise DataError(
+                    f"{found[series]} and {path} hold the same candles; remove one of them"
+                )
+            found[series] = path
+        return found
+
+    @property
+    def candles_folder(self) -> Path:
+        """Return where a new candle file goes."""
+        return self.path / "candles" if self.home == self.path else self.path
+
+    def files_of(self, series: Series) -> list[Path]:
+        """Return every file of a series' candles, also where one is too many."""
+        there = self.all_candle_files() if self.path.is_dir() else []
+        return [path for found, path in there if found == series]
+
+    def files_named(self, folder: Path, stem: str) -> list[Path]:
+        """Return the files of a folder with this name and any ending that is read."""
+        return [path for ending in ENDINGS if (path := folder / f"{stem}{ending}").is_file()]
+
+    def all_candle_files(self) -> list[tuple[Series, Path]]:
+        """Return every candle file, sorted by series, also where two hold the same candles.
+
+        Raises:
+            DataError: the root is no folder.
+        """
         if not self.path.is_dir():
             raise DataError(
                 f"{self.path}: no such folder; --data or data.root must name a folder with "
                 "candles/ in it, or the candles' own folder"
             )
-        found: dict[Series, Path] = {}
+        return sorted(found for folder in self._candle_folders() for found in _series_in(folder))
+
+    def mark_files(self) -> list[tuple[Series, Path]]:
+        """Return every file of mark prices with what its name says."""
+        named = ((Series.parse(stem), path) for stem, path in _stems(self.home / "mark", "_mark"))
+        return [(series, path) for series, path in named if series is not None]
+
+    def funding_files(self) -> list[tuple[tuple[str, str], Path]]:
+        """Return every file of funding rates with its (venue, symbol)."""
+        parts = (
+            (stem.rpartition("_"), path) for stem, path in _stems(self.home / "funding", "_funding")
+        )
+        return [((venue, symbol), path) for (venue, _, symbol), path in parts if venue]
+
+    def unread_files(self) -> list[Path]:
+        """Return the files under the root that end as data do and whose names nobody reads."""
+        read = {path for _, path in [*self.all_candle_files(), *self.mark_files()]}
+        read |= {path for _, path in self.funding_files()}
+        folders = [*self._candle_folders(), self.home / "mark", self.home / "funding"]
+        return [
+            path
+            for folder in folders
+            if folder.is_dir()
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path not in read and is_data(path.name)
+        ]
+
+    def _candle_folders(self) -> list[Path]:
         inside = (p for p in self.path.iterdir() if p.is_dir() and p.name not in _SIDE_FOLDERS)
-        for folder in [self.path, *sorted(inside)]:
-            for series, path in _series_in(folder):
-                if series in found:
-                    raise DataError(
-                        f"{found[series]} and {path} hold the same candles; remove one of them"
-                    )
-                found[series] = path
-        return dict(sorted(found.items()))
+        return [self.path, *sorted(inside)] if self.path.is_dir() else []
 
     def find_candles(self, series: Series) -> Path:
         """Return the candle file of a series.
@@ -120,8 +169,7 @@ class DataRoot:
     def candles_to_write(self, series: Series) -> Path:
         """Return where a fetch keeps a series: its present file, else one beside the others."""
         present = self.candle_files().get(series) if self.path.is_dir() else None
-        folder = self.path / "candles" if self.home == self.path else self.path
-        return present or folder / f"{series.stem}.parquet"
+        return present or self.candles_folder / f"{series.stem}.parquet"
 
     def funding_to_write(self, venue: str, symbol: str) -> Path:
         """Return where a fetch keeps a contract's funding rates."""
@@ -146,6 +194,15 @@ def _series_in(folder: Path) -> list[tuple[Series, Path]]:
     return [(series, path) for series, path in parsed if series is not None]
 
 
+def _stems(folder: Path, ending: str) -> list[tuple[str, Path]]:
+    """Return the data files of a folder whose stem ends so, with the stem before it."""
+    if not folder.is_dir():
+        return []
+    split = ((split_ending(path.name), path) for path in sorted(folder.iterdir()))
+    stems = ((parts[0], path) for parts, path in split if parts is not None)
+    return [(stem.removesuffix(ending), path) for stem, path in stems if stem.endswith(ending)]
+
+
 def _first_existing(folder: Path, stem: str) -> Path | None:
     paths = [folder / f"{stem}{ending}" for ending in ENDINGS]
     found = [path for path in paths if path.is_file()]
@@ -156,7 +213,7 @@ def _first_existing(folder: Path, stem: str) -> Path | None:
 
 def _offer(wanted: Series, present: list[Series]) -> str:
     if not present:
-        return "there are no candle files at all; 'bot fetch' downloads them"
+        return "there are no candle files at all under a name that is read; 'bot data' lists other files and how to import them, and 'bot fetch' downloads"
     same = [s for s in present if s.symbol == wanted.symbol]
     if same:
         return "of this symbol there is " + ", ".join(f"{s.venue} {s.interval}" for s in same)

@@ -18,7 +18,7 @@ import numpy as np
 from bot.adapters.layouts import Shape
 from bot.adapters.layouts.layout import refuse_doubles, squash, squashed, time_column
 from bot.adapters.tables import Table, read_table
-from bot.adapters.timestamps import format_utc
+from bot.adapters.timestamps import TimeReader, format_utc
 from bot.blocks import F64, I64, Bool
 from bot.errors import DataError
 from bot.timegrid import DAY_MS
@@ -93,7 +93,7 @@ def _read(path: Path, *, daily: bool) -> _Rows:
     names = _columns(table)
     return _Rows(
         table,
-        table.times(names["timestamp"], daily=daily),
+        table.times(names["timestamp"], TimeReader(daily=daily)),
         [str(s) for s in table.frame[names["symbol"]]],
         {k: table.numbers(names[k]) for k in _NUMBERS if k in names},
     )

@@ -16,10 +16,11 @@ import numpy as np
 import pandas as pd
 
 from bot.adapters.candle_files import write_table
+from bot.adapters.candle_tables import one_symbol
 from bot.adapters.layouts import Shape, columns_of
 from bot.adapters.row_order import order_rows
 from bot.adapters.tables import Table, read_table
-from bot.adapters.timestamps import format_utc
+from bot.adapters.timestamps import TimeReader, format_utc
 from bot.blocks import F64, I64
 from bot.errors import DataError
 from bot.timegrid import HOUR_MS, MINUTE_MS
@@ -45,34 +46,30 @@ def read_funding(path: Path) -> Funding:
     Raises:
         DataError: the file cannot be read, or a row is wrong; the message names file and row.
     """
-    return read_funding_table(read_table(path)).funding
+    return read_funding_table(read_table(path))[0]
 
 
-@dataclass(frozen=True, slots=True)
-class FundingRows:
-    """The rates of a file in order of time, and what reading put in order, a sentence each."""
-
-    funding: Funding
-    notes: tuple[str, ...]
-
-
-def read_funding_table(table: Table, *, mixed: bool = False) -> FundingRows:
-    """Return the funding rates of a table of any layout, checked.
+def read_funding_table(
+    table: Table, reader: TimeReader | None = None
+) -> tuple[Funding, tuple[str, ...]]:
+    """Return the rates of a table of any layout, checked, and what was put in order, as sentences.
 
     Args:
         table: the rows.
-        mixed: each time is taken by its own unit.
+        reader: of the times; by default a strict one.
 
     Raises:
         DataError: as `read_funding`.
     """
     path, columns = str(table.path), columns_of(Shape.of(table), "funding")
-    time = settlement_times(table.times(columns["timestamp"], mixed=mixed))
+    one_symbol(table, columns)
+    reader = reader or TimeReader(daily=False)
+    time = settlement_times(table.times(columns["timestamp"], reader))
     rate = table.numbers(columns["funding_rate"])
     order = order_rows(time, rate[:, np.newaxis], path, table.place)
     funding = Funding(time[order.rows], rate[order.rows])
     _check(funding, path, lambda i: table.place(int(order.rows[i])))
-    return FundingRows(funding, order.notes)
+    return funding, order.notes
 
 
 def settlement_times(time: I64) -> I64:

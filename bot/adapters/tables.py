@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from bot.adapters.timestamps import UnreadableTimeError, times_to_ms
+from bot.adapters.timestamps import TimeReader, UnreadableTimeError
 from bot.blocks import F64, I64
 from bot.errors import DataError
 
@@ -68,14 +68,14 @@ class Table:
         """
         return f"{self.word} {self.first + i}"
 
-    def times(self, name: str, *, daily: bool = False, mixed: bool = False) -> I64:
+    def times(self, name: str, reader: TimeReader) -> I64:
         """Return int64[m] ms UTC of a column.
 
         Raises:
             DataError: a cell is no time, or of another unit than those before it.
         """
         try:
-            return times_to_ms(self.frame[name], daily=daily, mixed=mixed)
+            return reader.read(self.frame[name])
         except UnreadableTimeError as error:
             raise DataError(f"{self.path}: {self.place(error.index)}: {error}") from None
 
@@ -278,6 +278,11 @@ _READERS: dict[str, Callable[[Path], Table]] = {
 """The endings of names, and what reads them. Only what is imported may end in .zip alone."""
 
 ENDINGS = tuple(sorted((e for e in _READERS if e != ".zip"), key=len, reverse=True))
+
+
+def is_data(name: str) -> bool:
+    """Return whether a file's name ends as one that `read_table` reads."""
+    return name.lower().endswith(tuple(_READERS))
 
 
 def split_ending(name: str) -> tuple[str, str] | None:

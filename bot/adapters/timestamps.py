@@ -96,6 +96,12 @@ class TimeReader:
     def __init__(self, *, daily: bool, mixed: bool = False) -> None:
         self._daily, self._mixed = daily, mixed
         self._kind: int | None = None
+        self._kinds: set[int] = set()
+
+    @property
+    def kinds(self) -> list[str]:
+        """Return what the times read so far were in: seconds, milliseconds, …, ISO texts."""
+        return [_KINDS[kind] for kind in sorted(self._kinds)]
 
     def read(self, column: Any) -> I64:
         """Return int64[m] ms UTC of the column's next part.
@@ -154,6 +160,7 @@ class TimeReader:
                 "'bot import' reads such a file, each row by its own unit",
             )
         self._kind = first
+        self._kinds.update(np.unique(kinds).tolist())
         return ms
 
 

@@ -1,12 +1,14 @@
-"""What history there is under a root: each file with its span, its gaps and its size.
+"""What history there is under a root: each file with its span, its gaps, its size and its faults.
 
-Rules: only times are read; a file that cannot be read is listed with its fault. For venues with
-sessions a bar is missing where another symbol of the venue has it; for funding where a rate was
-due.
+Rules: a file is read whole, by the very checks of a backtest. A data file that is not read is
+listed too, with the reason, and with the command that imports it where there is one. For venues
+with sessions a bar is missing where another symbol of the venue has it; for funding where a rate
+was due.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
@@ -14,13 +16,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from rich.markup import escape
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from bot.adapters.candle_files import CandleFile
 from bot.adapters.data_root import DataRoot, Series
-from bot.adapters.funding_files import due_between, read_funding
+from bot.adapters.funding_files import due_between, read_funding_table
+from bot.adapters.tables import read_table
 from bot.adapters.timestamps import format_utc
+from bot.app.data_unread import Unread, import_hint, unread_files
 from bot.blocks import I64
 from bot.errors import DataError
 from bot.timegrid import INTERVAL_MS, gaps
@@ -32,7 +37,7 @@ class Listing:
     """A file of history.
 
     Attributes:
-        kind: candles, mark or funding.
+        kind: candles, mark or funding; unread where it is none under its name.
         interval: of its bars; empty for funding.
         rows: number of its rows.
         first_ms, last_ms: its first and last time, ms UTC; 0 where it cannot be read.
@@ -40,57 +45,64 @@ class Listing:
         missing: number of rows that these lack.
         size_bytes: of the file.
         fault: why it cannot be read, empty where it can.
+        notes: what reading it put in order, or why nobody reads it, a sentence each.
+        fix: the command that imports it, empty where there is none.
     """
 
-    kind: Literal["candles", "mark", "funding"]
+    kind: Literal["candles", "mark", "funding", "unread"]
     venue: str
     symbol: str
     interval: str
     path: Path
-    rows: int
-    first_ms: int
-    last_ms: int
-    gaps: int
-    missing: int
-    size_bytes: int
+    rows: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    gaps: int = 0
+    missing: int = 0
+    size_bytes: int = 0
     fault: str = ""
+    notes: tuple[str, ...] = ()
+    fix: str = ""
 
 
-def list_data(root: str | Path) -> list[Listing]:
-    """Return every file of candles, mark prices and funding rates under a root.
+def list_data(root: str | Path, venue: str = "bybit_linear") -> list[Listing]:
+    """Return every file of candles, mark prices and funding rates under a root, and what is not read.
+
+    Args:
+        venue: named in the command that imports a file which does not tell its own.
 
     Raises:
-        DataError: the root is no folder, or two files hold the same candles.
+        DataError: the root is no folder.
     """
     where = DataRoot.at(root)
-    candles = where.candle_files()
+    files = where.all_candle_files()
     sessions: dict[tuple[str, str], list[I64]] = {}
     listed = []
-    for series, path in candles.items():
+    held = Counter(series for series, _ in files)
+    for series, path in files:
         entry, times = _bars("candles", series, path)
+        if held[series] > 1:
+            both = " and ".join(str(p) for s, p in files if s == series)
+            entry = replace(entry, fault=f"{both} hold the same candles; remove one of them")
         listed.append(entry)
         if has_sessions(series.venue) and len(times):
             sessions.setdefault((series.venue, series.interval), []).append(times)
     unions = {key: reduce(np.union1d, times) for key, times in sessions.items()}
     listed = [_in_sessions(entry, unions.get((entry.venue, entry.interval))) for entry in listed]
-    for path in _files(where.home / "mark", "_mark"):
-        marked = Series.parse(path.stem.removesuffix("_mark"))
-        if marked is not None:
-            listed.append(_bars("mark", marked, path)[0])
-    for path in _files(where.home / "funding", "_funding"):
-        venue, _, symbol = path.stem.removesuffix("_funding").rpartition("_")
-        listed.append(_funding(venue, symbol, path))
-    return listed
+    listed += [_bars("mark", series, path)[0] for series, path in where.mark_files()]
+    listed += [_funding(*named, path) for named, path in where.funding_files()]
+    listed = [replace(e, fix=import_hint(e.path, root, venue)) if e.fault else e for e in listed]
+    return listed + [_unread(entry) for entry in unread_files(where, venue)]
 
 
-def listing_rows(root: str | Path) -> list[dict[str, Any]]:
+def listing_rows(root: str | Path, venue: str = "bybit_linear") -> list[dict[str, Any]]:
     """Return `list_data` as plain values, times as text, for JSON.
 
     Raises:
         DataError: as `list_data`.
     """
     rows = []
-    for entry in list_data(root):
+    for entry in list_data(root, venue):
         row = asdict(entry) | {"path": str(entry.path)}
         times = {"first": entry.first_ms, "last": entry.last_ms}
         row |= {k: format_utc(ms) if entry.rows else None for k, ms in times.items()}
@@ -98,43 +110,54 @@ def listing_rows(root: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-def listing_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Return the rows as a table to print."""
+def listing_text(rows: Sequence[dict[str, Any]]) -> Group:
+    """Return the rows to print: a table of what is read, and below it what is wrong or to be known."""
     table = Table()
     for name in ("file", "venue", "symbol", "interval", "first", "last"):
         table.add_column(name)
     for name in ("rows", "gaps", "missing", "MB"):
         table.add_column(name, justify="right")
+    said: list[Text] = []
     for row in rows:
-        cells = [row["kind"], row["venue"], row["symbol"], row["interval"]]
         if row["fault"]:
-            table.add_row(*cells, f"[red]{escape(row['fault'])}[/red]")
+            said.append(_line(f"not read: {row['fault']}", "red"))
+            said += [_line(f"  {row['fix']}")] if row["fix"] else []
             continue
+        said += [_line(f"{row['path']}: {note}") for note in row["notes"]]
+        if row["kind"] == "unread":
+            continue
+        cells = [row["kind"], row["venue"], row["symbol"], row["interval"]]
         counts = [f"{row[k]:,}" for k in ("rows", "gaps", "missing")]
         table.add_row(*cells, row["first"], row["last"], *counts, f"{row['size_bytes'] / 1e6:.2f}")
-    return table
+    return Group(*([table] if table.rows else []), *said)
 
 
-def _files(folder: Path, ending: str) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in {".parquet", ".csv"} and path.stem.endswith(ending)
-    ]
+def _line(text: str, style: str = "") -> Text:
+    """Return a line that is never broken, so that a command in it can be copied."""
+    return Text(text, style, no_wrap=True, overflow="ignore")
+
+
+def _unread(entry: Unread) -> Listing:
+    size = entry.path.stat().st_size
+    if entry.wrong:
+        fault = f"{entry.path}: {entry.reason}"
+        return Listing(
+            "unread", "", "", "", entry.path, size_bytes=size, fault=fault, fix=entry.fix
+        )
+    return Listing("unread", "", "", "", entry.path, size_bytes=size, notes=(entry.reason,))
 
 
 def _bars(kind: Literal["candles", "mark"], series: Series, path: Path) -> tuple[Listing, I64]:
-    entry = Listing(
-        kind, series.venue, series.symbol, series.interval, path, 0, 0, 0, 0, 0, path.stat().st_size
-    )
+    size = path.stat().st_size
+    entry = Listing(kind, series.venue, series.symbol, series.interval, path, size_bytes=size)
+    file = CandleFile(path, series.interval)
     try:
-        times = np.unique(np.concatenate(list(CandleFile(path, series.interval).times())))
+        times = np.concatenate([batch.time for batch in file.batches()])
     except DataError as error:
         return replace(entry, fault=str(error)), np.empty(0, np.int64)
     step = INTERVAL_MS[series.interval]
     holes = gaps(times, step)
+    entry = replace(entry, notes=file.notes)
     return _spanning(entry, times, len(holes), sum(count for _, count in holes)), times
 
 
@@ -150,14 +173,15 @@ def _in_sessions(entry: Listing, sessions: I64 | None) -> Listing:
 
 
 def _funding(venue: str, symbol: str, path: Path) -> Listing:
-    entry = Listing("funding", venue, symbol, "", path, 0, 0, 0, 0, 0, path.stat().st_size)
+    entry = Listing("funding", venue, symbol, "", path, size_bytes=path.stat().st_size)
     try:
-        known = read_funding(path)
+        known, notes = read_funding_table(read_table(path))
     except DataError as error:
         return replace(entry, fault=str(error))
     due = due_between(known, int(known.time[0]), int(known.time[-1]) + 1)
     absent = np.isnan(due.rate)
     starts = np.flatnonzero(absent & ~np.concatenate([[False], absent[:-1]]))
+    entry = replace(entry, notes=notes)
     return _spanning(entry, known.time, len(starts), int(absent.sum()))
 
 

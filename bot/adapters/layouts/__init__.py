@@ -11,6 +11,7 @@ from bot.adapters.layouts.layout import Identity, Kind, Layout, Shape, refuse_do
 from bot.adapters.layouts.plain import PLAIN, PLAIN_FUNDING
 from bot.adapters.layouts.tradingview import TRADINGVIEW
 from bot.adapters.layouts.yfinance import YFINANCE
+from bot.adapters.tables import Table
 from bot.errors import DataError
 
 LAYOUTS = (
@@ -40,6 +41,12 @@ def recognise(shape: Shape) -> tuple[Layout, dict[str, str]] | None:
     return None
 
 
+def parts_of(table: Table) -> list[Table]:
+    """Return a table of each symbol that a file holds; mostly the table itself."""
+    split = (layout.parts(table) for layout in LAYOUTS)
+    return next((parts for parts in split if len(parts) > 1), [table])
+
+
 def columns_of(shape: Shape, kind: Kind) -> dict[str, str]:
     """Return the file's own name of each plain column.
 
@@ -63,4 +70,4 @@ def columns_of(shape: Shape, kind: Kind) -> dict[str, str]:
     )
 
 
-__all__ = ["LAYOUTS", "Identity", "Kind", "Layout", "Shape", "columns_of", "recognise"]
+__all__ = ["LAYOUTS", "Identity", "Kind", "Layout", "Shape", "columns_of", "parts_of", "recognise"]

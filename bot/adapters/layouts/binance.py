@@ -44,7 +44,7 @@ def _identify(shape: Shape) -> Identity:
 
 def _venue(folders: set[str]) -> str:
     if "futures" in folders:
-        return "binance_linear" if "um" in folders else "binance_inverse" if "cm" in folders else ""
+        return "binance_linear" if "um" in folders else "binance_coinm" if "cm" in folders else ""
     return "binance_spot" if "spot" in folders else ""
 
 

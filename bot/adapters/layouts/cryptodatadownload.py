@@ -14,6 +14,7 @@ from bot.adapters.layouts.layout import (
     candle_columns,
     first_text,
     interval_of,
+    known_venue,
     plain_symbol,
     squash,
     squashed,
@@ -41,7 +42,11 @@ def _identify(shape: Shape) -> Identity:
     if match is None:
         return Identity(symbol=symbol)
     return Identity(
-        "candles", f"{match['exchange'].lower()}_spot", symbol, interval_of(match["interval"])
+        "candles",
+        known_venue(match["exchange"], "spot"),
+        symbol,
+        interval_of(match["interval"]),
+        likely_venue="other_spot",
     )
 
 

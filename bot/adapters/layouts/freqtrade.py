@@ -16,14 +16,16 @@ from bot.adapters.layouts.layout import (
     by_position,
     candle_columns,
     interval_of,
+    known_venue,
 )
+from bot.venues import VENUES
 
 _NAME = re.compile(
     r"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z]+)(_(?P<settle>[A-Z]+))?-(?P<interval>[0-9]+[mhd])"
     r"(-(?P<kind>futures|spot|mark|funding_rate))?"
 )
 _KINDS: dict[str | None, Kind] = {"mark": "mark", "funding_rate": "funding"}
-_EXCHANGES = frozenset({"bybit", "binance"})
+_EXCHANGES = frozenset({name.partition("_")[0] for name in VENUES})
 
 
 def _columns(shape: Shape) -> dict[str, str] | None:
@@ -49,7 +51,7 @@ def _identify(shape: Shape) -> Identity:
     market = "spot" if settle is None else "inverse" if settle == match["base"] else "linear"
     return Identity(
         _KINDS.get(match["kind"], "candles"),
-        f"{exchange}_{market}" if exchange else "",
+        known_venue(exchange, market),
         match["base"] + match["quote"],
         interval_of(match["interval"]),
         likely_venue=f"bybit_{market}",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from bot.adapters.tables import Table, split_ending
 from bot.errors import DataError
 from bot.timegrid import INTERVAL_MS, MINUTE_MS
+from bot.venues import VENUES
 
 Kind = Literal["candles", "mark", "funding"]
 
@@ -76,11 +77,13 @@ class Layout:
         columns: the file's own name of each plain column (`timestamp`, `open`, …, `turnover`, or
             `funding_rate`; `symbol` where rows name it); None where the file is laid out otherwise.
         identify: what the file holds.
+        parts: a table of each symbol, where a file may hold several.
     """
 
     name: str
     columns: Callable[[Shape], dict[str, str] | None]
     identify: Callable[[Shape], Identity]
+    parts: Callable[[Table], list[Table]] = lambda table: [table]
 
 
 def squash(name: str) -> str:
@@ -173,6 +176,16 @@ def pair_and_interval(stem: str, separators: str = "-_") -> tuple[str, str]:
         return "", ""
     interval = interval_of(match[2])
     return (match[1], interval) if interval else ("", "")
+
+
+def known_venue(exchange: str, market: str) -> str:
+    """Return an exchange's venue, empty where the table of venues has no such row.
+
+    >>> known_venue("BYBIT", "linear"), known_venue("gemini", "spot")
+    ('bybit_linear', '')
+    """
+    venue = f"{exchange.lower()}_{market}"
+    return venue if venue in VENUES else ""
 
 
 def first_text(shape: Shape, names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from bot.adapters.layouts.layout import (
     Shape,
     candle_columns,
     interval_of,
+    known_venue,
     plain_symbol,
 )
 
@@ -46,8 +47,8 @@ def _venue(exchange: str, symbol: str) -> str:
     if exchange in _US:
         return "us"
     if not symbol.endswith(".P"):
-        return f"{exchange.lower()}_spot"
-    return f"{exchange.lower()}_{'inverse' if symbol.endswith('USD.P') else 'linear'}"
+        return known_venue(exchange, "spot")
+    return known_venue(exchange, "inverse" if symbol.endswith("USD.P") else "linear")
 
 
 TRADINGVIEW = Layout("TradingView chart", _columns, _identify)

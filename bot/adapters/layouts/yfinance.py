@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
+from dataclasses import replace
 
 from bot.adapters.layouts.layout import NEEDED, Identity, Layout, Shape, candle_columns, interval_of
+from bot.adapters.tables import Table
 from bot.errors import DataError
 
 _TIMES = ("Date", "Datetime")
@@ -71,6 +73,19 @@ def _index(shape: Shape) -> str:
     return shape.columns[0]
 
 
+def _parts(table: Table) -> list[Table]:
+    shape = Shape.of(table)
+    of_ticker = _levels(shape)
+    if len(of_ticker) < 2:
+        return [table]
+    index = _index(shape)
+    kept = {
+        ticker: [index, *(c for c in columns.values() if c != index)]
+        for ticker, columns in of_ticker.items()
+    }
+    return [replace(table, frame=table.frame[columns]) for columns in kept.values()]
+
+
 def _identify(shape: Shape) -> Identity:
     match = _NAME.fullmatch(shape.stem)
     tickers = list(_levels(shape))
@@ -90,4 +105,4 @@ def _venue(symbol: str) -> str:
     return "us" if _US_TICKER.fullmatch(symbol) else ""
 
 
-YFINANCE = Layout("yfinance", _columns, _identify)
+YFINANCE = Layout("yfinance", _columns, _identify, _parts)
