@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,8 @@ from bot.adapters.bar_funding import Marks, lay_funding
 from bot.adapters.candle_files import CandleCursor, CandleFile, Span
 from bot.adapters.candles import COLUMNS
 from bot.adapters.data_root import DataRoot, Series
-from bot.adapters.funding_files import Funding, due_between, read_funding
+from bot.adapters.funding_files import Funding, due_between, read_funding_table
+from bot.adapters.tables import read_table
 from bot.adapters.timestamps import format_utc, parse_utc
 from bot.blocks import I64, BarBlock, Bool
 from bot.config import Config
@@ -53,7 +55,8 @@ class History:
     """All bars of a run.
 
     `start_ms` is data.start, None where it is empty; `end_ms` the last instant at which a bar may
-    open, None where data.end is empty; `symbols` are the names of the settings, in their order.
+    open, None where data.end is empty; `symbols` are the names of the settings, in their order;
+    `repairs` are (file, what reading it put in order).
     """
 
     bars: BarBlock
@@ -61,6 +64,7 @@ class History:
     end_ms: int | None
     symbols: tuple[str, ...]
     notes: dict[str, SymbolNotes]
+    repairs: tuple[tuple[Path, str], ...] = ()
 
 
 def load_history(config: Config) -> History:
@@ -81,6 +85,7 @@ def load_history(config: Config) -> History:
         end_ms=source.end_ms,
         symbols=config.market.symbols,
         notes={name: _notes(bars, i) for i, name in enumerate(config.market.symbols)},
+        repairs=source.repairs,
     )
 
 
@@ -104,14 +109,22 @@ class _Symbol:
         self.candles = CandleFile(root.find_candles(series), series.interval)
         self.span = self.candles.span(low, high)
         self.funding = Funding(np.empty(0, np.int64), np.empty(0))
+        self._repairs: list[tuple[Path, str]] = []
         if self.contract:
             path = root.find_funding(series.venue, series.symbol)
-            known = read_funding(path) if path else None
+            known, notes = read_funding_table(read_table(path)) if path else (None, ())
+            self._repairs = [(path, note) for note in notes if path]
             span, step = self.span or Span(0, 0, 0), INTERVAL_MS[series.interval]
             stop_ms = span.last_ms + step if span.rows else span.first_ms
             self.funding = due_between(known, span.first_ms, stop_ms)
         mark = root.find_mark(series) if self.contract else None
         self.mark = CandleFile(*mark) if mark else None
+
+    @property
+    def repairs(self) -> list[tuple[Path, str]]:
+        """Return what reading the files put in order."""
+        files = [file for file in (self.candles, self.mark) if file is not None]
+        return [*((file.path, note) for file in files for note in file.notes), *self._repairs]
 
 
 class _Source:
@@ -150,6 +163,11 @@ class _Source:
         if self._union is not None:
             return len(self._union)
         return -(-(self._stop_ms - self._first_ms) // self._interval_ms)
+
+    @property
+    def repairs(self) -> tuple[tuple[Path, str], ...]:
+        """Return what reading the files put in order."""
+        return tuple(repair for symbol in self._symbols for repair in symbol.repairs)
 
     def blocks(self, rows: int) -> Iterator[BarBlock]:
         """Yield the bars, at most `rows` at a time."""

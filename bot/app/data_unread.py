@@ -6,12 +6,14 @@ its rows are missing; so is one in a folder that is for nothing else. Others are
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.data_root import DataRoot
 from bot.adapters.tables import Table, read_table
-from bot.app.import_reading import identify, import_command
+from bot.app.import_reading import Wanted, identify, import_command
+from bot.app.importing import is_imported
 from bot.errors import DataError
 
 
@@ -51,11 +53,15 @@ def _unread(path: Path, where: DataRoot, venue: str) -> Unread:
     except DataError as error:
         return Unread(path, str(error).removeprefix(f"{path}: "), "", for_nothing_else)
     if identity is not None:
+        command = import_command(path, where.path, identity, venue)
+        wanted = Wanted() if identity.venue else Wanted(venue=identity.likely_venue or venue)
+        if is_imported(path, where.path, wanted, time.time_ns() // 1_000_000):
+            return Unread(path, "all its rows are imported; it is not read", "", False)
         reason = (
             f"holds {identity.kind}, and its name does not say which; "
             "expected VENUE_SYMBOL_INTERVAL.csv or another ending; import it:"
         )
-        return Unread(path, reason, import_command(path, where.path, identity, venue), True)
+        return Unread(path, reason, command, True)
     if _is_forecasts(table):
         return Unread(path, "holds forecasts; 'bot backtest --forecasts' reads it", "", False)
     reason = f"laid out in no known way; its columns are {','.join(table.columns[:8])}"

@@ -28,7 +28,7 @@ from bot.app.fetch_result import ASKED_FROM
 from bot.app.import_merging import Rows, merge
 from bot.app.import_reading import Source, Wanted, read_sources
 from bot.blocks import F64, I64
-from bot.errors import DataError
+from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, gaps
 from bot.venues import has_sessions
 
@@ -104,19 +104,30 @@ def import_files(
         DataError: a file cannot be read, or a row is faulty or contradicts another; nothing of
             that series is written.
     """
-    where = DataRoot.at(root)
+    return [plan.carry_out() for plan in _plans(paths, DataRoot.at(root), wanted, now_ms)]
+
+
+def is_imported(path: Path, root: str | Path, wanted: Wanted, now_ms: int) -> bool:
+    """Return whether all that a file holds is in our files already; the arguments are as above."""
+    try:
+        plans = _plans([path], DataRoot.at(root), wanted, now_ms)
+    except (ConfigError, DataError):
+        return False
+    return not any(plan.changes for plan in plans)
+
+
+def _plans(paths: Sequence[Path], where: DataRoot, wanted: Wanted, now_ms: int) -> list[_Plan]:
     sources = [source for path in paths for source in read_sources(path, wanted, now_ms)]
     of_series: dict[tuple[str, ...], list[Source]] = {}
     for source in sources:
         holds = source.holds
         interval = "" if holds.kind == "funding" else holds.interval
         of_series.setdefault((holds.kind, holds.venue, holds.symbol, interval), []).append(source)
-    plans = [_Plan(where, group) for group in of_series.values()]
-    return [plan.carry_out() for plan in plans]
+    return [_Plan(where, group) for group in of_series.values()]
 
 
 class _Plan:
-    """The files of one series, merged with what is there, not yet written."""
+    """The files of one series, merged with what is there, not yet written; does it change that?"""
 
     def __init__(self, where: DataRoot, sources: Sequence[Source]) -> None:
         self._sources, self._holds = sources, sources[0].holds
@@ -124,19 +135,23 @@ class _Plan:
         read = {source.path.resolve() for source in sources}
         before = {path: _present_rows(path, self._holds, read) for path in present}
         self._before = [rows for rows in before.values() if rows is not None]
+        self._new = merge([source.rows for source in sources])
+        self._merged = merge([*self._before, self._new])
+        values = self._merged.values
+        self.changes = len(present) != 1 or not (
+            self._before and _equal(self._before[0].values, values)
+        )
+        self._path = self._target if self.changes else present[0]
         self._aside = [
             path
             for path, rows in before.items()
             if rows is None or path != self._target or not _is_ours(path)
         ]
-        self._new = merge([source.rows for source in sources])
-        self._merged = merge([*self._before, self._new])
 
     def carry_out(self) -> Imported:
         """Write what is new, and put aside the files whose place it takes."""
         notes = [note for source in self._sources for note in source.notes]
-        unchanged = len(self._before) == 1 and _equal(self._before[0].values, self._merged.values)
-        if self._aside or not unchanged:
+        if self.changes:
             notes += self._write()
         known = [rows.time for rows in self._before]
         times = self._new.time
@@ -147,7 +162,7 @@ class _Plan:
             venue=self._holds.venue,
             symbol=self._holds.symbol,
             interval="" if self._holds.kind == "funding" else self._holds.interval,
-            path=self._target,
+            path=self._path,
             rows=len(times),
             new_rows=int((~np.isin(times, np.concatenate([times[:0], *known]))).sum()),
             total_rows=len(self._merged.time),

@@ -35,6 +35,7 @@ class Market:
     start_index: int
     missing: int
     funding_unknown: int
+    repairs: tuple[tuple[Path, str], ...] = ()
 
 
 def read_market(config: Config) -> Market:
@@ -46,11 +47,12 @@ def read_market(config: Config) -> Market:
     """
     symbols = traded_symbols(config)
     check_symbols(config, symbols, known_instruments(config, symbols))
+    repairs: tuple[tuple[Path, str], ...] = ()
     if config.data.source == "synthetic":
         bars, start_ms = _synthetic(config)
     else:
         history = load_history(config)
-        bars, start_ms = history.bars, history.start_ms
+        bars, start_ms, repairs = history.bars, history.start_ms, history.repairs
     start = 0 if start_ms is None else int(np.searchsorted(bars.open_time, start_ms))
     if start == len(bars):
         raise DataError(
@@ -58,7 +60,7 @@ def read_market(config: Config) -> Market:
             f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
         )
     unknown = _unknown(bars.rows(start, len(bars)))
-    return Market(symbols, bars, start, _missing(bars), unknown)
+    return Market(symbols, bars, start, _missing(bars), unknown, repairs)
 
 
 def prepare(
@@ -88,6 +90,8 @@ def prepare(
         "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),
         missing=market.missing, funding_unknown=market.funding_unknown,
     )  # fmt: skip
+    for path, note in market.repairs:
+        log.warning("file_put_in_order", path=str(path), what=note)
     source = config.data.root if config.data.source == "files" else "synthetic"
     instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
     job = BacktestJob(
