@@ -213,7 +213,7 @@ def _first_existing(folder: Path, stem: str) -> Path | None:
 
 def _offer(wanted: Series, present: list[Series]) -> str:
     if not present:
-        return "there are no candle files at all under a name that is read; 'bot data' lists other files and how to import them, and 'bot fetch' downloads"
+        return "there are no candle files at all under a name that is read; 'bot data' lists other files and how to import them, 'bot fetch' downloads them"
     same = [s for s in present if s.symbol == wanted.symbol]
     if same:
         return "of this symbol there is " + ", ".join(f"{s.venue} {s.interval}" for s in same)

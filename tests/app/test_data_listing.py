@@ -184,7 +184,8 @@ def test_the_command_ends_with_3_where_something_is_wrong(tmp_path: Path) -> Non
         done = CliRunner().invoke(app, arguments)
         assert done.exit_code == 3
         assert f"bot import {tmp_path}/prices.csv --data {tmp_path}" in done.output
-    assert [row["kind"] for row in json.loads(done.output)] == ["candles", "unread"]
+    rows = CliRunner().invoke(app, ["data", "--data", str(tmp_path), "--json"]).output
+    assert [row["kind"] for row in json.loads(rows)] == ["candles", "unread"]
 
 
 def test_no_folder_no_listing(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_contradiction_is_refused_by_both_places_and_nothing_is_written(tmp_pa
     import_files([tradingview(frame, tmp_path)], root, NOTHING, NOW)
     path = root / "candles" / "bybit_linear_BTCUSDT_1h.parquet"
     before = path.read_bytes()
-    frame.loc[5, "close"] += 0.25
+    frame.loc[5, "close"] = frame["close"][5] + 0.25
     with pytest.raises(
         DataError, match=r"60\.csv: line 7: at 2025-01-01 05:00 close is .*_1h\.parquet \(row 6\)"
     ):
