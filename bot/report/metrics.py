@@ -125,7 +125,7 @@ def sharpe_figures(returns: F64, periods_per_year: float, trials: int) -> Figure
         sr * scale,
         _times(sharpe.sharpe_error(sr, n, skew, kurtosis), scale),
         sharpe.probabilistic_sharpe(sr, n, skew, kurtosis),
-        deflated if trials > 1 else None,
+        deflated,
     )
     return dict(zip(names, values, strict=True))
 

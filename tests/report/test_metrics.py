@@ -150,6 +150,21 @@ def _wave(n: int) -> F64:
     return np.where(np.arange(n) % 2 == 0, 0.0, 1.0) * (np.arange(n) < n - 1)
 
 
+def test_two_returns_are_enough_for_a_ratio_and_one_is_not() -> None:
+    got = figures(np.array([100.0, 102.0, 101.0]))
+    r = np.array([0.02, 101.0 / 102.0 - 1.0])
+    scale = math.sqrt(A) * r.mean()
+    assert got["sharpe_ratio"] == pytest.approx(scale / r.std(ddof=1))
+    assert got["sortino_ratio"] == pytest.approx(scale / math.sqrt((r[1] ** 2) / 2))
+    assert got["sortino_ratio_negative_std"] is None
+    assert got["deflated_sharpe"] is None
+
+
+def test_small_wins_and_losses_count() -> None:
+    got = metrics.win_figures(np.array([0.5, -0.25, 0.125, 0.0]))
+    assert got == {"win_rate": 0.5, "profit_factor": 2.5}
+
+
 def test_wins_and_gains() -> None:
     assert metrics.win_figures(np.array([1.0, 0.0, -2.0]), "_x") == {
         "win_rate_x": pytest.approx(1 / 3),

@@ -32,6 +32,13 @@ def test_the_worked_example_of_the_probabilistic_ratio(
     """Bailey & López de Prado 2012: 24 months, a monthly ratio of 0.458."""
     value = sharpe.probabilistic_sharpe(0.458, 24, skew, kurtosis)
     assert value == pytest.approx(expected, abs=6e-4)
+    normal = sharpe.probabilistic_sharpe(0.458, 24, 0.0, 3.0)
+    assert sharpe.probabilistic_sharpe(0.458, 24) == normal
+    assert sharpe.deflated_sharpe(0.458, 24, 2) == sharpe.deflated_sharpe(
+        0.458, 24, 2, skew=0.0, kurtosis=3.0
+    )
+    error = sharpe.sharpe_error(0.458, 24, 0.0, 3.0)
+    assert sharpe.sharpe_error(0.458, 24) == error
 
 
 def test_the_error_is_that_of_lo_for_normal_returns() -> None:

@@ -105,6 +105,25 @@ def test_trips_carried_in_or_never_closed_are_none(
     np.testing.assert_allclose(got.profit, [e[2] for e in expected], atol=1e-12)
 
 
+def test_a_symbol_without_a_price_yet_earns_nothing_and_one_unit_earns_its_move(
+    run: RunData,
+) -> None:
+    """Symbol 0 has no bar yet and is not held; of symbol 1 one unit is held, of symbol 2 none."""
+    valid = run.bars.valid.copy()
+    valid[:, 0] = False
+    valid[-1, 0] = True
+    bars = dataclasses.replace(run.bars, valid=valid)
+    quantity = np.zeros_like(run.quantity)
+    quantity[:, 1] = 1.0
+    made = dataclasses.replace(
+        run, bars=bars, quantity=quantity, fills=run.fills[:0], funding=np.zeros(len(quantity))
+    )
+    got = profits(made, run.start_index).total
+    assert (got[:, [0, 2]] == 0.0).all()
+    moves = np.diff(made.price[run.start_index - 1 :, 1])
+    np.testing.assert_allclose(got[:, 1], moves, atol=1e-12)
+
+
 def test_no_fills_no_trips(run: RunData, run_maker: Any) -> None:
     flat = np.zeros_like(run.quantity)
     quiet: RunData = run_maker(quantity=flat, fills=run.fills[:0], funding=np.zeros(len(flat)))
