@@ -42,7 +42,7 @@ _MATCHED = "model.match_parameters=true"
 
 
 def _built(*names: str) -> tuple[Entry, ...]:
-    return tuple((n, "network", (f"model.architecture={n}", _MATCHED)) for n in names)
+    return tuple((f"{n}, matched", "network", (f"model.architecture={n}", _MATCHED)) for n in names)
 
 
 def _weighted(*names: str) -> tuple[Entry, ...]:
@@ -74,7 +74,7 @@ PRESETS: dict[str, tuple[Entry, ...]] = {
         *_combined("pcgrad", "aligned_mtl"),
     ),
 }
-"""By name: contenders as (name, kind, settings over the base)."""
+"""By name: contenders as (name, kind, settings over the base). A name means the same in all."""
 
 
 def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender]:

@@ -18,7 +18,7 @@ from bot.config import load_config
 from bot.config.sections import TASK_KINDS
 from bot.errors import ConfigError
 from bot.report.comparison import BETTER, WORSE, Comparison
-from bot.report.comparison_text import interval, number, table
+from bot.report.comparison_text import floor_note, interval, number, table
 from bot.report.endpoints import HEADS
 
 BASE = "base"
@@ -100,7 +100,8 @@ def _text(c: Comparison, kept: Sequence[str], setting: str) -> str:
     verdict = f"Kept: {', '.join(kept)}." if kept else "Kept: none. No candidate was shown to help."
     return (
         f"# Discovery of auxiliary targets\n\n{setting}\n\nEach candidate joins the base's targets on "
-        f"its own; candidate less base, p corrected by Holm for all {len(primary)} comparisons.\n\n"
+        f"its own; candidate less base, p corrected by Holm for all {len(primary)} comparisons. "
+        f"{floor_note(c)}\n\n"
         + table(["candidate", "endpoint", "difference", "95 %", "p", "p (Holm)", "verdict"], rows)
         + f"\n\n{verdict}\n"
     )

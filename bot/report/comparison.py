@@ -72,6 +72,12 @@ class Comparison:
     differences: tuple[Difference, ...]
     facts: Mapping[str, Mapping[str, Any]]
     gaps: tuple[GapDifference, ...] = ()
+    samples: int = 0
+
+    @property
+    def p_floor(self) -> float:
+        """Return the least p that so many resamples can give: none of them beyond, 1/(samples + 1)."""
+        return 1.0 / (self.samples + 1)
 
     def figure(self, endpoint: str, contender: str) -> Figure:
         """Return one figure."""
@@ -79,7 +85,7 @@ class Comparison:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return asdict(self)
+        return {**asdict(self), "p_floor": self.p_floor}
 
 
 def compare(
@@ -129,6 +135,7 @@ def compare(
         tuple(figures),
         tuple(_judged(differences, primary, signs)),
         facts,
+        samples=samples,
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Group
 from rich.markdown import Markdown
 
-from bot.report.comparison import Comparison, Difference
+from bot.report.comparison import SIGNIFICANT, Comparison, Difference
 from bot.report.gaps import GapDifference
 
 
@@ -60,13 +60,27 @@ def _facts(c: Comparison) -> str:
     return "## The contenders\n\n" + table(["contender", *keys], rows)
 
 
+def floor_note(c: Comparison) -> str:
+    """Say how small a p can be at all, and whether anything can be shown with so many resamples."""
+    tested = sum(d.p_holm is not None for d in c.differences)
+    least = min(tested * c.p_floor, 1.0)
+    text = (
+        f"p is counted over {c.samples:,} resamples: none is below 1/{c.samples + 1:,} = "
+        f"{c.p_floor:.4f}, nor below {least:.4f} after the correction, and what stands at such a bound "
+        "is that or less."
+    )
+    if least >= SIGNIFICANT:
+        text += " With so many comparisons nothing can be shown."
+    return text
+
+
 def _verdicts(c: Comparison) -> str:
     tested = [d for d in c.differences if d.p_holm is not None]
     first = [d for d in tested if d.first == c.names[0]]
     text = (
         "## Differences on the primary endpoints\n\n"
         f"First less second; p corrected by Holm for all {len(tested)} comparisons (every pair of "
-        f"contenders, {len(c.primary)} primary endpoints); the verdict is on the first.\n\n"
+        f"contenders, {len(c.primary)} primary endpoints); the verdict is on the first. {floor_note(c)}\n\n"
         + _difference_table(first)
     )
     others = [d for d in tested if d.first != c.names[0]]
@@ -83,7 +97,7 @@ def _secondary(c: Comparison) -> str:
     return (
         f"## Differences on the secondary endpoints, {c.names[0]} less the others\n\n"
         "Not corrected for their number, and no verdict: they describe. A difference of Sharpe ratios "
-        "needs decades to show.\n\n"
+        f"needs decades to show. No p is below {c.p_floor:.4f}.\n\n"
         + table(
             ["endpoint", "less", "difference", "95 %", "p"],
             [

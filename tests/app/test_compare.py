@@ -180,6 +180,15 @@ def test_a_preset_is_one_comparison(name: str) -> None:
     assert len({c.name for c in made}) == len(made)
 
 
+def test_a_name_means_the_same_in_every_preset() -> None:
+    meant: dict[str, Any] = {}
+    for entries in PRESETS.values():
+        for name, kind, over in entries:
+            config = load_config(None, over, {})
+            assert meant.setdefault(name, (kind, config)) == (kind, config), name
+            assert ("matched" in name) == config.model.match_parameters
+
+
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     files = []
     for name, text in (("a", ""), ("b", "[signal]\nthreshold = 0.5\n")):

@@ -115,6 +115,19 @@ def test_the_seeds_error_is_the_jackknifes() -> None:
     assert moves.std() == pytest.approx(own.std() / np.sqrt(5) * widening(5), rel=0.02)
 
 
+def test_the_least_p_is_stated() -> None:
+    apart = {"a": np.tile([1.0, 1.1], 200), "b": np.tile([0.0, 0.1], 200)}
+    measured = {name: [endpoint(values)] for name, values in apart.items()}
+    c = compare(measured, {}, {"a": {}, "b": {}}, 999)
+    assert c.differences[0].p == c.p_floor == 1 / 1000
+    assert c.as_json()["p_floor"] == 1 / 1000
+    note = comparison_text.floor_note(c)
+    assert "999 resamples: none is below 1/1,000 = 0.0010, nor below 0.0010 after" in note
+    assert note in comparison_text.to_markdown(c, "title", "setting")
+    few = compare(measured, {}, {"a": {}, "b": {}}, 9)
+    assert "nothing can be shown" in comparison_text.floor_note(few)
+
+
 def test_a_secondary_endpoint_gets_no_verdict() -> None:
     zigzag: F64 = np.array([0.0, 1.0] * 50)
     c = of({"a": 1.0 + zigzag, "b": zigzag}, primary=False)
