@@ -24,6 +24,9 @@ from bot.timegrid import DAY_MS, HOUR_MS
 FAST_SPAN, SLOW_SPAN = 12.0, 26.0
 """Spans of macd's exponential averages, in bars; ema_ratio's is the short window."""
 
+OTHER_UNIT = 1e6
+"""A price so many times the average of those before it, or so small a part, is in another unit."""
+
 N_FEATURES = len(Feature)
 
 EPSILON = 1e-14
@@ -163,8 +166,14 @@ def _averages(row: F64, state: Carried, s: int, close: float) -> None:
 
 @njit(cache=True, error_model="numpy")
 def _exponential(averages: F64, s: int, k: int, close: float, span: float) -> float:
-    """Advance average k and return it: pandas' ewm(span, adjust=True).mean()."""
+    """Advance average k and return it: pandas' ewm(span, adjust=True).mean().
+
+    It begins anew at a price in another unit, which it would not forget for thousands of bars.
+    """
     decay = 1.0 - 2.0 / (span + 1.0)
+    share = close * averages[s, k, 1] / averages[s, k, 0]
+    if not 1.0 / OTHER_UNIT < share < OTHER_UNIT:
+        averages[s, k, 0] = averages[s, k, 1] = 0.0
     averages[s, k, 0] = close + decay * averages[s, k, 0]
     averages[s, k, 1] = 1.0 + decay * averages[s, k, 1]
     mean: float = averages[s, k, 0] / averages[s, k, 1]

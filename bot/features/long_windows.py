@@ -1,7 +1,8 @@
 """The features over long windows of returns, from running sums.
 
 Owns which sums there are. Rules: sums slide with the rings and are taken anew once a round
-(`running_sums.py`); a symbol's first bar has no return and enters no window.
+(`running_sums.py`), and as soon as a wild return has left its window, whose square the sums could
+not hold beside the others'; a symbol's first bar has no return and enters no window.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from bot.features.running_sums import add, clear, deviation, scatter, sum_of
 X, XX, Y, YY, XY = range(4, 9)
 """Sums over the correlation window, x the symbol's return and y the cross-section's. Before them
 stand the sum and the sum of squares of the medium (0, 1) and of the long window (2, 3)."""
+
+WILD = 10.0
+"""A return that is larger, or not finite, leaves nothing of itself in the sums of its window."""
 
 FLAT = 1e-12
 """Returns that deviate by less do not vary but for rounding; a correlation with them is unknown."""
@@ -35,8 +39,8 @@ def set_long_windows(
     at = state.seen[s] - 1  # the first bar has no return
     if at < 0:
         return
-    _slide(state, s, at, windows, own, mean_return)
-    _resum(state, s, at, windows)
+    gone = _slide(state, s, at, windows, own, mean_return)
+    _resum(state, s, at, windows, gone)
     if at + 1 >= windows[0]:
         row[Feature.VOLATILITY_MEDIUM] = _deviation_of(state.sums, s, 0, windows[0])
     if at + 1 >= windows[1]:
@@ -46,20 +50,30 @@ def set_long_windows(
 
 
 @njit(cache=True, error_model="numpy")
-def _slide(state: Carried, s: int, at: int, windows: I64, own: float, mean_return: float) -> None:
-    """Let a pair of returns into the sums and rings, and the pair a window ago out of the sums."""
+def _slide(state: Carried, s: int, at: int, windows: I64, own: float, mean_return: float) -> int:
+    """Let a pair of returns into the sums and rings, and the pair a window ago out of the sums.
+
+    Return the windows that a wild return has left, a bit each: medium, long, correlation.
+    """
+    gone = 0
     ring, cross, sums = state.returns, state.cross, state.sums
     longest, span = ring.shape[1], cross.shape[1]
     for j in range(2):
         leaving = ring[s, (at + longest - windows[j]) % longest]
+        if not abs(leaving) <= WILD:
+            gone |= 1 << j
         add(sums, s, 2 * j, own)
         add(sums, s, 2 * j, -leaving)
         add(sums, s, 2 * j + 1, own * own)
         add(sums, s, 2 * j + 1, -leaving * leaving)
     _add_pair(sums, s, own, mean_return, 1.0)
-    _add_pair(sums, s, ring[s, (at + longest - span) % longest], cross[s, at % span], -1.0)
+    leaving, beside = ring[s, (at + longest - span) % longest], cross[s, at % span]
+    if not (abs(leaving) <= WILD and abs(beside) <= WILD):
+        gone |= 1 << 2
+    _add_pair(sums, s, leaving, beside, -1.0)
     ring[s, at % longest] = own
     cross[s, at % span] = mean_return
+    return gone
 
 
 @njit(cache=True, error_model="numpy")
@@ -72,18 +86,18 @@ def _add_pair(sums: F64, s: int, own: float, mean_return: float, sign: float) ->
 
 
 @njit(cache=True, error_model="numpy")
-def _resum(state: Carried, s: int, at: int, windows: I64) -> None:
-    """Sum anew what has just gone a full round of its window."""
+def _resum(state: Carried, s: int, at: int, windows: I64, gone: int) -> None:
+    """Sum anew what has just gone a full round of its window, or lost a wild return."""
     ring, cross, sums = state.returns, state.cross, state.sums
     longest, span = ring.shape[1], cross.shape[1]
     for j in range(2):
-        if (at + 1) % windows[j] == 0:
+        if (at + 1) % windows[j] == 0 or gone & (1 << j):
             clear(sums, s, 2 * j, 2 * j + 2)
             for k in range(windows[j]):
                 value = ring[s, (at + longest - k) % longest]
                 add(sums, s, 2 * j, value)
                 add(sums, s, 2 * j + 1, value * value)
-    if (at + 1) % span == 0:
+    if (at + 1) % span == 0 or gone & (1 << 2):
         clear(sums, s, X, XY + 1)
         for k in range(span):
             own = ring[s, (at + longest - k) % longest]

@@ -127,7 +127,7 @@ def test_one_flipped_bit_is_named(copy: RunFolder, table: str, field: str) -> No
         assert (found.stored, found.replayed) == (after, before)
 
 
-QUOTES = {"fill_bid", "fill_ask", "mark", "turnover"}
+QUOTES = {"fill_bid", "fill_ask", "mark", "turnover", "refused"}
 """Columns that history leaves empty."""
 
 
