@@ -46,6 +46,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "training_failed": frozenset({"due", "failures", "reason"}),
     "connected": frozenset({"session", "symbols"}),
     "disconnected": frozenset({"reason", "symbols"}),
+    "implausible": frozenset({"symbol", "time", "what", "value", "last"}),
     "bad_frame": frozenset({"count", "sample"}),
     "exchange_unreachable": frozenset({"reason", "retry_s"}),
     "clock_jump": frozenset({"by_ms", "believed", "refused"}),
@@ -94,6 +95,7 @@ EVENTS: dict[str, frozenset[str]] = {
             "absent",
             "late_bars",
             "clock_refused",
+            "implausible",
         }
     ),
     "heartbeat": frozenset(

@@ -1,4 +1,4 @@
-"""Interval arithmetic on the bar grid: names of intervals, gaps, and cutting blocks.
+"""Arithmetic on the bar grid: names of intervals, gaps, closes carried over them, cutting blocks.
 
 Rules: all times are int64 ms UTC and open times of bars. Knows no clock and no calendar library.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bot.blocks import I64, BarBlock
+from bot.blocks import F64, I64, BarBlock
 from bot.errors import DataError
 
 MINUTE_MS = 60_000
@@ -52,6 +52,22 @@ def gaps(open_time: I64, interval_ms: int) -> list[tuple[int, int]]:
         (int(open_time[i]) + interval_ms, int(steps[i] // interval_ms) - 1)
         for i in np.flatnonzero(steps > interval_ms)
     ]
+
+
+def last_closes(bars: BarBlock, before: F64) -> F64:
+    """Return float64[n + 1, S]: the last valid close before each bar, and behind the last one.
+
+    Args:
+        before: float64[S], the last valid close before the first bar; NaN for none.
+    """
+    n, S = bars.close.shape
+    known = np.vstack([before, np.where(bars.valid, bars.close, np.nan)])
+    place = np.where(
+        np.vstack([np.ones((1, S), np.bool_), bars.valid]), np.arange(n + 1)[:, None], 0
+    )
+    newest = np.maximum.accumulate(place, axis=0)
+    closes: F64 = known[newest, np.arange(S)]
+    return closes
 
 
 def cut(blocks: Iterable[BarBlock], max_bars: int, ends: Iterable[int] = ()) -> Iterator[BarBlock]:

@@ -8,6 +8,7 @@ Parquet is streamed where its rows are in that order; everything else is read at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from bot.adapters.atomic_file import replacing
 from bot.adapters.candle_tables import BarKind, as_series, candles_of, without_volume
 from bot.adapters.candles import COLUMNS, Candles, check_candles
 from bot.adapters.data_root import Series
+from bot.adapters.jumps import Jumps
 from bot.adapters.layouts import Shape, columns_of
 from bot.adapters.row_order import order_rows
 from bot.adapters.tables import read_table
@@ -43,10 +45,15 @@ class Span:
 
 
 class CandleFile:
-    """A candle file, read from its oldest row to its newest, as often as asked."""
+    """A candle file, read from its oldest row to its newest, as often as asked.
 
-    def __init__(self, path: Path, interval: str) -> None:
+    Args:
+        jumps: how far neighbouring prices may lie apart; None where that is nobody's concern.
+    """
+
+    def __init__(self, path: Path, interval: str, jumps: Jumps | None = None) -> None:
         self.path = path
+        self._jumps = jumps
         self.interval = interval
         self._bars = BarKind.of_file(path, interval)
         self._whole: _Whole | None = None
@@ -98,13 +105,16 @@ class CandleFile:
         whole = self._held()
         if whole is not None:
             self._check(whole.candles, whole.place)
+            self._check_jumps(whole.candles, whole.place, math.nan)
             for start in range(0, len(whole.candles), rows):
                 yield whole.candles.rows(start, start + rows)
             return
-        done, after_ms = 0, None
+        done, after_ms, close = 0, None, math.nan
         for time, values in self._parquet_batches(rows, values=True):
             candles, first = Candles(time, values), done + 1
-            self._check(candles, lambda i, first=first: f"row {first + i}", after_ms)  # type: ignore[misc]
+            place = lambda i, first=first: f"row {first + i}"  # type: ignore[misc]  # noqa: E731
+            self._check(candles, place, after_ms)
+            close = self._check_jumps(candles, place, close)
             yield candles
             done, after_ms = done + len(time), int(time[-1])
 
@@ -114,6 +124,11 @@ class CandleFile:
         check_candles(
             candles, self.interval, str(self.path), place, after_ms, sessions=self._bars.sessions
         )
+
+    def _check_jumps(self, candles: Candles, place: Callable[[int], str], before: float) -> float:
+        if self._jumps is None:
+            return before
+        return self._jumps.check(candles, str(self.path), place, before)
 
     def _held(self) -> _Whole | None:
         """Return the rows in order of time; None where they can be streamed in it."""

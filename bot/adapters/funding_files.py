@@ -23,6 +23,7 @@ from bot.adapters.tables import Table, read_table
 from bot.adapters.timestamps import TimeReader, format_utc
 from bot.blocks import F64, I64
 from bot.errors import DataError
+from bot.plausibility import MAX_FUNDING_RATE
 from bot.timegrid import HOUR_MS, MINUTE_MS
 
 USUAL_STEP_MS = 8 * HOUR_MS
@@ -150,7 +151,7 @@ def _holes(time: I64) -> I64:
 
 
 def _check(funding: Funding, where: str, place: Callable[[int], str]) -> None:
-    wrong_rate = ~(np.abs(funding.rate) <= 1.0)
+    wrong_rate = ~(np.abs(funding.rate) <= MAX_FUNDING_RATE)
     backwards = np.concatenate([[False], np.diff(funding.time) <= 0])
     faulty = np.flatnonzero(wrong_rate | backwards)
     if len(faulty):

@@ -22,13 +22,13 @@ from bot.adapters.candle_files import CandleCursor, CandleFile, Span
 from bot.adapters.candles import COLUMNS
 from bot.adapters.data_root import DataRoot, Series
 from bot.adapters.funding_files import Funding, due_between, read_funding_table
+from bot.adapters.jumps import Jumps, jumps_of
 from bot.adapters.tables import read_table
 from bot.adapters.timestamps import format_utc, parse_utc
 from bot.blocks import I64, BarBlock, Bool
 from bot.config import Config
 from bot.errors import ConfigError, DataError
-from bot.portfolio.funding import last_closes
-from bot.timegrid import INTERVAL_MS
+from bot.timegrid import INTERVAL_MS, last_closes
 from bot.venues import has_sessions, is_contract, split_symbol
 
 
@@ -103,10 +103,12 @@ def stream_history(config: Config, rows_per_batch: int) -> Iterator[BarBlock]:
 class _Symbol:
     """A symbol's files."""
 
-    def __init__(self, root: DataRoot, series: Series, low: int | None, high: int | None) -> None:
+    def __init__(
+        self, root: DataRoot, series: Series, low: int | None, high: int | None, jumps: Jumps
+    ) -> None:
         self.series = series
         self.contract = is_contract(series.venue)
-        self.candles = CandleFile(root.find_candles(series), series.interval)
+        self.candles = CandleFile(root.find_candles(series), series.interval, jumps)
         self.span = self.candles.span(low, high)
         self.funding = Funding(np.empty(0, np.int64), np.empty(0))
         self._repairs: list[tuple[Path, str]] = []
@@ -118,7 +120,7 @@ class _Symbol:
             stop_ms = span.last_ms + step if span.rows else span.first_ms
             self.funding = due_between(known, span.first_ms, stop_ms)
         mark = root.find_mark(series) if self.contract else None
-        self.mark = CandleFile(*mark) if mark else None
+        self.mark = CandleFile(*mark, jumps) if mark else None
 
     @property
     def repairs(self) -> list[tuple[Path, str]]:
@@ -138,9 +140,14 @@ class _Source:
         self._check_times(low)
         self._interval_ms = INTERVAL_MS[market.interval]
         root = DataRoot.at(data.root)
+        jumps = jumps_of(market.max_jump, market.accept_jumps, market.symbols)
         self._symbols = [
             _Symbol(
-                root, Series(*split_symbol(name, market.venue), market.interval), low, self.end_ms
+                root,
+                Series(*split_symbol(name, market.venue), market.interval),
+                low,
+                self.end_ms,
+                jumps[name],
             )
             for name in market.symbols
         ]

@@ -24,6 +24,7 @@ from bot.adapters.journal_files import connect_to_read
 from bot.adapters.journal_migrations import lay_views, version_of
 from bot.blocks import F64, FILL, I64, BarBlock, Task
 from bot.errors import JournalError
+from bot.plausibility import Prices
 from bot.portfolio.reasons import FillReason, Refusal
 
 _NO_ARRAYS = (ValueError, OSError, KeyError, EOFError, MemoryError, NotImplementedError)
@@ -110,6 +111,25 @@ class JournalReader:
         """Return the open time of the newest bar, None where there is none."""
         last: int | None = self._rows("SELECT max(open_time) FROM bars")[0][0]
         return last
+
+    def last_prices(self) -> Prices:
+        """Return what the next candles are held against."""
+        prices = Prices.unknown(len(self.symbols))
+        for s, symbol in enumerate(self.symbols):
+            close = self._newest("close", "valid = 1", symbol)
+            since = -(2**62) if close is None else close[0]
+            refused = self._newest("refused", f"open_time > {since} AND refused NOTNULL", symbol)
+            prices.last[s] = np.nan if close is None else close[1]
+            prices.refused[s] = np.nan if refused is None else refused[1]
+        return prices
+
+    def _newest(self, column: str, where: str, symbol: str) -> tuple[int, float] | None:
+        rows = self._rows(
+            f"SELECT open_time, {column} FROM bars WHERE symbol = ? AND {where} "
+            "ORDER BY open_time DESC LIMIT 1",
+            symbol,
+        )
+        return rows[0] if rows else None
 
     def ledger(self) -> tuple[I64, dict[str, F64]]:
         """Return the open times of the ledger and its columns, each float64[n]."""
@@ -236,9 +256,9 @@ class JournalReader:
                 f"{self.path}: unknown symbol {error}; the file is damaged"
             ) from None
 
-    def _rows(self, query: str) -> list[Any]:
+    def _rows(self, query: str, *given: Any) -> list[Any]:
         with self._reading():
-            return self._db.execute(query).fetchall()
+            return self._db.execute(query, given).fetchall()
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

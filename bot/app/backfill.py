@@ -33,6 +33,7 @@ AT_ONCE = 8
 async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
     first_ms: int, last_ms: int, tell: Callable[[BotError], None], closes: F64 | None = None,
+    screen: Callable[[BarBlock], BarBlock] = lambda bars: bars,
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
@@ -40,6 +41,7 @@ async def fetch_bars(
         tell: told of a symbol that the exchange does not list any more; its bars are not valid.
         closes: float64[S], the last close before these bars, where they are booked; None for bars
             that only warm up: nobody pays the funding inside them.
+        screen: takes out candles that cannot be true; asked once, when all has been answered.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
@@ -80,7 +82,7 @@ async def fetch_bars(
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     due = [due for _, _, due in columns]
-    return lay_funding(_block(times, columns), due, marks, interval_ms, first_ms, before)
+    return lay_funding(screen(_block(times, columns)), due, marks, interval_ms, first_ms, before)
 
 
 def late(bars: BarBlock) -> BarBlock:

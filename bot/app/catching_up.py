@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from bot.adapters.exchange import Exchange
 from bot.app.backfill import fetch_bars, late
 from bot.app.history_need import history_need
 from bot.app.live_opening import closed_row
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
+from bot.app.screening import ScreenedExchange
 from bot.blocks import BarBlock
 from bot.engine import NEVER
 from bot.errors import ExchangeError
@@ -61,7 +61,7 @@ class CatchUp:
     """
 
     def __init__(
-        self, parts: LiveParts, exchange: Exchange, clock: Clock, report: LiveReport,
+        self, parts: LiveParts, exchange: ScreenedExchange, clock: Clock, report: LiveReport,
         tradable_ms: int,
     ) -> None:  # fmt: skip
         self._parts, self._exchange = parts, exchange
@@ -110,7 +110,7 @@ class CatchUp:
             self._exchange, parts.symbols, market.venue, market.interval, parts.interval_ms,
             first, min(last, first + (CHUNK_BARS - 1) * parts.interval_ms),
             lambda error: self._report.unreachable(error, 0.0),
-            None if parts.start is None else parts.runner.state.book.mark,
+            None if parts.start is None else parts.runner.state.book.mark, self._exchange.bars,
         )  # fmt: skip
 
     def _last_missed(self) -> int:

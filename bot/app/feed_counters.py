@@ -19,6 +19,7 @@ class Counters:
         fetched: candles that were asked for and came; `absent`: those that did not.
         late_bars: bars that were closed too late to decide on.
         clock_refused: times told by the exchange that were not believed.
+        implausible: candles, quotes, mark prices and funding rates refused as they cannot be true.
         quotes, bad_frames, connects, disconnects: events of that kind.
     """
 
@@ -33,6 +34,7 @@ class Counters:
     absent: int = 0
     late_bars: int = 0
     clock_refused: int = 0
+    implausible: int = 0
     quotes: int = 0
     bad_frames: int = 0
     connects: int = 0

@@ -6,7 +6,7 @@ Rule: it tells of the process (connection, lag, training); whatever money does i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 from bot.errors import JournalError
@@ -22,6 +22,7 @@ class Heartbeat:
         time_ms: of this machine's clock, when it was written.
         exchange_ms: of the exchange's clock at the same instant.
         lag_ms: from the last candle's arrival to the decision's commit.
+        implausible: what the exchange said since the start and cannot be true.
         next_training_ms: when one is due, by the exchange's clock; None where none ever is.
     """
 
@@ -34,6 +35,7 @@ class Heartbeat:
     next_training_ms: int | None
     training: str
     version: str
+    implausible: int = 0
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:
@@ -45,7 +47,8 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
     path = folder / NAME
     try:
         content = json.loads(path.read_text("utf-8"))
-        return Heartbeat(**{field.name: content[field.name] for field in fields(Heartbeat)})
+        names = {f.name for f in fields(Heartbeat) if f.default is MISSING or f.name in content}
+        return Heartbeat(**{name: content[name] for name in names})
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

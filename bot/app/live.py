@@ -24,9 +24,11 @@ from bot.app.live_funding import LiveFunding
 from bot.app.live_opening import Opening, closed_row
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import LiveParts
+from bot.app.screening import ScreenedExchange
 from bot.app.waiting import end, first_of
 from bot.engine import Activation
 from bot.errors import ConfigError, ExchangeError, UnlistedError
+from bot.plausibility import Implausible
 
 RETRY_S = 1.0
 MOST_WAITING = 100_000
@@ -47,7 +49,11 @@ class LiveRun:
         self, parts: LiveParts, exchange: Exchange, clock: Clock, report: LiveReport,
         speed: float = 1.0, max_bars: int | None = None,
     ) -> None:  # fmt: skip
-        self._parts, self._exchange, self._clock = parts, exchange, clock
+        self._parts, self._clock = parts, clock
+        self._counters = Counters()
+        self._exchange = ScreenedExchange(
+            exchange, parts.symbols, parts.prices, parts.config.market.max_jump, self._implausible
+        )
         self._report, self._max_bars = report, max_bars
         settings = parts.config.exchange
         self._deadline_ms = int(settings.close_deadline_s * 1000 * speed)
@@ -57,11 +63,10 @@ class LiveRun:
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._arrived = asyncio.Event()
         self._funding = LiveFunding(
-            exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s
+            self._exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s
         )
-        self._catch_up = CatchUp(parts, exchange, clock, report, self._tradable_ms)
+        self._catch_up = CatchUp(parts, self._exchange, clock, report, self._tradable_ms)
         self._opening: Opening | None = None
-        self._counters = Counters()
         self._taken_up = self._keeps_up = True
         self._bars_live = 0
 
@@ -170,7 +175,8 @@ class LiveRun:
     async def _close(self, bar: ClosedBar) -> None:
         """Close the bar that is open, and commit; then look whether a training is due."""
         assert self._parts.opened_row is not None
-        row = closed_row(self._parts.opened_row, candles_of(bar), tradable=bar.tradable)
+        candles = self._exchange.bars(candles_of(bar))
+        row = closed_row(self._parts.opened_row, candles, tradable=bar.tradable)
         book = self._parts.runner.state.book
         row = await self._funding.inside(row, self._parts.interval_ms, book.quantity, book.mark)
         self._activate(bar.open_time)
@@ -183,6 +189,10 @@ class LiveRun:
         self._parts.training.closed(row.open_time)
         stages_ms = self._parts.stages.taken_ms()
         self._report.closed(results[-1], bar.confirmed_ms, self._clock.now_ms(), stages_ms)
+
+    def _implausible(self, refused: Implausible) -> None:
+        self._counters.implausible += 1
+        self._report.implausible(refused)
 
     def _activate(self, open_time: int) -> None:
         parts = self._parts

@@ -94,7 +94,10 @@ class LiveFunding:
             with suppress(ExchangeError, DataError, TimeoutError):
                 async with asyncio.timeout(self._patience_s):
                     settled = await self._exchange.funding(symbol, first, last)
-                    rates |= dict(zip(settled.time.tolist(), settled.rate.tolist(), strict=True))
+                    for time, rate in zip(
+                        settled.time.tolist(), settled.rate.tolist(), strict=True
+                    ):
+                        rates[time] = rates.get(time, rate) if math.isnan(rate) else rate
                     marks = await self._exchange.marks(symbol, "1h", first, last)
         times = sorted(rates)
         return Funding(np.array(times, np.int64), np.array([rates[t] for t in times])), marks
@@ -107,7 +110,7 @@ class LiveFunding:
                     settled = await self._exchange.funding(symbol, open_time, open_time)
             except (ExchangeError, DataError, TimeoutError):
                 return rate
-            if len(settled.rate):
+            if len(settled.rate) and math.isfinite(settled.rate[0]):
                 return float(settled.rate[0])
         # what nobody announced is due at the usual times only
         return 0.0 if math.isnan(rate) and open_time % USUAL_STEP_MS else rate

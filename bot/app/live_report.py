@@ -30,6 +30,7 @@ from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
 from bot.errors import BotError, JournalError
 from bot.log import EVENTS
+from bot.plausibility import Implausible
 from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
 
@@ -48,6 +49,8 @@ class LiveReport:
         self._paid_at_open = float(account["bar_funding"]) if account["opened"] else 0.0
         self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
         self._counters: dict[str, int] = {}
+        self._refused: set[tuple[int, str]] = set()
+        self._implausible = 0
         self._halted = int(parts.runner.state.book.account["halted"][0])
 
     def ready(self) -> None:
@@ -81,6 +84,17 @@ class LiveReport:
             self._connection = f"connected, {unheard} of {of} symbols not heard"
         else:
             self._connection = "disconnected"
+
+    def implausible(self, refused: Implausible) -> None:
+        """Tell that something was refused: once a bar for each symbol and kind."""
+        self._implausible += 1
+        key = (refused.symbol, refused.what)
+        if key not in self._refused or refused.what == "candle":
+            self._refused.add(key)
+            self._log.warning(
+                "implausible", symbol=self._parts.symbols[refused.symbol], time=refused.time_ms,
+                what=refused.what, value=_number(refused.value), last=_number(refused.last),
+            )  # fmt: skip
 
     def unreachable(self, error: BotError, retry_s: float) -> None:
         """Tell that the exchange does not answer, or nothing that can be used."""
@@ -149,6 +163,7 @@ class LiveReport:
         self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
         self._tell_halt(int(bars.open_time[0]), equity)
         self._fills = None
+        self._refused.clear()
         self._write_status(now_ms)
 
     def _tell_funding(self, bar: int, paid: float) -> None:
@@ -238,6 +253,7 @@ class LiveReport:
             "next_training_ms": training.next_due_ms(now_ms),
             "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
             "version": __version__,
+            "implausible": self._implausible,
         }
         path = self._parts.folder.path / "status.json"
         try:

@@ -29,6 +29,7 @@ from bot.engine import Engine, EngineState, Forecaster, state_to_arrays
 from bot.errors import ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.plausibility import Prices
 from bot.portfolio.book import new_book
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import INTERVAL_MS
@@ -45,6 +46,7 @@ class LiveParts:
         trained_until: the newest due bar whose model is in the schedule, or before which none is
             worth a training.
         given: the model of another run that is to decide first, and its due bar; None once it does.
+        prices: what the next candles are held against.
         stages: told by the engine when a stage ends.
     """
 
@@ -62,6 +64,7 @@ class LiveParts:
     opened_row: BarBlock | None
     trained_until: int | None
     given: tuple[str, int] | None
+    prices: Prices
     stages: Stopwatch
 
     def load_model(self, model_id: str) -> int:
@@ -153,7 +156,7 @@ def open_parts(
         pipeline, rules_from(config, symbols, kept), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters, stages.ended,
     )  # fmt: skip
-    state, start, first, row, until, given = _committed(folder, engine, interval_ms)
+    state, start, first, row, until, given, prices = _committed(folder, engine, interval_ms)
     with journal.transaction():
         seam = journal.begin_stretch(None if state.newest is None else state_to_arrays(state))
     if seam:
@@ -165,7 +168,7 @@ def open_parts(
     runner = Runner(engine, state, LiveRecorder(journal), ledger=None)
     parts = LiveParts(
         config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
-        start, first, row, until, None, stages,
+        start, first, row, until, None, prices, stages,
     )  # fmt: skip
     if state.schedule:
         parts.load_model(state.schedule[-1].model_id)
@@ -209,7 +212,7 @@ def _state_of(reader: JournalReader, folder: RunFolder, initial: EngineState) ->
 
 def _committed(
     folder: RunFolder, engine: Engine, interval_ms: int
-) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None]:
+) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None, Prices]:
     with JournalSnapshot(folder.journal) as reader:
         state = _state_of(reader, folder, engine.initial())
         check_resumable(folder, reader, state, interval_ms)
@@ -222,4 +225,5 @@ def _committed(
         if given is not None:
             dues += [activation.effective_from for activation in state.schedule[:1]]
         until, first = max(dues, default=None), reader.first_bar()
-        return state, int(start) if start else None, first, row, until, given
+        begun = int(start) if start else None
+        return state, begun, first, row, until, given, reader.last_prices()

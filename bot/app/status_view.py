@@ -45,6 +45,8 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
             ("decision's lag", Text("–" if beat.lag_ms is None else duration(beat.lag_ms))),
             ("training", Text(f"{beat.training}; next {due}")),
         ]
+        if beat.implausible:
+            rows.append(("refused as untrue", Text(f"{beat.implausible:,}", style="yellow")))
     return rows
 
 

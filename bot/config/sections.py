@@ -67,6 +67,19 @@ class Market(Section):
         description="Quote currency of symbols whose name does not end in a known one, for example "
         "USDT; empty: such a symbol is refused.",
     )
+    max_jump: float = Field(
+        20.0,
+        gt=1.0,
+        le=1e9,
+        description="Largest factor between the prices of neighbouring bars; what lies beyond is "
+        "refused, live until a second bar confirms it.",
+    )
+    accept_jumps: tuple[str, ...] = Field(
+        (),
+        max_length=1000,
+        description="Bars of files at which a larger jump is real, such as a redenomination: "
+        "SYMBOL@TIME, for example 'BTCUSDT@2024-01-01T00:00'.",
+    )
     feed: Literal["stream", "poll"] = Field(
         "stream", description="Live bars by the exchange's stream, or by asking every poll_s."
     )

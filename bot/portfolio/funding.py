@@ -11,22 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.blocks import F64, BarBlock
-
-
-def last_closes(bars: BarBlock, before: F64) -> F64:
-    """Return float64[n + 1, S]: the last valid close before each bar, and behind the last one.
-
-    Args:
-        before: float64[S], the last valid close before the first bar; NaN for none.
-    """
-    n, S = bars.close.shape
-    known = np.vstack([before, np.where(bars.valid, bars.close, np.nan)])
-    place = np.where(
-        np.vstack([np.ones((1, S), np.bool_), bars.valid]), np.arange(n + 1)[:, None], 0
-    )
-    newest = np.maximum.accumulate(place, axis=0)
-    closes: F64 = known[newest, np.arange(S)]
-    return closes
+from bot.timegrid import last_closes
 
 
 def price_at_open(bars: BarBlock, before: F64) -> F64:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.blocks import F64, I64
-from bot.portfolio.funding import funding_paid, last_closes
+from bot.portfolio.funding import funding_paid
 from bot.report.inputs import RunData
+from bot.timegrid import last_closes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from bot.adapters.bar_funding import lay_funding
 from bot.adapters.funding_files import Funding
 from bot.blocks import I64, BarBlock
-from bot.portfolio.funding import last_closes
-from bot.timegrid import DAY_MS, HOUR_MS
+from bot.timegrid import DAY_MS, HOUR_MS, last_closes
 
 NONE = (np.empty(0, np.int64), np.empty(0))
 
