@@ -111,8 +111,8 @@ class CandleFile:
             return
         done, after_ms, close = 0, None, math.nan
         for time, values in self._parquet_batches(rows, values=True):
-            candles, first = Candles(time, values), done + 1
-            place = lambda i, first=first: f"row {first + i}"  # type: ignore[misc]  # noqa: E731
+            candles = Candles(time, values)
+            place = _rows_from(done + 1)
             self._check(candles, place, after_ms)
             close = self._check_jumps(candles, place, close)
             yield candles
@@ -202,6 +202,10 @@ class _Whole:
     candles: Candles
     place: Callable[[int], str]
     notes: tuple[str, ...]
+
+
+def _rows_from(first: int) -> Callable[[int], str]:
+    return lambda i: f"row {first + i}"
 
 
 class CandleCursor:

@@ -28,7 +28,6 @@ from bot.app.screening import ScreenedExchange
 from bot.app.waiting import end, first_of
 from bot.engine import Activation
 from bot.errors import ConfigError, ExchangeError, UnlistedError
-from bot.plausibility import Implausible
 
 RETRY_S = 1.0
 MOST_WAITING = 100_000
@@ -52,7 +51,7 @@ class LiveRun:
         self._parts, self._clock = parts, clock
         self._counters = Counters()
         self._exchange = ScreenedExchange(
-            exchange, parts.symbols, parts.prices, parts.config.market.max_jump, self._implausible
+            exchange, parts.symbols, parts.prices, parts.config.market.max_jump, report.implausible
         )
         self._report, self._max_bars = report, max_bars
         settings = parts.config.exchange
@@ -95,6 +94,7 @@ class LiveRun:
         while not self._events.empty():
             self._feed(assembler, self._events.get_nowait())
         self._counters.clock_refused = self._clock.refused
+        self._counters.implausible = self._report.refused
         self._report.odd(self._counters)
         now = self._clock.now_ms()
         opening = self._opening_of(assembler)
@@ -189,10 +189,6 @@ class LiveRun:
         self._parts.training.closed(row.open_time)
         stages_ms = self._parts.stages.taken_ms()
         self._report.closed(results[-1], bar.confirmed_ms, self._clock.now_ms(), stages_ms)
-
-    def _implausible(self, refused: Implausible) -> None:
-        self._counters.implausible += 1
-        self._report.implausible(refused)
 
     def _activate(self, open_time: int) -> None:
         parts = self._parts
@@ -289,6 +285,7 @@ class LiveRun:
         """Say now and then that the daemon lives, whatever the exchange and its clock do."""
         while True:
             self._counters.clock_refused = self._clock.refused
+            self._counters.implausible = self._report.refused
             self._report.heartbeat(
                 self._counters, self._clock.now_ms(), doubted=self._clock.doubted
             )

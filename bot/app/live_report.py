@@ -36,7 +36,11 @@ from bot.portfolio.trace import Trace
 
 
 class LiveReport:
-    """Tell what the loop does; lags are in wall milliseconds, whatever the exchange's speed."""
+    """Tell what the loop does; lags are in wall milliseconds, whatever the exchange's speed.
+
+    Attributes:
+        refused: how often the exchange said what cannot be true.
+    """
 
     def __init__(self, parts: LiveParts, log: Any, speed: float = 1.0) -> None:
         self._parts, self._log, self._speed = parts, log, speed
@@ -50,7 +54,7 @@ class LiveReport:
         self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
         self._counters: dict[str, int] = {}
         self._refused: set[tuple[int, str]] = set()
-        self._implausible = 0
+        self.refused = 0
         self._halted = int(parts.runner.state.book.account["halted"][0])
 
     def ready(self) -> None:
@@ -87,7 +91,7 @@ class LiveReport:
 
     def implausible(self, refused: Implausible) -> None:
         """Tell that something was refused: once a bar for each symbol and kind."""
-        self._implausible += 1
+        self.refused += 1
         key = (refused.symbol, refused.what)
         if key not in self._refused or refused.what == "candle":
             self._refused.add(key)
@@ -253,7 +257,7 @@ class LiveReport:
             "next_training_ms": training.next_due_ms(now_ms),
             "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
             "version": __version__,
-            "implausible": self._implausible,
+            "implausible": self.refused,
         }
         path = self._parts.folder.path / "status.json"
         try:
