@@ -22,6 +22,7 @@ from bot.app.contenders import Contender
 from bot.app.forecasters import TABLE_ID, TableForecaster
 from bot.app.preparing import check_volume, read_market
 from bot.app.study import Study
+from bot.app.study_setting import setting_of
 from bot.app.study_unit import Unit, read_result
 from bot.app.symbols import bars_a_year, known_instruments
 from bot.app.training import TrainingPool
@@ -117,7 +118,7 @@ def walk_forward(
         sweep(out / name)
     _train(study, units, shape.workers, progress)
     comparison = _judge(study, units, every_pair=every_pair, primary=primary)
-    return comparison, _setting(study, shape.seeds)
+    return comparison, setting_of(study, shape.seeds)
 
 
 def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:
@@ -275,18 +276,3 @@ def _facts(study: Study, facts: list[dict[str, Any]], account: _Account) -> dict
     for k, task in enumerate(study.tasks):
         found[f"gap {task.name}"] = float(gap[k])
     return found | account.facts
-
-
-def _setting(study: Study, seeds: int) -> str:
-    times = study.market.bars.open_time
-    first, last = (int(times[i]) for i in (study.start, study.folds[-1].stop - 1))
-    day = [np.datetime64(t, "ms").astype("datetime64[D]") for t in (first, last)]
-    c = study.config
-    return (
-        f"{', '.join(study.market.symbols)} at {c.market.interval}, {len(study.folds)} folds from "
-        f"{day[0]} to {day[1]}, {seeds} seeds; each fold's models are trained on the "
-        f"{c.training.window_bars if c.training.window == 'rolling' else 'all'} bars before it "
-        "(labels known by then) and forecast it untouched. `gap` is the loss of the fold less that of "
-        "the training rows, each over the loss of the training mean; CPU seconds are for one "
-        "training; the account is that of the averaged forecasts."
-    )

@@ -39,9 +39,9 @@ def coverage(run: RunData) -> dict[str, Any]:
         rows.append(
             {
                 "symbol": name,
-                "bars": _share(valid[:, s], in_session[:, s]),
+                "bars": share(valid[:, s], in_session[:, s]),
                 "bars_from_to": _ends(valid[:, s], times),
-                "forecasts": None if column is None else _share(column, in_session[:, s]),
+                "forecasts": None if column is None else share(column, in_session[:, s]),
                 "forecasts_from_to": None if column is None else _ends(column, times),
             }
         )
@@ -49,8 +49,8 @@ def coverage(run: RunData) -> dict[str, Any]:
         "from_to": [iso_time(int(times[0])), iso_time(int(times[-1]))],
         "asked": _asked(run),
         "all": {
-            "bars": _share(valid, in_session),
-            "forecasts": None if known is None else _share(known, in_session),
+            "bars": share(valid, in_session),
+            "forecasts": None if known is None else share(known, in_session),
             "forecasts_from_to": None if known is None else _ends(_any(known), times),
         },
         "model": _model_share(run),
@@ -61,15 +61,15 @@ def coverage(run: RunData) -> dict[str, Any]:
     return {**found, "warnings": _warnings(found)}
 
 
-def _share(part: Bool, whole: Bool) -> float | None:
+def share(part: Bool, whole: Bool) -> float | None:
+    """Return how much of the whole the part is; None where there is no whole."""
     total = int(whole.sum())
     return int(part.sum()) / total if total else None
 
 
 def _any(flags: Bool) -> Bool:
     """Return bool[n], where it holds of any symbol."""
-    found: Bool = flags.any(axis=1)
-    return found
+    return np.asarray(flags.any(axis=1))
 
 
 def _ends(flags: Bool, times: np.ndarray[Any, np.dtype[np.int64]]) -> list[str] | None:

@@ -16,6 +16,7 @@ from bot.app.contenders import PRESETS, Contender, check_alike, from_files, pres
 from bot.app.fold_data import FoldData
 from bot.app.preparing import read_market
 from bot.app.study import Study
+from bot.app.study_setting import coverage_of
 from bot.app.study_unit import read_result
 from bot.blocks import BarBlock
 from bot.config import load_config
@@ -63,6 +64,17 @@ def test_every_contender_is_measured_on_the_same_rows(
         assert (done.folder / name).stat().st_size > 1000
     stored = json.loads((done.folder / "compare.json").read_text(encoding="utf-8"))
     assert stored["facts"]["alone"]["parameters"] > stored["facts"]["together"]["parameters"]
+
+
+def test_a_comparison_says_what_it_covers(tmp_path: Path, contenders: list[Contender]) -> None:
+    whole = study(tmp_path, contenders[:1])
+    assert coverage_of(whole).endswith("of the bars are forecast. ")
+    market = read_market(contenders[0].config)
+    valid = market.bars.valid.copy()
+    valid[: int(0.9 * len(valid)), 0] = False
+    gone = replace(market, bars=replace(market.bars, valid=valid))
+    told = coverage_of(Study(contenders[:1], gone, 2, 1, tmp_path))
+    assert f"**Little is covered: {market.symbols[0]} " in told
 
 
 def test_what_is_trained_stays_and_nothing_else_changes(
