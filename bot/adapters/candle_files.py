@@ -27,7 +27,7 @@ from bot.adapters.jumps import Jumps
 from bot.adapters.layouts import Shape, columns_of
 from bot.adapters.row_order import order_rows
 from bot.adapters.tables import read_table
-from bot.adapters.timestamps import UnreadableTimeError
+from bot.adapters.timestamps import EARLIEST_MS, UnreadableTimeError, format_utc
 from bot.blocks import F64, I64
 from bot.errors import DataError
 from bot.venues import has_sessions
@@ -175,7 +175,7 @@ class CandleFile:
                     done += len(time)
         except UnreadableTimeError as error:
             raise DataError(f"{self.path}: row {done + error.index + 1}: {error}") from None
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise DataError(f"{self.path}: not a readable Parquet file: {error}") from None
         if done == 0:
             raise DataError(f"{self.path}: has no rows; delete it, or fetch it again")
@@ -263,6 +263,11 @@ def write_candles(
         raise DataError(f"{path}: no candle file's name; expected VENUE_SYMBOL_INTERVAL.parquet")
     columns_of(Shape(path, tuple(frame.columns), named=True), "candles")
     candles = Candles.of_frame(frame)
+    if len(candles) and candles.time[0] < EARLIEST_MS:
+        raise DataError(
+            f"{path}: row 1: {format_utc(int(candles.time[0]))} is before March 1973, where the unit "
+            "of a time is not certain; leave earlier bars out (bot fetch --from 1973-04-01)"
+        )
     sessions = has_sessions(series.venue)
     check_candles(candles, series.interval, str(path), lambda i: f"row {i + 1}", sessions=sessions)
     write_table(path, candles.frame(), metadata)

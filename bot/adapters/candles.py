@@ -143,7 +143,15 @@ def _time_faults(time: I64, interval: str, after_ms: int | None, *, sessions: bo
     grid = MINUTE_MS if sessions and step < DAY_MS else step
     before = np.concatenate([time[:1] - step if after_ms is None else [after_ms], time[:-1]])
 
+    apart = np.unique(time % grid)
+
     def off(i: int) -> str:
+        if step < DAY_MS and len(apart) == 1 and apart[0] % MINUTE_MS == 0:
+            return (
+                f"{format_utc(int(time[i]))} is not the open of a {interval} bar in UTC, and all rows "
+                f"are {apart[0] // MINUTE_MS} minutes past one; if they are bars of an exchange's "
+                "session, name their venue 'us', whose bars open on any minute"
+            )
         return (
             f"timestamp {str(np.datetime64(int(time[i]), 'ms')).replace('T', ' ')} is not the open "
             f"of a {interval} bar in UTC; correct it, or name the file's interval rightly"

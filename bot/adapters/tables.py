@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
-from bot.adapters.timestamps import TimeReader, UnreadableTimeError
+from bot.adapters.timestamps import TimeReader, UnreadableTimeError, is_missing
 from bot.blocks import F64, I64
 from bot.errors import DataError
 
@@ -96,7 +96,7 @@ class Table:
             try:
                 parsed[i] = float(cell)
             except (TypeError, ValueError, OverflowError):
-                if not pd.isna(cell) and str(cell).strip().lower() not in _MISSING:
+                if not is_missing(cell) and str(cell).strip().lower() not in _MISSING:
                     raise DataError(
                         f"{self.path}: {self.place(i)}: {name} is '{cell}', expected a number"
                     ) from None
@@ -193,20 +193,20 @@ def _distinct(names: Sequence[str]) -> list[str]:
 def _parquet_table(path: Path) -> Table:
     try:
         return arrow_table(path, pq.read_table(path, partitioning=None))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise _unreadable(path, "Parquet", error) from None
 
 
 def _feather_table(path: Path) -> Table:
     try:
         return arrow_table(path, feather.read_table(path))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise _unreadable(path, "Feather", error) from None
 
 
 def arrow_table(path: Path, table: Any, first: int = 1) -> Table:
     """Return rows that arrow holds; what pandas kept as an index is a column as any other."""
-    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True, date_as_object=False)
+    frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas(date_as_object=False)
     frame.columns = _distinct([str(name) for name in frame.columns])
     return Table(path, frame, True, first, "row")
 

@@ -178,8 +178,17 @@ def times_to_ms(column: Any, *, daily: bool, mixed: bool = False) -> I64:
     return TimeReader(daily=daily, mixed=mixed).read(column)
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether a cell is empty.
+
+    >>> is_missing(None), is_missing(" "), is_missing([])
+    (True, True, False)
+    """
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value)) or not str(value).strip()
+
+
 def _no_time(value: Any) -> str:
-    if pd.isna(value) or not str(value).strip():
+    if is_missing(value):
         return "no timestamp; fill the cell, or delete the row"
     return (
         f"'{value}' is no time between 1973 and 2100; write ISO 8601 or whole milliseconds UTC "

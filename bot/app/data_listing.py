@@ -132,13 +132,18 @@ def listing_text(rows: Sequence[dict[str, Any]]) -> Group:
     return Group(*([table] if table.rows else []), *said)
 
 
+def _size(path: Path) -> int:
+    """Return a file's size, 0 of a link that leads nowhere."""
+    return path.stat().st_size if path.exists() else 0
+
+
 def _line(text: str, style: str = "") -> Text:
     """Return a line that is never broken, so that a command in it can be copied."""
     return Text(text, style, no_wrap=True, overflow="ignore")
 
 
 def _unread(entry: Unread) -> Listing:
-    size = entry.path.stat().st_size
+    size = _size(entry.path)
     if entry.wrong:
         fault = f"{entry.path}: {entry.reason}"
         return Listing(
@@ -148,7 +153,7 @@ def _unread(entry: Unread) -> Listing:
 
 
 def _bars(kind: Literal["candles", "mark"], series: Series, path: Path) -> tuple[Listing, I64]:
-    size = path.stat().st_size
+    size = _size(path)
     entry = Listing(kind, series.venue, series.symbol, series.interval, path, size_bytes=size)
     file = CandleFile(path, series.interval)
     try:
@@ -173,7 +178,7 @@ def _in_sessions(entry: Listing, sessions: I64 | None) -> Listing:
 
 
 def _funding(venue: str, symbol: str, path: Path) -> Listing:
-    entry = Listing("funding", venue, symbol, "", path, size_bytes=path.stat().st_size)
+    entry = Listing("funding", venue, symbol, "", path, size_bytes=_size(path))
     try:
         known, notes = read_funding_table(read_table(path))
     except DataError as error:

@@ -145,6 +145,12 @@ def test_a_missing_timestamp_is_refused(tmp_path: Path) -> None:
         read_candles(path, "1h")
 
 
+def test_times_whose_unit_is_not_certain_are_not_written(tmp_path: Path) -> None:
+    old = frame_of(3, DAY_MS).assign(timestamp=np.arange(3) * DAY_MS)
+    with pytest.raises(DataError, match="row 1: 1970-01-01 00:00 is before March 1973"):
+        write_candles(tmp_path / "us_IBM_1d.parquet", old)
+
+
 def test_only_sound_candles_are_written(tmp_path: Path) -> None:
     frame = frame_of(5)
     with pytest.raises(DataError, match="no candle file's name"):
@@ -165,3 +171,13 @@ def test_candles_as_they_are_had_are_read_to_the_bit(data_root: Path) -> None:
     candles = read_candles(path, "1h")
     table = pd.read_parquet(path)
     assert np.array_equal(candles.column("close"), table["close"].to_numpy())
+
+
+def test_bars_of_a_session_elsewhere_are_answered_with_what_to_do(tmp_path: Path) -> None:
+    frame = frame_of(5).assign(timestamp=frame_of(5)["timestamp"] + HOUR_MS // 2)
+    path = tmp_path / "other_spot_A_1h.parquet"
+    frame.to_parquet(path)
+    with pytest.raises(DataError, match="30 minutes past one; if they are bars of an exchange's"):
+        read_candles(path, "1h")
+    frame.to_parquet(tmp_path / "us_A_1h.parquet")
+    assert len(read_candles(tmp_path / "us_A_1h.parquet", "1h")) == 5

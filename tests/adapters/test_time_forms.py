@@ -220,6 +220,42 @@ def test_what_is_no_time_is_placed(bad: object) -> None:
     assert caught.value.index == 1
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".feather", ".json"])
+def test_a_missing_time_of_funding_is_refused_by_row(tmp_path: Path, ending: str) -> None:
+    times = moments(HOURS).mask(np.arange(N) == 2)
+    path = save(frame_of("funding", times), tmp_path / f"x_linear_A_funding{ending}")
+    place = "line 4" if ending == ".csv" else "row 3"
+    with pytest.raises(DataError, match=f"{place}: no timestamp"):
+        read_funding(path)
+
+
+def test_a_rate_is_at_most_the_whole_position(tmp_path: Path) -> None:
+    path = tmp_path / "x_linear_A_funding.csv"
+    for rate, fine in ((1.0, True), (-1.0, True), (1.0001, False), (-1.0001, False)):
+        frame = frame_of("funding", HOURS)
+        frame.loc[4, "funding_rate"] = rate
+        save(frame, path)
+        if fine:
+            assert read_funding(path).rate[4] == rate
+        else:
+            with pytest.raises(DataError, match=rf"line 6: the rate is {rate}, expected a fract"):
+                read_funding(path)
+
+
+def test_cells_that_are_no_cells_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x_linear_A_funding.json"
+    path.write_text(f'[{{"timestamp": {START}, "funding_rate": [1]}}]')
+    with pytest.raises(DataError, match=r"row 1: funding_rate is '\[1\]', expected a number"):
+        read_funding(path)
+    path.write_text('[{"timestamp": {"a": 1}, "funding_rate": 0}]')
+    with pytest.raises(DataError, match=r"row 1: .* is no time"):
+        read_funding(path)
+    for text in ("", "{", "[1, 2]", "[[1], [1, 2]]", "3", '{"a": 1}', "[" * 100_000, "[]", "null"):
+        path.write_text(text)
+        with pytest.raises(DataError, match=r"not a readable JSON|has no rows"):
+            read_funding(path)
+
+
 def test_days_without_dashes_are_dates() -> None:
     for column in (np.array([20240229]), ["20240229"], np.array([20240229.0])):
         assert times_to_ms(column, daily=True).tolist() == [1_709_164_800_000]
