@@ -126,6 +126,9 @@ def test_a_model_may_decide_on_the_bar_that_is_open() -> None:
     made = engine()
     state, _ = made.step(made.initial(), BARS.rows(0, 50))
     state, _ = made.open(state, BARS.rows(50, 51))
+    for closed in (TIMES[49], TIMES[10]):
+        with pytest.raises(InvariantError, match="is to decide from"):
+            made.activate(state, Activation(closed, "up"))
     state = made.activate(state, Activation(TIMES[50], "up"))
     _, result = made.close(state, BARS.rows(50, 51))
     assert result.forecast.model.tolist() == [0]

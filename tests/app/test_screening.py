@@ -107,6 +107,23 @@ def test_a_wild_bar_freezes_its_symbol_and_is_never_booked(tmp_path: Path, facto
     assert verify(rehearsal.folder).identical
 
 
+def test_a_frozen_symbol_goes_on_paying_its_funding(tmp_path: Path) -> None:
+    rehearsal = rehearse(tmp_path / "run", 1000.0, 7, 7, "retrain.every_bars=1000")
+    rehearsal.run(12)
+    bars, ledger, _ = read(rehearsal)
+    [frozen] = np.flatnonzero(~bars.valid[:, 0])
+    assert bars.open_time[frozen] % (8 * HOUR_MS) == 0
+    reader = JournalReader(rehearsal.folder.journal)
+    held = reader.positions(bars.open_time)[frozen - 1]
+    reader.close()
+    assert held[0] != 0.0
+    price = bars.mark[frozen]
+    assert price[0] == pytest.approx(bars.close[frozen - 1, 0], rel=0.05)
+    paid = (held * price * bars.funding_rate[frozen]).sum()
+    assert ledger["funding"][frozen] == pytest.approx(paid)
+    assert paid != 0.0
+
+
 def test_a_price_that_stays_is_believed_at_the_second_bar(tmp_path: Path) -> None:
     rehearsal = rehearse(tmp_path / "run", 50.0, 8, 10**6)
     rehearsal.run(16)

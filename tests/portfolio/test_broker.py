@@ -246,6 +246,24 @@ CASES = [
         closes=[100.0, 40.0, 40.0, 100.0], rules={"fraction": 2.0},
         refusals={(i, 0): Refusal.HALTED_BANKRUPT for i in (1, 2, 3)},
     ),
+    Case(
+        "an equity of exactly nothing is bankrupt", [100.0, 100.0, 50.0, 100.0], [UP, UP, UP, UP],
+        [(1, 0, 20.0, 100.0, S), (2, 0, -20.0, 50.0, H)], 0.0,
+        closes=[100.0, 50.0, 50.0, 100.0], rules={"fraction": 2.0},
+        refusals={(i, 0): Refusal.HALTED_BANKRUPT for i in (1, 2, 3)},
+    ),
+    Case(
+        "bankrupt and not fillable: it is closed as soon as that can be, and pays until then",
+        [100.0, 100.0, 40.0, 40.0, 45.0], [UP, UP, UP, UP, UP],
+        [(1, 0, 20.0, 100.0, S), (4, 0, -20.0, 45.0, H)], -104.0,
+        closes=[100.0, 40.0, 40.0, 40.0, 45.0], rules={"fraction": 2.0},
+        bars={
+            "fillable": [True, True, False, False, True],
+            "funding_rate": [0.0, 0.0, 0.0, 0.005, 0.0],
+        },
+        refusals={(i, 0): Refusal.HALTED_BANKRUPT for i in (1, 2, 3, 4)},
+        sums={"funding": 4.0},
+    ),
 ]  # fmt: skip
 
 

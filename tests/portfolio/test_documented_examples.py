@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("module", ["book", "conviction", "rules"])
+@pytest.mark.parametrize("module", ["book", "conviction", "denomination"])
 def test_docstrings(module: str) -> None:
     results = doctest.testmod(importlib.import_module(f"bot.portfolio.{module}"))
     assert results.attempted > 0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.blocks import SCHEMA_VERSION, BarBlock
+from bot.blocks import FILL, SCHEMA_VERSION, BarBlock
 from bot.errors import InvariantError
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
@@ -129,6 +129,30 @@ def test_books_that_are_not_numbers_do_not_balance(ran: tuple[BarBlock, Trace]) 
     equity[3] = np.nan
     with pytest.raises(InvariantError, match=f"bar {bars.open_time[3]}: equity is"):
         check_books(new_book(2, 1000.0), bars, trace._replace(equity=equity))
+
+
+def test_huge_positions_beside_little_cash_are_held_to_what_they_are_worth(
+    bars_of: Callable[..., BarBlock],
+) -> None:
+    """Long and short of 1e15 each: what rounding leaves is a tenth, and a share of it a fault."""
+    prices = np.array([[1e6, 1e6 / 3.0], [1e6 * 1.1, 1e6 / 3.0]])
+    bars = bars_of(prices, prices)
+    held = np.tile([1e9, -3e9], (2, 1))
+    before = new_book(2, 1.0)
+    before.quantity[:] = held[0]
+    zero = np.zeros(2)
+    worth = (held * prices).sum(axis=1)
+    rounding = 1e-13 * np.abs(held * prices).sum(axis=1)
+    trace = Trace(
+        int(Phase.BOTH), np.ones(2), 1.0 + worth + rounding, zero, zero, zero, zero,
+        np.zeros(2, np.int64), held, np.full((2, 2), np.nan), np.zeros((2, 2)),
+        np.zeros((2, 2), np.int8), np.empty(0, FILL),
+    )  # fmt: skip
+    check_books(before, bars, trace)
+    with pytest.raises(InvariantError, match="equity is"):
+        check_books(before, bars, trace._replace(equity=1.0 + worth + 1e6 * rounding))
+    with pytest.raises(InvariantError, match="change of cash is"):
+        check_books(before, bars, trace._replace(cash=np.array([1.0, 1e8])))
 
 
 def test_a_fill_left_out_is_found(ran: tuple[BarBlock, Trace]) -> None:

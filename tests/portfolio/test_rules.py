@@ -33,6 +33,16 @@ def test_the_defaults_are_a_sober_takers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("told", "symbols", "fraction"), [(0.3, 1, 0.3), (1.7, 4, 1.7), (0, 4, 0.25)]
+)
+def test_the_fraction_is_the_settings_else_an_equal_part(
+    told: float, symbols: int, fraction: float
+) -> None:
+    names = [f"S{s}USDT" for s in range(symbols)]
+    assert rules_from(config_of(f"sizing.fraction={told}"), names).fraction == fraction
+
+
+@pytest.mark.parametrize(
     ("venue", "fee", "cash"),
     [
         ("bybit_linear", 0.00055, False),
