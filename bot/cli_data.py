@@ -47,7 +47,7 @@ def fetch(
     from bot.app.fetch import fetch_all
 
     with progress_bar("fetch", quiet=False) as progress:
-        lines = fetch_all(settings, start, end, progress)
+        lines = fetch_all(settings, start, end, progress, lambda line: print(line, file=sys.stderr))
     for line in lines:
         print(line)
 

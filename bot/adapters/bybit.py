@@ -18,6 +18,7 @@ from typing import TypeVar
 from bot.adapters.bybit_asking import open_session
 from bot.adapters.bybit_clock import Jump, ServerClock
 from bot.adapters.bybit_frames import quote_of
+from bot.adapters.bybit_hosts import hosts_of
 from bot.adapters.bybit_links import plan_links
 from bot.adapters.bybit_polling import Polling
 from bot.adapters.bybit_present import Present
@@ -38,8 +39,6 @@ from bot.portfolio.rules import Instrument
 from bot.venues import split_symbol
 
 T = TypeVar("T")
-
-TESTNET_REST = "https://api-testnet.bybit.com"
 
 _REQUESTS_A_THREAD = 10.0
 _MOST_THREADS = 8
@@ -176,7 +175,7 @@ class BybitExchange:
                 interval,
                 poll_s=settings.poll_s,
                 clock_check_s=settings.clock_check_s,
-                backoff=_backoff(settings),
+                backoff=backoff_of(settings),
                 sleep=self._sleep,
                 dice=self._dice,
             ).events()
@@ -184,7 +183,7 @@ class BybitExchange:
             new_socket=self._new_socket,
             check_clock=self.server_time_ms,
             clock=self.clock,
-            backoff=_backoff(settings),
+            backoff=backoff_of(settings),
             stale_after_s=settings.stale_after_s,
             clock_check_s=settings.clock_check_s,
             sleep=self._sleep,
@@ -267,23 +266,18 @@ def open_bybit(
         ConfigError: the practice exchange is to be used, and its address is not given.
     """
     settings = config.exchange
-    if settings.source == "practice" and not settings.rest_url:
-        raise ConfigError(
-            "exchange.source = 'practice' needs exchange.rest_url and stream_url, as 'bot exchange' "
-            "prints them; or start with --practice"
-        )
+    hosts = hosts_of(settings)
     threads = min(
         max(math.ceil(settings.requests_per_second / _REQUESTS_A_THREAD), 1), _MOST_THREADS
     )
-    base_url = settings.rest_url or (TESTNET_REST if settings.testnet else None)
     limiter = Limiter(settings.requests_per_second)
     clock = clock or ServerClock(settings.speed)
     present = Present(clock.rate, clock.monotonic)
     clients = [
         LiveRest(
-            open_session(base_url, settings.request_timeout_s),
+            open_session(hosts.rest, settings.request_timeout_s),
             limiter=limiter,
-            backoff=_backoff(settings),
+            backoff=backoff_of(settings),
             on_wait=on_wait,
             present=present,
         )
@@ -291,14 +285,15 @@ def open_bybit(
     ]
 
     def new_socket(category: str, inbox: Inbox) -> Socket:
-        return BybitSocket(category, inbox, settings.stream_url, testnet=settings.testnet)
+        return BybitSocket(category, inbox, hosts.stream, testnet=settings.testnet)
 
     return BybitExchange(
         config, DaemonPool(clients), clock, new_socket, sleep, dice, on_fault, on_jump,
     )  # fmt: skip
 
 
-def _backoff(settings: Settings) -> Backoff:
+def backoff_of(settings: Settings) -> Backoff:
+    """Return the settings' back-off."""
     return Backoff(
         first_s=settings.reconnect_first_s,
         longest_s=settings.reconnect_longest_s,

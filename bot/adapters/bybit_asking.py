@@ -71,7 +71,13 @@ def open_session(base_url: str | None = None, timeout_s: int = 10) -> MarketSess
 
 
 class Asking:
-    """A synchronous client."""
+    """A synchronous client.
+
+    Args:
+        on_wait: told how many seconds it waits to ask again, and why.
+        patient_at_first: whether it asks again an exchange that has never answered and cannot be
+            reached; one that did answer is asked again in any case.
+    """
 
     def __init__(
         self,
@@ -84,6 +90,7 @@ class Asking:
         dice: Callable[[], float] = random.random,
         on_wait: Callable[[float, str], None] | None = None,
         present: Present | None = None,
+        patient_at_first: bool = True,
     ) -> None:
         self._present = present or Present(monotonic=clock)
         self._session = open_session() if session is None else session
@@ -91,6 +98,7 @@ class Asking:
         self._backoff = backoff or Backoff()
         self._clock, self._sleep, self._dice = clock, sleep, dice
         self._on_wait = on_wait
+        self._patient = patient_at_first
 
     def _ask(self, call: str, **query: Any) -> dict[str, Any]:
         """Return the result of an answer about the category that was asked for."""
@@ -111,12 +119,18 @@ class Asking:
             try:
                 answer: dict[str, Any] = getattr(self._session, call)(**query)
                 result_of(answer)
+                self._patient = True
                 return answer
             except expected as error:
                 verdict = judge(error)
             failures += 1
             if verdict.least_wait_s > 0.0:  # whoever asks next, also after we have given up
                 self._limiter.hold(self._clock() + verdict.least_wait_s)
+            if verdict.unreachable and not self._patient:
+                raise ExchangeError(
+                    f"{self._session.endpoint}: {verdict.text}; check the network, and "
+                    "exchange.region, rest_url or testnet; nothing was asked again"
+                )
             if not verdict.retry or failures >= self._backoff.tries:
                 kind = UnlistedError if verdict.unlisted else ExchangeError
                 raise kind(_refusal(call, query, verdict.text, failures))

@@ -26,6 +26,11 @@ _TRANSIENT_CODES = {
     10018: "the rate limit of this address is reached",
 }
 _PARAMETER_ERROR = 10001
+_CAUSES = {
+    "NameResolutionError": "its name cannot be resolved", "Name or service": "its name cannot be resolved",
+    "name resolution": "its name cannot be resolved", "Connection refused": "connection refused",
+    "Network is unreachable": "no network", "No route to host": "no route to it",
+}  # fmt: skip
 _NO_SUCH_SYMBOL = re.compile(
     r"(params error: ?)?(not supported symbols?|invalid symbol|symbol( is)? invalid)[.!]?"
 )
@@ -100,13 +105,14 @@ class Limiter:
 class Verdict:
     """What a failed request means, in plain words; whether to retry, and after how long.
 
-    `unlisted`: the exchange says that it does not know the symbol.
+    `unlisted`: the exchange says that it does not know the symbol. `unreachable`: nobody answered.
     """
 
     text: str
     retry: bool
     least_wait_s: float = 0.0
     unlisted: bool = False
+    unreachable: bool = False
 
 
 def judge(error: Exception) -> Verdict:
@@ -133,9 +139,19 @@ def judge(error: Exception) -> Verdict:
     if isinstance(error, ContentDecodingError):
         return Verdict(f"the answer cannot be read: {error}", retry=True)
     if isinstance(error, RequestException | OSError):
-        return Verdict(f"the exchange cannot be reached ({type(error).__name__})", retry=True)
+        text = f"the exchange cannot be reached ({_cause(error)})"
+        return Verdict(text, retry=True, unreachable=True)
     text = f"{type(error).__name__}: {error}"[:200]
     return Verdict(f"the answer is no JSON object of the expected form ({text})", retry=True)
+
+
+def _cause(error: Exception) -> str:
+    """Return why nobody answers, in a word that a person knows where there is one."""
+    told = str(error)
+    for sign, cause in _CAUSES.items():
+        if sign in told:
+            return cause
+    return type(error).__name__
 
 
 def _code(error: Exception) -> int:

@@ -9,26 +9,41 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bot.adapters.bybit import backoff_of
+from bot.adapters.bybit_asking import open_session
+from bot.adapters.bybit_hosts import hosts_of
 from bot.adapters.bybit_rest import BybitRest
 from bot.adapters.data_root import DataRoot, Series
-from bot.adapters.timestamps import parse_utc
+from bot.adapters.retry import Limiter
+from bot.adapters.timestamps import format_utc, parse_utc
 from bot.adapters.yahoo import Download, download_table
 from bot.app.fetch_bybit import fetch_instruments, fetch_symbol
 from bot.app.fetch_result import Fetched, FetchProgress, Report
 from bot.app.fetch_yahoo import fetch_daily
 from bot.config import Config
+from bot.config.sections import Exchange
 from bot.errors import ConfigError
 from bot.venues import Source, split_symbol, venue_row
 
+_ADVICE = (
+    " (Bybit lifts the bar of an address after ten minutes without a request, that of a country never: "
+    "see exchange.region; Ctrl-C keeps what was fetched)"
+)
+
 
 def fetch_all(
-    config: Config, start: str, end: str | None, progress: Callable[[int, int], None]
+    config: Config,
+    start: str,
+    end: str | None,
+    progress: Callable[[int, int], None],
+    tell: Callable[[str], None],
 ) -> list[str]:
     """Download all symbols of the settings into data.root; return a line a file.
 
     Args:
         start, end: first and last day or UTC time, inclusive; without an end, until now.
         progress: takes the bars done and the bars in all of the series under way.
+        tell: takes a line when the exchange has to be asked again, before the wait.
 
     Raises:
         ConfigError, ExchangeError, DataError: as `fetch`.
@@ -44,6 +59,7 @@ def fetch_all(
         span_ms,
         config.data.root,
         lambda step: progress(step.done, step.total),
+        rest=lambda: open_rest(config.exchange, tell),
     )
     return [str(fetched) for fetched in done]
 
@@ -55,7 +71,7 @@ def fetch(
     root: str | Path,
     progress: Report,
     *,
-    rest: BybitRest | None = None,
+    rest: Callable[[], BybitRest],
     download: Download = download_table,
     now_ms: int | None = None,
 ) -> list[Fetched]:
@@ -67,7 +83,7 @@ def fetch(
         span_ms: open times of the first and last bar wanted, inclusive, ms UTC.
         root: the folder of the files; made where missing.
         progress: called after every page.
-        rest: the client of Bybit; by default of the public exchange.
+        rest: makes the client of Bybit, if one is needed.
         download: asks Yahoo for daily bars.
         now_ms: ends the last finished day of Yahoo's bars; by default the clock.
 
@@ -89,8 +105,8 @@ def fetch(
             done.append(fetch_daily(where, series, span_ms, now, download))
             progress(FetchProgress(series.symbol, "candles", 1, 1))
     bybit = [series for series in wanted if not _is_yahoo(series.venue)]
-    client = (rest or BybitRest()) if bybit else None
-    if client is not None:
+    if bybit:
+        client = rest()
         for series in bybit:
             done += fetch_symbol(where, series, span_ms, client, progress)
         for venue in sorted({series.venue for series in bybit}):
@@ -101,3 +117,27 @@ def fetch(
 
 def _is_yahoo(venue: str) -> bool:
     return venue_row(venue).source is Source.YAHOO
+
+
+def open_rest(settings: Exchange, tell: Callable[[str], None]) -> BybitRest:
+    """Return a client of the exchange that the settings name, which never waits in silence.
+
+    It gives up at once where the exchange was never reached: nobody waits for a missing network.
+
+    Raises:
+        ConfigError: the practice exchange is to be used, and its address is not given.
+    """
+
+    def on_wait(wait_s: float, reason: str) -> None:
+        until = format_utc(int((time.time() + wait_s) * 1000.0))
+        tell(
+            f"{reason}; asks again in {wait_s:.3g} s, at {until}{_ADVICE if '403' in reason else ''}"
+        )
+
+    return BybitRest(
+        open_session(hosts_of(settings).rest, settings.request_timeout_s),
+        limiter=Limiter(settings.requests_per_second),
+        backoff=backoff_of(settings),
+        on_wait=on_wait,
+        patient_at_first=False,
+    )

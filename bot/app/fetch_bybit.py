@@ -1,11 +1,14 @@
 """Grow the files of a Bybit symbol at both ends: candles, mark prices, funding; and instruments.
 
-Rule: a file is contiguous in what was asked for at every instant: later bars are added in order of
-time, earlier ones backwards from the first, so that whatever interrupts, the next fetch goes on.
+Rules: a file is contiguous in what was asked for at every instant: later bars are added in order of
+time, earlier ones backwards from the first, so that whatever interrupts, the next fetch goes on. An
+answer may be cut short without a word, so what lacks at an end is asked for again at once, and every
+hole in between once a fetch; what the exchange does not have is noted and told.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -17,8 +20,18 @@ from bot.adapters.candles import Candles
 from bot.adapters.data_root import DataRoot, Series
 from bot.adapters.funding_files import Funding, read_funding, write_funding
 from bot.adapters.instruments import load_instruments, write_instruments
-from bot.app.fetch_result import ASKED_FROM, Fetched, FetchProgress, Report, asked_from
-from bot.timegrid import INTERVAL_MS
+from bot.app.fetch_holes import PAGE_ROWS, funding_holes, holes, requests_for
+from bot.app.fetch_result import (
+    ABSENT,
+    ASKED_FROM,
+    Fetched,
+    FetchProgress,
+    Report,
+    Span,
+    asked_from,
+    noted_absent,
+)
+from bot.timegrid import HOUR_MS, INTERVAL_MS
 from bot.venues import is_contract
 
 _SAVE_ROWS = 20_000
@@ -67,6 +80,7 @@ class _Extension:
             self._candles = read_candles(path, series.interval)
             self._asked_ms = asked_from(path, int(self._candles.time[0]))
         self._present = len(self._candles)
+        self._absent: tuple[Span, ...] = noted_absent(path)
         self._done = self._total = 0
 
     def run(self, start_ms: int, end_ms: int) -> Fetched:
@@ -83,10 +97,55 @@ class _Extension:
         self._total = later + max(0, (earlier_ms - start_ms) // step + 1)
         if later:
             self._append(later_ms, end_ms)
+            self._ask_end_again(end_ms)
         if earlier_ms >= start_ms:
             self._prepend(start_ms, earlier_ms)
+        if self._present == 0 or earlier_ms >= start_ms:
+            self._ask_start_again(start_ms)
+        self._fill_holes()
         rows = len(self._candles)
-        return Fetched(self._series.symbol, self._what, self._path, rows, rows - self._present)
+        return Fetched(
+            self._series.symbol, self._what, self._path, rows, rows - self._present, self._absent
+        )
+
+    def _ask_end_again(self, end_ms: int) -> None:
+        """Ask once more what follows the last candle; an answer that was cut goes on there."""
+        while len(self._candles):
+            first = int(self._candles.time[-1]) + self._step
+            last = min(end_ms, first + (PAGE_ROWS - 1) * self._step)
+            if first > last or not any(len(page) for page in self._add(first, last)):
+                return
+
+    def _ask_start_again(self, start_ms: int) -> None:
+        """Ask once more what comes before the first candle: is the symbol no older, or was it cut?"""
+        while len(self._candles):
+            last = int(self._candles.time[0]) - self._step
+            first = max(start_ms, last - (PAGE_ROWS - 1) * self._step)
+            if first > last or not any(len(page) for page in self._add(first, last)):
+                return
+
+    def _fill_holes(self) -> None:
+        """Ask for every hole between two candles, and note those that stay."""
+        for first, last in requests_for(holes(self._candles.time, self._step), self._step):
+            self._add(first, last)
+        absent = tuple(holes(self._candles.time, self._step))
+        if absent != self._absent:
+            self._absent = absent
+            self._keep([self._candles])
+
+    def _add(self, first: int, last: int) -> list[Candles]:
+        """Ask for these bars, and keep those that are new."""
+        known = self._candles
+        pages = [page.only(~np.isin(page.time, known.time)) for page in self._pages(first, last)]
+        parts = [known, *(page for page in pages if len(page))]
+        if len(parts) > 1:
+            joined = Candles(
+                np.concatenate([part.time for part in parts]),
+                np.concatenate([part.values for part in parts]),
+            )
+            order = np.argsort(joined.time, kind="stable")
+            self._keep([Candles(joined.time[order], joined.values[order])])
+        return pages
 
     def _append(self, start_ms: int, end_ms: int) -> None:
         """Add pages after the last candle; keep them now and then, and whatever happens."""
@@ -119,7 +178,8 @@ class _Extension:
 
     def _keep(self, parts: list[Candles]) -> None:
         self._candles = Candles.concat([part for part in parts if len(part)])
-        write_candles(self._path, self._candles.frame(), {ASKED_FROM: str(self._asked_ms)})
+        noted = {ASKED_FROM: str(self._asked_ms), ABSENT: json.dumps(self._absent)}
+        write_candles(self._path, self._candles.frame(), noted)
 
     def _report(self, done: int) -> None:
         self._done = min(done, self._total)
@@ -135,18 +195,35 @@ def _extend_funding(
         known = read_funding(path)
         asked_ms = asked_from(path, int(known.time[0]))
         ranges = [(start_ms, asked_ms - 1), (int(known.time[-1]) + 1, end_ms)]
-    parts = [known]
+    funding = known
+
+    def ask(low: int, high: int) -> int:
+        """Add the rates of these times; return how many there are."""
+        nonlocal funding
+        if low > high:
+            return 0
+        found = rest.funding_history(series.venue, series.symbol, low, high)
+        rates = dict(zip(found.time.tolist(), found.rate.tolist(), strict=True))
+        rates |= dict(zip(funding.time.tolist(), funding.rate.tolist(), strict=True))
+        times = sorted(rates)
+        funding = Funding(np.array(times, np.int64), np.array([rates[t] for t in times], float))
+        return len(found.time)
+
     for low, high in ranges:
-        if low <= high:
-            parts.append(rest.funding_history(series.venue, series.symbol, low, high))
-    times = np.concatenate([part.time for part in parts])
-    rates = np.concatenate([part.rate for part in parts])
-    new_rows = len(times) - len(known.time)
+        ask(low, high)
+    while len(funding.time) and (asked_ms is None or start_ms < asked_ms):
+        first = int(funding.time[0])  # is the symbol no older, or was the answer cut?
+        if not ask(max(start_ms, first - PAGE_ROWS * HOUR_MS), first - 1):
+            break
+    for low, high in requests_for(funding_holes(funding.time), HOUR_MS):
+        ask(low, high)
+    absent = tuple(funding_holes(funding.time))
+    new_rows = len(funding.time) - len(known.time)
     oldest_ms = start_ms if asked_ms is None else min(start_ms, asked_ms)
-    if new_rows or (len(times) and oldest_ms != asked_ms):
-        order = np.argsort(times, kind="stable")
-        write_funding(path, Funding(times[order], rates[order]), {ASKED_FROM: str(oldest_ms)})
-    return Fetched(series.symbol, "funding", path, len(times), new_rows)
+    if len(funding.time) and (new_rows or oldest_ms != asked_ms or absent != noted_absent(path)):
+        noted = {ASKED_FROM: str(oldest_ms), ABSENT: json.dumps(absent)}
+        write_funding(path, funding, noted)
+    return Fetched(series.symbol, "funding", path, len(funding.time), new_rows, absent)
 
 
 def fetch_instruments(

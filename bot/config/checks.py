@@ -229,6 +229,11 @@ def _exchange(config: Config) -> list[str]:
         faults.append(
             f"exchange.speed = {e.speed:g}: Bybit's time is ours; set source or leave it 1"
         )
+    if e.region != "global" and (e.rest_url or e.testnet):
+        faults.append(
+            f"exchange.region = '{e.region}' and exchange.{'rest_url' if e.rest_url else 'testnet'} name "
+            "two hosts; keep one"
+        )
     if bool(e.rest_url) != bool(e.stream_url):
         faults.append("exchange.rest_url, stream_url: give both or neither")
     return faults

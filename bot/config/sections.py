@@ -154,6 +154,14 @@ class Exchange(Section):
         description="Base of the stream, for example ws://127.0.0.1:9000; empty: Bybit's.",
     )
     testnet: bool = Field(False, description="Bybit's testnet, where no URL is given.")
+    region: Literal[
+        "global", "bytick", "netherlands", "turkey", "kazakhstan", "georgia", "uae", "eea",
+        "indonesia",
+    ] = Field(
+        "global",
+        description="Which of Bybit's hosts, for users of its regional sites; bytick: the other global "
+        "one.",
+    )  # fmt: skip
     speed: float = Field(
         1.0,
         gt=0.0,

@@ -55,7 +55,7 @@ def run(
         backoff=Backoff(tries=tries),
     )
     symbols = config.market.symbols
-    return fetch(config, symbols, (start_ms, end_ms), root, lambda p: None, rest=rest)
+    return fetch(config, symbols, (start_ms, end_ms), root, lambda p: None, rest=lambda: rest)
 
 
 def hours(root: Path) -> tuple[int, int, int]:
@@ -156,7 +156,7 @@ def test_progress_ends_at_its_total(tmp_path: Path) -> None:
     config = load_config(None, ["market.venue=bybit_spot", "market.symbols=BTCUSDT"], {})
     rest = BybitRest(exchange(), clock=lambda: 0.0, sleep=lambda s: None, limiter=Limiter(1e9))
     for start in (CLOSED - 3_500 * HOUR_MS, CLOSED - 5_000 * HOUR_MS):
-        fetch(config, ("BTCUSDT",), (start, NOW), tmp_path, seen.append, rest=rest)
+        fetch(config, ("BTCUSDT",), (start, NOW), tmp_path, seen.append, rest=lambda: rest)
         assert seen[-1].done == seen[-1].total
     totals = {p.total for p in seen}
     assert totals == {3_501, 1_500}
@@ -193,7 +193,8 @@ def run_yahoo(root: Path, yahoo: FakeYahoo, start_ms: int, now_ms: int) -> Fetch
     config = load_config(None, ["market.venue=us", "market.interval=1d", "market.symbols=AAPL"], {})
     span_ms = (start_ms, now_ms)
     (done,) = fetch(
-        config, ("AAPL",), span_ms, root, lambda p: None, download=yahoo, now_ms=now_ms
+        config, ("AAPL",), span_ms, root, lambda p: None, rest=BybitRest, download=yahoo,
+        now_ms=now_ms,
     )  # fmt: skip
     return done
 
@@ -232,7 +233,7 @@ def test_yahoo_never_shortens_a_file(tmp_path: Path) -> None:
     with pytest.raises(ExchangeError, match="days fewer than"):
         fetch(
             config, ("AAPL",), span_ms, tmp_path, lambda p: None,
-            download=forgetful, now_ms=NOW + 9 * DAY_MS,
+            rest=BybitRest, download=forgetful, now_ms=NOW + 9 * DAY_MS,
         )  # fmt: skip
     assert path.read_bytes() == before
 
