@@ -134,7 +134,7 @@ def _warnings(found: dict[str, Any]) -> list[str]:
         days = ", ".join(time[:16].replace("T", " ") for time in without[:_NAMED])
         more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
         told.append(
-            f"{len(without)} of {trainings['due']} trainings that were due gave no model ({days}"
+            f"{len(without)} of {trainings['due']} scheduled trainings gave no model ({days}"
             f"{more}); the log says why ('bot logs')."
         )
     return told

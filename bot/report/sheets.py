@@ -86,7 +86,7 @@ def coverage_sheet(summary: Summary) -> Sheet:
         notes.append(f"A model was in force in {w.percent(c['model'])} of the bars.")
     if c["trainings"] is not None:
         made = c["trainings"]["due"] - len(c["trainings"]["without_model"])
-        notes.append(f"Trainings due: {c['trainings']['due']}, models made: {made}.")
+        notes.append(f"Scheduled trainings: {c['trainings']['due']}; {made} gave a model.")
     columns = ("of the bars in session", "had a bar", "had a forecast", "first forecast", "last")
     return Sheet("coverage", "Coverage", columns, _from(1, columns), tuple(rows), " ".join(notes))
 

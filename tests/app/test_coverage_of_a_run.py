@@ -77,7 +77,7 @@ def test_trainings_without_enough_rows_are_counted(
     found = said.json["coverage"]
     assert len(found["trainings"]["without_model"]) == skipped > 0
     assert found["trainings"]["due"] == skipped + len(patient.models())
-    assert any("trainings that were due gave no model" in line for line in found["warnings"])
+    assert any("scheduled trainings gave no model" in line for line in found["warnings"])
     whole = cli("report", short.folder.path, "--json").json["coverage"]
     assert whole["trainings"]["due"] == len(short.models())
     assert whole["trainings"]["without_model"] == []

@@ -91,7 +91,7 @@ def test_trainings_that_gave_no_model_are_counted() -> None:
     found = coverage(replace(run, trainings_due=dues))
     assert found["trainings"]["due"] == 3
     assert (
-        "2 of 3 trainings that were due gave no model (2023-01-01 00:00, 2023-01-01 01:00)"
+        "2 of 3 scheduled trainings gave no model (2023-01-01 00:00, 2023-01-01 01:00)"
         in (found["warnings"][0])
     )
 
