@@ -41,7 +41,9 @@ from bot.venues import split_symbol
 T = TypeVar("T")
 
 _REQUESTS_A_THREAD = 10.0
-_MOST_THREADS = 8
+_LEAST_THREADS, _MOST_THREADS = 4, 8
+"""Several, so that an answer that does not come holds up but one."""
+
 _FEW_SYMBOLS = 10
 """Up to here a ticker is asked by symbol, beyond it all of the venue at once."""
 
@@ -268,7 +270,8 @@ def open_bybit(
     settings = config.exchange
     hosts = hosts_of(settings)
     threads = min(
-        max(math.ceil(settings.requests_per_second / _REQUESTS_A_THREAD), 1), _MOST_THREADS
+        max(math.ceil(settings.requests_per_second / _REQUESTS_A_THREAD), _LEAST_THREADS),
+        _MOST_THREADS,
     )
     limiter = Limiter(settings.requests_per_second)
     clock = clock or ServerClock(settings.speed)

@@ -8,7 +8,7 @@ the caller marks it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,10 +30,19 @@ AT_ONCE = 8
 """Requests that wait for an answer together; the limiter spaces them."""
 
 
+class PartlyError(ExchangeError):
+    """The exchange answers of some symbols; `symbols` are those of which it does not."""
+
+    def __init__(self, error: ExchangeError, symbols: tuple[str, ...]) -> None:
+        super().__init__(str(error))
+        self.symbols = symbols
+
+
 async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
     first_ms: int, last_ms: int, tell: Callable[[BotError], None], closes: F64 | None = None,
     screen: Callable[[BarBlock], BarBlock] = lambda bars: bars,
+    without: Collection[str] = (),
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
@@ -42,12 +51,14 @@ async def fetch_bars(
         closes: float64[S], the last close before these bars, where they are booked; None for bars
             that only warm up: nobody pays the funding inside them.
         screen: takes out candles that cannot be true; asked once, when all has been answered.
+        without: symbols that are not asked for; their bars are not valid.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
 
     Raises:
-        ExchangeError: the exchange does not answer, or does not show that all these bars are over.
+        ExchangeError: the exchange does not answer, or does not show that all these bars are over;
+            a PartlyError where it answers of other symbols.
     """
     times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
     turn = asyncio.Semaphore(AT_ONCE)
@@ -56,10 +67,11 @@ async def fetch_bars(
 
     async def column(symbol: str) -> _Column:
         try:
-            return await asked(symbol)
+            if symbol not in without:
+                return await asked(symbol)
         except UnlistedError as error:
             tell(error)
-            return Candles.empty(), Candles.empty(), nothing
+        return Candles.empty(), Candles.empty(), nothing
 
     async def asked(symbol: str) -> _Column:
         async with turn:
@@ -78,11 +90,23 @@ async def fetch_bars(
             known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
             return candles, marks, due_between(known, first_ms, last_ms + interval_ms)
 
-    columns = await asyncio.gather(*(column(symbol) for symbol in symbols))
+    columns = await _all_of({symbol: column(symbol) for symbol in symbols})
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     due = [due for _, _, due in columns]
     return lay_funding(screen(_block(times, columns)), due, marks, interval_ms, first_ms, before)
+
+
+async def _all_of(asked: Mapping[str, Coroutine[None, None, _Column]]) -> list[_Column]:
+    answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+    failed = {s: a for s, a in zip(asked, answers, strict=True) if isinstance(a, BaseException)}
+    for error in failed.values():
+        if not isinstance(error, ExchangeError):
+            raise error
+        if len(failed) == len(asked):
+            raise error
+        raise PartlyError(error, tuple(failed))
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
 def late(bars: BarBlock) -> BarBlock:

@@ -2,16 +2,18 @@
 
 Rules: before the start such bars are history; after it they are bars that were missed, stepped as
 seen too late: nothing is decided or filled on them. While the exchange does not answer, it is asked
-again, ever more rarely. Must not decide what is late: the loop does.
+again, ever more rarely; a symbol of which it does not answer, while it does of others, is given up
+for these bars in the end. Must not decide what is late: the loop does.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from bot.app.backfill import fetch_bars, late
+from bot.app.backfill import PartlyError, fetch_bars, late
 from bot.app.history_need import history_need
 from bot.app.live_opening import closed_row
 from bot.app.live_report import LiveReport
@@ -26,6 +28,8 @@ T = TypeVar("T")
 
 CHUNK_BARS = 1000
 LONGEST_RETRY_S = 60.0
+GIVEN_UP_AFTER = 8
+"""Tries, over two minutes: then a symbol does not hold up the others any more."""
 
 
 class Clock(Protocol):
@@ -68,6 +72,7 @@ class CatchUp:
         self._clock, self._report = clock, report
         self._tradable_ms = tradable_ms
         self._need = history_need(parts.config)
+        self._failures: Counter[str] = Counter()
 
     async def run(self) -> bool:
         """Take in these bars; return whether none is left.
@@ -88,30 +93,46 @@ class CatchUp:
             if before is not None and bars >= before:
                 return False
             while self._first_missed(last) <= last:
-                self._take(await self._asked(lambda last=last: self._fetch(last)))  # type: ignore[misc]
+                found = await self._asked(lambda last=last: self._fetch(last))  # type: ignore[misc]
+                if found is None:
+                    break
+                self._take(found)
             before = bars
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask until there is an answer, ever more rarely."""
         wait_s = 1.0
+        self._failures.clear()
         while True:
             try:
                 return await ask()
             except ExchangeError as error:
+                self._failures.update(error.symbols if isinstance(error, PartlyError) else ())
                 self._report.unreachable(error, wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
 
-    async def _fetch(self, last: int) -> BarBlock:
-        """Return the oldest bars that are missed up to this one."""
+    async def _fetch(self, last: int) -> BarBlock | None:
+        """Return the oldest bars that are missed up to this one; None where none is over after all."""
+        await self._exchange.server_time_ms()  # it may have been wrong when `last` was looked at
+        last = min(last, self._last_missed())
         parts, first = self._parts, self._first_missed(last)
+        if first > last:
+            return None
         market = parts.config.market
         return await fetch_bars(
             self._exchange, parts.symbols, market.venue, market.interval, parts.interval_ms,
             first, min(last, first + (CHUNK_BARS - 1) * parts.interval_ms),
             lambda error: self._report.unreachable(error, 0.0),
             None if parts.start is None else parts.runner.state.book.mark, self._exchange.bars,
+            self._given_up(),
         )  # fmt: skip
+
+    def _given_up(self) -> frozenset[str]:
+        """Return who is not waited for; history from before the start is worth waiting for."""
+        if self._parts.start is None:
+            return frozenset()
+        return frozenset(s for s, count in self._failures.items() if count >= GIVEN_UP_AFTER)
 
     def _last_missed(self) -> int:
         """Return the newest bar that was over too long ago to decide on."""

@@ -14,12 +14,12 @@ from contextlib import aclosing
 import numpy as np
 
 from bot.adapters.bybit_clock import LIMIT_S
-from bot.adapters.candles import Candles
-from bot.adapters.exchange import Candle, Event, Exchange, Klines, Quote
+from bot.adapters.exchange import Candle, Event, Exchange, Quote
 from bot.adapters.timestamps import format_utc
-from bot.app.bar_assembly import BarAssembler, ClosedBar, Due, candles_of
+from bot.app.bar_assembly import BarAssembler, ClosedBar, candles_of
 from bot.app.catching_up import CatchUp, Clock
 from bot.app.feed_counters import Counters
+from bot.app.fetching_missing import MissingCandles
 from bot.app.live_funding import LiveFunding
 from bot.app.live_opening import Opening, closed_row
 from bot.app.live_report import LiveReport
@@ -27,9 +27,8 @@ from bot.app.live_setup import LiveParts
 from bot.app.screening import ScreenedExchange
 from bot.app.waiting import end, first_of
 from bot.engine import Activation
-from bot.errors import ConfigError, ExchangeError, UnlistedError
+from bot.errors import ConfigError
 
-RETRY_S = 1.0
 MOST_WAITING = 100_000
 """Events that may wait for the loop before the stream waits too."""
 
@@ -65,6 +64,9 @@ class LiveRun:
             self._exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s
         )
         self._catch_up = CatchUp(parts, self._exchange, clock, report, self._tradable_ms)
+        self._missing = MissingCandles(
+            self._exchange, clock, report, parts.config.market.interval, self._tradable_ms, speed
+        )
         self._opening: Opening | None = None
         self._taken_up = self._keeps_up = True
         self._bars_live = 0
@@ -111,7 +113,7 @@ class LiveRun:
             await self._close(assembler.close(now))
             self._opening = None
         elif due.missing:
-            await self._fetch_missing(assembler, due)
+            await self._missing.fetch(assembler, due)
         else:
             wake = due.wake_ms if due.wake_ms is not None else now
             if self._parts.opened_row is None and opening.until_ms > now:
@@ -204,32 +206,6 @@ class LiveRun:
             parts.load_model(activation.model_id)
         parts.runner.activate(activation, due, late=is_late)
         self._report.activated(activation, late=is_late)
-
-    async def _fetch_missing(self, assembler: BarAssembler, due: Due) -> None:
-        """Ask for candles; while there is no answer the bar waits, until it is too late for it."""
-        interval = self._parts.config.market.interval
-        asked = [
-            self._exchange.klines(span.symbol, interval, span.first, span.last)
-            for span in due.missing
-        ]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        refused: list[ExchangeError] = []
-        learned = False
-        for span, answer in zip(due.missing, answers, strict=True):
-            if isinstance(answer, UnlistedError):  # it was delisted: no candle will come
-                self._report.unreachable(answer, 0.0)
-                none = Klines(Candles.empty(), self._clock.now_ms(), Candles.empty())
-                learned |= assembler.accept(span, none, self._clock.now_ms())
-            elif isinstance(answer, Klines):
-                learned |= assembler.accept(span, answer, self._clock.now_ms())
-            elif isinstance(answer, ExchangeError):
-                refused.append(answer)
-            else:
-                raise answer
-        if refused:
-            self._report.unreachable(refused[0], RETRY_S)
-        if refused or not learned:  # by the exchange's own time the bars may not be over yet
-            await asyncio.sleep(RETRY_S)
 
     async def _first_model(self) -> None:
         """Train what was due before now and is in no schedule; wait for it at the first start."""

@@ -47,6 +47,7 @@ class DirectExchange:
         requests: answered or refused so far.
         down: it refuses every request and every connection.
         delisted: symbols that it does not know any more.
+        odd: symbols of which its answers to requests cannot be used.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class DirectExchange:
         self.requests = 0
         self.down = False
         self.delisted: set[str] = set()
+        self.odd: set[str] = set()
         self._category = category
         self._publisher = Publisher(market, clock, self.switch)
         self._sessions = 0
@@ -181,6 +183,8 @@ class DirectExchange:
         for name in _REST_FAULTS:
             if switch.strikes_now(name, number):
                 raise ExchangeError(f"the exchange refuses: {name}")
+        if symbol in self.odd:
+            raise ExchangeError(f"{symbol}: an answer that cannot be used")
         if symbol in self.delisted:
             raise UnlistedError(f"{symbol}: not supported")
 
