@@ -125,7 +125,7 @@ class Polling:
         answer = await self._source.klines(
             symbol, self._interval, self._unclosed[symbol], now_ms + self._step
         )
-        now_ms = self._source.clock.now_ms()
+        now_ms = max(self._source.clock.now_ms(), answer.over_ms)
         events: list[Event] = []
         for candles, closed in ((answer.candles, True), (answer.forming, False)):
             for open_time, row in zip(candles.time.tolist(), candles.values.tolist(), strict=True):

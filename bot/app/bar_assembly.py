@@ -6,7 +6,7 @@ Rules:
 1. A bar is complete once every symbol's candle is confirmed, or was asked for and is not there.
 2. The first confirmed candle counts, whether pushed or fetched; a later one changes nothing.
 3. A bar is tradable if it is closed in time: within `tradable_ms` of its end, and before the next
-   bar's. Whatever is not confirmed `deadline_ms` after the end is to be fetched; of a symbol that the
+   bar's, by our time and by what the answers show of the exchange's. Whatever is not confirmed `deadline_ms` after the end is to be fetched; of a symbol that the
    stream does not hear, at once, so that it does not hold up the others.
 4. A bar no one pushed, after a reconnect or a restart, is a hole and is fetched before later bars
    are closed.
@@ -173,6 +173,7 @@ class BarAssembler:
             whether anything is known by it that was not.
         """
         candles, learned = answer.candles, False
+        now_ms = max(now_ms, answer.over_ms)  # our clock may be behind what is shown
         there = dict(zip(candles.time.tolist(), candles.values.tolist(), strict=True))
         for open_time in range(max(span.first, self._next), span.last + 1, self.interval_ms):
             if span.symbol in self._confirmed.get(open_time, {}):
@@ -203,9 +204,9 @@ class BarAssembler:
         self._opens.pop(open_time, None)
         self._last_closed = found
         self._next = open_time + self.interval_ms
-        tradable = now_ms < self._next + self._tradable_ms
-        self.counters.late_bars += not tradable
         came = [candle.received_ms for candle in found.values()]
+        tradable = max([now_ms, *came]) < self._next + self._tradable_ms
+        self.counters.late_bars += not tradable
         return ClosedBar(
             open_time=open_time,
             candles=tuple(found.get(s) for s in self.symbols),

@@ -53,10 +53,7 @@ class Rest:
         self._switch = switch
         self._period = period_of(market.interval_ms)
         self.requests = 0
-
-    def routes(self) -> list[web.RouteDef]:
-        """Return the routes to serve."""
-        answers: dict[str, Callable[[Query], Result]] = {
+        self._answers: dict[str, Callable[[Query], Result]] = {
             "kline": self._kline,
             "mark-price-kline": self._mark_kline,
             "instruments-info": self._instruments,
@@ -64,11 +61,19 @@ class Rest:
             "tickers": self._tickers,
             "time": self._time,
         }
-        return [web.get(f"/v5/market/{path}", self._serve(a)) for path, a in answers.items()]
 
-    def _serve(
-        self, answer: Callable[[Query], Result]
-    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to serve."""
+        return [web.get(f"/v5/market/{path}", self._serve(path)) for path in self._answers]
+
+    def answer(self, path: str, query: Query) -> dict[str, Any]:
+        """Return the body of the answer to a question of `/v5/market/`."""
+        try:
+            return self._envelope(0, "OK", self._answers[path](query))
+        except Refusal as refusal:
+            return self._envelope(refusal.code, str(refusal))
+
+    def _serve(self, path: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
             self.requests += 1
             number, switch = self.requests, self._switch
@@ -79,26 +84,23 @@ class Rest:
             if switch.strikes_now("forbidden", number):
                 return web.Response(status=403, text="access too frequent")
             if switch.strikes_now("rate_limited", number):
-                return self._envelope(RATE_LIMITED, "Too many visits. Exceeded the API Rate Limit.")
-            try:
-                return self._envelope(0, "OK", answer(request.query))
-            except Refusal as refusal:
-                return self._envelope(refusal.code, str(refusal))
+                message = "Too many visits. Exceeded the API Rate Limit."
+                return web.json_response(self._envelope(RATE_LIMITED, message))
+            return web.json_response(self.answer(path, request.query))
 
         return handle
 
     def _reported_ms(self) -> int:
         return self._clock.now_ms() + self._switch.faults.clock_skew_ms
 
-    def _envelope(self, code: int, message: str, result: Result | None = None) -> web.Response:
-        body = {
+    def _envelope(self, code: int, message: str, result: Result | None = None) -> dict[str, Any]:
+        return {
             "retCode": code,
             "retMsg": message,
             "result": result or {},
             "retExtInfo": {},
             "time": self._reported_ms(),
         }
-        return web.json_response(body)
 
     def _time(self, query: Query) -> Result:  # noqa: ARG002 - it has no parameters
         now_ms = self._reported_ms() + self._switch.faults.time_skew_ms

@@ -52,18 +52,27 @@ class Stream:
             raise web.HTTPNotFound
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        connection = Connection(next(self._numbers), category, socket, self._switch)
-        self.connections.add(connection)
-        self._start(connection, connection.write())
+        connection = self.connect(category, socket)
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._receive(connection, message.data)
+                    self.receive(connection, message.data)
         finally:
-            self.connections.discard(connection)
-            for task in connection.tasks:
-                task.cancel()
+            self.leave(connection)
         return socket
+
+    def connect(self, category: str, socket: web.WebSocketResponse) -> Connection:
+        """Take a client on."""
+        connection = Connection(next(self._numbers), category, socket, self._switch)
+        self.connections.add(connection)
+        self._start(connection, connection.write())
+        return connection
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a client."""
+        self.connections.discard(connection)
+        for task in connection.tasks:
+            task.cancel()
 
     async def run(self) -> None:
         """Push at every tick, `ticks_per_bar` a bar; fall behind in forming candles only."""
@@ -106,7 +115,8 @@ class Stream:
         connection.tasks.add(task)
         task.add_done_callback(connection.tasks.discard)
 
-    def _receive(self, connection: Connection, text: str) -> None:
+    def receive(self, connection: Connection, text: str) -> None:
+        """Take a client's request."""
         answer: dict[str, Any] = {"success": False, "ret_msg": "", "conn_id": connection.id}
         try:
             request = json.loads(text)

@@ -89,9 +89,10 @@ class PoolHere:
             future.set_exception(error)
 
 
-def _connect_quickly(
+def connect_quickly(
     connect: Callable[..., sqlite3.Connection], path: Path, *, durable: bool
 ) -> sqlite3.Connection:
+    """Open a journal whose disk is not waited for."""
     del durable
     return connect(path, durable=False)
 
@@ -155,7 +156,7 @@ class Rehearsal:
         """
         trainer = pool or PoolHere()
         with (
-            patch.object(journal, "_connect", partial(_connect_quickly, journal._connect)),
+            patch.object(journal, "_connect", partial(connect_quickly, journal._connect)),
             patch.object(live_training, "TrainingPool", return_value=trainer),
             open_log(self.folder.log) as log,
         ):

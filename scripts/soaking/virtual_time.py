@@ -57,22 +57,25 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock:
-    """The exchange's time in a `VirtualTimeLoop`, from `start_ms` at the loop's beginning."""
+    """The exchange's time in a `VirtualTimeLoop`, from `start_ms` at the loop's beginning.
 
-    def __init__(self, start_ms: int) -> None:
-        self._start_ms = start_ms
+    `speed` is seconds of the exchange's time in one of the loop's.
+    """
+
+    def __init__(self, start_ms: int, speed: float = 1.0) -> None:
+        self._start_ms, self._rate = start_ms, 1000.0 * speed
 
     def now_ms(self) -> int:
         """Return the exchange's time."""
-        return self._start_ms + int(asyncio.get_running_loop().time() * 1000.0)
+        return self._start_ms + int(asyncio.get_running_loop().time() * self._rate)
 
     async def sleep_until(self, time_ms: int) -> None:
         """Return once the exchange's time has reached `time_ms`."""
         while (left_ms := time_ms - self.now_ms()) > 0:
-            await asyncio.sleep(left_ms / 1000.0)
+            await asyncio.sleep(left_ms / self._rate)
 
     async def pause(self, ms: float) -> None:
-        """Wait so many milliseconds."""
+        """Wait so many milliseconds of the loop's time."""
         await asyncio.sleep(ms / 1000.0)
 
 

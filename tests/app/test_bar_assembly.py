@@ -76,9 +76,9 @@ def test_at_the_deadline_the_missing_are_listed_and_what_is_absent_is_invalid() 
     now = STEP + DEADLINE
     due = bars.due(now)
     assert due.missing == (Span("A", 0, 0), Span("C", 0, 0))
-    bars.accept(due.missing[0], fetched([0]), now + 50)
+    bars.accept(due.missing[0], fetched([0], now), now + 50)
     assert bars.due(now + 50).missing == (Span("C", 0, 0),)
-    bars.accept(due.missing[1], fetched([]), now + 60)
+    bars.accept(due.missing[1], fetched([], now), now + 60)
     assert bars.due(now + 60).complete
     bar = bars.close(now + 70)
     block = candles_of(bar)

@@ -151,8 +151,9 @@ async def test_refused_symbols_among_hundreds_cost_the_others_nothing(venue: str
         await clock.advance(61_000)
         await until(lambda: gone <= set(names(events, Connected)))
         await clock.advance(HOUR_MS - clock.now_ms() % HOUR_MS)
-        closed = lambda: {e.symbol for e in events if isinstance(e, Candle) and e.confirm}  # noqa: E731
-        await until(lambda: len(closed()) == n)
+        await until(
+            lambda: len({e.symbol for e in events if isinstance(e, Candle) and e.confirm}) == n
+        )
         assert len({e.session for e in events if isinstance(e, Connected)}) == 1
 
 
