@@ -157,7 +157,8 @@ def _check(funding: Funding, where: str, place: Callable[[int], str]) -> None:
     if len(faulty):
         i = int(faulty[0])
         what = (
-            f"the rate is {funding.rate[i]}, expected a fraction such as 0.0001"
+            f"the rate is {funding.rate[i]}, expected a fraction such as 0.0001, at most "
+            f"{MAX_FUNDING_RATE} either way"
             if wrong_rate[i]
             else f"{format_utc(int(funding.time[i]))} does not come after the row before; sort them"
         )
