@@ -28,8 +28,10 @@ SUBJECTS = (
         plain=True,
     ),
     Subject("engine", ("bot/engine.py",), ("tests/test_engine.py", "tests/portfolio")),
-    Subject("ledger", ("bot/portfolio/ledger.py",), ("tests/portfolio/test_ledger.py",)),
-    Subject("live opening", ("bot/app/live_opening.py",), ("tests/app/test_live_bars.py",)),
+    Subject(
+        "ledger", ("bot/portfolio/ledger.py",), ("tests/portfolio/test_ledger.py",), plain=True,
+    ),
+    Subject("live opening", ("bot/app/live_opening.py",), ("tests/app/test_live_opening.py",)),
     Subject(
         "bar assembly", ("bot/app/bar_assembly.py",),
         ("tests/app/test_bar_assembly.py", "tests/app/test_bar_assembly_live.py"),
