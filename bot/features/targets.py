@@ -82,6 +82,7 @@ def compute_targets(
             y[:, :, k] = residuals(y[:, :, k], known[:, :, k])
         elif task.kind not in BASE_KINDS:
             y[:, :, k] = auxiliary_labels(bars, task, window, decision_cost)
+    y[np.isinf(y)] = np.nan  # sums beyond what a number holds say nothing
     return y, known
 
 

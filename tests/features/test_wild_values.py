@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.blocks import BarBlock
+from bot.blocks import BarBlock, Task
 from bot.config.sections import Features
 from bot.features import FeaturePipeline
+from bot.features.targets import compute_targets
 from bot.timegrid import HOUR_MS
 from tests.features.conftest import random_bars
 
@@ -58,6 +59,18 @@ def test_within_bounds_nothing_of_it_is_left(seed: int, factor: float, traded: f
     clean = random_bars(N, 2, seed)
     price = float(clean.close[AT, 0]) * 10.0**factor
     assert_forgotten(clean, with_value(clean, price, 10.0**traded), FORGOTTEN)
+
+
+@pytest.mark.parametrize("volume", [1e308, 1e200, 1e12])
+def test_labels_forget_too_and_are_never_infinite(volume: float) -> None:
+    tasks = [Task(kind, 5) for kind in ("return", "direction", "volatility", "volume")]
+    clean = random_bars(N, 2, 5)
+    wild = with_value(with_value(clean, 1e300, volume), float(clean.close[AT, 0]), volume)
+    wild.volume[AT + 2, 0] = volume  # the sum of the two may be more than a number holds
+    y, x = (compute_targets(bars, tasks, 20)[0] for bars in (wild, clean))
+    assert not np.isinf(y).any()
+    for part in (slice(0, AT - 5), slice(AT + 22, N)):
+        np.testing.assert_allclose(y[part], x[part], rtol=1e-9)
 
 
 @pytest.mark.parametrize("price", [1e308, 1e200, 1e12, 1e-12, 1e-200, 1e-308])

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from bot.config.sections import Synthetic
 from bot.practice import wire
-from bot.practice.synthetic import START_MS
-from bot.timegrid import HOUR_MS
+from bot.practice.clock import ManualClock
+from bot.practice.market import Market
+from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.timegrid import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
     from tests.conftest import Wire
@@ -148,6 +151,37 @@ async def test_a_funding_is_known_once_its_bar_has_opened(client: Client) -> Non
     await client.clock.advance(1)
     after = (await client.result("funding/history", **query))["list"][0]
     assert int(after["fundingRateTimestamp"]) == next_due
+
+
+class TestDaily:
+    """A market of daily bars: it settles at 8 and at 16 too, and has hourly mark prices."""
+
+    NOW = START_MS + 20 * DAY_MS + 9 * HOUR_MS
+
+    @pytest.fixture
+    def market(self) -> Market:
+        return Market(SyntheticMarket(Synthetic(symbols=1, bars=100, missing=0.0), DAY_MS))
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock(self.NOW)
+
+    async def test_settlements_and_marks(self, client: Client) -> None:
+        symbol: dict[str, str | int] = {"category": "linear", "symbol": "SYN0USDT"}
+        day = START_MS + 18 * DAY_MS
+        found = await client.result(
+            "funding/history", **symbol, startTime=day + 1, endTime=self.NOW
+        )
+        hours = [(int(row["fundingRateTimestamp"]) - day) // HOUR_MS for row in found["list"]]
+        assert hours == [56, 48, 40, 32, 24, 16, 8]
+        bars = client.market.source.block(18, 1, 0)
+        rates = [float(row["fundingRate"]) for row in found["list"][-2:]]
+        assert sum(rates) * bars.open[0, 0] == pytest.approx(bars.funding_inside[0, 0])
+        marks = await client.result(
+            "mark-price-kline", **symbol, interval="60", start=day + 1, end=day + DAY_MS - 1
+        )
+        assert [(int(row[0]) - day) // HOUR_MS for row in marks["list"]] == list(range(23, 0, -1))
+        assert {float(row[1]) for row in marks["list"]} == {float(bars.mark[0, 0])}
 
 
 async def test_instruments_come_in_pages_except_of_spot(client: Client) -> None:
