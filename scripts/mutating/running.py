@@ -8,6 +8,7 @@ cannot start or takes too long has noticed the mutation. POSIX only.
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -26,7 +27,8 @@ from typing import Any
 LIBRARIES = (
     "numpy", "pandas", "numba", "torch", "pyarrow.parquet", "scipy.stats",
     "safetensors.torch", "structlog", "pydantic_settings", "typer", "rich.table", "aiohttp",
-    "apscheduler.triggers.cron", "matplotlib", "jinja2", "sklearn.metrics",
+    "apscheduler.triggers.cron", "apscheduler.triggers.interval", "matplotlib.figure", "jinja2",
+    "sklearn.metrics", "pytest", "hypothesis.strategies",
 )  # fmt: skip
 """What is imported once, before any fork; the bot itself is not among them."""
 
@@ -43,9 +45,10 @@ class Trial:
 
 
 def load_libraries() -> None:
-    """Import the libraries, so that no fork has to."""
+    """Import the libraries, so that no fork has to, nor collects their garbage."""
     for name in LIBRARIES:
         importlib.import_module(name)
+    gc.freeze()
 
 
 class Fork:
@@ -99,8 +102,9 @@ def _test(trial: Trial) -> int:
     if trial.plain:
         extra = ["-W", "ignore::RuntimeWarning"]
         _run_kernels_as_plain_python()
-    quiet = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    return int(pytest.main([*quiet, *extra, *trial.tests]))
+    quiet = ["-x", "-q", "--no-header", "--tb=line", "--assert=plain"]
+    without = ["-p", "no:cacheprovider", "-p", "no:xdist"]
+    return int(pytest.main([*quiet, *without, *extra, *trial.tests]))
 
 
 def _run_kernels_as_plain_python() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bot.adapters.exchange import Candle, Quote
-from bot.app.live_opening import Opening
+from bot.app.live_opening import Opening, closed_row
+from bot.blocks import BarBlock
 from bot.portfolio.book import Book, new_book
 from bot.timegrid import HOUR_MS
 
@@ -120,3 +122,44 @@ def test_funding_is_charged_on_the_quotes_mark_else_on_the_last_close(
 def test_nothing_ordered_needs_no_quote() -> None:
     assert opening().complete(np.array([False, False]))
     assert not opening().complete(np.array([False, True]))
+
+
+def test_the_row_is_one_bar_of_which_the_candle_is_not_known_yet() -> None:
+    one = opening()
+    one.see_quote(quote(OPEN + 200))
+    row = one.row(book_of(), {}, {"B": NAN})
+    columns = {name: getattr(row, name) for name in row.__dataclass_fields__}
+    assert columns.pop("open_time").tolist() == [OPEN]
+    assert columns.pop("tradable").tolist() == [True]
+    assert {name for name, column in columns.items() if column.shape != (1, 2)} == set()
+    for name in ("open", "high", "low", "close", "volume", "turnover", "refused"):
+        assert np.isnan(columns[name]).all()
+    assert row.in_session.all()
+    np.testing.assert_array_equal(row.funding_rate, [[0.0, NAN]])
+    assert not row.funding_inside.any()
+    assert not row.funding_inside_unknown.any()
+
+
+def test_the_closed_row_has_its_candles_and_the_open_as_it_was_booked() -> None:
+    one = opening()
+    one.see_quote(quote(OPEN + 200))
+    opened = one.row(book_of(), {"A": quote(OPEN)}, {"A": 1e-4})
+    prices = np.array([[100.0, 50.0]])
+    candles = BarBlock.of_candles(
+        np.array([OPEN]), prices, prices + 2, prices - 2, prices + 1, prices * 3
+    )
+    inside = np.array([[2e-4, 0.0]])
+    candles = replace(
+        candles, funding_inside=inside, funding_inside_unknown=np.array([[0.0, 1.0]]),
+        mark=prices * 9, funding_rate=inside * 9, in_session=np.zeros((1, 2), np.bool_),
+        refused=np.array([[NAN, 7.0]]),
+    )  # fmt: skip
+    for tradable in (True, False):
+        row = closed_row(opened, candles, tradable=tradable)
+        assert row.tradable.tolist() == [tradable]
+        for name in ("open", "high", "low", "close", "volume", "turnover", "valid", "refused",
+                     "funding_inside", "funding_inside_unknown"):  # fmt: skip
+            np.testing.assert_array_equal(getattr(row, name), getattr(candles, name), name)
+        for name in ("open_time", "in_session", "fillable", "fill_bid", "fill_ask", "mark",
+                     "funding_rate"):  # fmt: skip
+            np.testing.assert_array_equal(getattr(row, name), getattr(opened, name), name)
