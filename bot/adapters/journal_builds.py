@@ -20,6 +20,7 @@ import numpy.typing as npt
 from bot.adapters import journal_schema as schema
 from bot.adapters.build import described, present_build
 from bot.engine import STATE_LAYOUT
+from bot.errors import JournalError
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,20 @@ class BuildRow:
 
 
 def build_rows(db: sqlite3.Connection) -> list[BuildRow]:
-    """Return the rows, oldest first."""
+    """Return the rows, oldest first.
+
+    Raises:
+        JournalError: a value is of another kind than was written.
+    """
     query = "SELECT position, closed, digest, made_by, layout, state, link FROM builds ORDER BY position"
-    return [BuildRow(*row) for row in db.execute(query)]
+    rows = [BuildRow(*row) for row in db.execute(query)]
+    for row in rows:
+        kinds = {"closed": int, "digest": str, "made_by": str, "layout": int, "state": bytes}
+        for name, kind in {**kinds, "link": bytes}.items():
+            value = getattr(row, name)
+            if not isinstance(value, kind) and not (value is None and name in {"closed", "state"}):
+                raise JournalError(f"table builds: {name} of row {row.position} is {value!r}")
+    return rows
 
 
 def write_build(

@@ -85,7 +85,7 @@ def version_of(meta: dict[str, str], path: Path) -> int:
 
 def lay_views(db: sqlite3.Connection, version: int) -> None:
     """Let a connection that only reads see the tables of an old version as this one's."""
-    db.execute("PRAGMA query_only = 0")
+    db.execute("PRAGMA query_only = 0")  # which holds for what is temporary too
     added: dict[str, list[Added]] = {}
     for migration in _pending(version):
         for table, columns in migration.columns.items():

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters import journal_schema as schema
-from bot.adapters.journal_builds import BuildRow, build_rows
+from bot.adapters.journal_builds import BuildRow, build_rows, packed
 from bot.adapters.journal_files import connect_to_read
 from bot.adapters.journal_migrations import lay_views, version_of
 from bot.blocks import F64, FILL, I64, BarBlock, Task
@@ -45,10 +45,20 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Carried:
-    """A committed state: its arrays, and the layout they have (`engine.STATE_LAYOUT`)."""
+    """A committed state: its arrays, and the layout they have (`engine.STATE_LAYOUT`).
+
+    Attributes:
+        blob: as the journal holds them, where that is known.
+    """
 
     arrays: dict[str, npt.NDArray[Any]]
     layout: int
+    blob: bytes | None = None
+
+    @property
+    def as_packed(self) -> bool:
+        """Return whether the blob has the arrays, as this build packs them, and nothing else."""
+        return self.blob is None or packed(self.arrays) == self.blob
 
 
 class JournalReader:
@@ -58,17 +68,26 @@ class JournalReader:
         self.path = path
         with self._reading():
             self._db = connect_to_read(path)
+        try:
+            self._begin()
+        except BaseException:
+            self._db.close()
+            raise
+        self._index = {name: s for s, name in enumerate(self.symbols)}
+
+    def _begin(self) -> None:
+        """Read what kind of journal it is."""
+        with self._reading():
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
-            self.version = version_of(self.meta, path)
+            self.version = version_of(self.meta, self.path)
             lay_views(self._db, self.version)
         try:
             self.symbols = tuple(self.meta["symbols"].split("\n"))
             self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
         except (KeyError, ValueError, TypeError) as error:
             raise JournalError(
-                f"{path}: table meta has no sound symbols and tasks ({error}); restore a copy"
+                f"{self.path}: table meta has no sound symbols and tasks ({error}); restore a copy"
             ) from None
-        self._index = {name: s for s, name in enumerate(self.symbols)}
 
     def bars(self, until: int | None = None, since: int | None = None) -> tuple[BarBlock, I64]:
         """Return bars as seen, oldest first, and the stored hash of each row int64[n, S].
@@ -217,7 +236,10 @@ class JournalReader:
     def carried(self) -> Carried | None:
         """Return the engine's last committed state with its layout."""
         rows = self._rows("SELECT blob, layout FROM state")
-        return Carried(self.unpacked(rows[0][0]), rows[0][1]) if rows else None
+        if not rows:
+            return None
+        blob, layout = rows[0]
+        return Carried(self.unpacked(blob), layout, blob)
 
     def builds(self) -> list[BuildRow]:
         """Return the stretches of the run; none of a journal of version 1."""

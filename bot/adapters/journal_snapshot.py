@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,11 +39,10 @@ class Extent:
 class JournalSnapshot(JournalReader):
     """Read one state of a journal, as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def _begin(self) -> None:
         with self._reading():
             self._db.execute("BEGIN")
-            self.meta = dict(self._db.execute("SELECT key, value FROM meta"))
+        super()._begin()
 
     def __enter__(self) -> Self:
         return self

@@ -84,7 +84,7 @@ def load_model(folder: Path, model_id: str) -> tuple[TrainedModel, dict[str, Any
     tensors_path = folder / f"{model_id}.safetensors"
     manifest = load_manifest(folder, model_id)
     content = _read(tensors_path)
-    if hashlib.sha256(content).hexdigest() != manifest["safetensors_sha256"]:
+    if hashlib.sha256(content).hexdigest() != manifest.get("safetensors_sha256"):
         raise _damaged(tensors_path, "its SHA-256 is not the one in the manifest")
     try:
         trained = _trained(manifest, load(content))
@@ -95,7 +95,7 @@ def load_model(folder: Path, model_id: str) -> tuple[TrainedModel, dict[str, Any
         raise _damaged(
             tensors_path, f"it does not hold what the manifest says ({error})"
         ) from error
-    if not manifest["model_id"] == trained.model_id == model_id:
+    if not manifest.get("model_id") == trained.model_id == model_id:
         raise _damaged(manifest_path, "its model_id is not that of its content")
     return trained, manifest
 

@@ -42,7 +42,8 @@ def edited_settings(folder: RunFolder, snapshot: JournalSnapshot) -> tuple[str, 
         same = snapshot.meta.get("config_hash") in {None, stored_hash(folder)}
         return () if same else ("one that the journal's digest covers",)
     before, now = (flatten_toml(tomllib.loads(text)) for text in (told, config_text(folder)))
-    return tuple(sorted(k for k in {*before, *now} if before.get(k) != now.get(k)))
+    # by their text: in Python 1 is True and 1.0
+    return tuple(sorted(k for k in {*before, *now} if repr(before.get(k)) != repr(now.get(k))))
 
 
 def _tables(snapshot: JournalSnapshot) -> Iterator[Difference]:
@@ -117,6 +118,9 @@ def _facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Iter
     if meta.get("mode") == "live":
         for key in sorted(ended & meta.keys()):
             yield Difference("meta", key, None, None, meta[key], "nothing: a daemon writes none")
+    elif ended & meta.keys():  # a backtest writes them together, at its end
+        for key in sorted(ended - meta.keys()):
+            yield Difference("meta", key, None, None, MISSING, "what a backtest tells at its end")
 
 
 def must_be_provable(folder: RunFolder, config: Config) -> None:

@@ -57,7 +57,9 @@ def _model(
         _, manifest = load_model(folder.models, row.model_id)
     except ModelError as error:
         return Difference("models", "file", at, None, str(error), f"model {row.model_id}")
-    due = int(manifest["due_ms"])
+    due = manifest.get("due_ms")
+    if not isinstance(due, int):
+        return Difference("models", "file", at, None, f"due_ms {due!r}", "a manifest of a training")
     live = snapshot.meta.get("mode") == "live"
     if row.due != due and (live or row.due is not None):
         return Difference("models", "due", at, None, row.due, due)

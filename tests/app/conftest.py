@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,14 +16,16 @@ import pytest
 
 from bot.adapters.instruments import instruments_text
 from bot.adapters.journal import Journal
+from bot.adapters.journal_builds import build_rows
 from bot.adapters.journal_reader import JournalReader
+from bot.adapters.journal_schema import first_link
 from bot.adapters.registry import load_model
 from bot.app import compare as compare_module
 from bot.app.backfill import late
 from bot.app.forecasters import ModelForecaster
 from bot.app.live_opening import closed_row
 from bot.app.recording import LiveRecorder
-from bot.app.run_folder import RunFolder, config_hash
+from bot.app.run_folder import RunFolder, config_hash, config_text
 from bot.app.study_unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
@@ -47,6 +52,7 @@ class LiveRun:
 
     def __post_init__(self) -> None:
         config, symbols = self.ran.config, self.ran.market.symbols
+        self.latency_ms = config.retrain.latency_bars * HOUR_MS
         self.folder.path.mkdir()
         self.folder.config.write_text(to_toml(config), "utf-8")
         shutil.copytree(self.ran.folder.models, self.folder.models)
@@ -63,6 +69,7 @@ class LiveRun:
         meta = {
             "mode": "live", "interval": "1h", "venue": config.market.venue,
             "config_hash": config_hash(config), "instruments": instruments_text(known),
+            "config_toml": config_text(self.folder),
         }  # fmt: skip
         self.journal = Journal.create(self.folder.journal, symbols, self.tasks, meta, durable=False)
         self.engine = Engine(
@@ -110,11 +117,13 @@ class LiveRun:
             activation = Activation(open_time, model_id)
             self.state = self.engine.activate(self.state, activation)
             assert due is not None
-            self.recorder.activated(activation, due, late=open_time > due + HOUR_MS)
+            self.recorder.activated(activation, due, late=open_time > due + self.latency_ms)
 
-    def restart(self) -> None:
-        """Die and take up what is committed."""
+    def restart(self, build: str | None = None) -> None:
+        """Die and take up what is committed; what was made so far may be of a build of this name."""
         self.journal.close()
+        if build is not None:
+            made_so_far_by(self.folder, build)
         symbols = self.ran.market.symbols
         self.journal = Journal.open(self.folder.journal, symbols, self.tasks)
         self.journal._db.execute("PRAGMA synchronous = OFF")  # the disk is not what is tested
@@ -124,6 +133,28 @@ class LiveRun:
         reader.close()
         assert arrays is not None
         self.state = state_from_arrays(arrays)
+        with self.journal.transaction():
+            assert self.journal.begin_stretch(arrays) is (build is not None)
+
+
+def made_so_far_by(folder: RunFolder, name: str) -> None:
+    """Let the newest stretch of a journal have been made by another build, its seal included."""
+    with closing(sqlite3.connect(folder.journal)) as db:
+        meta = dict(db.execute("SELECT key, value FROM meta"))
+        rows = build_rows(db)
+        assert len(rows) == 1
+        row = replace(rows[0], digest=name, made_by=json.dumps({"code": name}))
+        link = row.expected_link(first_link(meta["symbols"].split("\n")), meta)
+        db.execute(
+            "UPDATE builds SET digest = ?, made_by = ?, link = ?", (row.digest, row.made_by, link)
+        )
+        db.commit()
+
+
+@pytest.fixture(scope="session")
+def live_of() -> type[LiveRun]:
+    """Give the daemon without a network to tests of other modules."""
+    return LiveRun
 
 
 def opening(bar: BarBlock) -> BarBlock:
