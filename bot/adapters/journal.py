@@ -36,9 +36,11 @@ REFUSAL = {int(reason): reason.name.lower() for reason in Refusal} | {0: None}
 class Journal:
     """Write to a run's journal.db; make it with `create`, go on with `open`."""
 
-    def __init__(self, connection: sqlite3.Connection, symbols: Sequence[str]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, symbols: Sequence[str], path: Path = Path(":memory:")
+    ) -> None:
         self._db = connection
-        self._path = connection.execute("PRAGMA database_list").fetchone()[2]
+        self._path = path
         self.symbols = tuple(symbols)
         self._link = newest_link(connection, symbols)
 
@@ -77,7 +79,7 @@ class Journal:
                 new.executemany("INSERT INTO meta VALUES (?, ?)", sorted(facts.items()))
                 write_build(new, schema.first_link(symbols), None, None)
                 new.commit()
-            return cls(_connect(path, durable=durable), symbols)
+            return cls(_connect(path, durable=durable), symbols, path)
         except (sqlite3.Error, OSError) as error:
             raise JournalError(
                 f"{path}: cannot make the journal: {error}; free disk space or make the folder "
@@ -112,7 +114,7 @@ class Journal:
                     f"{path}: {key} is {meta.get(key)!r}, the settings say {value!r}; start a new "
                     "run, or set them as they were (config.toml in the run's folder)"
                 )
-        return cls(db, symbols)
+        return cls(db, symbols, path)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -326,7 +328,7 @@ class Journal:
 
     def _manifest_sha256(self, model_id: str) -> str | None:
         """Return the digest of a model's manifest, None where the run has none of this name."""
-        return manifest_sha256(Path(self._path).parent / "models", model_id)
+        return manifest_sha256(self._path.parent / "models", model_id)
 
     def _rollback(self, link: bytes) -> None:
         self._link = link

@@ -147,7 +147,7 @@ def changes(folder: RunFolder) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
                         (changed(value), *own),
                     )
                 yield f"{table}: no row {own}", f"DELETE FROM {table} WHERE {at}", own
-            marks = ", ".join("?" * len(row))
+            marks = ", ".join("?" * len(names))
             more = [changed(v) if n == keys[0] else v for n, v in zip(names, row, strict=True)]
             if isinstance(more[names.index(keys[0])], int):
                 more[names.index(keys[0])] += 10**9
