@@ -132,6 +132,7 @@ def changes(folder: RunFolder) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
             assert count, f"table {table} is empty: the run is not worth it"
             names = [c[1] for c in columns]
             quoted = ", ".join(f'"{name}"' for name in names)
+            row: tuple[Any, ...] = ()
             places = range(count) if table == "meta" else [count // 2]
             for place in places:
                 row = db.execute(
