@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import select
+import signal
 import sys
 
 _FREE, _WRITABLE = "free disk space, then start again", "make it writable, or name another folder"
@@ -39,14 +41,48 @@ def run() -> None:
 
 def main() -> None:
     """Run the command line and exit with the code of the error, if any."""
+    stdout = _file_of_stdout()
     try:
-        run()
+        try:
+            run()
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+        _leave_quietly()
+    except SystemExit as stop:
+        if stop.code == 1 and _reader_is_gone(stdout):
+            _leave_quietly()
+        raise
+
+
+def _file_of_stdout() -> tuple[int, int] | None:
+    try:
+        found = os.fstat(1)
+    except OSError:  # closed
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _reader_is_gone(stdout: tuple[int, int] | None) -> bool:
+    """Return whether stdout was a pipe that nobody reads any more.
+
+    The libraries of the command line and the tables make an exit 1 of a broken pipe, the latter
+    after pointing stdout elsewhere.
+    """
+    if stdout is None or _file_of_stdout() != stdout:
+        return stdout is not None
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _leave_quietly() -> None:
+    """Exit as a process does that SIGPIPE ended: `bot runs | head` is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os._exit(128 + signal.SIGPIPE)
 
 
 if __name__ == "__main__":

@@ -6,33 +6,55 @@ stderr; errors are BotErrors and become exit codes in __main__. Must not compute
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from typing import Annotated
 
 import typer
 
-from bot import cli_compare, cli_data, cli_live, cli_reading
+from bot import __version__, cli_compare, cli_data, cli_live, cli_reading
+from bot.cli_config import config_app
 from bot.cli_options import ConfigOption, DataOption, JsonOption, SetOption
 from bot.cli_output import progress_bar
 from bot.cli_reading import print_summary
-from bot.config import Config, flatten, load_config, to_toml
-from bot.config.example import example_toml
+from bot.config import load_config
+from bot.config.load import stray_variables
 from bot.errors import ConfigError
 
 app = typer.Typer(
     help="Paper-trade a multi-task model on candles. It never trades real money.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
-config_app = typer.Typer(help="Show and check settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
 cli_compare.register(app)
 cli_data.register(app)
 cli_reading.register(app)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        print(f"bot {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help)
+def every_command(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_tell_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Warn of variables that look like settings and are none."""
+    del version
+    if context.invoked_subcommand != "config":
+        for line in stray_variables(os.environ):
+            print(f"warning: {line}", file=sys.stderr)
 
 
 @app.command()
@@ -86,34 +108,3 @@ def backtest(
         print_summary(done.folder, done.summary, as_json=as_json)
     if done.interrupted:
         sys.exit(130)
-
-
-@config_app.command("show")
-def config_show(
-    config: ConfigOption = None, sets: SetOption = None, as_json: JsonOption = False
-) -> None:
-    """Print the settings in force."""
-    settings = load_config(config, sets or [])
-    print(json.dumps(flatten(settings), indent=1) if as_json else to_toml(settings), end="")
-
-
-@config_app.command("check")
-def config_check(config: ConfigOption = None, sets: SetOption = None) -> None:
-    """Check the settings, what only the running program checks too."""
-    settings = load_config(config, sets or [])
-    from bot.app.config_check import check_deeply
-
-    check_deeply(settings)
-    print("the settings are valid")
-
-
-@config_app.command("schema")
-def config_schema() -> None:
-    """Print the JSON schema of the settings: every key with type, bounds, default, explanation."""
-    print(json.dumps(Config.model_json_schema(), indent=1))
-
-
-@config_app.command("example")
-def config_example() -> None:
-    """Print a file with every setting: its explanation, bounds and default."""
-    print(example_toml(), end="")

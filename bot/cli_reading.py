@@ -14,6 +14,7 @@ import typer
 
 from bot.cli_options import JsonOption, RunArgument
 from bot.cli_output import progress_bar, stdout_console
+from bot.errors import JournalError
 
 if TYPE_CHECKING:
     from bot.app.run_folder import RunFolder
@@ -85,19 +86,24 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
 
 
 def runs(
-    runs_dir: Annotated[str, typer.Option(help="Folder that holds the runs.")] = "runs",
+    runs_dir: Annotated[
+        str | None, typer.Option(help="Folder that holds the runs.", show_default="runs")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the runs."""
     from bot.app.runs_list import list_runs, runs_json, runs_table
 
-    lines = list_runs(Path(runs_dir))
+    folder = Path(runs_dir or "runs")
+    if not folder.is_dir() and (runs_dir is not None or folder.exists()):
+        raise JournalError(f"{folder}: no such folder of runs; --runs-dir names one that exists")
+    lines = list_runs(folder)
     if as_json:
         print(json.dumps(runs_json(lines)))
     elif lines:
         stdout_console().print(runs_table(lines))
     else:
-        print(f"no runs in {runs_dir}/; 'bot backtest' or 'bot run' makes one")
+        print(f"no runs in {folder}/; 'bot backtest' or 'bot run' makes one")
 
 
 def logs(
@@ -116,12 +122,14 @@ def logs(
     """Read a run's log."""
     import time
 
-    from bot.app.log_view import log_filter, show_log, tell_malformed
+    from bot.app.log_view import check_symbol, log_filter, show_log, tell_malformed
     from bot.app.run_folder import find_run
 
     now_ms = time.time_ns() // 1_000_000
     wanted = log_filter(event or [], symbol, since, level, now_ms)
     folder = find_run(run, begun=False)
+    if symbol is not None:
+        check_symbol(folder, symbol)
     tell_malformed(show_log(folder, wanted, sys.stdout, follow=follow, as_json=as_json))
 
 

@@ -94,7 +94,7 @@ def test_config_show_gives_a_file_that_loads(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_config_check_looks_deeper_than_the_schema(cli: Cli) -> None:
-    assert cli("config", "check").out == "the settings are valid\n"
+    assert cli("config", "check", "--for", "run").out == "the settings are valid for: run\n"
     assert cli("config", "check", "--config", ROOT / "configs" / "synthetic.toml").code == 0
     for item in ("retrain.cron=0 99 * * *", "features.names=magic", "retrain.start=soon",
                  "market.venue=bybit_inverse"):  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from bot.app.backtest import run_backtest
-from bot.app.config_check import check_deeply
+from bot.app.config_check import check_start
 from bot.app.preparing import prepare, read_market
 from bot.app.results import read_run
 from bot.app.run_folder import RunFolder, config_of, new_run
@@ -45,7 +45,7 @@ def backtest_command(
 ) -> CommandDone:
     """Run a backtest into a new folder and write its report."""
     single_thread()
-    check_deeply(config)
+    check_start(config, "backtest")
     market = read_market(config)
     there_before = run_dir is not None and Path(run_dir).exists()
     folder = new_run(config, run_dir, "backtest")

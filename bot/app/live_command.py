@@ -17,12 +17,12 @@ from bot.adapters.exchange import Exchange
 from bot.adapters.run_lock import RunLock
 from bot.adapters.sd_notify import tell_alive
 from bot.app.catching_up import LONGEST_RETRY_S, Clock
-from bot.app.config_check import check_deeply
+from bot.app.config_check import check_start
 from bot.app.interrupts import stopped_by_signals
 from bot.app.live import LiveRun
 from bot.app.live_exchange import ExchangeClock, live_exchange, practice_config
 from bot.app.live_report import LiveReport
-from bot.app.live_setup import check_live, open_parts
+from bot.app.live_setup import open_parts
 from bot.app.run_folder import (
     RunFolder,
     config_hash,
@@ -56,8 +56,7 @@ def live_command(
     single_thread()
     compile_kernels()
     config = practice_config(config, tell=True) if practice else config
-    check_deeply(config)
-    check_live(config)
+    check_start(config, "practice" if practice else "run")
     run_dir = run_dir or free_run_dir(config, "live")
     with _locked(run_dir):
         folder = _folder(config, run_dir)

@@ -26,14 +26,13 @@ from bot.app.stopwatch import Stopwatch
 from bot.blocks import BarBlock, Task
 from bot.config import Config
 from bot.engine import Engine, EngineState, Forecaster, state_to_arrays
-from bot.errors import ConfigError, DataError, JournalError
+from bot.errors import DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.plausibility import Prices
 from bot.portfolio.book import new_book
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import INTERVAL_MS
-from bot.venues import split_symbol, venue_row
 
 
 @dataclass
@@ -90,27 +89,6 @@ def _asked(
         config.market.symbols,
     )  # fmt: skip
     return forecaster, int(manifest["due_ms"])
-
-
-def check_live(config: Config) -> None:
-    """Refuse settings that only a backtest can have.
-
-    Raises:
-        ConfigError: with the key and the fix.
-    """
-    venues = {split_symbol(name, config.market.venue)[0] for name in config.market.symbols}
-    if venues != {config.market.venue} or not venue_row(config.market.venue).live:
-        raise ConfigError(
-            f"market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
-            f"settings name {', '.join(sorted(venues | {config.market.venue}))}"
-        )
-    if config.costs.reference or config.execution.fill != "next_open":
-        raise ConfigError(
-            "execution.fill: the daemon fills at the next open; next_close and costs.reference are "
-            "for backtests"
-        )
-    if config.run.record != "full":
-        raise ConfigError("run.record: the daemon keeps everything; set it to 'full'")
 
 
 def open_parts(

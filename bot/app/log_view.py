@@ -20,8 +20,9 @@ from rich.text import Text
 from bot.adapters.timestamps import format_utc, parse_utc
 from bot.app.durations import parse_duration
 from bot.app.log_reading import follow_lines, log_lines
-from bot.app.run_folder import RunFolder
-from bot.errors import ConfigError
+from bot.app.run_folder import RunFolder, config_of
+from bot.app.symbols import traded_symbols
+from bot.errors import ConfigError, DataError
 from bot.log import EVENTS
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -49,6 +50,21 @@ class LogFilter:
         if LEVELS.index(event["level"]) < LEVELS.index(self.level):
             return False
         return self.since_ms is None or event["time_ms"] >= self.since_ms
+
+
+def check_symbol(folder: RunFolder, symbol: str) -> None:
+    """Refuse a symbol that the run does not trade, where the run's settings are there to tell.
+
+    Raises:
+        DataError: with the run's symbols, as `bot export` does.
+    """
+    if not folder.config.is_file():
+        return
+    known = traded_symbols(config_of(folder))
+    if symbol not in known:
+        close = difflib.get_close_matches(symbol.upper(), known, n=1)
+        meant = f"; did you mean {close[0]}?" if close else ""
+        raise DataError(f"--symbol {symbol}: the run has {', '.join(known)}{meant}")
 
 
 def log_filter(

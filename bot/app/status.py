@@ -99,7 +99,14 @@ class Status:
 
     def as_json(self) -> str:
         """Return it as one JSON object."""
-        return json.dumps(asdict(self) | {"alive": self.pid is not None}, allow_nan=False)
+        said = asdict(self) | {"alive": self.pid is not None}
+        if self.pid is None and self.heartbeat is not None:  # what it said then is not so now
+            said["heartbeat"] |= {
+                "connection": "none",
+                "training": "none",
+                "next_training_ms": None,
+            }
+        return json.dumps(said, allow_nan=False)
 
 
 def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:

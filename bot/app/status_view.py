@@ -38,7 +38,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
     if status.halted != "none":
         rows.insert(1, ("halted", Text(status.halted, style="red")))
     beat = status.heartbeat
-    if beat is not None:
+    if beat is not None and status.pid is not None:
         due = "never" if beat.next_training_ms is None else format_utc(beat.next_training_ms)
         rows += [
             ("connection", Text(beat.connection)),
@@ -53,9 +53,11 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
 def _process(status: Status) -> Text:
     if status.mode != "live":
         return Text("none: a backtest")
-    age = status.heartbeat_age_ms
+    age, beat = status.heartbeat_age_ms, status.heartbeat
     said = "no heartbeat yet" if age is None else f"last heartbeat {duration(age)} ago"
     if status.pid is None:
+        if beat is not None and age is not None:
+            said = f"last alive {format_utc(beat.time_ms)} UTC, {duration(age)} ago"
         return Text(f"not running, {said}", style="yellow")
     version = f", version {status.heartbeat.version}" if status.heartbeat else ""
     return Text(f"running, pid {status.pid}{version}, {said}", style="green")

@@ -98,12 +98,19 @@ def _trigger(config: Retrain) -> Any:
             "mean different days in cron and in APScheduler"
         )
     try:
-        return CronTrigger.from_crontab(config.cron, timezone=UTC)
+        trigger = CronTrigger.from_crontab(config.cron, timezone=UTC)
     except ValueError as error:
         raise ConfigError(
             f"retrain.cron = '{config.cron}': {error}; expected minute hour day month weekday, "
             "for example '0 0 1 * *'"
         ) from None
+    day = config.cron.split()[2]
+    if day[:1] != "*" and weekday[:1] != "*":
+        raise ConfigError(
+            f"retrain.cron = '{config.cron}': a day and a weekday at once mean either of them in cron "
+            "and both together in APScheduler; leave one of them '*'"
+        )
+    return trigger
 
 
 def planned_dues(

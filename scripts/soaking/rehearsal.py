@@ -20,9 +20,9 @@ from unittest.mock import patch
 
 from bot.adapters import journal
 from bot.app import live_training
+from bot.app.config_check import check_start
 from bot.app.live_command import run_on
 from bot.app.live_exchange import practice_config
-from bot.app.live_setup import check_live
 from bot.app.run_folder import RunFolder, new_run
 from bot.app.training import TrainingDone, TrainingRequest, run_training
 from bot.config import Config, load_config
@@ -117,7 +117,7 @@ class Rehearsal:
         config = config.model_copy(
             update={"exchange": config.exchange.model_copy(update={"speed": 1.0})}
         )
-        check_live(config)
+        check_start(config, "run")
         step = INTERVAL_MS[config.market.interval]
         begin = START_MS + (config.data.history_bars + 1) * step + step // 2
         return cls(config, new_run(config, str(folder), "live"), begin)

@@ -138,10 +138,15 @@ def test_a_heartbeat_and_a_held_lock_are_told(copy: RunFolder) -> None:
         "open, not closed, ended 5 s before the heartbeat", "12 ms", "idle; next 2023-02-01 00:00",
     ):  # fmt: skip
         assert part in shown
-    assert "not running, last heartbeat" in text(read_status(copy))
+    dead = read_status(copy, now_ms=1_061_000)
+    assert "not running, last alive 1970-01-01 00:16 UTC, 1 min 1 s ago" in text(dead)
+    assert "connected" not in text(dead)
+    assert "connected" not in dead.as_json()
+    assert "connected" in found.as_json()
     early = beat | {"exchange_ms": before.last_bar + HOUR_MS - 60_000, "next_training_ms": None}
     (copy.path / "status.json").write_text(json.dumps(early))
-    shown = text(read_status(copy))
+    with RunLock(copy.path):
+        shown = text(read_status(copy))
     assert "ends 1 min after the heartbeat" in shown
     assert "next never" in shown
 

@@ -1,0 +1,165 @@
+"""What is legal and of no use: settings without effect beside the others, bars that cannot be reached.
+
+Rules: never a refusal; only of what was changed from its default, so that the defaults and a file of
+all settings are silent. Must not look at files or data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot.config.load import Config
+
+Values = Mapping[str, Any]
+
+_WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
+    # the settings that are read only where the condition holds, and the condition in words
+    ("sizing.fraction", "sizing.method = 'fixed'", lambda v: v["sizing.method"] == "fixed"),
+    (
+        "sizing.scale sizing.max_weight sizing.rebalance_band",
+        "sizing.method = 'proportional'",
+        lambda v: v["sizing.method"] == "proportional",
+    ),
+    ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),
+    ("retrain.hours", "retrain.trigger = 'interval'", lambda v: v["retrain.trigger"] == "interval"),
+    (
+        "retrain.every_bars",
+        "retrain.trigger = 'every_bars'",
+        lambda v: v["retrain.trigger"] == "every_bars",
+    ),
+    (
+        "retrain.start",
+        "retrain.trigger = 'interval' or 'every_bars'",
+        lambda v: v["retrain.trigger"] in ("interval", "every_bars"),
+    ),
+    (
+        "training.window_bars",
+        "training.window = 'rolling'",
+        lambda v: v["training.window"] == "rolling",
+    ),
+    (
+        "training.uncertainty_variant",
+        "training.weighting = 'uncertainty'",
+        lambda v: v["training.weighting"] == "uncertainty",
+    ),
+    (
+        "training.dwa_temperature",
+        "training.weighting = 'dwa'",
+        lambda v: v["training.weighting"] == "dwa",
+    ),
+    (
+        "training.gradnorm_alpha training.gradnorm_variant",
+        "training.weighting = 'gradnorm'",
+        lambda v: v["training.weighting"] == "gradnorm",
+    ),
+    (
+        "training.weighting_rate",
+        "training.weighting = 'uncertainty', 'gradnorm' or 'famo'",
+        lambda v: v["training.weighting"] in ("uncertainty", "gradnorm", "famo"),
+    ),
+    (
+        "training.weighting_every",
+        "training.weighting = 'gradnorm' or 'famo'",
+        lambda v: v["training.weighting"] in ("gradnorm", "famo"),
+    ),
+    (
+        "training.stch_mu",
+        "training.weighting = 'stch'",
+        lambda v: v["training.weighting"] == "stch",
+    ),
+    ("model.lookback", "model.encoder = 'gru' or 'tcn'", lambda v: v["model.encoder"] != "mlp"),
+    ("model.batch_norm", "model.encoder = 'mlp' or 'tcn'", lambda v: v["model.encoder"] != "gru"),
+    (
+        "model.soft_penalty",
+        "model.architecture = 'soft'",
+        lambda v: v["model.architecture"] == "soft",
+    ),
+    (
+        "model.stitch_rate",
+        "model.architecture = 'cross_stitch'",
+        lambda v: v["model.architecture"] == "cross_stitch",
+    ),
+    (
+        "model.experts",
+        "model.architecture = 'mmoe' or 'ple'",
+        lambda v: v["model.architecture"] in ("mmoe", "ple"),
+    ),
+    (
+        "model.own_experts model.extraction_layers",
+        "model.architecture = 'ple'",
+        lambda v: v["model.architecture"] == "ple",
+    ),
+    (
+        "targets.decision_cost",
+        "the head 'decision' in targets.kinds",
+        lambda v: "decision" in v["targets.kinds"],
+    ),
+    (
+        "signal.horizons",
+        "several targets.horizons",
+        lambda v: len(v["targets.horizons"]) > 1,
+    ),
+    (
+        "signal.factor",
+        "signal.source = 'return_x_direction'",
+        lambda v: v["signal.source"] == "return_x_direction",
+    ),
+    (
+        "costs.half_spread_bps costs.slippage_bps costs.funding",
+        "costs.reference = false",
+        lambda v: not v["costs.reference"],
+    ),
+    ("exchange.testnet", "no exchange.rest_url", lambda v: not v["exchange.rest_url"]),
+    ("exchange.poll_s", "market.feed = 'poll'", lambda v: v["market.feed"] == "poll"),
+    ("market.symbols", "data.source = 'files'", lambda v: v["data.source"] == "files"),
+    ("data.root", "data.source = 'files'", lambda v: v["data.source"] == "files"),
+)
+
+
+def advice(config: Config) -> list[str]:
+    """Return a line for each thing that is allowed and has no effect, or none that is wanted."""
+    from bot.config.load import Config as Defaults
+    from bot.config.load import flatten
+
+    given, default = flatten(config), flatten(Defaults())
+    lines = [
+        f"{key} = {given[key]!r} has no effect: it is read with {condition} only"
+        for keys, condition, works in _WORKS_WITH
+        for key in keys.split()
+        if given[key] != default[key] and not works(given)
+    ]
+    return lines + _unreachable(config)
+
+
+def _unreachable(config: Config) -> list[str]:
+    lines = []
+    signal, sizing, risk = config.signal, config.sizing, config.risk
+    if signal.source == "decision" and signal.threshold >= 1.0:
+        lines.append(
+            f"signal.threshold = {signal.threshold:g}: a position of 'decision' never exceeds 1, so "
+            "nothing is ever traded; lower it"
+        )
+    if signal.source == "return_x_direction" and signal.threshold >= 0.2:
+        lines.append(
+            f"signal.threshold = {signal.threshold:g} asks for a forecast return of "
+            f"{signal.threshold:.0%} and more, so nothing is likely ever traded; it is a fraction, "
+            "0.001 is 0.1 %"
+        )
+    if sizing.method == "proportional" and sizing.rebalance_band >= 2.0 * sizing.max_weight:
+        lines.append(
+            f"sizing.rebalance_band = {sizing.rebalance_band:g}: no weight moves so far, "
+            f"sizing.max_weight is {sizing.max_weight:g}; lower it"
+        )
+    if 0.0 < risk.max_gross < risk.max_symbol_weight and risk.max_symbol_weight != 1.0:
+        lines.append(
+            f"risk.max_symbol_weight = {risk.max_symbol_weight:g} is never reached: "
+            f"risk.max_gross = {risk.max_gross:g} caps first"
+        )
+    if config.training.patience >= config.training.epochs:
+        lines.append(
+            f"training.patience = {config.training.patience}: a training of "
+            f"{config.training.epochs} epochs never stops early"
+        )
+    return lines
