@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bot.adapters.bybit_rest import CODE_MS, INTERVAL_CODE
 from bot.adapters.history import load_history
-from bot.app.config_check import check_deeply
+from bot.app.config_check import check_start
 from bot.cli import app
 from bot.config import load_config
 from bot.practice.wire import PERIODS, period_of
@@ -42,7 +42,7 @@ def test_every_table_knows_every_interval(interval: str) -> None:
     assert periods_per_year(["bybit_linear"], interval) == a_year
     assert periods_per_year(["us"], interval) == 252 * a_session
     assert DAY_MS % step == 0
-    check_deeply(load_config(None, [f"market.interval={interval}"]))
+    check_start(load_config(None, [f"market.interval={interval}"]), "practice")
 
 
 def session_bars(n_days: int, seed: int) -> pd.DataFrame:
