@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.app.triggers import DueBars
+from bot.app.triggers import DueBars, planned_dues
 from bot.blocks import I64
 from bot.config.sections import Retrain
 from bot.errors import ConfigError
@@ -189,3 +190,52 @@ def test_a_cron_line_that_could_be_misread_is_refused(cron: str, expected: str) 
 def test_a_start_that_is_no_date_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"retrain\.start = 'soon': expected a UTC date"):
         DueBars(Retrain(start="soon"), HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    ("config", "fires_at"),
+    [
+        ({"trigger": "every_bars", "every_bars": 7, "start": "2024-01-06T02:00"},
+         [datetime(2024, 1, 6, 2, tzinfo=UTC) + timedelta(hours=7 * k) for k in range(60)]),
+        ({"trigger": "interval", "hours": 36, "start": "2024-01-02T06:00"},
+         [datetime(2024, 1, 2, 6, tzinfo=UTC) + timedelta(hours=36 * k) for k in range(12)]),
+        ({"trigger": "cron", "cron": "30 5 * * *"},
+         [datetime(2024, 1, 1, 5, 30, tzinfo=UTC) + timedelta(days=k) for k in range(20)]),
+    ],
+    ids=["every_bars", "interval", "cron"],
+)  # fmt: skip
+def test_the_next_time_is_the_first_one_after(
+    config: dict[str, Any], fires_at: list[datetime]
+) -> None:
+    """Asked a millisecond before a time, at it, and a millisecond after it, at each of many."""
+    ask = DueBars(Retrain(**config), HOUR_MS)
+    fires = [int(fire.timestamp() * 1000) for fire in fires_at]
+    if config["trigger"] != "cron":
+        assert ask.next_fire_ms(fires[0] - 1000 * HOUR_MS) == fires[0], "none before the start"
+    for fire, following in itertools.pairwise(fires):
+        assert ask.next_fire_ms(fire - 1) == fire
+        assert ask.next_fire_ms(fire) == following
+        assert ask.next_fire_ms(fire + 1) == following
+
+
+def test_a_time_that_never_comes() -> None:
+    assert DueBars(Retrain(trigger="never"), HOUR_MS).next_fire_ms(0) is None
+
+
+@given(
+    due=st.lists(st.booleans(), min_size=1, max_size=30), start=st.integers(0, 30),
+    latency=st.integers(1, 6),
+)  # fmt: skip
+def test_the_trainings_that_matter_are_those_in_force_from_the_start_on(
+    due: list[bool], start: int, latency: int
+) -> None:
+    """By a look at every bar from the start on: which training's model decides there?"""
+    n = len(due)
+    deciding = [
+        max((i for i in range(n) if due[i] and i + latency <= bar), default=None)
+        for bar in range(min(start, n - 1), n)
+    ]
+    expected = sorted({i for i in deciding if i is not None})
+    found = planned_dues(due, min(start, n - 1), latency)
+    assert [d.index for d in found] == expected
+    assert [d.effective_index for d in found] == [i + latency for i in expected]
