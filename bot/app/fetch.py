@@ -131,7 +131,7 @@ def open_rest(settings: Exchange, tell: Callable[[str], None]) -> BybitRest:
     def on_wait(wait_s: float, reason: str) -> None:
         until = format_utc(int((time.time() + wait_s) * 1000.0))
         tell(
-            f"{reason}; asks again in {wait_s:.3g} s, at {until}{_ADVICE if '403' in reason else ''}"
+            f"{reason}; asks again in {wait_s:.3g} s, at {until} UTC{_ADVICE if '403' in reason else ''}"
         )
 
     return BybitRest(

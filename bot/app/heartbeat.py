@@ -23,6 +23,7 @@ class Heartbeat:
         exchange_ms: of the exchange's clock at the same instant.
         lag_ms: from the last candle's arrival to the decision's commit.
         implausible: what the exchange said since the start and cannot be true.
+        waiting: what a request waits long for and until when, None where none does.
         next_training_ms: when one is due, by the exchange's clock; None where none ever is.
     """
 
@@ -36,6 +37,7 @@ class Heartbeat:
     training: str
     version: str
     implausible: int = 0
+    waiting: str | None = None
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:

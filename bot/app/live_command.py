@@ -23,6 +23,7 @@ from bot.app.live import LiveRun
 from bot.app.live_exchange import ExchangeClock, live_exchange, practice_config
 from bot.app.live_report import LiveReport
 from bot.app.live_setup import open_parts
+from bot.app.request_waits import RequestWaits
 from bot.app.run_folder import (
     RunFolder,
     config_hash,
@@ -123,18 +124,22 @@ async def _main(
     practice: bool, max_bars: int | None,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
+    waits = RequestWaits(log)
     with stopped_by_signals(stop.set):
-        async with live_exchange(config, folder, log, practice=practice) as exchange:
+        async with live_exchange(config, folder, log, waits, practice=practice) as exchange:
             clock = ExchangeClock(exchange, config.exchange.speed)
-            await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model)
+            await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model, waits)
 
 
 async def run_on(
     exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
     stop: asyncio.Event, max_bars: int | None = None, given_model: str | None = None,
+    waits: RequestWaits | None = None,
 ) -> None:  # fmt: skip
     """Begin the run in this folder on an exchange, or go on with it, until it is to stop."""
-    life = asyncio.create_task(_life(exchange, clock, config, folder, log, max_bars, given_model))
+    life = asyncio.create_task(
+        _life(exchange, clock, config, folder, log, max_bars, given_model, waits)
+    )
     stopping = asyncio.create_task(stop.wait())
     alive = asyncio.create_task(tell_alive())
     try:
@@ -147,7 +152,7 @@ async def run_on(
 
 async def _life(
     exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
-    max_bars: int | None, given_model: str | None,
+    max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
 ) -> None:  # fmt: skip
     old = folder.journal.exists()  # it has its instruments; they may be delisted by now
     instruments = {} if old else await _instruments(exchange, config, log)
@@ -165,7 +170,8 @@ async def _life(
     speed = config.exchange.speed
     reason = "an error"
     try:
-        await LiveRun(parts, exchange, clock, LiveReport(parts, log, speed), speed, max_bars).run()
+        report = LiveReport(parts, log, speed, waits)
+        await LiveRun(parts, exchange, clock, report, speed, max_bars).run()
         reason = "bars reached"
     except asyncio.CancelledError:
         reason = "asked to stop"

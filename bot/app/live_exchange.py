@@ -1,6 +1,6 @@
 """The exchange of a daemon: Bybit, or the practice exchange that runs inside it.
 
-Owns its clock, what is told of waiting for it, and the settings under `--practice`. Must not know
+Owns its clock and the settings under `--practice`. Must not know
 what the daemon does with it.
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.bybit_clock import Jump
 from bot.adapters.journal_reader import JournalReader
 from bot.app.history_need import history_need
+from bot.app.request_waits import RequestWaits
 from bot.app.run_folder import RunFolder
 from bot.config import Config
 from bot.log import Terminal
@@ -24,9 +25,6 @@ from bot.practice.exchange import serve
 from bot.practice.market import Market
 from bot.practice.synthetic import START_MS, SyntheticMarket, symbol_names
 from bot.timegrid import INTERVAL_MS
-
-TOLD_WAIT_S = 15.0
-"""A request that is asked again only after so long is told of before; an HTTP 403 takes minutes."""
 
 
 class ExchangeClock:
@@ -77,27 +75,11 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
     return config.model_copy(update={"exchange": exchange, "market": market})
 
 
-def tell_waits(log: Any) -> Callable[[float, str], None]:
-    """Return what a request's thread calls before it waits: long waits are told by the loop."""
-    loop = asyncio.get_running_loop()
-
-    def tell(wait_s: float, reason: str) -> None:
-        if wait_s >= TOLD_WAIT_S:
-            log.warning("exchange_unreachable", reason=reason, retry_s=round(wait_s, 1))
-
-    def on_wait(wait_s: float, reason: str) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody reads on
-            loop.call_soon_threadsafe(tell, wait_s, reason)
-
-    return on_wait
-
-
 @asynccontextmanager
 async def live_exchange(
-    config: Config, folder: RunFolder, log: Any, *, practice: bool
+    config: Config, folder: RunFolder, log: Any, waits: RequestWaits, *, practice: bool
 ) -> AsyncIterator[BybitExchange]:
     """Give the exchange of the settings; with `practice`, one that runs inside."""
-    on_wait = tell_waits(log)
 
     def on_fault(count: int, text: str) -> None:
         log.warning("bad_frame", count=count, sample=text)
@@ -107,7 +89,7 @@ async def live_exchange(
             log.warning("clock_jump", by_ms=jump.by_ms, believed=jump.believed, refused=refused)
 
     if not practice:
-        exchange = open_bybit(config, on_wait=on_wait, on_fault=on_fault, on_jump=on_jump)
+        exchange = open_bybit(config, on_wait=waits.on_wait, on_fault=on_fault, on_jump=on_jump)
         try:
             yield exchange
         finally:
@@ -129,7 +111,7 @@ async def live_exchange(
         update={"rest_url": server.rest_url, "stream_url": server.stream_url}
     )
     told = config.model_copy(update={"exchange": inside})
-    exchange = open_bybit(told, on_wait=on_wait, on_fault=on_fault, on_jump=on_jump)
+    exchange = open_bybit(told, on_wait=waits.on_wait, on_fault=on_fault, on_jump=on_jump)
     try:
         yield exchange
     finally:

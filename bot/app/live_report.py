@@ -25,6 +25,7 @@ from bot.adapters.sd_notify import notify
 from bot.app.feed_counters import Counters
 from bot.app.history_need import HistoryNeed
 from bot.app.live_setup import LiveParts
+from bot.app.request_waits import RequestWaits
 from bot.app.seldom import Seldom
 from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
@@ -42,8 +43,10 @@ class LiveReport:
         refused: how often the exchange said what cannot be true.
     """
 
-    def __init__(self, parts: LiveParts, log: Any, speed: float = 1.0) -> None:
-        self._parts, self._log, self._speed = parts, log, speed
+    def __init__(
+        self, parts: LiveParts, log: Any, speed: float = 1.0, waits: RequestWaits | None = None
+    ) -> None:
+        self._parts, self._log, self._speed, self._waits = parts, log, speed, waits
         self._connection = "connecting"
         self._unheard: set[str] = set()
         self._seldom = Seldom()
@@ -258,6 +261,7 @@ class LiveReport:
             "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
             "version": __version__,
             "implausible": self.refused,
+            "waiting": self._waits.now() if self._waits else None,
         }
         path = self._parts.folder.path / "status.json"
         try:

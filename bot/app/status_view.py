@@ -45,6 +45,8 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
             ("decision's lag", Text("–" if beat.lag_ms is None else duration(beat.lag_ms))),
             ("training", Text(f"{beat.training}; next {due}")),
         ]
+        if beat.waiting and status.pid is not None:
+            rows.append(("waits", Text(beat.waiting, style="yellow")))
         if beat.implausible:
             rows.append(("refused as untrue", Text(f"{beat.implausible:,}", style="yellow")))
     return rows
