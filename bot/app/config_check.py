@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from bot.adapters.data_root import DataRoot, Series
 from bot.adapters.timestamps import parse_utc
+from bot.app.history_need import useless_settings
 from bot.app.live_exchange import practice_config
 from bot.app.symbols import known_instruments, traded_symbols
 from bot.app.triggers import DueBars
@@ -68,10 +70,16 @@ def faults_of(config: Config, job: Job) -> list[BotError]:
 
 
 def advice_on_data(config: Config) -> list[str]:
-    """Return a line where no training would ever be due."""
+    """Return a line for each thing that is legal and useless in the end, given bars and the schedule."""
     retrain, lines = config.retrain, []
+    with suppress(BotError):  # a fault, told as one
+        lines += useless_settings(config)
     if retrain.trigger == "never":
-        lines.append("retrain.trigger = 'never': a live run needs another run's model, --model RUN")
+        if not retrain.at_start:
+            lines.append(
+                "retrain.trigger = 'never' and retrain.at_start = false: a live run needs another run's "
+                "model, --model RUN"
+            )
         return lines
     try:
         bars = DueBars(retrain, INTERVAL_MS[config.market.interval])
