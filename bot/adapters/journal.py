@@ -7,7 +7,6 @@ it is. Must not compute anything that the engine did not hand over, but hashes.
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -22,15 +21,21 @@ from bot.adapters.atomic_file import replacing
 from bot.adapters.build import present_build
 from bot.adapters.journal_builds import build_rows, newest_link, packed, write_build
 from bot.adapters.journal_migrations import migrate
+from bot.adapters.journal_rows import (
+    FILL_REASON,
+    bar_rows,
+    chain_rows,
+    decision_rows,
+    fill_rows,
+    forecast_rows,
+    ledger_rows,
+    position_rows,
+)
 from bot.adapters.registry import manifest_sha256
 from bot.blocks import FILL, BarBlock, Task
 from bot.engine import STATE_LAYOUT, Activation, StepResult
 from bot.errors import JournalError
-from bot.portfolio.reasons import FillReason, Refusal
 from bot.portfolio.trace import Trace
-
-FILL_REASON = {int(reason): reason.name.lower() for reason in FillReason}
-REFUSAL = {int(reason): reason.name.lower() for reason in Refusal} | {0: None}
 
 
 class Journal:
@@ -143,14 +148,7 @@ class Journal:
         """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
         matrix = schema.bar_matrix(block)
         hashes = schema.row_hashes(block.open_time, matrix)
-        S = len(self.symbols)
-        rows = zip(
-            np.repeat(block.open_time, S).tolist(),
-            itertools.cycle(self.symbols),
-            *(_column(name, matrix[:, :, k]) for k, name in enumerate(schema.BAR_COLUMNS)),
-            hashes.ravel().tolist(),
-            strict=False,
-        )
+        rows = bar_rows(block, matrix, hashes, self.symbols)
         names = ("open_time", "symbol", *schema.BAR_COLUMNS, "row_hash")
         marks = ", ".join("?" * len(names))
         self._db.executemany(
@@ -163,10 +161,7 @@ class Journal:
         self._db.executemany(
             "INSERT INTO fills (open_time, symbol, quantity, price, fee, spread, slippage, reason) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (f[0], self.symbols[f[1]], f[2], f[3], f[4], f[5], f[6], FILL_REASON[f[7]])
-                for f in fills.tolist()
-            ),
+            fill_rows(fills, self.symbols),
         )
 
     def write_open(self, block: BarBlock, trace: Trace) -> None:
@@ -183,32 +178,25 @@ class Journal:
             opened: the first bar's open was written before, and with it some of its fills.
         """
         hashes = self.write_bars(result.bars)
-        earlier = self._fills_of(int(result.bars.open_time[0])) if opened else _no_fills()
+        earlier = self._fills_of(int(result.bars.open_time[0])) if opened else np.empty(0, FILL)
         self.write_fills(result.trace.fills)
-        self._write_forecasts(result, schedule)
-        self._write_decisions(result)
+        marks = ", ".join("?" * (3 + len(result.forecast.tasks)))
+        forecasts = forecast_rows(result, schedule, self.symbols)
+        self._db.executemany(f"INSERT INTO forecasts VALUES ({marks})", forecasts)
+        decisions = decision_rows(result, self.symbols)
+        self._db.executemany("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)", decisions)
         self.write_ledger(result)
         self._write_chain(result, hashes, np.concatenate([earlier, result.trace.fills]))
 
     def write_ledger(self, result: StepResult) -> None:
         """Write the ledger rows and the positions that are not zero."""
-        trace, times = result.trace, result.bars.open_time
-        columns = [getattr(trace, name).tolist() for name in schema.LEDGER_VALUES]
         self._db.executemany(
             "INSERT INTO ledger (open_time, equity, cash, fees, funding, spread, slippage) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            zip(times.tolist(), *columns, strict=True),
+            ledger_rows(result),
         )
-        held, which = np.nonzero(trace.quantity)
-        self._db.executemany(
-            "INSERT INTO positions VALUES (?, ?, ?)",
-            zip(
-                times[held].tolist(),
-                (self.symbols[s] for s in which.tolist()),
-                trace.quantity[held, which].tolist(),
-                strict=True,
-            ),
-        )
+        positions = position_rows(result, self.symbols)
+        self._db.executemany("INSERT INTO positions VALUES (?, ?, ?)", positions)
 
     def write_activation(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write that a model decides from a bar on."""
@@ -274,38 +262,6 @@ class Journal:
                 self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
-    def _write_forecasts(self, result: StepResult, schedule: Sequence[Activation]) -> None:
-        forecast = result.forecast
-        known = np.isfinite(forecast.value).any(axis=2) & (forecast.model >= 0)[:, None]
-        rows, which = np.nonzero(known)
-        marks = ", ".join("?" * (3 + len(forecast.tasks)))
-        self._db.executemany(
-            f"INSERT INTO forecasts VALUES ({marks})",
-            zip(
-                result.bars.open_time[rows].tolist(),
-                (self.symbols[s] for s in which.tolist()),
-                (schedule[m].model_id for m in forecast.model[rows].tolist()),
-                *(forecast.value[rows, which, k].tolist() for k in range(len(forecast.tasks))),
-                strict=True,
-            ),
-        )
-
-    def _write_decisions(self, result: StepResult) -> None:
-        trace = result.trace
-        S = result.bars.n_symbols
-        self._db.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)",
-            zip(
-                np.repeat(result.bars.open_time, S).tolist(),
-                itertools.cycle(self.symbols),
-                result.signal.ravel().tolist(),
-                trace.weight.ravel().tolist(),
-                trace.order.ravel().tolist(),
-                (REFUSAL[r] for r in trace.refusal.ravel().tolist()),
-                strict=False,
-            ),
-        )
-
     def _write_chain(
         self, result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]
     ) -> None:
@@ -334,31 +290,6 @@ class Journal:
         self._link = link
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-
-
-def chain_rows(
-    result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]
-) -> list[bytes]:
-    """Return the bytes of each bar's rows, as the chain hashes them."""
-    trace, n = result.trace, len(result.bars)
-    values = [result.forecast.value, result.signal, trace.weight, trace.order, trace.quantity]
-    return schema.rows_as_bytes(
-        result.bars.open_time,
-        hashes,
-        np.concatenate([v.reshape(n, -1) for v in values], axis=1),
-        trace.refusal.astype(np.int64),
-        np.stack([getattr(trace, name) for name in schema.LEDGER_VALUES], axis=1),
-        fills,
-    )
-
-
-def _no_fills() -> npt.NDArray[np.void]:
-    return np.empty(0, dtype=FILL)
-
-
-def _column(name: str, values: npt.NDArray[np.float64]) -> list[Any]:
-    flat = values.ravel()
-    return (flat.astype(int) if name in schema.BAR_FLAGS else flat).tolist()
 
 
 def _connect(path: Path, *, durable: bool) -> sqlite3.Connection:

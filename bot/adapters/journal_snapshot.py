@@ -15,9 +15,9 @@ from typing import Any, Self
 import numpy as np
 
 from bot.adapters import journal_schema as schema
-from bot.adapters.journal import FILL_REASON
 from bot.adapters.journal_migrations import Shapes, table_shapes
 from bot.adapters.journal_reader import JournalReader
+from bot.adapters.journal_rows import FILL_REASON
 from bot.blocks import F64, FILL, I64, BarBlock
 from bot.errors import JournalError
 from bot.portfolio.trace import Phase, Trace, blank_trace

@@ -62,10 +62,18 @@ def backtest_command(
 
 
 def write_report(folder: RunFolder) -> Summary:
-    """Write report.html from the journal, and return the summary that it shows."""
+    """Write report.html from the journal, and return the summary that it shows.
+
+    Where the folder cannot be written, that is told on stderr, and the summary is whole.
+    """
     run = read_run(folder)
     summary = build(run, config_of(folder).report)
-    folder.report.write_text(html.render(run, summary), encoding="utf-8")
+    page = html.render(run, summary)
+    try:
+        folder.report.write_text(page, encoding="utf-8")
+    except OSError as error:
+        told = f"note: {folder.report}: the page cannot be written ({error.strerror})"
+        print(told, file=sys.stderr)
     return summary
 
 

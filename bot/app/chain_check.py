@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters import journal_schema as schema
-from bot.adapters.journal import FILL_REASON, REFUSAL
+from bot.adapters.journal_rows import FILL_REASON, REFUSAL
 from bot.adapters.journal_snapshot import EARLIEST, LATEST, JournalSnapshot, Row
 from bot.app.verify_rows import MISSING, Difference
 from bot.blocks import F64, FILL, I64

@@ -20,7 +20,7 @@ import numpy as np
 from bot import __version__
 from bot.adapters.atomic_file import replacing
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
-from bot.adapters.journal import FILL_REASON, REFUSAL
+from bot.adapters.journal_rows import FILL_REASON, REFUSAL
 from bot.adapters.sd_notify import notify
 from bot.app.feed_counters import Counters
 from bot.app.history_need import HistoryNeed

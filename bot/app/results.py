@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.instruments import instruments_of
-from bot.adapters.journal import FILL_REASON, REFUSAL
 from bot.adapters.journal_reader import JournalReader, ModelRow
+from bot.adapters.journal_rows import FILL_REASON, REFUSAL
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.registry import load_manifest
 from bot.adapters.timestamps import parse_utc

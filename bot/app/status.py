@@ -11,8 +11,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.adapters.journal import FILL_REASON
 from bot.adapters.journal_reader import ModelRow
+from bot.adapters.journal_rows import FILL_REASON
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.run_lock import holder
 from bot.app.carried_state import account_state

@@ -19,6 +19,7 @@ from bot.adapters.journal_files import connect_to_read
 from bot.adapters.journal_reader import JournalReader
 from bot.blocks import Task
 from bot.errors import JournalError
+from tests.conftest import FIXTURES
 
 NAMES = (
     "w%41", "a#b", "a?mode=rwc", "two words", "it's", 'a "quote"', "übung", "日本", "a&b=c", "50%",
@@ -160,6 +161,41 @@ def test_a_read_only_folder_of_a_killed_process_is_read_to_its_last_commit(shelf
     (path.parent / "journal.db-shm").unlink(missing_ok=True)
     assert "'late'" in facts_without_rights(path)
     assert "journal.db-shm" not in listing(path.parent)
+
+
+def test_every_reading_command_reads_a_read_only_folder(shelf: Path) -> None:
+    """A run of version 1, that a killed process left, as a user who may write nothing there."""
+    run = Path(shutil.copytree(FIXTURES / "runs" / "v1" / "live", shelf / "run"))
+    left_by_a_killed_process(run / "journal.db")
+    before = {str(p): p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    code = (
+        "import os, sys\n"
+        "from typer.testing import CliRunner\n"
+        "from bot.cli import app\n"
+        "def read(run):\n"
+        "    for command in ('status', 'logs', 'report'):\n"
+        "        done = CliRunner().invoke(app, [command, run])\n"
+        "        assert done.exit_code == 0, (command, done.output, done.exception)\n"
+        "    return done.output\n"
+        "read(sys.argv[2])\n"  # what is loaded late is loaded with rights
+        "if os.geteuid() == 0:\n"
+        "    os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "print(read(sys.argv[1])[-400:])\n"
+    )
+    other = shutil.copytree(run, shelf / "other")
+    for path in (run, *run.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(run), str(other)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for path in (run, *run.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert done.returncode == 0, done.stderr
+    assert "the page cannot be written" in done.stdout
+    assert {str(p): p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
 
 
 def test_a_finished_journal_is_one_file(tmp_path: Path) -> None:
