@@ -47,12 +47,12 @@ def _read(response: requests.Response, limit: int, until_s: float) -> bytes:
     try:
         for piece in response.raw.stream(_PIECE, decode_content=True):
             body += piece
-            if len(body) > limit:
-                if response.status_code != 200:
-                    break
-                raise ContentDecodingError(f"the answer is longer than {limit:,} bytes")
-            if time.monotonic() > until_s:
-                raise ReadTimeout("the answer takes too long")
+            if len(body) > limit or time.monotonic() > until_s:
+                break
     except (HTTPError, MemoryError) as error:
-        raise ContentDecodingError(f"the answer cannot be read: {type(error).__name__}") from None
+        raise ContentDecodingError(type(error).__name__) from None
+    if response.status_code == 200 and len(body) > limit:
+        raise ContentDecodingError(f"it is longer than {limit:,} bytes")
+    if time.monotonic() > until_s:
+        raise ReadTimeout("the answer takes too long")
     return bytes(body[:limit])

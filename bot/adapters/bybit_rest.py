@@ -113,7 +113,7 @@ class BybitRest(Asking):
         except UnlistedError:
             return False
         found = [row for row in rows_of(result, "list") if text(row, "symbol") == symbol]
-        return any(row.get("status", "Trading") in _TRADED for row in found)
+        return any("status" not in row or text(row, "status") in _TRADED for row in found)
 
     def funding_history(self, venue: str, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return the funding rates of start..end, inclusive, oldest first."""

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 
 from bot.adapters.bybit import BybitExchange, open_bybit
 from bot.adapters.bybit_clock import ServerClock
-from bot.adapters.bybit_socket import Inbox, Socket
+from bot.adapters.bybit_socket import BybitSocket, Inbox, Socket
 from bot.adapters.bybit_threads import DaemonPool
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import (
@@ -193,6 +193,84 @@ async def test_a_candle_that_cannot_be_true_is_left_out_and_told() -> None:
     assert [count for count, _ in told] == [1, 2]
     assert "BTCUSDT" in told[0][1]
     assert "high 9.5 is below" in told[0][1]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_that_a_symbol_is_unlisted_is_believed_only_with_the_instruments(
+    listed: bool,
+) -> None:
+    class Rest:
+        def klines(self, *args: object) -> Iterator[Klines]:
+            raise UnlistedError("the exchange refuses: Not supported symbols")
+
+        def lists(self, venue: str, symbol: str) -> bool:
+            assert (venue, symbol) == ("bybit_linear", "BTCUSDT")
+            return listed
+
+    clock = ServerClock(wall_ms=lambda: NOW, monotonic=lambda: 0.0)
+    config = settings("http://127.0.0.1:9", "ws://127.0.0.1:9")
+    exchange = BybitExchange(
+        config, DaemonPool([Rest()]), clock, lambda category, inbox: BybitSocket("", inbox, "", testnet=False),  # type: ignore[list-item]
+        asyncio.sleep, lambda: 1.0, None,
+    )  # fmt: skip
+    with pytest.raises(ExchangeError) as caught:
+        await exchange.klines("BTCUSDT", "1h", NOW, NOW)
+    exchange.close()
+    assert isinstance(caught.value, UnlistedError) is not listed
+
+
+@asynccontextmanager
+async def stream_server(handle: Any) -> AsyncIterator[str]:
+    app = web.Application()
+    app.add_routes([web.get("/v5/public/linear", handle)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"ws://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def first_loss(stream_url: str) -> str:
+    """Return why a stream ends its first session, what comes before left out."""
+    async with desk() as one:
+        exchange = open_bybit(settings(one.practice.rest_url, stream_url))
+        async with aclosing(exchange.stream(SYMBOLS, "1h")) as events, asyncio.timeout(10.0):
+            while not isinstance(event := await anext(events), Disconnected):
+                pass
+        exchange.close()
+        return event.reason
+
+
+async def test_the_stream_follows_no_redirect() -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.WebSocketResponse:
+        asked.append("elsewhere")
+        raise web.HTTPGone
+
+    async with stream_server(elsewhere) as other:
+
+        async def handle(request: web.Request) -> web.WebSocketResponse:
+            raise web.HTTPFound(f"{other}/v5/public/linear")
+
+        async with stream_server(handle) as address:
+            assert "no connection to the stream" in await first_loss(address)
+    assert asked == []
+
+
+async def test_a_message_that_is_too_long_ends_the_connection() -> None:
+    async def handle(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_str(" " * 2_000_000)
+        async for _ in socket:
+            pass
+        return socket
+
+    async with stream_server(handle) as address:
+        assert "a frame of 2,000,000 bytes" in await first_loss(address)
 
 
 async def test_spot_and_linear_together() -> None:

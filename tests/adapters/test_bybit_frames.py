@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.adapters import bybit_clock, bybit_frames, bybit_links, exchange
+from bot.adapters import (
+    bybit_answers,
+    bybit_clock,
+    bybit_frames,
+    bybit_links,
+    bybit_present,
+    exchange,
+)
 from bot.adapters.bybit_frames import Answer, FrameReader, Reading, quote_of
 from bot.adapters.bybit_links import SPOT_TOPICS, TOPIC_CHARACTERS, plan_links
 from bot.adapters.exchange import Candle, Event, Quote
+from bot.app import seldom
 from bot.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,7 +62,10 @@ def quotes(frames: list[dict[str, Any]]) -> list[Quote]:
     return [event for event in events if isinstance(event, Quote)]
 
 
-@pytest.mark.parametrize("module", [bybit_frames, bybit_links, bybit_clock, exchange])
+@pytest.mark.parametrize(
+    "module",
+    [bybit_answers, bybit_frames, bybit_links, bybit_clock, bybit_present, exchange, seldom],
+)
 def test_doctests(module: Any) -> None:
     assert doctest.testmod(module).failed == 0
 

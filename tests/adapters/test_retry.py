@@ -64,3 +64,28 @@ def test_a_refusal_is_final_and_says_why() -> None:
 
 def test_nonsense_is_named() -> None:
     assert "no JSON object" in judge(AttributeError("'list' object has no attribute 'get'")).text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Not supported symbols",
+        "params error: symbol invalid",
+        "Symbol Is Invalid",
+        "Invalid symbol.",
+    ],
+)
+def test_only_the_exchanges_own_words_say_that_there_is_no_such_symbol(words: str) -> None:
+    assert judge(refused(10001, words)).unlisted
+    for other in (f"{words} ETHUSDT", f"{words}, try later", "the symbol is busy", "symbol", ""):
+        assert not judge(refused(10001, other)).unlisted
+    assert not judge(refused(10002, words)).unlisted
+
+
+@pytest.mark.parametrize("said", [None, {"symbol": "invalid"}, [[[]]], 7])
+def test_words_that_are_none_are_shown(said: object) -> None:
+    error = refused(10001)
+    error.message = said
+    verdict = judge(error)
+    assert not verdict.unlisted
+    assert "the exchange refuses" in verdict.text

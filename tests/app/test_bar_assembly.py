@@ -183,6 +183,60 @@ def test_every_oddity_is_counted_and_the_first_confirm_counts(name: str) -> None
     assert closed.close == 10.0
 
 
+SLACK = 2_000
+
+
+@pytest.mark.parametrize(
+    ("bar", "confirm", "at", "taken"),
+    [
+        (0, True, STEP - SLACK, True),
+        (0, True, STEP - SLACK - 1, False),
+        (1, False, STEP - SLACK, True),
+        (1, False, STEP - SLACK - 1, False),
+        (3, False, STEP, False),
+        (1, True, STEP + SLACK, False),
+    ],
+)
+def test_no_candle_is_taken_from_the_future(bar: int, confirm: bool, at: int, taken: bool) -> None:
+    bars = make(("A",))
+    bars.feed(candle("A", bar, confirm=confirm, at=at))
+    assert bars.counters.foreign == (not taken)
+    assert (bars.first_open_seen("A", bar * STEP) is not None) == taken
+    assert bars.due(at).complete == (taken and confirm and bar == 0)
+
+
+def test_the_slack_is_never_more_than_half_a_bar() -> None:
+    bars = BarAssembler(("A",), STEP, DEADLINE, TRADABLE, 0, slack_ms=10 * STEP)
+    bars.feed(candle("A", 0, at=STEP // 2 - 1))
+    assert bars.counters.foreign == 1
+
+
+def test_an_unheard_symbol_is_asked_for_soon_and_the_others_at_the_deadline() -> None:
+    bars = make(("A", "B"))
+    bars.feed(Disconnected("silent", ("B", "Z")))
+    assert bars.due(STEP).wake_ms == STEP + SLACK
+    assert bars.due(STEP + SLACK - 1).missing == ()
+    assert bars.due(STEP + SLACK).missing == (Span("B", 0, 0),)
+    bars.accept(Span("B", 0, 0), fetched([0], STEP + SLACK), STEP + SLACK)
+    waiting = bars.due(STEP + SLACK)
+    assert (waiting.missing, waiting.wake_ms) == ((), STEP + DEADLINE)
+    bars.feed(Connected(1, ("B",)))
+    bars.feed(candle("A", 0))
+    bars.close(STEP + SLACK)
+    assert bars.due(2 * STEP + SLACK).missing == ()
+    assert bars.due(2 * STEP + SLACK).wake_ms == 2 * STEP + DEADLINE
+
+
+@pytest.mark.parametrize(
+    ("shown", "tradable"), [(STEP + TRADABLE - 1, True), (STEP + TRADABLE, False)]
+)
+def test_what_an_answer_shows_of_the_time_makes_a_bar_late(shown: int, tradable: bool) -> None:
+    bars = make(("A",))
+    bars.accept(Span("A", 0, 0), fetched([0], shown), STEP + 1)
+    assert bars.close(STEP + 1).tradable is tradable
+    assert bars.counters.late_bars == (not tradable)
+
+
 def test_what_comes_after_the_close_changes_nothing() -> None:
     bars = make(("A", "B"))
     bars.feed(candle("A", 0))

@@ -163,3 +163,16 @@ def test_the_closed_row_has_its_candles_and_the_open_as_it_was_booked() -> None:
         for name in ("open_time", "in_session", "fillable", "fill_bid", "fill_ask", "mark",
                      "funding_rate"):  # fmt: skip
             np.testing.assert_array_equal(getattr(row, name), getattr(opened, name), name)
+
+
+def test_a_first_price_fills_nothing_where_quotes_do_nor_a_quote_where_first_prices_do() -> None:
+    ordered = np.array([True, False])
+    at_quote, at_price = opening(), opening(at_quote=False)
+    at_quote.see_candle(candle(OPEN + 100))
+    at_price.see_quote(quote(OPEN + 100))
+    assert not at_quote.complete(ordered)
+    assert not at_price.complete(ordered)
+    at_quote.see_quote(quote(OPEN + 100))
+    at_price.see_candle(candle(OPEN + 100))
+    assert at_quote.complete(ordered)
+    assert at_price.complete(ordered)
