@@ -39,6 +39,10 @@ class ExchangeError(BotError):
     exit_code = 4
 
 
+class UnreachableError(ExchangeError):
+    """The exchange does not answer, or nobody at the moment: nothing is said of what was asked."""
+
+
 class UnlistedError(ExchangeError):
     """The exchange does not know a symbol, or no longer: asking again does not help."""
 

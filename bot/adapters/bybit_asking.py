@@ -15,8 +15,8 @@ from typing import Any, Protocol
 from bot.adapters.bybit_answers import check_subject, result_of
 from bot.adapters.bybit_http import BoundedSession
 from bot.adapters.bybit_present import Present
-from bot.adapters.retry import Backoff, Limiter, judge
-from bot.errors import ExchangeError, UnlistedError
+from bot.adapters.retry import Backoff, Limiter, Verdict, judge
+from bot.errors import ExchangeError, UnlistedError, UnreachableError
 
 REQUESTS_PER_S = 10.0
 
@@ -132,8 +132,7 @@ class Asking:
                     "exchange.region, rest_url or testnet; nothing was asked again"
                 )
             if not verdict.retry or failures >= self._backoff.tries:
-                kind = UnlistedError if verdict.unlisted else ExchangeError
-                raise kind(_refusal(call, query, verdict.text, failures))
+                raise _kind(verdict)(_refusal(call, query, verdict.text, failures))
             wait_s = max(self._backoff.wait_s(failures, self._dice), verdict.least_wait_s)
             if self._on_wait is not None:
                 self._on_wait(wait_s, verdict.text)
@@ -148,6 +147,12 @@ class Asking:
                 self._sleep(wait_s)
             if not self._limiter.held(now_s + wait_s):
                 return
+
+
+def _kind(verdict: Verdict) -> type[ExchangeError]:
+    if verdict.unlisted:
+        return UnlistedError
+    return UnreachableError if verdict.unreachable else ExchangeError
 
 
 def _refusal(call: str, query: dict[str, Any], text: str, failures: int) -> str:

@@ -124,7 +124,7 @@ def judge(error: Exception) -> Verdict:
     if isinstance(error, InvalidRequestError):
         code = _code(error)
         if code in _TRANSIENT_CODES:
-            return Verdict(f"{_TRANSIENT_CODES[code]} (code {code})", retry=True)
+            return Verdict(f"{_TRANSIENT_CODES[code]} (code {code})", retry=True, unreachable=True)
         text = f"the exchange refuses: {_said(error)} (code {code})"
         unlisted = code == _PARAMETER_ERROR and _NO_SUCH_SYMBOL.fullmatch(_said(error).lower())
         return Verdict(text, retry=False, unlisted=bool(unlisted))
@@ -132,9 +132,9 @@ def judge(error: Exception) -> Verdict:
         status = _code(error)
         if status == 403:
             text = "the exchange bars this address for now, or this country (HTTP 403)"
-            return Verdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S)
+            return Verdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S, unreachable=True)
         if status in _TRANSIENT_STATUS:
-            return Verdict(f"the exchange answers HTTP {status}", retry=True)
+            return Verdict(f"the exchange answers HTTP {status}", retry=True, unreachable=True)
         return Verdict(f"the exchange answers HTTP {status}: {_said(error)}", retry=False)
     if isinstance(error, ContentDecodingError):
         return Verdict(f"the answer cannot be read: {error}", retry=True)

@@ -19,11 +19,11 @@ from bot.adapters.exchange import Exchange
 from bot.adapters.funding_files import Funding, due_between
 from bot.adapters.timestamps import format_utc
 from bot.blocks import F64, I64, BarBlock
-from bot.errors import BotError, ExchangeError, UnlistedError
+from bot.errors import BotError, ExchangeError, UnlistedError, UnreachableError
 from bot.timegrid import HOUR_MS
 from bot.venues import is_contract
 
-_Column = tuple[Candles, Candles, Funding]
+Column = tuple[Candles, Candles, Funding]
 """A symbol's candles, those of its mark price, and the funding due."""
 
 AT_ONCE = 8
@@ -31,7 +31,7 @@ AT_ONCE = 8
 
 
 class PartlyError(ExchangeError):
-    """The exchange answers of some symbols; `symbols` are those of which it does not."""
+    """The exchange answers of some symbols; `symbols` are those of which its answers are of no use."""
 
     def __init__(self, error: ExchangeError, symbols: tuple[str, ...]) -> None:
         super().__init__(str(error))
@@ -42,7 +42,7 @@ async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
     first_ms: int, last_ms: int, tell: Callable[[BotError], None], closes: F64 | None = None,
     screen: Callable[[BarBlock], BarBlock] = lambda bars: bars,
-    without: Collection[str] = (),
+    without: Collection[str] = (), kept: dict[str, Column] | None = None,
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
@@ -52,6 +52,7 @@ async def fetch_bars(
             that only warm up: nobody pays the funding inside them.
         screen: takes out candles that cannot be true; asked once, when all has been answered.
         without: symbols that are not asked for; their bars are not valid.
+        kept: what a try before was told of these bars, by symbol; what this one is told is added.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
@@ -65,15 +66,19 @@ async def fetch_bars(
     nothing = Funding(np.empty(0, np.int64), np.empty(0))
     hourly = closes is not None and interval_ms > HOUR_MS
 
-    async def column(symbol: str) -> _Column:
+    told: dict[str, Column] = {} if kept is None else kept
+
+    async def column(symbol: str) -> Column:
         try:
             if symbol not in without:
-                return await asked(symbol)
+                if symbol not in told:
+                    told[symbol] = await asked(symbol)
+                return told[symbol]
         except UnlistedError as error:
             tell(error)
         return Candles.empty(), Candles.empty(), nothing
 
-    async def asked(symbol: str) -> _Column:
+    async def asked(symbol: str) -> Column:
         async with turn:
             answer = await exchange.klines(symbol, interval, first_ms, last_ms)
             if answer.over_ms < last_ms + interval_ms:
@@ -97,7 +102,7 @@ async def fetch_bars(
     return lay_funding(screen(_block(times, columns)), due, marks, interval_ms, first_ms, before)
 
 
-async def _all_of(asked: Mapping[str, Coroutine[None, None, _Column]]) -> list[_Column]:
+async def _all_of(asked: Mapping[str, Coroutine[None, None, Column]]) -> list[Column]:
     answers = await asyncio.gather(*asked.values(), return_exceptions=True)
     failed = {s: a for s, a in zip(asked, answers, strict=True) if isinstance(a, BaseException)}
     for error in failed.values():
@@ -105,7 +110,8 @@ async def _all_of(asked: Mapping[str, Coroutine[None, None, _Column]]) -> list[_
             raise error
         if len(failed) == len(asked):
             raise error
-        raise PartlyError(error, tuple(failed))
+        odd = tuple(s for s, e in failed.items() if not isinstance(e, UnreachableError))
+        raise PartlyError(error, odd)
     return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
@@ -118,7 +124,7 @@ def late(bars: BarBlock) -> BarBlock:
     )
 
 
-def _block(times: I64, columns: Sequence[_Column]) -> BarBlock:
+def _block(times: I64, columns: Sequence[Column]) -> BarBlock:
     shape = (len(times), len(columns))
     values = {
         name: np.full(shape, np.nan)

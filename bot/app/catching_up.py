@@ -11,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from bot.app.backfill import PartlyError, fetch_bars, late
+from bot.app.backfill import Column, PartlyError, fetch_bars, late
 from bot.app.history_need import history_need
 from bot.app.live_opening import closed_row
 from bot.app.live_report import LiveReport
@@ -73,6 +74,7 @@ class CatchUp:
         self._tradable_ms = tradable_ms
         self._need = history_need(parts.config)
         self._failures: Counter[str] = Counter()
+        self._kept: tuple[tuple[int, int], dict[str, Column]] = ((0, 0), {})
 
     async def run(self) -> bool:
         """Take in these bars; return whether none is left.
@@ -111,21 +113,24 @@ class CatchUp:
                 self._report.unreachable(error, wait_s)
             await asyncio.sleep(wait_s)
             wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
+            with suppress(ExchangeError):  # our time may be what is wrong
+                await self._exchange.server_time_ms()
 
     async def _fetch(self, last: int) -> BarBlock | None:
         """Return the oldest bars that are missed up to this one; None where none is over after all."""
-        await self._exchange.server_time_ms()  # it may have been wrong when `last` was looked at
-        last = min(last, self._last_missed())
+        last = min(last, self._last_missed())  # the clock was ahead, and has been set right
         parts, first = self._parts, self._first_missed(last)
         if first > last:
             return None
-        market = parts.config.market
+        market, step = parts.config.market, parts.interval_ms
+        span = (first, min(last, first + (CHUNK_BARS - 1) * step))
+        if self._kept[0] != span:
+            self._kept = (span, {})
         return await fetch_bars(
-            self._exchange, parts.symbols, market.venue, market.interval, parts.interval_ms,
-            first, min(last, first + (CHUNK_BARS - 1) * parts.interval_ms),
+            self._exchange, parts.symbols, market.venue, market.interval, step, *span,
             lambda error: self._report.unreachable(error, 0.0),
             None if parts.start is None else parts.runner.state.book.mark, self._exchange.bars,
-            self._given_up(),
+            self._given_up(), self._kept[1],
         )  # fmt: skip
 
     def _given_up(self) -> frozenset[str]:

@@ -1,7 +1,8 @@
 """Asking for the candles that nobody pushed, and giving up a symbol that would hold up the others.
 
-Rules: while the exchange does not answer, the bar waits until it is too late for it; where it answers
-of other symbols and not of one, that one's bar is closed without it before that. Must not close bars.
+Rules: while the exchange does not answer, the bar waits until it is too late for it, and is caught up
+with whole; where answers of one symbol come and cannot be used, while those of another can, the bar
+is closed without it before that. Must not close bars.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from bot.adapters.exchange import Exchange, Klines
 from bot.app.bar_assembly import BarAssembler, Due, Span
 from bot.app.catching_up import Clock
 from bot.app.live_report import LiveReport
-from bot.errors import ExchangeError, UnlistedError
+from bot.errors import ExchangeError, UnlistedError, UnreachableError
 
 RETRY_S = 1.0
 _GIVEN_UP_AT = 0.75
@@ -52,8 +53,9 @@ class MissingCandles:
                 refused[span] = answer
         if refused:
             self._report.unreachable(next(iter(refused.values())), RETRY_S)
-            if self._now >= last_ms and await self._of_others(assembler, due, refused):
-                for span in refused:
+            odd = [s for s, error in refused.items() if not isinstance(error, UnreachableError)]
+            if odd and self._now >= last_ms and await self._of_others(assembler, due, refused):
+                for span in odd:
                     one = Span(span.symbol, due.open_time, due.open_time)
                     end_ms = due.open_time + assembler.interval_ms
                     assembler.accept(one, _none_until(end_ms), self._now)
@@ -76,7 +78,7 @@ class MissingCandles:
         except ExchangeError as error:
             return error
         except TimeoutError:
-            return ExchangeError(f"{span.symbol}: no answer in time")
+            return UnreachableError(f"{span.symbol}: no answer in time")
 
     async def _of_others(
         self, assembler: BarAssembler, due: Due, refused: dict[Span, ExchangeError]

@@ -21,7 +21,7 @@ from bot.adapters.candles import COLUMNS, Candles
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Klines
 from bot.adapters.funding_files import Funding
 from bot.blocks import F64, I64, BarBlock
-from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError
+from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError, UnreachableError
 from bot.portfolio.rules import Instrument
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
@@ -179,10 +179,10 @@ class DirectExchange:
         if switch.strikes_now("slow", number):
             await self.clock.pause(switch.faults.slow_ms)
         if self.down:
-            raise ExchangeError("the exchange is out of reach: it is down")
+            raise UnreachableError("the exchange is out of reach: it is down")
         for name in _REST_FAULTS:
             if switch.strikes_now(name, number):
-                raise ExchangeError(f"the exchange refuses: {name}")
+                raise UnreachableError(f"the exchange refuses: {name}")
         if symbol in self.odd:
             raise ExchangeError(f"{symbol}: an answer that cannot be used")
         if symbol in self.delisted:
