@@ -62,24 +62,26 @@ def backtest(
     config: ConfigOption = None,
     data: DataOption = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="First day or UTC time that is traded.")
+        str | None, typer.Option("--from", help="First day or UTC time to trade.")
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")
     ] = None,
-    symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None,
     sets: SetOption = None,
-    run_dir: Annotated[str | None, typer.Option(help="The run's folder; new by default.")] = None,
-    block: Annotated[int | None, typer.Option(help="Most bars in a block.")] = None,
+    run_dir: Annotated[
+        str | None, typer.Option(help="The run's folder; by default a new one.")
+    ] = None,
+    block: Annotated[int | None, typer.Option(help="Maximum bars per block.")] = None,
     forecasts: Annotated[
-        str | None, typer.Option(help="Predictions made elsewhere, in place of the model's.")
+        str | None, typer.Option(help="File of forecasts to use instead of a model's.")
     ] = None,
     schedule: Annotated[
-        str | None, typer.Option(help="A run whose recorded models decide again.")
+        str | None, typer.Option(help="Replay the recorded models of this run.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay history through the engine, retraining on the way, and report."""
+    """Backtest on history through the live engine, retraining on schedule, and report."""
     overrides = [
         *(["data.source=files", f"data.root={data}"] if data else []),
         *([f"data.start={start}"] if start else []),

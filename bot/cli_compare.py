@@ -19,17 +19,22 @@ from bot.cli_options import ConfigOption, DataOption, JsonOption, SetOption
 from bot.cli_output import progress_bar, stdout_console
 
 StartOption = Annotated[
-    str | None, typer.Option("--from", help="Start of the first fold; by default the last folds.")
+    str | None,
+    typer.Option(
+        "--from", help="Start of the first fold. Default: the most recent --folds that fit."
+    ),
 ]
 EndOption = Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")]
-SymbolsOption = Annotated[str | None, typer.Option(help="Symbols, by comma.")]
-FoldsOption = Annotated[int, typer.Option(min=1, help="Spans forecast one after another.")]
-MonthsOption = Annotated[int, typer.Option(min=1, help="Months of a fold.")]
-SeedsOption = Annotated[int, typer.Option(min=1, help="Trainings of each network, averaged.")]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Trainings side by side; by default one a core.")
+SymbolsOption = Annotated[str | None, typer.Option(help="Symbols, separated by commas.")]
+FoldsOption = Annotated[int, typer.Option(min=1, help="Number of consecutive test periods.")]
+MonthsOption = Annotated[int, typer.Option(min=1, help="Months per fold.")]
+SeedsOption = Annotated[
+    int, typer.Option(min=1, help="Trainings per network, whose forecasts are averaged.")
 ]
-OutOption = Annotated[str, typer.Option(help="Folder of the trainings and tables.")]
+WorkersOption = Annotated[
+    int | None, typer.Option(min=1, help="Trainings in parallel; by default one per core.")
+]
+OutOption = Annotated[str, typer.Option(help="Folder for trainings and tables.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +46,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Settings files, the first is held against the others."),
+        typer.Argument(help="Settings files; the first is compared with each of the others."),
     ] = None,
     preset: Annotated[
         str | None, typer.Option(help="mtl-vs-single, architectures or weightings.")
@@ -59,7 +64,7 @@ def compare(
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold models side by side: walk-forward, the same rows and seeds, differences with intervals.
+    """Compare models out of sample on the same data, with confidence intervals for each difference.
 
     What is trained is kept in --out: the same command goes on after an interruption.
     """
@@ -94,7 +99,7 @@ def compare(
 def discover(
     config: ConfigOption = None,
     candidates: Annotated[
-        str | None, typer.Option(help="Kinds of target to try, by comma; by default all others.")
+        str | None, typer.Option(help="Targets to try, separated by commas; by default all others.")
     ] = None,
     data: DataOption = None,
     start: StartOption = None,
@@ -108,7 +113,7 @@ def discover(
     sets: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Try further targets one by one: which of them help the base's heads, walk-forward.
+    """Add one extra target at a time and measure whether the four main forecasts improve.
 
     What is trained is kept in --out: the same command goes on after an interruption.
     """

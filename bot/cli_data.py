@@ -28,14 +28,14 @@ def register(app: typer.Typer) -> None:
 def fetch(
     config: ConfigOption = None,
     data: DataOption = None,
-    symbols: Annotated[str | None, typer.Option(help="Symbols, by comma.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None,
     start: Annotated[str, typer.Option("--from", help="First day or UTC time.")] = "",
     end: Annotated[
         str | None, typer.Option("--to", help="Last day, inclusive; now by default.")
     ] = None,
     sets: SetOption = None,
 ) -> None:
-    """Download candles, funding, mark prices and instruments; resumes where it was."""
+    """Download candles, funding, mark prices and instruments; an interrupted download resumes."""
     overrides = [
         *([f"data.root={data}"] if data else []),
         *([f"market.symbols={symbols}"] if symbols else []),
@@ -63,7 +63,7 @@ def import_(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import files of other programs and exchanges into the data folder; twice changes nothing.
+    """Import candle files of other programs and exchanges into the data folder.
 
     Known layouts: Binance Vision, Bybit's public klines, CryptoDataDownload, TradingView, freqtrade,
     ccxt, yfinance, and any CSV, Parquet, Feather or JSON with named columns.

@@ -19,23 +19,24 @@ def run(
     config: ConfigOption = None,
     sets: SetOption = None,
     run_dir: Annotated[
-        str | None, typer.Option(help="The run's folder; an old run is taken up where it was.")
+        str | None, typer.Option(help="The run's folder; an existing run is continued.")
     ] = None,
-    bars: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many bars closed live.")
-    ] = None,
+    bars: Annotated[int | None, typer.Option(min=1, help="Stop after this many live bars.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A run whose last model a new run begins with, untrained again."),
+        typer.Option(
+            help="Start a new run with the last model of this run instead of training one."
+        ),
     ] = None,
     practice: Annotated[
-        bool, typer.Option("--practice", help="Trade on a practice exchange inside; no network.")
+        bool,
+        typer.Option("--practice", help="Trade on a built-in practice exchange; needs no network."),
     ] = False,
     log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error; over log.level.")
+        str | None, typer.Option(help="debug, info, warning or error; overrides log.level.")
     ] = None,
 ) -> None:
-    """Trade on paper, bar by bar, until stopped; a restart goes on where it was."""
+    """Trade on paper until stopped; restarting with the same --run-dir continues the run."""
     for number in stop_signals():  # until the loop has handlers of its own
         signal.signal(number, _stop_before_the_start)
     overrides = [*(sets or []), *([f"log.level={log_level}"] if log_level else [])]
@@ -58,7 +59,7 @@ def exchange(
     config: ConfigOption = None,
     sets: SetOption = None,
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9000,
-    speed: Annotated[float, typer.Option(help="Exchange seconds a wall second.")] = 1.0,
+    speed: Annotated[float, typer.Option(help="Seconds of exchange time per second.")] = 1.0,
     source: Annotated[
         str, typer.Option(help="'synthetic', or a folder of candles (as --data).")
     ] = "synthetic",
@@ -66,7 +67,7 @@ def exchange(
         str, typer.Option("--from", help="UTC time at which the exchange begins.")
     ] = "",
     manual: Annotated[
-        bool, typer.Option("--manual", help="Time moves only by POST /practice/advance.")
+        bool, typer.Option("--manual", help="Time advances only on POST /practice/advance.")
     ] = False,
     faults: Annotated[
         list[str] | None, typer.Option("--fault", help="name=value, for example drop=0.01.")

@@ -9,7 +9,9 @@ import typer
 ConfigOption = Annotated[str | None, typer.Option("--config", help="TOML file with the settings.")]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="section.key=value, over the file and the environment; repeatable."),
+    typer.Option(
+        "--set", help="section.key=value; overrides the file and the environment; repeatable."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]

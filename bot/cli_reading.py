@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def report(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Rebuild a run's report.html from its journal, and print its tables."""
+    """Print a run's tables and rebuild its report.html from the journal."""
     from bot.app.backtest_command import write_report
     from bot.app.run_folder import find_run
 
@@ -53,7 +53,7 @@ def export(
 
 
 def verify(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Replay a run from its bars as seen, and demand the identical ledger.
+    """Recompute a run from its recorded bars and models, and name the first value that differs.
 
     Exit 0: identical. 1: different. 7: identical, but under other settings. 8: identical, but for
     stretches that another build of the bot has to prove.
@@ -73,7 +73,7 @@ def verify(run: RunArgument, as_json: JsonOption = False) -> None:
 
 
 def status(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Show where a run stands: positions, orders, equity, model, and whether it is running."""
+    """Show a run's positions, orders, equity and model, and whether it is running."""
     from bot.app.run_folder import find_run
     from bot.app.status import read_status
     from bot.app.status_view import status_tables
@@ -108,13 +108,16 @@ def runs(
 
 def logs(
     run: RunArgument,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines.")
+    ] = False,
     event: Annotated[
         list[str] | None, typer.Option(help="Only events of this name; repeatable.")
     ] = None,
     symbol: Annotated[str | None, typer.Option(help="Only events of this symbol.")] = None,
     since: Annotated[
-        str | None, typer.Option(help="Not older than this UTC time, or '2h', '30m' ago.")
+        str | None,
+        typer.Option(help="Only events after this UTC time, or within the last '2h', '30m'."),
     ] = None,
     level: Annotated[str, typer.Option(help="At least debug, info, warning or error.")] = "debug",
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,

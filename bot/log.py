@@ -1,7 +1,7 @@
 """Logging: structlog, JSON lines to a run's log.jsonl, readable lines to the terminal.
 
 Owns the names of the events and the fields each of them carries; `EVENTS` is their schema, and an
-event that is not in it, or lacks a field, is refused; docs/operations.md explains them. The file is
+event that is not in it, or lacks a field, is refused; docs/logs.md explains them. The file is
 set aside when it is full: log.jsonl.1 is the newest of the old ones. Rules: the core never logs; a
 log line never holds a number that the journal does not. Must not decide anything.
 """

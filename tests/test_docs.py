@@ -133,7 +133,7 @@ def test_exit_codes() -> None:
 
 
 def test_the_practice_exchange() -> None:
-    rows = table_rows(ROOT / "docs" / "operations.md", "## The practice exchange")
+    rows = table_rows(ROOT / "docs" / "practice.md", "## Requests and faults")
     named = [CODE.findall(row[0]) for row in rows]
     told = [name for names in named for name in names if re.fullmatch("[a-z_]+", name)]
     assert sorted(told) == sorted(field.name for field in fields(Faults))

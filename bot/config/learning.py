@@ -52,7 +52,7 @@ class Targets(Section):
         (5,),
         min_length=1,
         max_length=16,
-        description="Bars ahead; a head for each kind and horizon. The first is the account's.",
+        description="Bars ahead; a head for each kind and horizon. The first horizon is the one reports and sizing use.",
     )
     decision_cost: float = Field(
         0.0015,
@@ -132,22 +132,25 @@ class Model(Section):
 class Training(Section):
     """How a model is fitted; every training is fresh, seeded, and uses one thread."""
 
-    epochs: int = Field(20, ge=1, le=10_000, description="Most passes over the training rows.")
-    batch_size: int = Field(1024, ge=2, le=1_000_000, description="Rows of a step.")
+    epochs: int = Field(20, ge=1, le=10_000, description="Maximum passes over the training rows.")
+    batch_size: int = Field(1024, ge=2, le=1_000_000, description="Rows per step.")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's step size.")
     weight_decay: float = Field(0.0001, ge=0.0, le=1.0, description="Decoupled (AdamW); 0 is Adam.")
-    clip_norm: float = Field(1.0, gt=0.0, description="Largest norm of the gradient.")
+    clip_norm: float = Field(1.0, gt=0.0, description="Gradients are clipped to this norm.")
     patience: int = Field(
         4, ge=1, le=10_000, description="Epochs without a better validation loss before stopping."
     )
     validation_fraction: float = Field(
-        0.2, gt=0.0, lt=0.9, description="Last share of the window that decides when to stop."
+        0.2,
+        gt=0.0,
+        lt=0.9,
+        description="Last share of the window, held out to decide when to stop.",
     )
     embargo_bars: int = Field(
         0, ge=0, le=10_000, description="Bars left out between the parts; at least the horizon is."
     )
     min_rows: int = Field(
-        2000, ge=10, description="Labelled rows without which nothing is trained."
+        2000, ge=10, description="Minimum number of labelled rows for a training."
     )
     window: Literal["rolling", "expanding"] = Field(
         "rolling", description="Train on the last window_bars bars, or on all."
@@ -222,14 +225,14 @@ class Training(Section):
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
     interpret: bool = Field(
         True,
-        description="Keep with each model what it looks at: gradient cosines, gates, importance.",
+        description="Record with each model its feature importance, gate weights and gradient cosines.",
     )
-    workers: int = Field(2, ge=1, le=64, description="Trainings side by side in a backtest.")
+    workers: int = Field(2, ge=1, le=64, description="Trainings in parallel in a backtest.")
     time_limit_s: float = Field(
-        3600.0, gt=0.0, le=1e6, description="Seconds after which the daemon ends a training."
+        3600.0, gt=0.0, le=1e6, description="A training that takes longer is ended, in seconds."
     )
     memory_limit_mb: int = Field(
-        4096, ge=512, le=1_000_000, description="Most memory of a training's process, in MiB."
+        4096, ge=512, le=1_000_000, description="Maximum memory of a training process, in MiB."
     )
 
 
@@ -257,5 +260,8 @@ class Retrain(Section):
         "the first bar after it that has training.min_rows labelled rows.",
     )
     latency_bars: int = Field(
-        1, ge=1, le=10_000, description="Bars after the due one at which the new model decides."
+        1,
+        ge=1,
+        le=10_000,
+        description="Bars between the due bar and the first bar that the new model decides on.",
     )

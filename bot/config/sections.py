@@ -36,7 +36,7 @@ class Run(Section):
     runs_dir: str = Field("runs", description="Folder that holds the runs.")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of everything random in a run.")
     block_bars: int = Field(
-        4096, ge=1, le=1_000_000, description="Most bars in a block; never changes a result."
+        4096, ge=1, le=1_000_000, description="Maximum bars per block; does not change any result."
     )
     record: Literal["full", "ledger"] = Field(
         "full",
@@ -81,7 +81,8 @@ class Market(Section):
         "SYMBOL@TIME, for example 'BTCUSDT@2024-01-01T00:00'.",
     )
     feed: Literal["stream", "poll"] = Field(
-        "stream", description="Live bars by the exchange's stream, or by asking every poll_s."
+        "stream",
+        description="Live data by the exchange's stream, or by requests every exchange.poll_s.",
     )
 
 
@@ -127,7 +128,7 @@ class Synthetic(Section):
         0.09,
         ge=0.0,
         le=0.5,
-        description="Share of a bar's standard deviation that past returns tell; 0: none at all.",
+        description="How much of each bar's standard deviation is predictable from past returns; 0 is pure noise.",
     )
     volatility: float = Field(
         0.006, gt=0.0, le=0.1, description="Root mean square of a bar's return."
@@ -166,53 +167,61 @@ class Exchange(Section):
         1.0,
         gt=0.0,
         le=1e6,
-        description="Seconds of the exchange's time in one of ours; 1 but for a practice exchange.",
+        description="Seconds of exchange time per second; 1 except for a practice exchange.",
     )
     requests_per_second: float = Field(
-        10.0, gt=0.0, le=100.0, description="Most requests a second; Bybit bars above 120."
+        10.0,
+        gt=0.0,
+        le=100.0,
+        description="Maximum requests per second; Bybit blocks an address above 120.",
     )
-    request_timeout_s: int = Field(10, ge=1, le=60, description="Patience with one request.")
+    request_timeout_s: int = Field(
+        10, ge=1, le=60, description="Timeout of one request, in seconds."
+    )
     request_tries: int = Field(
         4, ge=1, le=20, description="Tries of a request before it counts as failed."
     )
     reconnect_first_s: float = Field(
-        0.5, gt=0.0, le=60.0, description="Wait before the first new try; it doubles each time."
+        0.5,
+        gt=0.0,
+        le=60.0,
+        description="Wait before the first retry, in seconds; it doubles each time.",
     )
     reconnect_longest_s: float = Field(
-        60.0, gt=0.0, le=3600.0, description="Longest wait between two tries."
+        60.0, gt=0.0, le=3600.0, description="Longest wait between two retries, in seconds."
     )
     stale_after_s: float = Field(
         120.0,
         ge=1.0,
         le=3600.0,
-        description="Silence of a symbol after which it is subscribed to anew.",
+        description="Resubscribe a symbol after this many seconds without data for it.",
     )
     clock_check_s: float = Field(
-        300.0, ge=1.0, le=86_400.0, description="Time between looks at the exchange's clock."
+        300.0, ge=1.0, le=86_400.0, description="Seconds between checks of the exchange's clock."
     )
     poll_s: float = Field(
         5.0,
         ge=0.1,
         le=3600.0,
-        description="Time between questions for quotes (market.feed = 'poll').",
+        description="Seconds between requests for quotes (market.feed = 'poll').",
     )
     close_deadline_s: float = Field(
         5.0,
         ge=0.0,
         le=55.0,
-        description="After a bar's end, the wait before missing candles are asked.",
+        description="Seconds after a bar's end before missing candles are requested.",
     )
     decide_within_s: float = Field(
         30.0,
         gt=0.0,
         le=55.0,
-        description="A bar closed later than this after its end is not decided on.",
+        description="No decision is made on a bar that is complete later than this many seconds after its end.",
     )
     quote_timeout_s: float = Field(
         10.0,
         gt=0.0,
         le=3600.0,
-        description="After a decision, the wait for the quotes that fill it.",
+        description="Seconds to wait for the quotes that fill an order.",
     )
 
 
@@ -220,10 +229,10 @@ class Report(Section):
     """How results are judged."""
 
     periods_per_year: int = Field(
-        0, ge=0, le=600_000, description="Bars a year; 0: by the calendar of venue and interval."
+        0, ge=0, le=600_000, description="Bars per year; 0: by the calendar of venue and interval."
     )
     bootstrap_samples: int = Field(
-        1000, ge=100, le=100_000, description="Resamples behind an interval."
+        1000, ge=100, le=100_000, description="Bootstrap resamples for each interval."
     )
     trials: int = Field(
         1, ge=1, le=1_000_000, description="Configurations tried before this one (deflated Sharpe)."
@@ -234,22 +243,27 @@ class Practice(Section):
     """The practice exchange that 'bot run --practice' starts inside."""
 
     speed: float = Field(
-        0.0, ge=0.0, le=1e6, description="Exchange seconds a wall second; 0: two bars a second."
+        0.0,
+        ge=0.0,
+        le=1e6,
+        description="Seconds of exchange time per second; 0: two bars per second.",
     )
     half_spread_bps: Bps = Field(1.0, description="Half the spread of its quotes.")
-    ticks_per_bar: int = Field(6, ge=1, le=1000, description="Pushes of a forming candle.")
+    ticks_per_bar: int = Field(
+        6, ge=1, le=1000, description="Updates pushed for each forming candle."
+    )
 
 
 class Log(Section):
     """What is logged."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least important event that is written."
+        "info", description="Lowest level that is written."
     )
     heartbeat_s: float = Field(
         30.0, gt=0.0, le=3600.0, description="Seconds between heartbeats of the daemon."
     )
     max_mb: float = Field(
-        64.0, gt=0.0, le=100_000.0, description="Size at which log.jsonl is set aside, 10^6 bytes."
+        64.0, gt=0.0, le=100_000.0, description="Size at which log.jsonl is rotated, in 10^6 bytes."
     )
     keep: int = Field(5, ge=1, le=1000, description="Old log files kept in a run's folder.")

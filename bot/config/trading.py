@@ -42,19 +42,25 @@ class Sizing(Section):
         "fixed", description="A fraction of equity, or signal over predicted volatility."
     )
     fraction: float = Field(
-        0.0, ge=0.0, le=10.0, description="Share of equity a symbol ('fixed'); 0 means 1/S."
+        0.0, ge=0.0, le=10.0, description="Share of equity per symbol ('fixed'); 0 means 1/S."
     )
     scale: float = Field(
-        0.1, gt=0.0, le=100.0, description="Weight at a signal of one volatility ('proportional')."
+        0.1,
+        gt=0.0,
+        le=100.0,
+        description="Weight when the signal equals the predicted volatility ('proportional').",
     )
     max_weight: float = Field(
-        0.5, gt=0.0, le=10.0, description="Largest weight that 'proportional' asks for."
+        0.5,
+        gt=0.0,
+        le=10.0,
+        description="Largest weight of 'proportional', before the caps of risk.",
     )
     rebalance_band: float = Field(
         0.05,
         ge=0.0,
         le=10.0,
-        description="Move of the weight that is worth a trade ('proportional').",
+        description="Smallest change of a weight that is traded ('proportional').",
     )
     spread_penalty: float = Field(
         0.0,
@@ -64,7 +70,8 @@ class Sizing(Section):
         "returns; 0 is off, more needs model.members.",
     )
     allow_short: bool = Field(
-        True, description="Shorts, where the venue has them; spot and cash venues have none."
+        True,
+        description="Allow short positions where the venue has them; spot and cash venues have none.",
     )
 
 
@@ -74,10 +81,10 @@ class Risk(Section):
     max_symbol_weight: float = Field(1.0, ge=0.0, le=100.0, description="Cap on a symbol's weight.")
     max_gross: float = Field(2.0, ge=0.0, le=100.0, description="Cap on the sum of the weights.")
     max_daily_loss: Fraction = Field(
-        0.0, description="Loss of a UTC day that closes all positions until the next."
+        0.0, description="Loss in a UTC day at which all positions are closed until the next day."
     )
     max_drawdown: Fraction = Field(
-        0.0, description="Fall from the highest equity that closes all positions for good."
+        0.0, description="Drawdown at which all positions are closed for good."
     )
 
 
@@ -107,7 +114,7 @@ class Costs(Section):
     half_spread_bps: Bps = Field(
         1.0, description="Half the bid-ask spread where no quote is known."
     )
-    slippage_bps: Bps = Field(1.0, description="Beyond the quote, on every fill.")
+    slippage_bps: Bps = Field(1.0, description="Slippage beyond the quote, on every fill.")
     funding: bool = Field(True, description="Charge funding on contracts.")
     reference: bool = Field(
         False, description="The reference backtest: taker_fee per change of position, nothing else."
@@ -124,7 +131,8 @@ class Execution(Section):
         "quote", description="Live: fill at the first quote after the decision, or the bar's open."
     )
     late_policy: Literal["hold", "cancel", "flatten"] = Field(
-        "cancel", description="What becomes of an order whose bar could not be filled."
+        "cancel",
+        description="An order whose bar could not be filled. hold: keep it for the next fillable bar; cancel: drop it; flatten: close the position instead.",
     )
     quantity_step: float = Field(
         0.0, ge=0.0, description="Step of quantities where the instrument's is not known; 0: none."

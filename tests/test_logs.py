@@ -1,4 +1,4 @@
-"""docs/operations.md says of the log what the program writes."""
+"""docs/logs.md says of the log what the program writes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.log import EVENTS, LOG_SCHEMA
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "operations.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "logs.md"
 
 
 def test_the_table_of_events_is_the_schema() -> None:

@@ -1,0 +1,1 @@
+"""The figures, tables and transcripts of README and docs, written into them by commands."""

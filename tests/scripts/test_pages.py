@@ -1,0 +1,65 @@
+"""Figures, tables and transcripts of the documents are what their commands print, or say when."""
+
+from __future__ import annotations
+
+import doctest
+import re
+
+import pytest
+
+from scripts.documents import blocks, transcripts
+from scripts.documents.blocks import ROOT, blocks_of, documents, replaced
+from scripts.documents.made import MADE
+from scripts.documents.measured import MEASURED
+
+PRESENT = [path for path in documents() if path.exists()]
+ALL = [(path.name, block) for path in PRESENT for block in blocks_of(path.read_text("utf-8"))]
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_the_code_says_of_itself_stands_in_the_documents(name: str) -> None:
+    standing = [
+        block.text.strip() for _, block in ALL if (block.kind, block.name) == ("made", name)
+    ]
+    assert standing, f"no document has the block {name}"
+    assert set(standing) == {MADE[name]().strip()}, "run scripts/pages"
+
+
+def test_what_was_measured_has_a_maker_a_day_and_a_content() -> None:
+    for file, block in ALL:
+        if block.kind == "measured":
+            assert block.name in MEASURED, f"{file}: {block.name}"
+            assert block.day, f"{file}: {block.name} has no day"
+            assert block.text.strip(), f"{file}: {block.name} is empty; run scripts/pages"
+
+
+def test_every_block_is_closed() -> None:
+    for path in PRESENT:
+        text = path.read_text("utf-8")
+        opened = len(re.findall(r"^<!-- (?:made|measured):", text, re.MULTILINE))
+        assert opened == len(list(blocks_of(text))), path.name
+
+
+def test_a_transcript_stands_in_a_block() -> None:
+    for path in PRESENT:
+        outside = path.read_text("utf-8")
+        for block in blocks_of(outside):
+            outside = outside.replace(block.text, "")
+        assert "```console" not in outside, f"{path.name}: a transcript that no command writes"
+
+
+def test_a_block_is_replaced_and_nothing_else() -> None:
+    text = "a\n<!-- measured: x, 2020-01-01 -->\nold\n<!-- /measured -->\nb <!-- made: x -->\n"
+    assert replaced(text, "measured", "x", "new", "2021-02-03") == (
+        "a\n<!-- measured: x, 2021-02-03 -->\nnew\n<!-- /measured -->\nb <!-- made: x -->\n"
+    )
+    assert replaced(text, "made", "x", "new") == text
+
+
+@pytest.mark.parametrize("module", [blocks, transcripts])
+def test_documented_examples(module: object) -> None:
+    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
+
+
+def test_the_root_is_that_of_the_project() -> None:
+    assert (ROOT / "pyproject.toml").is_file()
