@@ -17,8 +17,8 @@ from bot.cli_options import ConfigOption, JsonOption, SetOption
 from bot.config import Config, flatten, load_config, to_toml
 from bot.config.advice import advice
 from bot.config.example import example_toml
-from bot.config.load import stray_variables
-from bot.errors import ConfigError, DataError
+from bot.config.load import SettingsError, stray_variables
+from bot.errors import BotError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from bot.app.config_check import Job
@@ -55,11 +55,13 @@ def config_check(
     jobs = [name for name in JOBS if job in (None, name)]
     if not jobs:
         raise ConfigError(f"--for {job}: expected {', '.join(JOBS)}")
-    settings = load_config(config, sets or [])
-    found = {name: faults_of(settings, name) for name in jobs}
-    judged = [
-        name for name in jobs if job or name != "practice"
-    ]  # of practice the market is its own
+    settings, refused = _sound(config, sets or [])
+    found: dict[Job, list[BotError]] = {name: faults_of(settings, name) for name in jobs}
+    if refused is not None:
+        found = {
+            n: [ConfigError(str(refused)), *_others(faults, refused)] for n, faults in found.items()
+        }
+    judged = [name for name in jobs if job or name != "practice"]  # its market is its own
     codes = {name: together(found[name]).exit_code if found[name] else 0 for name in judged}
     needs_data = not job and DataError.exit_code in codes.values()
     code = 0 if needs_data else min(codes.values())
@@ -74,6 +76,18 @@ def config_check(
             {name: lines[name] for name in (judged if code else jobs)}, warnings, refused=code != 0
         )
     sys.exit(code)
+
+
+def _sound(config: str | None, sets: list[str]) -> tuple[Config, SettingsError | None]:
+    """Return the settings, or what is sound of them and what was refused."""
+    try:
+        return load_config(config, sets), None
+    except SettingsError as error:
+        return error.sound, error
+
+
+def _others(faults: list[BotError], refused: SettingsError) -> list[BotError]:
+    return [fault for fault in faults if not refused.names_one_of_mine(str(fault))]
 
 
 def _tell(faults: Mapping[Job, list[str]], warnings: list[str], *, refused: bool) -> None:

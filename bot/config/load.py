@@ -68,6 +68,19 @@ class Config(BaseSettings):
         return (init_settings,)
 
 
+class SettingsError(ConfigError):
+    """Settings are refused, a line each; `sound` is what the others make, for further checks."""
+
+    def __init__(self, faults: Sequence[str], sound: Config) -> None:
+        super().__init__("\n".join(faults))
+        self.sound = sound
+
+    def names_one_of_mine(self, fault: str) -> bool:
+        """Return whether a fault found later speaks of a setting that is refused already."""
+        keys = (key for key in flatten(self.sound) if _names(str(self), [key]))
+        return _names(fault, keys)
+
+
 def section_types() -> dict[str, type[s.Section]]:
     """Return the class of each section by its name, in the order of the file."""
     return {k: cast(type[s.Section], f.annotation) for k, f in Config.model_fields.items()}
@@ -92,7 +105,8 @@ def load_config(
             check that came later does not keep anyone from reading it; its settings may have older names.
 
     Raises:
-        ConfigError: files, keys, values or combinations are refused; a line each, with the fix.
+        ConfigError: the file cannot be read.
+        SettingsError: keys, values or combinations are refused; a line each, with the fix.
     """
     given = _Given()
     given.merge(base or {}, "the embedded default")
@@ -113,7 +127,7 @@ def load_config(
             )
     config, faults = _checked(given, recorded=recorded)
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise SettingsError(faults, config)
     return config
 
 

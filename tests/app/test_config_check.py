@@ -83,6 +83,26 @@ def test_all_faults_are_told_at_once_and_shared_ones_once(cli: Cli) -> None:
     assert said.err.count("nowhere: no such folder") == 1
 
 
+def test_faults_of_the_schema_do_not_hide_those_of_the_start(cli: Cli, made: list[str]) -> None:
+    sets = [
+        *made,
+        "run.seed=x",
+        "run.sed=1",
+        "data.start=y",
+        "features.window=0",
+        "features.names=luck",
+    ]
+    said = cli("config", "check", "--for", "run", *(a for item in sets for a in ("--set", item)))
+    assert (said.code, said.out) == (2, "")
+    told = said.err.splitlines()
+    keys = ("run.sed'", "run.seed = ", "features.window = ", "data.start = ", "'luck'")
+    assert [sum(key in line for line in told) for key in keys] == [1] * len(keys)
+    assert len(told) == len(keys)
+    alone = cli("config", "check", "--for", "practice", "--set", "run.seed=x")
+    assert alone.code == 2
+    assert alone.err.startswith("error: run.seed = ")
+
+
 def test_each_job_is_judged_by_itself(cli: Cli, made: list[str]) -> None:
     args = [a for item in [*made, "execution.fill=next_close"] for a in ("--set", item)]
     said = cli("config", "check", *args)
