@@ -88,7 +88,7 @@ def data(data: DataOption = None, config: ConfigOption = None, as_json: JsonOpti
     settings = load_config(config, [f"data.root={data}"] if data else [])
     from bot.app.data_listing import listing_rows, listing_text
 
-    rows = listing_rows(settings.data.root, settings.market.venue)
+    rows = listing_rows(settings.data.root, settings.market)
     if as_json:
         print(json.dumps(rows))
     else:

@@ -9,7 +9,7 @@ was due.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
@@ -23,13 +23,15 @@ from rich.text import Text
 from bot.adapters.candle_files import CandleFile
 from bot.adapters.data_root import DataRoot, Series
 from bot.adapters.funding_files import due_between, read_funding_table
+from bot.adapters.jumps import Jumps, jumps_of
 from bot.adapters.tables import read_table
 from bot.adapters.timestamps import format_utc
 from bot.app.data_unread import Unread, import_hint, unread_files
 from bot.blocks import I64
+from bot.config.sections import Market
 from bot.errors import DataError
 from bot.timegrid import INTERVAL_MS, gaps
-from bot.venues import has_sessions
+from bot.venues import has_sessions, split_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +67,26 @@ class Listing:
     fix: str = ""
 
 
-def list_data(root: str | Path, venue: str = "bybit_linear") -> list[Listing]:
+def list_data(root: str | Path, market: Market | None = None) -> list[Listing]:
     """Return every file of candles, mark prices and funding rates under a root, and what is not read.
 
     Args:
-        venue: named in the command that imports a file which does not tell its own.
+        market: how far prices may jump, and the venue of a file that does not tell its own; the
+            defaults where it is None.
 
     Raises:
+        ConfigError: market.accept_jumps has an entry that is none.
         DataError: the root is no folder.
     """
-    where = DataRoot.at(root)
-    files = where.all_candle_files()
+    market = Market() if market is None else market
+    venue, where = market.venue, DataRoot.at(root)
+    files, marks = where.all_candle_files(), where.mark_files()
+    jumps = _jumps(market, {(s.venue, s.symbol) for s, _ in [*files, *marks]})
     sessions: dict[tuple[str, str], list[I64]] = {}
     listed = []
     held = Counter(series for series, _ in files)
     for series, path in files:
-        entry, times = _bars("candles", series, path)
+        entry, times = _bars("candles", series, path, jumps[series.venue, series.symbol])
         if held[series] > 1:
             both = " and ".join(str(p) for s, p in files if s == series)
             entry = replace(entry, fault=f"{both} hold the same candles; remove one of them")
@@ -89,20 +95,20 @@ def list_data(root: str | Path, venue: str = "bybit_linear") -> list[Listing]:
             sessions.setdefault((series.venue, series.interval), []).append(times)
     unions = {key: reduce(np.union1d, times) for key, times in sessions.items()}
     listed = [_in_sessions(entry, unions.get((entry.venue, entry.interval))) for entry in listed]
-    listed += [_bars("mark", series, path)[0] for series, path in where.mark_files()]
+    listed += [_bars("mark", s, path, jumps[s.venue, s.symbol])[0] for s, path in marks]
     listed += [_funding(*named, path) for named, path in where.funding_files()]
     listed = [replace(e, fix=import_hint(e.path, root, venue)) if e.fault else e for e in listed]
     return listed + [_unread(entry) for entry in unread_files(where, venue)]
 
 
-def listing_rows(root: str | Path, venue: str = "bybit_linear") -> list[dict[str, Any]]:
+def listing_rows(root: str | Path, market: Market | None = None) -> list[dict[str, Any]]:
     """Return `list_data` as plain values, times as text, for JSON.
 
     Raises:
-        DataError: as `list_data`.
+        ConfigError, DataError: as `list_data`.
     """
     rows = []
-    for entry in list_data(root, venue):
+    for entry in list_data(root, market):
         row = asdict(entry) | {"path": str(entry.path)}
         times = {"first": entry.first_ms, "last": entry.last_ms}
         row |= {k: format_utc(ms) if entry.rows else None for k, ms in times.items()}
@@ -152,10 +158,21 @@ def _unread(entry: Unread) -> Listing:
     return Listing("unread", "", "", "", entry.path, size_bytes=size, notes=(entry.reason,))
 
 
-def _bars(kind: Literal["candles", "mark"], series: Series, path: Path) -> tuple[Listing, I64]:
+def _jumps(market: Market, found: Collection[tuple[str, str]]) -> dict[tuple[str, str], Jumps]:
+    """Return the jumps that the files of each (venue, symbol) may have, as a backtest takes them."""
+    names = {split_symbol(name, market.venue): name for name in market.symbols}
+    for venue, symbol in found:
+        names.setdefault((venue, symbol), symbol if venue == market.venue else f"{venue}:{symbol}")
+    allowed = jumps_of(market.max_jump, market.accept_jumps, tuple(names.values()))
+    return {series: allowed[name] for series, name in names.items()}
+
+
+def _bars(
+    kind: Literal["candles", "mark"], series: Series, path: Path, jumps: Jumps
+) -> tuple[Listing, I64]:
     size = _size(path)
     entry = Listing(kind, series.venue, series.symbol, series.interval, path, size_bytes=size)
-    file = CandleFile(path, series.interval)
+    file = CandleFile(path, series.interval, jumps)
     try:
         times = np.concatenate([batch.time for batch in file.batches()])
     except DataError as error:

@@ -16,7 +16,8 @@ from bot.adapters.data_root import Series
 from bot.adapters.funding_files import Funding, write_funding
 from bot.app.data_listing import list_data, listing_rows, listing_text
 from bot.cli import app
-from bot.errors import DataError
+from bot.config.sections import Market
+from bot.errors import ConfigError, DataError
 from bot.timegrid import DAY_MS, HOUR_MS
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "data"
@@ -132,7 +133,7 @@ def test_a_misnamed_file_comes_with_the_command_that_imports_it(tmp_path: Path, 
     path = tmp_path / "candles" / name
     path.parent.mkdir()
     path.write_text(text)
-    (entry,) = list_data(tmp_path, "bybit_spot")
+    (entry,) = list_data(tmp_path, Market(venue="bybit_spot"))
     assert (entry.kind, entry.rows) == ("unread", 0)
     assert "holds candles, and its name does not say which" in entry.fault
     options = MISNAMED[name].replace("BTCUSDT", "SYMBOL")
@@ -140,7 +141,7 @@ def test_a_misnamed_file_comes_with_the_command_that_imports_it(tmp_path: Path, 
     command = entry.fix.replace("SYMBOL", "BTCUSDT")
     done = CliRunner().invoke(app, shlex.split(command)[1:])
     assert done.exit_code == 0, done.output
-    ours, original = list_data(tmp_path, "bybit_spot")
+    ours, original = list_data(tmp_path, Market(venue="bybit_spot"))
     assert (ours.kind, ours.symbol, ours.rows, ours.fault) == ("candles", "BTCUSDT", 3, "")
     if name != "prices.csv":  # which may hold another symbol
         assert (original.fault, original.notes) == (
@@ -186,6 +187,29 @@ def test_the_command_ends_with_3_where_something_is_wrong(tmp_path: Path) -> Non
         assert f"bot import {tmp_path}/prices.csv --data {tmp_path}" in done.output
     rows = CliRunner().invoke(app, ["data", "--data", str(tmp_path), "--json"]).output
     assert [row["kind"] for row in json.loads(rows)] == ["candles", "unread"]
+
+
+def test_a_jump_is_a_fault_as_in_a_backtest_unless_it_is_accepted(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"timestamp": START + np.arange(3) * HOUR_MS, "volume": 0.0})
+    prices = [100.0, 100.0, 5000.0]
+    frame = frame.assign(open=prices, high=prices, low=prices, close=prices)
+    write_candles(tmp_path / "candles" / "bybit_linear_BTCUSDT_1h.parquet", frame)
+    write_candles(tmp_path / "candles" / "bybit_spot_NEWUSDT_1h.csv", frame)
+    write_candles(tmp_path / "mark" / "bybit_linear_BTCUSDT_1h_mark.parquet", frame)
+    names = {"bybit_linear": "BTCUSDT", "bybit_spot": "bybit_spot:NEWUSDT"}
+    for entry in list_data(tmp_path):
+        at = f"{names[entry.venue]}@2024-01-01T02:00"
+        assert f"add '{at}' to market.accept_jumps" in entry.fault
+    real = tuple(f"{name}@2024-01-01T02:00" for name in names.values())
+    assert not any(e.fault for e in list_data(tmp_path, Market(accept_jumps=real)))
+    assert not any(e.fault for e in list_data(tmp_path, Market(max_jump=51.0)))
+    arguments = ["data", "--data", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 3
+    settings = tmp_path / "real.toml"
+    settings.write_text("[market]\nmax_jump = 51.0\n")
+    assert CliRunner().invoke(app, [*arguments, "--config", str(settings)]).exit_code == 0
+    with pytest.raises(ConfigError, match="accept_jumps: 'X@2024-01-01' is not SYMBOL@TIME"):
+        list_data(tmp_path, Market(accept_jumps=("X@2024-01-01",)))
 
 
 def test_no_folder_no_listing(tmp_path: Path) -> None:
