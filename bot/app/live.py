@@ -55,7 +55,7 @@ class LiveRun:
         self._report, self._max_bars = report, max_bars
         settings = parts.config.exchange
         self._deadline_ms = int(settings.close_deadline_s * 1000 * speed)
-        self._tradable_ms = int(settings.decide_within_s * 1000 * speed)
+        self._tradable_ms = min(int(settings.decide_within_s * 1000 * speed), parts.interval_ms)
         self._quote_ms = int(settings.quote_timeout_s * 1000 * speed)
         self._slack_ms = int(LIMIT_S * 1000 * speed)
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)

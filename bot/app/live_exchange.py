@@ -26,6 +26,9 @@ from bot.practice.market import Market
 from bot.practice.synthetic import START_MS, SyntheticMarket, symbol_names
 from bot.timegrid import INTERVAL_MS
 
+PRACTICE_WAITS = {"close_deadline_s": 0.5, "decide_within_s": 0.9, "quote_timeout_s": 0.4}
+"""The longest waits of a daemon on the practice exchange, in bars, where no setting says how long."""
+
 
 class ExchangeClock:
     """The exchange's time as our clock knows it, and waiting for it."""
@@ -54,15 +57,17 @@ class ExchangeClock:
 
 
 def practice_config(config: Config, *, tell: bool = False) -> Config:
-    """Return the settings with the practice exchange's symbols and speed; tell what it replaces."""
-    interval_ms = INTERVAL_MS[config.market.interval]
-    exchange = config.exchange.model_copy(
-        update={
-            "source": "practice",
-            "speed": config.practice.speed or 2.0 * interval_ms / 1000.0,
-            "requests_per_second": 100.0,
-        }
-    )
+    """Return the settings with the practice exchange's symbols, speed and waits; tell what it replaces."""
+    interval_s = INTERVAL_MS[config.market.interval] / 1000.0
+    speed = config.practice.speed or 2.0 * interval_s
+    # waits are our seconds: Bybit's would be many bars here
+    waits = {
+        key: min(getattr(config.exchange, key), share * interval_s / speed)
+        for key, share in PRACTICE_WAITS.items()
+        if key not in config.exchange.model_fields_set
+    }
+    told = {"source": "practice", "speed": speed, "requests_per_second": 100.0}
+    exchange = config.exchange.model_copy(update=told | waits)
     market = config.market.model_copy(
         update={"symbols": symbol_names(config.synthetic.symbols), "venue": "bybit_linear"}
     )
@@ -98,7 +103,7 @@ async def live_exchange(
     interval_ms = INTERVAL_MS[config.market.interval]
     speed = config.exchange.speed
     # the daemon's history ends where a bar can still be decided on
-    undecided_ms = int(config.exchange.decide_within_s * 1000 * speed)
+    undecided_ms = min(int(config.exchange.decide_within_s * 1000 * speed), interval_ms)
     begin = START_MS + (history_need(config).bars + 1) * interval_ms + undecided_ms
     begin = max(begin, next_bar_ms(folder, interval_ms))
     market = Market(
