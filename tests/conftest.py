@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from bot.adapters.candle_files import write_candles
 from bot.adapters.journal_reader import JournalReader
@@ -38,6 +38,9 @@ from bot.log import open_log
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("hunt", deadline=None)
+settings.register_profile(
+    "unshrunk", derandomize=True, deadline=None, phases=(Phase.explicit, Phase.generate)
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 FIXTURES = Path(__file__).parent / "fixtures"

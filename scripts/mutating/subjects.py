@@ -23,8 +23,8 @@ class Subject:
 SUBJECTS = (
     Subject(
         "kernel", ("bot/portfolio/kernel.py",),
-        ("tests/portfolio/test_kernel.py", "tests/portfolio/test_broker.py",
-         "tests/portfolio/test_reference_backtest.py"),
+        ("tests/portfolio/test_broker.py", "tests/portfolio/test_reference_backtest.py",
+         "tests/portfolio/test_kernel.py"),
         plain=True,
     ),
     Subject("engine", ("bot/engine.py",), ("tests/test_engine.py",)),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -10,14 +11,8 @@ from hypothesis import strategies as st
 
 from bot.adapters.candles import Candles
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Klines, Quote
-from bot.app.bar_assembly import (
-    MAX_BARS_ASKED,
-    BarAssembler,
-    ClosedBar,
-    Due,
-    Span,
-    candles_of,
-)
+from bot.app.bar_assembly import BarAssembler, ClosedBar, Due, Span, candles_of
+from bot.app.feed_counters import Counters
 
 STEP = 60_000
 DEADLINE, TRADABLE = 5_000, 30_000
@@ -135,7 +130,10 @@ def test_holes_after_an_outage_are_asked_in_spans_and_closed_in_order() -> None:
 
 def test_a_very_long_outage_is_asked_in_parts() -> None:
     bars = make(("A",))
-    assert bars.due(5000 * STEP).missing == (Span("A", 0, (MAX_BARS_ASKED - 1) * STEP),)
+    assert bars.due(5000 * STEP).missing == (Span("A", 0, 999 * STEP),)
+    now = 1000 * STEP + DEADLINE
+    assert bars.due(now - 1).missing == (Span("A", 0, 998 * STEP),)
+    assert bars.due(now).missing == bars.due(now + STEP).missing == (Span("A", 0, 999 * STEP),)
 
 
 def test_the_last_bar_of_an_outage_still_waits_for_its_confirm() -> None:
@@ -279,6 +277,122 @@ def test_the_newest_quote_is_kept() -> None:
         bars.feed(Quote("A", bid, 3.0, NAN, NAN, None, 5))
     bars.feed(Quote("Z", 1.0, 3.0, NAN, NAN, None, 5))
     assert {s: q.bid for s, q in bars.quotes.items()} == {"A": 2.0}
+
+
+@pytest.mark.parametrize(("deadline", "soon"), [(5_000, 2_000), (1_000, 1_000)])
+def test_a_symbol_the_stream_does_not_hear_is_fetched_as_soon_as_its_bar_is_over(
+    deadline: int, soon: int
+) -> None:
+    """Two seconds after the end, which the clocks may differ by, and never later than others."""
+    bars = BarAssembler(("A", "B", "C"), STEP, deadline, TRADABLE, 0)
+    bars.feed(Disconnected("cut", ("B", "C", "Z")))
+    bars.feed(Connected(1, ("C",)))
+    asleep = Due(0, complete=False, missing=(), wake_ms=STEP + soon)
+    assert bars.due(STEP + soon - 1) == asleep
+    lone = (Span("B", 0, 0),)
+    if soon < deadline:
+        assert bars.due(STEP + soon) == Due(0, complete=False, missing=lone, wake_ms=None)
+        assert bars.due(STEP + deadline - 1).missing == lone
+    everything = tuple(Span(s, 0, 0) for s in "ABC")
+    assert bars.due(STEP + deadline).missing == everything
+    bars.accept(lone[0], fetched([0]), STEP + soon)
+    assert bars.due(STEP + soon - 1).wake_ms == STEP + deadline, "what is left is heard"
+    bars.feed(Connected(2, ("B",)))
+    bars.feed(candle("A", 0))
+    bars.feed(candle("C", 0))
+    bars.close(STEP + soon)
+    assert bars.due(2 * STEP + deadline - 1).missing == (), "heard again"
+
+
+@pytest.mark.parametrize(("interval", "slack"), [(STEP, 2_000), (1_000, 500)])
+@pytest.mark.parametrize("confirm", [True, False])
+def test_a_candle_may_be_ahead_by_the_slack_and_no_more(
+    interval: int, slack: int, confirm: bool
+) -> None:
+    """A confirm speaks of the bar's end, a forming candle of its open; half a bar is the most."""
+    counters = Counters()
+    bars = BarAssembler(("A",), interval, 400, 400, 0, counters)
+    third = replace(candle("A", 0, confirm=confirm), open_time=2 * interval)
+    there = (3 if confirm else 2) * interval
+    bars.feed(replace(third, received_ms=there - slack - 1))
+    assert (counters.foreign, bars.first_open_seen("A", 2 * interval)) == (1, None)
+    bars.feed(replace(third, received_ms=there - slack))
+    seen = bars.first_open_seen("A", 2 * interval)
+    assert seen is not None
+    assert (counters.foreign, seen.confirm) == (1, confirm)
+    assert (counters.candles, counters.forming) == (2, 0 if confirm else 2)
+
+
+def test_what_was_asked_for_in_vain_parts_a_hole_in_spans() -> None:
+    bars = make(("A", "B"))
+    assert bars.accept(Span("A", STEP, STEP), fetched([]), 2 * STEP)
+    due = bars.due(3 * STEP + DEADLINE)
+    assert due.missing == (Span("A", 0, 0), Span("A", 2 * STEP, 2 * STEP), Span("B", 0, 2 * STEP))
+
+
+def test_an_answer_tells_whether_it_brought_anything() -> None:
+    bars = make(("A",))
+    bars.feed(candle("A", 1))
+    whole = Span("A", 0, 2 * STEP)
+    assert bars.accept(whole, fetched([0, 1, 2]), 3 * STEP)
+    assert not bars.accept(whole, fetched([0, 1, 2]), 3 * STEP)
+    assert (bars.counters.fetched, bars.counters.absent) == (2, 0)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(STEP + 50, STEP + 70), (STEP + 90, STEP + 70)])
+def test_a_fetched_candle_came_when_the_later_clock_says(ours: int, theirs: int) -> None:
+    bars = make(("A",))
+    bars.accept(Span("A", 0, 0), fetched([0], theirs), ours)
+    assert bars.close(ours).confirmed_ms == max(ours, theirs)
+
+
+def test_a_candle_that_came_too_late_is_not_decided_on_whatever_the_time_of_the_close() -> None:
+    bars = make(("A",))
+    bars.feed(candle("A", 0, at=STEP + TRADABLE))
+    assert not bars.close(STEP + 1).tradable
+
+
+def test_a_candle_of_a_bar_long_closed_is_late_and_no_duplicate() -> None:
+    bars = make(("A",))
+    for bar in (0, 1):
+        bars.feed(candle("A", bar))
+        bars.close((bar + 1) * STEP)
+    bars.feed(candle("A", 0))
+    bars.feed(candle("A", 0, close=11.0))
+    counters = bars.counters
+    assert (counters.late, counters.duplicates, counters.revisions) == (2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "revised"),
+    [(30.0, 30.0, 0), (30.0, 31.0, 1), (NAN, 30.0, 0), (30.0, NAN, 0), (NAN, NAN, 0)],
+)
+def test_a_turnover_that_is_not_known_revises_nothing(
+    first: float, again: float, revised: int
+) -> None:
+    bars = make(("A",))
+    for turnover in (first, again):
+        bars.feed(replace(candle("A", 0), turnover=turnover))
+    assert (bars.counters.revisions, bars.counters.duplicates) == (revised, 1 - revised)
+    bars.feed(replace(candle("A", 0, close=11.0), turnover=NAN))
+    assert bars.counters.revisions == revised + 1
+
+
+def test_nothing_is_kept_of_bars_that_are_closed() -> None:
+    """A daemon closes bars for years, half of them without a candle."""
+
+    def closed(count: int) -> BarAssembler:
+        bars = BarAssembler(("A", "B"), STEP, DEADLINE, TRADABLE, 10**6 * STEP)
+        for bar in range(10**6, 10**6 + count):
+            bars.feed(candle("A", bar, confirm=False))
+            bars.feed(candle("A", bar))
+            bars.accept(Span("B", bar * STEP, bar * STEP), fetched([]), (bar + 1) * STEP)
+            bars.close((bar + 1) * STEP)
+            assert bars.first_open_seen("A", bar * STEP) is None
+        bars.counters = Counters()
+        return bars
+
+    assert len(pickle.dumps(closed(200))) == len(pickle.dumps(closed(2)))
 
 
 @settings(max_examples=150, deadline=None)
