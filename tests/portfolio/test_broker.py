@@ -43,6 +43,7 @@ class Case:
 P = [100.0, 100.0, 100.0, 100.0]
 LATE = [True, False, True, True]
 DAYS = [h * HOUR_MS for h in (21, 22, 23, 24, 25)]
+REFERENCE = {"reference": True, "fill_at": FillAt.NEXT_CLOSE, "fraction": 1.0}
 
 CASES = [
     Case(
@@ -264,6 +265,144 @@ CASES = [
         refusals={(i, 0): Refusal.HALTED_BANKRUPT for i in (1, 2, 3, 4)},
         sums={"funding": 4.0},
     ),
+    Case(
+        "next to nothing is not bankrupt", [100.0, 100.0, 50.025, 50.025], [UP, NAN, NAN, NAN],
+        [(1, 0, 20.0, 100.0, S)], 0.5,
+        closes=[100.0, 50.025, 50.025, 50.025], rules={"fraction": 2.0},
+    ),
+    Case(
+        "a single unit is bought, held, charged and sold", [500.0, 500.0, 400.0, 400.0],
+        [UP, UP, FLAT, NAN], [(1, 0, 1.0, 500.0, S), (3, 0, -1.0, 400.0, S)], 487.0,
+        bars={"funding_rate": [0.0, 0.0, 1.0, 0.0], "funding_inside": [0.0, 1.0, 12.0, 5.0]},
+        sums={"funding": 413.0},
+    ),
+    Case(
+        "half a unit is bought at the ask and sold at the bid, once each",
+        [1000.0] * 5, [UP, UP, DOWN, DOWN, NAN],
+        [(1, 0, 0.5, 1010.0, S), (3, 0, -0.9975, 990.0, S)], 990.0,
+        closes=[1000.0, 1000.0, 1000.0, 990.0, 990.0],
+        rules={"half_spread": 0.01},
+        sums={"spread": 14.975},
+    ),
+    Case(
+        "funding inside a bar is charged on what is held in it", P, [NAN, DOWN, NAN, NAN],
+        [(2, 0, -5.0, 100.0, S)], 1010.0,
+        bars={
+            "funding_inside": [7.0, 7.0, -1.0, 3.0], "funding_inside_unknown": [1.0, 1.0, 2.0, 1.0],
+        },
+        sums={"funding": -10.0, "funding_unknown": 3},
+    ),
+    Case(
+        "proportional: a change of exactly the band is none", P[:2], [0.2, NAN], [], 1000.0,
+        rules={"method": SizingMethod.PROPORTIONAL, "max_weight": 0.25, "band": 0.25},
+    ),
+    Case(
+        "a gross of exactly the cap is not capped", [[100.0, 50.0]] * 2, [[UP, DOWN], [NAN, NAN]],
+        [(1, 0, 5.0, 100.0, S), (1, 1, -10.0, 50.0, S)], 1000.0,
+        rules={"max_gross": 1.0},
+    ),
+    Case(
+        "no room left under the gross", [[100.0, 50.0]] * 3, [[UP, NAN], [NAN, UP], [NAN, NAN]],
+        [(1, 0, 5.0, 100.0, S)], 1000.0,
+        rules={"max_gross": 0.5}, refusals={(1, 1): Refusal.CAP_GROSS},
+    ),
+    Case(
+        "a lone unit counts for the gross", [[500.0, 50.0]] * 3, [[UP, NAN], [NAN, DOWN], [NAN] * 2],
+        [(1, 0, 1.0, 500.0, S), (2, 1, -4.0, 50.0, S)], 1000.0,
+        rules={"max_gross": 0.7}, refusals={(1, 1): Refusal.CAP_GROSS},
+    ),
+    Case(
+        "an order that waits counts for the gross", [[100.0, 50.0]] * 4,
+        [[DOWN, NAN], [NAN, UP], [NAN] * 2, [NAN] * 2],
+        [(2, 0, -5.0, 100.0, S), (2, 1, 5.0, 50.0, S)], 1000.0,
+        rules={"max_gross": 0.75}, refusals={(1, 1): Refusal.CAP_GROSS},
+        bars={"fillable": [[True] * 2, [False, True], [True] * 2, [True] * 2]},
+    ),
+    Case(
+        "only what is added to a position is scaled under the gross",
+        [[1000.0, 1000.0]] * 3, [[-0.02, 0.02], [-0.05, 0.05], [NAN] * 2],
+        [
+            (1, 0, -0.2, 1000.0, S), (1, 1, 0.2, 1000.0, S),
+            (2, 0, -0.15, 1000.0, S), (2, 1, 0.15, 1000.0, S),
+        ],
+        1000.0, rules={"method": SizingMethod.PROPORTIONAL, "max_gross": 0.7},
+        refusals={(1, 0): Refusal.CAP_GROSS, (1, 1): Refusal.CAP_GROSS},
+    ),
+    Case(
+        "a smaller position is never scaled, and its room is another's",
+        [[100.0, 100.0]] * 3, [[-0.05, NAN], [-0.02, 0.05], [NAN] * 2],
+        [(1, 0, -5.0, 100.0, S), (2, 0, 3.0, 100.0, S), (2, 1, 4.0, 100.0, S)],
+        1000.0, rules={"method": SizingMethod.PROPORTIONAL, "max_gross": 0.6},
+        refusals={(1, 1): Refusal.CAP_GROSS},
+    ),
+    Case(
+        "a whole number of steps is kept whole", P[:2], [UP, NAN], [(1, 0, 5.0, 100.0, S)], 1000.0,
+        rules={"quantity_step": 0.5},
+    ),
+    Case(
+        "half a billionth below a step is rounding", P[:2], [DOWN, NAN],
+        [(1, 0, -5.0, 100.0, S)], 1000.0,
+        rules={"quantity_step": 1.0, "fraction": 0.5 - 0.5e-10},
+    ),
+    Case(
+        "one and a half billionths below a step are below it", P[:2], [UP, NAN],
+        [(1, 0, 4.0, 100.0, S)], 1000.0,
+        rules={"quantity_step": 1.0, "fraction": 0.5 - 1.5e-10},
+    ),
+    Case(
+        "a flip goes from step to step", [100.0, 100.0, 80.0, 80.0], [UP, DOWN, NAN, NAN],
+        [(1, 0, 4.8, 100.0, S), (2, 0, -10.2, 80.0, S)], 904.0,
+        closes=[100.0, 80.0, 80.0, 80.0],
+        rules={"quantity_step": 0.6},
+    ),
+    Case(
+        "a target that rounds to what is held changes nothing", P[:3], [0.03, 0.035, NAN],
+        [(1, 0, 3.0, 100.0, S)], 1000.0,
+        rules={
+            "method": SizingMethod.PROPORTIONAL, "band": 0.01, "quantity_step": 1.0,
+            "min_quantity": 0.5,
+        },
+        refusals={(1, 0): Refusal.STEP_ROUNDS_TO_ZERO},
+    ),
+    Case(
+        "the least quantity and the least notional are enough", P[:2], [DOWN, NAN],
+        [(1, 0, -5.0, 100.0, S)], 1000.0,
+        rules={"min_quantity": 5.0, "min_notional": 500.0},
+    ),
+    Case(
+        "a halt makes a waiting close its own", P, [UP, FLAT, NAN, NAN],
+        [(1, 0, 5.0, 100.0, S), (3, 0, -5.0, 100.0, H)], 1000.0,
+        closes=[100.0, 100.0, 80.0, 100.0], rules={"max_drawdown": 0.1},
+        bars={"fillable": [True, True, False, True]},
+    ),
+    *(
+        Case(
+            f"a halt withdraws a waiting entry, {name}", [[100.0, 500.0]] * 4,
+            [[UP, UP], [NAN] * 2, [NAN] * 2, [NAN] * 2],
+            [(1, 0, 5.0, 100.0, S), (2 + late, 0, -5.0, 100.0, H)], 1000.0,
+            closes=[[100.0, 500.0], [80.0, 500.0], [80.0, 500.0], [80.0, 500.0]],
+            rules={"max_drawdown": 0.1},
+            bars={
+                "fillable": [[True] * 2, [True, False], [True] * 2, [True] * 2],
+                "tradable": [True, not late, True, True],
+            },
+        )
+        for name, late in (("in time", False), ("on a late bar", True))
+    ),
+    Case(
+        "reference: what is lost whole is held no more", P, [DOWN, NAN, NAN, NAN],
+        [(1, 0, -10.0, 100.0, S), (2, 0, 10.0, 250.0, FillReason.RESCALE)], -500.0,
+        closes=[100.0, 100.0, 250.0, 100.0], rules=REFERENCE,
+    ),
+    Case(
+        "reference: a short that keeps its weight is not traded", P, [DOWN, NAN, NAN, NAN],
+        [(1, 0, -10.0, 100.0, S)], 1000.0, rules=REFERENCE,
+    ),
+    Case(
+        "reference: less than a trillionth is rounding", P[:3], [UP, NAN, NAN],
+        [(1, 0, 5.0, 100.0, S)], 1000.0,
+        closes=[100.0, 100.0, 100.0 * (1.0 - 1.5e-12)], rules=REFERENCE | {"fraction": 0.5},
+    ),
 ]  # fmt: skip
 
 
@@ -300,6 +439,61 @@ def test_worked_case(
         assert getattr(trace, name).sum() == pytest.approx(value, rel=1e-12), name
 
 
+@pytest.mark.parametrize("drift", [3e-12, -3e-12])
+def test_more_than_a_trillionth_is_rescaled_in_the_reference(
+    drift: float,
+    bars_of: Callable[..., BarBlock],
+    rules_of: Callable[..., Rules],
+    signals_of: Callable[..., F64],
+    run_all: Callable[..., tuple[Book, Trace]],
+) -> None:
+    """Half the equity is held: a price 3e-12 higher asks for 1.5e-12 less of the quantity."""
+    bars = bars_of([100.0] * 3, [100.0, 100.0, 100.0 * (1.0 + drift)])
+    rules = rules_of(**REFERENCE | {"fraction": 0.5})
+    _, trace = run_all(rules, bars, signals_of([UP, NAN, NAN], bars))
+    assert trace.fills["reason"].tolist() == [S, FillReason.RESCALE]
+    assert trace.fills["quantity"][1] == pytest.approx(-5.0 * drift / 2.0, rel=1e-2)
+    assert (trace.spread == 0.0).all()
+    assert (trace.slippage == 0.0).all()
+
+
+def test_a_halt_that_cannot_be_filled_orders_once(
+    bars_of: Callable[..., BarBlock],
+    rules_of: Callable[..., Rules],
+    signals_of: Callable[..., F64],
+    run_all: Callable[..., tuple[Book, Trace]],
+) -> None:
+    """One unit, and a close that waits for two bars as the order that it was."""
+    bars = bars_of([500.0] * 5, [500.0, 300.0, 300.0, 300.0, 300.0])
+    bars = replace(bars, fillable=np.array([[True], [True], [False], [False], [True]]))
+    rules = rules_of(max_drawdown=0.1)
+    signal = signals_of([UP, UP, UP, UP, UP], bars)
+    waiting, _ = run_all(rules, bars.rows(0, 4), signal[:4])
+    assert waiting.pending.tolist() == [-1.0]
+    assert waiting.pending_since.tolist() == [HOUR_MS]
+    book, trace = run_all(rules, bars, signal)
+    assert trace.order[:, 0].tolist() == [1.0, -1.0, 0.0, 0.0, 0.0]
+    assert trace.weight[:, 0].tolist()[:4] == [0.5, 0.0, 0.0, 0.0]
+    assert trace.fills["reason"].tolist() == [S, H]
+    assert book.weight.tolist() == [0.0]
+
+
+def test_a_close_that_replaces_a_late_order_aims_at_nothing(
+    bars_of: Callable[..., BarBlock],
+    rules_of: Callable[..., Rules],
+    signals_of: Callable[..., F64],
+    run_all: Callable[..., tuple[Book, Trace]],
+) -> None:
+    bars = bars_of(P, P)
+    bars = replace(bars, fillable=np.array([[True], [True], [False], [True]]))
+    rules = rules_of(late_policy=LatePolicy.FLATTEN)
+    signal = signals_of([UP, DOWN, NAN, NAN], bars)
+    late, _ = run_all(rules, bars.rows(0, 3), signal[:3])
+    assert (late.weight.tolist(), late.pending_weight.tolist()) == ([0.5], [0.0])
+    book, _ = run_all(rules, bars, signal)
+    assert (book.quantity.tolist(), book.weight.tolist()) == ([0.0], [0.0])
+
+
 def test_the_account_sums_the_run(
     bars_of: Callable[..., BarBlock],
     rules_of: Callable[..., Rules],
@@ -334,6 +528,7 @@ def test_after_the_open_a_row_shows_the_bar_so_far(
     then, now = bars.rows(0, 1), bars.rows(1, 2)
     book, _ = run_bars(new_book(1, 1000.0), rules, then, signal[:1], signal[:1], Phase.BOTH)
     half, opened = run_bars(book, rules, now, signal[1:], signal[1:], Phase.OPEN)
+    assert half.account[0]["opened"] == 1
     assert opened.fees.tolist() == [5.5]
     assert opened.equity.tolist() == [1000.0 - 550.0 - 5.5 + 500.0]
     _, closed = run_bars(half, rules, now, signal[1:], signal[1:], Phase.CLOSE)
