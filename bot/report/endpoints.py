@@ -118,7 +118,8 @@ def _of_direction(run: Judged, head: Head) -> Iterator[Figure]:
     yield _skill(
         f"{head.task.kind} log-loss skill", skill.log_loss(p, y), skill.log_loss(rate, y), rows
     )
-    edges = np.quantile(p[rows], np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1])
+    bounds = np.linspace(0.0, 1.0, CALIBRATION_BINS + 1)[1:-1]
+    edges = np.quantile(p[rows], bounds) if rows.any() else np.empty(0)
     inside = np.digitize(p, edges)
     parts = [np.where(inside == k, p - y, 0.0) for k in range(CALIBRATION_BINS)]
     sums = skill.by_date(rows, np.ones(rows.shape), *parts)
@@ -143,7 +144,8 @@ def _of_volatility(run: Judged, head: Head) -> Iterator[Figure]:
     yield "volatility bias, |mean of v/f − 1|", False, sums, _bias
     high = np.full(y.shape, np.nan)
     for era in baselines.eras(run, head):
-        high[era.bars] = head.forecast[era.bars] > np.median(era.training(y))
+        f = head.forecast[era.bars]
+        high[era.bars] = np.where(np.isfinite(f), f > np.median(era.training(y)), np.nan)
     before = np.vstack((np.full((1, y.shape[1]), np.nan), high[:-1]))
     both = rows & np.isfinite(high) & np.isfinite(before)
     sums = skill.by_date(both, np.ones(y.shape), high != before)

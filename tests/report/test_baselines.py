@@ -39,14 +39,20 @@ def test_base_rate_counts_known_rises(run: RunData, model: int) -> None:
     np.testing.assert_allclose(got, (sum(rises) + 1) / (len(rises) + 2))
 
 
-def test_hour_of_week_is_the_mean_of_its_rows(run: RunData) -> None:
+@pytest.mark.parametrize("model", [0, 1])
+def test_hour_of_week_is_the_mean_of_its_rows(run: RunData, model: int) -> None:
+    """The first model has seen half a week; some hours have one row, or none."""
+    assert run.labels is not None
+    labels = run.labels.copy()
+    labels[:80:3, 1:, 3] = np.nan
+    run = dataclasses.replace(run, labels=labels)
     head = head_of(run, "volume")
-    cells = training_cells(run, head, 1)
+    cells = training_cells(run, head, model)
     hour = run.open_time // run.interval_ms % 168
     got = baselines.hour_of_week_mean(run, head)
     assert run.forecast is not None
     every = np.mean([head.label[cell] for cell in cells])
-    for t in np.flatnonzero(run.forecast.model == 1)[::7]:
+    for t in np.flatnonzero(run.forecast.model == model):
         same = [head.label[c] for c in cells if hour[c[0]] == hour[t]]
         np.testing.assert_allclose(got[t], np.mean(same) if same else every)
 
@@ -90,6 +96,17 @@ def test_a_recorded_scale_is_the_models_own(run: RunData) -> None:
     np.testing.assert_allclose(naive.model_variance[rows], 1.5 * head.forecast[rows] ** 2)
 
 
+def test_a_small_recorded_scale_is_the_models_own_as_well(run: RunData) -> None:
+    scaled = tuple(
+        dataclasses.replace(m, variance_scales={"volatility_3": 0.5}) for m in run.models
+    )
+    changed = dataclasses.replace(run, models=scaled)
+    head = head_of(changed, "volatility")
+    naive = baselines.volatility_forecasts(changed, head)
+    rows = head.rows
+    np.testing.assert_allclose(naive.model_variance[rows], 0.5 * head.forecast[rows] ** 2)
+
+
 @pytest.mark.parametrize("recorded", [0.0, -1.0, float("nan"), float("inf")])
 def test_without_a_recorded_scale_the_models_is_the_baselines(
     run: RunData, recorded: float
@@ -130,6 +147,66 @@ def test_training_mean_is_that_of_known_rows(run: RunData) -> None:
             np.testing.assert_allclose(got, np.mean([head.label[c] for c in cells]), rtol=1e-9)
 
 
+def test_the_last_training_row_counts(run: RunData) -> None:
+    head = head_of(run, "volume")
+    last = int(np.flatnonzero(np.isfinite(head.label[:60]).all(axis=1))[-1])
+    model = dataclasses.replace(run.models[0], train_to_ms=int(run.open_time[last]))
+    changed = dataclasses.replace(run, models=(model, run.models[1]))
+    assert run.forecast is not None
+    got = baselines.training_mean(changed, head)[run.forecast.model == 0]
+    rows = head.label[: last + 1]
+    np.testing.assert_allclose(got, rows[np.isfinite(rows)].mean(), rtol=1e-9)
+
+
+def test_a_model_without_training_rows_has_no_baseline(run: RunData) -> None:
+    early = dataclasses.replace(run.models[0], train_from_ms=run.models[0].train_to_ms)
+    changed = dataclasses.replace(run, models=(early, run.models[1]))
+    assert run.forecast is not None
+    model = run.forecast.model
+    for kind, of in (("direction", baselines.base_rate), ("volume", baselines.training_mean)):
+        got = of(changed, head_of(changed, kind))
+        assert np.isnan(got[model == 0]).all()
+        assert np.isfinite(got[model == 1]).all()
+    naive = baselines.volatility_forecasts(changed, head_of(changed, "volatility"))
+    assert np.isnan(naive.variance[model == 0]).all()
+    assert np.isfinite(naive.variance[model == 1]).all()
+
+
+def test_a_training_without_movement_has_no_volatility_baseline(run: RunData) -> None:
+    """Of the first model alone; the second has seen movement."""
+    head = head_of(run, "volatility")
+    assert run.forecast is not None
+    model = run.forecast.model
+    still = head.label.copy()
+    still[: run.start_index] = 0.0
+    quiet = run.bars.close.copy()
+    quiet[: run.start_index] = 100.0
+    bars = dataclasses.replace(run.bars, close=np.where(run.bars.valid, quiet, np.nan))
+    for other, label in (
+        (run, still), (dataclasses.replace(run, bars=bars), head.label),
+    ):  # fmt: skip
+        naive = baselines.volatility_forecasts(other, dataclasses.replace(head, label=label))
+        assert np.isnan(naive.variance[model == 0]).all()
+        assert np.isfinite(naive.variance[model == 1]).all()
+
+
+def test_a_short_training_on_small_moves_has_a_volatility_baseline(run: RunData) -> None:
+    """Ten rows whose targets and deviations sum to far less than one."""
+    first = dataclasses.replace(
+        run.models[0], train_from_ms=int(run.open_time[run.start_index - 22])
+    )
+    changed = dataclasses.replace(run, models=(first, run.models[1]))
+    head = head_of(changed, "volatility")
+    cells = training_cells(changed, head, 0)
+    e = baselines.ewma_deviation(changed)
+    y, x = (np.array([a[c] for c in cells]) for a in (head.label, e))
+    assert 0.0 < y.sum() < 1.0
+    assert run.forecast is not None
+    bars = run.forecast.model == 0
+    naive = baselines.volatility_forecasts(changed, head)
+    np.testing.assert_allclose(naive.deviation[bars], y.sum() / x.sum() * e[bars])
+
+
 @pytest.mark.parametrize("shift", [-1, 0, 1])
 def test_a_label_counts_from_the_bar_at_which_it_is_known(run: RunData, shift: int) -> None:
     """The label of t is known at the close of t + 3: at a due bar of t + 3, and not a bar before."""
@@ -168,10 +245,16 @@ def test_what_came_after_the_due_bar_changes_nothing(run: RunData) -> None:
 
 
 def test_forecasts_made_elsewhere_are_judged_by_what_came_before_them(run: RunData) -> None:
-    changed = dataclasses.replace(run, models=())
-    head = head_of(changed, "direction")
     assert run.forecast is not None
     first = int(np.flatnonzero(run.forecast.model >= 0)[0])
+    value = run.forecast.value.copy()
+    value[first, 0] = np.nan
+    forecast = dataclasses.replace(run.forecast, value=value)
+    changed = dataclasses.replace(run, models=(), forecast=forecast)
+    head = head_of(changed, "direction")
+    assert [(era.model, int(era.bars[0])) for era in baselines.eras(changed, head)] == [(-1, first)]
+    naive = baselines.volatility_forecasts(changed, head_of(changed, "volatility"))
+    assert np.isfinite(naive.model_variance[first + 1 :][head.rows[first + 1 :]]).all()
     rises = head.label[: first - 3]
     rises = rises[np.isfinite(rises)]
     got = baselines.base_rate(changed, head)[first]

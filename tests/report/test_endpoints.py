@@ -110,15 +110,28 @@ def test_of_the_volatility(listed: Listed) -> None:
 
 
 def test_switches_of_the_regime_are_counted_as_in_a_loop(listed: Listed) -> None:
-    """A bar switches where the forecast crosses the median training label since the bar before."""
-    run = listed.run
+    """A bar switches where the forecast crosses the median training label since the bar before.
+
+    A forecast of the median itself is low, and after a bar without a forecast nothing is counted.
+    """
+    plain = listed.run
+    assert plain.forecast is not None
+    eras = list(baselines.eras(plain, baselines.heads(plain)[2]))
+    label = baselines.heads(plain)[2].label
+    medians = {era.model: np.median(era.training(label)) for era in eras}
+    value = plain.forecast.value.copy()
+    for era in eras:
+        value[era.bars[::5], :, 2] = medians[era.model]
+        value[era.bars[::7], :, 2] = np.nan
+    run = replace(plain, forecast=replace(plain.forecast, value=value))
+    made = endpoints(run, listed.returns, listed.returns, listed.rows)
+    listed = Listed(run, listed.rows, listed.returns, {e.name: e for e in made})
     assert run.forecast is not None
     head, at = listed.head(2)
-    medians = {era.model: np.median(era.training(head.label)) for era in baselines.eras(run, head)}
     switched = counted = 0
     for t, s in np.argwhere(at):
         now, before = run.forecast.model[t], run.forecast.model[t - 1]
-        if before < 0:
+        if before < 0 or np.isnan(head.forecast[t - 1, s]):
             continue
         counted += 1
         high = head.forecast[t, s] > medians[int(now)]
@@ -126,6 +139,36 @@ def test_switches_of_the_regime_are_counted_as_in_a_loop(listed: Listed) -> None
     assert switched > 20
     found = listed.value("volatility regime switches, of 1,000 bars")
     assert found == pytest.approx(1000.0 * switched / counted)
+
+
+def test_a_label_without_movement_is_left_out_of_the_volatility(listed: Listed) -> None:
+    run = listed.run
+    assert run.labels is not None
+    labels = run.labels.copy()
+    labels[run.start_index + 9 :: 40, :, 2] = 0.0
+    still = replace(run, labels=labels)
+    made = {e.name: e for e in endpoints(still, listed.returns, listed.returns, listed.rows)}
+    moved = Listed(still, listed.rows, listed.returns, made)
+    head, at = moved.head(2)
+    at = at & (head.label > 0.0)
+    own = baselines.volatility_forecasts(still, head).model_variance[at]
+    bias = abs((head.label[at] ** 2 / own).mean() - 1.0)
+    assert moved.value("volatility bias, |mean of v/f − 1|") == pytest.approx(bias)
+    assert made["volatility bias, |mean of v/f − 1|"].sums[:, 0].sum() == at.sum()
+
+
+def test_what_has_no_row_is_left_out_and_one_date_is_enough(run: RunData) -> None:
+    """HAR needs half a month of bars before a training; without it what follows still stands."""
+    flat = np.zeros(len(run.equity) - run.start_index)
+    head = baselines.heads(run)[2]
+    date = run.start_index + int(np.argmax(head.rows[run.start_index :].all(axis=1)))
+    rows = np.zeros(run.quantity.shape, dtype=np.bool_)
+    rows[date] = True
+    names = [e.name for e in endpoints(run, flat, flat, rows)]
+    assert "volatility QLIKE skill against HAR" not in names
+    assert names[5:7] == ["volatility QLIKE skill", "volatility bias, |mean of v/f − 1|"]
+    assert "volume MSE skill" in names
+    assert len(endpoints(run, flat, flat, np.zeros_like(rows))) == 2
 
 
 def test_of_the_volume_and_the_account(listed: Listed) -> None:

@@ -62,6 +62,44 @@ def test_trials_deflate(curve: F64) -> None:
     assert deflated < sure
 
 
+def test_two_trials_deflate_and_one_does_not(curve: F64) -> None:
+    assert figures(curve, trials=2)["deflated_sharpe"] is not None
+    n = len(curve) - 1
+    alone = metrics.equity_metrics(curve[1:], float(curve[0]), A, n * HOUR_MS)
+    assert alone["sharpe_ratio"] is not None
+    assert alone["deflated_sharpe"] is None
+
+
+def test_the_unit_of_the_account_changes_nothing(curve: F64) -> None:
+    """A thousand in one currency is a thousandth in another."""
+    got, other = figures(curve, trials=5), figures(curve * 1e-6, trials=5)
+    assert got == {k: v if v is None else pytest.approx(v, rel=1e-9) for k, v in other.items()}
+
+
+def test_bars_that_do_not_move_are_no_losses() -> None:
+    r = np.array([0.01, -0.02, 0.0, 0.03, -0.01, 0.0, 0.0, -0.015])
+    got = figures(100.0 * np.cumprod(np.concatenate(([1.0], 1.0 + r))))
+    losses = np.array([-0.02, -0.01, -0.015])
+    expected = math.sqrt(A) * r.mean() / losses.std(ddof=1)
+    assert got["sortino_ratio_negative_std"] == pytest.approx(expected)
+
+
+def test_what_is_not_finite_is_none() -> None:
+    given_ = {"a": math.inf, "b": -math.inf, "c": math.nan, "d": None, "e": 1.5, "f": 0, "g": 0.0}
+    nothing: metrics.Figures = dict.fromkeys("abcd")
+    assert metrics.finite(given_) == {**nothing, "e": 1.5, "f": 0, "g": 0.0}
+
+
+def test_a_pace_beyond_all_numbers_is_none() -> None:
+    """e^60 within 30 days is e^730 a year, which is not a float; e^50 is."""
+    for power, expected in (
+        (60.0, None),
+        (50.0, pytest.approx(math.exp(50.0 * A / 720), rel=1e-9)),
+    ):
+        got = figures(np.exp(np.linspace(0.0, power, 721)))
+        assert got["annualized_return"] == expected
+
+
 @given(CURVES)
 def test_drawdown_by_brute_force(curve: F64) -> None:
     worst = max(1.0 - curve[j] / curve[i] for i in range(len(curve)) for j in range(i, len(curve)))
@@ -87,8 +125,15 @@ def test_a_figure_is_finite_or_none(moves: F64, trials: int) -> None:
 def test_no_ratios_without_variance(growth: float) -> None:
     got = figures(1000.0 * growth ** np.arange(30.0))
     assert got["total_return"] == pytest.approx(growth**29 - 1)
-    for name in ("sharpe_ratio", "sharpe_error", "sortino_ratio", "calmar_ratio"):
+    for name in ("sharpe_ratio", "sharpe_error", "calmar_ratio", "annualized_volatility"):
         assert got[name] is None
+    assert got["sortino_ratio"] is got["sortino_ratio_negative_std"] is None
+
+
+def test_losses_all_alike_have_no_deviation() -> None:
+    got = figures(1000.0 * 0.999 ** np.arange(30.0))
+    assert got["sortino_ratio"] == pytest.approx(-math.sqrt(A))
+    assert got["sortino_ratio_negative_std"] is None
 
 
 def test_one_bar_has_a_return_and_no_ratio() -> None:

@@ -64,7 +64,19 @@ def test_no_ratio_without_variance(returns: list[float]) -> None:
     assert sharpe.sharpe_per_bar(np.array(returns)) is None
 
 
+def test_what_moves_less_than_rounding_has_no_ratio() -> None:
+    """The deviation of two values x apart is x / √2; below 1e-13 it counts as none."""
+    assert sharpe.sharpe_per_bar(np.array([0.0, 1.2e-13])) is None
+    assert sharpe.sharpe_per_bar(np.array([0.0, 2.1e-13])) == pytest.approx(math.sqrt(0.5))
+
+
+def test_one_trial_has_no_luck() -> None:
+    assert sharpe.expected_best_sharpe(1, 0.04) == 0.0
+    assert sharpe.deflated_sharpe(0.1, 50, 1) == sharpe.probabilistic_sharpe(0.1, 50)
+
+
 def test_no_error_where_there_is_none() -> None:
+    assert sharpe.sharpe_error(1.0, 50, skew=1.0, kurtosis=1.0) is None, "a variance of nothing"
     assert sharpe.sharpe_error(0.1, 1) is None
     assert sharpe.deflated_sharpe(0.1, 1, 10) is None
     assert sharpe.probabilistic_sharpe(2.0, 50, skew=3.0, kurtosis=3.0) is None

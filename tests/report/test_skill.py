@@ -70,6 +70,69 @@ def test_a_symbol_with_one_forecast_for_all_bars_has_no_rank_ic() -> None:
     assert nothing["verdict"] == skills.UNKNOWN
 
 
+def test_few_rows_of_a_symbol_count_like_many() -> None:
+    f = np.array([[1.0, 5.0], [2.0, 5.0], [3.0, 5.0]])
+    y = np.array([[3.0, 1.0], [1.0, 2.0], [2.0, 3.0]])
+    rows = np.ones(f.shape, dtype=bool)
+    got = skills.mean_rank_ic(f, y, rows, 1, SAMPLES)
+    assert got["value"] == pytest.approx(stats.spearmanr(f[:, 0], y[:, 0]).statistic)
+    both = skills.mean_rank_ic(np.column_stack((f[:, 0], -y[:, 1])), y, rows, 1, SAMPLES)
+    assert both["value"] == pytest.approx((got["value"] - 1.0) / 2.0)
+
+
+@pytest.mark.parametrize("symbols", [1, 2])
+def test_rank_ic_by_symbol_needs_two_symbols(run_maker: Any, symbols: int) -> None:
+    judged = run_maker(n_symbols=symbols)
+    got = skills.skill(judged, SAMPLES)["return_3"]
+    assert ("rank_ic_by_symbol" in got["measures"]) == (symbols > 1)
+    c = cells_of(judged, 0, least=200)
+    assert (got["rows"], got["dates"]) == (c.at.sum(), len({int(t) for t, _ in np.argwhere(c.at)}))
+
+
+def test_ranks_are_centred_and_of_the_size_of_one() -> None:
+    np.testing.assert_allclose(skills.centred_ranks(np.array([5.0, 1.0, 3.0])), [2 / 3, -2 / 3, 0])
+    np.testing.assert_allclose(
+        skills.centred_ranks(np.array([7.0, 7.0, 1.0, 9.0])), [0, 0, -0.75, 0.75]
+    )
+    assert skills.centred_ranks(np.array([4.0])).tolist() == [0.0]
+    assert skills.centred_ranks(np.empty(0)).tolist() == []
+
+
+def test_correlation_is_that_of_values_around_any_mean() -> None:
+    a, b = np.random.default_rng(4).standard_normal((2, 50))
+    a, b = a + 3.0, 0.5 * a - 2.0 * b - 7.0
+    sums = np.array([50.0, a.sum(), b.sum(), (a * a).sum(), (b * b).sum(), (a * b).sum()])
+    assert float(skills.correlation(sums)) == pytest.approx(np.corrcoef(a, b)[0, 1])
+
+
+def test_one_row_has_a_value_and_no_interval() -> None:
+    rows = np.zeros((5, 2), dtype=bool)
+    rows[3, 1] = True
+    loss, naive = np.full((5, 2), 0.25), np.full((5, 2), 0.5)
+    got = skills.loss_skill(loss, naive, rows, 1, SAMPLES)
+    assert (got["value"], got["score"], got["baseline_score"]) == (0.5, 0.25, 0.5)
+    assert got["low"] is got["high"] is None
+    assert got["verdict"] == skills.UNKNOWN
+
+
+def test_the_baseline_itself_shows_no_skill_and_is_no_worse() -> None:
+    loss = np.random.default_rng(2).random((200, 2)) + 0.5
+    got = skills.loss_skill(loss, loss, np.ones(loss.shape, dtype=bool), 1, SAMPLES)
+    assert (got["value"], got["low"], got["high"]) == (0.0, 0.0, 0.0)
+    assert got["verdict"] == skills.NONE_SHOWN
+
+
+def test_a_probability_of_a_half_says_fall(run: RunData) -> None:
+    assert run.forecast is not None
+    value = run.forecast.value.copy()
+    value[np.isfinite(value[:, :, 1]), 1] = 0.5
+    even = dataclasses.replace(run, forecast=dataclasses.replace(run.forecast, value=value))
+    c = cells_of(even, 1)
+    measures = skills.skill(even, SAMPLES)["direction_3"]["measures"]
+    assert measures["hit_rate_gain"]["score"] == pytest.approx((c.y < 0.5).mean())
+    assert measures["auc"]["value"] == pytest.approx(0.5)
+
+
 def test_direction_scores(run: RunData, result: dict[str, dict[str, Any]]) -> None:
     p, y = rows_of(run, 1)
     measures = result["direction_3"]["measures"]
@@ -91,11 +154,11 @@ class Cells:
     at: Bool
 
 
-def cells_of(run: RunData, k: int) -> Cells:
+def cells_of(run: RunData, k: int, least: int = 500) -> Cells:
     """Return the cells of a head from the start on."""
     head = baselines.heads(run)[k]
     at = head.rows
-    assert at.sum() > 500
+    assert at.sum() > least
     return Cells(head, head.forecast[at], head.label[at], at)
 
 
@@ -225,7 +288,9 @@ def test_auc_is_a_count_of_pairs(drawn: list[tuple[int, bool]]) -> None:
     score = np.array([[float(p)] for p, _ in drawn])
     rose = np.array([[float(y)] for _, y in drawn])
     ups, downs = score[rose > 0.5], score[rose < 0.5]
-    got = skills.auc(score, rose, np.ones(score.shape, dtype=bool), 1, 20)["value"]
+    measure = skills.auc(score, rose, np.ones(score.shape, dtype=bool), 1, 20)
+    got = measure["value"]
+    assert measure["null"] == 0.5
     if len(ups) == 0 or len(downs) == 0:
         assert got is None
         return
@@ -267,7 +332,8 @@ def test_a_perfect_forecast_shows_skill_and_an_inverted_one_is_worse(run: RunDat
 
 
 def test_without_forecasts_there_is_nothing_to_judge(run: RunData) -> None:
-    assert skills.skill(dataclasses.replace(run, forecast=None, labels=None), SAMPLES) == {}
+    for missing in ({"forecast": None, "labels": None}, {"forecast": None}, {"labels": None}):
+        assert skills.skill(dataclasses.replace(run, **missing), SAMPLES) == {}
 
 
 def test_forecasts_without_a_label_have_no_value(run: RunData) -> None:

@@ -124,6 +124,48 @@ def test_a_symbol_without_a_price_yet_earns_nothing_and_one_unit_earns_its_move(
     np.testing.assert_allclose(got[:, 1], moves, atol=1e-12)
 
 
+@pytest.mark.parametrize("start", [1, 60])
+def test_what_is_held_before_the_start_earns_from_the_close_before_it(
+    run: RunData, start: int
+) -> None:
+    quantity = np.zeros_like(run.quantity)
+    quantity[:, 1] = 1.0
+    made = dataclasses.replace(
+        run, quantity=quantity, fills=run.fills[:0], funding=np.zeros(len(quantity))
+    )
+    got = profits(made, start).total[:, 1]
+    np.testing.assert_allclose(got, np.diff(made.price[start - 1 :, 1]), atol=1e-12)
+
+
+def test_funding_at_a_start_without_a_bar_is_charged_on_the_close_before(run: RunData) -> None:
+    start = run.start_index
+    valid, rate = run.bars.valid.copy(), np.zeros_like(run.bars.funding_rate)
+    valid[1 : start + 1, 0] = False  # of the first symbol the first close is the last one known
+    valid[start], rate[start] = False, 0.01
+    bars = dataclasses.replace(run.bars, valid=valid, funding_rate=rate)
+    held = np.full_like(run.quantity, 2.0)
+    funding = np.zeros(len(held))
+    funding[start] = 1.0
+    made = dataclasses.replace(run, bars=bars, quantity=held, funding=funding, fills=run.fills[:0])
+    got = profits(made, start).funding
+    np.testing.assert_allclose(got[0], 0.02 * made.price[start - 1], rtol=1e-12)
+    assert not got[1:].any()
+
+
+def test_the_size_of_a_unit_changes_nothing(run: RunData) -> None:
+    """Contracts ten thousand times as large: prices by as much higher, quantities lower."""
+    times = 10_000.0
+    fills = run.fills.copy()
+    fills["quantity"] /= times
+    fills["price"] *= times
+    prices = {name: getattr(run.bars, name) * times for name in ("open", "high", "low", "close")}
+    bars = dataclasses.replace(run.bars, **prices)
+    other = dataclasses.replace(run, bars=bars, quantity=run.quantity / times, fills=fills)
+    one, two = (profits(r, run.start_index) for r in (run, other))
+    for name in ("leaving", "entering", "fees", "funding"):
+        np.testing.assert_allclose(getattr(one, name), getattr(two, name), atol=1e-8)
+
+
 def test_no_fills_no_trips(run: RunData, run_maker: Any) -> None:
     flat = np.zeros_like(run.quantity)
     quiet: RunData = run_maker(quantity=flat, fills=run.fills[:0], funding=np.zeros(len(flat)))
