@@ -89,6 +89,21 @@ def test_of_the_direction(listed: Listed) -> None:
     assert listed.value("direction calibration error") == pytest.approx(sum(parts) / len(p))
 
 
+def test_neighbouring_tenths_that_err_either_way_do_not_cancel(listed: Listed) -> None:
+    """Of each tenth of the probabilities all rise or all fall, by turns."""
+    run = listed.run
+    assert run.labels is not None
+    head, at = listed.head(1)
+    p = head.forecast[at]
+    tenth = np.digitize(p, np.quantile(p, np.arange(1, 10) / 10))
+    labels = run.labels.copy()
+    labels[:, :, 1][at] = tenth % 2
+    turns = replace(run, labels=labels)
+    made = {e.name: e for e in endpoints(turns, listed.returns, listed.returns, listed.rows)}
+    found = Listed(turns, listed.rows, listed.returns, made).value("direction calibration error")
+    assert found == pytest.approx(np.abs(p - tenth % 2).mean())
+
+
 def test_of_the_volatility(listed: Listed) -> None:
     run = listed.run
     head, at = listed.head(2)

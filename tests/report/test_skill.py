@@ -298,6 +298,18 @@ def test_auc_is_a_count_of_pairs(drawn: list[tuple[int, bool]]) -> None:
     assert got == pytest.approx(np.mean(pairs))
 
 
+def test_auc_is_the_same_seen_from_the_falls() -> None:
+    """Falls given a lower score than rises: the same pairs, and the same interval."""
+    random = np.random.default_rng(3)
+    p = random.random((300, 2))
+    y = (random.random(p.shape) < 0.1 + 0.3 * p).astype(np.float64)
+    rows = np.ones(p.shape, dtype=bool)
+    one, other = skills.auc(p, y, rows, 2, SAMPLES), skills.auc(-p, 1.0 - y, rows, 2, SAMPLES)
+    for name in ("value", "low", "high"):
+        assert one[name] == pytest.approx(other[name], rel=1e-9), name
+    assert 2 * y.sum() < y.size, "more falls than rises"
+
+
 def test_intervals_without_skill_cover_nothing_shown() -> None:
     """Forecasts of noise, labels that overlap and move together: few intervals may miss."""
     random, n, horizon, covered = np.random.default_rng(8), 500, 5, 0
@@ -332,8 +344,9 @@ def test_a_perfect_forecast_shows_skill_and_an_inverted_one_is_worse(run: RunDat
 
 
 def test_without_forecasts_there_is_nothing_to_judge(run: RunData) -> None:
-    for missing in ({"forecast": None, "labels": None}, {"forecast": None}, {"labels": None}):
-        assert skills.skill(dataclasses.replace(run, **missing), SAMPLES) == {}
+    for forecast, labels in ((None, None), (None, run.labels), (run.forecast, None)):
+        bare = dataclasses.replace(run, forecast=forecast, labels=labels)
+        assert skills.skill(bare, SAMPLES) == {}
 
 
 def test_forecasts_without_a_label_have_no_value(run: RunData) -> None:
