@@ -29,9 +29,9 @@ from bot.adapters.timestamps import format_utc
 from bot.app.data_unread import Unread, import_hint, unread_files
 from bot.blocks import I64
 from bot.config.sections import Market
-from bot.errors import DataError
+from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, gaps
-from bot.venues import has_sessions, split_symbol
+from bot.venues import has_sessions, split_symbol, venue_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,10 @@ def list_data(root: str | Path, market: Market | None = None) -> list[Listing]:
     listed = [_in_sessions(entry, unions.get((entry.venue, entry.interval))) for entry in listed]
     listed += [_bars("mark", s, path, jumps[s.venue, s.symbol])[0] for s, path in marks]
     listed += [_funding(*named, path) for named, path in where.funding_files()]
-    listed = [replace(e, fix=import_hint(e.path, root, venue)) if e.fault else e for e in listed]
+    listed = [
+        replace(e, fix=import_hint(e.path, root, venue)) if "bot import" in e.fault else e
+        for e in listed
+    ]
     return listed + [_unread(entry) for entry in unread_files(where, venue)]
 
 
@@ -174,8 +177,9 @@ def _bars(
     entry = Listing(kind, series.venue, series.symbol, series.interval, path, size_bytes=size)
     file = CandleFile(path, series.interval, jumps)
     try:
+        venue_row(series.venue, f"{path}: the name's venue")
         times = np.concatenate([batch.time for batch in file.batches()])
-    except DataError as error:
+    except (ConfigError, DataError) as error:
         return replace(entry, fault=str(error)), np.empty(0, np.int64)
     step = INTERVAL_MS[series.interval]
     holes = gaps(times, step)

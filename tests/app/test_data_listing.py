@@ -212,6 +212,17 @@ def test_a_jump_is_a_fault_as_in_a_backtest_unless_it_is_accepted(tmp_path: Path
         list_data(tmp_path, Market(accept_jumps=("X@2024-01-01",)))
 
 
+def test_a_venue_that_no_backtest_knows_is_a_fault_and_only_useful_commands_are_told(
+    tmp_path: Path,
+) -> None:
+    put(tmp_path / "nosuch_AUSDT_1h.parquet", [0, 1])
+    (tmp_path / "bybit_spot_B_1h.csv").write_text(rows_of([0]).replace("00000,", "60000,"))
+    off_grid, unknown = list_data(tmp_path)
+    assert "is not the open of a 1h bar" in off_grid.fault
+    assert "there is no venue 'nosuch'" in unknown.fault
+    assert [entry.fix for entry in (off_grid, unknown)] == ["", ""]
+
+
 def test_no_folder_no_listing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         list_data(tmp_path / "nowhere")
