@@ -114,7 +114,7 @@ class TimeReader:
             UnreadableTimeError: a time is missing, no time, outside 1973 to 2100, or of another
                 unit than those before.
         """
-        series = column if isinstance(column, pd.Series) else pd.Series(column)
+        series = pd.Series(column)
         if len(series) == 0:
             return np.empty(0, np.int64)
         if pd.api.types.is_datetime64_any_dtype(series.dtype):
@@ -208,7 +208,7 @@ def _by_size(values: I64 | F64) -> tuple[I64, I64]:
         kind[inside] = unit
         own = values[inside]
         if per_ms < 1.0:
-            ms[inside] = own * 1000 if own.dtype.kind == "i" else np.rint(own * 1000.0)
+            ms[inside] = np.rint(own * 1000.0)
         else:
             ms[inside] = own // int(per_ms)
     left = np.flatnonzero((kind == _NONE) & (values >= 19_730_303) & (values < 21_000_101))

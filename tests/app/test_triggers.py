@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -135,7 +136,7 @@ def fires(config: dict[str, Any], moment: datetime) -> bool:
     )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(config=configs, holes=st.sets(st.integers(1, 1199), max_size=300))
 def test_due_is_what_a_look_at_every_minute_says(config: dict[str, Any], holes: set[int]) -> None:
     every = hours("2024-01-01T00", "2024-02-19T23")
@@ -143,8 +144,8 @@ def test_due_is_what_a_look_at_every_minute_says(config: dict[str, Any], holes: 
     due = DueBars(Retrain(**config), HOUR_MS).due(times)
     step = timedelta(minutes=10)  # all that is drawn lies on whole tens of minutes
     last = datetime.fromtimestamp(times[0] / 1000, UTC)
-    for time, found in zip(times.tolist(), due.tolist(), strict=True):
-        close = datetime.fromtimestamp((time + HOUR_MS) / 1000, UTC)
+    for opened, found in zip(times.tolist(), due.tolist(), strict=True):
+        close = datetime.fromtimestamp((opened + HOUR_MS) / 1000, UTC)
         expected = False
         while last < close:
             last += step
@@ -239,3 +240,50 @@ def test_the_trainings_that_matter_are_those_in_force_from_the_start_on(
     found = planned_dues(due, min(start, n - 1), latency)
     assert [d.index for d in found] == expected
     assert [d.effective_index for d in found] == [i + latency for i in expected]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"trigger": "every_bars", "every_bars": 7},
+        {"trigger": "interval", "hours": 7},
+        {"cron": "0 7 * * *"},
+    ],
+)
+def test_what_falls_between_two_parts_is_due_on_the_first_bar_after(config: dict[str, Any]) -> None:
+    """Seven o'clock lies in the gap between a bar that closes at six and one that opens at nine."""
+    due = DueBars(Retrain(start="2024-01-01", **config), HOUR_MS)
+    nine = np.array([ms("2024-01-01T09"), ms("2024-01-01T10")])
+    assert due.due(nine, ms("2024-01-01T05")).tolist() == [True, False]
+    assert due.due(nine, ms("2024-01-01T08")).tolist() == [False, False]
+    assert due.due(nine).tolist() == [False, False]
+
+
+def test_a_line_of_no_day_of_any_year_is_never_due() -> None:
+    never = DueBars(Retrain(cron="0 0 31 2 *"), HOUR_MS)
+    assert never.next_fire_ms(ms("2024-01-01")) is None
+    assert not never.due(hours("2024-02-25T00", "2024-03-05T00")).any()
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        ("2024-01-01", "2024-01-01T00:00"),
+        ("2024-01-01T06:00+02:00", "2024-01-01T04:00"),
+        ("2024-01-01T06:00Z", "2024-01-01T06:00"),
+    ],
+)
+@pytest.mark.parametrize(
+    "config", [{"trigger": "interval", "hours": 9}, {"trigger": "every_bars", "every_bars": 9}]
+)
+def test_a_start_is_utc_wherever_the_machine_stands(
+    monkeypatch: pytest.MonkeyPatch, config: dict[str, Any], start: str, expected: str
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        due = DueBars(Retrain(start=start, **config), HOUR_MS)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert due.next_fire_ms(ms(expected) - HOUR_MS) == ms(expected)

@@ -175,3 +175,148 @@ def test_marks_come_over_from_the_block_before(
         check_books(book, bars.rows(i, i + 1), trace)
         book = after
     assert book.account["equity"].tolist() == [1050.0]
+
+
+@pytest.mark.parametrize("phases", [(Phase.BOTH,), (Phase.OPEN, Phase.CLOSE)])
+def test_a_bar_balances_in_one_call_and_in_two(
+    bars_of: Callable[..., BarBlock], rules_of: Callable[..., Rules], phases: tuple[Phase, ...]
+) -> None:
+    """Fees and funding that the open has paid are not paid again at the close."""
+    prices = [100.0, 101.0, 103.0, 102.0]
+    bars = bars_of(prices, [101.0, 103.0, 102.0, 104.0], funding_rate=[1e-3, 1e-3, -2e-3, 1e-3])
+    rules, signal = rules_of(taker_fee=0.001), np.array([[0.01], [-0.01], [0.01], [0.0]])
+    book, paid = new_book(1, 1000.0), 0.0
+    for i in range(4):
+        for phase in phases:
+            row = slice(i, i + 1)
+            bar = bars.rows(i, i + 1)
+            after, trace = run_bars(book, rules, bar, signal[row], signal[row], phase)
+            check_books(book, bar, trace)
+            for name in ("fees", "funding", "cash", "equity"):
+                wrong: dict[str, Any] = {name: getattr(trace, name) + 1e-3}
+                with pytest.raises(InvariantError, match="do not balance"):
+                    check_books(book, bar, trace._replace(**wrong))
+            book = after
+        paid += float(trace.fees[0] + trace.funding[0])
+    account = book.account[0]
+    assert account["fees"] > 0.0
+    assert account["funding"] != 0.0
+    assert paid == pytest.approx(account["fees"] + account["funding"], rel=1e-12)
+
+
+def traded_by_hand() -> tuple[Book, BarBlock, Trace]:
+    """Long 3 bought at 200, short 2 sold at 100, of 100 in cash; all is exact in binary.
+
+    Cash is 100 - 600 + 200 - 1.5 in fees - 0.25 of funding; at 150 and 50 the longs are worth 450,
+    the shorts -100. Money that moved or stands: 301.75 in cash, 550 held, 800 traded.
+    """
+    close = np.array([[150.0, 50.0]])
+    bars = BarBlock.of_candles(np.array([7000]), close, close, close, close, close)
+    fills = np.zeros(2, FILL)
+    fills["open_time"], fills["symbol"] = 7000, [0, 1]
+    fills["quantity"], fills["price"] = [3.0, -2.0], [200.0, 100.0]
+    nothing = np.zeros(1)
+    trace = Trace(
+        int(Phase.BOTH), np.array([-301.75]), np.array([48.25]), np.array([1.5]), nothing, nothing,
+        np.array([0.25]), np.zeros(1, np.int64), np.array([[3.0, -2.0]]), np.zeros((1, 2)),
+        np.zeros((1, 2)), np.zeros((1, 2), np.int8), fills,
+    )  # fmt: skip
+    return new_book(2, 100.0), bars, trace
+
+
+MONEY = 301.75 + 550.0 + 800.0
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize(
+    ("name", "symbol", "scale"),
+    [("fees", 0, MONEY), ("equity", 0, MONEY), ("quantity", 0, 3.0), ("quantity", 1, 2.0)],
+)
+def test_a_billionth_of_the_money_is_the_limit(
+    name: str, symbol: int, scale: float, sign: float
+) -> None:
+    before, bars, trace = traded_by_hand()
+    check_books(before, bars, trace)
+    for share, fine in ((0.9e-9, True), (1.1e-9, False)):
+        column = getattr(trace, name).copy()
+        column.reshape(-1)[symbol] += sign * share * scale
+        changed: dict[str, Any] = {name: column}
+        if name == "quantity":
+            # its worth goes with it
+            worth = sign * share * scale * bars.close[0, symbol]
+            changed["equity"] = trace.equity + worth
+        if fine:
+            check_books(before, bars, trace._replace(**changed))
+        else:
+            with pytest.raises(InvariantError, match="do not balance"):
+                check_books(before, bars, trace._replace(**changed))
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_what_was_held_and_what_was_traded_both_count(sign: float) -> None:
+    """5 short of which 3 are bought back: the limit is a billionth of 8."""
+    before, bars, trace = traded_by_hand()
+    before.quantity[:] = [-5.0, 0.0]
+    held = np.array([[-2.0, -2.0]])
+    true = trace._replace(quantity=held, equity=np.array([-301.75 - 2 * 150.0 - 2 * 50.0]))
+    check_books(before, bars, true)
+    for share, fine in ((0.9e-9, True), (1.1e-9, False)):
+        wrong = true._replace(quantity=held + sign * share * np.array([[8.0, 0.0]]))
+        if fine:
+            check_books(before, bars, wrong)
+        else:
+            with pytest.raises(InvariantError, match="quantity held of symbol 0 is"):
+                check_books(before, bars, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("cash", -300.75, "change of cash is -400.75, expected -401.75"),
+        ("fees", 2.5, "change of cash is -401.75, expected -402.75"),
+        ("funding", -0.75, "change of cash is -401.75, expected -400.75"),
+        ("equity", 49.25, "equity is 49.25, expected 48.25"),
+        ("quantity", [[3.5, -2.0]], "the quantity held of symbol 0 is 3.5, expected 3.0"),
+        ("quantity", [[3.0, 2.0]], "the quantity held of symbol 1 is 2.0, expected -2.0"),
+    ],
+)
+def test_a_fault_is_told_with_what_was_expected(name: str, value: Any, told: str) -> None:
+    before, bars, trace = traded_by_hand()
+    wrong: dict[str, Any] = {name: np.array(value, dtype=float).reshape(getattr(trace, name).shape)}
+    with pytest.raises(InvariantError) as caught:
+        check_books(before, bars, trace._replace(**wrong))
+    assert str(caught.value) == f"bar 7000: {told}; the books do not balance"
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "found"),
+    [(1, "symbol", 2, 1), (0, "symbol", -1, 0), (1, "open_time", 8000, 1)],
+)
+def test_a_fill_that_is_not_of_these_bars_and_symbols(
+    place: int, name: str, value: int, found: int
+) -> None:
+    before, bars, trace = traded_by_hand()
+    fills = trace.fills.copy()
+    fills[name][place] = value
+    true = trace._replace(fills=fills)
+    if name == "open_time":  # without it the books balance: it bought nothing
+        fills["quantity"][place] = 0.0
+        true = true._replace(
+            quantity=np.array([[3.0, 0.0]]), cash=np.array([-501.75]), equity=np.array([-51.75])
+        )
+    told = f"bar 7000: the number of fills that are .* is {found}.0, expected 2.0;"
+    with pytest.raises(InvariantError, match=told):
+        check_books(before, bars, true)
+
+
+def test_an_account_with_nothing_balances_exactly() -> None:
+    price = np.full((2, 1), 10.0)
+    bars = BarBlock.of_candles(np.array([0, 1]), price, price, price, price, price)
+    zero, row = np.zeros(2), np.zeros((2, 1))
+    trace = Trace(
+        int(Phase.BOTH), zero, zero, zero, zero, zero, zero, np.zeros(2, np.int64), row, row, row,
+        np.zeros((2, 1), np.int8), np.empty(0, FILL),
+    )  # fmt: skip
+    check_books(new_book(1, 0.0), bars, trace)
+    with pytest.raises(InvariantError, match="bar 1: change of cash is 1e-12"):
+        check_books(new_book(1, 0.0), bars, trace._replace(cash=np.array([0.0, 1e-12])))
