@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from bot.blocks import F64, I64, FeatureBlock, Task
+from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.sections import Conviction
 from bot.engine import (
@@ -21,7 +22,11 @@ from bot.engine import (
 )
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline
-from bot.portfolio.rules import rules_from
+from bot.portfolio.book import Book
+from bot.portfolio.broker import run_bars
+from bot.portfolio.reasons import Refusal
+from bot.portfolio.rules import LatePolicy, Rules, SizingMethod, rules_from
+from bot.portfolio.trace import Phase, Trace, joined
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
@@ -191,3 +196,183 @@ def test_warming_advances_features_and_books_nothing() -> None:
     _, (result,) = made.step(warmed, BARS.rows(60, 61))
     assert result.features.ready.any()
     assert np.isfinite(result.signal).any()
+
+
+def careful_rules(**changed: object) -> Engine:
+    """An engine whose orders are refused now and then, at the open and at the close."""
+    plain = engine()
+    rules = plain.rules._replace(
+        late_policy=int(LatePolicy.CANCEL), allow_short=np.array([True, False]), band=0.0
+    )
+    return replace(plain, rules=rules, **changed)  # type: ignore[arg-type]
+
+
+def some_late() -> BarBlock:
+    """Bars of which every third comes too late to be filled at its open."""
+    late = (np.arange(120) % 3 == 0)[:, np.newaxis]
+    return replace(BARS, fillable=BARS.fillable & ~late)
+
+
+def test_open_then_close_is_a_step() -> None:
+    made, bars = careful_rules(), some_late()
+    start = made.activate(made.initial(), Activation(TIMES[1], "up"))
+    stepped, results = made.step(start, bars)
+    assert [len(r.bars) for r in results] == [1, 119]
+    whole = [np.concatenate(c) for c in zip(*(r.trace[1:] for r in results), strict=True)]
+    state, traces, signals = start, [], []
+    for i in range(120):
+        bar = bars.rows(i, i + 1)
+        state, opened = made.open(state, bar)
+        assert (state.newest, state.opened) == (TIMES[i], True)
+        assert opened.phase == Phase.OPEN
+        if i % 2:
+            state, result = made.close(state, bar)
+        else:
+            state, (result,) = made.step(state, bar)
+        assert not state.opened
+        traces.append(joined(opened, result.trace))
+        signals.append(result.signal)
+    assert arrays_of(state) == arrays_of(stepped)
+    for column, parts in zip(whole, zip(*(t[1:] for t in traces), strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(parts), column)
+    signal = np.concatenate([r.signal for r in results])
+    np.testing.assert_array_equal(np.concatenate(signals), signal)
+    refusals = set(np.concatenate([t.refusal for t in traces]).ravel().tolist())
+    assert refusals >= {int(Refusal.LATE_CANCELLED), int(Refusal.SHORT_NOT_ALLOWED)}
+
+
+def test_what_is_open_is_closed_first_and_the_rest_follows() -> None:
+    made, bars = careful_rules(), some_late()
+    start = made.activate(made.initial(), Activation(TIMES[5], "up"))
+    for stop in (1, 31, 120):
+        stepped, _ = made.step(start, bars.rows(0, stop))
+        before, _ = made.step(start, bars.rows(0, stop - 1)) if stop > 1 else (start, [])
+        opened, _ = made.open(before, bars.rows(stop - 1, stop))
+        closed, results = made.step(opened, bars.rows(stop - 1, stop))
+        assert [len(r.bars) for r in results] == [1]
+        assert arrays_of(closed) == arrays_of(stepped)
+    opened, _ = made.open(start, bars.rows(0, 1))
+    on, results = made.step(opened, bars)
+    assert [len(r.bars) for r in results] == [1, 4, 115]
+    assert arrays_of(on) == arrays_of(stepped)
+
+
+def test_close_takes_one_bar_and_an_open_bar_is_not_jumped_over() -> None:
+    made = engine()
+    state, _ = made.step(made.initial(), BARS.rows(0, 50))
+    opened, _ = made.open(state, BARS.rows(50, 51))
+    with pytest.raises(InvariantError, match="close takes the one bar that is open"):
+        made.close(opened, BARS.rows(50, 52))
+    with pytest.raises(InvariantError, match="close takes the one bar that is open"):
+        made.close(opened, BARS.rows(51, 52))
+    with pytest.raises(InvariantError, match="does not follow"):
+        made.warm(opened, BARS.rows(51, 60))
+    for again in (49, 20):
+        with pytest.raises(InvariantError, match="does not follow"):
+            made.open(state, BARS.rows(again, again + 1))
+    with pytest.raises(InvariantError, match="has 1 symbols, the engine 2"):
+        made.open(state, BarBlock.of_candles(np.array([TIMES[50]]), *[np.ones((1, 1))] * 5))
+
+
+def test_the_initial_state_is_before_every_bar() -> None:
+    made = engine()
+    state = made.initial()
+    assert state.newest is None
+    assert not state.opened
+    assert state.open_refusal.shape == (0,)
+    assert state_from_arrays(state_to_arrays(state)).newest is None
+    long_ago = replace(BARS.rows(0, 1), open_time=np.array([-(10**15)]))  # 29,719 BC
+    assert made.warm(state, long_ago).newest == -(10**15)
+    assert made.warm(state, BARS.rows(0, 60)).newest == TIMES[59]
+
+
+def test_every_call_has_its_books_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = engine()
+    state = made.initial()
+    opened, _ = made.open(state, BARS.rows(0, 1))
+
+    def losing(*args: Any) -> tuple[Book, Trace]:
+        book, trace = run_bars(*args)
+        return book, trace._replace(equity=trace.equity - 1.0)
+
+    monkeypatch.setattr("bot.engine.run_bars", losing)
+    with pytest.raises(InvariantError, match="books do not balance"):
+        made.open(state, BARS.rows(0, 1))
+    with pytest.raises(InvariantError, match="books do not balance"):
+        made.close(opened, BARS.rows(0, 1))
+    with pytest.raises(InvariantError, match="books do not balance"):
+        made.step(state, BARS)
+
+
+def test_the_stages_are_told_in_order() -> None:
+    told: list[str] = []
+    made = replace(engine(), stage_ended=told.append)
+    made.step(made.activate(made.initial(), Activation(TIMES[9], "up")), BARS)
+    assert told == ["features", "forecast", "portfolio"] * 2
+
+
+class Heads:
+    """Forecast a rise of one per cent, its direction, volatility and a position, the same always."""
+
+    def __init__(self, **heads: float) -> None:
+        self._values = np.array([heads[task.kind] for task in HEADS])
+
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
+        assert features.x.shape == (len(open_time), 2, 0)
+        return np.tile(self._values, (len(open_time), 2, 1))
+
+    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        value = self.forecast(open_time, features)
+        return value, value * np.array([1.0, 1.0, 1.0, 3.0])
+
+
+HEADS = (
+    Task("return", 5), Task("direction", 5), Task("volatility", 5), Task("decision", 5),
+)  # fmt: skip
+
+
+def weights(conviction: Conviction, rules: Rules, **heads: float) -> F64:
+    forecasters = {"m": Heads(**heads)}
+    made = Engine(None, rules, conviction, HEADS, 2, 1e5, forecasters)
+    state = made.activate(made.initial(), Activation(TIMES[0], "m"))
+    whole = replace(BARS, valid=np.ones_like(BARS.valid))
+    whole = replace(whole, close=np.full_like(whole.close, 100.0))
+    _, (result,) = made.step(state, whole.rows(0, 1))
+    return result.trace.weight
+
+
+FORECAST = {"return": 0.01, "direction": 1.0, "volatility": 0.2, "decision": 0.02}
+
+
+def test_volatility_comes_from_its_head() -> None:
+    """Proportional sizing: half the weight at twice the volatility."""
+    rules = engine().rules._replace(
+        method=int(SizingMethod.PROPORTIONAL), scale=2.0, max_weight=1.0, threshold=0.001
+    )
+    once = weights(Conviction(), rules, **FORECAST)
+    twice = weights(Conviction(), rules, **(FORECAST | {"volatility": 0.4}))
+    assert np.isfinite(once).all()
+    assert (once > 0.0).all()
+    np.testing.assert_allclose(twice, once / 2.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize(("source", "differ"), [("return_x_direction", 1.0), ("decision", 3.0)])
+def test_doubt_is_that_of_the_head_that_decides(
+    source: Literal["return_x_direction", "decision"], differ: float, penalty: float
+) -> None:
+    """The members differ by as much as they expect, and by three times that on the position."""
+    rules = engine().rules._replace(threshold=0.001)
+    conviction = Conviction(source=source)
+    sure = weights(conviction, rules, **FORECAST)
+    doubting = weights(conviction, rules._replace(spread_penalty=penalty), **FORECAST)
+    np.testing.assert_allclose(doubting, sure / (1.0 + penalty * differ), rtol=1e-12)
+    assert (sure > 0.0).all()
+
+
+def test_a_journal_whose_schedule_has_lost_a_name_is_not_read() -> None:
+    made = engine()
+    arrays = state_to_arrays(made.activate(made.initial(), Activation(TIMES[30], "up")))
+    arrays["engine.model_id"] = arrays["engine.model_id"][:0]
+    with pytest.raises(ValueError, match="shorter"):
+        state_from_arrays(arrays)

@@ -110,8 +110,8 @@ def check_books(before: Book, bars: BarBlock, trace: Trace) -> None:
     )
     if fault != BALANCED:
         raise InvariantError(
-            f"bar {bars.open_time[i]}: {_FAULTS[fault].format(s)} is {found!r}, expected "
-            f"{expected!r}; the books do not balance"
+            f"bar {bars.open_time[i]}: {_FAULTS[fault].format(s)} is {found}, expected "
+            f"{expected}; the books do not balance"
         )
 
 

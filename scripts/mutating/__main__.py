@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument(
         "--sample", type=int, default=0, metavar="N", help="so many a subject; 0: all"
     )
+    parser.add_argument("--match", default="", metavar="TEXT", help="only those named so")
     parser.add_argument("--seed", type=int, default=1, help="of the sample (default: 1)")
     parser.add_argument(
         "--workers", type=int, default=2, help="test runs side by side (default: 2)"
@@ -61,7 +62,7 @@ def main() -> None:
     chosen = [known[name] for name in asked.subjects] or list(SUBJECTS)
     if asked.list:
         for subject in chosen:
-            for path, mutation in _mutations(subject, asked.sample, asked.seed):
+            for path, mutation in _mutations(subject, asked):
                 print(f"{path}:{mutation.line}: {mutation.key}")
         return
     load_libraries()
@@ -73,21 +74,22 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def _mutations(subject: Subject, sample: int, seed: int) -> list[tuple[str, Mutation]]:
+def _mutations(subject: Subject, asked: argparse.Namespace) -> list[tuple[str, Mutation]]:
     found = [
         (path, mutation)
         for path in subject.modules
         for mutation in mutations_of(Path(path).read_text(encoding="utf-8"))
+        if asked.match in f"{path}:{mutation.line}: {mutation.key}"
     ]
-    if 0 < sample < len(found):
-        found = random.Random(seed).sample(found, sample)
+    if 0 < asked.sample < len(found):
+        found = random.Random(asked.seed).sample(found, asked.sample)
     return found
 
 
 def _count(subject: Subject, asked: argparse.Namespace) -> Count:
     limit_s = PATIENCE * _untouched_s(subject) + 5.0
     count, listed = Count(), equivalents()
-    todo = iter(_mutations(subject, asked.sample, asked.seed))
+    todo = iter(_mutations(subject, asked))
     for path, mutation, code in _run_all(subject, todo, limit_s, asked.workers, listed):
         if code is None:
             count.equivalent += 1

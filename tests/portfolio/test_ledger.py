@@ -309,6 +309,14 @@ def test_a_fill_that_is_not_of_these_bars_and_symbols(
         check_books(before, bars, true)
 
 
+def test_a_fill_of_no_bar_is_told_of_the_last(ran: tuple[BarBlock, Trace]) -> None:
+    bars, trace = ran
+    late = np.concatenate([trace.fills, trace.fills[-1:]])
+    late["open_time"][-1] = bars.open_time[-1] + 1
+    with pytest.raises(InvariantError, match=f"bar {bars.open_time[-1]}: the number of fills"):
+        check_books(new_book(2, 1000.0), bars, trace._replace(fills=late))
+
+
 def test_an_account_with_nothing_balances_exactly() -> None:
     price = np.full((2, 1), 10.0)
     bars = BarBlock.of_candles(np.array([0, 1]), price, price, price, price, price)
