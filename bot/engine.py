@@ -248,7 +248,7 @@ class Engine:
     def _agreement(self, forecast: Forecast) -> F64 | None:
         """Return the factor on the weights under a spread penalty, by the head of the signal."""
         head = "decision" if self.conviction.source == "decision" else "return"
-        if forecast.spread is None or self.rules.spread_penalty == 0.0:
+        if forecast.spread is None:
             return None
         spread = forecast.spread_of(head)
         return agreement_of(forecast.of(head), spread, self.rules.spread_penalty)

@@ -254,6 +254,7 @@ def test_what_is_open_is_closed_first_and_the_rest_follows() -> None:
     opened, _ = made.open(start, bars.rows(0, 1))
     on, results = made.step(opened, bars)
     assert [len(r.bars) for r in results] == [1, 4, 115]
+    stepped, _ = made.step(start, bars)
     assert arrays_of(on) == arrays_of(stepped)
 
 

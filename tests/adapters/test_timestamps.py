@@ -88,7 +88,8 @@ FIRST_MS, LAST_MS = 100_000_000_000, 4_102_444_799_999  # 1973-03-03 09:46:40 an
 
 
 def read(*column: Any, daily: bool = False) -> list[int]:
-    return times_to_ms(list(column), daily=daily).tolist()
+    times: list[int] = times_to_ms(list(column), daily=daily).tolist()
+    return times
 
 
 @pytest.mark.parametrize(
