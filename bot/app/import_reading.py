@@ -156,6 +156,7 @@ def _read(
         symbol=wanted.symbol or identity.symbol,
         interval=wanted.interval or identity.interval,
     )
+    overruled = _overruled(identity, holds)
     if identity.kind == "funding":
         _ask(table.path, replace(holds, interval="-"))
         reader = TimeReader(daily=False, mixed=True)
@@ -163,12 +164,22 @@ def _read(
         rows = Rows(
             funding.time, funding.rate[:, np.newaxis], lambda i: f"{table.path}: row {i + 1}"
         )
-        return Source(table.path, layout.name, holds, rows, (*_units(reader), *notes))
+        return Source(table.path, layout.name, holds, rows, (*overruled, *_units(reader), *notes))
     if not holds.interval:
         holds = replace(holds, interval=_interval(table, columns))
     _ask(table.path, holds)
     rows, notes = _candles(table, columns, holds, now_ms)
-    return Source(table.path, layout.name, holds, rows, notes)
+    return Source(table.path, layout.name, holds, rows, (*overruled, *notes))
+
+
+def _overruled(told: Identity, holds: Identity) -> list[str]:
+    """Say where an option overrules what the file says of itself."""
+    return [
+        f"the file says its {name} is {getattr(told, name)}; taken as {getattr(holds, name)}, "
+        f"as --{name} says"
+        for name in ("venue", "symbol", "interval")
+        if getattr(told, name) not in {"", getattr(holds, name)}
+    ]
 
 
 def _ask(path: Path, holds: Identity) -> None:

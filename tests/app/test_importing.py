@@ -436,3 +436,14 @@ def test_what_has_no_known_layout_is_said(tmp_path: Path) -> None:
     path.write_text("name,age\nx,1\n")
     with pytest.raises(DataError, match=r"no known layout .* found name,age"):
         import_files([path], tmp_path, NOTHING, NOW)
+
+
+def test_an_option_that_overrules_the_file_is_told(tmp_path: Path) -> None:
+    path = cryptodatadownload(candles(), tmp_path)
+    (done,) = import_files([path], tmp_path / "data", Wanted(venue="bybit_linear"), NOW)
+    assert (
+        "the file says its venue is binance_spot; taken as bybit_linear, as --venue says"
+        in done.notes
+    )
+    (plain,) = import_files([path], tmp_path / "plain", Wanted(venue="binance_spot"), NOW)
+    assert not any("taken as" in note for note in plain.notes)
