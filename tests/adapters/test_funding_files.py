@@ -34,6 +34,9 @@ def unknown_hours(known: Funding | None, first: int, stop: int) -> list[int]:
         ([0, 1, 2, 3, 6, 7, 8, 9], [4, 5]),
         ([0, 4, 8, 16, 20, 24], [12]),
         ([0, 24], [8, 16]),
+        # three steps a side tell, not two, nor four; and the side with the longer ones
+        ([0, 1, 2, 3, 15, 23, 31, 35, 37], [7, 11]),
+        ([0, 2, 6, 14, 22, 34, 35, 36, 37], [26, 30]),
     ],
 )
 def test_holes_follow_the_schedule_around_them(hours: list[int], missing: list[int]) -> None:
@@ -93,3 +96,30 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     pd.DataFrame({"timestamp": [1]}).to_parquet(path)
     with pytest.raises(DataError, match="no column funding_rate"):
         read_funding(path)
+
+
+@pytest.mark.parametrize(
+    ("hours", "rates", "message"),
+    [
+        ([0, 8, 8], [0.0, 0.0, 0.0], "1 faulty row; row 3: 1970-01-01 08:00 does not come after"),
+        ([8, 0], [0.0, 0.0], "1 faulty row; row 2: 1970-01-01 00:00 does not come after"),
+        ([0, 8], [np.nan, -0.11], "2 faulty rows; row 1: the rate is nan, expected a fraction"),
+    ],
+)
+def test_what_would_not_be_read_is_not_written(
+    tmp_path: Path, hours: list[int], rates: list[float], message: str
+) -> None:
+    path = tmp_path / "x_linear_A_funding.parquet"
+    with pytest.raises(DataError, match=message):
+        write_funding(path, Funding(np.array(hours) * HOUR_MS, np.array(rates)))
+    assert not path.exists()
+
+
+def test_the_highest_rate_and_the_zone_of_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "x_linear_A_funding.csv"
+    path.write_text(
+        "timestamp,funding_rate\n2024-01-01T02:00:00+02:00,0.1\n2024-01-01T10:00:00+02:00,-0.1\n"
+    )
+    funding = read_funding(path)
+    assert funding.time.tolist() == [START, START + 8 * HOUR_MS]
+    assert funding.rate.tolist() == [0.1, -0.1]

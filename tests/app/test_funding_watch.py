@@ -48,3 +48,13 @@ def test_the_one_after_may_be_announced_at_the_very_time() -> None:
         watch.feed(quote(16 * HOUR, 5e-4, at))
         assert watch.rate_at("X", 8 * HOUR) == 1e-4
         assert watch.rate_at("X", 8 * HOUR + 1) == 0.0
+
+
+def test_thirty_two_times_are_remembered_however_often_each_was_announced() -> None:
+    watch = FundingWatch()
+    for k in range(1, 41):
+        for again in range(50):
+            watch.feed(quote(k * HOUR, k * 1e-5, (k - 1) * HOUR + again))
+    assert sorted(watch.between("X", 0, 100 * HOUR)) == [k * HOUR for k in range(9, 41)]
+    assert watch.rate_at("X", 9 * HOUR) == 9 * 1e-5
+    assert math.isnan(watch.rate_at("X", 8 * HOUR - 1))
