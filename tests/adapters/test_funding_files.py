@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bot.adapters.funding_files import Funding, due_between, read_funding, write_funding
+from bot.adapters.funding_files import (
+    Funding,
+    due_between,
+    read_funding,
+    settlement_times,
+    write_funding,
+)
 from bot.errors import DataError
 from bot.timegrid import HOUR_MS
 
@@ -37,6 +43,7 @@ def unknown_hours(known: Funding | None, first: int, stop: int) -> list[int]:
         # three steps a side tell, not two, nor four; and the side with the longer ones
         ([0, 1, 2, 3, 15, 23, 31, 35, 37], [7, 11]),
         ([0, 2, 6, 14, 22, 34, 35, 36, 37], [26, 30]),
+        ([0, 1, 2, 3, 15, 19, 27, 35], [7, 11]),  # the one beside the hole is one of them
     ],
 )
 def test_holes_follow_the_schedule_around_them(hours: list[int], missing: list[int]) -> None:
@@ -52,6 +59,11 @@ def test_outside_the_file_funding_is_due_every_eight_hours() -> None:
 def test_known_rates_stay_where_the_contract_was_not_traded() -> None:
     due = due_between(funding_at([0, 8, 16]), 100 * HOUR_MS, 100 * HOUR_MS)
     assert due.time.tolist() == [0, 8 * HOUR_MS, 16 * HOUR_MS]
+
+
+def test_a_hole_where_the_contract_was_not_traded_is_none() -> None:
+    assert unknown_hours(funding_at([0, 32]), 9, 24) == [16]
+    assert unknown_hours(funding_at([0, 32]), 8, 25) == [8, 16, 24]
 
 
 def test_a_hole_right_after_the_first_step_is_found() -> None:
@@ -123,3 +135,10 @@ def test_the_highest_rate_and_the_zone_of_a_time(tmp_path: Path) -> None:
     funding = read_funding(path)
     assert funding.time.tolist() == [START, START + 8 * HOUR_MS]
     assert funding.rate.tolist() == [0.1, -0.1]
+
+
+def test_a_settlement_within_a_minute_of_an_hour_is_of_that_hour() -> None:
+    minute = 60_000
+    told = START + np.array([0, 7, -3, minute - 1, 1 - minute, minute, -minute, 30 * minute])
+    of = settlement_times(told) - START
+    assert of.tolist() == [0, 0, 0, 0, 0, minute, -minute, 30 * minute]

@@ -3,6 +3,8 @@ from __future__ import annotations
 import doctest
 import math
 
+import pytest
+
 from bot.adapters.exchange import Quote
 from bot.app import funding_watch
 from bot.app.funding_watch import FundingWatch
@@ -58,3 +60,10 @@ def test_thirty_two_times_are_remembered_however_often_each_was_announced() -> N
     assert sorted(watch.between("X", 0, 100 * HOUR)) == [k * HOUR for k in range(9, 41)]
     assert watch.rate_at("X", 9 * HOUR) == 9 * 1e-5
     assert math.isnan(watch.rate_at("X", 8 * HOUR - 1))
+
+
+def test_an_announcement_at_its_very_time_counts_and_a_later_one_does_not() -> None:
+    for at, expected in ((8 * HOUR, 1e-4), (8 * HOUR + 1, math.nan)):
+        watch = FundingWatch()
+        watch.feed(quote(8 * HOUR, 1e-4, at))
+        assert watch.rate_at("X", 8 * HOUR) == pytest.approx(expected, nan_ok=True)

@@ -99,6 +99,7 @@ def test_only_what_would_pay_is_asked_for() -> None:
         ({8: 1e-4, 12: 3e-4, 16: 2e-4}, {}, 5.0, 600e-4, 0),  # every four hours
         (dict.fromkeys(range(1, 24), 0.0001), {}, -5.0, 2300e-4, 0),  # every hour
         (None, {8: 3e-4, 16: 4e-4}, 5.0, 700e-4, 0),  # announced, and no answer
+        ({8: NAN}, {8: 3e-4, 16: 4e-4}, 5.0, 700e-4, 0),  # settled, but not at which rate
         (None, {8: 3e-4}, 5.0, 300e-4, 1),
         (None, {}, 5.0, 0.0, 2),
         ({}, {}, 0.0, 0.0, 2),  # whoever holds nothing does not ask
@@ -120,3 +121,25 @@ def test_what_is_settled_inside_a_day(
     assert out.funding_inside[0, 0] == pytest.approx(inside)
     assert out.funding_inside_unknown[0, 0] == unknown
     assert out.funding_rate[0, 0] == 7.0
+
+
+@pytest.mark.parametrize(
+    ("venue", "interval_ms", "held", "asked"),
+    [
+        ("bybit_linear", DAY_MS, 1.0, ["A"]),
+        ("bybit_linear", 2 * HOUR_MS, 1.0, ["A"]),
+        ("bybit_linear", HOUR_MS, 1.0, []),  # nothing is settled inside an hour
+        ("bybit_spot", DAY_MS, 1.0, []),
+        ("bybit_linear", DAY_MS, 0.0, []),
+    ],
+)
+def test_the_inside_of_a_bar_is_asked_where_something_may_be_paid(
+    venue: str, interval_ms: int, held: float, asked: list[str]
+) -> None:
+    exchange = Settled({HOUR_MS: 1e-4})
+    funding = LiveFunding(exchange, ["A"], venue, patience_s=60.0)
+    price = np.full((1, 1), 100.0)
+    row = BarBlock.of_candles(np.array([0]), price, price, price, price, price)
+    out = asyncio.run(funding.inside(row, interval_ms, np.array([held]), np.array([90.0])))
+    assert exchange.asked == asked
+    assert out.funding_inside[0, 0] == pytest.approx(1e-2 if asked else 0.0)
