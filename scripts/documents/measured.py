@@ -107,8 +107,13 @@ def _table(rows: list[dict[str, Any]]) -> str:
     for head, scored in rows[0]["skill"].items():
         for measure in scored["measures"]:
             cells = [_measure(row["skill"][head]["measures"][measure]) for row in rows]
-            lines.append(f"| {head}: {measure.replace('_', ' ')} | {' | '.join(cells)} |")
+            lines.append(f"| {head}: {_said(measure)} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _said(measure: str) -> str:
+    words = {"mse": "MSE", "ic": "IC", "auc": "AUC", "qlike": "QLIKE", "brier": "Brier"}
+    return " ".join(words.get(word, word) for word in measure.split("_")).replace("log l", "log-l")
 
 
 def _measure(measure: dict[str, Any]) -> str:
