@@ -78,7 +78,7 @@ def test_the_unit_of_the_account_changes_nothing(curve: F64) -> None:
 
 def test_bars_that_do_not_move_are_no_losses() -> None:
     r = np.array([0.01, -0.02, 0.0, 0.03, -0.01, 0.0, 0.0, -0.015])
-    curve: F64 = 100.0 * np.cumprod(np.concatenate((np.ones(1), 1.0 + r)))
+    curve = (100.0 * np.cumprod(np.concatenate((np.ones(1), 1.0 + r)))).astype(np.float64)
     got = figures(curve)
     losses = np.array([-0.02, -0.01, -0.015])
     expected = math.sqrt(A) * r.mean() / losses.std(ddof=1)
