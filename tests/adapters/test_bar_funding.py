@@ -84,6 +84,13 @@ def test_the_mark_of_the_settlements_own_time_comes_first_then_the_bars_mark_the
     np.testing.assert_allclose(out.funding_inside[:, 0], [230e-4, 100e-4])
 
 
+def test_the_first_and_the_last_mark_count() -> None:
+    due = Funding(np.array([8, 16]) * HOUR_MS, np.array([1e-4, 1e-4]))
+    marks = (np.array([8, 16]) * HOUR_MS, np.array([120.0, 130.0]))
+    out = lay_funding(flat_bars(np.array([0])), [due], [marks], DAY_MS, 0, np.array([np.nan]))
+    assert out.funding_inside[0, 0] == pytest.approx(250e-4)
+
+
 def test_without_any_price_a_settlement_is_not_known() -> None:
     bars = flat_bars(np.array([0]), np.nan)
     due = Funding(np.array([8 * HOUR_MS]), np.array([1e-4]))

@@ -142,3 +142,14 @@ def test_a_settlement_within_a_minute_of_an_hour_is_of_that_hour() -> None:
     told = START + np.array([0, 7, -3, minute - 1, 1 - minute, minute, -minute, 30 * minute])
     of = settlement_times(told) - START
     assert of.tolist() == [0, 0, 0, 0, 0, minute, -minute, 30 * minute]
+
+
+def test_the_rates_of_two_symbols_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x_linear_A_funding.csv"
+    hours = START + np.array([0, 8]) * HOUR_MS
+    frame = pd.DataFrame({"timestamp": hours, "symbol": ["A", "B"], "funding_rate": [1e-4, 2e-4]})
+    frame.to_csv(path, index=False)
+    with pytest.raises(DataError, match="symbol"):
+        read_funding(path)
+    frame.assign(symbol="A").to_csv(path, index=False)
+    assert read_funding(path).rate.tolist() == [1e-4, 2e-4]
