@@ -35,6 +35,7 @@ def flat(closes: list[float]) -> BarBlock:
     ("closes", "accepted"),
     [
         ([100, 1999, 39_000], [1, 1, 1]),  # a factor of less than 20 each
+        ([100, 2000, 100, 5, 100], [1, 1, 1, 1, 1]),  # just the factor
         ([100, 2001, 100], [1, 0, 1]),  # a single wild bar
         ([100, 4.9, 100], [1, 0, 1]),
         ([100, 1e308, 100], [1, 0, 1]),
@@ -115,7 +116,7 @@ def recorded(bars: BarBlock) -> Prices:
 @pytest.mark.parametrize(
     ("bid", "ask", "fine"),
     [
-        (99.0, 101.0, True), (100.0, 100.0, True), (5.1, 5.2, True), (1999.0, 1999.5, True),
+        (5.0, 100.0, True), (99.0, 101.0, True), (100.0, 100.0, True), (5.1, 5.2, True), (1999.0, 1999.5, True),
         (99.0, 1e9, False), (1e-9, 101.0, False), (1e9, 1e9, False), (4.9, 5.1, False),
         (1999.0, 2001.0, False), (101.0, 100.0, False), (0.0, 100.0, False), (-5.0, 100.0, False),
         (100.0, math.inf, False), (6.0, 150.0, False),
@@ -144,3 +145,33 @@ def test_nothing_contradicts_what_is_not_known() -> None:
     assert plausible(5.0, NAN, 20.0)
     assert not plausible(math.inf, NAN, 20.0)
     assert not plausible(-1.0, NAN, 20.0)
+
+
+def test_prices_far_below_one_are_prices() -> None:
+    assert plausible(1e-7, 1.2e-7, 20.0)
+    assert plausible_quote(1e-7, 1.1e-7, [1.2e-7], 20.0)
+
+
+def test_the_first_candle_is_held_against_its_own_open() -> None:
+    """Its high and low are 30 apart, but each lies within the factor of the open."""
+    open_, high, low = (np.array([[price]]) for price in (100.0, 1500.0, 50.0))
+    bars = BarBlock.of_candles(np.array([0]), open_, high, low, open_, open_)
+    assert screen_bars(bars, Prices.unknown(1), 20.0)[0].valid.all()
+
+
+def test_a_volume_is_no_price() -> None:
+    bars = flat([100.0, 3000.0, 100.0])
+    bars = replace(bars, volume=np.array([[0.0], [1e9], [1e9]]))
+    screened, _, _ = screen_bars(bars, Prices.unknown(1), 20.0)
+    assert screened.valid[:, 0].tolist() == [True, False, True]
+    np.testing.assert_array_equal(screened.volume[:, 0], [0.0, NAN, 1e9])
+
+
+def test_either_of_two_prices_may_go_on_until_a_candle_is_accepted() -> None:
+    _, prices, _ = screen_bars(flat([100.0]), Prices.unknown(1), 20.0)
+    assert prices.of(0) == [100.0]
+    _, doubtful, _ = screen_bars(flat([3000.0]), prices, 20.0)
+    assert doubtful.of(0) == [100.0, 3000.0]
+    for close in (101.0, 2900.0):
+        _, settled, found = screen_bars(flat([close]), doubtful, 20.0)
+        assert (settled.of(0), found) == ([close], [])

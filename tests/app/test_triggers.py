@@ -177,6 +177,7 @@ def test_any_partition_gives_the_same_due_bars(
         ("0 0 * * 1", "write the weekday by name"),
         ("0 0 * * 1-5", "write the weekday by name"),
         ("0 0 * * */2", "write the weekday by name"),
+        ("0 0 13 * fri", "a day and a weekday at once"),
         ("0 25 * * *", "expected minute hour day month weekday"),
         ("0 0 1 * someday", "expected minute hour day month weekday"),
         ("0 0 1 *", "expected minute hour day month weekday"),
@@ -186,6 +187,12 @@ def test_a_cron_line_that_could_be_misread_is_refused(cron: str, expected: str) 
     with pytest.raises(ConfigError, match=expected) as caught:
         DueBars(Retrain(cron=cron), HOUR_MS)
     assert f"retrain.cron = '{cron}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("cron", ["0 0 13 * *", "0 0 * 2 fri", "0 0 */2 * fri"])
+def test_a_day_or_a_weekday_that_is_a_star_is_no_contradiction(cron: str) -> None:
+    """Also `*/2`: cron, too, takes both together where one of them begins with a star."""
+    assert DueBars(Retrain(cron=cron), HOUR_MS).next_fire_ms(ms("2024-01-01")) is not None
 
 
 def test_a_start_that_is_no_date_is_refused() -> None:
