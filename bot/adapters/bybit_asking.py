@@ -126,7 +126,7 @@ class Asking:
             failures += 1
             if verdict.least_wait_s > 0.0:  # whoever asks next, also after we have given up
                 self._limiter.hold(self._clock() + verdict.least_wait_s)
-            if verdict.unreachable and not self._patient:
+            if verdict.silent and not self._patient:
                 raise ExchangeError(
                     f"{self._session.endpoint}: {verdict.text}; check the network, and "
                     "exchange.region, rest_url or testnet; nothing was asked again"

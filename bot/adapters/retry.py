@@ -105,7 +105,8 @@ class Limiter:
 class Verdict:
     """What a failed request means, in plain words; whether to retry, and after how long.
 
-    `unlisted`: the exchange says that it does not know the symbol. `unreachable`: nobody answered.
+    `unlisted`: the exchange says that it does not know the symbol. `unreachable`: there was no answer to
+    the question; `silent`: there was none at all, as without a network.
     """
 
     text: str
@@ -113,6 +114,7 @@ class Verdict:
     least_wait_s: float = 0.0
     unlisted: bool = False
     unreachable: bool = False
+    silent: bool = False
 
 
 def judge(error: Exception) -> Verdict:
@@ -140,7 +142,7 @@ def judge(error: Exception) -> Verdict:
         return Verdict(f"the answer cannot be read: {error}", retry=True)
     if isinstance(error, RequestException | OSError):
         text = f"the exchange cannot be reached ({_cause(error)})"
-        return Verdict(text, retry=True, unreachable=True)
+        return Verdict(text, retry=True, unreachable=True, silent=True)
     text = f"{type(error).__name__}: {error}"[:200]
     return Verdict(f"the answer is no JSON object of the expected form ({text})", retry=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pickle import UnpicklingError
 from types import TracebackType
 
 from bot.app.training_warmup import warm_up
@@ -12,7 +11,7 @@ from bot.model.threads import single_thread
 
 def _tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Say nothing where a job broke off on its way: the process that sent it has ended."""
-    if not isinstance(error, (UnpicklingError, EOFError)):
+    if kind.__name__ != "UnpicklingError" and not isinstance(error, EOFError):
         sys.__excepthook__(kind, error, trace)
 
 

