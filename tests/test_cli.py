@@ -227,8 +227,10 @@ def test_an_export_that_cannot_be_is_refused(
 
 def start(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
     """Start the bot in a group of its own, so that Ctrl-C reaches its workers as from a terminal."""
+    # a shell starts jobs in the background with Ctrl-C ignored, and a child would inherit that
     return subprocess.Popen(
         [sys.executable, "-m", "bot", *map(str, args)], cwd=ROOT, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"COLUMNS": "120"} | (env or {}),
     )  # fmt: skip
 
