@@ -33,7 +33,7 @@ SKEWS_S = (10, -10, 400, -400, 86_400, -86_400)
 def rehearsal(folder: Path, *settings: str, speed: float = 1.0) -> Rehearsal:
     made = Rehearsal.make(
         folder, "market.interval=5m", "synthetic.missing=0", "exchange.quote_timeout_s=20",
-        "practice.ticks_per_bar=30", "log.heartbeat_s=60", *settings,
+        "practice.ticks_per_bar=30", "log.heartbeat_s=60", f"practice.speed={speed:g}", *settings,
     )  # fmt: skip
     exchange = made.config.exchange.model_copy(update={"speed": speed})
     made.config = made.config.model_copy(update={"exchange": exchange})
