@@ -11,6 +11,7 @@ import pytest
 
 from bot.app.backtest_command import write_report
 from bot.app.verify import verify
+from bot.portfolio.conviction import LEAST_DEVIATION
 
 if TYPE_CHECKING:
     from tests.conftest import RunIt
@@ -55,9 +56,12 @@ def test_several_horizons_make_one_signal(run_it: RunIt) -> None:
     at = {task.name: k for k, task in enumerate(reader.tasks)}
     signal, weight = (np.zeros(value.shape[:2]) for _ in range(2))
     usual = {1: 0.7978845608028654, 4: 0.9213177319235613, 12: 0.9775593518547722}
+    # by the mean sample deviation of h bars, the bar's own being 1, and at least a share of the largest
+    deviations = [value[:, :, at[f"volatility_{h}"]] / usual[h] for h in usual]
+    least = LEAST_DEVIATION * np.max(deviations, axis=0)
     for h in (1, 4, 12):
         r, p, v = (value[:, :, at[f"{kind}_{h}"]] for kind in ("return", "direction", "volatility"))
-        v = v / usual[h]  # the mean sample deviation of h bars, the bar's own being 1
+        v = np.maximum(v / usual[h], least)
         signal = signal + r * np.where(r < 0, 1 - p, p) / v**2
         weight = weight + h / v**2
     known = np.isfinite(decisions["signal"])
