@@ -95,6 +95,8 @@ def _others(folder: RunFolder, known: set[str]) -> Difference | None:
     """Return the first file in models/ that is no whole model, though none of it ever decided."""
     paths: list[Path] = sorted(folder.models.iterdir()) if folder.models.is_dir() else []
     for path in paths:
+        if path.name.startswith("."):
+            continue  # what a kill left of an unfinished write, which nothing loads
         model_id = path.name.partition(".")[0]
         if model_id in known and path.suffix in {".json", ".safetensors"}:
             continue
