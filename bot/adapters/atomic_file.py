@@ -11,6 +11,15 @@ from pathlib import Path
 _PART = ".part-"
 
 
+def is_unfinished(path: Path) -> bool:
+    """Tell whether this is what a killed process left half written.
+
+    >>> is_unfinished(Path(".a.part-x1.json")), is_unfinished(Path(".a.json"))
+    (True, False)
+    """
+    return path.name.startswith(".") and _PART in path.name
+
+
 def sweep(folder: Path) -> None:
     """Remove what killed processes have left half written; nobody may be writing there."""
     for left in folder.glob(f".*{_PART}*"):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.atomic_file import is_unfinished
 from bot.adapters.journal_reader import ModelRow
 from bot.adapters.journal_snapshot import JournalSnapshot
 from bot.adapters.registry import load_model, manifest_sha256
@@ -95,8 +96,8 @@ def _others(folder: RunFolder, known: set[str]) -> Difference | None:
     """Return the first file in models/ that is no whole model, though none of it ever decided."""
     paths: list[Path] = sorted(folder.models.iterdir()) if folder.models.is_dir() else []
     for path in paths:
-        if path.name.startswith("."):
-            continue  # what a kill left of an unfinished write, which nothing loads
+        if is_unfinished(path):
+            continue  # nothing loads it, and the next start sweeps it away
         model_id = path.name.partition(".")[0]
         if model_id in known and path.suffix in {".json", ".safetensors"}:
             continue
