@@ -1,3 +1,23 @@
-"""Paper-trade a multi-task model on candles: one engine for live, backtest and replay."""
+"""Paper-trade a multi-task model on candles: one engine for live, backtest and replay.
+
+cli             the commands: start here to follow what one of them does
+app             the jobs behind the commands: live, backtest, verify, compare, download
+practice        a stand-in for the exchange, and the synthetic market
+adapters        all that touches the outside: Bybit, files, the journal, the system
+report          what a run means: figures with their uncertainty, the page
+engine          closed bars in, fills and ledger rows out; the one way a bar is processed
+features        what is computed of every bar, and the targets
+model           the multi-task model: from rows to forecasts
+portfolio       from forecast to ledger: signal, orders, fills, costs
+config          the settings: schema, loading, checks
+venues          the table of venues: what trades there, costs, sessions
+plausibility    what can be true of a price or a rate
+timestamps      the one reader and writer of times
+timegrid        arithmetic on the bar grid
+blocks          the types that flow between all of these
+log             structured logs
+errors          the errors, named by what the caller does about them
+compiled        the decorator of all compiled functions, and their cache
+"""
 
 __version__ = "0.1.0"

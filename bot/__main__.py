@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: see d
 
 def run() -> None:
     """Run the command line; an error that a person can act on is told in a line."""
-    from bot.cli import app
+    from bot.cli.main import app
     from bot.errors import BotError, JournalError
 
     try:

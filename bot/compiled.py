@@ -31,7 +31,7 @@ __all__ = ["CACHE", "njit", "sources_digest"]
 PACKAGE = Path(__file__).parent
 SOURCES = (
     "compiled.py", "blocks.py", "timegrid.py", "venues.py", "features", "model", "portfolio",
-    "practice/law.py",
+    "practice/synthetic_kernel.py",
 )  # fmt: skip
 """The files and folders that hold compiled functions, or constants that these close over."""
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I8, I64, BarBlock, FeatureBlock, Forecast, Task
-from bot.config.sections import Conviction
+from bot.config.schema import Conviction
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.agreement import agreement_of
@@ -37,7 +37,7 @@ NEVER = -(2**62)
 
 STATE_LAYOUT = 1
 """Version of what `state_to_arrays` returns: names, kinds and shapes. Raise it with each change, and
-let `bot/app/carried_state.py` bring older states to it."""
+let `bot/app/runs/carried_state.py` bring older states to it."""
 
 
 class Forecaster(Protocol):

@@ -19,9 +19,9 @@ import aiohttp
 import numpy as np
 import pandas as pd
 
-from bot.adapters.candle_files import write_candles, write_table
+from bot.adapters.files.candle_files import write_candles, write_table
 from bot.blocks import BarBlock, Bool
-from bot.config.sections import Synthetic
+from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.market import Market

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from bot.app.backtest_command import backtest_command
+from bot.app.backtest.command import backtest_command
 from bot.config import load_config
 from bot.report.summary import Summary
 

@@ -24,13 +24,13 @@ import pandas as pd
 import pytest
 from hypothesis import Phase, settings
 
-from bot.adapters.candle_files import write_candles
-from bot.adapters.journal_reader import JournalReader
-from bot.app import backtest as backtest_module
-from bot.app.backtest import BacktestDone, run_backtest
-from bot.app.preparing import Market, prepare, read_market
-from bot.app.run_folder import RunFolder, new_run
-from bot.app.training import TrainingDone, TrainingRequest, run_training
+from bot.adapters.files.candle_files import write_candles
+from bot.adapters.journal.reader import JournalReader
+from bot.app.backtest import job as backtest_module
+from bot.app.backtest.job import BacktestDone, run_backtest
+from bot.app.backtest.preparing import Market, prepare, read_market
+from bot.app.runs.folder import RunFolder, new_run
+from bot.app.training.pool import TrainingDone, TrainingRequest, run_training
 from bot.blocks import F64, I64, BarBlock
 from bot.config import Config, load_config
 from bot.errors import BotError

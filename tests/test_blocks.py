@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import doctest
 
 import numpy as np
 import pytest
 
-from bot import blocks
 from bot.blocks import FILL, BarBlock, Forecast, Task
 
 
 def candles(n: int) -> BarBlock:
     close = np.array([[1.0, np.nan], [2.0, 5.0], [np.nan, 6.0]])[:n]
     return BarBlock.of_candles(np.arange(n, dtype=np.int64), *[close] * 5)
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(blocks).failed == 0
 
 
 def test_history_is_valid_where_it_has_a_close_and_can_be_traded() -> None:

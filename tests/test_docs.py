@@ -15,8 +15,8 @@ import pytest
 import typer
 
 from bot import errors
-from bot.adapters import journal_schema
-from bot.cli import app
+from bot.adapters.journal import schema as journal_schema
+from bot.cli.main import app
 from bot.config.load import section_types
 from bot.practice import exchange
 from bot.practice.faults import Faults

@@ -11,7 +11,7 @@ import pytest
 
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
-from bot.config.sections import Conviction
+from bot.config.schema import Conviction
 from bot.engine import (
     Activation,
     Engine,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import io
 import json
 import os
@@ -17,10 +16,6 @@ from bot.log import EVENTS, LOG_SCHEMA, RotatingFile, open_log, rotated
 
 def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(log_module).failed == 0
 
 
 def test_an_event_is_a_line_of_json_and_a_line_to_read(tmp_path: Path) -> None:

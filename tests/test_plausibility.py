@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 from dataclasses import replace
 
@@ -11,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot import plausibility
 from bot.blocks import BarBlock
 from bot.plausibility import (
     MAX_FUNDING_RATE,
@@ -133,11 +131,6 @@ def test_quotes(bid: float, ask: float, fine: bool) -> None:
 def test_a_rate_that_no_exchange_charges() -> None:
     assert [plausible_rate(r) for r in (0.0, -0.04, MAX_FUNDING_RATE, NAN)] == [True] * 4
     assert [plausible_rate(r) for r in (1e9, -1e9, 0.1001, math.inf)] == [False] * 4
-
-
-def test_docstrings() -> None:
-    results = doctest.testmod(plausibility)
-    assert (results.failed, results.attempted) == (0, 2)
 
 
 def test_nothing_contradicts_what_is_not_known() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot import timegrid, venues
 from bot.blocks import BarBlock
 from bot.errors import DataError
 from bot.timegrid import HOUR_MS, cut, gaps
@@ -19,11 +17,6 @@ from bot.timegrid import HOUR_MS, cut, gaps
 def block(times: list[int]) -> BarBlock:
     values = np.arange(len(times), dtype=np.float64)[:, None] + 1.0
     return BarBlock.of_candles(np.array(times, np.int64), *[values] * 5)
-
-
-def test_doctests() -> None:
-    for module in (timegrid, venues):
-        assert doctest.testmod(module).failed == 0
 
 
 @given(

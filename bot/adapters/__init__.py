@@ -1,1 +1,9 @@
-"""What touches the outside: the exchange, candle files, the journal, the model registry."""
+"""What touches the outside, and nothing else does.
+
+exchange        the Protocol the daemon asks, and the events of a stream: what a new exchange implements
+bybit           Bybit's public REST and stream, through pybit
+yahoo           daily candles of stocks, an optional extra
+files           what is read from and written to disk: candles, funding, forecasts, models
+journal         a run's record: one SQLite file, written, read, migrated
+system          the ground: atomic files, the run's lock, systemd, the build
+"""

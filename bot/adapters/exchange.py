@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.adapters.candles import Candles
-from bot.adapters.funding_files import Funding
+from bot.adapters.files.candles import Candles
+from bot.adapters.files.funding import Funding
 from bot.portfolio.rules import Instrument
 
 

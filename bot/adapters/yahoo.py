@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from bot.adapters.candles import Candles
+from bot.adapters.files.candles import Candles
 from bot.errors import ConfigError, DataError, ExchangeError
 from bot.timegrid import DAY_MS
 

@@ -1,1 +1,15 @@
-"""The jobs of the bot: they put the engine and the adapters together and decide about errors."""
+"""The jobs of the bot: they put the engine and the adapters together and decide about errors.
+
+A room imports only rooms below its own line.
+
+study           `bot compare` and `bot discover`: many trainings, held side by side
+live            `bot run`: the daemon
+backtest        `bot backtest`: history through the engine
+verify          `bot verify`: the proof of a run
+history         `bot fetch`, `bot import`, `bot data`: files of history
+start           what every job checks before its first request
+runs            a run's folder: results, status, logs, export
+loop            the loop that live, backtest and verify share
+training        when to train, on what, in which process
+symbols         the symbols of a run, their instruments and their year
+"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.adapters.instruments import load_instruments
+from bot.adapters.files.instruments import load_instruments
 from bot.config import Config
 from bot.portfolio.rules import Instrument
 from bot.practice.synthetic import symbol_names

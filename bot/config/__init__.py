@@ -1,4 +1,18 @@
-"""Settings: the sections, their loading from file, environment and command line, their checks."""
+"""Settings: the sections, their loading from file, environment and command line, their checks.
+
+schema          `Config`, and the sections that are neither learning nor trading
+learning        features, targets, model, training
+trading         signal, sizes, risk, account, costs
+section         what every section is
+load            file, environment, command line, in this order
+faults          the words for a value that is refused
+bounds          what a value may be, in brackets
+renamed         names that settings had before
+checks          combinations that cannot work
+advice          what is legal and of no use
+needed_heads    which heads the account needs
+example         config.example.toml
+"""
 
 from bot.config.load import Config, flatten, load_config, to_toml
 

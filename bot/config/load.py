@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.config import sections as s
+from bot.config import schema as s
 from bot.config.checks import combination_faults
 from bot.config.faults import value_faults
 from bot.config.renamed import refusal_of, translated

@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Sequence
 from enum import IntEnum
 
-from bot.config.sections import Features
+from bot.config.schema import Features
 from bot.errors import ConfigError
 from bot.timegrid import DAY_MS
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import BarBlock, FeatureBlock
-from bot.config.sections import Features
+from bot.config.schema import Features
 from bot.errors import DataError
 from bot.features.carried import N_SUMS, RECENT, Candles, Carried
 from bot.features.catalogue import bars_needed, choose_features

@@ -15,7 +15,7 @@ import numpy as np
 
 from bot.blocks import F64, I64, BarBlock, Bool, Task
 from bot.compiled import njit
-from bot.config.sections import BASE_KINDS, TASK_KINDS, Targets
+from bot.config.schema import BASE_KINDS, TASK_KINDS, Targets
 from bot.errors import ConfigError
 from bot.features.auxiliary import auxiliary_labels, residuals
 

@@ -1,1 +1,13 @@
-"""The multi-task model: arrays and tasks in, forecasts out; it knows no bars."""
+"""The multi-task model: arrays and tasks in, forecasts out; it knows no bars.
+
+tasks           what the kinds of task mean to the model
+dataset         labelled rows, their digest, their split
+scaler          standardising, by the training rows alone
+networks        encoders, architectures and heads
+training        losses, weightings, gradients, the epochs
+trained         a trained model as plain data
+predict         forecasts, the same bits however blocks are cut
+plain_learners  linear models and trees, to compare with
+interpretation  what a network looks at
+threads         how many threads torch computes with
+"""

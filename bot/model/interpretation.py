@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from bot.blocks import F64
-from bot.model.architectures import Architecture
-from bot.model.losses import TaskLosses
+from bot.model.networks.architectures import Architecture
+from bot.model.training.losses import TaskLosses
 
 COSINE_ROWS = 512
 """Training rows whose gradients are compared, spread evenly over the window; about half a batch."""

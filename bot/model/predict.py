@@ -19,10 +19,10 @@ import torch
 from bot.blocks import F32, F64, I8, I64, Bool, Task, Windows
 from bot.compiled import njit
 from bot.errors import ModelError
-from bot.model.architectures import Architecture
-from bot.model.architectures.base import TileForward
-from bot.model.by_symbol import BySymbol
-from bot.model.own_heads import UNKNOWN
+from bot.model.networks.architectures import Architecture
+from bot.model.networks.architectures.base import TileForward
+from bot.model.networks.by_symbol import BySymbol
+from bot.model.networks.own_heads import UNKNOWN
 from bot.model.scaler import CLIP
 from bot.model.tasks import CHOICES, POSITIVE, is_classified, is_decided, owners
 from bot.model.trained import TrainedModel

@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from torch import nn
 
 from bot.blocks import F32, I64, Task
-from bot.config.sections import Model
+from bot.config.schema import Model
 from bot.errors import ModelError
-from bot.model.architectures import Architecture
-from bot.model.matching import assemble, count_parameters, matched
-from bot.model.own_heads import UNKNOWN
+from bot.model.networks.architectures import Architecture
+from bot.model.networks.own_heads import UNKNOWN
+from bot.model.networks.parameter_matching import assemble, count_parameters, matched
 from bot.model.scaler import Scaler
 
 _ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch_norm")

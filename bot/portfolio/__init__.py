@@ -1,1 +1,15 @@
-"""From forecast to ledger: conviction, rules, book, the broker's kernel, ledger."""
+"""From forecast to ledger: what is decided, filled, charged and booked.
+
+conviction      forecasts to a signal
+agreement       how far an ensemble's members agree
+rules           the rules of trading as numbers, as the kernel takes them
+denomination    what a price is in, and whether an account can hold the symbol
+book            the account, carried from bar to bar
+market          what is read of a block of bars
+broker          an account through bars: the way into the kernel
+kernel          the compiled loop: fill, charge, mark, halt, size, order
+funding         what funding is charged on
+trace           what a call did, a row a bar
+reasons         why filled, refused, halted
+ledger          the hash of a history, and the check that the books balance
+"""

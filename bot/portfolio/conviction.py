@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from bot.blocks import F64, Forecast
-from bot.config.sections import Conviction
+from bot.config.schema import Conviction
 
 Factor = Literal["confidence", "probability"]
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from bot.blocks import F64, I64, BarBlock, Bool
-from bot.config.sections import Synthetic
-from bot.practice import law
+from bot.config.schema import Synthetic
+from bot.practice import synthetic_kernel as law
 from bot.timegrid import DAY_MS, HOUR_MS
 
 START_MS = 1_672_531_200_000

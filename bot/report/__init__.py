@@ -1,4 +1,15 @@
-"""What a run means: metrics with their uncertainty, skill against baselines, tables and the page.
+"""What a run means: figures with their uncertainty, tables and the page.
 
 Pure: functions take arrays and return values and strings. Reads no file, no clock and no journal.
+
+inputs          one run as arrays: what everything here is made from
+summary         the results as one mapping: what `--json` prints
+coverage        how much of its span a run covers
+insights        what the run's models look at
+export          the user's document's columns
+formats         how figures are written
+money           equity, costs, Sharpe ratio, round trips
+skill           each head against its baselines, with intervals
+study           contenders against one another
+page            tables, pictures and the self-contained page
 """

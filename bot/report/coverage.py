@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from bot.blocks import Bool
+from bot.report.formats import iso_time, percent
 from bot.report.inputs import RunData
-from bot.report.wording import iso_time, percent
 
 LEAST_SHARE = 0.95
 """Below this share a run is warned of."""

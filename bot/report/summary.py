@@ -10,8 +10,12 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from bot.config.sections import Report
-from bot.report.activity import (
+from bot.config.schema import Report
+from bot.report.coverage import coverage
+from bot.report.formats import iso_time
+from bot.report.inputs import ModelInfo, RunData
+from bot.report.insights import insight_rows
+from bot.report.money.activity import (
     bankrupt_at,
     cost_returns,
     cost_waterfall,
@@ -19,13 +23,9 @@ from bot.report.activity import (
     run_metrics,
     symbol_rows,
 )
-from bot.report.buy_and_hold import buy_and_hold
-from bot.report.coverage import coverage
-from bot.report.inputs import ModelInfo, RunData
-from bot.report.insights import insight_rows
-from bot.report.metrics import Figures, equity_metrics
-from bot.report.skill import skill
-from bot.report.wording import iso_time
+from bot.report.money.buy_and_hold import buy_and_hold
+from bot.report.money.metrics import Figures, equity_metrics
+from bot.report.skill.measures import skill
 
 TARGETS = (
     ("sharpe_ratio", "Sharpe ratio", ">", 1.0),

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from bot.adapters.journal import Journal
-from bot.app.recording import GroupRecorder
+from bot.adapters.journal.writer import Journal
+from bot.app.loop.recorders import GroupRecorder
 from bot.app.symbols import traded_symbols
 from bot.blocks import Task
 from bot.model.threads import single_thread

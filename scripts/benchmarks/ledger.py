@@ -11,12 +11,12 @@ from functools import partial
 
 import numpy as np
 
-from bot.app.forecasters import TABLE_ID, TABLE_TASKS
-from bot.app.recording import NoRecorder
-from bot.app.runner import Runner
+from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS
+from bot.app.loop.recorders import NoRecorder
+from bot.app.loop.runner import Runner
 from bot.blocks import F64, BarBlock
 from bot.config import load_config
-from bot.config.sections import Conviction, Synthetic
+from bot.config.schema import Conviction, Synthetic
 from bot.engine import Activation, Engine
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from bot.adapters.journal import Journal
-from bot.app.recording import LiveRecorder
-from bot.app.runner import Runner
+from bot.adapters.journal.writer import Journal
+from bot.app.loop.recorders import LiveRecorder
+from bot.app.loop.runner import Runner
 from bot.app.symbols import traded_symbols
 from bot.model.threads import single_thread
 from scripts.benchmarks.measuring import Row, median_seconds

@@ -19,11 +19,11 @@ from unittest.mock import patch
 import numpy as np
 
 from bot.adapters.exchange import Event
-from bot.app import live_training
-from bot.app.live import LiveRun
-from bot.app.live_report import LiveReport
-from bot.app.live_setup import LiveParts, open_parts
-from bot.app.training import TrainingPool, TrainingRequest, TrainingRows
+from bot.app.live import retraining as live_training
+from bot.app.live.loop import LiveRun
+from bot.app.live.reporter import LiveReport
+from bot.app.live.setup import LiveParts, open_parts
+from bot.app.training.pool import TrainingPool, TrainingRequest, TrainingRows
 from bot.blocks import BarBlock
 from bot.engine import StepResult
 from bot.features.targets import target_tasks

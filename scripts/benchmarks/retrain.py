@@ -14,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bot.adapters.journal_reader import JournalReader
-from bot.adapters.registry import load_model
-from bot.app.forecasters import ModelForecaster
-from bot.app.preparing import read_market
-from bot.app.recording import NoRecorder
-from bot.app.run_folder import RunFolder, config_of
-from bot.app.runner import Runner
-from bot.app.schedule_of import read_recorded
+from bot.adapters.files.models import load_model
+from bot.adapters.journal.reader import JournalReader
+from bot.app.backtest.preparing import read_market
+from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.recorders import NoRecorder
+from bot.app.loop.runner import Runner
+from bot.app.runs.borrow import read_recorded
+from bot.app.runs.folder import RunFolder, config_of
 from bot.engine import Engine, Forecaster
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

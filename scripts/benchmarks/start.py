@@ -15,7 +15,7 @@ COMMANDS = {
     "import numba": ("-c", "import numba"),
     "import torch": ("-c", "import torch"),
     "import bot.engine": ("-c", "import bot.engine"),
-    "import bot.app.backtest": ("-c", "import bot.app.backtest"),
+    "import bot.app.backtest.job": ("-c", "import bot.app.backtest.job"),
 }
 
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bot.adapters.history import stream_history
+from bot.adapters.files.history import stream_history
 from bot.app.symbols import traded_symbols
 from bot.blocks import F64, BarBlock
 from bot.config import load_config

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from bot.blocks import Task
-from bot.config.sections import Model, Training
+from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
-from bot.model.descent import Rows, _epoch, _prepare
 from bot.model.threads import single_thread
-from bot.model.train import train
 from bot.model.trained import ModelSpec
+from bot.model.training.descent import Rows, _epoch, _prepare
+from bot.model.training.train import train
 from scripts.benchmarks.measuring import Row
 
 TASKS = tuple(Task(kind, 24) for kind in ("return", "direction", "volatility", "volume"))

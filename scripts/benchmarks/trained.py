@@ -9,18 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.app.archive import Archive
-from bot.app.forecasters import ModelForecaster
-from bot.app.recording import NoRecorder
-from bot.app.runner import Recorder, Runner
+from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.recorders import NoRecorder
+from bot.app.loop.runner import Recorder, Runner
 from bot.app.symbols import traded_symbols
+from bot.app.training.archive import Archive
 from bot.blocks import BarBlock
 from bot.config import Config, load_config
 from bot.engine import Activation, Engine
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
-from bot.model.train import train
 from bot.model.trained import TrainedModel
+from bot.model.training.train import train
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import synthetic_bars

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bot.app.forecasters import TableForecaster
+from bot.app.loop.forecasters import TableForecaster
 from bot.blocks import F64, BarBlock
 from bot.config import load_config
 from bot.portfolio.rules import Rules, rules_from

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from bot.cli import app
+from bot.cli.main import app
 from scripts.documents.blocks import ROOT
 
 

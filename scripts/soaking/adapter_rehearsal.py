@@ -19,16 +19,17 @@ from unittest.mock import patch
 from aiohttp import web
 from pybit.exceptions import InvalidRequestError
 
-from bot.adapters import bybit_stream, journal
-from bot.adapters.bybit import BybitExchange
-from bot.adapters.bybit_clock import Jump, ServerClock
-from bot.adapters.bybit_present import Present
-from bot.adapters.bybit_socket import Inbox
-from bot.adapters.bybit_tickers import LiveRest
-from bot.adapters.retry import Backoff, Limiter
-from bot.app import live_training
-from bot.app.live_command import run_on
-from bot.app.live_exchange import ExchangeClock
+from bot.adapters.bybit import stream as bybit_stream
+from bot.adapters.bybit.clock import Jump, ServerClock
+from bot.adapters.bybit.exchange import BybitExchange
+from bot.adapters.bybit.present import Present
+from bot.adapters.bybit.retry import Backoff, Limiter
+from bot.adapters.bybit.socket import Inbox
+from bot.adapters.bybit.tickers import LiveRest
+from bot.adapters.journal import writer as journal
+from bot.app.live import retraining as live_training
+from bot.app.live.command import run_on
+from bot.app.live.exchange import ExchangeClock
 from bot.log import open_log
 from bot.practice.connection import Connection
 from bot.practice.faults import Faults, FaultSwitch

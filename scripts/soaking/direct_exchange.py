@@ -15,11 +15,11 @@ from typing import Any, cast
 import numpy as np
 from aiohttp import web
 
-from bot.adapters.bybit_answers import instrument_of
-from bot.adapters.bybit_frames import FrameReader, Reading
-from bot.adapters.candles import COLUMNS, Candles
+from bot.adapters.bybit.answers import instrument_of
+from bot.adapters.bybit.frames import FrameReader, Reading
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Klines
-from bot.adapters.funding_files import Funding
+from bot.adapters.files.candles import COLUMNS, Candles
+from bot.adapters.files.funding import Funding
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError, UnreachableError
 from bot.portfolio.rules import Instrument

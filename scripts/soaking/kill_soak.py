@@ -21,10 +21,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.app.live_command import live_command
-from bot.app.live_exchange import practice_config
-from bot.app.run_folder import RunFolder
-from bot.app.training import TrainingPool
+from bot.app.live.command import live_command
+from bot.app.runs.folder import RunFolder
+from bot.app.start.practice import practice_config
+from bot.app.training.pool import TrainingPool
 from bot.config import Config, load_config
 from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import INTERVAL_MS

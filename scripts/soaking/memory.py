@@ -11,7 +11,7 @@ import os
 from concurrent.futures import Future
 from pathlib import Path
 
-from bot.app.training import TrainingDone, TrainingPool, TrainingRequest
+from bot.app.training.pool import TrainingDone, TrainingPool, TrainingRequest
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.adapters.journal_reader import JournalReader
-from bot.app.run_folder import RunFolder
-from bot.app.verify import Verdict, verify
+from bot.adapters.journal.reader import JournalReader
+from bot.app.runs.folder import RunFolder
+from bot.app.verify.proof import Verdict, verify
 from bot.blocks import F64, FILL, I64, BarBlock
 from bot.practice.synthetic import SyntheticMarket
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from bot.adapters import journal
-from bot.app import live_training
-from bot.app.config_check import check_start
-from bot.app.live_command import run_on
-from bot.app.live_exchange import practice_config
-from bot.app.run_folder import RunFolder, new_run
-from bot.app.training import TrainingDone, TrainingRequest, run_training
+from bot.adapters.journal import writer as journal
+from bot.app.live import retraining as live_training
+from bot.app.live.command import run_on
+from bot.app.runs.folder import RunFolder, new_run
+from bot.app.start.check import check_start
+from bot.app.start.practice import practice_config
+from bot.app.training.pool import TrainingDone, TrainingRequest, run_training
 from bot.config import Config, load_config
 from bot.errors import BotError, ModelError
 from bot.log import open_log

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bot.adapters.timestamps import format_utc, parse_utc
 from bot.adapters.yahoo import daily_candles, download_table
 from bot.errors import ConfigError, DataError
+from bot.timestamps import format_utc, parse_utc
 
 
 def day(text: str) -> int:

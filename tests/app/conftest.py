@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bot.adapters.instruments import instruments_text
-from bot.adapters.journal import Journal
-from bot.adapters.journal_builds import build_rows
-from bot.adapters.journal_reader import JournalReader
-from bot.adapters.journal_schema import first_link
-from bot.adapters.registry import load_model
-from bot.app import compare as compare_module
-from bot.app.backfill import late
-from bot.app.forecasters import ModelForecaster
-from bot.app.live_opening import closed_row
-from bot.app.recording import LiveRecorder
-from bot.app.run_folder import RunFolder, config_hash, config_text
-from bot.app.study_unit import Unit
+from bot.adapters.files.instruments import instruments_text
+from bot.adapters.files.models import load_model
+from bot.adapters.journal.builds import build_rows
+from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.schema import first_link
+from bot.adapters.journal.writer import Journal
+from bot.app.live.backfill import late
+from bot.app.live.opening import closed_row
+from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.recorders import LiveRecorder
+from bot.app.runs.folder import RunFolder, config_hash, config_text
+from bot.app.study import compare as compare_module
+from bot.app.study.unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
 from bot.engine import Activation, Engine, Forecaster, state_from_arrays

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import doctest
 import tomllib
 from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-from bot.config import bounds as bounds_module
-from bot.config import example, flatten, load, load_config
+from bot.config import example, flatten, load_config
 from bot.config.bounds import bounds
 from bot.config.load import section_types
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "config.example.toml"
-
-
-@pytest.mark.parametrize("module", [example, bounds_module, load])
-def test_doctests(module: ModuleType) -> None:
-    assert doctest.testmod(module).failed == 0
 
 
 def test_the_file_is_what_the_schema_says() -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.run_folder import RunFolder, config_hash, config_of, stored_hash
-from bot.app.schedule_of import Recorded, recorded_settings
+from bot.app.runs.borrow import Recorded, recorded_settings
+from bot.app.runs.folder import RunFolder, config_hash, config_of, stored_hash
 from bot.config import load_config, to_toml
 from bot.config.load import section_types
 from bot.config.renamed import RENAMED

@@ -11,7 +11,7 @@ import pytest
 
 from bot.blocks import F64, BarBlock, Task
 from bot.config import load_config
-from bot.config.sections import BASE_KINDS, TASK_KINDS
+from bot.config.schema import BASE_KINDS, TASK_KINDS
 from bot.errors import ConfigError
 from bot.features import compute_targets
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bot.blocks import F64, BarBlock, Bool, FeatureBlock
-from bot.config.sections import Features
+from bot.config.schema import Features
 from bot.features import FeaturePipeline
 from bot.timegrid import HOUR_MS
 from tests.features.conftest import random_bars

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import Windows
 from bot.config import load_config
-from bot.config.sections import Features
+from bot.config.schema import Features
 from bot.features.lookback import advance_windows, nothing_seen
 from bot.features.pipeline import FeaturePipeline
 from bot.practice.synthetic import synthetic_bars

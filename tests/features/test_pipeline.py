@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.blocks import BarBlock, FeatureBlock
-from bot.config.sections import Features
+from bot.config.schema import Features
 from bot.errors import DataError
 from bot.features import FeaturePipeline, FeatureState
 from bot.timegrid import HOUR_MS

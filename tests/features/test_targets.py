@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bot.blocks import F64, I64, BarBlock, Task
-from bot.config.sections import BASE_KINDS, Targets
+from bot.config.schema import BASE_KINDS, Targets
 from bot.errors import ConfigError
 from bot.features import compute_targets, target_tasks
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bot.app.archive import Archive
+from bot.app.training.archive import Archive
 from bot.blocks import BarBlock, Bool, FeatureBlock, Task
 from bot.config import load_config
 from bot.features import compute_targets

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.blocks import BarBlock, Task
-from bot.config.sections import Features
+from bot.config.schema import Features
 from bot.features import FeaturePipeline
 from bot.features.targets import compute_targets
 from bot.timegrid import HOUR_MS

@@ -18,15 +18,15 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
-from bot.adapters.bybit_asking import open_session
-from bot.adapters.bybit_frames import Answer, FrameReader, Reading, quote_of
-from bot.adapters.bybit_links import plan_links
-from bot.adapters.bybit_subscriptions import Subscriptions
-from bot.adapters.bybit_tickers import LiveRest
-from bot.adapters.candles import Candles
+from bot.adapters.bybit.asking import open_session
+from bot.adapters.bybit.frames import Answer, FrameReader, Reading, quote_of
+from bot.adapters.bybit.links import plan_links
+from bot.adapters.bybit.retry import Backoff, Limiter
+from bot.adapters.bybit.subscriptions import Subscriptions
+from bot.adapters.bybit.tickers import LiveRest
 from bot.adapters.exchange import Candle, Klines, Quote
-from bot.adapters.retry import Backoff, Limiter
-from bot.app.bar_assembly import BarAssembler, Span
+from bot.adapters.files.candles import Candles
+from bot.app.live.bar_assembly import BarAssembler, Span
 from bot.errors import BotError, DataError, ExchangeError
 from tests.hostile.answers import (
     HOUR_MS,

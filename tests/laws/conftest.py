@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.history import load_history
-from bot.adapters.journal_reader import JournalReader
-from bot.app.backtest import BacktestDone, BacktestJob, run_backtest
-from bot.app.run_folder import RunFolder, new_run
+from bot.adapters.files.history import load_history
+from bot.adapters.journal.reader import JournalReader
+from bot.app.backtest.job import BacktestDone, BacktestJob, run_backtest
+from bot.app.runs.folder import RunFolder, new_run
 from bot.blocks import F64, I64, BarBlock
 from bot.config import Config, load_config
 from bot.log import open_log

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bot.adapters.journal_reader import JournalReader
+from bot.adapters.journal.reader import JournalReader
 
 if TYPE_CHECKING:
     from tests.laws.conftest import Outcome, World

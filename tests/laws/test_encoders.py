@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.registry import load_model, save_model
-from bot.app.archive import Archive
-from bot.app.forecasters import ModelForecaster
-from bot.app.recording import NoRecorder
-from bot.app.runner import Runner
+from bot.adapters.files.models import load_model, save_model
+from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.recorders import NoRecorder
+from bot.app.loop.runner import Runner
+from bot.app.training.archive import Archive
 from bot.blocks import F64, BarBlock
 from bot.config import Config, load_config
 from bot.engine import Activation, Engine, state_from_arrays, state_to_arrays
 from bot.errors import ModelError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
-from bot.model.architectures import ARCHITECTURES
 from bot.model.dataset import Dataset
-from bot.model.encoders import ENCODERS
+from bot.model.networks.architectures import ARCHITECTURES
+from bot.model.networks.encoders import ENCODERS
 from bot.model.predict import TILE, WINDOW_TILE, Predictor
-from bot.model.train import train
 from bot.model.trained import TrainedModel
+from bot.model.training.train import train
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.registry import load_model
-from bot.app.forecasters import ModelForecaster
-from bot.app.recording import NoRecorder
-from bot.app.runner import Runner
+from bot.adapters.files.models import load_model
+from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.recorders import NoRecorder
+from bot.app.loop.runner import Runner
 from bot.engine import Activation, Engine
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

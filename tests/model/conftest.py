@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bot.blocks import Task
-from bot.config.sections import Model, Training
+from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
-from bot.model.train import TrainedModel, train
+from bot.model.training.train import TrainedModel, train
 
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 

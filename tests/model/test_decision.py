@@ -11,13 +11,13 @@ import torch
 from scipy.special import softmax
 
 from bot.blocks import Task
-from bot.config.sections import Model, Training
+from bot.config.schema import Model, Training
 from bot.errors import DataError
-from bot.model.architectures import ARCHITECTURES
 from bot.model.dataset import Dataset
-from bot.model.losses import NAIVE, TaskLosses
+from bot.model.networks.architectures import ARCHITECTURES
 from bot.model.predict import Predictor
-from bot.model.train import train
+from bot.model.training.losses import NAIVE, TaskLosses
+from bot.model.training.train import train
 
 MakeDataset = Callable[..., Dataset]
 DECISION = Task("decision", 5)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bot.config.sections import Model, Training
+from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.predict import Predictor
-from bot.model.train import member_seed, train
+from bot.model.training.train import member_seed, train
 
 MakeDataset = Callable[..., Dataset]
 

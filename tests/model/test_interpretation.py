@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from bot.blocks import Task
-from bot.config.sections import Model, Training
-from bot.model.architectures import ARCHITECTURES, Architecture
+from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.interpretation import gradient_cosines, permutation_importance, spread_evenly
-from bot.model.losses import TaskLosses
-from bot.model.train import train
+from bot.model.networks.architectures import ARCHITECTURES, Architecture
+from bot.model.training.losses import TaskLosses
+from bot.model.training.train import train
 
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 SMALL = Model(hidden=(12, 8), head_hidden=4, experts=3)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from bot.blocks import F64, Task
-from bot.config.sections import Model, Training
+from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.predict import Predictor
-from bot.model.train import train
+from bot.model.training.train import train
 
 TASKS = tuple(Task(kind, 1) for kind in ("return", "volume", "skew", "trend", "gap", "imbalance"))
 FEATURES, ROWS, TEST_ROWS, MARKETS = 16, 400, 1500, 12

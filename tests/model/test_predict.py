@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from bot.blocks import F64
-from bot.config.sections import Model
+from bot.config.schema import Model
 from bot.errors import ModelError
 from bot.model.dataset import Dataset
 from bot.model.predict import TILE, VOLATILITY_FLOOR, Predictor
-from bot.model.train import TrainedModel
 from bot.model.trained import ModelSpec, weights_of
+from bot.model.training.train import TrainedModel
 
 MakeDataset = Callable[..., Dataset]
 F, S = 22, 3

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bot.config.sections import Model, Training
+from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.scaler import CLIP, Scaler
-from bot.model.train import train
+from bot.model.training.train import train
 
 MakeDataset = Callable[..., Dataset]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks import Forecast, Task
-from bot.config.sections import Conviction
+from bot.config.schema import Conviction
 from bot.portfolio.conviction import Factor, signal_from, signal_of
 
 returns = st.floats(-0.1, 0.1)

@@ -8,7 +8,7 @@ import pytest
 
 from bot.blocks import F64, I64, BarBlock
 from bot.config import load_config
-from bot.config.sections import Synthetic
+from bot.config.schema import Synthetic
 from bot.portfolio.book import new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.conviction import signal_from

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.config.sections import Synthetic
+from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.market import Market

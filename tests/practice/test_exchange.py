@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bot.blocks import BarBlock
-from bot.config.sections import Synthetic
+from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock, RealClock
 from bot.practice.exchange import PracticeExchange, serve, serve_until_stopped
 from bot.practice.market import Market

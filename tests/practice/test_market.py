@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.blocks import F64, BarBlock
-from bot.config.sections import Synthetic
+from bot.config.schema import Synthetic
 from bot.errors import DataError
 from bot.practice.market import Market
 from bot.practice.recorded import RecordedMarket

@@ -10,7 +10,7 @@ import pytest
 from pybit.exceptions import InvalidRequestError
 from pybit.unified_trading import HTTP, WebSocket
 
-from bot.config.sections import Synthetic
+from bot.config.schema import Synthetic
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
 from bot.practice.market import Market

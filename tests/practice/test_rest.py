@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from bot.config.sections import Synthetic
-from bot.practice import wire
+from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.market import Market
 from bot.practice.synthetic import START_MS, SyntheticMarket
@@ -37,10 +35,6 @@ def valid_bars(client: Client, first: int, last: int, s: int = 0) -> list[int]:
     """Return the bars first..last that the source has, newest first."""
     valid = client.market.source.block(first, last - first + 1).valid[:, s]
     return [first + int(i) for i in np.flatnonzero(valid)[::-1]]
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(wire).failed == 0
 
 
 async def test_candles_are_the_sources(client: Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from dataclasses import fields
 
 import numpy as np
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from bot.blocks import F64, BarBlock
-from bot.config.sections import Synthetic
-from bot.practice import law, synthetic
+from bot.config.schema import Synthetic
+from bot.practice import synthetic_kernel as law
 from bot.practice.synthetic import SyntheticMarket, symbol_names, synthetic_bars
 from bot.timegrid import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -40,11 +39,6 @@ def assert_same(a: BarBlock, b: BarBlock) -> None:
 @pytest.fixture(scope="module")
 def unsignalled() -> BarBlock:
     return synthetic_bars(Synthetic(bars=LONG, signal_strength=0.0), HOUR_MS)
-
-
-def test_doctests() -> None:
-    for module in (law, synthetic):
-        assert doctest.testmod(module).failed == 0
 
 
 def test_the_block_is_what_the_spec_asks_for() -> None:

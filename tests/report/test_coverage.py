@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.config.sections import Report
-from bot.report import html, tables
+from bot.config.schema import Report
 from bot.report.coverage import LEAST_SHARE, coverage
+from bot.report.page import html, tables
 from bot.report.summary import build
 from tests.report.conftest import HOUR_MS, START_MS, make_run
 

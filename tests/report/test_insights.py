@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bot.config.sections import Report
-from bot.report import html
+from bot.config.schema import Report
 from bot.report.inputs import Gate, Insight, RunData
-from bot.report.sheets import sheets
+from bot.report.page import html
+from bot.report.page.sheets import sheets
 from bot.report.summary import build
 
 CONFIG = Report(bootstrap_samples=100)

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from bot.config.sections import Report
+from bot.config.schema import Report
 from bot.report.inputs import RunData
 from bot.report.summary import build, targets
 

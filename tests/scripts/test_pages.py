@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import doctest
 import re
 
 import pytest
 
-from scripts.documents import blocks, transcripts
 from scripts.documents.blocks import ROOT, blocks_of, documents, replaced
 from scripts.documents.made import MADE
 from scripts.documents.measured import MEASURED
@@ -54,11 +52,6 @@ def test_a_block_is_replaced_and_nothing_else() -> None:
         "a\n<!-- measured: x, 2021-02-03 -->\nnew\n<!-- /measured -->\nb <!-- made: x -->\n"
     )
     assert replaced(text, "made", "x", "new") == text
-
-
-@pytest.mark.parametrize("module", [blocks, transcripts])
-def test_documented_examples(module: object) -> None:
-    assert doctest.testmod(module).failed == 0  # type: ignore[arg-type]
 
 
 def test_the_root_is_that_of_the_project() -> None:

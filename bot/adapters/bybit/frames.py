@@ -1,0 +1,259 @@
+"""Frames of Bybit's public stream: text in, events out. Pure, and raises nothing but DataError.
+
+Rules: a frame is taken whole or not at all. Deltas of tickers and of the book are merged here, field
+by field and never an older over a newer; one that comes before its snapshot is refused. A candle is
+confirmed where the frame's own time is past its end as well, and none opens after that time; data
+that name another symbol than their topic are refused. A reader is made anew for each connection, for the exchange then sends snapshots again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.adapters.bybit.answers import shown
+from bot.adapters.exchange import Candle, Event, Quote
+from bot.adapters.files.candles import ROUNDING
+from bot.errors import DataError
+
+NAN = math.nan
+Told = dict[str, float]
+"""Fields of a quote, NaN where told to be unknown; next_funding_ms is a whole number of ms."""
+
+NOTHING: Told = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_funding_ms"), NAN)
+
+_FAR_FUTURE_MS = 10**14
+_LONGEST_TOPIC = 100
+_CLOCKS_APART_MS = 5_000
+"""By how much two clocks may differ: a candle opens so much after its frame's time at the most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the exchange says to a request to subscribe or unsubscribe."""
+
+    accepted: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A frame's topic, empty for a pong, and its events."""
+
+    topic: str
+    events: tuple[Event, ...]
+
+
+class FrameReader:
+    """Reads the frames of one connection.
+
+    `names` gives the name in market.symbols of each of Bybit's symbols; `code` is Bybit's name of
+    the interval.
+    """
+
+    def __init__(self, names: Mapping[str, str], code: str, interval_ms: int) -> None:
+        self._names = names
+        self._code = code
+        self._interval_ms = interval_ms
+        self._told: dict[str, dict[str, tuple[int, float]]] = {}
+
+    def read(self, text: str | bytes, received_ms: int) -> Reading | Answer:
+        """Return what a frame says.
+
+        Raises:
+            DataError: it makes no sense, or its snapshot is missing.
+        """
+        frame = _object(_parse(text), "the frame")
+        if "topic" not in frame:
+            return _answer(frame)
+        topic = frame["topic"]
+        if not isinstance(topic, str) or len(topic) > _LONGEST_TOPIC:
+            raise DataError(f"a topic must be a short string, it is {shown(topic)}")
+        kind, _, rest = topic.partition(".")
+        detail, _, symbol = rest.rpartition(".")
+        name = self._names.get(symbol)
+        if name is None:
+            raise DataError(f"nothing was subscribed to as {shown(topic)}")
+        if (kind, detail) == ("kline", self._code):
+            return Reading(topic, self._candles(frame, name, received_ms))
+        if (kind, detail) == ("tickers", ""):
+            return Reading(topic, self._ticker(frame, symbol, name, received_ms))
+        if (kind, detail) == ("orderbook", "1"):
+            return Reading(topic, self._book(frame, symbol, name, received_ms))
+        raise DataError(f"nothing was subscribed to as {shown(topic)}")
+
+    def _candles(self, frame: dict[str, Any], name: str, received_ms: int) -> tuple[Event, ...]:
+        rows, ts = frame.get("data"), _time(frame, "ts")
+        if not isinstance(rows, list) or not rows:
+            raise DataError(f"a candle frame must have a list of candles, it has {shown(rows)}")
+        return tuple(self._candle(_object(row, "a candle"), name, ts, received_ms) for row in rows)
+
+    def _candle(self, row: dict[str, Any], name: str, ts: int, received_ms: int) -> Candle:
+        start, end, confirm = _time(row, "start"), _time(row, "end"), row.get("confirm")
+        _check_named(row, "interval", self._code)
+        if start % self._interval_ms or end != start + self._interval_ms - 1:
+            raise DataError(f"a candle from {start} to {end} is none of {self._interval_ms} ms")
+        if not isinstance(confirm, bool):
+            raise DataError(f"confirm must be true or false, it is {shown(confirm)}")
+        if start > ts + _CLOCKS_APART_MS or (confirm and end > ts):
+            state = "is closed" if confirm else "opens"
+            raise DataError(f"a candle from {start} to {end} {state} in a frame of {ts}")
+        opened, high, low, close = (_price(row, key) for key in ("open", "high", "low", "close"))
+        volume, turnover = _number(row, "volume"), _number(row, "turnover")
+        too_low = high < max(opened, close) * (1.0 - ROUNDING)
+        too_high = low > min(opened, close) * (1.0 + ROUNDING)
+        if too_low or too_high or volume < 0.0 or turnover < 0.0:
+            raise DataError(f"a candle cannot be so: {shown(row)}")
+        return Candle(name, start, opened, high, low, close, volume, turnover, confirm, received_ms)
+
+    def _ticker(
+        self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
+    ) -> tuple[Event, ...]:
+        data = _object(frame.get("data"), "a ticker")
+        _check_named(data, "symbol", symbol)
+        told = ticker_fields(data)
+        return self._merge(frame, symbol, name, told, received_ms)
+
+    def _book(
+        self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
+    ) -> tuple[Event, ...]:
+        data = _object(frame.get("data"), "a book")
+        _check_named(data, "s", symbol)
+        known = {} if frame.get("type") == "snapshot" else self._told.get(symbol, {})
+        told: Told = {}
+        for side, key in (("bid", "b"), ("ask", "a")):
+            if key in data:
+                best = known.get(side, (0, NAN))[1]
+                told[side] = _best(data[key], best, largest=side == "bid")
+        return self._merge(frame, symbol, name, told, received_ms)
+
+    def _merge(
+        self, frame: dict[str, Any], symbol: str, name: str, told: Told, received_ms: int
+    ) -> tuple[Event, ...]:
+        """Lay what a frame tells over what is known, field by field where it is not older."""
+        sort = frame.get("type")
+        # a time that was far ahead for a while must not make all that follows look old
+        ts = min(_time(frame, "ts"), received_ms + _CLOCKS_APART_MS)
+        if sort not in ("snapshot", "delta"):
+            raise DataError(f"type must be snapshot or delta, it is {shown(sort)}")
+        if sort == "snapshot":
+            told = {**NOTHING, **told}
+        elif symbol not in self._told:
+            raise DataError(f"a delta of {symbol} came before its snapshot")
+        known = self._told.setdefault(symbol, dict.fromkeys(NOTHING, (0, NAN)))
+        newest = max(known_ts for known_ts, _ in known.values())
+        known.update({field: (ts, v) for field, v in told.items() if ts >= known[field][0]})
+        if ts < newest:
+            return ()
+        return (_quote(name, {field: value for field, (_, value) in known.items()}, received_ms),)
+
+
+def ticker_fields(data: Mapping[str, Any]) -> Told:
+    """Return what a ticker, by stream or REST, tells of a quote; only the fields that it has.
+
+    Raises:
+        DataError: a field is no number. An empty one, and a price of 0, is not known.
+
+    >>> ticker_fields({"bid1Price": "9.5", "ask1Price": "", "nextFundingTime": "28800000"})
+    {'bid': 9.5, 'ask': nan, 'next_funding_ms': 28800000}
+    """
+    told: Told = {}
+    for field, key in (("bid", "bid1Price"), ("ask", "ask1Price"), ("mark", "markPrice")):
+        if key in data:
+            price = _optional(data, key)
+            told[field] = price if price > 0.0 else NAN
+    if "fundingRate" in data:
+        told["funding_rate"] = _optional(data, "fundingRate")
+    if "nextFundingTime" in data:
+        none = data["nextFundingTime"] in ("", "0", 0)
+        told["next_funding_ms"] = NAN if none else _time(data, "nextFundingTime")
+    return told
+
+
+def quote_of(name: str, data: Mapping[str, Any], received_ms: int) -> Quote:
+    """Return the quote in a whole ticker; raises as `ticker_fields`."""
+    return _quote(name, {**NOTHING, **ticker_fields(data)}, received_ms)
+
+
+def _quote(name: str, told: Told, received_ms: int) -> Quote:
+    due = told["next_funding_ms"]
+    return Quote(
+        symbol=name,
+        bid=told["bid"],
+        ask=told["ask"],
+        mark=told["mark"],
+        funding_rate=told["funding_rate"],
+        next_funding_ms=int(due) if math.isfinite(due) else None,
+        received_ms=received_ms,
+    )
+
+
+def _parse(text: str | bytes) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"no JSON ({type(error).__name__}): {shown(text)}") from None
+
+
+def _answer(frame: dict[str, Any]) -> Reading | Answer:
+    if frame.get("ret_msg") == "pong" or frame.get("op") in ("ping", "pong"):
+        return Reading("", ())
+    if frame.get("op") in ("subscribe", "unsubscribe") and isinstance(frame.get("success"), bool):
+        return Answer(frame["success"], shown(frame.get("ret_msg", "")))
+    raise DataError(f"neither a topic nor an answer: {shown(frame)}")
+
+
+def _check_named(data: Mapping[str, Any], key: str, wanted: str) -> None:
+    if data.get(key, wanted) != wanted:
+        raise DataError(f"{key} must be {wanted} as in the topic, it is {shown(data[key])}")
+
+
+def _best(levels: Any, known: float, *, largest: bool) -> float:
+    """Return the price of the one level of a side after a snapshot or a delta of it."""
+    if not isinstance(levels, list) or not all(isinstance(x, list) and len(x) >= 2 for x in levels):
+        raise DataError(f"a side of the book must be a list of levels, it is {shown(levels)}")
+    sizes = {_price({"p": x[0]}, "p"): _number({"s": x[1]}, "s") for x in levels}
+    there = [price for price, size in sizes.items() if size > 0.0]
+    if there:
+        return max(there) if largest else min(there)
+    return NAN if known in sizes else known
+
+
+def _optional(data: Mapping[str, Any], key: str) -> float:
+    return NAN if data[key] == "" else _number(data, key)
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{what} must be a JSON object, it is {shown(value)}")
+    return value
+
+
+def _time(row: Mapping[str, Any], key: str) -> int:
+    value = row.get(key)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        value = int(value)
+    if type(value) is not int or not 0 <= value < _FAR_FUTURE_MS:
+        raise DataError(f"{key} must be a time in ms, it is {shown(value)}")
+    return value
+
+
+def _number(row: Mapping[str, Any], key: str) -> float:
+    value = row.get(key)
+    try:
+        number = NAN if isinstance(value, bool | None) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = NAN
+    if not math.isfinite(number):
+        raise DataError(f"{key} must be a number, it is {shown(value)}")
+    return number
+
+
+def _price(row: Mapping[str, Any], key: str) -> float:
+    price = _number(row, key)
+    if price <= 0.0:
+        raise DataError(f"{key} must be a positive price, it is {price}")
+    return price

@@ -1,0 +1,18 @@
+"""What is read from and written to disk, but for a run's journal.
+
+data_root       where files lie and what their names say
+history         all symbols on one grid of bars: what a backtest reads
+candles         a run of candles, and what makes candles wrong
+candle_files    candle files of every ending and layout, read and written
+candle_tables   candles out of a table: which columns, which open times
+tables          files of rows to named columns
+layouts         other people's layouts: to read one more, begin here
+row_order       rows in order of time, each once
+jumps           jumps of price, refused by file and row
+funding         funding rates, and when funding settles
+bar_funding     settlements laid on the bars they fall in
+instruments     what the exchange lets one order, a file a venue
+forecasts       forecasts made elsewhere, laid on the grid
+models          trained models as safetensors and a manifest
+arrays          named arrays in one file, never a pickle
+"""

@@ -1,0 +1,279 @@
+"""History from files: the candles of all symbols on one grid of bars, with funding and mark prices.
+
+Owns the grid. Venues that trade round the clock: every interval from the earliest symbol's first
+bar to the latest's last. As soon as one venue keeps sessions: the union of all symbols' bars, and a
+symbol is out of session in a bar that no symbol of its venue has. Only bars within
+[data.history_start, data.end] count. What is streamed is bit for bit what is loaded: loading is
+streaming in one batch. Must not decide anything about what a symbol's missing bar means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from bot.adapters.files.bar_funding import Marks, lay_funding
+from bot.adapters.files.candle_files import CandleCursor, CandleFile, Span
+from bot.adapters.files.candles import COLUMNS
+from bot.adapters.files.data_root import DataRoot, Series
+from bot.adapters.files.funding import Funding, due_between, read_funding_table
+from bot.adapters.files.jumps import Jumps, jumps_of
+from bot.adapters.files.tables import read_table
+from bot.blocks import I64, BarBlock, Bool
+from bot.config import Config
+from bot.errors import ConfigError, DataError
+from bot.timegrid import INTERVAL_MS, last_closes
+from bot.timestamps import format_utc, parse_utc
+from bot.venues import has_sessions, is_contract, split_symbol
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolNotes:
+    """What a reader of a result should know about a symbol's history.
+
+    Attributes:
+        bars: number of its bars.
+        first_ms, last_ms: open times of its first and last bar; 0 without any.
+        missing: bars in session between the two that it lacks.
+        funding_unknown: settlements at its bars whose rate is not known.
+    """
+
+    bars: int
+    first_ms: int
+    last_ms: int
+    missing: int
+    funding_unknown: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All bars of a run.
+
+    `start_ms` is data.start, None where it is empty; `end_ms` the last instant at which a bar may
+    open, None where data.end is empty; `symbols` are the names of the settings, in their order;
+    `repairs` are (file, what reading it put in order).
+    """
+
+    bars: BarBlock
+    start_ms: int | None
+    end_ms: int | None
+    symbols: tuple[str, ...]
+    notes: dict[str, SymbolNotes]
+    repairs: tuple[tuple[Path, str], ...] = ()
+
+
+def load_history(config: Config) -> History:
+    """Read all bars of the run's symbols.
+
+    Args:
+        config: market.venue, interval, symbols and data.root, start, end, history_start are read.
+
+    Raises:
+        ConfigError: a time in the settings is none, or they leave no room for a bar.
+        DataError: a file is missing, unreadable or has a faulty row.
+    """
+    source = _Source(config)
+    bars = BarBlock.concat(list(source.blocks(source.n_bars)))
+    return History(
+        bars=bars,
+        start_ms=source.start_ms,
+        end_ms=source.end_ms,
+        symbols=config.market.symbols,
+        notes={name: _notes(bars, i) for i, name in enumerate(config.market.symbols)},
+        repairs=source.repairs,
+    )
+
+
+def stream_history(config: Config, rows_per_batch: int) -> Iterator[BarBlock]:
+    """Yield the bars that `load_history` loads, `rows_per_batch` at a time, in bounded memory.
+
+    (CSV files, and the times of venues that keep sessions, are held whole.)
+
+    Raises:
+        ConfigError, DataError: as `load_history`; a faulty row is refused when it is reached.
+    """
+    yield from _Source(config).blocks(rows_per_batch)
+
+
+class _Symbol:
+    """A symbol's files."""
+
+    def __init__(
+        self, root: DataRoot, series: Series, low: int | None, high: int | None, jumps: Jumps
+    ) -> None:
+        self.series = series
+        self.contract = is_contract(series.venue)
+        self.candles = CandleFile(root.find_candles(series), series.interval, jumps)
+        self.span = self.candles.span(low, high)
+        self.funding = Funding(np.empty(0, np.int64), np.empty(0))
+        self._repairs: list[tuple[Path, str]] = []
+        if self.contract:
+            path = root.find_funding(series.venue, series.symbol)
+            known, notes = read_funding_table(read_table(path)) if path else (None, ())
+            self._repairs = [(path, note) for note in notes if path]
+            span, step = self.span or Span(0, 0, 0), INTERVAL_MS[series.interval]
+            stop_ms = span.last_ms + step if span.rows else span.first_ms
+            self.funding = due_between(known, span.first_ms, stop_ms)
+        mark = root.find_mark(series) if self.contract else None
+        self.mark = CandleFile(*mark, jumps) if mark else None
+
+    @property
+    def repairs(self) -> list[tuple[Path, str]]:
+        """Return what reading the files put in order."""
+        files = [file for file in (self.candles, self.mark) if file is not None]
+        return [*((file.path, note) for file in files for note in file.notes), *self._repairs]
+
+
+class _Source:
+    """The opened files of a run and the grid that they make."""
+
+    def __init__(self, config: Config) -> None:
+        data, market = config.data, config.market
+        self.start_ms = parse_utc(data.start, "data.start")
+        self.end_ms = parse_utc(data.end, "data.end", inclusive_end=True)
+        low = parse_utc(data.history_start, "data.history_start")
+        self._check_times(low)
+        self._interval_ms = INTERVAL_MS[market.interval]
+        root = DataRoot.at(data.root)
+        jumps = jumps_of(market.max_jump, market.accept_jumps, market.symbols)
+        self._symbols = [
+            _Symbol(
+                root,
+                Series(*split_symbol(name, market.venue), market.interval),
+                low,
+                self.end_ms,
+                jumps[name],
+            )
+            for name in market.symbols
+        ]
+        spans = [s.span for s in self._symbols if s.span is not None]
+        if not spans:
+            raise DataError(
+                f"{data.root}: no bar of {', '.join(market.symbols)} lies between "
+                f"data.history_start = '{data.history_start}' and data.end = '{data.end}'"
+            )
+        self._first_ms = min(s.first_ms for s in spans)
+        self._stop_ms = max(s.last_ms for s in spans) + self._interval_ms
+        self._session_times: dict[str, I64] = {}
+        self._union: I64 | None = None
+        if any(has_sessions(s.series.venue) for s in self._symbols):
+            self._read_sessions()
+
+    @property
+    def n_bars(self) -> int:
+        """Return the number of bars of the grid."""
+        if self._union is not None:
+            return len(self._union)
+        return -(-(self._stop_ms - self._first_ms) // self._interval_ms)
+
+    @property
+    def repairs(self) -> tuple[tuple[Path, str], ...]:
+        """Return what reading the files put in order."""
+        return tuple(repair for symbol in self._symbols for repair in symbol.repairs)
+
+    def blocks(self, rows: int) -> Iterator[BarBlock]:
+        """Yield the bars, at most `rows` at a time."""
+        candles = [CandleCursor(s.candles.batches(), self._first_ms) for s in self._symbols]
+        marks = [
+            None if s.mark is None else CandleCursor(s.mark.batches(), self._first_ms)
+            for s in self._symbols
+        ]
+        since_ms, closes = self._first_ms, np.full(len(self._symbols), np.nan)
+        for start in range(0, self.n_bars, rows):
+            grid = self._grid(start, min(start + rows, self.n_bars))
+            bars, known = self._block(grid, candles, marks)
+            due = [symbol.funding for symbol in self._symbols]
+            yield lay_funding(bars, due, known, self._interval_ms, since_ms, closes)
+            since_ms = int(grid[-1]) + self._interval_ms
+            closes = last_closes(bars, closes)[-1]
+
+    def _grid(self, start: int, stop: int) -> I64:
+        if self._union is not None:
+            return self._union[start:stop]
+        step = self._interval_ms
+        return np.arange(start, stop, dtype=np.int64) * step + self._first_ms
+
+    def _block(
+        self, grid: I64, candles: list[CandleCursor], marks: list[CandleCursor | None]
+    ) -> tuple[BarBlock, list[Marks]]:
+        """Return the bars without their funding, and the mark prices known at and inside them."""
+        stop_ms = int(grid[-1]) + 1
+        shape = (len(grid), len(self._symbols))
+        values = {name: np.full(shape, np.nan) for name in COLUMNS}
+        mark = np.full(shape, np.nan)
+        known: list[Marks] = []
+        in_session: Bool = np.ones(shape, dtype=np.bool_)
+        for i, symbol in enumerate(self._symbols):
+            taken = candles[i].take(stop_ms)
+            place, inside = _places(grid, taken.time)
+            for name in COLUMNS:
+                values[name][place, i] = taken.column(name)[inside]
+            known.append(_marks(marks[i], int(grid[-1]) + self._interval_ms))
+            place, inside = _places(grid, known[i][0])
+            mark[place, i] = known[i][1][inside]
+            if symbol.series.venue in self._session_times:
+                in_session[:, i] = np.isin(grid, self._session_times[symbol.series.venue])
+        return BarBlock.of_candles(grid, **values, in_session=in_session, mark=mark), known
+
+    def _read_sessions(self) -> None:
+        """Read every open time: their union is the grid, a venue's own union its sessions."""
+        of_venue: dict[str, list[I64]] = {}
+        for symbol in self._symbols:
+            times = np.concatenate(list(symbol.candles.times()))
+            inside = times[(times >= self._first_ms) & (times < self._stop_ms)]
+            of_venue.setdefault(symbol.series.venue, []).append(inside)
+        unions = {venue: reduce(np.union1d, times) for venue, times in of_venue.items()}
+        self._session_times = {v: t for v, t in unions.items() if has_sessions(v)}
+        self._union = reduce(np.union1d, unions.values())
+
+    def _check_times(self, low: int | None) -> None:
+        bounds = [
+            ("data.history_start", low),
+            ("data.start", self.start_ms),
+            ("data.end", self.end_ms),
+        ]
+        given = [(key, ms) for key, ms in bounds if ms is not None]
+        for (key, ms), (later_key, later_ms) in pairwise(given):
+            if ms > later_ms:
+                raise ConfigError(
+                    f"{key} ({format_utc(ms)}) is after {later_key} ({format_utc(later_ms)}); "
+                    "move one of them"
+                )
+
+
+def _marks(cursor: CandleCursor | None, stop_ms: int) -> Marks:
+    """Return the mark prices that are known before a time and were not taken yet."""
+    if cursor is None:
+        return np.empty(0, np.int64), np.empty(0)
+    taken = cursor.take(stop_ms)
+    return taken.time, taken.column("open")
+
+
+def _places(grid: I64, times: I64) -> tuple[I64, Bool]:
+    """Return the bars that times open, and which of the times open a bar at all."""
+    place = np.searchsorted(grid, times)
+    inside: Bool = place < len(grid)
+    inside[inside] = grid[place[inside]] == times[inside]
+    return place[inside], inside
+
+
+def _notes(bars: BarBlock, i: int) -> SymbolNotes:
+    valid: Bool = bars.valid[:, i]
+    present = np.flatnonzero(valid)
+    if len(present) == 0:
+        return SymbolNotes(0, 0, 0, 0, 0)
+    first, last = int(present[0]), int(present[-1])
+    missing = bars.in_session[first : last + 1, i] & ~valid[first : last + 1]
+    unknown = np.isnan(bars.funding_rate[:, i]) + bars.funding_inside_unknown[:, i]
+    return SymbolNotes(
+        bars=len(present),
+        first_ms=int(bars.open_time[first]),
+        last_ms=int(bars.open_time[last]),
+        missing=int(missing.sum()),
+        funding_unknown=int(unknown[valid].sum()),
+    )

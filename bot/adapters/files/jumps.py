@@ -1,0 +1,84 @@
+"""Jumps of price in files: refused by file and row, unless the settings say that one is real.
+
+Rules: a candle is held against the close of the row before it. Must not decide how far is too far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bot.adapters.files.candles import Candles
+from bot.errors import ConfigError, DataError
+from bot.plausibility import jumps
+from bot.timestamps import format_utc, parse_utc
+
+
+@dataclass(frozen=True, slots=True)
+class Jumps:
+    """How far prices of neighbouring rows may lie apart.
+
+    Attributes:
+        max_jump: the factor.
+        symbol: as in market.symbols, for the message.
+        accepted: open times at which a larger one is real.
+    """
+
+    max_jump: float
+    symbol: str
+    accepted: frozenset[int] = field(default_factory=frozenset)
+
+    def check(
+        self, candles: Candles, where: str, row: Callable[[int], str], before: float
+    ) -> float:
+        """Refuse a jump, and return the last close.
+
+        Args:
+            where: the file.
+            row: names the place of the i-th candle.
+            before: the close before these candles, NaN where there is none.
+
+        Raises:
+            DataError: naming the first row beyond.
+        """
+        if len(candles) == 0:
+            return before
+        closes = candles.column("close")
+        last = np.concatenate([[before], closes[:-1]])
+        prices = [candles.column(name) for name in ("open", "high", "low", "close")]
+        beyond = jumps(prices, last, self.max_jump)
+        beyond &= ~np.isin(candles.time, list(self.accepted))
+        if beyond.any():
+            i = int(beyond.argmax())
+            at = format_utc(int(candles.time[i])).replace(" ", "T")
+            raise DataError(
+                f"{where}: {int(beyond.sum())} jumps of price; {row(i)}: open, high, low, close are "
+                f"{', '.join(f'{column[i]:g}' for column in prices)} after a close of "
+                f"{last[i]:g}, more than a factor of {self.max_jump:g} (market.max_jump); correct the "
+                f"file, or where the coin was redenominated add '{self.symbol}@{at}' to "
+                "market.accept_jumps"
+            )
+        return float(closes[-1])
+
+
+def jumps_of(max_jump: float, accepted: Sequence[str], symbols: Sequence[str]) -> dict[str, Jumps]:
+    """Return the jumps that each symbol may have, from market.max_jump and market.accept_jumps.
+
+    Raises:
+        ConfigError: an entry names no symbol of the run, or no time.
+    """
+    times: dict[str, set[int]] = {name: set() for name in symbols}
+    for entry in accepted:
+        symbol, at, time = entry.rpartition("@")
+        if not at or symbol not in times:
+            raise ConfigError(
+                f"market.accept_jumps: '{entry}' is not SYMBOL@TIME with one of market.symbols, for "
+                f"example '{symbols[0]}@2024-01-01T00:00'"
+            )
+        time_ms = parse_utc(time, "market.accept_jumps")
+        if time_ms is None:
+            raise ConfigError(f"market.accept_jumps: '{entry}' has no time after the @")
+        times[symbol].add(time_ms)
+    return {name: Jumps(max_jump, name, frozenset(times[name])) for name in symbols}

@@ -1,0 +1,113 @@
+"""What the engine hands over, as rows of the journal's tables.
+
+Rules: a row for each bar and symbol, symbols in the run's order; numbers as they are; a reason by its
+name. Must not know a connection.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.adapters.journal import schema
+from bot.blocks import F64, I64, BarBlock
+from bot.engine import Activation, StepResult
+from bot.portfolio.reasons import FillReason, Refusal
+
+FILL_REASON = {int(reason): reason.name.lower() for reason in FillReason}
+REFUSAL = {int(reason): reason.name.lower() for reason in Refusal} | {0: None}
+
+Rows = Iterator[tuple[Any, ...]]
+
+
+def bar_rows(block: BarBlock, matrix: F64, hashes: I64, symbols: Sequence[str]) -> Rows:
+    """Return the rows of `bars`, from the matrix that `journal_schema.bar_matrix` makes."""
+    return zip(
+        np.repeat(block.open_time, len(symbols)).tolist(),
+        itertools.cycle(symbols),
+        *(_column(name, matrix[:, :, k]) for k, name in enumerate(schema.BAR_COLUMNS)),
+        hashes.ravel().tolist(),
+        strict=False,
+    )
+
+
+def fill_rows(fills: npt.NDArray[np.void], symbols: Sequence[str]) -> Rows:
+    """Return the rows of `fills`, in the order of booking."""
+    return (
+        (f[0], symbols[f[1]], f[2], f[3], f[4], f[5], f[6], FILL_REASON[f[7]])
+        for f in fills.tolist()
+    )
+
+
+def forecast_rows(
+    result: StepResult, schedule: Sequence[Activation], symbols: Sequence[str]
+) -> Rows:
+    """Return the rows of `forecasts`: of each bar and symbol that has one."""
+    forecast = result.forecast
+    known = np.isfinite(forecast.value).any(axis=2) & (forecast.model >= 0)[:, None]
+    rows, which = np.nonzero(known)
+    return zip(
+        result.bars.open_time[rows].tolist(),
+        (symbols[s] for s in which.tolist()),
+        (schedule[m].model_id for m in forecast.model[rows].tolist()),
+        *(forecast.value[rows, which, k].tolist() for k in range(len(forecast.tasks))),
+        strict=True,
+    )
+
+
+def decision_rows(result: StepResult, symbols: Sequence[str]) -> Rows:
+    """Return the rows of `decisions`."""
+    trace = result.trace
+    return zip(
+        np.repeat(result.bars.open_time, len(symbols)).tolist(),
+        itertools.cycle(symbols),
+        result.signal.ravel().tolist(),
+        trace.weight.ravel().tolist(),
+        trace.order.ravel().tolist(),
+        (REFUSAL[r] for r in trace.refusal.ravel().tolist()),
+        strict=False,
+    )
+
+
+def ledger_rows(result: StepResult) -> Rows:
+    """Return the rows of `ledger`."""
+    columns = [getattr(result.trace, name).tolist() for name in schema.LEDGER_VALUES]
+    return zip(result.bars.open_time.tolist(), *columns, strict=True)
+
+
+def position_rows(result: StepResult, symbols: Sequence[str]) -> Rows:
+    """Return the rows of `positions`: those that are not zero."""
+    trace = result.trace
+    held, which = np.nonzero(trace.quantity)
+    return zip(
+        result.bars.open_time[held].tolist(),
+        (symbols[s] for s in which.tolist()),
+        trace.quantity[held, which].tolist(),
+        strict=True,
+    )
+
+
+def chain_rows(
+    result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]
+) -> list[bytes]:
+    """Return the bytes of each bar's rows, as the chain hashes them."""
+    trace, n = result.trace, len(result.bars)
+    values = [result.forecast.value, result.signal, trace.weight, trace.order, trace.quantity]
+    return schema.rows_as_bytes(
+        result.bars.open_time,
+        hashes,
+        np.concatenate([v.reshape(n, -1) for v in values], axis=1),
+        trace.refusal.astype(np.int64),
+        np.stack([getattr(trace, name) for name in schema.LEDGER_VALUES], axis=1),
+        fills,
+    )
+
+
+def _column(name: str, values: F64) -> list[Any]:
+    flat = values.ravel()
+    column: list[Any] = (flat.astype(int) if name in schema.BAR_FLAGS else flat).tolist()
+    return column

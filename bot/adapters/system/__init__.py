@@ -1,0 +1,7 @@
+"""The ground a run stands on: the file system, the process, the build.
+
+atomic_file     replace a file at once
+run_lock        one daemon a run
+sd_notify       tell systemd that the daemon is ready and alive
+build           what a run's numbers were made by: code, packages, CPU
+"""

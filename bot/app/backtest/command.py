@@ -1,0 +1,89 @@
+"""What `bot backtest` and `bot report` do between parsing and printing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from bot.app.backtest.job import run_backtest
+from bot.app.backtest.preparing import prepare, read_market
+from bot.app.runs.borrow import Recorded
+from bot.app.runs.folder import RunFolder, config_of, new_run
+from bot.app.runs.results import read_run
+from bot.app.start.check import check_start
+from bot.config import Config
+from bot.errors import BotError
+from bot.log import open_log
+from bot.model.threads import single_thread
+from bot.report.page import html, tables
+from bot.report.summary import Summary, build
+
+
+@dataclass(frozen=True)
+class CommandDone:
+    """The run's folder, its summary (None before the first bar), and whether Ctrl-C ended it."""
+
+    folder: RunFolder
+    summary: Summary | None
+    interrupted: bool
+
+
+def backtest_command(
+    config: Config,
+    run_dir: str | None,
+    forecasts: str | None,
+    schedule: Recorded | None,
+    progress: Callable[[int, int], None],
+    *,
+    quiet: bool,
+) -> CommandDone:
+    """Run a backtest into a new folder and write its report."""
+    single_thread()
+    check_start(config, "backtest")
+    market = read_market(config)
+    there_before = run_dir is not None and Path(run_dir).exists()
+    folder = new_run(config, run_dir, "backtest")
+    told, terminal = config.log, None if quiet else sys.stderr
+    try:
+        with open_log(folder.log, told.level, terminal, told.max_mb, told.keep) as log:
+            done = run_backtest(prepare(config, market, folder, log, progress, forecasts, schedule))
+    except BotError:
+        if not folder.journal.exists() and not there_before:
+            shutil.rmtree(folder.path)  # it never was a run
+        raise
+    summary = write_report(folder) if done.bars else None
+    return CommandDone(folder, summary, done.interrupted)
+
+
+def write_report(folder: RunFolder) -> Summary:
+    """Write report.html from the journal, and return the summary that it shows.
+
+    Where the folder cannot be written, that is told on stderr, and the summary is whole.
+    """
+    run = read_run(folder)
+    summary = build(run, config_of(folder).report)
+    page = html.render(run, summary)
+    try:
+        folder.report.write_text(page, encoding="utf-8")
+    except OSError as error:
+        told = f"note: {folder.report}: the page cannot be written ({error.strerror})"
+        print(told, file=sys.stderr)
+    return summary
+
+
+def as_json(folder: RunFolder, summary: Summary) -> dict[str, Any]:
+    """Return a run's summary as the object that --json prints."""
+    facts = summary["facts"]
+    head = {"run_dir": str(folder.path)}
+    return head | {k: facts.get(k) for k in ("ledger_sha256", "seconds")} | dict(summary)
+
+
+def as_tables(summary: Summary) -> RenderableType:
+    """Return a run's tables for a terminal."""
+    return tables.render(summary)

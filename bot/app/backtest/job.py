@@ -1,0 +1,249 @@
+"""The backtest: replay history through the engine, training models on the way, into a run's folder.
+
+Rules: it uses the daemon's engine, runner, journal and trainer; what it adds is only that bars come
+from files and that it waits for trainings. Bars before the start warm up features and train the
+first model; a model decides `retrain.latency_bars` after its due bar.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import wait
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.adapters.files.models import load_model
+from bot.adapters.journal.writer import Journal
+from bot.app.backtest.read_ahead import Planned, ReadAhead
+from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.interrupts import uninterrupted
+from bot.app.loop.recorders import GroupRecorder
+from bot.app.loop.runner import Runner
+from bot.app.runs.folder import RunFolder, config_hash, config_text
+from bot.app.training.archive import Archive
+from bot.app.training.first import FirstTraining
+from bot.app.training.pool import TrainingPool
+from bot.app.training.progress import tell_trained
+from bot.app.training.triggers import Due, DueBars, planned_dues
+from bot.blocks import I64, BarBlock, Task
+from bot.config import Config
+from bot.engine import Activation, Engine, Forecaster
+from bot.errors import ConfigError, DataError
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import target_tasks
+from bot.portfolio.ledger import LedgerHash
+from bot.portfolio.rules import Rules
+from bot.timegrid import INTERVAL_MS, cut
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class BacktestJob:
+    """What a backtest works on.
+
+    Attributes:
+        bars: all bars, those before the start too.
+        start_index: the first bar that is traded and booked.
+        table: forecasts made elsewhere, in place of models.
+        schedule: activations of another run, in place of trainings; their models are in `folder`.
+    """
+
+    config: Config
+    folder: RunFolder
+    symbols: tuple[str, ...]
+    bars: BarBlock
+    start_index: int
+    rules: Rules
+    log: Any
+    progress: Progress
+    table: Forecaster | None = None
+    table_tasks: tuple[Task, ...] = ()
+    schedule: list[Activation] | None = None
+    meta: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BacktestDone:
+    """What a backtest has left behind."""
+
+    bars: int
+    equity: float
+    ledger_sha256: str
+    seconds: float
+    interrupted: bool
+
+
+def run_backtest(job: BacktestJob) -> BacktestDone:
+    """Run a backtest into its folder.
+
+    Returns:
+        the run's facts; `interrupted` after Ctrl-C, the run then ends where it was.
+
+    Raises:
+        ConfigError: nothing would ever trade.
+        DataError: the start lies outside the bars.
+    """
+    started = time.perf_counter()
+    config = job.config
+    if not 0 <= job.start_index < len(job.bars):
+        raise DataError(f"the start lies outside the {len(job.bars)} bars that were read")
+    dues = _dues(job)
+    interval_ms = INTERVAL_MS[config.market.interval]
+    pipeline = None
+    if job.table is None:
+        pipeline = FeaturePipeline(
+            config.features, job.symbols, interval_ms, config.model.bars_read
+        )
+    tasks = job.table_tasks if job.table else target_tasks(config.targets)
+    forecasters: dict[str, Forecaster] = {}
+    engine = Engine(
+        pipeline, job.rules, config.signal, tasks, len(job.symbols),
+        config.portfolio.initial_capital, forecasters,
+    )  # fmt: skip
+    digest = config_hash(config)
+    meta = job.meta | {
+        "interval": config.market.interval,
+        "venue": config.market.venue,
+        "config_hash": digest,
+        "config_toml": config_text(job.folder),
+        "start": str(int(job.bars.open_time[job.start_index])),
+    }
+    journal = Journal.create(job.folder.journal, job.symbols, tasks, meta, durable=False)
+    recorder = GroupRecorder(journal, full=config.run.record == "full")
+    ledger = LedgerHash(job.symbols)
+    runner = Runner(engine, engine.initial(), recorder, ledger)
+    job.log.info(
+        "run_started", mode="backtest", run_dir=str(job.folder.path), symbols=len(job.symbols),
+        interval=config.market.interval, config_hash=digest,
+    )  # fmt: skip
+    pool = TrainingPool(config.training.workers) if _trains(job) else None
+    interrupted = False
+    try:
+        for start, block, models in _blocks(job, pipeline, tasks, pool, digest, dues):
+            wait([planned.future for planned in models])
+            with uninterrupted():
+                _activate(job, runner, forecasters, start, block, models)
+                if start < job.start_index:
+                    runner.warm(block)
+                else:
+                    runner.step(block)
+            job.progress(start + len(block), len(job.bars))
+    except KeyboardInterrupt:
+        interrupted = True
+        job.log.warning(
+            "run_interrupted",
+            bars=int(runner.state.book.account["bars"][0]),
+            last_bar=runner.state.newest,
+        )
+    finally:
+        if pool is not None:
+            pool.shutdown()
+        recorder.flush()
+    done = BacktestDone(
+        int(runner.state.book.account["bars"][0]),
+        float(runner.state.book.account["equity"][0]),
+        ledger.hexdigest(),
+        time.perf_counter() - started,
+        interrupted,
+    )
+    with journal.transaction():
+        journal.write_meta("ledger_sha256", done.ledger_sha256)
+        journal.write_meta("seconds", f"{done.seconds:.3f}")
+        journal.write_meta("interrupted", str(int(interrupted)))
+    journal.close(for_good=True)
+    job.log.info(
+        "run_finished", bars=done.bars, equity=done.equity, ledger_sha256=done.ledger_sha256,
+        seconds=round(done.seconds, 3),
+    )  # fmt: skip
+    return done
+
+
+def _trains(job: BacktestJob) -> bool:
+    return job.table is None and job.schedule is None
+
+
+def _dues(job: BacktestJob) -> list[Due]:
+    """Return the trainings of the run: none where a table or a schedule takes their place."""
+    if not _trains(job):
+        return []
+    config, times = job.config, job.bars.open_time
+    if config.retrain.trigger == "never" and not config.retrain.at_start:
+        raise ConfigError(
+            "retrain.trigger = 'never' and retrain.at_start = false: no model would ever be trained; "
+            "set a trigger, or give --schedule RUN or --forecasts FILE"
+        )
+    due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(times)
+    dues = planned_dues(due, job.start_index, config.retrain.latency_bars)
+    if not dues and not config.retrain.at_start:
+        raise ConfigError(
+            f"retrain.trigger = '{config.retrain.trigger}': no training is due in the {len(times)} "
+            "bars that were read, so nothing would ever trade; set retrain.at_start = true, retrain more "
+            "often or read more"
+        )
+    return dues
+
+
+def _blocks(
+    job: BacktestJob,
+    pipeline: FeaturePipeline | None,
+    tasks: tuple[Task, ...],
+    pool: TrainingPool | None,
+    digest: str,
+    dues: list[Due],
+) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
+    config, times = job.config, job.bars.open_time
+    ends = set(times[job.start_index - 1 : job.start_index].tolist()) if job.start_index else set()
+    if pool is None or pipeline is None:
+        start = 0
+        for block in cut([job.bars], config.run.block_bars, ends):
+            yield start, block, []
+            start += len(block)
+        return
+    ahead = ReadAhead(
+        config, digest, pipeline, Archive(config, tasks), pool, job.folder.models, job.log
+    )
+    last = len(times) - 1 - config.retrain.latency_bars
+    first = FirstTraining(config, len(job.symbols), job.start_index, first=0, last=last)
+    yield from ahead.blocks(cut([job.bars], config.run.block_bars, ends), dues, first)
+
+
+def _activate(
+    job: BacktestJob,
+    runner: Runner,
+    forecasters: dict[str, Forecaster],
+    start: int,
+    block: BarBlock,
+    models: list[Planned],
+) -> None:
+    if start == 0 and job.table is not None:
+        forecasters["forecasts"] = job.table
+        runner.activate(Activation(int(block.open_time[0]), "forecasts"), None)
+    if start == 0 and job.schedule is not None:
+        for activation in job.schedule:
+            load_forecaster(job, runner.engine, forecasters, activation.model_id)
+            runner.activate(activation, None)
+    for planned in models:
+        try:
+            done = planned.future.result()
+        except DataError as error:
+            job.log.warning("training_skipped", due=planned.due_ms, reason=str(error))
+            continue  # the model before goes on
+        tell_trained(job.log, job.folder.models, done, planned.due_ms)
+        load_forecaster(job, runner.engine, forecasters, done.model_id)
+        effective: I64 = job.bars.open_time[planned.index : planned.index + 1]
+        runner.activate(Activation(int(effective[0]), done.model_id), planned.due_ms)
+        job.log.info("model_activated", model_id=done.model_id, effective_from=int(effective[0]))
+
+
+def load_forecaster(
+    job: BacktestJob, engine: Engine, forecasters: dict[str, Forecaster], model_id: str
+) -> None:
+    """Load a model of the run and let the engine ask it."""
+    trained, manifest = load_model(job.folder.models, model_id)
+    names = engine.pipeline.names if engine.pipeline else ()
+    forecasters[model_id] = ModelForecaster(
+        trained, list(manifest["features"]), names, engine.tasks, model_id,
+        job.config.model.bars_read, job.symbols,
+    )  # fmt: skip

@@ -1,0 +1,182 @@
+"""From settings to a backtest job: read the market, the instruments, forecasts or another schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.files.forecasts import read_forecasts
+from bot.adapters.files.history import load_history
+from bot.adapters.files.instruments import instruments_text
+from bot.app.backtest.job import BacktestJob, Progress
+from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
+from bot.app.runs.borrow import Recorded, take_models
+from bot.app.runs.folder import RunFolder
+from bot.app.symbols import known_instruments, traded_symbols
+from bot.blocks import BarBlock
+from bot.config import Config
+from bot.errors import ConfigError, DataError
+from bot.portfolio.denomination import check_symbols
+from bot.portfolio.rules import rules_from
+from bot.practice.synthetic import synthetic_bars
+from bot.timegrid import INTERVAL_MS
+from bot.timestamps import format_utc, parse_utc
+
+
+@dataclass(frozen=True)
+class Market:
+    """The bars of a run, from files or made: all of them, and where trading starts."""
+
+    symbols: tuple[str, ...]
+    bars: BarBlock
+    start_index: int
+    missing: int
+    funding_unknown: int
+    repairs: tuple[tuple[Path, str], ...] = ()
+
+
+def read_market(config: Config) -> Market:
+    """Read or make the bars that the settings name.
+
+    Raises:
+        ConfigError: the account cannot hold a symbol.
+        DataError: a file is missing or faulty, or the start lies behind the last bar.
+    """
+    symbols = traded_symbols(config)
+    check_symbols(config, symbols, known_instruments(config, symbols))
+    repairs: tuple[tuple[Path, str], ...] = ()
+    if config.data.source == "synthetic":
+        bars, start_ms = _synthetic(config)
+    else:
+        history = load_history(config)
+        bars, start_ms, repairs = history.bars, history.start_ms, history.repairs
+    start = 0 if start_ms is None else int(np.searchsorted(bars.open_time, start_ms))
+    if start == len(bars):
+        raise DataError(
+            f"data.start = '{config.data.start}' (--from) lies behind the last bar there is, "
+            f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
+        )
+    unknown = _unknown(bars.rows(start, len(bars)))
+    return Market(symbols, bars, start, _missing(bars), unknown, repairs)
+
+
+def prepare(
+    config: Config,
+    market: Market,
+    folder: RunFolder,
+    log: Any,
+    progress: Progress,
+    forecasts: str | None = None,
+    schedule: Recorded | None = None,
+) -> BacktestJob:
+    """Put a backtest together.
+
+    Args:
+        forecasts: a file of predictions made elsewhere, in place of a model.
+        schedule: a run whose recorded models decide, from the recorded bars on.
+    """
+    if forecasts and schedule:
+        raise ConfigError("--forecasts and --schedule exclude one another; give one")
+    if forecasts and config.signal.source == "decision":
+        raise ConfigError(
+            "--forecasts: a file has returns and directions, signal.source = 'decision' asks for "
+            "another head; set it to 'return_x_direction'"
+        )
+    times = market.bars.open_time
+    log.info(
+        "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),
+        missing=market.missing, funding_unknown=market.funding_unknown,
+    )  # fmt: skip
+    for path, note in market.repairs:
+        log.warning("file_put_in_order", path=str(path), what=note)
+    source = config.data.root if config.data.source == "files" else "synthetic"
+    instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
+    job = BacktestJob(
+        config=config,
+        folder=folder,
+        symbols=market.symbols,
+        bars=market.bars,
+        start_index=market.start_index,
+        rules=rules_from(config, market.symbols, instruments),
+        log=log,
+        progress=progress,
+        meta={
+            "mode": "backtest",
+            "data": source,
+            "instruments": instruments_text(instruments),
+        },
+    )
+    if forecasts and config.sizing.spread_penalty > 0.0:
+        raise ConfigError(
+            "sizing.spread_penalty: a file of forecasts (--forecasts) has no spread; set it to 0"
+        )
+    if forecasts:
+        columns = read_forecasts(Path(forecasts), market.symbols, times)
+        value = np.stack(
+            [columns.expected_return, columns.p_up, columns.volatility, columns.volume], axis=2
+        )
+        job.table = TableForecaster(times, value)
+        job.table_tasks = TABLE_TASKS
+        job.meta[TABLE_ID] = str(forecasts)
+    else:
+        check_volume(config, market)
+    if schedule:
+        job.schedule = take_models(schedule, folder, int(times[0]))
+        job.meta["schedule_of"] = str(schedule.folder.path)
+    return job
+
+
+def check_volume(config: Config, market: Market) -> None:
+    """Refuse bars without any volume where a model is to learn from volume.
+
+    Raises:
+        DataError: no bar of a symbol has one, so none of its rows would ever be complete.
+    """
+    uses = []
+    if "volume_ratio" in config.features.names:
+        uses.append("'volume_ratio' out of features.names")
+    if "volume" in config.targets.kinds:
+        uses.append("'volume' out of targets.kinds")
+    bars = market.bars
+    traded = bars.valid & (bars.volume > 0.0)
+    silent = [name for s, name in enumerate(market.symbols) if not traded[:, s].any()]
+    if uses and silent:
+        raise DataError(
+            f"{', '.join(silent)}: the volume of every bar is 0, so that no row of the model would be "
+            f"complete; get candles with volume, or take {' and '.join(uses)}"
+        )
+
+
+def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
+    """Make the synthetic market, and cut it where a file's history would be cut."""
+    bars = synthetic_bars(config.synthetic, INTERVAL_MS[config.market.interval])
+    low = parse_utc(config.data.history_start, "data.history_start")
+    high = parse_utc(config.data.end, "data.end", inclusive_end=True)
+    first = 0 if low is None else int(np.searchsorted(bars.open_time, low))
+    stop = len(bars) if high is None else int(np.searchsorted(bars.open_time, high, "right"))
+    if first >= stop:
+        raise DataError(
+            f"the synthetic market has no bar between data.history_start = "
+            f"'{config.data.history_start}' and data.end = '{config.data.end}'; it goes from "
+            f"{format_utc(int(bars.open_time[0]))} to {format_utc(int(bars.open_time[-1]))}"
+        )
+    return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
+
+
+def _missing(bars: BarBlock) -> int:
+    """Count a symbol's missing bars between its first and its last."""
+    count = 0
+    for s in range(bars.n_symbols):
+        at = np.flatnonzero(bars.valid[:, s])
+        if len(at):
+            span = slice(at[0], at[-1] + 1)
+            count += int((~bars.valid[span, s] & bars.in_session[span, s]).sum())
+    return count
+
+
+def _unknown(bars: BarBlock) -> int:
+    unknown = np.isnan(bars.funding_rate) + bars.funding_inside_unknown
+    return int(unknown[bars.valid].sum())

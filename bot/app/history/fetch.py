@@ -1,0 +1,143 @@
+"""Download history into candle, funding, mark and instrument files: which symbol from where.
+
+A fetch goes on where the files end, at either side, and asks for nothing that they have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bot.adapters.bybit.asking import open_session
+from bot.adapters.bybit.exchange import backoff_of
+from bot.adapters.bybit.hosts import hosts_of
+from bot.adapters.bybit.rest import BybitRest
+from bot.adapters.bybit.retry import Limiter
+from bot.adapters.files.data_root import DataRoot, Series
+from bot.adapters.yahoo import Download, download_table
+from bot.app.history.fetch_bybit import fetch_instruments, fetch_symbol
+from bot.app.history.fetch_yahoo import fetch_daily
+from bot.app.history.progress import Fetched, FetchProgress, Report
+from bot.config import Config
+from bot.config.schema import Exchange
+from bot.errors import ConfigError
+from bot.timestamps import format_utc, parse_utc
+from bot.venues import Source, split_symbol, venue_row
+
+_ADVICE = (
+    " (Bybit lifts the bar of an address after ten minutes without a request, that of a country never: "
+    "see exchange.region; Ctrl-C keeps what was fetched)"
+)
+
+
+def fetch_all(
+    config: Config,
+    start: str,
+    end: str | None,
+    progress: Callable[[int, int], None],
+    tell: Callable[[str], None],
+) -> list[str]:
+    """Download all symbols of the settings into data.root; return a line a file.
+
+    Args:
+        start, end: first and last day or UTC time, inclusive; without an end, until now.
+        progress: takes the bars done and the bars in all of the series under way.
+        tell: takes a line when the exchange has to be asked again, before the wait.
+
+    Raises:
+        ConfigError, ExchangeError, DataError: as `fetch`.
+    """
+    start_ms = parse_utc(start, "--from")
+    if start_ms is None:
+        raise ConfigError("--from: name the first day to fetch, for example 2023-01-01")
+    end_ms = parse_utc(end or "", "--to", inclusive_end=True)
+    span_ms = (start_ms, int(time.time() * 1000) if end_ms is None else end_ms)
+    done = fetch(
+        config,
+        config.market.symbols,
+        span_ms,
+        config.data.root,
+        lambda step: progress(step.done, step.total),
+        rest=lambda: open_rest(config.exchange, tell),
+    )
+    return [str(fetched) for fetched in done]
+
+
+def fetch(
+    config: Config,
+    symbols: Sequence[str],
+    span_ms: tuple[int, int],
+    root: str | Path,
+    progress: Report,
+    *,
+    rest: Callable[[], BybitRest],
+    download: Download = download_table,
+    now_ms: int | None = None,
+) -> list[Fetched]:
+    """Download candles, and for contracts funding rates and mark prices, and the instruments.
+
+    Args:
+        config: market.venue and market.interval are read.
+        symbols: as in market.symbols.
+        span_ms: open times of the first and last bar wanted, inclusive, ms UTC.
+        root: the folder of the files; made where missing.
+        progress: called after every page.
+        rest: makes the client of Bybit, if one is needed.
+        download: asks Yahoo for daily bars.
+        now_ms: ends the last finished day of Yahoo's bars; by default the clock.
+
+    Raises:
+        ConfigError: the venue cannot be fetched, or not in this interval.
+        ExchangeError: the exchange gives up; what was downloaded so far is kept.
+        DataError: a file, or what the exchange says, is wrong.
+    """
+    if span_ms[0] > span_ms[1]:
+        raise ConfigError("--from is after --to; swap them")
+    where = DataRoot.at(root)
+    wanted = [
+        Series(*split_symbol(name, config.market.venue), config.market.interval) for name in symbols
+    ]
+    done: list[Fetched] = []
+    now = int(time.time() * 1000) if now_ms is None else now_ms
+    for series in wanted:
+        if _is_yahoo(series.venue):
+            done.append(fetch_daily(where, series, span_ms, now, download))
+            progress(FetchProgress(series.symbol, "candles", 1, 1))
+    bybit = [series for series in wanted if not _is_yahoo(series.venue)]
+    if bybit:
+        client = rest()
+        for series in bybit:
+            done += fetch_symbol(where, series, span_ms, client, progress)
+        for venue in sorted({series.venue for series in bybit}):
+            own = {series.symbol for series in bybit if series.venue == venue}
+            done.append(fetch_instruments(where, venue, own, client))
+    return done
+
+
+def _is_yahoo(venue: str) -> bool:
+    return venue_row(venue).source is Source.YAHOO
+
+
+def open_rest(settings: Exchange, tell: Callable[[str], None]) -> BybitRest:
+    """Return a client of the exchange that the settings name, which never waits in silence.
+
+    It gives up at once where the exchange was never reached: nobody waits for a missing network.
+
+    Raises:
+        ConfigError: the practice exchange is to be used, and its address is not given.
+    """
+
+    def on_wait(wait_s: float, reason: str) -> None:
+        until = format_utc(int((time.time() + wait_s) * 1000.0))
+        tell(
+            f"{reason}; asks again in {wait_s:.3g} s, at {until} UTC{_ADVICE if '403' in reason else ''}"
+        )
+
+    return BybitRest(
+        open_session(hosts_of(settings).rest, settings.request_timeout_s),
+        limiter=Limiter(settings.requests_per_second),
+        backoff=backoff_of(settings),
+        on_wait=on_wait,
+        patient_at_first=False,
+    )

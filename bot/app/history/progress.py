@@ -1,0 +1,78 @@
+"""What a download says of itself: how far it is, what it brought, and from when on it has asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from bot.timestamps import format_utc
+
+ASKED_FROM = "fetched_from_ms"
+"""Key in a Parquet file's schema: the earliest open time that was ever asked for."""
+
+ABSENT = "absent_ms"
+"""Key in a Parquet file's schema: the holes that the exchange could not fill either, as a JSON list of
+[first, last] open times."""
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProgress:
+    """How far the download of a series is: `done` of `total` bars asked for."""
+
+    symbol: str
+    what: str
+    done: int
+    total: int
+
+
+Report = Callable[[FetchProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a download brought: the file, its rows, how many of them are new, and what is absent.
+
+    Attributes:
+        absent: holes between the rows that the exchange was asked for and could not fill, as first
+            and last time of each.
+    """
+
+    symbol: str
+    what: str
+    path: Path
+    rows: int
+    new_rows: int
+    absent: tuple[Span, ...] = ()
+
+    def __str__(self) -> str:
+        told = f"{self.symbol} {self.what}: {self.new_rows} new, {self.rows} in {self.path}"
+        if not self.absent:
+            return told
+        first, last = self.absent[0][0], self.absent[-1][1]
+        holes = "1 hole" if len(self.absent) == 1 else f"{len(self.absent)} holes"
+        return (
+            f"{told}; {holes} that the exchange does not fill, from {format_utc(first)} to "
+            f"{format_utc(last)}; each later fetch asks once more"
+        )
+
+
+def noted_absent(path: Path) -> tuple[Span, ...]:
+    """Return the holes that an earlier download could not fill."""
+    if path.suffix != ".parquet" or not path.is_file():
+        return ()
+    noted = (pq.read_schema(path).metadata or {}).get(ABSENT.encode(), b"[]")
+    return tuple((int(first), int(last)) for first, last in json.loads(noted))
+
+
+def asked_from(path: Path, first_ms: int) -> int:
+    """Return from when on a file's rows were asked for, which may be before its first."""
+    if path.suffix != ".parquet":
+        return first_ms
+    noted = (pq.read_schema(path).metadata or {}).get(ASKED_FROM.encode())
+    return first_ms if noted is None else min(first_ms, int(noted))

@@ -1,0 +1,23 @@
+"""The daemon: one open and one close a bar, each committed before anything else.
+
+command         `bot run` from its settings to its last commit: start here
+setup           make a run or take one up from its journal
+loop            the live loop
+exchange        Bybit, or the practice exchange inside the process
+screening       what cannot be true stays outside
+opening         the open of a bar: quotes to the row that is booked
+bar_assembly    events to closed bars
+missing         asking for the candles that nobody pushed
+feed_counters   what a feed did, counted
+funding         the funding of a bar
+funding_watch   the funding that quotes announced
+catch_up        bars that nobody can decide on any more
+backfill        bars of the past, on the run's grid
+retraining      training beside the loop, and when a model takes over
+reporter        log events, the status file, systemd
+seldom          the same thing told seldom
+request_waits   long waits for a request, told
+waiting         the first of several things
+resume_check    whether a journal agrees with itself, before going on
+practice_server `bot exchange`: a practice exchange for other processes
+"""

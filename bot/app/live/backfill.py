@@ -1,0 +1,146 @@
+"""Bars of the past from the exchange, on the run's grid: for a first start, and after an outage.
+
+Rules: only closed candles; a candle that the exchange does not have is not valid, never made up;
+funding that is due and not told is NaN. What is fetched after its bar was over is not decided on:
+the caller marks it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bot.adapters.exchange import Exchange
+from bot.adapters.files.bar_funding import lay_funding
+from bot.adapters.files.candles import Candles
+from bot.adapters.files.funding import Funding, due_between
+from bot.blocks import F64, I64, BarBlock
+from bot.errors import BotError, ExchangeError, UnlistedError, UnreachableError
+from bot.timegrid import HOUR_MS
+from bot.timestamps import format_utc
+from bot.venues import is_contract
+
+Column = tuple[Candles, Candles, Funding]
+"""A symbol's candles, those of its mark price, and the funding due."""
+
+AT_ONCE = 8
+"""Requests that wait for an answer together; the limiter spaces them."""
+
+
+class PartlyError(ExchangeError):
+    """The exchange answers of some symbols; `symbols` are those of which its answers are of no use."""
+
+    def __init__(self, error: ExchangeError, symbols: tuple[str, ...]) -> None:
+        super().__init__(str(error))
+        self.symbols = symbols
+
+
+async def fetch_bars(
+    exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
+    first_ms: int, last_ms: int, tell: Callable[[BotError], None], closes: F64 | None = None,
+    screen: Callable[[BarBlock], BarBlock] = lambda bars: bars,
+    without: Collection[str] = (), kept: dict[str, Column] | None = None,
+) -> BarBlock:  # fmt: skip
+    """Fetch the closed bars that open in first_ms..last_ms, inclusive.
+
+    Args:
+        tell: told of a symbol that the exchange does not list any more; its bars are not valid.
+        closes: float64[S], the last close before these bars, where they are booked; None for bars
+            that only warm up: nobody pays the funding inside them.
+        screen: takes out candles that cannot be true; asked once, when all has been answered.
+        without: symbols that are not asked for; their bars are not valid.
+        kept: what a try before was told of these bars, by symbol; what this one is told is added.
+
+    Returns:
+        a bar for each time of the grid, tradable and fillable as history is.
+
+    Raises:
+        ExchangeError: the exchange does not answer, or does not show that all these bars are over;
+            a PartlyError where it answers of other symbols.
+    """
+    times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
+    turn = asyncio.Semaphore(AT_ONCE)
+    nothing = Funding(np.empty(0, np.int64), np.empty(0))
+    hourly = closes is not None and interval_ms > HOUR_MS
+
+    told: dict[str, Column] = {} if kept is None else kept
+
+    async def column(symbol: str) -> Column:
+        try:
+            if symbol not in without:
+                if symbol not in told:
+                    told[symbol] = await asked(symbol)
+                return told[symbol]
+        except UnlistedError as error:
+            tell(error)
+        return Candles.empty(), Candles.empty(), nothing
+
+    async def asked(symbol: str) -> Column:
+        async with turn:
+            answer = await exchange.klines(symbol, interval, first_ms, last_ms)
+            if answer.over_ms < last_ms + interval_ms:
+                raise ExchangeError(
+                    f"{symbol}: the exchange does not show that the bar of {format_utc(last_ms)} is "
+                    f"over, only what ended by {format_utc(answer.over_ms)}; it is asked again"
+                )
+            candles = answer.candles
+            if not is_contract(venue):
+                return candles, Candles.empty(), nothing
+            marks = await exchange.marks(
+                symbol, "1h" if hourly else interval, first_ms, last_ms + interval_ms - 1
+            )
+            known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
+            return candles, marks, due_between(known, first_ms, last_ms + interval_ms)
+
+    columns = await _all_of({symbol: column(symbol) for symbol in symbols})
+    before = np.full(len(columns), np.nan) if closes is None else closes
+    marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
+    due = [due for _, _, due in columns]
+    return lay_funding(screen(_block(times, columns)), due, marks, interval_ms, first_ms, before)
+
+
+async def _all_of(asked: Mapping[str, Coroutine[None, None, Column]]) -> list[Column]:
+    answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+    failed = {s: a for s, a in zip(asked, answers, strict=True) if isinstance(a, BaseException)}
+    for error in failed.values():
+        if not isinstance(error, ExchangeError):
+            raise error
+        if len(failed) == len(asked):
+            raise error
+        odd = tuple(s for s, e in failed.items() if not isinstance(e, UnreachableError))
+        raise PartlyError(error, odd)
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+
+def late(bars: BarBlock) -> BarBlock:
+    """Return the bars marked as seen too late to decide on and to fill at."""
+    return replace(
+        bars,
+        tradable=np.zeros_like(bars.tradable),
+        fillable=np.zeros_like(bars.fillable),
+    )
+
+
+def _block(times: I64, columns: Sequence[Column]) -> BarBlock:
+    shape = (len(times), len(columns))
+    values = {
+        name: np.full(shape, np.nan)
+        for name in ("open", "high", "low", "close", "volume", "turnover", "mark")
+    }
+    for s, (candles, marks, _) in enumerate(columns):
+        for name in ("open", "high", "low", "close", "volume", "turnover"):
+            values[name][_places(times, candles.time), s] = candles.column(name)
+        at_open = np.isin(marks.time, times)
+        values["mark"][_places(times, marks.time[at_open]), s] = marks.column("open")[at_open]
+    mark, turnover = values.pop("mark"), values.pop("turnover")
+    return BarBlock.of_candles(times, **values, turnover=turnover, mark=mark)
+
+
+def _places(times: I64, of: I64) -> I64:
+    places = np.searchsorted(times, of)
+    if len(of) and (places[-1] >= len(times) or not np.array_equal(times[places], of)):
+        raise ExchangeError("the exchange sent candles that were not asked for; try again")
+    return places.astype(np.int64)

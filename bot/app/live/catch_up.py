@@ -1,0 +1,171 @@
+"""Catching up: bars that nobody can decide on any more are fetched and taken in.
+
+Rules: before the start such bars are history; after it they are bars that were missed, stepped as
+seen too late: nothing is decided or filled on them. While the exchange does not answer, it is asked
+again, ever more rarely; a symbol of which it does not answer, while it does of others, is given up
+for these bars in the end. Must not decide what is late: the loop does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from bot.app.live.backfill import Column, PartlyError, fetch_bars, late
+from bot.app.live.opening import closed_row
+from bot.app.live.reporter import LiveReport
+from bot.app.live.screening import ScreenedExchange
+from bot.app.live.setup import LiveParts
+from bot.app.start.history_need import history_need
+from bot.blocks import BarBlock
+from bot.engine import NEVER
+from bot.errors import ExchangeError
+from bot.timegrid import floor_to_interval
+
+T = TypeVar("T")
+
+CHUNK_BARS = 1000
+LONGEST_RETRY_S = 60.0
+GIVEN_UP_AFTER = 8
+"""Tries, over two minutes: then a symbol does not hold up the others any more."""
+
+
+class Clock(Protocol):
+    """The exchange's time, and waiting for it.
+
+    `refused` counts the times that it told and that were not believed; `doubted`: it still tells one.
+    """
+
+    @property
+    def refused(self) -> int:
+        """Return how many times that the exchange told were not believed."""
+        ...
+
+    @property
+    def doubted(self) -> bool:
+        """Return whether the exchange tells another time than is believed."""
+        ...
+
+    def now_ms(self) -> int:
+        """Return the exchange's time."""
+        ...
+
+    async def sleep_until(self, time_ms: int) -> None:
+        """Return once the exchange's time has reached `time_ms`."""
+        ...
+
+
+class CatchUp:
+    """Take a run's journal up to the newest bar that is too late to decide on.
+
+    Args:
+        tradable_ms: how long after its end a bar can be decided on; so long it is left to the loop.
+    """
+
+    def __init__(
+        self, parts: LiveParts, exchange: ScreenedExchange, clock: Clock, report: LiveReport,
+        tradable_ms: int,
+    ) -> None:  # fmt: skip
+        self._parts, self._exchange = parts, exchange
+        self._clock, self._report = clock, report
+        self._tradable_ms = tradable_ms
+        self._need = history_need(parts.config)
+        self._failures: Counter[str] = Counter()
+        self._kept: tuple[tuple[int, int], dict[str, Column]] = ((0, 0), {})
+
+    async def run(self) -> bool:
+        """Take in these bars; return whether none is left.
+
+        Time goes on meanwhile, so it is done in rounds, each up to an end that is looked at once.
+        Where a round is no shorter than the one before, answers take longer than bars, and it ends:
+        what the stream has brought meanwhile is nearer to the present than it would ever come.
+        """
+        if self._parts.runner.state.last_open == NEVER:
+            self._report.history(self._need)
+        before = None
+        while True:
+            await self._asked(self._exchange.server_time_ms)
+            last = self._last_missed()
+            bars = (last - self._first_missed(last)) // self._parts.interval_ms + 1
+            if bars <= 0:
+                return True
+            if before is not None and bars >= before:
+                return False
+            while self._first_missed(last) <= last:
+                found = await self._asked(lambda last=last: self._fetch(last))  # type: ignore[misc]
+                if found is None:
+                    break
+                self._take(found)
+            before = bars
+
+    async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until there is an answer, ever more rarely."""
+        wait_s = 1.0
+        self._failures.clear()
+        while True:
+            try:
+                return await ask()
+            except ExchangeError as error:
+                self._failures.update(error.symbols if isinstance(error, PartlyError) else ())
+                self._report.unreachable(error, wait_s)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
+            with suppress(ExchangeError):  # our time may be what is wrong
+                await self._exchange.server_time_ms()
+
+    async def _fetch(self, last: int) -> BarBlock | None:
+        """Return the oldest bars that are missed up to this one; None where none is over after all."""
+        last = min(last, self._last_missed())  # the clock was ahead, and has been set right
+        parts, first = self._parts, self._first_missed(last)
+        if first > last:
+            return None
+        market, step = parts.config.market, parts.interval_ms
+        span = (first, min(last, first + (CHUNK_BARS - 1) * step))
+        if self._kept[0] != span:
+            self._kept = (span, {})
+        return await fetch_bars(
+            self._exchange, parts.symbols, market.venue, market.interval, step, *span,
+            lambda error: self._report.unreachable(error, 0.0),
+            None if parts.start is None else parts.runner.state.book.mark, self._exchange.bars,
+            self._given_up(), self._kept[1],
+        )  # fmt: skip
+
+    def _given_up(self) -> frozenset[str]:
+        """Return who is not waited for; history from before the start is worth waiting for."""
+        if self._parts.start is None:
+            return frozenset()
+        return frozenset(s for s, count in self._failures.items() if count >= GIVEN_UP_AFTER)
+
+    def _last_missed(self) -> int:
+        """Return the newest bar that was over too long ago to decide on."""
+        step = self._parts.interval_ms
+        return floor_to_interval(self._clock.now_ms() - self._tradable_ms - 1, step) - step
+
+    def _first_missed(self, last: int) -> int:
+        """Return the oldest bar that the journal lacks; of a new run's history, which ends at `last`."""
+        parts, state = self._parts, self._parts.runner.state
+        step = parts.interval_ms
+        if state.opened:
+            return state.last_open
+        if state.last_open > NEVER:
+            return state.last_open + step
+        return last - (self._need.bars - 1) * step
+
+    def _take(self, bars: BarBlock) -> None:
+        parts = self._parts
+        if parts.start is None:
+            parts.runner.warm(bars)
+            parts.first_bar = parts.first_bar or int(bars.open_time[0])
+            self._report.backfilled(bars)
+            return
+        rows = late(bars)
+        if parts.opened_row is not None:
+            row = closed_row(parts.opened_row, bars.rows(0, 1), tradable=False)
+            rows = BarBlock.concat([row, rows.rows(1, len(rows))])
+            parts.opened_row = None
+        parts.runner.step(rows)
+        parts.training.closed(bars.open_time)
+        self._report.gap_filled(rows)

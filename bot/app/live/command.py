@@ -1,0 +1,204 @@
+"""`bot run`: the daemon from its settings to its last commit.
+
+Owns signals, the lock of the run's folder and what a run begins with. Rules: SIGTERM, SIGHUP and
+Ctrl-C only set a flag, the loop stops between transactions; whatever ends the run, the next start resumes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from pathlib import Path
+from typing import Any
+
+from bot.adapters.exchange import Exchange
+from bot.adapters.system.atomic_file import sweep
+from bot.adapters.system.run_lock import RunLock
+from bot.adapters.system.sd_notify import tell_alive
+from bot.app.live.catch_up import LONGEST_RETRY_S, Clock
+from bot.app.live.exchange import ExchangeClock, live_exchange
+from bot.app.live.loop import LiveRun
+from bot.app.live.reporter import LiveReport
+from bot.app.live.request_waits import RequestWaits
+from bot.app.live.setup import open_parts
+from bot.app.live.waiting import end
+from bot.app.loop.interrupts import stopped_by_signals
+from bot.app.loop.warmup import compile_kernels
+from bot.app.runs.borrow import take_last_model
+from bot.app.runs.folder import (
+    RunFolder,
+    config_hash,
+    config_of,
+    deciding,
+    find_run,
+    free_run_dir,
+    new_run,
+    resumable_run,
+)
+from bot.app.start.check import check_start
+from bot.app.start.practice import practice_config
+from bot.config import Config
+from bot.errors import ConfigError, ExchangeError, JournalError
+from bot.log import open_log
+from bot.model.threads import single_thread
+from bot.portfolio.denomination import check_symbols
+from bot.portfolio.rules import Instrument
+
+
+def live_command(
+    config: Config, run_dir: str | None, *, practice: bool, max_bars: int | None,
+    model_of: str | None = None,
+) -> RunFolder:  # fmt: skip
+    """Run the daemon until it is stopped; return its folder.
+
+    Args:
+        model_of: a run whose last model a new run begins with, instead of training one.
+    """
+    single_thread()
+    compile_kernels()
+    config = practice_config(config, tell=True) if practice else config
+    check_start(config, "practice" if practice else "run")
+    run_dir = run_dir or free_run_dir(config, "live")
+    with _locked(run_dir):
+        folder = _folder(config, run_dir)
+        sweep(folder.path)
+        sweep(folder.models)
+        given = _given_model(config, folder, model_of)
+        told = config.log
+        with open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep) as log:
+            gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
+            asyncio.run(_main(config, folder, log, given, practice=practice, max_bars=max_bars))
+    return folder
+
+
+def _locked(run_dir: str) -> RunLock:
+    """Return the lock of a run's folder, which is made; nothing else is written before it is held."""
+    try:
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(f"{run_dir}: cannot make the run's folder: {error.strerror}") from None
+    return RunLock(Path(run_dir))
+
+
+def _folder(config: Config, run_dir: str) -> RunFolder:
+    """Return the run to go on with, or a new one."""
+    folder = resumable_run(run_dir)
+    if folder is None:
+        return new_run(config, run_dir, "live")
+    before, now = deciding(config_of(folder)), deciding(config)
+    other = [
+        f"{key} was {before[key]!r}, is {now[key]!r}" for key in now if now[key] != before[key]
+    ]
+    if other:
+        raise ConfigError(
+            f"{folder.path}: the run was made with other settings: {'; '.join(other)}; start it with "
+            f"those ({folder.config}), or give another --run-dir"
+        )
+    return folder
+
+
+def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str | None:
+    """Return the model that a new run begins with, None where it trains its first one.
+
+    Raises:
+        ConfigError: there would never be a model, or the run has begun already.
+    """
+    begun = folder.journal.exists()
+    if model_of is None:
+        if config.retrain.trigger == "never" and not config.retrain.at_start and not begun:
+            raise ConfigError(
+                "retrain.trigger = 'never' and retrain.at_start = false: there would never be a model; "
+                "choose another trigger, or begin with another run's: --model RUN"
+            )
+        return None
+    if begun:
+        raise ConfigError(
+            f"--model {model_of}: {folder.path} has begun already, with a model of its own; leave "
+            "--model out, or give another --run-dir"
+        )
+    return take_last_model(find_run(model_of, config.run.runs_dir), folder)
+
+
+async def _main(
+    config: Config, folder: RunFolder, log: Any, given_model: str | None, *,
+    practice: bool, max_bars: int | None,
+) -> None:  # fmt: skip
+    stop = asyncio.Event()
+    waits = RequestWaits(log)
+    with stopped_by_signals(stop.set):
+        async with live_exchange(config, folder, log, waits, practice=practice) as exchange:
+            clock = ExchangeClock(exchange, config.exchange.speed)
+            await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model, waits)
+
+
+async def run_on(
+    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
+    stop: asyncio.Event, max_bars: int | None = None, given_model: str | None = None,
+    waits: RequestWaits | None = None,
+) -> None:  # fmt: skip
+    """Begin the run in this folder on an exchange, or go on with it, until it is to stop."""
+    life = asyncio.create_task(
+        _life(exchange, clock, config, folder, log, max_bars, given_model, waits)
+    )
+    stopping = asyncio.create_task(stop.wait())
+    alive = asyncio.create_task(tell_alive())
+    try:
+        await asyncio.wait([life, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if life.done():
+            life.result()
+    finally:
+        await end(life, stopping, alive)
+
+
+async def _life(
+    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
+    max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
+) -> None:  # fmt: skip
+    old = folder.journal.exists()  # it has its instruments; they may be delisted by now
+    instruments = {} if old else await _instruments(exchange, config, log)
+    parts = open_parts(config, folder, instruments, log, given_model)
+    if parts.first_bar is None:
+        log.info(
+            "run_started", mode="live", run_dir=str(folder.path), symbols=len(parts.symbols),
+            interval=config.market.interval, config_hash=config_hash(config),
+        )  # fmt: skip
+    else:
+        log.info(
+            "run_resumed", run_dir=str(folder.path), last_bar=parts.runner.state.last_open,
+            opened=parts.runner.state.opened,
+        )  # fmt: skip
+    speed = config.exchange.speed
+    reason = "an error"
+    try:
+        report = LiveReport(parts, log, speed, waits)
+        await LiveRun(parts, exchange, clock, report, speed, max_bars).run()
+        reason = "bars reached"
+    except asyncio.CancelledError:
+        reason = "asked to stop"
+        raise
+    except Exception as error:
+        log.error("error", kind=type(error).__name__, message=str(error))
+        raise
+    finally:
+        log.info("run_stopped", bars=int(parts.runner.state.book.account["bars"][0]), reason=reason)
+        parts.journal.close()
+
+
+async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
+    """Ask for the instruments until they are told.
+
+    Raises:
+        ConfigError: a symbol is not listed, or not one that the account can hold.
+        DataError: what the exchange says of one makes no sense.
+    """
+    wait_s, symbols = 1.0, config.market.symbols
+    while True:
+        try:
+            found = await exchange.instruments(symbols)
+            check_symbols(config, symbols, found)
+            return found
+        except ExchangeError as error:
+            log.warning("exchange_unreachable", reason=str(error), retry_s=wait_s)
+        await asyncio.sleep(wait_s)
+        wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)

@@ -1,0 +1,116 @@
+"""The funding of a bar, live: what was announced, and what was settled, at its open and inside it.
+
+Rules: settlements inside a bar longer than an hour are asked for at its close; where a position is held the settled rate is asked for, and what was announced stands in for an
+answer that does not come in time (an address that is barred waits ten minutes); a rate that is due
+and not known is NaN, never none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+
+from bot.adapters.exchange import Exchange, Quote
+from bot.adapters.files.bar_funding import lay_funding
+from bot.adapters.files.candles import Candles
+from bot.adapters.files.funding import Funding, due_between
+from bot.app.live.funding_watch import FundingWatch
+from bot.blocks import F64, BarBlock
+from bot.errors import DataError, ExchangeError
+from bot.timegrid import HOUR_MS
+from bot.venues import is_contract
+
+USUAL_STEP_MS = 8 * HOUR_MS
+
+
+class LiveFunding:
+    """Tell which rates a bar opens with.
+
+    Args:
+        patience_s: how long an answer is waited for.
+    """
+
+    def __init__(
+        self, exchange: Exchange, symbols: Sequence[str], venue: str, patience_s: float
+    ) -> None:
+        self._exchange, self._symbols, self._patience_s = exchange, symbols, patience_s
+        self._charged = is_contract(venue)
+        self._watch = FundingWatch()
+
+    def feed(self, quote: Quote) -> None:
+        """Take a quote of the stream."""
+        self._watch.feed(quote)
+
+    async def at_open(self, open_time: int, held: F64) -> dict[str, float]:
+        """Return the rates due at this open, NaN where due and not known; absent where none is.
+
+        Args:
+            held: float64[S], the positions that would pay.
+        """
+        if not self._charged or open_time % HOUR_MS:
+            return {}
+        rates = await asyncio.gather(
+            *(
+                self._rate(symbol, open_time, held=quantity != 0.0)
+                for symbol, quantity in zip(self._symbols, held.tolist(), strict=True)
+            )
+        )
+        return {s: rate for s, rate in zip(self._symbols, rates, strict=True) if rate != 0.0}
+
+    async def inside(self, row: BarBlock, interval_ms: int, held: F64, closes: F64) -> BarBlock:
+        """Return a closed bar with the settlements inside it.
+
+        Args:
+            row: the bar, with the marks that its open was booked with.
+            held: float64[S], the positions that pay.
+            closes: float64[S], the last close before the bar.
+        """
+        if not self._charged or interval_ms <= HOUR_MS:
+            return row
+        first, last = int(row.open_time[0]) + 1, int(row.open_time[0]) + interval_ms - 1
+        settled = await asyncio.gather(
+            *(
+                self._settled(symbol, first, last, held=quantity != 0.0)
+                for symbol, quantity in zip(self._symbols, held.tolist(), strict=True)
+            )
+        )
+        due = [due_between(funding, first, last + 1) for funding, _ in settled]
+        marks = [(marks.time, marks.column("open")) for _, marks in settled]
+        laid = lay_funding(row, due, marks, interval_ms, first, closes)
+        return replace(laid, funding_rate=row.funding_rate)
+
+    async def _settled(
+        self, symbol: str, first: int, last: int, *, held: bool
+    ) -> tuple[Funding, Candles]:
+        """Return the rates of these times, settled or announced, and the mark prices."""
+        rates = self._watch.between(symbol, first, last)
+        marks = Candles.empty()
+        if held:
+            with suppress(ExchangeError, DataError, TimeoutError):
+                async with asyncio.timeout(self._patience_s):
+                    settled = await self._exchange.funding(symbol, first, last)
+                    for time, rate in zip(
+                        settled.time.tolist(), settled.rate.tolist(), strict=True
+                    ):
+                        rates[time] = rates.get(time, rate) if math.isnan(rate) else rate
+                    marks = await self._exchange.marks(symbol, "1h", first, last)
+        times = sorted(rates)
+        return Funding(np.array(times, np.int64), np.array([rates[t] for t in times])), marks
+
+    async def _rate(self, symbol: str, open_time: int, *, held: bool) -> float:
+        rate = self._watch.rate_at(symbol, open_time)
+        if held and rate != 0.0:
+            try:
+                async with asyncio.timeout(self._patience_s):
+                    settled = await self._exchange.funding(symbol, open_time, open_time)
+            except (ExchangeError, DataError, TimeoutError):
+                return rate
+            if len(settled.rate) and math.isfinite(settled.rate[0]):
+                return float(settled.rate[0])
+        # what nobody announced is due at the usual times only
+        return 0.0 if math.isnan(rate) and open_time % USUAL_STEP_MS else rate

@@ -1,0 +1,287 @@
+"""What the daemon tells: log events, the status file, and systemd.
+
+Rules: everything told is in the journal already; a decision is one event with all that a person
+needs of it. Must not change anything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot import __version__
+from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
+from bot.adapters.journal.rows import FILL_REASON, REFUSAL
+from bot.adapters.system.atomic_file import replacing
+from bot.adapters.system.sd_notify import notify
+from bot.app.live.feed_counters import Counters
+from bot.app.live.request_waits import RequestWaits
+from bot.app.live.seldom import Seldom
+from bot.app.live.setup import LiveParts
+from bot.app.start.history_need import HistoryNeed
+from bot.blocks import BarBlock
+from bot.engine import Activation, StepResult
+from bot.errors import BotError, JournalError
+from bot.log import EVENTS
+from bot.plausibility import Implausible
+from bot.portfolio.reasons import Halt
+from bot.portfolio.trace import Trace
+
+
+class LiveReport:
+    """Tell what the loop does; lags are in wall milliseconds, whatever the exchange's speed.
+
+    Attributes:
+        refused: how often the exchange said what cannot be true.
+    """
+
+    def __init__(
+        self, parts: LiveParts, log: Any, speed: float = 1.0, waits: RequestWaits | None = None
+    ) -> None:
+        self._parts, self._log, self._speed, self._waits = parts, log, speed, waits
+        self._connection = "connecting"
+        self._unheard: set[str] = set()
+        self._seldom = Seldom()
+        self._doubted = False
+        self._lag_ms: float | None = None
+        account = parts.runner.state.book.account[0]
+        self._paid_at_open = float(account["bar_funding"]) if account["opened"] else 0.0
+        self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
+        self._counters: dict[str, int] = {}
+        self._refused: set[tuple[int, str]] = set()
+        self.refused = 0
+        self._halted = int(parts.runner.state.book.account["halted"][0])
+
+    def ready(self) -> None:
+        """Say that the run is up."""
+        notify("READY=1")
+
+    def seen(self, event: Event) -> None:
+        """Tell of the connection."""
+        match event:
+            case Connected():
+                self._unheard -= set(event.symbols)
+                self._hear()
+                self._log.info("connected", session=event.session, symbols=len(event.symbols))
+            case Disconnected():
+                self._unheard |= set(event.symbols)
+                self._hear()
+                if self._seldom.may_tell(event):
+                    self._log.warning(
+                        "disconnected", reason=event.reason, symbols=len(event.symbols)
+                    )
+            case BadFrame():
+                if self._seldom.may_tell("bad frame"):
+                    self._log.warning("bad_frame", count=event.count, sample=event.sample)
+
+    def _hear(self) -> None:
+        """Say in the status who is heard."""
+        unheard, of = len(self._unheard), len(self._parts.symbols)
+        if not unheard:
+            self._connection = "connected"
+        elif unheard < of:
+            self._connection = f"connected, {unheard} of {of} symbols not heard"
+        else:
+            self._connection = "disconnected"
+
+    def implausible(self, refused: Implausible) -> None:
+        """Tell that something was refused: once a bar for each symbol and kind."""
+        self.refused += 1
+        key = (refused.symbol, refused.what)
+        if key not in self._refused or refused.what == "candle":
+            self._refused.add(key)
+            self._log.warning(
+                "implausible", symbol=self._parts.symbols[refused.symbol], time=refused.time_ms,
+                what=refused.what, value=_number(refused.value), last=_number(refused.last),
+            )  # fmt: skip
+
+    def unreachable(self, error: BotError, retry_s: float) -> None:
+        """Tell that the exchange does not answer, or nothing that can be used."""
+        if not self._connection.startswith(
+            "connected"
+        ):  # a request may fail while the stream is heard
+            self._connection = "unreachable"
+        self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
+        notify("WATCHDOG=1")
+
+    def history(self, need: HistoryNeed) -> None:
+        """Tell how much history a new run begins with, and why."""
+        self._log.info("history_wanted", bars=need.bars, reason=need.reason)
+
+    def backfilled(self, bars: BarBlock) -> None:
+        """Tell of history that was fetched."""
+        times = bars.open_time
+        self._log.info("backfilled", bars=len(times), first=int(times[0]), last=int(times[-1]))
+
+    def gap_filled(self, bars: BarBlock) -> None:
+        """Tell of bars that were missed."""
+        times = bars.open_time
+        self._log.warning(
+            "gap_filled", bars=len(times), first=int(times[0]), last=int(times[-1]),
+            reason="not seen in time: no decision was made on them",
+        )  # fmt: skip
+
+    def no_model(self, now_ms: int) -> None:
+        """Tell that nothing is decided before a training is due."""
+        self._log.warning("no_model", next_due=self._parts.training.next_due_ms(now_ms))
+
+    def activated(self, activation: Activation, *, late: bool) -> None:
+        """Tell of a model that decides from now on."""
+        self._log.info(
+            "model_activated", model_id=activation.model_id,
+            effective_from=activation.effective_from, late=late,
+        )  # fmt: skip
+
+    def opened(self, row: BarBlock, trace: Trace, now_ms: int) -> None:
+        """Tell of a bar's open."""
+        self._fills = trace.fills
+        lag_ms = (now_ms - int(row.open_time[0])) / self._speed
+        self._log.debug(
+            "bar_opened", bar=int(row.open_time[0]), fills=len(trace.fills),
+            not_fillable=int((~row.fillable).sum()), lag_ms=lag_ms,
+        )  # fmt: skip
+        self._tell_funding(int(row.open_time[0]), float(trace.funding[0]))
+        self._paid_at_open = float(trace.funding[0])
+
+    def closed(
+        self, result: StepResult, confirmed_ms: int | None, now_ms: int, stages_ms: Mapping[str, float]
+    ) -> None:  # fmt: skip
+        """Tell of a bar's close, and of each symbol's decision."""
+        bars, trace = result.bars, result.trace
+        self._lag_ms = None if confirmed_ms is None else (now_ms - confirmed_ms) / self._speed
+        equity = float(trace.equity[0])
+        step_ms = round(sum(ms for stage, ms in stages_ms.items() if stage != "open"), 3)
+        for s in range(bars.n_symbols):
+            if bars.valid[0, s]:
+                self._decision(result, s, equity, stages_ms)
+        self._log.info(
+            "bar_closed", bar=int(bars.open_time[0]), equity=equity, cash=float(trace.cash[0]),
+            model_id=self._model_id(), tradable=bool(bars.tradable[0]),
+            missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
+        )  # fmt: skip
+        self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
+        self._tell_halt(int(bars.open_time[0]), equity)
+        self._fills = None
+        self._refused.clear()
+        self._write_status(now_ms)
+
+    def _tell_funding(self, bar: int, paid: float) -> None:
+        if paid:
+            self._log.info("funding", bar=bar, paid=paid)
+
+    def heartbeat(self, counters: Counters, now_ms: int, *, doubted: bool = False) -> None:
+        """Say that the loop is alive."""
+        notify("WATCHDOG=1")
+        account = self._parts.runner.state.book.account[0]
+        memory, skew_ms = resident_mb(), now_ms - time.time_ns() // 1_000_000
+        self._doubted = doubted
+        self._log.info(
+            "heartbeat", last_bar=self._parts.runner.state.newest,
+            equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
+            connection=self._shown_connection(), clock_skew_ms=skew_ms,
+        )  # fmt: skip
+        self._tell_odd(counters)
+        self._write_status(now_ms)
+
+    def odd(self, counters: Counters) -> None:
+        """Tell of oddities of the feed as they occur, now and then."""
+        if any(getattr(counters, k) != self._counters.get(k, 0) for k in EVENTS["feed"]) and (
+            self._seldom.may_tell("feed")
+        ):
+            self._tell_odd(counters)
+
+    def _tell_odd(self, counters: Counters) -> None:
+        odd = {name: getattr(counters, name) for name in sorted(EVENTS["feed"])}
+        if any(odd[k] != self._counters.get(k, 0) for k in odd):
+            self._log.info("feed", **odd)
+        self._counters = odd
+
+    def _shown_connection(self) -> str:
+        return f"{self._connection}, its time in doubt" if self._doubted else self._connection
+
+    def _decision(
+        self, result: StepResult, s: int, equity: float, stages_ms: Mapping[str, float]
+    ) -> None:
+        bars, trace, forecast = result.bars, result.trace, result.forecast
+        mine = [f for f in (self._fills if self._fills is not None else []) if f["symbol"] == s]
+        self._log.info(
+            "decision",
+            bar=int(bars.open_time[0]),
+            symbol=self._parts.symbols[s],
+            close=float(bars.close[0, s]),
+            forecast={
+                task.name: _number(forecast.value[0, s, k])
+                for k, task in enumerate(forecast.tasks)
+            },
+            signal=_number(result.signal[0, s]),
+            target=_number(trace.weight[0, s]),
+            order=_number(trace.order[0, s]),
+            refusal=REFUSAL[int(trace.refusal[0, s])],
+            fill=[
+                {"quantity": float(f["quantity"]), "price": float(f["price"]),
+                 "reason": FILL_REASON[int(f["reason"])]}
+                for f in mine
+            ],
+            costs=float(sum(f["fee"] + f["spread"] + f["slippage"] for f in mine)),
+            position=float(trace.quantity[0, s]),
+            equity=equity,
+            model_id=self._model_id(),
+            lag_ms=self._lag_ms,
+            stages_ms=dict(stages_ms),
+        )  # fmt: skip
+
+    def _model_id(self) -> str | None:
+        schedule = self._parts.runner.state.schedule
+        return schedule[-1].model_id if schedule else None
+
+    def _tell_halt(self, bar: int, equity: float) -> None:
+        halted = int(self._parts.runner.state.book.account["halted"][0])
+        if halted != self._halted:
+            self._log.warning("risk", bar=bar, halt=Halt(halted).name.lower(), equity=equity)
+        self._halted = halted
+
+    def _write_status(self, now_ms: int) -> None:
+        training = self._parts.training
+        status = {
+            "pid": os.getpid(),
+            "time_ms": time.time_ns() // 1_000_000,
+            "exchange_ms": now_ms,
+            "connection": self._shown_connection(),
+            "last_bar": self._parts.runner.state.newest,
+            "lag_ms": self._lag_ms,
+            "next_training_ms": training.next_due_ms(now_ms),
+            "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
+            "version": __version__,
+            "implausible": self.refused,
+            "waiting": self._waits.now() if self._waits else None,
+        }
+        path = self._parts.folder.path / "status.json"
+        try:
+            with replacing(path, durable=False) as temporary:
+                temporary.write_text(json.dumps(status), encoding="utf-8")
+        except OSError as error:
+            raise JournalError(
+                f"{path}: cannot be written: {error.strerror}; free disk space, then start again"
+            ) from error
+
+
+def _number(value: Any) -> float | None:
+    number = float(value)
+    return None if math.isnan(number) else number
+
+
+def resident_mb() -> float:
+    """Return the memory that this process holds now, in MiB; where that is not told, its peak."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

@@ -1,0 +1,104 @@
+"""Before a run goes on: does its journal agree with itself as far as can be seen at once?
+
+Rules: it costs counts and sums, never a replay: `bot verify` proves, this refuses to trade on from
+books that cannot be true. What it compares is the committed state with the rows that led to it.
+Must not write and must not repair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.app.runs.folder import RunFolder
+from bot.engine import NEVER, EngineState
+from bot.errors import JournalError
+
+REL, ABS = 1e-9, 1e-6
+"""Sums are made in another order than the book's; no row is as small as what is allowed."""
+
+
+def check_resumable(
+    folder: RunFolder, snapshot: JournalSnapshot, state: EngineState, interval_ms: int
+) -> None:
+    """Compare the committed state with the rows of the journal.
+
+    Args:
+        state: as the journal holds it, or that of a new run.
+
+    Raises:
+        JournalError: they tell of different histories.
+    """
+    for told in _faults(snapshot, state, interval_ms):
+        raise JournalError(
+            f"{folder.journal}: {told}. The journal is damaged or was changed; 'bot verify "
+            f"{folder.path}' names the first row that differs. Restore a copy, or begin a new run"
+        )
+
+
+def _faults(snapshot: JournalSnapshot, state: EngineState, interval_ms: int) -> Iterator[str]:
+    yield from _bars(snapshot, state, interval_ms)
+    yield from _ledger(snapshot, state)
+    yield from _fills(snapshot, state)
+    made = [(row.model_id, row.effective_from) for row in snapshot.models()]
+    if made != [(a.model_id, a.effective_from) for a in state.schedule]:
+        yield f"table models has {len(made)} activations, the state {len(state.schedule)}, or others"
+
+
+def _bars(snapshot: JournalSnapshot, state: EngineState, interval_ms: int) -> Iterator[str]:
+    rows, first, last = snapshot.span("bars")
+    if first is None or last is None:
+        if state.last_open != NEVER:
+            yield f"table bars is empty, the state has reached bar {state.last_open}"
+        return
+    if last != state.last_open:
+        yield f"table bars ends at {last}, the state at {state.last_open}"
+    bars = (last - first) // interval_ms + 1
+    if rows != bars * len(snapshot.symbols):
+        yield (
+            f"table bars has {rows} rows, expected {bars * len(snapshot.symbols)}: one for each of "
+            f"{bars} bars and {len(snapshot.symbols)} symbols"
+        )
+
+
+def _ledger(snapshot: JournalSnapshot, state: EngineState) -> Iterator[str]:
+    account = state.book.account[0]
+    booked = int(account["bars"])
+    expected = {"ledger": booked, "chain": booked, "decisions": booked * len(snapshot.symbols)}
+    for table, wanted in expected.items():
+        if (found := snapshot.span(table)[0]) != wanted:
+            yield f"table {table} has {found} rows, the state knows of {wanted}"
+    extent = snapshot.extent()
+    if extent is None:
+        return
+    if extent.equity != float(account["equity"]):
+        yield f"the last equity is {extent.equity!r}, the state has {float(account['equity'])!r}"
+    if state.opened:
+        return
+    [row] = snapshot.rows("ledger", extent.last - 1, extent.last)
+    cash = float(row[snapshot.columns("ledger").index("cash")])
+    if cash != float(account["cash"]):
+        yield f"the last cash is {cash!r}, the state has {float(account['cash'])!r}"
+    held = {row[1]: row[2] for row in snapshot.rows("positions", extent.last - 1, extent.last)}
+    quantity = zip(snapshot.symbols, state.book.quantity.tolist(), strict=True)
+    if held != {symbol: q for symbol, q in quantity if q != 0.0}:
+        yield "the last positions are not those of the state"
+
+
+def _fills(snapshot: JournalSnapshot, state: EngineState) -> Iterator[str]:
+    account, fills = state.book.account[0], snapshot.fills()
+    if len(fills) != int(account["fills"]):
+        yield f"table fills has {len(fills)} rows, the state knows of {int(account['fills'])}"
+    for name in ("fees", "spread", "slippage"):
+        told = math.fsum(fills["fee" if name == "fees" else name].tolist())
+        if not math.isclose(told, float(account[name]), rel_tol=REL, abs_tol=ABS):
+            yield f"the {name} of the fills sum to {told!r}, the state has {float(account[name])!r}"
+    for s, symbol in enumerate(snapshot.symbols):
+        mine = fills[fills["symbol"] == s]["quantity"]
+        traded = float(np.abs(mine).sum())
+        held, told = float(state.book.quantity[s]), math.fsum(mine.tolist())
+        if not math.isclose(told, held, rel_tol=REL, abs_tol=REL * (1.0 + traded)):
+            yield f"the fills of {symbol} sum to {told!r}, the state holds {held!r}"

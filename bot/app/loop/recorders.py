@@ -1,0 +1,141 @@
+"""Recorders: into a run's journal, or nowhere.
+
+Rules: a backtest groups many bars into a transaction, since a crash only costs its own time; the
+daemon commits each open and each close by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.adapters.journal.writer import Journal
+from bot.blocks import BarBlock
+from bot.engine import Activation, EngineState, StepResult, state_to_arrays
+from bot.portfolio.trace import Trace
+
+GROUP_BARS = 4096
+
+
+class NoRecorder:
+    """Record nothing, for benchmarks and for work whose result is all that counts."""
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Do nothing."""
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Do nothing."""
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Do nothing."""
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Do nothing."""
+
+
+class GroupRecorder:
+    """Write a backtest to its journal, some thousand bars to a transaction.
+
+    Without `full` it keeps the bars, fills and ledger: what a report of the money needs.
+    """
+
+    def __init__(self, journal: Journal, *, full: bool) -> None:
+        self._journal = journal
+        self._full = full
+        self._writes: list[Callable[[], None]] = []
+        self._bars = 0
+        self._state: EngineState | None = None
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Write the bars."""
+        self._add(lambda: _discard(self._journal.write_bars(block)), len(block), state)
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Write the open of one bar."""
+        self._add(lambda: self._journal.write_open(block, trace), 1, state)
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Write closed bars."""
+        for k, result in enumerate(results):
+            self._add(
+                self._writer(result, state, opened=opened and k == 0), len(result.bars), state
+            )
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Write an activation."""
+        self._writes.append(lambda: self._journal.write_activation(activation, due, late=late))
+
+    def flush(self) -> None:
+        """Commit what has been taken in."""
+        with self._journal.transaction():
+            for write in self._writes:
+                write()
+            if self._state is not None:
+                self._journal.write_state(self._state.last_open, state_to_arrays(self._state))
+        self._writes.clear()
+        self._bars = 0
+
+    def _writer(
+        self, result: StepResult, state: EngineState, *, opened: bool
+    ) -> Callable[[], None]:
+        def write() -> None:
+            if self._full:
+                self._journal.write_close(result, state.schedule, opened=opened)
+            else:
+                self._journal.write_bars(result.bars)
+                self._journal.write_fills(result.trace.fills)
+                self._journal.write_ledger(result)
+
+        return write
+
+    def _add(self, write: Callable[[], None], bars: int, state: EngineState) -> None:
+        self._writes.append(write)
+        self._bars += bars
+        self._state = state
+        if self._bars >= GROUP_BARS:
+            self.flush()
+
+
+def _discard(_: object) -> None:
+    """Take a value that is not needed."""
+
+
+class LiveRecorder:
+    """Write the daemon's life: a transaction for a bar's open and one for its close."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._activations: list[tuple[Activation, int | None, bool]] = []
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Commit bars of the back-fill."""
+        with self._journal.transaction():
+            self._journal.write_bars(block)
+            self._write_state(state)
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Commit the open of one bar."""
+        with self._journal.transaction():
+            self._write_activations()
+            self._journal.write_open(block, trace)
+            self._write_state(state)
+        self._activations.clear()
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Commit closed bars."""
+        with self._journal.transaction():
+            self._write_activations()
+            for k, result in enumerate(results):
+                self._journal.write_close(result, state.schedule, opened=opened and k == 0)
+            self._write_state(state)
+        self._activations.clear()
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Keep an activation for the next commit, which holds the state that knows it."""
+        self._activations.append((activation, due, late))
+
+    def _write_activations(self) -> None:
+        for activation, due, late in self._activations:
+            self._journal.write_activation(activation, due, late=late)
+
+    def _write_state(self, state: EngineState) -> None:
+        self._journal.write_state(state.last_open, state_to_arrays(state))

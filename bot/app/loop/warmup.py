@@ -1,0 +1,32 @@
+"""Compile before the first bar what a bar needs: numba's kernels take half a minute on a new machine.
+
+Must not be part of any result: it works on bars of its own and leaves no state.
+"""
+
+from __future__ import annotations
+
+from bot.app.training.warmup import warm_up
+from bot.config import Config, load_config
+from bot.engine import Engine
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import compute_targets, target_tasks
+from bot.portfolio.rules import rules_from
+from bot.practice.synthetic import symbol_names, synthetic_bars
+from bot.timegrid import HOUR_MS
+
+
+def compile_kernels() -> None:
+    """Take a few bars through open and close, features, targets and a model of no use."""
+    warm_up()
+    config: Config = load_config(None, ["synthetic.symbols=2", "synthetic.bars=100"], environ={})
+    symbols = symbol_names(2)
+    bars = synthetic_bars(config.synthetic, HOUR_MS).rows(0, 3)
+    tasks = target_tasks(config.targets)
+    compute_targets(bars, tasks, config.features.window)
+    engine = Engine(
+        FeaturePipeline(config.features, symbols, HOUR_MS, 2), rules_from(config, symbols),
+        config.signal, tasks, 2, config.portfolio.initial_capital, {},
+    )  # fmt: skip
+    state = engine.warm(engine.initial(), bars.rows(0, 1))
+    state, _ = engine.open(state, bars.rows(1, 2))
+    engine.step(state, bars.rows(1, 3))

@@ -1,0 +1,17 @@
+"""A run's folder, read by people and programs.
+
+folder          its files: config.toml, journal.db, models, logs, report
+listing         `bot runs`
+status          `bot status`: where a run stands
+status_view     the status as tables
+heartbeat       what the daemon last said of itself
+results         from a folder to figures and pictures
+insights        what models look at, for the report
+export          rows in the document's columns
+ledger_hash     the ledger's hash from stored rows
+borrow          `--schedule RUN`, `--model RUN`: what one run takes from another
+carried_state   the carried state, in today's layout
+log_reading     a run's log as lines
+log_view        `bot logs`
+durations       '2h', '3 d 4 h'
+"""

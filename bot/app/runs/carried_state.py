@@ -1,0 +1,78 @@
+"""The carried state of a journal, brought to the layout that this version has.
+
+Rules: each layout but the newest has a function that makes the next one of it; a state that does not
+fit the run's own engine is refused with what to do, before anything is done with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.adapters.journal.reader import Carried
+from bot.engine import STATE_LAYOUT, EngineState, state_from_arrays, state_to_arrays
+from bot.errors import JournalError
+from bot.features.pipeline import FeatureState
+from bot.portfolio.book import new_book
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {}
+"""By layout, what makes the next one of it."""
+
+OF_ANY_LENGTH = ("engine.open_refusal", "engine.effective_from", "engine.model_id")
+
+
+def carried_state(carried: Carried, journal: Path, initial: EngineState) -> EngineState:
+    """Return the state that a journal holds.
+
+    Args:
+        initial: the engine's first state, whose arrays say what there must be.
+
+    Raises:
+        JournalError: there is no way from its layout to this one, or it is another engine's.
+    """
+    arrays, layout = carried.arrays, carried.layout
+    while layout in STEPS and layout < STATE_LAYOUT:
+        arrays, layout = STEPS[layout](arrays), layout + 1
+    misfit = _misfit(arrays, state_to_arrays(initial))
+    if layout == STATE_LAYOUT and misfit is None:
+        return state_from_arrays(arrays)
+    told = f"the state is of layout {carried.layout}, this version's is {STATE_LAYOUT}"
+    raise JournalError(
+        f"{journal}: {misfit or told}: the run cannot be gone on with by this version of the bot. Go "
+        "on with the version that wrote it, or begin a new run (--model takes the old run's last "
+        "model along); nothing was changed"
+    )
+
+
+def account_state(carried: Carried, journal: Path, n_symbols: int) -> EngineState:
+    """Return the state for a command that reads the account and no features.
+
+    Raises:
+        JournalError: as above.
+    """
+    account = {k: v for k, v in carried.arrays.items() if not k.startswith("features.")}
+    initial = EngineState(FeatureState({}), new_book(n_symbols, 0.0))
+    return carried_state(Carried(account, carried.layout), journal, initial)
+
+
+def _misfit(arrays: Arrays, expected: Mapping[str, npt.NDArray[np.generic]]) -> str | None:
+    """Return the first array that is missing, unknown, or of another kind or shape."""
+    for name in sorted({*arrays, *expected}):
+        mine, wanted = arrays.get(name), expected.get(name)
+        if mine is None:
+            return f"the state has no {name}"
+        if wanted is None:
+            return f"the state has {name}, which this version does not know"
+        free = name in OF_ANY_LENGTH
+        if mine.dtype != wanted.dtype or (not free and mine.shape != wanted.shape):
+            return (
+                f"the state's {name} is {mine.dtype}{list(mine.shape)}, this version and these "
+                f"settings have {wanted.dtype}{list(wanted.shape)}"
+            )
+    return None

@@ -1,0 +1,189 @@
+"""From a run's folder to the numbers and pictures: reads the journal, asks the report package.
+
+Rules: everything comes from the folder, so `bot report` after a year says what the backtest said; it
+is read in one snapshot, since a daemon may be writing on; a bar that is open and not closed is left
+out, with its fills.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.files.instruments import instruments_of
+from bot.adapters.files.models import load_manifest
+from bot.adapters.journal.reader import JournalReader, ModelRow
+from bot.adapters.journal.rows import FILL_REASON, REFUSAL
+from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.app.loop.forecasters import TABLE_ID
+from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.insights import insight_of
+from bot.app.symbols import bars_a_year, venues_of
+from bot.app.training.triggers import DueBars, planned_dues
+from bot.blocks import F64, I64, BarBlock, Forecast
+from bot.config import Config
+from bot.errors import JournalError
+from bot.features.targets import compute_targets
+from bot.portfolio.denomination import currency_note
+from bot.portfolio.funding import funding_unknown
+from bot.portfolio.rules import rules_from
+from bot.report.inputs import ModelInfo, RunData
+from bot.timegrid import INTERVAL_MS
+from bot.timestamps import parse_utc
+
+
+def read_run(folder: RunFolder) -> RunData:
+    """Read a run for its report.
+
+    Raises:
+        JournalError: the journal is missing, damaged or of another version.
+    """
+    config = config_of(folder)
+    with JournalSnapshot(folder.journal) as snapshot:
+        return _read(folder, config, snapshot)
+
+
+def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
+    times, ledger = reader.ledger()
+    bars, start = _bars(reader, times)
+    n, S = bars.valid.shape
+    span = slice(start, start + len(times))
+    wide = {name: _spread(column, n, span) for name, column in ledger.items()}
+    wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
+    fills = reader.fills()
+    decisions, refusals = reader.decisions(bars.open_time)
+    value, model = reader.forecasts(bars.open_time)
+    model[:start] = -1
+    rules = rules_from(config, reader.symbols)
+    quantity = np.zeros((n, S))
+    quantity[span] = reader.positions(times)
+    judged = config.run.record == "full" and TABLE_ID not in reader.meta
+    labels = None
+    if judged:
+        window, cost = config.features.window, config.targets.decision_cost
+        labels = compute_targets(bars, reader.tasks, window, cost)[0]
+    return RunData(
+        name=folder.path.name,
+        symbols=reader.symbols,
+        venues=venues_of(config, reader.symbols),
+        interval=config.market.interval,
+        interval_ms=INTERVAL_MS[config.market.interval],
+        periods_per_year=bars_a_year(config, reader.symbols),
+        initial_capital=config.portfolio.initial_capital,
+        fill=config.execution.fill,
+        taker_fee=rules.taker_fee,
+        half_spread_bps=rules.half_spread * 1e4,
+        slippage_bps=rules.slippage * 1e4,
+        bars=bars,
+        start_index=start,
+        quantity=quantity,
+        weights=decisions["weight"],
+        signal=decisions["signal"],
+        fills=fills[fills["open_time"] <= bars.open_time[-1]],
+        fill_reasons=FILL_REASON,
+        forecast=Forecast(reader.tasks, value, model) if judged else None,
+        labels=labels,
+        models=tuple(
+            _model_info(folder.models, row) for row in reader.models() if row.model_id != TABLE_ID
+        ),
+        refusals=_refusals(refusals),
+        funding_unknown=_unknown_funding(config, bars, quantity, reader.symbols),
+        asked_ms=_asked(config, reader),
+        trainings_due=_trainings_due(config, reader, bars, start),
+        facts=_facts(folder, reader, config),
+        **wide,
+    )
+
+
+def _bars(reader: JournalReader, ledger_times: I64) -> tuple[BarBlock, int]:
+    """Return the journal's bars up to the last that is booked, and the first that is."""
+    if len(ledger_times) == 0:
+        raise JournalError(
+            f"{reader.path}: no bar has been closed since the run's start, so there is nothing to "
+            "report yet; 'bot status' says where it stands"
+        )
+    bars, _ = reader.bars()
+    booked = np.searchsorted(bars.open_time, ledger_times)
+    return bars.rows(0, int(booked[-1]) + 1), int(booked[0])
+
+
+def _spread(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
+    wide = np.zeros(n)
+    wide[span] = column
+    return wide
+
+
+def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
+    manifest = load_manifest(folder, row.model_id)
+    return ModelInfo(
+        model_id=row.model_id,
+        due_ms=int(manifest["due_ms"]),
+        effective_from_ms=row.effective_from,
+        rows=int(manifest["rows"]),
+        train_from_ms=int(manifest["first_ms"]),
+        train_to_ms=int(manifest["last_ms"]),
+        variance_scales=dict(manifest["variance_scales"]),
+        metrics={k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)},
+        insight=insight_of(manifest),
+    )
+
+
+def _refusals(codes: I64) -> dict[str, int]:
+    counts = Counter(codes[codes != 0].tolist())
+    return {REFUSAL[code] or "": count for code, count in sorted(counts.items())}
+
+
+def _asked(config: Config, reader: JournalReader) -> tuple[int | None, int | None]:
+    """Return the first and last bar that a backtest was asked for; a daemon has no such span."""
+    if reader.meta.get("mode") != "backtest":
+        return None, None
+    step = INTERVAL_MS[config.market.interval]
+    start = parse_utc(config.data.start, "data.start")
+    end = parse_utc(config.data.end, "data.end", inclusive_end=True)
+    return start, None if end is None else end // step * step
+
+
+def _trainings_due(config: Config, reader: JournalReader, bars: BarBlock, start: int) -> I64 | None:
+    """Return the due bars whose models were to decide in the run; None where it trains none."""
+    given = TABLE_ID in reader.meta or "schedule_of" in reader.meta
+    if given or config.retrain.trigger == "never":
+        return None
+    due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(bars.open_time)
+    wanted = planned_dues(due, start, config.retrain.latency_bars)
+    return bars.open_time[[each.index for each in wanted]]
+
+
+def _unknown_funding(
+    config: Config, bars: BarBlock, quantity: F64, symbols: tuple[str, ...]
+) -> dict[str, int]:
+    """Count the settlements of positions held whose rate was not known."""
+    if not config.costs.funding:
+        return {}
+    before = np.vstack([np.zeros_like(quantity[:1]), quantity[:-1]])
+    inside = quantity if config.execution.fill == "next_open" else before
+    counts = funding_unknown(bars, before, inside).sum(axis=0).astype(int).tolist()
+    return {name: count for name, count in zip(symbols, counts, strict=True) if count}
+
+
+def _facts(folder: RunFolder, reader: JournalReader, config: Config) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "run_dir": str(folder.path),
+        "data": reader.meta.get("data", ""),
+        "seed": config.run.seed,
+        "record": config.run.record,
+    }
+    instruments = instruments_of(
+        reader.meta.get("instruments", "{}"), f"{reader.path}: meta.instruments"
+    )
+    facts["currency"] = currency_note(config, reader.symbols, instruments)
+    for key in ("config_hash", "ledger_sha256", TABLE_ID, "schedule_of"):
+        if reader.meta.get(key):
+            facts[key] = reader.meta[key]
+    if "interrupted" in reader.meta:
+        facts["interrupted"] = reader.meta["interrupted"] == "1"
+    if "seconds" in reader.meta:
+        facts["seconds"] = float(reader.meta["seconds"])
+    return facts

@@ -1,0 +1,211 @@
+"""`bot status`: where a run stands, running or stopped, from its journal and its last heartbeat.
+
+Rules: it only reads; money comes from the journal, what the process does from its heartbeat, and
+whether it lives from the kernel's lock. A price that is not final is called provisional.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.adapters.journal.reader import ModelRow
+from bot.adapters.journal.rows import FILL_REASON
+from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.system.run_lock import holder
+from bot.app.runs.carried_state import account_state
+from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
+from bot.config import Config
+from bot.portfolio.book import Book, new_book
+from bot.portfolio.reasons import Halt
+from bot.timegrid import INTERVAL_MS
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A position; `mark` is the last close, `weight` the value's share of equity."""
+
+    symbol: str
+    quantity: float
+    mark: float
+    value: float
+    weight: float
+
+
+@dataclass(frozen=True)
+class PendingOrder:
+    """An order that waits for the next open; its provisional price is the last close."""
+
+    symbol: str
+    quantity: float
+    provisional_price: float
+    provisional_value: float
+    reason: str
+    decided_at: int
+
+
+@dataclass(frozen=True)
+class ModelInForce:
+    """The model that decides, and how long it has, in bar time."""
+
+    model_id: str
+    effective_from: int
+    due: int | None
+    late: bool
+    age_ms: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands; times in ms UTC, money in the quote currency.
+
+    Attributes:
+        pid: the daemon's, None where none runs.
+        last_bar: open time of the newest bar, None before the first; `opened` where it is not
+            closed yet.
+        behind_ms: from the end of that bar to the exchange's time at the last heartbeat, which was
+            `heartbeat_age_ms` ago; both None for a backtest.
+        bars, fills: since the start.
+        drawdown: of the highest equity at a close, as a fraction.
+        refusals: of the last closed bar, by symbol.
+    """
+
+    name: str
+    run_dir: str
+    mode: str
+    interval: str
+    pid: int | None
+    last_bar: int | None
+    opened: bool
+    behind_ms: int | None
+    heartbeat_age_ms: int | None
+    bars: int
+    fills: int
+    equity: float
+    cash: float
+    total_return: float
+    drawdown: float
+    fees: float
+    funding: float
+    halted: str
+    positions: tuple[Holding, ...]
+    pending: tuple[PendingOrder, ...]
+    model: ModelInForce | None
+    refusals: dict[str, str]
+    heartbeat: Heartbeat | None
+
+    def as_json(self) -> str:
+        """Return it as one JSON object."""
+        said = asdict(self) | {"alive": self.pid is not None}
+        if self.pid is None and self.heartbeat is not None:  # what it said then is not so now
+            said["heartbeat"] |= {
+                "connection": "none",
+                "training": "none",
+                "next_training_ms": None,
+            }
+        return json.dumps(said, allow_nan=False)
+
+
+def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
+    """Read where a run stands.
+
+    Args:
+        now_ms: this machine's time, by default the clock's.
+
+    Raises:
+        JournalError: the journal or the heartbeat is damaged.
+    """
+    config = config_of(folder)
+    heartbeat = read_heartbeat(folder.path)
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    with JournalSnapshot(folder.journal) as snapshot:
+        carried = snapshot.carried()
+        if carried is None:
+            book = new_book(len(snapshot.symbols), config.portfolio.initial_capital)
+            last_bar, opened = None, False
+        else:
+            state = account_state(carried, folder.journal, len(snapshot.symbols))
+            book, opened = state.book, state.opened
+            last_bar = state.newest
+        return Status(
+            name=folder.path.resolve().name,
+            run_dir=str(folder.path),
+            mode=snapshot.meta.get("mode", ""),
+            interval=config.market.interval,
+            pid=holder(folder.path),
+            last_bar=last_bar,
+            opened=opened,
+            behind_ms=_behind_ms(config, heartbeat, last_bar),
+            heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
+            positions=_positions(snapshot.symbols, book),
+            pending=_pending(snapshot.symbols, book),
+            model=_model(snapshot.models(), last_bar),
+            refusals=_refusals(snapshot),
+            heartbeat=heartbeat,
+            **_account(book, config.portfolio.initial_capital),
+        )
+
+
+def _account(book: Book, capital: float) -> dict[str, Any]:
+    account = book.account[0]
+    equity, peak = float(account["equity"]), float(account["peak_equity"])
+    return {
+        "bars": int(account["bars"]),
+        "fills": int(account["fills"]),
+        "equity": equity,
+        "cash": float(account["cash"]),
+        "total_return": equity / capital - 1.0,
+        "drawdown": 1.0 - equity / peak,
+        "fees": float(account["fees"]),
+        "funding": float(account["funding"]),
+        "halted": Halt(int(account["halted"])).name.lower(),
+    }
+
+
+def _positions(symbols: tuple[str, ...], book: Book) -> tuple[Holding, ...]:
+    equity = float(book.account[0]["equity"])
+    held = []
+    for s, symbol in enumerate(symbols):
+        quantity, mark = float(book.quantity[s]), float(book.mark[s])
+        if quantity != 0.0:
+            value = quantity * mark
+            held.append(Holding(symbol, quantity, mark, value, value / equity if equity else 0.0))
+    return tuple(held)
+
+
+def _pending(symbols: tuple[str, ...], book: Book) -> tuple[PendingOrder, ...]:
+    orders = []
+    for s, symbol in enumerate(symbols):
+        quantity, price = float(book.pending[s]), float(book.mark[s])
+        if quantity != 0.0:
+            reason = FILL_REASON[int(book.pending_reason[s])]
+            since = int(book.pending_since[s])
+            orders.append(PendingOrder(symbol, quantity, price, quantity * price, reason, since))
+    return tuple(orders)
+
+
+def _model(models: list[ModelRow], last_bar: int | None) -> ModelInForce | None:
+    if last_bar is None:
+        return None
+    for row in reversed(models):
+        if row.effective_from <= last_bar:
+            age_ms = last_bar - row.effective_from
+            return ModelInForce(row.model_id, row.effective_from, row.due, row.late, age_ms)
+    return None
+
+
+def _refusals(snapshot: JournalSnapshot) -> dict[str, str]:
+    extent = snapshot.extent()
+    if extent is None:
+        return {}
+    rows = snapshot.rows("decisions", extent.last - 1, extent.last)
+    return {row[1]: row[5] for row in rows if row[5] is not None}
+
+
+def _behind_ms(config: Config, heartbeat: Heartbeat | None, last_bar: int | None) -> int | None:
+    if heartbeat is None or last_bar is None:
+        return None
+    return heartbeat.exchange_ms - last_bar - INTERVAL_MS[config.market.interval]

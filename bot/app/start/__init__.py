@@ -1,0 +1,6 @@
+"""What every job does before its first request.
+
+check           all faults of a start at once; `bot config check`
+history_need    how many bars a daemon begins with
+practice        the settings that `--practice` means
+"""

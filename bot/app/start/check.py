@@ -1,0 +1,183 @@
+"""The start of a job up to its first request: what it needs is built or looked for, all faults told.
+
+`bot run`, `bot run --practice` and `bot backtest` begin with `check_start`; `bot config check` asks
+`faults_of` for each of them. Rules: the settings have been loaded, so every key is sound by itself;
+a step here is one thing that can fail; nothing is written, and no file's rows are read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from bot.adapters.files.data_root import DataRoot, Series
+from bot.app.start.history_need import useless_settings
+from bot.app.start.practice import practice_config
+from bot.app.symbols import known_instruments, traded_symbols
+from bot.app.training.triggers import DueBars
+from bot.config import Config
+from bot.errors import BotError, ConfigError, DataError, JournalError
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import target_tasks
+from bot.model.networks.parameter_matching import check_match
+from bot.portfolio.denomination import check_symbols
+from bot.portfolio.rules import rules_from
+from bot.timegrid import INTERVAL_MS
+from bot.timestamps import parse_utc
+from bot.venues import split_symbol, venue_row
+
+Job = Literal["run", "practice", "backtest"]
+JOBS: tuple[Job, ...] = ("run", "practice", "backtest")
+
+
+def check_start(config: Config, job: Job) -> None:
+    """Refuse what the job cannot start with.
+
+    Raises:
+        ConfigError: with every fault, a line each.
+        DataError, JournalError: where only data or only the folder of runs is at fault.
+    """
+    faults = faults_of(config, job)
+    if faults:
+        raise together(faults)
+
+
+def together(faults: Sequence[BotError]) -> BotError:
+    """Return one error with the lines of all: of their kind, a ConfigError where they differ."""
+    kinds = {type(fault) for fault in faults}
+    kind = kinds.pop() if len(kinds) == 1 else ConfigError
+    return kind("\n".join(str(fault) for fault in faults))
+
+
+def faults_of(config: Config, job: Job) -> list[BotError]:
+    """Return everything that keeps a job from starting."""
+    if job == "practice":
+        config = practice_config(config)
+    steps: list[Callable[[Config], None]] = [_dates, _symbols, _trigger, _features, _rules, _folder]
+    steps += [_files] if job == "backtest" else [_daemon]
+    faults: list[BotError] = []
+    for step in steps:
+        try:
+            step(config)
+        except BotError as error:
+            if str(error) not in map(str, faults):
+                faults.append(error)
+    return faults
+
+
+def advice_on_data(config: Config) -> list[str]:
+    """Return a line for each thing that is legal and useless in the end, given bars and the schedule."""
+    retrain, lines = config.retrain, []
+    with suppress(BotError):  # a fault, told as one
+        lines += useless_settings(config)
+    if retrain.trigger == "never":
+        if not retrain.at_start:
+            lines.append(
+                "retrain.trigger = 'never' and retrain.at_start = false: a live run needs another run's "
+                "model, --model RUN"
+            )
+        return lines
+    try:
+        bars = DueBars(retrain, INTERVAL_MS[config.market.interval])
+        start = parse_utc(config.data.start, "data.start")
+        end = parse_utc(config.data.end, "data.end", inclusive_end=True)
+    except BotError:
+        return lines  # a fault, told as one
+    fire = bars.next_fire_ms(time.time_ns() // 1_000_000 if start is None else start)
+    if fire is None:
+        lines.append(f"retrain.{retrain.trigger}: never comes due; no model is ever trained anew")
+    elif start is not None and end is not None and fire > end:
+        lines.append(
+            f"retrain: nothing is due from data.start = '{config.data.start}' to data.end = "
+            f"'{config.data.end}'; the first model decides all of it"
+        )
+    return lines
+
+
+def _dates(config: Config) -> None:
+    data, faults = config.data, []
+    moments: dict[str, int | None] = {}
+    for key in ("history_start", "start", "end"):
+        try:
+            moments[key] = parse_utc(getattr(data, key), f"data.{key}", inclusive_end=key == "end")
+        except ConfigError as error:
+            faults.append(str(error))
+    end = moments.get("end")
+    for key in ("start", "history_start"):
+        begin = moments.get(key)
+        if begin is not None and end is not None and begin > end:
+            faults.append(
+                f"data.{key} = '{getattr(data, key)}' lies after data.end = '{data.end}'; exchange them"
+            )
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def _symbols(config: Config) -> None:
+    symbols = traded_symbols(config)
+    check_symbols(config, symbols, known_instruments(config, symbols))
+
+
+def _trigger(config: Config) -> None:
+    DueBars(config.retrain, INTERVAL_MS[config.market.interval])
+
+
+def _features(config: Config) -> None:
+    symbols = traded_symbols(config)
+    pipeline = FeaturePipeline(config.features, symbols, INTERVAL_MS[config.market.interval])
+    known = len(symbols) if config.model.knows_symbols else 0
+    check_match(config.model, len(pipeline.names), target_tasks(config.targets), known)
+
+
+def _rules(config: Config) -> None:
+    rules_from(config, traded_symbols(config))
+
+
+def _folder(config: Config) -> None:
+    """Refuse a folder of runs that cannot be written to; it need not exist yet."""
+    wanted = Path(config.run.runs_dir)
+    there = next(path for path in (wanted, *wanted.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise JournalError(f"run.runs_dir = '{wanted}': {there} is a file; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise JournalError(f"run.runs_dir = '{wanted}': no permission to write in {there}")
+
+
+def _files(config: Config) -> None:
+    """Refuse a backtest whose candle files are not there."""
+    if config.data.source != "files":
+        return
+    root, faults = DataRoot.at(config.data.root), []
+    root.candle_files()  # the folder itself, once for all symbols
+    for name in config.market.symbols:
+        venue, symbol = split_symbol(name, config.market.venue)
+        try:
+            root.find_candles(Series(venue, symbol, config.market.interval))
+        except DataError as error:
+            faults.append(str(error))
+    if faults:
+        raise DataError("\n".join(faults))
+
+
+def _daemon(config: Config) -> None:
+    """Refuse settings that only a backtest can have."""
+    faults, own = [], config.market.venue
+    venues = {split_symbol(name, own)[0] for name in config.market.symbols}
+    if venues != {own} or not venue_row(own).live:
+        faults.append(
+            "market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
+            f"settings name {', '.join(sorted(venues | {own}))}"
+        )
+    if config.costs.reference or config.execution.fill != "next_open":
+        faults.append(
+            "execution.fill: the daemon fills at the next open; next_close and costs.reference are "
+            "for backtests"
+        )
+    if config.run.record != "full":
+        faults.append("run.record: the daemon keeps everything; set it to 'full'")
+    if faults:
+        raise ConfigError("\n".join(faults))

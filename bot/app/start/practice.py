@@ -1,0 +1,40 @@
+"""What `--practice` means: the settings of a run on the practice exchange, made from a user's own.
+
+The daemon and the check of its start ask here, so that both mean the same.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from bot.config import Config
+from bot.log import Terminal
+from bot.practice.synthetic import symbol_names
+from bot.timegrid import INTERVAL_MS
+
+PRACTICE_WAITS = {"close_deadline_s": 0.5, "decide_within_s": 0.9, "quote_timeout_s": 0.4}
+"""The longest waits of a daemon on the practice exchange, in bars, where no setting says how long."""
+
+
+def practice_config(config: Config, *, tell: bool = False) -> Config:
+    """Return the settings with the practice exchange's symbols, speed and waits; tell what it replaces."""
+    interval_s = INTERVAL_MS[config.market.interval] / 1000.0
+    speed = config.practice.speed or 2.0 * interval_s
+    # waits are our seconds: Bybit's would be many bars here
+    waits = {
+        key: min(getattr(config.exchange, key), share * interval_s / speed)
+        for key, share in PRACTICE_WAITS.items()
+        if key not in config.exchange.model_fields_set
+    }
+    told = {"source": "practice", "speed": speed, "requests_per_second": 100.0}
+    exchange = config.exchange.model_copy(update=told | waits)
+    market = config.market.model_copy(
+        update={"symbols": symbol_names(config.synthetic.symbols), "venue": "bybit_linear"}
+    )
+    given = config.market.model_fields_set & {"symbols", "venue"}
+    if tell and given and config.market != market:
+        Terminal(sys.stderr).write(
+            f"practice: trades {', '.join(market.symbols)} of {market.venue}, the synthetic market's, "
+            f"instead of what market.{' and market.'.join(sorted(given))} says\n"
+        )
+    return config.model_copy(update={"exchange": exchange, "market": market})

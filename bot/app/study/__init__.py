@@ -1,0 +1,10 @@
+"""Many trainings held side by side, walk-forward.
+
+compare         `bot compare`, from settings to a verdict: start here
+discover        `bot discover`: which further targets help the main heads
+contenders      the settings that compete, from files or a preset
+data            bars, features and folds, and what each fold may train on
+folds           a fold as a file that workers read
+unit            one training: a contender, a fold, a seed
+setting         what a comparison was made of, in words
+"""

@@ -1,0 +1,278 @@
+"""`bot compare`: train every contender on every fold with every seed, then hold them side by side.
+
+Rules: what is trained is kept, so an interrupted comparison goes on where it was, and comparisons
+share what they have in common. Seeds are averaged to one forecast a bar and symbol before anything
+is tested; leaving each out in turn tells how much of a figure is their luck. The averaged forecasts
+trade on paper through the engine itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.system.atomic_file import sweep
+from bot.app.backtest.preparing import check_volume, read_market
+from bot.app.loop.forecasters import TABLE_ID, TableForecaster
+from bot.app.study.contenders import Contender
+from bot.app.study.data import Study
+from bot.app.study.setting import setting_of
+from bot.app.study.unit import Unit, read_result
+from bot.app.symbols import bars_a_year, known_instruments
+from bot.app.training.pool import TrainingPool
+from bot.blocks import F64, Forecast
+from bot.engine import Activation, Engine
+from bot.errors import BotError, ConfigError, ModelError
+from bot.portfolio.rules import rules_from
+from bot.report.inputs import Judged, ModelInfo
+from bot.report.money.metrics import max_drawdown
+from bot.report.study.comparison import Comparison
+from bot.report.study.comparison import compare as hold_together
+from bot.report.study.endpoints import PRIMARY, Endpoint, endpoints
+from bot.report.study.figure import draw
+from bot.report.study.overfitting import gap_differences
+from bot.report.study.text import to_markdown
+from bot.timegrid import INTERVAL_MS
+
+Progress = Callable[[int, int], None]
+
+SAMPLES = 10_000
+"""Resamples of the bootstrap: enough for a small p-value to survive Holm's correction."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Folds of so many months, trainings of each network, and how many run side by side."""
+
+    folds: int
+    months: int
+    seeds: int
+    workers: int
+
+
+@dataclass(frozen=True)
+class ComparisonDone:
+    """The comparison, what it was made of in a sentence, and the folder of its tables."""
+
+    comparison: Comparison
+    setting: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class _Account:
+    """What the paper account did: returns a bar after and before costs, and figures."""
+
+    returns: F64
+    gross: F64
+    facts: dict[str, Any]
+
+
+def compare_command(
+    contenders: list[Contender], title: str, out: Path, shape: Shape, progress: Progress
+) -> ComparisonDone:
+    """Run a comparison and write its tables and picture below `out`.
+
+    Raises:
+        ModelError: trainings failed; those that did not are kept.
+    """
+    comparison, setting = walk_forward(contenders, out, shape, progress)
+    folder = out / title
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compare.json").write_text(
+        json.dumps({"setting": setting, **comparison.as_json()}, indent=1), encoding="utf-8"
+    )
+    text = to_markdown(comparison, title, setting)
+    (folder / "compare.md").write_text(text, encoding="utf-8")
+    draw(comparison, title, folder / "compare.png")
+    return ComparisonDone(comparison, setting, folder)
+
+
+def walk_forward(
+    contenders: list[Contender], out: Path, shape: Shape, progress: Progress, *,
+    every_pair: bool = True, primary: Sequence[str] = PRIMARY,
+) -> tuple[Comparison, str]:  # fmt: skip
+    """Train what is missing below `out`; return the comparison, and what it was made of.
+
+    Raises:
+        ConfigError: the settings size by a spread, which the mean over the seeds does not have.
+        ModelError: trainings failed; those that did not are kept.
+    """
+    if contenders[0].config.sizing.spread_penalty > 0.0:
+        raise ConfigError(
+            "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
+        )
+    market = read_market(contenders[0].config)
+    for contender in contenders:
+        check_volume(contender.config, market)
+    study = Study(contenders, market, shape.folds, shape.months, out)
+    units = study.units(shape.seeds)
+    for name in ("data", "units"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+        sweep(out / name)
+    _train(study, units, shape.workers, progress)
+    comparison = _judge(study, units, every_pair=every_pair, primary=primary)
+    return comparison, setting_of(study, shape.seeds)
+
+
+def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:
+    """Train what is missing, `workers` at a time."""
+    missing = list({unit.result: unit for unit in units if not unit.done}.values())
+    done = len(units) - len(missing)
+    progress(done, len(units))
+    pool = TrainingPool(workers)
+    running: dict[Future[None], Unit] = {}
+    failed: list[str] = []
+    try:
+        while missing or running:
+            while missing and len(running) < 2 * workers:
+                unit = missing.pop(0)
+                study.write_data(unit)
+                running[pool.submit(unit)] = unit
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                unit, error = running.pop(future), future.exception()
+                if isinstance(error, BotError):
+                    failed.append(f"{unit.label}: {error}")
+                elif error is not None:
+                    raise error
+                done += 1
+                progress(done, len(units))
+    finally:
+        pool.shutdown()
+    if failed:
+        raise ModelError(
+            f"compare: {len(failed)} of {len(units)} trainings failed; the others are kept, so the "
+            "same command goes on from here:\n" + "\n".join(failed[:10])
+        )
+
+
+def _judge(
+    study: Study, units: list[Unit], *, every_pair: bool, primary: Sequence[str]
+) -> Comparison:
+    measured: dict[str, list[Endpoint]] = {}
+    without_seed: dict[str, dict[str, list[float]]] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    gaps: dict[str, F64] = {}
+    rows = study.forecastable()
+
+    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], _Account]:
+        judged = _judged(study, seeds, read)
+        account = _trade(study, judged)
+        return endpoints(judged, account.returns, account.gross, rows, primary), account
+
+    for contender in study.contenders:
+        own = [unit for unit in units if unit.name == contender.name]
+        read = {(u.seed, u.fold): read_result(u) for u in own}
+        seeds = sorted({seed for seed, _ in read})
+        measured[contender.name], account = measure(seeds, read)
+        without: dict[str, list[float]] = {}
+        for left_out in seeds if len(seeds) > 1 else ():
+            for e in measure([seed for seed in seeds if seed != left_out], read)[0]:
+                without.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
+        without_seed[contender.name] = without
+        facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
+        gaps[contender.name] = np.array(
+            [
+                np.mean([_gap(fact) for (_, fold), (_, fact) in read.items() if fold == k], axis=0)
+                for k in range(len(study.folds))
+            ]
+        )
+    comparison = hold_together(measured, without_seed, facts, SAMPLES, every_pair=every_pair)
+    names = [task.name for task in study.tasks]
+    return replace(comparison, gaps=tuple(gap_differences(gaps, names)))
+
+
+def _gap(fact: dict[str, Any]) -> F64:
+    """Return float64[K], the loss of the fold less that of the training rows."""
+    gap: F64 = np.array(fact["test_loss"]) - np.array(fact["train_loss"])
+    return gap
+
+
+Results = dict[tuple[int, int], tuple[F64, dict[str, Any]]]
+
+
+def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
+    """Return the mean forecast of some seeds beside the labels."""
+    bars = study.market.bars
+    value = np.full((*bars.valid.shape, len(study.tasks)), np.nan)
+    model = np.full(len(bars), -1, dtype=np.int64)
+    models = []
+    times = bars.open_time
+    for fold in study.folds:
+        span = slice(fold.first, fold.stop)
+        value[span] = np.mean([read[seed, fold.number][0] for seed in seeds], axis=0)
+        model[span] = fold.number
+        facts = [read[seed, fold.number][1] for seed in seeds]
+        scales = {
+            name: float(np.mean([f["variance_scales"][name] for f in facts]))
+            for name in facts[0]["variance_scales"]
+        }
+        first, last = facts[0]["train_bars"]
+        models.append(
+            ModelInfo(
+                model_id=f"fold {fold.number + 1}",
+                due_ms=int(times[fold.due]),
+                effective_from_ms=int(times[fold.first]),
+                rows=facts[0]["rows"],
+                train_from_ms=int(times[first]),
+                train_to_ms=int(times[last]),
+                variance_scales=scales,
+            )
+        )
+    return Judged(
+        symbols=study.market.symbols,
+        interval_ms=INTERVAL_MS[study.config.market.interval],
+        periods_per_year=bars_a_year(study.config, study.market.symbols),
+        bars=bars,
+        start_index=study.start,
+        forecast=Forecast(study.tasks, value, model),
+        labels=study.labels,
+        models=tuple(models),
+    )
+
+
+def _trade(study: Study, judged: Judged) -> _Account:
+    """Trade the forecasts on paper, through the engine."""
+    config, symbols, bars = study.config, study.market.symbols, study.market.bars
+    assert judged.forecast is not None
+    table = TableForecaster(bars.open_time, judged.forecast.value)
+    engine = Engine(
+        None, rules_from(config, symbols, known_instruments(config, symbols)), config.signal,
+        study.tasks, len(symbols), config.portfolio.initial_capital, {TABLE_ID: table},
+    )  # fmt: skip
+    state = engine.initial()
+    state = engine.activate(state, Activation(int(bars.open_time[study.start]), TABLE_ID))
+    _, results = engine.step(state, bars.rows(study.start, study.folds[-1].stop))
+    equity = np.concatenate([r.trace.equity for r in results])
+    costs = np.concatenate([r.trace.fees + r.trace.spread + r.trace.slippage for r in results])
+    before = np.concatenate(([config.portfolio.initial_capital], equity[:-1]))
+    returns = equity / before - 1.0
+    return _Account(
+        returns,
+        returns + costs / before,
+        {
+            "net return": float(equity[-1] / config.portfolio.initial_capital - 1.0),
+            "max drawdown": max_drawdown(
+                np.concatenate(([config.portfolio.initial_capital], equity))
+            ),
+            "fills": int(sum(len(r.trace.fills) for r in results)),
+        },
+    )
+
+
+def _facts(study: Study, facts: list[dict[str, Any]], account: _Account) -> dict[str, Any]:
+    """Return what is printed of a contender beside its figures."""
+    found: dict[str, Any] = {
+        "parameters": int(facts[0]["parameters"]) or None,
+        "CPU s a training": float(np.mean([f["seconds"] for f in facts])),
+    }
+    gap = np.mean([_gap(f) for f in facts], axis=0)
+    for k, task in enumerate(study.tasks):
+        found[f"gap {task.name}"] = float(gap[k])
+    return found | account.facts

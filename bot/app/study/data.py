@@ -1,0 +1,206 @@
+"""The data of a comparison: bars, features, folds, and what each fold may train on.
+
+Rules: a fold's rows are those of a training due `retrain.latency_bars` before its first bar, cut by
+the same Archive as a backtest's; its forecasts begin at that first bar. What workers need of a fold
+is written once to disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bot.app.backtest.preparing import Market
+from bot.app.study.contenders import Contender
+from bot.app.study.folds import FOLD_LAYOUT, FoldData
+from bot.app.study.unit import TRAINING, Unit
+from bot.app.training.archive import Archive
+from bot.blocks import F64, Bool, FeatureBlock, Task
+from bot.config import Config
+from bot.errors import DataError
+from bot.features.pipeline import FeaturePipeline
+from bot.features.targets import compute_targets, target_tasks
+from bot.timegrid import INTERVAL_MS
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Bars first..stop-1 are forecast by models that were due at the close of bar `due`."""
+
+    number: int
+    due: int
+    first: int
+    stop: int
+
+
+class Study:
+    """A market cut into folds.
+
+    Attributes:
+        tasks: the tasks that are judged, those that every contender has.
+        folds: in the order of time.
+        start: the first bar that is forecast.
+    """
+
+    def __init__(
+        self, contenders: list[Contender], market: Market, n_folds: int, months: int, folder: Path
+    ) -> None:
+        self.contenders = contenders
+        self.market = market
+        self.config: Config = contenders[0].config
+        self.folder = folder
+        all_tasks = [target_tasks(c.config.targets) for c in contenders]
+        self.tasks: tuple[Task, ...] = tuple(
+            task for task in all_tasks[0] if all(task in tasks for tasks in all_tasks)
+        )
+        self.folds = _folds(market, self.config, n_folds, months)
+        self.start = self.folds[0].first
+        self._features: dict[str, tuple[tuple[str, ...], FeatureBlock]] = {}
+        self._written: dict[str, Path] = {}
+
+    @cached_property
+    def labels(self) -> F64:
+        """Return float64[n, S, K], the labels of the judged tasks."""
+        return compute_targets(
+            self.market.bars, self.tasks, self.config.features.window,
+            self.config.targets.decision_cost,
+        )[0]  # fmt: skip
+
+    @cached_property
+    def digest(self) -> str:
+        """Return a SHA-256 over all bars."""
+        bars = self.market.bars
+        sha = hashlib.sha256(json.dumps(self.market.symbols).encode())
+        for array in (bars.open_time, bars.open, bars.high, bars.low, bars.close, bars.volume,
+                      bars.valid, bars.in_session):  # fmt: skip
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+    def units(self, seeds: int) -> list[Unit]:
+        """Return every training of the study; two studies share those that are the same."""
+        units = []
+        for contender in self.contenders:
+            for seed in range(seeds if contender.seeded else 1):
+                units += [self._unit(contender, fold, seed) for fold in self.folds]
+        return units
+
+    def _unit(self, contender: Contender, fold: Fold, seed: int) -> Unit:
+        c = contender.config
+        times = self.market.bars.open_time
+        decides = {
+            "version": TRAINING,
+            "kind": contender.kind,
+            "settings": [
+                c.features.model_dump(mode="json"),
+                c.targets.model_dump(mode="json"),
+                c.model.model_dump(mode="json", exclude=_unread(c)),
+            ],
+            "training": c.training.model_dump(
+                mode="json", exclude={"workers", "time_limit_s", "memory_limit_mb"}
+            ),
+            "judged": [task.name for task in self.tasks],
+            "bars": self.digest,
+            "fold": [int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)],
+            "seed": [c.run.seed, seed],
+        }
+        key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:20]
+        return Unit(
+            name=contender.name,
+            kind=contender.kind,
+            config=c,
+            judged=self.tasks,
+            fold=fold.number,
+            seed=seed,
+            due_ms=int(times[fold.due]),
+            data=self.folder / "data" / f"{self._data_key(c, fold)}.npz",
+            result=self.folder / "units" / f"{key}.npz",
+        )
+
+    def write_data(self, unit: Unit) -> None:
+        """Write what the unit needs, unless that was done before."""
+        if unit.data.exists():
+            return
+        fold, config = self.folds[unit.fold], unit.config
+        names, features = self.features_of(config)
+        archive = Archive(config, target_tasks(config.targets))
+        archive.extend(self.market.bars, features)
+        span = slice(fold.first, fold.stop)
+        FoldData(
+            names, archive.dataset(fold.due), features.x[span], features.ready[span],
+            features.windows and features.windows.bars(fold.first, fold.stop), self.labels[span],
+        ).write(unit.data)  # fmt: skip
+
+    def features_of(self, config: Config) -> tuple[tuple[str, ...], FeatureBlock]:
+        """Return the features' names and values over all bars."""
+        lookback = config.model.bars_read
+        key = f"{config.features.model_dump_json()} {lookback}"
+        if key not in self._features:
+            interval_ms = INTERVAL_MS[config.market.interval]
+            pipeline = FeaturePipeline(config.features, self.market.symbols, interval_ms, lookback)
+            _, block = pipeline.advance(pipeline.initial(), self.market.bars)
+            self._features[key] = pipeline.names, block
+        return self._features[key]
+
+    def forecastable(self) -> Bool:
+        """Return bool[n, S], the bars from the start on at which every contender forecasts."""
+        ready: Bool = np.ones(self.market.bars.valid.shape, dtype=np.bool_)
+        for contender in self.contenders:
+            features = self.features_of(contender.config)[1]
+            ready &= features.ready
+            if features.windows is not None:
+                ready &= features.windows.last >= 0
+        ready[: self.start] = False
+        ready[self.folds[-1].stop :] = False
+        return ready
+
+    def _data_key(self, config: Config, fold: Fold) -> str:
+        t = config.training
+        decides = [
+            FOLD_LAYOUT, self.digest, config.features.model_dump(mode="json"), t.window, t.window_bars,
+            config.targets.model_dump(mode="json"), [task.name for task in self.tasks],
+            [fold.due, fold.first, fold.stop], config.model.bars_read,
+        ]  # fmt: skip
+        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:20]
+
+
+def _unread(config: Config) -> set[str]:
+    """Return the settings of the model that its encoder does not read."""
+    return {"lookback"} if config.model.bars_read == 1 else set()
+
+
+def _folds(market: Market, config: Config, n_folds: int, months: int) -> list[Fold]:
+    """Cut the last `n_folds` spans of `months` calendar months, or those from data.start on.
+
+    Raises:
+        DataError: the bars do not reach that far, or nothing lies before the first fold.
+    """
+    times = market.bars.open_time
+    step = pd.DateOffset(months=months)
+    if config.data.start:
+        edges = [pd.Timestamp(int(times[market.start_index]), unit="ms")]
+        for _ in range(n_folds):
+            edges.append(edges[-1] + step)
+    else:
+        last = pd.Timestamp(int(times[-1]) + 1, unit="ms")
+        edges = [last.to_period("M").start_time + pd.DateOffset(months=1)]
+        for _ in range(n_folds):
+            edges.insert(0, edges[0] - step)
+    at = np.searchsorted(times, [int(edge.value // 1_000_000) for edge in edges])
+    latency = config.retrain.latency_bars
+    if at[0] <= latency or (np.diff(at) < 2).any():
+        raise DataError(
+            f"compare: {n_folds} folds of {months} months from {edges[0]} do not lie within the bars "
+            f"from {pd.Timestamp(int(times[0]), unit='ms')} to "
+            f"{pd.Timestamp(int(times[-1]), unit='ms')}, or leave nothing to train on; ask for fewer "
+            "or shorter folds, or give --from"
+        )
+    return [
+        Fold(k, int(a) - latency, int(a), int(b)) for k, (a, b) in enumerate(itertools.pairwise(at))
+    ]

@@ -1,0 +1,38 @@
+"""What a comparison was made of, in words: its market, folds and seeds, and how much they cover."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.app.study.data import Study
+from bot.report.coverage import LEAST_SHARE, share
+from bot.report.formats import percent
+
+
+def setting_of(study: Study, seeds: int) -> str:
+    """Return what was compared on what, in a paragraph."""
+    times = study.market.bars.open_time
+    first, last = (int(times[i]) for i in (study.start, study.folds[-1].stop - 1))
+    day = [np.datetime64(t, "ms").astype("datetime64[D]") for t in (first, last)]
+    c = study.config
+    return (
+        f"{coverage_of(study)}{', '.join(study.market.symbols)} at {c.market.interval}, {len(study.folds)} folds from "
+        f"{day[0]} to {day[1]}, {seeds} seeds; each fold's models are trained on the "
+        f"{c.training.window_bars if c.training.window == 'rolling' else 'all'} bars before it "
+        "(labels known by then) and forecast it untouched. `gap` is the loss of the fold less that of "
+        "the training rows, each over the loss of the training mean; CPU seconds are for one "
+        "training; the account is that of the averaged forecasts."
+    )
+
+
+def coverage_of(study: Study) -> str:
+    """Say how much of the folds' bars in session every contender forecasts, first what falls short."""
+    span = slice(study.start, study.folds[-1].stop)
+    in_session, known = study.market.bars.in_session[span], study.forecastable()[span]
+    shares = {
+        name: share(known[:, s], in_session[:, s]) or 0.0
+        for s, name in enumerate(study.market.symbols)
+    }
+    text = f"{percent(share(known, in_session) or 0.0)} of the bars are forecast. "
+    few = [f"{name} {percent(value)}" for name, value in shares.items() if value < LEAST_SHARE]
+    return text + (f"**Little is covered: {', '.join(few)}.** " if few else "")

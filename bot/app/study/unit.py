@@ -1,0 +1,213 @@
+"""One training of a comparison: a contender, a fold, a seed; in a process of its own.
+
+Rules: a unit is a pure function of its settings and its fold's data, so one that is done stays
+done. It sees the fold's labels only to measure the gap between training and test.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.files.arrays import read_arrays, write_arrays
+from bot.app.study.contenders import Kind
+from bot.app.study.folds import FoldData
+from bot.app.training.pool import training_seed, variance_scales
+from bot.blocks import F64, Task
+from bot.config import Config
+from bot.errors import DataError
+from bot.model.dataset import Dataset, split_chronological
+from bot.model.plain_learners import PlainModel
+from bot.model.predict import Predictor
+from bot.model.tasks import is_classified
+from bot.model.threads import single_thread
+from bot.model.training.train import train
+
+TRAINING = 3
+"""The way units are trained; another number makes every unit be trained anew."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Forecasts of the judged tasks for the fold's bars and for the training rows."""
+
+    value: F64
+    fitted: F64
+    variance_scales: dict[str, float]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A training to be done, and the file that says it is."""
+
+    name: str
+    kind: Kind
+    config: Config
+    judged: tuple[Task, ...]
+    fold: int
+    seed: int
+    due_ms: int
+    data: Path
+    result: Path
+
+    @property
+    def label(self) -> str:
+        """What it is called in errors."""
+        return f"{self.name}, fold {self.fold + 1}, seed {self.seed + 1}"
+
+    @property
+    def done(self) -> bool:
+        """Tell whether its result is there."""
+        return self.result.exists()
+
+    def run(self) -> None:
+        """Train, forecast the fold, and write the result at once."""
+        single_thread()
+        data = FoldData.read(self.data)
+        started = time.process_time()
+        made = self._make(data)
+        seconds = time.process_time() - started
+        fitted = self._fitted(data.dataset)
+        columns = [data.dataset.tasks.index(task) for task in self.judged]
+        naive = fitted.y[:, columns]
+        facts = {
+            "seconds": seconds,
+            "parameters": made.parameters,
+            "variance_scales": made.variance_scales,
+            "train_loss": _losses(self.judged, made.fitted, naive, naive),
+            "test_loss": _losses(
+                self.judged,
+                made.value.reshape(-1, len(self.judged)),
+                data.labels.reshape(-1, len(self.judged)),
+                naive,
+            ),
+            "rows": len(data.dataset),
+            "train_bars": [int(data.dataset.bar[0]), int(data.dataset.bar[-1])],
+        }
+        write_arrays(self.result, facts, {"value": made.value})
+
+    def _make(self, data: FoldData) -> Made:
+        if self.kind == "network":
+            return self._network(data, data.dataset)
+        if self.kind == "shuffled":
+            return self._shuffled(data)
+        return self._plain(data)
+
+    def _network(self, data: FoldData, dataset: Dataset, judged_by: tuple[Task, ...] = ()) -> Made:
+        config = self.config
+        seed = training_seed(config.run.seed + 1000 * self.seed, self.due_ms)
+        # a study judges forecasts; it does not look inside
+        plain = config.training.model_copy(update={"interpret": False})
+        trained = train(dataset, config.model, plain, seed, judged_by=judged_by, needed=self.judged)
+        predictor = Predictor(trained)
+        fitted = self._fitted(dataset)
+        places = np.arange(data.x.shape[1])  # the fold's symbols are those of its rows
+        columns = [dataset.tasks.index(task) for task in self.judged]
+        return Made(
+            predictor.predict(data.x, data.ready, data.windows, places)[:, :, columns],
+            predictor.predict(*fitted.as_bars())[:, 0, columns],
+            variance_scales(trained, dataset),
+            config.model.members * trained.spec.count_parameters(),
+        )
+
+    def _shuffled(self, data: FoldData) -> Made:
+        """Train a network for each judged task, the labels of all others shuffled among the rows.
+
+        Its best epoch is chosen by that task alone: losses of shuffled labels tell nothing.
+        """
+        parts = []
+        for k, task in enumerate(self.judged):
+            rng = np.random.default_rng([self.config.run.seed, self.seed, self.fold, k])
+            y = data.dataset.y.copy()
+            for j, other in enumerate(data.dataset.tasks):
+                if other != task:
+                    known = np.flatnonzero(~np.isnan(y[:, j]))
+                    y[known, j] = y[rng.permutation(known), j]
+            parts.append(self._network(data, replace(data.dataset, y=y), (task,)))
+        scales = {
+            task.name: part.variance_scales[task.name]
+            for task, part in zip(self.judged, parts, strict=True)
+            if task.kind == "volatility"
+        }
+        return Made(
+            np.stack([part.value[:, :, k] for k, part in enumerate(parts)], axis=2),
+            np.stack([part.fitted[:, k] for k, part in enumerate(parts)], axis=1),
+            scales,
+            parts[0].parameters,
+        )
+
+    def _plain(self, data: FoldData) -> Made:
+        kind: Any = self.kind
+        columns = [data.dataset.tasks.index(task) for task in self.judged]
+        rows = data.dataset.newest()
+        judged = replace(rows, y=rows.y[:, columns], tasks=self.judged)
+        model = PlainModel(judged, self.config.training, kind)
+        value = np.full((*data.ready.shape, len(self.judged)), np.nan)
+        value[data.ready] = model.predict(data.x[data.ready])
+        fitted = model.predict(self._fitted(judged).x)
+        scales: dict[str, float] = {}
+        for k, task in enumerate(self.judged):
+            if task.kind == "volatility":
+                ratio = judged.y[:, k] / model.predict(judged.x)[:, k]
+                scales[task.name] = float(np.nanmean(ratio * ratio))
+        return Made(value, fitted, scales, 0)
+
+    def _fitted(self, dataset: Dataset) -> Dataset:
+        labelled = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
+        t = self.config.training
+        return split_chronological(labelled, t.validation_fraction, t.embargo_bars)[0]
+
+
+def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> list[float]:
+    """Return each task's loss over that of the training rows' mean: log loss for a class, else MSE.
+
+    NaN where nothing can be told.
+    """
+    out = []
+    for k, task in enumerate(tasks):
+        rows = np.isfinite(forecast[:, k]) & np.isfinite(y[:, k])
+        if not rows.any():
+            out.append(float("nan"))
+            continue
+        f, label, mean = forecast[rows, k], y[rows, k], float(np.nanmean(trained[:, k]))
+        if is_classified(task):
+            loss, naive = (_log_loss(p, label) for p in (f, np.full(len(f), mean)))
+        else:
+            loss, naive = np.mean((f - label) ** 2), np.mean((mean - label) ** 2)
+        out.append(float(loss / naive))
+    return out
+
+
+def _log_loss(p: F64, y: F64) -> float:
+    p = np.clip(p, 1e-6, 1.0 - 1e-6)
+    return float(-np.mean(np.log(np.where(y > 0.5, p, 1.0 - p))))
+
+
+_FACTS = frozenset(
+    ("seconds", "parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars")
+)
+
+
+def read_result(unit: Unit) -> tuple[F64, dict[str, Any]]:
+    """Return the forecasts float64[n, S, K] of the fold's bars, and the facts of the training.
+
+    Raises:
+        DataError: the file is damaged or no result of a training.
+    """
+    facts, arrays = read_arrays(unit.result)
+    value = arrays.get("value")
+    if (
+        value is None
+        or value.ndim != 3
+        or value.shape[2] != len(unit.judged)
+        or facts.keys() != _FACTS
+    ):
+        raise DataError(
+            f"{unit.result}: is no result of a training; delete it, and it is made anew"
+        )
+    return value, facts

@@ -1,0 +1,10 @@
+"""When to train, on which rows, and in which process.
+
+triggers        when a training is due
+first           the training at a run's start
+archive         bars and features of the past, to cut rows from
+pool            trainings in processes of their own
+preload         what a worker's server imports once
+warmup          a throwaway training that warms the caches
+progress        a training as the log tells it
+"""

@@ -1,0 +1,28 @@
+"""A training of no use, which loads and compiles what every training needs.
+
+It brings in torch's optimisers and numba's kernels, a second that each would otherwise spend anew.
+Its result is thrown away and leaves no state: a training seeds itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.app.training.pool import variance_scales
+from bot.blocks import Task
+from bot.config.schema import Model, Training
+from bot.model.dataset import Dataset
+from bot.model.training.train import train
+
+
+def warm_up() -> None:
+    """Train a model of no use on noise."""
+    rows, columns = 64, 3
+    noise = np.random.default_rng(0).normal(size=(rows, columns + 4))
+    y = noise[:, columns:].copy()
+    y[:, 1] = y[:, 0] > 0.0
+    y[:, 2] = np.abs(y[:, 2]) + 0.1
+    tasks = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
+    dataset = Dataset(noise[:, :columns], y, np.arange(rows), np.zeros(rows, dtype=np.int64), tasks)
+    settings = Training(epochs=1, min_rows=10, batch_size=16)
+    variance_scales(train(dataset, Model(hidden=(4,), head_hidden=2), settings, 0), dataset)

@@ -1,0 +1,136 @@
+"""What a run's folder says of itself beside its bars: tables, facts, builds, settings.
+
+Rules: a fact that can be told in another way is held against that; all that were told at the run's
+creation are sealed by the first row of `builds`. Settings that were edited are named by their keys.
+Must not replay.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tomllib
+from collections.abc import Iterator
+from contextlib import closing
+
+from bot.adapters.journal import schema
+from bot.adapters.journal.migrations import later_than, table_shapes
+from bot.adapters.journal.snapshot import EARLIEST, LATEST, JournalSnapshot
+from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS
+from bot.app.runs.folder import RunFolder, config_text, flatten_toml, stored_hash
+from bot.app.symbols import traded_symbols
+from bot.app.verify.rows import MISSING, Difference
+from bot.config import Config
+from bot.errors import JournalError
+from bot.features.targets import target_tasks
+
+
+def check_facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Difference | None:
+    """Return the first thing that cannot be as the run wrote it, None where all can."""
+    for check in (_facts(folder, config, snapshot), _tables(snapshot), _builds(snapshot)):
+        for difference in check:
+            return difference
+    return None
+
+
+def edited_settings(folder: RunFolder, snapshot: JournalSnapshot) -> tuple[str, ...]:
+    """Return the keys of config.toml that are not as the run was made with; empty for none.
+
+    A journal of version 1 keeps a digest only, of the settings that can change a number.
+    """
+    told = snapshot.meta.get("config_toml")
+    if told is None:
+        same = snapshot.meta.get("config_hash") in {None, stored_hash(folder)}
+        return () if same else ("one that the journal's digest covers",)
+    before, now = (flatten_toml(tomllib.loads(text)) for text in (told, config_text(folder)))
+    # by their text: in Python 1 is True and 1.0
+    return tuple(sorted(k for k in {*before, *now} if repr(before.get(k)) != repr(now.get(k))))
+
+
+def _tables(snapshot: JournalSnapshot) -> Iterator[Difference]:
+    """Compare tables and columns with those that a journal of its version has."""
+    with closing(sqlite3.connect(":memory:")) as new:
+        new.executescript(schema.TABLES)
+        new.execute(schema.forecast_table(snapshot.tasks))
+        expected = table_shapes(new)
+    tables, columns = later_than(snapshot.version)
+    for table in tables:
+        del expected[table]
+    for table, name in columns:
+        if table in expected:
+            expected[table] = {each for each in expected[table] if each[0] != name}
+    found = snapshot.shapes()
+    for table in sorted({*found, *expected}):
+        mine, wanted = found.get(table), expected.get(table)
+        if mine != wanted:
+            told = [sorted(each) if each is not None else MISSING for each in (mine, wanted)]
+            yield Difference(table, "columns", None, None, *told)
+
+
+def check_start_and_numbers(snapshot: JournalSnapshot) -> Difference | None:
+    """Return where the run's start is not its ledger's, or its numbered rows have holes."""
+    told, extent = snapshot.meta.get("start"), snapshot.extent()
+    if extent is not None and told != str(extent.first):
+        return Difference("meta", "start", None, None, told or MISSING, str(extent.first))
+    for table, column in (("fills", "id"), ("models", "position"), ("builds", "position")):
+        for k, number in enumerate(snapshot.numbers(table, column), start=1):
+            if number != k:
+                return Difference(table, column, None, None, number, k)
+    return None
+
+
+def _builds(snapshot: JournalSnapshot) -> Iterator[Difference]:
+    """Make the links of the builds again; the first one's is over the facts of the run."""
+    link = schema.first_link(snapshot.symbols)
+    links: dict[int, bytes] = dict(snapshot.rows("chain", EARLIEST, LATEST))
+    rows = snapshot.builds()
+    if not rows and snapshot.version > 1:
+        yield Difference("builds", "row", None, None, MISSING, "the build that made the run")
+    for row in rows:
+        if row.closed is not None:
+            if row.closed not in links:
+                yield Difference("builds", "closed", row.closed, None, row.closed, "a closed bar")
+                return
+            link = links[row.closed]
+        expected = row.expected_link(link, snapshot.meta)
+        if row.link != expected:
+            field = "link" if row.is_seam else "link (over the build and the facts in meta)"
+            yield Difference("builds", field, row.closed, None, row.link, expected)
+        link = row.link if row.is_seam else link
+
+
+def _facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Iterator[Difference]:
+    meta = snapshot.meta
+    tasks = TABLE_TASKS if TABLE_ID in meta else target_tasks(config.targets)
+    expected = {
+        "symbols": "\n".join(traded_symbols(config)),
+        "tasks": "\n".join(task.name for task in tasks),
+        "interval": config.market.interval,
+        "venue": config.market.venue,
+    }
+    if not edited_settings(folder, snapshot):
+        expected["config_hash"] = stored_hash(folder)
+    for key, value in expected.items():
+        if meta.get(key) != value:
+            yield Difference("meta", key, None, None, meta.get(key, MISSING), value)
+    if meta.get("mode") not in {"live", "backtest"}:
+        yield Difference("meta", "mode", None, None, meta.get("mode", MISSING), "live or backtest")
+    ended = {"ledger_sha256", "seconds", "interrupted"}
+    if meta.get("mode") == "live":
+        for key in sorted(ended & meta.keys()):
+            yield Difference("meta", key, None, None, meta[key], "nothing: a daemon writes none")
+    elif ended & meta.keys():  # a backtest writes them together, at its end
+        for key in sorted(ended - meta.keys()):
+            yield Difference("meta", key, None, None, MISSING, "what a backtest tells at its end")
+
+
+def must_be_provable(folder: RunFolder, config: Config) -> None:
+    """Refuse a run that has not recorded its decisions.
+
+    Raises:
+        JournalError: with what to do.
+    """
+    if config.run.record != "full":
+        raise JournalError(
+            f"{folder.path}: was run with run.record = '{config.run.record}', so its decisions are "
+            "not recorded and it cannot be verified; run it again with run.record = 'full'"
+        )

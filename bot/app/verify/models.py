@@ -1,0 +1,108 @@
+"""A run's models: their files, their rows in the journal, and when they may decide.
+
+Rules: a model decides at its due bar plus `retrain.latency_bars` at the earliest, and is late beyond
+that; its manifest is the one that stood there when it was activated. Files of models that never
+decided are whole as well. Must not load what is not proved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bot.adapters.files.models import load_model, manifest_sha256
+from bot.adapters.journal.reader import ModelRow
+from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.system.atomic_file import is_unfinished
+from bot.app.loop.forecasters import TABLE_ID
+from bot.app.runs.folder import RunFolder
+from bot.app.verify.rows import Difference
+from bot.config import Config
+from bot.errors import ModelError
+from bot.timegrid import INTERVAL_MS
+
+
+def check_models(
+    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
+) -> Difference | None:
+    """Return the first model that is not what the journal says."""
+    before: ModelRow | None = None
+    unsealed = _unsealed(snapshot)
+    for row in models:
+        difference = _order(row, before) or _model(folder, config, snapshot, row)
+        difference = difference or (_seal(folder, row) if row.position > unsealed else None)
+        if difference is not None:
+            return difference
+        before = row
+    return _others(folder, {row.model_id for row in models})
+
+
+def _order(row: ModelRow, before: ModelRow | None) -> Difference | None:
+    at: Any = row.effective_from
+    if not isinstance(at, int):
+        return Difference("models", "effective_from", None, None, at, "an open time")
+    if before is not None and at <= before.effective_from:
+        told = f"after {before.effective_from}"
+        return Difference("models", "effective_from", at, None, at, told)
+    return None
+
+
+def _model(
+    folder: RunFolder, config: Config, snapshot: JournalSnapshot, row: ModelRow
+) -> Difference | None:
+    if row.model_id == TABLE_ID and TABLE_ID in snapshot.meta:
+        return None
+    at = row.effective_from
+    try:
+        _, manifest = load_model(folder.models, row.model_id)
+    except ModelError as error:
+        return Difference("models", "file", at, None, str(error), f"model {row.model_id}")
+    due = manifest.get("due_ms")
+    if not isinstance(due, int):
+        return Difference("models", "file", at, None, f"due_ms {due!r}", "a manifest of a training")
+    live = snapshot.meta.get("mode") == "live"
+    if row.due != due and (live or row.due is not None):
+        return Difference("models", "due", at, None, row.due, due)
+    planned = due + config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
+    own = row.due is not None and row.model_id != snapshot.meta.get("given_model")
+    if own and at < planned:
+        told = f"{planned} or later: due at {due}, retrain.latency_bars behind it"
+        return Difference("models", "effective_from", at, None, at, told)
+    late = live and at > planned
+    if row.late != late:
+        return Difference("models", "late", at, None, row.late, late)
+    return None
+
+
+def _unsealed(snapshot: JournalSnapshot) -> int:
+    """Return how many models were activated before journals kept the digest of a manifest."""
+    builds = snapshot.builds()
+    if not builds:
+        return len(snapshot.models())
+    state = builds[0].state
+    return 0 if state is None else len(snapshot.unpacked(state)["engine.model_id"])
+
+
+def _seal(folder: RunFolder, row: ModelRow) -> Difference | None:
+    sealed = manifest_sha256(folder.models, row.model_id)
+    if row.manifest_sha256 == sealed:
+        return None
+    at = row.effective_from
+    return Difference("models", "manifest_sha256", at, None, row.manifest_sha256, sealed)
+
+
+def _others(folder: RunFolder, known: set[str]) -> Difference | None:
+    """Return the first file in models/ that is no whole model, though none of it ever decided."""
+    paths: list[Path] = sorted(folder.models.iterdir()) if folder.models.is_dir() else []
+    for path in paths:
+        if is_unfinished(path):
+            continue  # nothing loads it, and the next start sweeps it away
+        model_id = path.name.partition(".")[0]
+        if model_id in known and path.suffix in {".json", ".safetensors"}:
+            continue
+        try:
+            load_model(folder.models, model_id)
+        except ModelError as error:
+            return Difference("models", "file", None, None, str(error), "a model of the run")
+    return None

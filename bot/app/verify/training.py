@@ -1,0 +1,91 @@
+"""The rows that a run's models were trained on, cut again from the bars in its journal.
+
+Rules: they are cut by the archive that cut them for the training, bars forward, a window at a time.
+Must not train: whether these rows give these weights is not shown.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bot.adapters.files.models import load_manifest
+from bot.adapters.journal.reader import ModelRow
+from bot.adapters.journal.snapshot import EARLIEST, JournalSnapshot
+from bot.app.loop.forecasters import TABLE_ID
+from bot.app.runs.folder import RunFolder
+from bot.app.training.archive import Archive
+from bot.app.training.pool import training_seed
+from bot.app.verify.rows import Difference, check_bars
+from bot.config import Config
+from bot.features.pipeline import FeaturePipeline
+from bot.timegrid import INTERVAL_MS
+
+BLOCK_BARS = 4096
+
+
+def trained_here(snapshot: JournalSnapshot, models: Sequence[ModelRow]) -> list[ModelRow]:
+    """Return the models that were trained on the run's own bars, by their due bars."""
+    given = {TABLE_ID, snapshot.meta.get("given_model")}
+    own = [row for row in models if row.due is not None and row.model_id not in given]
+    return sorted(own, key=lambda row: row.due or 0)
+
+
+def check_training_rows(
+    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
+) -> Iterator[tuple[ModelRow | None, Difference]]:
+    """Yield each model whose manifest tells of other rows; a bar that is damaged ends it."""
+    waiting = trained_here(snapshot, models)
+    times = snapshot.bar_times()
+    place = {time: i for i, time in enumerate(times.tolist())}
+    for row in waiting:
+        if row.due not in place:
+            yield (
+                row,
+                Difference("models", "due", row.effective_from, None, row.due, "a bar of the run"),
+            )
+    waiting = [row for row in waiting if row.due in place]
+    dues = [place[row.due or 0] for row in waiting]
+    interval_ms = INTERVAL_MS[config.market.interval]
+    pipeline = FeaturePipeline(config.features, snapshot.symbols, interval_ms)
+    archive, state = Archive(config, snapshot.tasks), pipeline.initial()
+    stop = max(dues, default=-1) + 1
+    edges = sorted({*range(0, stop, BLOCK_BARS), *(due + 1 for due in dues), stop})
+    for a, b in itertools.pairwise(edges):
+        after, to = EARLIEST if a == 0 else int(times[a - 1]), int(times[b - 1])
+        block, difference = check_bars(
+            snapshot.rows("bars", after, to), times[a:b], snapshot.symbols
+        )
+        if difference is not None or block is None:
+            if difference is not None:
+                yield None, difference
+            return
+        state, features = pipeline.advance(state, block)
+        archive.extend(block, features)
+        while waiting and dues[0] == b - 1:
+            row, due = waiting.pop(0), dues.pop(0)
+            found = _difference(folder, config, row, archive, due)
+            if found is not None:
+                yield row, found
+        if dues:
+            archive.drop_before(dues[0])
+
+
+def _difference(
+    folder: RunFolder, config: Config, row: ModelRow, archive: Archive, due: int
+) -> Difference | None:
+    manifest = load_manifest(folder.models, row.model_id)
+    dataset = archive.dataset(due)
+    expected: dict[str, Any] = {"rows": len(dataset), "data_sha256": dataset.digest()}
+    if len(dataset):
+        rows = archive.training_rows(dataset)
+        expected |= {"first_ms": rows.first_ms, "last_ms": rows.last_ms}
+    expected |= {
+        "seed": training_seed(config.run.seed, int(row.due or 0)),
+        "interval": config.market.interval,
+    }
+    for field, value in expected.items():
+        if manifest.get(field) != value:
+            return Difference("models", field, row.effective_from, None, manifest.get(field), value)
+    return None

@@ -1,0 +1,53 @@
+"""What a run's folder holds that no replay can show to be right, with the reason for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.adapters.journal.reader import ModelRow
+from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.app.loop.forecasters import TABLE_ID
+from bot.app.runs.folder import RunFolder
+
+ALWAYS = (
+    ("the bars themselves", "they are taken as the run saw them, wherever they came from"),
+    ("the models' weights", "nothing is trained again; they are as they were sealed"),
+)
+META = {
+    "seconds": "a measured time",
+    "interrupted": "whether a person stopped it",
+}
+FILES = {
+    "log.jsonl": "told while it ran",
+    "report.html": "made from the journal, 'bot report' makes it anew",
+    "status.json": "the daemon's last heartbeat",
+    "run.lock": "names the daemon",
+    "journal.db.v": "a copy of the journal before a newer version went on",
+}
+OWN = ("config.toml", "journal.db", "models")
+OF_VERSION_1 = ("mode", "data", "instruments", "given_model", "forecasts")
+
+
+def not_provable(
+    folder: RunFolder, snapshot: JournalSnapshot, models: Sequence[ModelRow]
+) -> tuple[tuple[str, str], ...]:
+    """Return (what, why) for all that stays unproved."""
+    found = list(ALWAYS)
+    found += [(f"meta.{key}", why) for key, why in META.items() if key in snapshot.meta]
+    if not snapshot.builds() or snapshot.builds()[0].is_seam:
+        keys = [key for key in OF_VERSION_1 if key in snapshot.meta]
+        found += [(f"meta.{key}", "a journal of version 1 does not seal it") for key in keys]
+    given = [row for row in models if row.due is None and row.model_id != TABLE_ID]
+    given += [row for row in models if row.model_id == snapshot.meta.get("given_model")]
+    if given:
+        names = ", ".join(sorted({row.model_id for row in given}))
+        found.append((f"the training rows of {names}", "another run trained it"))
+    if TABLE_ID in snapshot.meta:
+        found.append(("the forecasts", "they came from a file and are as they were written"))
+    for path in sorted(folder.path.iterdir()):
+        name = path.name
+        if name in OWN or name in {"journal.db-wal", "journal.db-shm"}:
+            continue
+        why = [why for known, why in FILES.items() if name.startswith(known)]
+        found.append((name, why[0] if why else "no file that the bot makes"))
+    return tuple(found)

@@ -1,0 +1,11 @@
+"""The commands: they parse, call app, and print.
+
+main            the program and its commands: start here
+live            `bot run`, `bot exchange`
+reading         commands that read runs: report, status, verify, export, logs
+compare         `bot compare`, `bot discover`
+data            `bot fetch`, `bot import`, `bot data`
+config          `bot config`
+options         options that commands share
+output          tables on stdout, progress on stderr
+"""

@@ -1,0 +1,146 @@
+"""The commands that read runs: what they did, where they stand, and whether they are what they say.
+
+Rules: --json prints JSON on stdout and nothing else there; no command here changes a run's journal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.options import JsonOption, RunArgument
+from bot.cli.output import progress_bar, stdout_console
+from bot.errors import JournalError
+
+if TYPE_CHECKING:
+    from bot.app.runs.folder import RunFolder
+    from bot.report.summary import Summary
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (report, export, verify, status, runs, logs):
+        app.command()(command)
+
+
+def report(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Print a run's tables and rebuild its report.html from the journal."""
+    from bot.app.backtest.command import write_report
+    from bot.app.runs.folder import find_run
+
+    folder = find_run(run)
+    print_summary(folder, write_report(folder), as_json=as_json)
+
+
+def export(
+    run: RunArgument,
+    symbol: Annotated[str, typer.Option(help="The symbol whose rows are wanted.")],
+    out: Annotated[
+        str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")
+    ] = None,
+) -> None:
+    """Export a symbol's rows: date, price, signal, position, position_return, capital."""
+    from bot.app.runs.export import export_rows
+    from bot.app.runs.folder import find_run
+
+    text = export_rows(find_run(run), symbol, out)
+    if text is not None:
+        sys.stdout.write(text)
+
+
+def verify(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Recompute a run from its recorded bars and models, and name the first value that differs.
+
+    Exit 0: identical. 1: different. 7: identical, but under other settings. 8: identical, but for
+    stretches that another build of the bot has to prove.
+    """
+    from bot.app.runs.folder import find_run
+    from bot.app.verify.proof import verify as prove
+
+    folder = find_run(run)
+    with progress_bar("verify", quiet=as_json) as progress:
+        verdict = prove(folder, progress)
+    if as_json:
+        print(json.dumps({"run_dir": str(folder.path)} | verdict.as_json()))
+    else:
+        print(verdict)
+    if verdict.result.exit_code:
+        sys.exit(verdict.result.exit_code)
+
+
+def status(run: RunArgument, as_json: JsonOption = False) -> None:
+    """Show a run's positions, orders, equity and model, and whether it is running."""
+    from bot.app.runs.folder import find_run
+    from bot.app.runs.status import read_status
+    from bot.app.runs.status_view import status_tables
+
+    found = read_status(find_run(run))
+    if as_json:
+        print(found.as_json())
+    else:
+        stdout_console().print(status_tables(found))
+
+
+def runs(
+    runs_dir: Annotated[
+        str | None, typer.Option(help="Folder that holds the runs.", show_default="runs")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs."""
+    from bot.app.runs.listing import list_runs, runs_json, runs_table
+
+    folder = Path(runs_dir or "runs")
+    if not folder.is_dir() and (runs_dir is not None or folder.exists()):
+        raise JournalError(f"{folder}: no such folder of runs; --runs-dir names one that exists")
+    lines = list_runs(folder)
+    if as_json:
+        print(json.dumps(runs_json(lines)))
+    elif lines:
+        stdout_console().print(runs_table(lines))
+    else:
+        print(f"no runs in {folder}/; 'bot backtest' or 'bot run' makes one")
+
+
+def logs(
+    run: RunArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines.")
+    ] = False,
+    event: Annotated[
+        list[str] | None, typer.Option(help="Only events of this name; repeatable.")
+    ] = None,
+    symbol: Annotated[str | None, typer.Option(help="Only events of this symbol.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Only events after this UTC time, or within the last '2h', '30m'."),
+    ] = None,
+    level: Annotated[str, typer.Option(help="At least debug, info, warning or error.")] = "debug",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,
+) -> None:
+    """Read a run's log."""
+    import time
+
+    from bot.app.runs.folder import find_run
+    from bot.app.runs.log_view import check_symbol, log_filter, show_log, tell_malformed
+
+    now_ms = time.time_ns() // 1_000_000
+    wanted = log_filter(event or [], symbol, since, level, now_ms)
+    folder = find_run(run, begun=False)
+    if symbol is not None:
+        check_symbol(folder, symbol)
+    tell_malformed(show_log(folder, wanted, sys.stdout, follow=follow, as_json=as_json))
+
+
+def print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:
+    """Print the summary of a run."""
+    from bot.app.backtest import command
+
+    if as_json:
+        print(json.dumps(command.as_json(folder, summary), allow_nan=False))
+    else:
+        stdout_console().print(command.as_tables(summary))

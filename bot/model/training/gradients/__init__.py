@@ -1,0 +1,70 @@
+"""How the tasks' gradients become one: gradient methods by name.
+
+A new one is an aggregator, a line in `OWN` or in `jacobian_descent.NAMES`, and a name in the config.
+
+base            what a gradient method is, and the plain sum
+aggregator      what brings gradients together, and the length of the result
+per_task        each task's gradient for itself
+by_products     methods that need only the products g_i · g_j
+pcgrad          projecting conflicting gradients
+graddrop        gradient sign dropout
+excess_mtl      excess risks as weights
+jacobian_descent the aggregators of torchjd
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from bot.config.schema import Training
+from bot.model.networks.architectures import Architecture
+from bot.model.training.gradients.aggregator import Aggregator, as_sum, of_any_size
+from bot.model.training.gradients.base import GradientMethod, Sum
+from bot.model.training.gradients.by_products import GradientVaccine, config, mgda
+from bot.model.training.gradients.excess_mtl import ExcessMTL
+from bot.model.training.gradients.graddrop import GradDrop
+from bot.model.training.gradients.jacobian_descent import jacobian_descent
+from bot.model.training.gradients.pcgrad import pcgrad
+from bot.model.training.gradients.per_task import PerTask
+
+__all__ = ["GradientMethod", "build_aggregator", "build_gradients"]
+
+OWN: Mapping[str, Callable[[int], Aggregator]] = {
+    "pcgrad": lambda _: pcgrad,
+    "mgda": lambda _: as_sum(mgda),
+    "config": lambda _: config,
+    "graddrop": lambda _: GradDrop(),
+    "gradvac": lambda n_tasks: of_any_size(GradientVaccine(n_tasks)),
+    "excess_mtl": lambda _: ExcessMTL(),
+}
+"""What builds our own for a number of tasks, by name; all others are torchjd's."""
+
+
+def build_gradients(
+    training: Training, network: Architecture, learned: Sequence[Tensor]
+) -> GradientMethod:
+    """Build what training.gradients names.
+
+    Args:
+        learned: all that the optimiser moves.
+
+    Raises:
+        ModelError: the network shares nothing that the method could work on.
+    """
+    name = training.gradients
+    if name == "sum":
+        return Sum()
+
+    return PerTask(network, learned, training.gradients_on, partial(build_aggregator, name))
+
+
+def build_aggregator(name: str, n_tasks: int) -> Aggregator:
+    """Build the method of this name for a number of tasks.
+
+    Raises:
+        ModelError: it needs a solver that is not installed.
+    """
+    return OWN[name](n_tasks) if name in OWN else jacobian_descent(name, n_tasks)

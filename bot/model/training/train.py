@@ -1,0 +1,195 @@
+"""From a dataset to a trained model.
+
+Owns `train`. Rules: rows are split by time, the scaler sees training rows only, one thread, and the
+same dataset, settings and seed give the same bits. The members of an ensemble differ by their seed
+alone. Reads no clock and no file, and leaves torch's global generator as it found it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from bot.blocks import Task
+from bot.config.schema import Model, Training
+from bot.errors import DataError
+from bot.model.dataset import Dataset, split_chronological
+from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
+from bot.model.networks.parameter_matching import check_match
+from bot.model.scaler import Scaler
+from bot.model.threads import one_thread
+from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
+from bot.model.training.descent import Rows, descend
+from bot.model.training.losses import TaskLosses
+
+__all__ = ["TrainedModel", "train"]
+
+
+def train(
+    dataset: Dataset,
+    model: Model,
+    training: Training,
+    seed: int,
+    progress: Callable[[Epoch], None] | None = None,
+    judged_by: Sequence[Task] = (),
+    needed: Sequence[Task] = (),
+) -> TrainedModel:
+    """Train a fresh network on a dataset.
+
+    Args:
+        dataset: rows whose labels were known when the training was due.
+        progress: called with each epoch when it is done, member by member.
+        judged_by: tasks by which the best epoch is chosen; all where none is named.
+        needed: tasks without which the model is of no use. Any other one that has no labels is left
+            out, and is among the model's `untrained`.
+
+    Raises:
+        DataError: too few labelled rows, a needed task without labels, rows of another lookback, or
+            without the names of their symbols.
+        ConfigError: the network cannot be as small as model.match_parameters promises.
+        ModelError: the loss stopped being a number.
+    """
+    fitted, held = parts_of(dataset, training, needed)
+    scaler = Scaler.fit(fitted)
+    if dataset.lookback != model.bars_read:
+        raise DataError(
+            f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
+            "cut the rows with the model.lookback of the network"
+        )
+    if model.knows_symbols and not dataset.symbols:
+        raise DataError("training: this model knows the symbols, and the rows do not name theirs")
+    symbols = dataset.symbols if model.knows_symbols else ()
+    spec = ModelSpec(model, dataset.n_features, dataset.tasks, symbols)
+    check_match(model, spec.n_features, spec.tasks, len(symbols))
+    rows = _rows(scaler, fitted, spec), _rows(scaler, held, spec)
+    losses_of = TaskLosses(spec.tasks, training.return_loss)
+    weights, history, best, insights = [], [], [], []
+    with one_thread(), torch.random.fork_rng(devices=[]):
+        for member in range(model.members):
+            torch.manual_seed(member_seed(seed, member))
+            network = spec.build()
+            epochs, kept = descend(
+                network, *rows, spec=spec, training=training, judged_by=judged_by, progress=progress
+            )
+            weights.append(weights_of(network))
+            history += epochs
+            best.append(kept)
+            if training.interpret:
+                insights.append(
+                    interpretation(
+                        network, losses_of, rows[1].spread(IMPORTANCE_ROWS), (seed, member)
+                    )
+                )
+    return TrainedModel(
+        spec=spec,
+        weights=join_members(weights),
+        scaler=scaler,
+        baselines=_baselines(fitted),
+        metrics=_metrics(fitted, held, len(history), best),
+        history=tuple(history),
+        seed=seed,
+        insights=tuple(insights),
+    )
+
+
+def parts_of(
+    dataset: Dataset, training: Training, needed: Sequence[Task] = ()
+) -> tuple[Dataset, Dataset]:
+    """Return the rows to train on and those to validate on; what this refuses cannot be trained.
+
+    Raises:
+        DataError: too few labelled rows, or a needed task has no label among those to train on.
+    """
+    dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
+    if len(dataset) < training.min_rows:
+        raise DataError(
+            f"training: {len(dataset)} labelled rows, at least training.min_rows = "
+            f"{training.min_rows} are needed; train later, on a longer window, or lower it"
+        )
+    fitted, held = split_chronological(dataset, training.validation_fraction, training.embargo_bars)
+    if len(fitted) < 2:
+        raise DataError("training: a single row is left to train on; train on a longer window")
+    without = [
+        task.name
+        for k, task in enumerate(dataset.tasks)
+        if task in needed and np.isnan(fitted.y[:, k]).all()
+    ]
+    if without:
+        raise DataError(
+            f"training: no training row has a label for {', '.join(without)}, which is needed; look "
+            "at the bars of this window ('bot data'), or train on a longer one"
+        )
+    return fitted, held
+
+
+def member_seed(seed: int, member: int) -> int:
+    """Return the seed of a member; the first one's is that of a single model.
+
+    >>> member_seed(7, 0), member_seed(7, 1) != member_seed(8, 1)
+    (7, True)
+    """
+    if member == 0:
+        return seed
+    return int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
+
+
+def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> Rows:
+    """Standardise a part for the network."""
+    y = scaler.targets(dataset.y)
+    return Rows(
+        torch.from_numpy(scaler.features(dataset.x)),
+        torch.from_numpy(np.nan_to_num(y)),
+        torch.from_numpy((~np.isnan(y)).astype(np.float32)),
+        None if dataset.last is None else torch.from_numpy(dataset.last),
+        dataset.lookback,
+        torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
+    )
+
+
+def _baselines(fitted: Dataset) -> dict[str, dict[str, float]]:
+    """Return mean and root mean square of each task's training labels, in its own units.
+
+    A task without labels has none.
+    """
+    baselines = {}
+    for k, task in enumerate(fitted.tasks):
+        known = fitted.y[~np.isnan(fitted.y[:, k]), k]
+        if len(known) == 0:
+            continue
+        baselines[task.name] = {
+            "mean": float(known.mean()),
+            "rms": float(np.sqrt(np.mean(known * known))),
+        }
+    return baselines
+
+
+def _metrics(fitted: Dataset, held: Dataset, epochs: int, best: Sequence[Epoch]) -> dict[str, Any]:
+    """Sum up a training: rows, epochs, and the losses of the best epoch by task name.
+
+    An ensemble's epochs are added up, its losses are its members' means, and the best epoch is the
+    first member's.
+    """
+    names = [task.name for task in fitted.tasks]
+    return {
+        "rows_train": len(fitted),
+        "rows_validation": len(held),
+        "epochs": epochs,
+        "best_epoch": best[0].number,
+        "score": sum(epoch.score for epoch in best) / len(best),
+        "loss_train": _by_name(names, [epoch.train for epoch in best]),
+        "loss_validation": _by_name(names, [epoch.validation for epoch in best]),
+    }
+
+
+def _by_name(
+    names: Sequence[str], losses: Sequence[Sequence[float | None]]
+) -> dict[str, float | None]:
+    """Return the members' mean loss of each task, None where it was not measured."""
+    found: dict[str, float | None] = {}
+    for name, values in zip(names, zip(*losses, strict=True), strict=True):
+        known = [value for value in values if value is not None]
+        found[name] = sum(known) / len(known) if known else None
+    return found

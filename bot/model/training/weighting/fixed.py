@@ -1,0 +1,30 @@
+"""Given weights: the plain sum, and the baseline to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from bot.blocks import Task
+from bot.model.training.weighting.base import Weighting
+
+
+class Fixed(Weighting):
+    """Σ w_k L_k with given weights: the baseline to beat (Kurin 2022, Xin 2022)."""
+
+    def __init__(self, tasks: Sequence[Task], weights: Mapping[str, float]) -> None:
+        self._weights = torch.tensor([weights.get(task.kind, 1.0) for task in tasks])
+
+    def terms(self, losses: Tensor, present: Tensor) -> Tensor:
+        """Return w_k L_k for the tasks present."""
+        return self._weights * losses * present
+
+    def weights(self) -> Tensor:
+        """Return the given weights."""
+        return self._weights
+
+    def active(self) -> Tensor:
+        """Return where the weight is not 0."""
+        return self._weights > 0.0

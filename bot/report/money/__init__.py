@@ -1,0 +1,8 @@
+"""The figures of money, all from net returns.
+
+activity        a whole run: equity, trades, costs, each symbol's part
+metrics         the figures of an equity curve
+sharpe          the Sharpe ratio, its error, probabilistic and deflated
+round_trips     who earned what, trip by trip
+buy_and_hold    the benchmark that asks nothing of a model
+"""

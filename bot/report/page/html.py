@@ -1,0 +1,101 @@
+"""The page of a run: one self-contained HTML text that opens without a network.
+
+Everything is inline: style, pictures, tables; no script. The same run gives the same text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jinja2
+
+from bot.report import formats as w
+from bot.report.inputs import RunData
+from bot.report.page.head_pictures import calibration_picture, judged, scatter_picture
+from bot.report.page.insight_pictures import insight_pictures
+from bot.report.page.money_pictures import equity_picture, positions_picture
+from bot.report.page.sheets import Tone, sheets
+from bot.report.page.svg import Picture, look
+from bot.report.summary import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure at the top of the page, with a line under it."""
+
+    label: str
+    value: str
+    note: str
+    tone: Tone = ""
+
+
+def render(run: RunData, summary: Summary) -> str:
+    """Return the page of a run."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bot.report.page", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        name=summary["name"],
+        facts=summary["facts"],
+        bankruptcy=summary["bankruptcy"],
+        uncovered=summary["coverage"]["warnings"],
+        tiles=tiles(summary),
+        pictures=pictures(run),
+        insights=insights(run),
+        sheets={sheet.key: sheet for sheet in sheets(summary)},
+    )
+
+
+def pictures(run: RunData) -> list[Picture]:
+    """Return all pictures of a run; those of the heads only where there are forecasts to judge."""
+    with look():
+        drawn = [equity_picture(run), positions_picture(run)]
+        groups = judged(run)
+        if groups:
+            drawn.append(calibration_picture(groups))
+        if any(group.kind != "direction" for group in groups):
+            drawn.append(scatter_picture(groups))
+    return drawn
+
+
+def insights(run: RunData) -> list[Picture]:
+    """Return the pictures of what the models look at."""
+    with look():
+        return insight_pictures(run)
+
+
+def tiles(summary: Summary) -> list[Tile]:
+    """Return the figures that a reader looks for first."""
+    metrics, held = summary["metrics"], summary["buy_and_hold"]
+    costs = summary["costs"]
+    paid = costs["gross"] - costs["net"]
+    error = metrics["sharpe_error"]
+    no_ratio = "bankrupt" if summary["bankruptcy"] else "no variance"
+    return [
+        Tile(
+            "Total return",
+            w.written(metrics["total_return"], w.percent),
+            f"buy and hold {w.written(held['total_return'], w.percent)}",
+            "good" if costs["net"] > 0.0 else "bad",
+        ),
+        Tile(
+            "Sharpe ratio",
+            w.written(metrics["sharpe_ratio"], w.two_digits),
+            f"± {w.two_digits(error)} standard error" if error is not None else no_ratio,
+        ),
+        Tile(
+            "Maximum drawdown",
+            w.written(metrics["max_drawdown"], w.percent),
+            f"buy and hold {w.written(held['max_drawdown'], w.percent)}",
+        ),
+        Tile("Costs paid", w.amount(paid), f"of a gross profit of {w.amount(costs['gross'])}"),
+        Tile(
+            "Round trips",
+            w.written(metrics["trades"], w.count),
+            f"{w.written(metrics['win_rate_by_trade'], w.percent)} won",
+        ),
+    ]

@@ -1,0 +1,286 @@
+"""A summary laid out in sheets: rows of text, the same for the terminal and for the page.
+
+Owns which tables there are and what stands in them; the forms are in `wording.py`, the looks in
+`tables.py` and `report.html`. Must not compute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bot.report import formats as w
+from bot.report.skill.measures import NONE_SHOWN, SHOWN, WORSE
+from bot.report.summary import Summary
+
+Tone = Literal["", "good", "bad", "doubt"]
+
+_VERDICT_TONES: dict[str, Tone] = {SHOWN: "good", WORSE: "bad", NONE_SHOWN: "doubt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Cells of text; the tone colours the last one, `strong` is a total, `ends` closes a group."""
+
+    cells: tuple[str, ...]
+    tone: Tone = ""
+    strong: bool = False
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: a key to find it by, a title, columns (numbers stand right), rows and a note."""
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    numbers: frozenset[int]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+
+def sheets(summary: Summary) -> list[Sheet]:
+    """Return the tables of a run in reading order; those without rows are left out."""
+    every = [
+        coverage_sheet(summary),
+        facts_sheet(summary),
+        symbols_sheet(summary),
+        metrics_sheet(summary),
+        costs_sheet(summary),
+        targets_sheet(summary),
+        skill_sheet(summary),
+        models_sheet(summary),
+        importance_sheet(summary),
+        cosines_sheet(summary),
+        gates_sheet(summary),
+    ]
+    return [sheet for sheet in every if sheet.rows]
+
+
+def facts_sheet(summary: Summary) -> Sheet:
+    """Return what was run."""
+    rows = tuple(
+        Row((name.replace("_", " "), w.fact(value))) for name, value in summary["facts"].items()
+    )
+    return Sheet("facts", f"Run {summary['name']}", ("", ""), frozenset(), rows)
+
+
+def coverage_sheet(summary: Summary) -> Sheet:
+    """Return how much of the span had bars and forecasts: over all symbols, then each."""
+    c = summary["coverage"]
+    least = c["least_share"]
+
+    def row(name: str, found: dict[str, Any], *, strong: bool = False) -> Row:
+        shares = [found["bars"], found["forecasts"]]
+        doubt = any(share is not None and share < least for share in shares)
+        ends = found.get("forecasts_from_to") or (w.DASH, w.DASH)
+        cells = (name, *(w.written(x, w.percent) for x in shares), *map(w.short_time, ends))
+        return Row(cells, "doubt" if doubt else "", strong=strong)
+
+    rows = [row(each["symbol"], each) for each in c["symbols"]]
+    if len(rows) > 1:
+        rows.insert(0, row("all", c["all"], strong=True))
+    notes = []
+    if c["model"] is not None:
+        notes.append(f"A model was in force in {w.percent(c['model'])} of the bars.")
+    if c["trainings"] is not None:
+        made = c["trainings"]["due"] - len(c["trainings"]["without_model"])
+        notes.append(f"Scheduled trainings: {c['trainings']['due']}; {made} gave a model.")
+    columns = ("of the bars in session", "had a bar", "had a forecast", "first forecast", "last")
+    return Sheet("coverage", "Coverage", columns, _from(1, columns), tuple(rows), " ".join(notes))
+
+
+def coverage_label(summary: Summary) -> str:
+    """Return what to say beside figures of the whole span where little of it had a forecast."""
+    share = summary["coverage"]["all"]["forecasts"]
+    if share is None or share >= summary["coverage"]["least_share"]:
+        return ""
+    return f" (whole span; {w.percent(share)} of it had a forecast)"
+
+
+def symbols_sheet(summary: Summary) -> Sheet:
+    """Return a row a symbol; columns that are zero for every symbol may be left out."""
+    symbols = summary["symbols"]
+    optional = ("missing", "funding", "funding_unknown")
+    shown = [c for c in w.SYMBOLS if c[0] not in optional or any(row[c[0]] for row in symbols)]
+    columns = ("symbol", *(label for _, label, _ in shown))
+    rows = tuple(
+        Row((row["symbol"], *(w.written(row[key], form) for key, _, form in shown)))
+        for row in symbols
+    )
+    return Sheet("symbols", "Symbols", columns, _from(1, columns), rows)
+
+
+def metrics_sheet(summary: Summary) -> Sheet:
+    """Return the metrics of the run and of buy and hold; those from the first model on where it
+    came after the run's start."""
+    run, later, held = summary["metrics"], summary["since_first_model"], summary["buy_and_hold"]
+    sources = [("run", run), ("buy and hold", held)]
+    if later is not None and later["bars"] != run["bars"]:
+        sources.insert(1, ("since first model", later))
+    columns = ("", *(name for name, _ in sources))
+    rows = tuple(
+        Row((label, *(w.written(source.get(key), form) for _, source in sources)))
+        for key, label, form in w.METRICS
+    )
+    title = f"Metrics, net of costs{coverage_label(summary)}"
+    return Sheet("metrics", title, columns, _from(1, columns), rows)
+
+
+def costs_sheet(summary: Summary) -> Sheet:
+    """Return the way from gross to net profit."""
+    capital, returns = summary["facts"]["initial_capital"], summary["cost_returns"]
+    rows = []
+    for key, label in w.COSTS:
+        total = key in ("gross", "net")
+        value, share = summary["costs"][key], returns[key]
+        if not total:
+            value, share = 0.0 - value, 0.0 - share
+        cells = (label, w.amount(value), w.percent(value / capital), w.percent(share))
+        rows.append(Row(cells, strong=total, ends=key in ("gross", "funding")))
+    columns = ("", "amount", "of capital", "of each day's equity")
+    note = (
+        "Last column: each day's amounts over the equity it opened with, summed over the days. "
+        f"Compounded, the net returns of the days are {w.percent(returns['net_compounded'])}."
+    )
+    return Sheet("costs", "From gross to net", columns, _from(1, columns), tuple(rows), note)
+
+
+def targets_sheet(summary: Summary) -> Sheet:
+    """Return each target with a tick or a cross."""
+    rows = []
+    for target in summary["targets"]:
+        met = target["met"]
+        tick, tone = _TICKS[met]
+        rows.append(Row((target["label"], w.bound(target), w.target_value(target), tick), tone))
+    columns = ("", "target", "value", "met")
+    title = f"Targets{coverage_label(summary)}"
+    return Sheet("targets", title, columns, frozenset({1, 2}), tuple(rows), w.TARGETS_NOTE)
+
+
+_TICKS: dict[bool | None, tuple[str, Tone]] = {
+    True: ("✓", "good"),
+    False: ("✗", "bad"),
+    None: (w.DASH, ""),
+}
+
+
+def skill_sheet(summary: Summary) -> Sheet:
+    """Return each head's measures against its baseline, with their intervals."""
+    columns = ("head", "measure", "value", "95 % interval", "model", "baseline", "verdict")
+    rows: list[Row] = []
+    notes = []
+    for task, head in summary["skill"].items():
+        notes.append(f"{task}: against {head['baseline']}; {head['rows']:,} rows.")
+        rows.extend(_skill_rows(task, head))
+    note = "\n".join(notes)
+    return Sheet(
+        "skill",
+        "Skill of each head, out of sample",
+        columns,
+        frozenset(range(2, 6)),
+        tuple(rows),
+        note,
+    )
+
+
+def _skill_rows(task: str, head: dict[str, Any]) -> list[Row]:
+    rows = []
+    for i, (name, measure) in enumerate(head["measures"].items()):
+        form = w.SCORE_FORMS.get(name, w.small)
+        cells = (
+            "" if i else task,
+            w.MEASURES[name],
+            w.written(measure["value"], w.skill_value(measure["null"])),
+            w.span(measure),
+            w.written(measure.get("score"), form),
+            w.written(measure.get("baseline_score"), form),
+            measure["verdict"],
+        )
+        last = i == len(head["measures"]) - 1
+        rows.append(Row(cells, _VERDICT_TONES.get(measure["verdict"], ""), ends=last))
+    return rows
+
+
+def models_sheet(summary: Summary) -> Sheet:
+    """Return the models in the order in which they took effect."""
+    models = summary["models"]
+    columns = ("model", "due", "effective from", "rows", "trained on", "metrics")
+    rows = tuple(
+        Row(
+            (
+                model["model_id"],
+                w.short_time(model["due"]),
+                w.short_time(model["effective_from"]),
+                w.count(model["rows"]),
+                f"{model['train_from'][:10]} – {model['train_to'][:10]}",
+                w.fact(model["metrics"]),
+            )
+        )
+        for model in models
+    )
+    return Sheet("models", f"Models ({len(models)})", columns, frozenset({3}), rows)
+
+
+def importance_sheet(summary: Summary) -> Sheet:
+    """Return what each head loses without each feature, the most needed first."""
+    found = summary["insights"]["importance"]
+    columns = ("feature", *(found[0]["heads"] if found else ()))
+    rows = tuple(
+        Row((row["feature"], *(w.with_spread(head, w.percent) for head in row["heads"].values())))
+        for row in found
+    )
+    return Sheet(
+        "importance",
+        "Permutation importance of features",
+        columns,
+        _from(1, columns),
+        rows,
+        "What a head's validation loss rises by when the feature is shuffled, in percent of the loss "
+        "of a head that knows nothing: mean ± deviation over the models.",
+    )
+
+
+def cosines_sheet(summary: Summary) -> Sheet:
+    """Return the cosine of each pair of tasks, those that conflict most first."""
+    columns = ("tasks", "cosine", "models in conflict")
+    rows = tuple(
+        Row(
+            (
+                " and ".join(row["tasks"]),
+                w.with_spread(row, w.two_digits),
+                w.percent(row["conflicts"]),
+            )
+        )
+        for row in summary["insights"]["cosines"]
+    )
+    note = "On the shared parameters at the epoch kept: mean ± deviation over the models."
+    return Sheet(
+        "cosines", "Cosines of the tasks' gradients", columns, _from(1, columns), rows, note
+    )
+
+
+def gates_sheet(summary: Summary) -> Sheet:
+    """Return how each gate spreads over its experts."""
+    columns = ("gate", "experts", "in use", "given to shared ones", "newest model")
+    rows = tuple(
+        Row(
+            (
+                f"layer {row['layer']}, {row['reader']}",
+                w.count(row["experts"]),
+                w.with_spread(
+                    {"mean": row["used"], "deviation": row["used_deviation"]}, w.two_digits
+                ),
+                w.written(row["shared_part"], w.percent),
+                ", ".join(f"{name}: {w.two_digits(v)}" for name, v in row["newest"].items()),
+            )
+        )
+        for row in summary["insights"]["gates"]
+    )
+    note = "In use: exp(entropy) of the mean weights, mean ± deviation over the models."
+    return Sheet("gates", "Use of experts", columns, frozenset(range(1, 4)), rows, note)
+
+
+def _from(first: int, columns: tuple[str, ...]) -> frozenset[int]:
+    return frozenset(range(first, len(columns)))

@@ -1,0 +1,338 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pybit.exceptions import FailedRequestError, InvalidRequestError
+
+from bot.adapters.bybit.asking import open_session
+from bot.adapters.bybit.rest import INTERVAL_CODE, BybitRest, category_of
+from bot.adapters.bybit.retry import Backoff, Limiter
+from bot.adapters.files.candles import Candles, check_candles
+from bot.errors import ConfigError, DataError, ExchangeError
+from bot.portfolio.rules import Instrument
+from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS
+
+
+def load_fake() -> Any:
+    """Load the fake beside this file: tests are no package."""
+    path = Path(__file__).with_name("fake_bybit.py")
+    spec = importlib.util.spec_from_file_location("fake_bybit", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault("fake_bybit", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+fake_bybit = load_fake()
+NOW = 1_735_689_600_000 + 25 * 60_000  # 2025-01-01 00:25
+
+
+class Waits:
+    """A clock that moves only while slept."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_s += seconds
+
+
+def client(session: Any, waits: Waits | None = None, **options: Any) -> BybitRest:
+    waits = waits or Waits()
+    return BybitRest(
+        session, clock=lambda: waits.now_s, sleep=waits.sleep, dice=lambda: 1.0, **options
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    interval=st.sampled_from(sorted(INTERVAL_CODE)),
+    bars=st.integers(1, 4500),
+    back=st.integers(0, 2500),
+    listed=st.integers(0, 4500),
+    jitter=st.integers(-59_999, 59_999),
+)
+def test_any_length_is_fetched_exactly_once(
+    interval: str, bars: int, back: int, listed: int, jitter: int
+) -> None:
+    step = INTERVAL_MS[interval]
+    last = NOW // step * step - back * step
+    start, end = last - (bars - 1) * step + jitter, last + jitter
+    session = fake_bybit.FakeBybit(NOW, last - listed * step)
+    for call, pages in (
+        ("kline", client(session).kline_pages("bybit_spot", "BTCUSDT", interval, start, end)),
+        ("mark", client(session).mark_pages("bybit_linear", "BTCUSDT", interval, start, end)),
+    ):
+        got = list(pages)
+        candles = Candles.concat([page for page in got if len(page)])
+        low = max(start, session.listed_ms)
+        wanted = [t for t in range(-(-low // step) * step, end + 1, step) if t + step <= NOW]
+        assert candles.time.tolist() == wanted
+        probe = call == "kline" and session.count("kline") > len(got)
+        assert len(got) + probe == session.count(call)
+        assert len(got) <= bars // 999 + 1
+        assert candles.column("close").tolist() == [fake_bybit.price(t) for t in wanted]
+        check_candles(candles, interval, "fetched", str)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([1, 2, 4, 8]), st.integers(0, 400), st.integers(0, 400))
+def test_funding_of_any_schedule_is_complete(step_h: int, days: int, listed: int) -> None:
+    session = fake_bybit.FakeBybit(NOW, NOW - listed * DAY_MS, step_h * HOUR_MS)
+    start = NOW - days * DAY_MS
+    got = client(session).funding_history("bybit_linear", "BTCUSDT", start, NOW)
+    low = max(start, session.listed_ms)
+    step = step_h * HOUR_MS
+    assert got.time.tolist() == list(range(-(-low // step) * step, NOW + 1, step))
+    assert np.all(got.rate == 1e-4)
+
+
+def test_instruments_are_paged_for_contracts_and_not_for_spot() -> None:
+    session = fake_bybit.FakeBybit(NOW, 0)
+    names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "NOSUCH"]
+    linear = client(session).instruments("bybit_linear", names)
+    assert list(linear) == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    assert linear["SOLUSDT"] == Instrument(0.001, 0.001, 5.0)
+    assert session.count("instruments") == 2
+    assert client(session).instruments("bybit_spot", ["BTCUSDT"])["BTCUSDT"] == Instrument(
+        1e-6, 1.1e-5, 5.0
+    )
+    assert "limit" not in session.requests[-1][1]
+
+
+def listing(*entries: Any) -> Any:
+    """Return a session whose instruments-info has these entries."""
+    session = fake_bybit.FakeBybit(NOW, 0)
+    session.get_instruments_info = lambda **_: {"result": {"list": list(entries)}}
+    return session
+
+
+SIZES: dict[str, Any] = {"qtyStep": "0.001", "minOrderQty": "0.002", "minNotionalValue": "5"}
+
+
+def test_an_instrument_carries_its_currencies_and_kind() -> None:
+    entry = {
+        "symbol": "BTC-27DEC24", "status": "Delivering", "contractType": "LinearFutures",
+        "baseCoin": "BTC", "quoteCoin": "USD", "settleCoin": "USDC", "lotSizeFilter": SIZES,
+    }  # fmt: skip
+    found = client(listing(entry)).instruments("bybit_linear", ["BTC-27DEC24"])
+    assert found["BTC-27DEC24"] == Instrument(
+        0.001, 0.002, 5.0, "BTC", "USD", "USDC", "LinearFutures", "Delivering"
+    )
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None, 7, [], {}, {"symbol": None}, {"symbol": ["A"]}, {"symbol": {}},
+        {"symbol": "ODD"}, {"symbol": "ODD", "lotSizeFilter": None},
+        {"symbol": "ODD", "lotSizeFilter": {"qtyStep": ""}},
+        {"symbol": "ODD", "lotSizeFilter": SIZES | {"qtyStep": "-1"}},
+    ],
+)  # fmt: skip
+def test_an_odd_entry_of_another_symbol_costs_nothing(odd: Any) -> None:
+    entries = [odd, {"symbol": "GOOD", "lotSizeFilter": SIZES}, odd]
+    found = client(listing(*entries)).instruments("bybit_linear", ["GOOD"])
+    assert found == {"GOOD": Instrument(0.001, 0.002, 5.0)}
+
+
+ODD_SIZES: list[tuple[str, list[Any]]] = [
+    ("qtyStep", ["", "-1", "0", "nan", "inf", "x", None, True, [], 10**400]),
+    ("minOrderQty", ["", "-1", "nan", "inf", None, False, {}]),
+    ("minNotionalValue", ["-5", "nan", "x", ["5"]]),
+]
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        None, [], {}, {"qtyStep": "1"}, {"minOrderQty": "1"},
+        *(SIZES | {key: value} for key, values in ODD_SIZES for value in values),
+    ],
+)  # fmt: skip
+def test_an_odd_entry_of_a_symbol_asked_for_is_refused_by_name(sizes: Any) -> None:
+    entry = {"symbol": "ODD", "lotSizeFilter": sizes}
+    with pytest.raises(DataError, match=r"instruments-info of ODD has .*expected a positive"):
+        client(listing(entry)).instruments("bybit_linear", ["ODD"])
+
+
+def test_an_endless_cursor_ends() -> None:
+    session = fake_bybit.FakeBybit(NOW, 0)
+    sizes = {"qtyStep": "1", "minOrderQty": "1"}
+    page = {"list": [{"symbol": "A", "lotSizeFilter": sizes}], "nextPageCursor": "again"}
+    session.get_instruments_info = lambda **_: {"result": page}
+    assert client(session).instruments("bybit_inverse", ["A"]) == {"A": Instrument(1.0, 1.0, 0.0)}
+
+
+def test_requests_are_spaced() -> None:
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    rest = client(session, waits, limiter=Limiter(4.0))
+    for _ in range(5):
+        assert rest.server_time_ms() == NOW
+    assert waits.now_s == pytest.approx(1.0)
+
+
+def test_transient_errors_are_retried_with_growing_waits() -> None:
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    told: list[str] = []
+    session.errors = [
+        ConnectionError(),
+        InvalidRequestError("GET", "Too many visits", 10006, "t", {}),
+        ValueError("sleep length must be non-negative"),
+        FailedRequestError("GET", "down", 503, "t", {}),
+    ]
+    rest = client(session, waits, limiter=Limiter(1e9), on_wait=lambda s, text: told.append(text))
+    assert rest.server_time_ms() == NOW
+    assert [s for s in waits.slept if s > 1e-6] == pytest.approx([0.5, 1.0, 2.0, 4.0])
+    assert "cannot be reached" in told[0]
+    assert "rate limit" in told[1]
+
+
+def test_a_ban_waits_ten_minutes() -> None:
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    session.errors = [FailedRequestError("GET", "access too frequent", 403, "t", {})]
+    assert client(session, waits).server_time_ms() == NOW
+    assert max(waits.slept) >= 600.0
+
+
+def test_a_ban_holds_who_has_a_turn_already() -> None:
+    """Two clients share the limiter; while the second waits for its turn, the first is barred."""
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    limiter = Limiter(0.5)
+    session.errors = [FailedRequestError("GET", "access too frequent", 403, "t", {})]
+    one = client(session, waits, limiter=limiter, backoff=Backoff(tries=1))
+    asked_s: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if not asked_s:  # the second has its turn in two seconds; the first asks now
+            asked_s.append(waits.now_s)
+            with pytest.raises(ExchangeError, match="HTTP 403"):
+                one.server_time_ms()
+        waits.sleep(seconds)
+
+    other = BybitRest(session, limiter=limiter, clock=lambda: waits.now_s, sleep=sleep)
+    assert limiter.reserve(waits.now_s) == 0.0
+    assert other.server_time_ms() == NOW
+    assert waits.now_s >= 600.0
+
+
+def test_a_ban_is_waited_out_also_after_giving_up() -> None:
+    waits, session = Waits(), fake_bybit.FakeBybit(NOW, 0)
+    session.errors = [FailedRequestError("GET", "access too frequent", 403, "t", {})] * 2
+    rest = client(session, waits, backoff=Backoff(tries=2))
+    with pytest.raises(ExchangeError, match="after 2 tries"):
+        rest.server_time_ms()
+    assert waits.now_s == pytest.approx(600.0)
+    assert rest.server_time_ms() == NOW
+    assert waits.now_s == pytest.approx(1200.0)
+
+
+def test_it_gives_up_in_plain_words() -> None:
+    session = fake_bybit.FakeBybit(NOW, 0)
+    session.errors = [ConnectionError() for _ in range(9)]
+    with pytest.raises(
+        ExchangeError, match=r"cannot be reached .*after 3 tries; check the network"
+    ):
+        client(session, backoff=Backoff(tries=3)).server_time_ms()
+    session.errors = [InvalidRequestError("GET", "Not supported symbols", 10001, "t", {})]
+    pages = client(fake_kline_error(session)).kline_pages("bybit_linear", "NOPE", "1h", 0, NOW)
+    with pytest.raises(ExchangeError, match=r"linear NOPE 60: .*Not supported symbols"):
+        list(pages)
+
+
+def fake_kline_error(session: Any) -> Any:
+    """Let the first request, of the time, pass, and the candles fail."""
+    session.get_server_time = lambda: {"result": {"timeNano": str(NOW * 1_000_000)}}
+    return session
+
+
+def answered(result: Any) -> dict[str, Any]:
+    return {"retCode": 0, "retMsg": "OK", "result": result, "time": NOW}
+
+
+GOOD = ["1735682400000", "1", "2", "0.5", "1.5", "10", "15"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        None,
+        {"retCode": 0},
+        {"result": []},
+        {"result": {"list": None}},
+        {"result": {"list": [GOOD[:4]]}},
+        {"result": {"list": ["1735682400000"]}},
+        {"result": {"list": [[None, *GOOD[1:]]]}},
+        {"result": {"list": [[*GOOD[:3], "x", *GOOD[4:]]]}},
+        {"result": {"list": [[*GOOD[:3], "nan", *GOOD[4:]]]}},
+        {"result": {"list": [GOOD, GOOD]}},
+        {"result": {"list": [["1735600000000", *GOOD[1:]]]}},
+    ],
+)
+def test_malformed_candles_are_refused(answer: Any) -> None:
+    session = fake_kline_error(fake_bybit.FakeBybit(NOW, 0))
+    session.get_kline = lambda **_: answer if answer is None else {"time": NOW, **dict(answer)}
+    pages = client(session, backoff=Backoff(tries=2)).kline_pages(
+        "bybit_spot", "BTCUSDT", "1h", NOW - 5 * HOUR_MS, NOW
+    )
+    with pytest.raises(ExchangeError):
+        list(pages)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        "row",
+        {"symbol": "ETHUSDT", "fundingRate": "1", "fundingRateTimestamp": str(NOW)},
+        {"symbol": "BTCUSDT", "fundingRate": "", "fundingRateTimestamp": str(NOW)},
+        {"symbol": "BTCUSDT", "fundingRate": "1", "fundingRateTimestamp": "0"},
+    ],
+)
+def test_malformed_funding_is_refused(row: Any) -> None:
+    session = fake_bybit.FakeBybit(NOW, 0)
+    session.get_funding_rate_history = lambda **_: {"result": {"list": [row]}}
+    with pytest.raises(ExchangeError):
+        client(session).funding_history("bybit_linear", "BTCUSDT", NOW - HOUR_MS, NOW)
+
+
+def test_a_recorded_answer_is_read() -> None:
+    session = fake_kline_error(fake_bybit.FakeBybit(NOW, 0))
+    rows = [
+        ["1670608800000", "17071", "17073", "17027", "17055.5", "268611", "15.74462667"],
+        ["1670605200000", "17071.5", "17071.5", "17061", "17071", "4177", "0.24469757"],
+        ["1670601600000", "17086.5", "17088", "16978", "17071.5", "6356", "0.37288112"],
+    ]
+    newer = [str(NOW // HOUR_MS * HOUR_MS), *rows[0][1:]]
+    session.get_kline = lambda **query: answered({"list": rows if "start" in query else [newer]})
+    pages = client(session).kline_pages(
+        "bybit_inverse", "BTCUSD", "1h", 1670601600000, 1670608800000
+    )
+    (page,) = pages
+    assert page.time.tolist() == [1670601600000, 1670605200000, 1670608800000]
+    assert page.values[0].tolist() == [17086.5, 17088, 16978, 17071.5, 6356, 0.37288112]
+
+
+def test_only_bybit_has_categories() -> None:
+    with pytest.raises(ConfigError, match=r"market\.venue = 'binance_spot'"):
+        category_of("binance_spot")
+
+
+def test_the_session_points_where_told_and_leaves_retries_to_us() -> None:
+    session: Any = open_session("http://127.0.0.1:9/")
+    assert session.endpoint == "http://127.0.0.1:9"
+    assert session.retry_codes == set()
+    assert session.max_retries == 1
+    session.client.close()

@@ -1,0 +1,98 @@
+"""Settlements on bars: each of them in exactly one place, whatever the bars and the blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.adapters.files.bar_funding import lay_funding
+from bot.adapters.files.funding import Funding
+from bot.blocks import I64, BarBlock
+from bot.timegrid import DAY_MS, HOUR_MS, last_closes
+
+NONE = (np.empty(0, np.int64), np.empty(0))
+
+
+def flat_bars(times: I64, price: float = 100.0) -> BarBlock:
+    column = np.full((len(times), 1), price)
+    return BarBlock.of_candles(times, column, column, column, column, column)
+
+
+def laid(bars: BarBlock, due: Funding, step: int, since: int, rows: int | None = None) -> BarBlock:
+    """Lay in blocks of so many rows, each going on where the one before ended."""
+    parts, before = [], np.array([np.nan])
+    for at in range(0, len(bars), rows or len(bars)):
+        part = bars.rows(at, at + (rows or len(bars)))
+        parts.append(lay_funding(part, [due], [NONE], step, since, before))
+        since, before = int(part.open_time[-1]) + step, last_closes(part, before)[-1]
+    return BarBlock.concat(parts)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hours=st.lists(st.integers(100, 400), unique=True, max_size=60).map(sorted),
+    step=st.sampled_from([HOUR_MS // 4, HOUR_MS, 4 * HOUR_MS, 6 * HOUR_MS, 12 * HOUR_MS, DAY_MS]),
+    shift=st.sampled_from([0, HOUR_MS // 2]),
+    keep=st.lists(st.booleans(), min_size=40, max_size=40),
+    rows=st.integers(1, 50),
+)
+def test_each_settlement_lies_in_one_place(
+    hours: list[int], step: int, shift: int, keep: list[bool], rows: int
+) -> None:
+    grid = np.arange(5 * DAY_MS + shift, 15 * DAY_MS, step)
+    grid = grid[np.resize(keep, len(grid))] if any(keep) else grid
+    due = Funding(np.array(hours, np.int64) * HOUR_MS, np.array(hours) * 1e-6)
+    bars = laid(flat_bars(grid), due, step, int(grid[0]))
+    rate, inside = np.zeros(len(grid)), np.zeros(len(grid))
+    for time, of_time in zip(due.time.tolist(), due.rate.tolist(), strict=True):
+        if not grid[0] <= time < grid[-1] + step:
+            continue
+        holder = [i for i, o in enumerate(grid.tolist()) if o < time < o + step]
+        if holder:
+            inside[holder[0]] += of_time * 100.0
+        else:  # at an open, or where the grid has a hole: at the next open
+            rate[next(i for i, o in enumerate(grid.tolist()) if o >= time)] += of_time
+    np.testing.assert_allclose(bars.funding_rate[:, 0], rate, rtol=1e-12)
+    np.testing.assert_allclose(bars.funding_inside[:, 0], inside, rtol=1e-12)
+    in_blocks = laid(flat_bars(grid), due, step, int(grid[0]), rows)
+    for name in ("funding_rate", "funding_inside", "funding_inside_unknown"):
+        assert getattr(in_blocks, name).tobytes() == getattr(bars, name).tobytes(), name
+
+
+@pytest.mark.parametrize("step", [6 * HOUR_MS, 12 * HOUR_MS, DAY_MS])
+def test_what_is_not_known_is_counted_and_the_others_are_charged(step: int) -> None:
+    hours = np.arange(24)
+    rates = np.full(24, 1e-4)
+    rates[[0, 5, 23]] = np.nan
+    bars = laid(flat_bars(np.arange(0, DAY_MS, step)), Funding(hours * HOUR_MS, rates), step, 0)
+    assert np.isnan(bars.funding_rate[0, 0])
+    assert bars.funding_inside_unknown.sum() == 2.0
+    opens = DAY_MS // step
+    assert bars.funding_inside.sum() == pytest.approx((24 - opens - 2) * 1e-2)
+
+
+def test_the_mark_of_the_settlements_own_time_comes_first_then_the_bars_mark_then_the_open() -> (
+    None
+):
+    due = Funding(np.array([8, 16, 32]) * HOUR_MS, np.array([1e-4, 1e-4, 1e-4]))
+    bars = flat_bars(np.array([0, DAY_MS]))
+    bars.mark[:] = [[110.0], [np.nan]]
+    marks = (np.array([0, 8, 9]) * HOUR_MS, np.array([110.0, 120.0, 130.0]))
+    out = lay_funding(bars, [due], [marks], DAY_MS, 0, np.array([np.nan]))
+    np.testing.assert_allclose(out.funding_inside[:, 0], [230e-4, 100e-4])
+
+
+def test_the_first_and_the_last_mark_count() -> None:
+    due = Funding(np.array([8, 16]) * HOUR_MS, np.array([1e-4, 1e-4]))
+    marks = (np.array([8, 16]) * HOUR_MS, np.array([120.0, 130.0]))
+    out = lay_funding(flat_bars(np.array([0])), [due], [marks], DAY_MS, 0, np.array([np.nan]))
+    assert out.funding_inside[0, 0] == pytest.approx(250e-4)
+
+
+def test_without_any_price_a_settlement_is_not_known() -> None:
+    bars = flat_bars(np.array([0]), np.nan)
+    due = Funding(np.array([8 * HOUR_MS]), np.array([1e-4]))
+    out = lay_funding(bars, [due], [NONE], DAY_MS, 0, np.array([np.nan]))
+    assert (out.funding_inside[0, 0], out.funding_inside_unknown[0, 0]) == (0.0, 1.0)

@@ -1,0 +1,416 @@
+"""The journal: what is written is read back, whole or not at all, and no damage goes unseen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.writer import Journal
+from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
+from bot.config import load_config
+from bot.config.schema import Conviction
+from bot.engine import (
+    Activation,
+    Engine,
+    EngineState,
+    StepResult,
+    state_from_arrays,
+    state_to_arrays,
+)
+from bot.errors import JournalError
+from bot.portfolio.rules import rules_from
+from bot.portfolio.trace import Trace
+from bot.practice.synthetic import symbol_names, synthetic_bars
+from bot.timegrid import HOUR_MS
+
+N, S = 160, 2
+SYMBOLS = symbol_names(S)
+TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
+CONFIG = load_config(
+    None, ["synthetic.symbols=2", f"synthetic.bars={N}", "synthetic.missing=0.1"], {}
+)
+
+
+class Table:
+    """Forecasts by the bar's time, some of them missing."""
+
+    def __init__(self, bars: BarBlock) -> None:
+        random = np.random.default_rng(4)
+        value = random.standard_normal((N, S, 4)) * 0.01
+        value[:, :, 1:3] = random.uniform(0.1, 0.9, (N, S, 2))
+        value[random.random((N, S)) < 0.2] = np.nan
+        value[:, :, 3][random.random((N, S)) < 0.5] = np.nan
+        self._value, self._first = value, int(bars.open_time[0])
+
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
+        at = (open_time - self._first) // HOUR_MS
+        return np.where(features.ready[:, :, None], self._value[at], np.nan)
+
+    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        raise AssertionError("nothing asks for the spread")
+
+
+@dataclass(frozen=True)
+class World:
+    """An engine, its bars, and two models that decide from bar 10 and from bar 70 on."""
+
+    bars: BarBlock
+    engine: Engine
+    activations: tuple[Activation, ...]
+
+    def start(self) -> EngineState:
+        state = self.engine.initial()
+        for activation in self.activations:
+            state = self.engine.activate(state, activation)
+        return state
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    bars = synthetic_bars(CONFIG.synthetic, HOUR_MS)
+    rate = np.where(bars.funding_rate != 0.0, np.nan, bars.funding_rate)
+    rate[: N // 2] = bars.funding_rate[: N // 2]
+    tradable = np.arange(N) % 23 != 7
+    quoted = np.where(np.arange(N)[:, None] % 9 == 0, bars.open, np.nan)
+    bars = replace(
+        bars, funding_rate=rate, tradable=tradable, fillable=bars.valid & tradable[:, None],
+        fill_bid=quoted * 0.9999, fill_ask=quoted * 1.0001,
+    )  # fmt: skip
+    table = Table(bars)
+    times = bars.open_time
+    engine = Engine(
+        None, rules_from(CONFIG, SYMBOLS), Conviction(), TASKS, S, 1e5, {"one": table, "two": table}
+    )
+    return World(
+        bars, engine, (Activation(int(times[10]), "one"), Activation(int(times[70]), "two"))
+    )
+
+
+def written(world: World, path: Path, cuts: list[int], opened: set[int] | None = None) -> list[Any]:
+    """Step the bars in blocks, some bars opened and closed apart, and write it all."""
+    journal = Journal.create(path, SYMBOLS, TASKS, {"mode": "test"}, durable=False)
+    state = world.start()
+    kept: list[Any] = []
+    with journal.transaction():
+        for activation in world.activations:
+            journal.write_activation(activation, activation.effective_from - HOUR_MS, late=True)
+    edges = sorted({0, N, *cuts, *(opened or ()), *(i + 1 for i in opened or ())})
+    for a, b in pairwise(edges):
+        block = world.bars.rows(a, b)
+        apart = a in (opened or ())
+        if apart:
+            state, trace = world.engine.open(state, block)
+            with journal.transaction():
+                journal.write_open(block, trace)
+                journal.write_state(state.last_open, state_to_arrays(state))
+            kept.append(trace)
+        state, results = world.engine.step(state, block)
+        with journal.transaction():
+            for k, result in enumerate(results):
+                journal.write_close(result, state.schedule, opened=apart and k == 0)
+            journal.write_state(state.last_open, state_to_arrays(state))
+        kept.extend(results)
+    journal.close()
+    return [*kept, state]
+
+
+@pytest.fixture(scope="module")
+def whole(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
+    path = tmp_path_factory.mktemp("journal") / "journal.db"
+    return path, written(world, path, [])
+
+
+def test_everything_written_is_read_back(world: World, whole: tuple[Path, list[Any]]) -> None:
+    path, (*results, state) = whole
+    reader = JournalReader(path)
+    bars, _ = reader.bars()
+    for field in fields(BarBlock):
+        np.testing.assert_array_equal(
+            getattr(bars, field.name), getattr(world.bars, field.name), err_msg=field.name
+        )
+    times, ledger = reader.ledger()
+    np.testing.assert_array_equal(times, world.bars.open_time)
+
+    def joined(get: Callable[[StepResult], Any]) -> Any:
+        return np.concatenate([get(r) for r in results])
+
+    for name, column in ledger.items():
+        np.testing.assert_array_equal(column, joined(attrgetter(f"trace.{name}")))
+    np.testing.assert_array_equal(reader.positions(times), joined(lambda r: r.trace.quantity))
+    decisions, refusals = reader.decisions(times)
+    np.testing.assert_array_equal(decisions["signal"], joined(lambda r: r.signal))
+    np.testing.assert_array_equal(decisions["weight"], joined(lambda r: r.trace.weight))
+    np.testing.assert_array_equal(decisions["order_quantity"], joined(lambda r: r.trace.order))
+    np.testing.assert_array_equal(refusals, joined(lambda r: r.trace.refusal))
+    value, model = reader.forecasts(times)
+    np.testing.assert_array_equal(value, joined(lambda r: r.forecast.value))
+    np.testing.assert_array_equal(model, joined(lambda r: r.forecast.model))
+    fills = joined(lambda r: r.trace.fills)
+    assert len(fills) > 40
+    np.testing.assert_array_equal(reader.fills(), fills)
+    assert (reader.symbols, reader.tasks) == (SYMBOLS, TASKS)
+    assert [(m.model_id, m.effective_from, m.late) for m in reader.models()] == [
+        (a.model_id, a.effective_from, True) for a in world.activations
+    ]
+    stored = reader.state()
+    assert stored is not None
+    again = state_to_arrays(state_from_arrays(stored))
+    for key, array in state_to_arrays(state).items():
+        np.testing.assert_array_equal(again[key], array, err_msg=key)
+    assert reader.meta["mode"] == "test"
+    reader.close()
+
+
+def test_a_stretch_of_bars(world: World, whole: tuple[Path, list[Any]]) -> None:
+    reader = JournalReader(whole[0])
+    times = world.bars.open_time
+    some, _ = reader.bars(since=int(times[20]), until=int(times[30]))
+    assert some.open_time.tolist() == times[20:31].tolist()
+    assert (reader.first_bar(), reader.last_bar()) == (times[0], times[-1])
+    reader.close()
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    cuts=st.lists(st.integers(1, N - 1), max_size=12),
+    opened=st.sets(st.integers(1, N - 1), max_size=12),
+)
+def test_neither_blocks_nor_opened_bars_change_a_row_or_a_link(
+    world: World, whole: tuple[Path, list[Any]], tmp_path_factory: pytest.TempPathFactory,
+    cuts: list[int], opened: set[int],
+) -> None:  # fmt: skip
+    path = tmp_path_factory.mktemp("cut") / "journal.db"
+    written(world, path, cuts, opened)
+    one, two = sqlite3.connect(whole[0]), sqlite3.connect(path)
+    for table in ("bars", "ledger", "positions", "fills", "decisions", "forecasts", "models"):
+        query = f"SELECT * FROM {table} ORDER BY 1, 2"
+        assert one.execute(query).fetchall() == two.execute(query).fetchall(), table
+    links = "SELECT open_time, link FROM chain ORDER BY open_time"
+    assert one.execute(links).fetchall() == two.execute(links).fetchall()
+    one.close()
+    two.close()
+
+
+def test_a_link_depends_on_all_before_it(world: World, whole: tuple[Path, list[Any]]) -> None:
+    reader = JournalReader(whole[0])
+    _, links = reader.links()
+    reader.close()
+    assert len(set(links)) == N
+    assert {len(link) for link in links} == {32}
+
+
+def test_a_changed_bar_changes_the_links_from_there(
+    world: World, whole: tuple[Path, list[Any]], tmp_path: Path
+) -> None:
+    volume = world.bars.volume.copy()
+    at = int(np.flatnonzero(world.bars.valid[:, 0] & (np.arange(N) >= 100))[0])
+    volume[at, 0] += 1e-9
+    other = replace(world, bars=replace(world.bars, volume=volume))
+    written(other, tmp_path / "journal.db", [])
+    mine, theirs = (JournalReader(p) for p in (whole[0], tmp_path / "journal.db"))
+    same = [a == b for a, b in zip(mine.links()[1], theirs.links()[1], strict=True)]
+    assert same == [True] * at + [False] * (N - at)
+    mine.close()
+    theirs.close()
+
+
+def test_an_error_inside_rolls_everything_back(world: World, tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path / "journal.db", SYMBOLS, TASKS, {}, durable=True)
+    state, first = world.engine.step(world.start(), world.bars.rows(0, 40))
+    with journal.transaction():
+        for result in first:
+            journal.write_close(result, state.schedule)
+    later, second = world.engine.step(state, world.bars.rows(40, 60))
+
+    def fail_midway() -> None:
+        with journal.transaction():
+            journal.write_close(second[0], later.schedule)
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway()
+    journal.close()
+    reader = JournalReader(tmp_path / "journal.db")
+    assert len(reader.ledger()[0]) == len(reader.bars()[0]) == len(reader.links()[0]) == 40
+    reader.close()
+
+
+def test_a_full_disk_leaves_what_was_committed_and_goes_on_after(
+    world: World, tmp_path: Path, whole: tuple[Path, list[Any]]
+) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.create(path, SYMBOLS, TASKS, {}, durable=True)
+    state, first = world.engine.step(world.start(), world.bars.rows(0, 20))
+    with journal.transaction():
+        for activation in world.activations:
+            journal.write_activation(activation, None, late=False)
+        for result in first:
+            journal.write_close(result, state.schedule)
+    later, rest = world.engine.step(state, world.bars.rows(20, N))
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+
+    def write() -> None:
+        with journal.transaction():
+            for result in rest:
+                journal.write_close(result, later.schedule)
+
+    with pytest.raises(
+        JournalError, match=r"journal\.db.*full.*what was committed before is whole"
+    ):
+        write()
+    reader = JournalReader(path)
+    assert len(reader.ledger()[0]) == len(reader.links()[0]) == len(reader.bars()[0]) == 20
+    reader.close()
+    journal._db.execute("PRAGMA max_page_count = 1073741823")
+    write()
+    journal.close()
+    one, two = (JournalReader(p) for p in (path, whole[0]))
+    assert one.links()[1] == two.links()[1]
+    one.close()
+    two.close()
+
+
+def test_a_journal_goes_on_where_it_was(world: World, tmp_path: Path, whole: Any) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.create(path, SYMBOLS, TASKS, {}, durable=True)
+    state, first = world.engine.step(world.start(), world.bars.rows(0, 90))
+    with journal.transaction():
+        for result in first:
+            journal.write_close(result, state.schedule)
+    journal.close()
+    journal = Journal.open(path, SYMBOLS, TASKS)
+    later, rest = world.engine.step(state, world.bars.rows(90, N))
+    with journal.transaction():
+        for result in rest:
+            journal.write_close(result, later.schedule)
+    journal.close()
+    one, two = (JournalReader(p) for p in (path, whole[0]))
+    assert one.links()[1] == two.links()[1]
+    one.close()
+    two.close()
+
+
+def test_a_second_journal_in_the_same_place_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal.create(path, SYMBOLS, TASKS, {}, durable=False).close()
+    with pytest.raises(JournalError, match="there is a run already"):
+        Journal.create(path, SYMBOLS, TASKS, {}, durable=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="cannot make the journal"):
+        Journal.create(tmp_path / "file" / "journal.db", SYMBOLS, TASKS, {}, durable=False)
+
+
+def test_other_symbols_or_tasks_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    Journal.create(path, SYMBOLS, TASKS, {}, durable=False).close()
+    with pytest.raises(JournalError, match="symbols is"):
+        Journal.open(path, (*SYMBOLS, "MORE"), TASKS)
+    with pytest.raises(JournalError, match="tasks is"):
+        Journal.open(path, SYMBOLS, TASKS[:2])
+
+
+@pytest.fixture
+def copy(whole: tuple[Path, list[Any]], tmp_path: Path) -> Path:
+    path = tmp_path / "copy.db"
+    source, target = sqlite3.connect(whole[0]), sqlite3.connect(path)
+    source.backup(target)
+    source.close()
+    target.close()
+    return path
+
+
+def read_all(path: Path) -> None:
+    reader = JournalReader(path)
+    try:
+        times, _ = reader.ledger()
+        reader.bars()
+        reader.decisions(times)
+        reader.forecasts(times)
+        reader.fills()
+        reader.state()
+        reader.links()
+    finally:
+        reader.close()
+
+
+def test_what_is_no_journal_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match=r"nothing\.db: there is no journal here"):
+        JournalReader(tmp_path / "nothing.db")
+    text = tmp_path / "text.db"
+    text.write_text("this is no database" * 100, encoding="utf-8")
+    with pytest.raises(JournalError, match=r"text\.db: cannot be read"):
+        JournalReader(text)
+    other = tmp_path / "other.db"
+    db = sqlite3.connect(other)
+    db.execute("CREATE TABLE meta (key TEXT, value TEXT)")
+    db.commit()
+    db.close()
+    with pytest.raises(JournalError, match="journal version none"):
+        JournalReader(other)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("UPDATE meta SET value = '99' WHERE key = 'journal_version'", "version 99"),
+        ("DELETE FROM meta WHERE key = 'symbols'", "symbols"),
+        ("DELETE FROM bars WHERE open_time = (SELECT max(open_time) FROM bars) AND symbol = 'SYN0USDT'",
+         "table bars has 319 rows for 160 bars"),
+        ("UPDATE bars SET symbol = 'DOGE' WHERE symbol = 'SYN0USDT'", "unknown symbol 'DOGE'"),
+        ("UPDATE fills SET reason = 'whim' WHERE id = 1", "fills has an unknown name 'whim'"),
+        ("UPDATE decisions SET refusal = 'whim' WHERE refusal IS NULL",
+         "unknown refusal 'whim'"),
+        ("UPDATE state SET blob = x'0102'", "state is damaged"),
+        ("DROP TABLE decisions", "no such table"),
+    ],
+)  # fmt: skip
+def test_a_journal_that_was_changed_is_refused(copy: Path, statement: str, expected: str) -> None:
+    db = sqlite3.connect(copy)
+    db.execute(statement)
+    db.commit()
+    db.close()
+    with pytest.raises(JournalError, match=expected) as caught:
+        read_all(copy)
+    assert str(copy) in str(caught.value)
+
+
+def test_a_file_with_broken_pages_is_refused(copy: Path) -> None:
+    content = bytearray(copy.read_bytes())
+    content[4096 * 3 :] = b"\xff" * (len(content) - 4096 * 3)
+    copy.write_bytes(bytes(content))
+    with pytest.raises(JournalError, match="damaged"):
+        read_all(copy)
+    with pytest.raises(JournalError, match=r"damaged|cannot be opened"):
+        Journal.open(copy, SYMBOLS, TASKS)
+
+
+def test_half_a_trace_of_an_opened_bar_is_seen_by_a_reader(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.create(path, SYMBOLS, TASKS, {}, durable=True)
+    state, results = world.engine.step(world.start(), world.bars.rows(0, 30))
+    with journal.transaction():
+        for result in results:
+            journal.write_close(result, state.schedule)
+    _, trace = world.engine.open(state, world.bars.rows(30, 31))
+    assert isinstance(trace, Trace)
+    with journal.transaction():
+        journal.write_open(world.bars.rows(30, 31), trace)
+    reader = JournalReader(path)
+    assert len(reader.bars()[0]) == 31
+    assert len(reader.ledger()[0]) == 30
+    reader.close()
+    journal.close()

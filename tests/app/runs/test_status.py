@@ -1,0 +1,215 @@
+"""bot status and bot runs: what they say is what the journal, the heartbeat and the lock say."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.writer import Journal
+from bot.adapters.system.run_lock import RunLock
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.heartbeat import read_heartbeat
+from bot.app.runs.listing import list_runs, runs_table
+from bot.app.runs.status import Status, read_status
+from bot.app.runs.status_view import status_tables
+from bot.engine import state_from_arrays
+from bot.errors import JournalError
+from bot.timegrid import HOUR_MS
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli, Ran
+
+BEAT: dict[str, Any] = {
+    "pid": 7, "time_ms": 1_000_000, "exchange_ms": 0, "connection": "connected", "last_bar": 0,
+    "lag_ms": 12.5, "next_training_ms": 1_675_209_600_000, "training": "idle", "version": "9.9",
+}  # fmt: skip
+
+
+@pytest.fixture
+def copy(live_run: RunFolder, tmp_path: Path) -> RunFolder:
+    return RunFolder(Path(shutil.copytree(live_run.path, tmp_path / "runs" / "alpha")))
+
+
+def text(status: Status) -> str:
+    console = Console(width=110, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    console.print(status_tables(status))
+    console.file.close()
+    return console.export_text()
+
+
+def test_money_and_positions_are_those_of_the_journal(live_run: RunFolder) -> None:
+    found = read_status(live_run)
+    reader = JournalReader(live_run.journal)
+    times, ledger = reader.ledger()
+    fills = reader.fills()
+    arrays = reader.state()
+    models = reader.models()
+    reader.close()
+    assert arrays is not None
+    book = state_from_arrays(arrays).book
+    assert (found.mode, found.interval, found.name) == ("live", "1h", "run")
+    assert (found.bars, found.fills) == (len(times), len(fills))
+    assert found.equity == ledger["equity"][-1]
+    assert found.total_return == found.equity / 100_000.0 - 1.0
+    assert found.drawdown == pytest.approx(1.0 - found.equity / max(1e5, ledger["equity"].max()))
+    assert found.fees == pytest.approx(fills["fee"].sum())
+    assert (found.last_bar, found.opened) == (times[-1] + HOUR_MS, True)
+    assert [held.symbol for held in found.positions] == [
+        f"SYN{s}USDT" for s in np.flatnonzero(book.quantity)
+    ]
+    for held in found.positions:
+        assert held.value == held.quantity * held.mark
+        assert held.weight == held.value / found.equity
+    assert found.model is not None
+    assert found.last_bar is not None
+    assert found.model.model_id == models[-1].model_id
+    assert found.model.age_ms == found.last_bar - models[-1].effective_from
+
+
+def test_what_waits_is_shown_at_a_provisional_price(traded: Ran) -> None:
+    found = read_status(traded.folder)
+    reader = JournalReader(traded.folder.journal)
+    times, _ = reader.ledger()
+    bars, _ = reader.bars()
+    decisions, refusals = reader.decisions(times[-1:])
+    reader.close()
+    ordered = np.flatnonzero(decisions["order_quantity"][0])
+    assert [order.symbol for order in found.pending] == [f"SYN{s}USDT" for s in ordered]
+    for s, order in zip(ordered, found.pending, strict=True):
+        assert order.quantity == decisions["order_quantity"][0, s]
+        assert order.provisional_price == bars.close[-1, s]
+        assert order.decided_at == times[-1]
+    assert len(found.refusals) == np.count_nonzero(refusals)
+    assert "none: a backtest" in text(found)
+
+
+def test_an_order_that_waits_is_in_the_table(live_run: RunFolder, tmp_path: Path) -> None:
+    folder = RunFolder(Path(shutil.copytree(live_run.path, tmp_path / "run")))
+    reader = JournalReader(folder.journal)
+    arrays = reader.state()
+    reader.close()
+    assert arrays is not None
+    arrays["book.pending"] = np.array([0.0, 2.5, 0.0])
+    arrays["book.pending_reason"] = np.array([0, 1, 0])
+    journal = Journal.open(folder.journal, *symbols_and_tasks(folder))
+    with journal.transaction():
+        journal.write_state(1, arrays)
+    journal.close()
+    found = read_status(folder)
+    (order,) = found.pending
+    assert (order.symbol, order.quantity, order.reason) == ("SYN1USDT", 2.5, "signal")
+    assert order.provisional_value == 2.5 * order.provisional_price
+    shown = text(replace(found, halted="day", model=None, last_bar=None))
+    for part in ("provisional price", "+2.5", "halted", "none yet"):
+        assert part in shown
+
+
+def symbols_and_tasks(folder: RunFolder) -> tuple[Any, Any]:
+    reader = JournalReader(folder.journal)
+    found = reader.symbols, reader.tasks
+    reader.close()
+    return found
+
+
+def test_a_heartbeat_and_a_held_lock_are_told(copy: RunFolder) -> None:
+    before = read_status(copy)
+    assert (before.pid, before.heartbeat, before.heartbeat_age_ms) == (None, None, None)
+    assert "not running, no heartbeat yet" in text(before)
+    assert before.last_bar is not None
+    beat = BEAT | {"exchange_ms": before.last_bar + HOUR_MS + 5000}
+    (copy.path / "status.json").write_text(json.dumps(beat))
+    with RunLock(copy.path):
+        found = read_status(copy, now_ms=1_061_000)
+    assert found.pid == os.getpid()
+    assert (found.behind_ms, found.heartbeat_age_ms) == (5000, 61_000)
+    shown = text(found)
+    for part in (
+        f"running, pid {os.getpid()}, version 9.9, last heartbeat 1 min 1 s ago",
+        "open, not closed, ended 5 s before the heartbeat", "12 ms", "idle; next 2023-02-01 00:00",
+    ):  # fmt: skip
+        assert part in shown
+    dead = read_status(copy, now_ms=1_061_000)
+    assert "not running, last alive 1970-01-01 00:16 UTC, 1 min 1 s ago" in text(dead)
+    assert "connected" not in text(dead)
+    assert "connected" not in dead.as_json()
+    assert "connected" in found.as_json()
+    early = beat | {"exchange_ms": before.last_bar + HOUR_MS - 60_000, "next_training_ms": None}
+    (copy.path / "status.json").write_text(json.dumps(early))
+    with RunLock(copy.path):
+        shown = text(read_status(copy))
+    assert "ends 1 min after the heartbeat" in shown
+    assert "next never" in shown
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"pid": 1}'])
+def test_a_damaged_heartbeat_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    assert read_heartbeat(tmp_path) is None
+    (tmp_path / "status.json").write_text(content)
+    with pytest.raises(JournalError, match=r"status\.json: is no heartbeat"):
+        read_heartbeat(tmp_path)
+
+
+def test_a_run_without_a_bar_has_its_capital(copy: RunFolder, tmp_path: Path) -> None:
+    empty = RunFolder(tmp_path / "runs" / "empty")
+    empty.path.mkdir()
+    shutil.copy(copy.config, empty.config)
+    symbols, tasks = symbols_and_tasks(copy)
+    Journal.create(empty.journal, symbols, tasks, {"mode": "live"}, durable=False).close()
+    found = read_status(empty)
+    assert (found.last_bar, found.model, found.equity, found.bars) == (None, None, 100_000.0, 0)
+    assert "none yet: nothing is decided" in text(found)
+    (line,) = [line for line in list_runs(tmp_path / "runs") if line.name == "empty"]
+    assert (line.bars, line.equity, line.ledger_sha256, line.fault) == (0, None, None, "")
+
+
+def test_the_commands_print_tables_or_json(cli: Cli, copy: RunFolder, traded: Ran) -> None:
+    runs = copy.path.parent
+    shutil.copytree(traded.folder.path, runs / "beta")
+    (runs / "broken").mkdir()
+    (runs / "broken" / "journal.db").write_text("nothing")
+    shutil.copy(copy.config, runs / "broken")
+    (runs / "no run").mkdir()
+    said = cli("runs", "--runs-dir", runs, "--json")
+    assert said.code == 0
+    alpha, beta, broken = said.json["runs"]
+    assert (alpha["name"], alpha["mode"], alpha["alive"]) == ("alpha", "live", False)
+    assert (beta["mode"], beta["bars"]) == ("backtest", traded.done.bars)
+    assert beta["ledger_sha256"] == traded.done.ledger_sha256
+    assert beta["total_return"] == pytest.approx(traded.done.equity / 1e5 - 1.0)
+    assert beta["models"] == len(traded.models())
+    assert cli("verify", runs / "alpha", "--json").json["ledger_sha256"] == alpha["ledger_sha256"]
+    assert "broken" in broken["name"]
+    assert "journal.db" in broken["fault"]
+    shown = cli("runs", "--runs-dir", runs)
+    assert shown.code == 0
+    assert traded.done.ledger_sha256[:12] in shown.out
+    assert "no runs in" in cli("runs", "--runs-dir", runs / "no run").out
+    assert "equity" in cli("status", copy.path).out
+    assert cli("status", copy.path, "--json").json["alive"] is False
+    assert cli("status", runs / "no run").code == 5
+
+
+def test_a_backtest_that_died_is_hashed_from_its_rows(traded: Ran, tmp_path: Path) -> None:
+    folder = RunFolder(Path(shutil.copytree(traded.folder.path, tmp_path / "runs" / "died")))
+    db = sqlite3.connect(folder.journal)
+    with db:
+        db.execute("DELETE FROM meta WHERE key = 'ledger_sha256'")
+    db.close()
+    (line,) = list_runs(tmp_path / "runs")
+    assert line.ledger_sha256 == traded.done.ledger_sha256
+    console = Console(width=110)
+    with console.capture() as shown:
+        console.print(runs_table([line, replace(line, name="b", pid=77), replace(line, fault="x")]))
+    assert [each.split()[0] for each in shown.get().split("\n")[3:5]] == ["died", "b"]
+    assert "pid 77" in shown.get()
+    assert "died: x" in shown.get()

@@ -1,0 +1,144 @@
+"""A study's files: there and back, and what a stranger may have put in their place."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.adapters.files.arrays import read_arrays, write_arrays
+from bot.app.backtest.preparing import read_market
+from bot.app.study.compare import Shape, compare_command
+from bot.app.study.contenders import Contender
+from bot.app.study.data import Study
+from bot.app.study.folds import FoldData, left_from_before
+from bot.app.study.unit import Unit, read_result
+from bot.config import load_config
+from bot.errors import BotError, DataError
+
+SHAPE = Shape(2, 1, 1, 1)
+
+
+class Bomb:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, (f"open({str(self.mark)!r}, 'w').close()",)
+
+
+@pytest.fixture
+def contenders(study_sets: list[str]) -> list[Contender]:
+    base = load_config(None, study_sets)
+    windows = load_config(None, [*study_sets, "model.encoder=gru", "model.lookback=3"])
+    return [Contender("now", "network", base), Contender("windows", "network", windows)]
+
+
+def units_of(folder: Path, chosen: list[Contender]) -> list[Unit]:
+    study = Study(chosen, read_market(chosen[0].config), SHAPE.folds, SHAPE.months, folder)
+    units = study.units(SHAPE.seeds)
+    for unit in units:
+        study.write_data(unit)
+    return units
+
+
+def test_a_fold_comes_back_as_it_was(tmp_path: Path, contenders: list[Contender]) -> None:
+    for unit in units_of(tmp_path, contenders):
+        data = FoldData.read(unit.data)
+        copy = tmp_path / "copy.npz"
+        data.write(copy)
+        again = FoldData.read(copy)
+        assert again.dataset.digest() == data.dataset.digest()
+        assert again.dataset.symbols == data.dataset.symbols
+        assert again.features == data.features
+        for name in ("x", "ready", "labels"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(data, name))
+        assert (data.windows is None) == (unit.name == "now")
+        if data.windows is not None and again.windows is not None:
+            assert again.windows.lookback == data.windows.lookback == 3
+            np.testing.assert_array_equal(again.windows.rows, data.windows.rows)
+            np.testing.assert_array_equal(again.windows.last, data.windows.last)
+
+
+def hostile(mark: Path) -> dict[str, bytes]:
+    """Return files that run code in whoever unpickles them, in the forms numpy reads."""
+    objects = np.empty(1, dtype=object)
+    objects[0] = Bomb(mark)
+    made = {"pickle": pickle.dumps(Bomb(mark))}
+    for name, save in (("npy", np.save), ("npz", np.savez)):
+        path = mark.parent / f"hostile.{name}"
+        save(path, objects)
+        made[name] = path.read_bytes()
+    return made
+
+
+def test_the_bomb_goes_off_where_it_is_unpickled(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    pickle.loads(hostile(mark)["pickle"])
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("form", ["pickle", "npy", "npz"])
+@pytest.mark.parametrize("place", ["data", "units"])
+def test_a_pickle_in_a_studys_folder_is_not_run(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str], form: str, place: str
+) -> None:
+    mark = tmp_path / "ran"
+    bomb = hostile(mark)[form]
+    for unit in units_of(tmp_path, contenders[:1]):
+        path = unit.data if place == "data" else unit.result
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bomb)
+        path.with_suffix(".pickle").write_bytes(bomb)
+    with pytest.raises(BotError, match=r"npz: cannot be read .*delete it, and it is made anew"):
+        compare_command(contenders[:1], "test", tmp_path, SHAPE, lambda done, of: None)
+    assert not mark.exists()
+
+
+def test_files_of_an_earlier_version_are_told_of_and_made_anew(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str]
+) -> None:
+    assert left_from_before(tmp_path) is None
+    mark = tmp_path / "ran"
+    (tmp_path / "data").mkdir()
+    old = tmp_path / "data" / "0123456789abcdef0123.pickle"
+    old.write_bytes(hostile(mark)["pickle"])
+    assert "1 *.pickle of an earlier version" in str(left_from_before(tmp_path))
+    compare_command(contenders, "test", tmp_path, SHAPE, lambda done, of: None)
+    assert old.exists()
+    assert not mark.exists()
+    assert len(units_ran) == 4
+
+
+def test_damaged_files_are_refused_by_name(tmp_path: Path, contenders: list[Contender]) -> None:
+    unit = units_of(tmp_path, contenders[:1])[0]
+    whole = unit.data.read_bytes()
+    for content in (b"", whole[:100], whole[:-200], b"PK\x03\x04" + whole[4:5000]):
+        unit.data.write_bytes(content)
+        with pytest.raises(DataError, match=unit.data.name):
+            FoldData.read(unit.data)
+    head, arrays = (dict(part) for part in _stored(tmp_path, whole))
+    for change in ({"layout": 3}, {"tasks": 5}, {"symbols": None}):
+        write_arrays(unit.data, head | change, arrays)
+        with pytest.raises(DataError, match="does not hold a fold"):
+            FoldData.read(unit.data)
+    write_arrays(unit.data, head, {k: v for k, v in arrays.items() if k != "rows.y"})
+    with pytest.raises(DataError, match="does not hold a fold"):
+        FoldData.read(unit.data)
+    write_arrays(unit.result, {"seconds": 1.0}, {"value": np.zeros((2, 2, 4))})
+    with pytest.raises(DataError, match="no result of a training"):
+        read_result(unit)
+    write_arrays(unit.result, {}, {"value": np.array(["text"])})
+    with pytest.raises(DataError, match="is not what this bot writes"):
+        read_result(unit)
+
+
+def _stored(folder: Path, content: bytes) -> tuple[dict[str, object], dict[str, object]]:
+    path = folder / "stored.npz"
+    path.write_bytes(content)
+    head, arrays = read_arrays(path)
+    return head, dict(arrays)

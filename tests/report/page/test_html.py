@@ -1,0 +1,101 @@
+"""The page stands alone: no network, no script, the same text each time."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from bot.config.schema import Report
+from bot.report.inputs import RunData
+from bot.report.page import html
+from bot.report.summary import build
+
+CONFIG = Report(bootstrap_samples=100)
+
+
+@pytest.fixture(scope="module")
+def page(run: RunData) -> str:
+    return html.render(run, build(run, CONFIG))
+
+
+class Tags(HTMLParser):
+    """Counts tags and sees that they close in order."""
+
+    VOID = frozenset({"meta", "link", "img", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.counts: dict[str, int] = {}
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_it_needs_nothing_from_outside(page: str) -> None:
+    assert not re.search(r"https?:|//www|@import|url\((?!#)", page)
+    for link in re.findall(r'(?:href|src)="([^"]*)"', page):
+        assert link.startswith(("#", "data:image/png")), link[:80]
+    assert "<script" not in page
+
+
+def test_it_is_well_formed_and_has_all_parts(page: str) -> None:
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.counts["svg"] == 4
+    assert tags.counts["table"] == 8
+    for words in ("Equity and drawdown", "Calibration of each head", "Positions", "new model"):
+        assert words in page
+    assert "#0102" not in page  # every stand-in colour became a variable
+
+
+def test_the_same_run_gives_the_same_page(page: str, run: RunData) -> None:
+    assert html.render(run, build(run, CONFIG)) == page
+
+
+def test_names_are_escaped(run: RunData) -> None:
+    odd = dataclasses.replace(run, name="<b>&</b>", facts={"note": "<i>"})
+    page = html.render(odd, build(odd, CONFIG))
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_a_run_without_forecasts_fills_or_time_to_speak_of_has_a_page(run: RunData) -> None:
+    n = len(run.equity)
+    bare = dataclasses.replace(
+        run,
+        forecast=None,
+        labels=None,
+        models=(),
+        fills=run.fills[:0],
+        quantity=np.zeros_like(run.quantity),
+        equity=np.full(n, 10_000.0),
+        start_index=n - 2,
+    )
+    tags = Tags()
+    tags.feed(html.render(bare, build(bare, CONFIG)))
+    assert tags.counts["svg"] == 2
+
+
+def test_a_bankruptcy_stands_at_the_top(run: RunData, page: str) -> None:
+    equity = run.equity.copy()
+    equity[200:] = -500.0
+    broke = dataclasses.replace(run, equity=equity)
+    text = html.render(broke, build(broke, CONFIG))
+    assert text.index('role="alert">The account went bankrupt at') < text.index("<svg")
+    assert 'role="alert"' not in page
+    assert "of each day&#39;s equity" in page

@@ -1,0 +1,92 @@
+"""The tables say what the summary says, in words a reader can trust."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import pytest
+from rich.console import Console
+
+from bot.config.schema import Report
+from bot.report.inputs import ModelInfo, RunData
+from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets, skill_sheet
+from bot.report.page.tables import render, table
+from bot.report.summary import Summary, build
+
+
+@pytest.fixture(scope="module")
+def summary(run: RunData) -> Summary:
+    return build(run, Report(bootstrap_samples=100))
+
+
+def text_of(item: object) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(item)
+    return out.getvalue()
+
+
+def test_all_tables_are_printed(summary: Summary) -> None:
+    text = text_of(render(summary))
+    for words in (
+        "Run small", "Symbols", "S2USDT", "Sharpe ratio", "standard error", "buy and hold",
+        "Gross profit", "− slippage", "Net profit", "Targets", "< 20 %", "never enforced",
+        "rank IC", "QLIKE skill", "no skill shown", "Models (2)",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "✓" in text or "✗" in text
+    assert " nan" not in text.lower()
+
+
+def test_an_interval_over_zero_reads_no_skill_shown(summary: Summary) -> None:
+    rows = {(r.cells[1]): r for r in skill_sheet(summary).rows}
+    assert rows["AUC"].cells[-1] == "no skill shown"
+    assert rows["AUC"].tone == "doubt"
+
+
+def test_without_heads_and_models_their_tables_are_left_out(run: RunData) -> None:
+    bare = dataclasses.replace(run, forecast=None, labels=None, models=())
+    keys = [sheet.key for sheet in sheets(build(bare, Report(bootstrap_samples=100)))]
+    assert keys == ["coverage", "facts", "symbols", "metrics", "costs", "targets"]
+
+
+def test_figures_since_a_late_first_model_stand_beside(run: RunData) -> None:
+    early = dataclasses.replace(run, start_index=50)
+    sheet = metrics_sheet(build(early, Report(bootstrap_samples=100)))
+    assert sheet.columns == ("", "run", "since first model", "buy and hold")
+
+
+def test_a_long_list_of_models_is_shortened_on_the_terminal(run: RunData) -> None:
+    first = run.models[0]
+    many: list[ModelInfo] = [dataclasses.replace(first, model_id=f"m{i:02d}") for i in range(40)]
+    crowded = dataclasses.replace(run, models=tuple(many))
+    sheet = models_sheet(build(crowded, Report(bootstrap_samples=100)))
+    assert len(sheet.rows) == 40
+    text = text_of(table(sheet))
+    assert "… 28 more" in text
+    assert "m05" in text
+    assert "m06" not in text
+    assert "m39" in text
+
+
+def test_a_bankruptcy_is_told_before_and_after_the_tables(run: RunData) -> None:
+    equity = run.equity.copy()
+    equity[200:] = -500.0
+    broke = build(dataclasses.replace(run, equity=equity), Report(bootstrap_samples=100))
+    text = text_of(render(broke))
+    told = (
+        "The account went bankrupt at 2023-01-09T09:00:00Z: its equity was -500.00 at that close."
+    )
+    assert text.startswith(told)
+    assert text.count(told) == 2
+    assert "100.00 %" in text
+    assert "bankrupt" not in text_of(render(build(run, Report(bootstrap_samples=100))))
+
+
+def test_costs_stand_in_currency_and_on_the_equity_of_the_day(summary: Summary) -> None:
+    sheet = costs_sheet(summary)
+    assert sheet.columns == ("", "amount", "of capital", "of each day's equity")
+    fees = next(row for row in sheet.rows if row.cells[0] == "− fees")
+    assert fees.cells[1] == f"{-summary['costs']['fees']:,.2f}"
+    assert fees.cells[3] == f"{-100 * summary['cost_returns']['fees']:.2f} %"
+    assert f"{100 * summary['metrics']['total_return']:.2f} %" in sheet.note  # type: ignore[operator]
