@@ -20,6 +20,7 @@ from bot.compiled import sources_digest
 
 SOURCES = (
     "blocks.py", "timegrid.py", "venues.py", "engine.py", "features", "model", "portfolio",
+    "app/training/archive.py", "app/training/triggers.py",
 )  # fmt: skip
 PACKAGES = ("numpy", "numba", "llvmlite", "torch")
 

@@ -1,6 +1,7 @@
-"""The rows that a run's models were trained on, cut again from the bars in its journal.
+"""When a run's models were due, and the rows that they were trained on, cut again from its bars.
 
-Rules: they are cut by the archive that cut them for the training, bars forward, a window at a time.
+Rules: a due bar is one of the trigger's, but for the training at the start, which comes before all
+others. Rows are cut by the archive that cut them for the training, bars forward, a window at a time.
 Must not train: whether these rows give these weights is not shown.
 """
 
@@ -17,7 +18,10 @@ from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.app.training.archive import Archive
 from bot.app.training.pool import training_seed
+from bot.app.training.triggers import DueBars
+from bot.app.verify.engine import start_of
 from bot.app.verify.rows import Difference, check_bars
+from bot.blocks import I64
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
 from bot.timegrid import INTERVAL_MS
@@ -35,16 +39,11 @@ def trained_here(snapshot: JournalSnapshot, models: Sequence[ModelRow]) -> list[
 def check_training_rows(
     folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
 ) -> Iterator[tuple[ModelRow | None, Difference]]:
-    """Yield each model whose manifest tells of other rows; a bar that is damaged ends it."""
+    """Yield each model that was not due or tells of other rows; a bar that is damaged ends it."""
     waiting = trained_here(snapshot, models)
     times = snapshot.bar_times()
     place = {time: i for i, time in enumerate(times.tolist())}
-    for row in waiting:
-        if row.due not in place:
-            yield (
-                row,
-                Difference("models", "due", row.effective_from, None, row.due, "a bar of the run"),
-            )
+    yield from _not_due(config, snapshot, waiting, times)
     waiting = [row for row in waiting if row.due in place]
     dues = [place[row.due or 0] for row in waiting]
     interval_ms = INTERVAL_MS[config.market.interval]
@@ -70,6 +69,27 @@ def check_training_rows(
                 yield row, found
         if dues:
             archive.drop_before(dues[0])
+
+
+def _not_due(
+    config: Config, snapshot: JournalSnapshot, trained: Sequence[ModelRow], times: I64
+) -> Iterator[tuple[ModelRow, Difference]]:
+    """Yield each model at whose due bar no training was due; `trained` is in their order."""
+    interval_ms = INTERVAL_MS[config.market.interval]
+    known = set(times.tolist())
+    due = set(times[DueBars(config.retrain, interval_ms).due(times)].tolist())
+    at_start = config.retrain.at_start and "given_model" not in snapshot.meta
+    # a daemon plans its start, and the first bar that it trades may be a later one
+    planned = start_of(snapshot) - config.retrain.latency_bars * interval_ms
+    earliest = planned if snapshot.meta.get("mode") == "backtest" else EARLIEST
+    for row in trained:
+        told = None
+        if row.due not in known:
+            told = "a bar of the run"
+        elif row.due not in due and not (at_start and row is trained[0] and row.due >= earliest):
+            told = f"a bar at which a training is due by retrain.trigger = '{config.retrain.trigger}'"
+        if told is not None:
+            yield row, Difference("models", "due", row.effective_from, None, row.due, told)
 
 
 def _difference(
