@@ -25,7 +25,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import feather
 
 from bot.blocks import F64, I64
 from bot.errors import DataError
@@ -35,6 +34,7 @@ _MISSING = frozenset({"", "nan", "null", "none", "na", "n/a"})
 _VALUE = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|\d{4}-?\d{2}-?\d{2}.*")
 _LEVELS = frozenset({"", "Price", "Ticker", "Attributes", "Symbols"})
 _HEAD_LINES = 8
+_FEATHER_1 = b"FEA1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +198,15 @@ def _parquet_table(path: Path) -> Table:
 
 
 def _feather_table(path: Path) -> Table:
+    """Read Feather of version 2; a damaged file of version 1 would end the process in pyarrow."""
     try:
-        return arrow_table(path, feather.read_table(path))
+        content = path.read_bytes()
+        if content[:4] == _FEATHER_1:
+            raise ValueError("it is of version 1, which is read no more; write it as version 2")
+        with pa.ipc.open_file(pa.BufferReader(content)) as rows:
+            table = rows.read_all()
+        table.validate(full=True)
+        return arrow_table(path, table)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise _unreadable(path, "Feather", error) from None
 

@@ -79,6 +79,9 @@ class JournalReader:
         """Read what kind of journal it is."""
         with self._reading():
             self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
+            odd = [pair for pair in self.meta.items() if not all(isinstance(x, str) for x in pair)]
+            if odd:
+                raise JournalError(f"{self.path}: table meta has {odd[0]!r}; restore a copy")
             self.version = version_of(self.meta, self.path)
             lay_views(self._db, self.version)
         try:

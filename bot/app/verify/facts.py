@@ -41,7 +41,11 @@ def edited_settings(folder: RunFolder, snapshot: JournalSnapshot) -> tuple[str, 
     if told is None:
         same = snapshot.meta.get("config_hash") in {None, stored_hash(folder)}
         return () if same else ("one that the journal's digest covers",)
-    before, now = (flatten_toml(tomllib.loads(text)) for text in (told, config_text(folder)))
+    now = flatten_toml(tomllib.loads(config_text(folder)))
+    try:
+        before = flatten_toml(tomllib.loads(told))
+    except tomllib.TOMLDecodeError:
+        return ("all: those in the journal are damaged",)
     # by their text: in Python 1 is True and 1.0
     return tuple(sorted(k for k in {*before, *now} if repr(before.get(k)) != repr(now.get(k))))
 

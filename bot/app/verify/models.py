@@ -62,8 +62,11 @@ def _model(
     if not isinstance(due, int):
         return Difference("models", "file", at, None, f"due_ms {due!r}", "a manifest of a training")
     live = snapshot.meta.get("mode") == "live"
-    if row.due != due and (live or row.due is not None):
-        return Difference("models", "due", at, None, row.due, due)
+    expected = (
+        None if "schedule_of" in snapshot.meta else due
+    )  # another run's models have none here
+    if row.due != expected:
+        return Difference("models", "due", at, None, row.due, expected)
     planned = due + config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
     own = row.due is not None and row.model_id != snapshot.meta.get("given_model")
     if own and at < planned:

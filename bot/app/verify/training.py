@@ -82,12 +82,14 @@ def _not_due(
     # a daemon plans its start, and the first bar that it trades may be a later one
     planned = start_of(snapshot) - config.retrain.latency_bars * interval_ms
     earliest = planned if snapshot.meta.get("mode") == "backtest" else EARLIEST
+    trigger = config.retrain.trigger
     for row in trained:
-        told = None
-        if row.due not in known:
+        at, told = row.due or 0, None
+        of_start = at_start and row is trained[0] and at >= earliest
+        if at not in known:
             told = "a bar of the run"
-        elif row.due not in due and not (at_start and row is trained[0] and row.due >= earliest):
-            told = f"a bar at which a training is due by retrain.trigger = '{config.retrain.trigger}'"
+        elif at not in due and not of_start:
+            told = f"a bar at which a training is due by retrain.trigger = '{trigger}'"
         if told is not None:
             yield row, Difference("models", "due", row.effective_from, None, row.due, told)
 

@@ -3,11 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.files.candle_files import read_candles
+from bot.adapters.files.tables import read_table
 from bot.errors import DataError
 from bot.timestamps import format_utc
 
@@ -99,3 +101,21 @@ def test_faults_are_named_with_file_and_line(tmp_path: Path, text: str, message:
 def test_lines_are_counted_below_three_header_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"line 5: high 1\.0 is below"):
         read_candles(write(tmp_path, YAHOO_ROWS.replace("185.88", "1.0")), "1d")
+
+
+def test_a_damaged_feather_file_is_refused_and_ends_nothing(tmp_path: Path) -> None:
+    """pyarrow ends the process over a damaged file of version 1, so none of these is handed to it."""
+    path = tmp_path / "BTC_USDT-1h.feather"
+    path.write_bytes(b"FEA1" + bytes(60) + b"FEA1")
+    with pytest.raises(DataError, match=r"Feather file: it is of version 1.* version 2"):
+        read_table(path)
+    pd.DataFrame({"date": [1, 2], "name": ["a", "b"]}).to_feather(path)
+    content = path.read_bytes()
+    refused = 0
+    for i in range(0, len(content), 7):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 0xFF]) + content[i + 1 :])
+        try:
+            read_table(path)
+        except DataError:
+            refused += 1
+    assert refused > 10

@@ -261,6 +261,53 @@ def test_a_model_that_decides_too_early_is_found(copy: RunFolder) -> None:
             assert "latency_bars" in found.replayed
 
 
+def test_a_model_that_was_not_due_is_found(copy: RunFolder) -> None:
+    """Its manifest and its seal go along with the forger."""
+    with closing(sqlite3.connect(copy.journal)) as db:
+        model_id, due = db.execute("SELECT model_id, due FROM models WHERE position = 2").fetchone()
+        path = copy.models / f"{model_id}.json"
+        manifest = json.loads(path.read_text("utf-8"))
+        for bars in (-1, 1):
+            moved = due + bars * 3_600_000
+            resealed(path, manifest | {"due_ms": moved})
+            sealed = registry.manifest_sha256(copy.models, model_id)
+            db.execute(
+                "UPDATE models SET due = ?, effective_from = ?, manifest_sha256 = ? WHERE position = 2",
+                (moved, moved + 2 * 3_600_000, sealed),
+            )
+            db.commit()
+            verdict = verify(copy)
+            named = [verdict.difference, *(each.difference for each in verdict.stretches)]
+            told = next(each for each in named if each is not None)
+            assert (told.table, told.field, told.stored) == ("models", "due", moved)
+            assert "every_bars" in told.replayed
+
+
+def test_a_model_of_the_run_cannot_pass_for_another_runs(copy: RunFolder) -> None:
+    """Without a due bar nothing would be held against it."""
+    with closing(sqlite3.connect(copy.journal)) as db:
+        db.execute("UPDATE models SET due = NULL WHERE position = 2")
+        db.commit()
+    found = verify(copy).difference
+    assert found is not None
+    assert (found.table, found.field) == ("models", "due")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE meta SET value = '1' WHERE key = 'config_toml'",
+        "UPDATE meta SET value = x'00' WHERE key = 'config_toml'",
+        "UPDATE meta SET key = x'00' WHERE key = 'instruments'",
+    ],
+)
+def test_facts_of_another_kind_are_no_traceback(copy: RunFolder, sql: str) -> None:
+    with closing(sqlite3.connect(copy.journal)) as db:
+        db.execute(sql)
+        db.commit()
+    assert seen(copy)
+
+
 def test_each_setting_is_held_against_those_the_run_was_made_with(copy: RunFolder) -> None:
     text = copy.config.read_text("utf-8")
     settings = tomllib.loads(text)
