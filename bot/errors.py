@@ -27,6 +27,14 @@ class ConfigError(BotError):
     exit_code = 2
 
 
+def extra_needed(what: str, extra: str) -> ConfigError:
+    """Return the error of a part whose packages come with an optional extra of this package."""
+    return ConfigError(
+        f"{what}; install the extra '{extra}', in the folder with pyproject.toml: "
+        f"pip install -c constraints.txt -e '.[{extra}]'"
+    )
+
+
 class DataError(BotError):
     """Candles, funding, forecasts or another input file are missing or malformed."""
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bot.adapters.files.candles import Candles
-from bot.errors import ConfigError, DataError, ExchangeError
+from bot.errors import DataError, ExchangeError, extra_needed
 from bot.timegrid import DAY_MS
 
 Download = Callable[[str, str, str], pd.DataFrame]
@@ -32,9 +32,9 @@ def download_table(symbol: str, first_day: str, stop_day: str) -> pd.DataFrame:
         import yfinance
         from yfinance.exceptions import YFException
     except ImportError:
-        raise ConfigError(
-            "market.venue: 'us' and 'yahoo' are downloaded with yfinance, which is not installed; "
-            "run: pip install 'mtl-paper-bot[yahoo]'"
+        raise extra_needed(
+            "market.venue: 'us' and 'yahoo' are downloaded with yfinance, which is not installed",
+            "yahoo",
         ) from None
     try:
         table: pd.DataFrame = yfinance.Ticker(symbol).history(

@@ -66,7 +66,7 @@ def compare(
 ) -> None:
     """Compare models out of sample on the same data, with confidence intervals for each difference.
 
-    What is trained is kept in --out: the same command goes on after an interruption.
+    What is trained is kept in --out: after an interruption the same command continues.
     """
     from bot.app.study.compare import Shape, compare_command
     from bot.app.study.contenders import from_files
@@ -115,7 +115,7 @@ def discover(
 ) -> None:
     """Add one extra target at a time and measure whether the four main forecasts improve.
 
-    What is trained is kept in --out: the same command goes on after an interruption.
+    What is trained is kept in --out: after an interruption the same command continues.
     """
     from bot.app.study import discover as discovery
     from bot.app.study.compare import Shape
@@ -163,5 +163,5 @@ def _resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("interrupted; the same command goes on from here", err=True)
+        typer.echo("interrupted; the same command continues from here", err=True)
         sys.exit(130)

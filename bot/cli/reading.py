@@ -144,3 +144,5 @@ def print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None
         print(json.dumps(command.as_json(folder, summary), allow_nan=False))
     else:
         stdout_console().print(command.as_tables(summary))
+        if folder.report.exists():
+            print(f"report: {folder.report}")

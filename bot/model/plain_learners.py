@@ -13,7 +13,7 @@ import numpy as np
 
 from bot.blocks import F64, Task
 from bot.config.schema import Training
-from bot.errors import ConfigError, DataError
+from bot.errors import DataError, extra_needed
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.scaler import Scaler
 from bot.model.tasks import POSITIVE, is_classified
@@ -121,13 +121,21 @@ def _loss(task: Task, f: F64, y: F64) -> float:
     return float(np.mean((f - y) ** 2))
 
 
+def require_scikit_learn() -> None:
+    """Refuse a start without the package that fits these models.
+
+    Raises:
+        ConfigError: scikit-learn is not installed.
+    """
+    _sklearn("linear_model")
+
+
 def _sklearn(module: str) -> Any:
     try:
         import importlib
 
         return importlib.import_module(f"sklearn.{module}")
     except ModuleNotFoundError:
-        raise ConfigError(
-            "the linear and boosted contenders need scikit-learn; install the extra 'compare' "
-            "(pip install 'mtl-paper-bot[compare]')"
+        raise extra_needed(
+            "the linear and boosted contenders need scikit-learn, which is not installed", "compare"
         ) from None

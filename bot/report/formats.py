@@ -163,7 +163,7 @@ MEASURES = {
 
 SCORE_FORMS: dict[str, Format] = {"hit_rate_gain": percent}
 
-TARGETS_NOTE = "Read, never enforced, and not to be tuned to on the same data."
+TARGETS_NOTE = "Point values, for orientation: nothing enforces them. Tuned on the same data they mean nothing."
 
 
 def bound(target: Mapping[str, Any]) -> str:

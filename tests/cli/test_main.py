@@ -149,6 +149,7 @@ def test_a_backtest_prints_one_json_object(cli: Cli, tmp_path: Path) -> None:
     assert again.out == ""
     (run / "report.html").unlink()
     assert cli("report", run, "--json").json == printed
+    assert cli("report", run).out.endswith(f"\nreport: {run / 'report.html'}\n")
     assert (run / "report.html").read_text(encoding="utf-8") == html
 
 

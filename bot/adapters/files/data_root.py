@@ -102,7 +102,7 @@ class DataRoot:
         if not self.path.is_dir():
             raise DataError(
                 f"{self.path}: no such folder; --data or data.root must name a folder with "
-                "candles/ in it, or the candles' own folder"
+                "candles/ in it, or the candles' own folder; 'bot fetch' and 'bot import' make one"
             )
         return sorted(found for folder in self._candle_folders() for found in _series_in(folder))
 

@@ -189,7 +189,8 @@ def _ask(path: Path, holds: Identity) -> None:
         examples = {"venue": holds.likely_venue or "bybit_linear", "symbol": "BTCUSDT"}
         options = " ".join(f"--{name} {examples.get(name, '1h')}" for name in unknown)
         raise ConfigError(
-            f"{path}: does not tell its {' and '.join(unknown)}; say so, for example {options}"
+            f"{path}: neither its name nor its rows tell the {' and '.join(unknown)}; add, for example, "
+            f"{options}"
         )
     venue_row(holds.venue, "--venue")
 

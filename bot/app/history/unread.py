@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.files.data_root import DataRoot
+from bot.adapters.files.layouts.layout import Kind
 from bot.adapters.files.tables import Table, read_table
 from bot.app.history.import_reading import Wanted, identify, import_command
 from bot.app.history.importing import is_imported
@@ -25,6 +26,14 @@ class Unread:
     reason: str
     fix: str
     wrong: bool
+
+
+_NAMED: dict[Kind, tuple[str, str]] = {
+    "candles": ("candles", "VENUE_SYMBOL_INTERVAL"),
+    "mark": ("mark prices", "VENUE_SYMBOL_INTERVAL_mark"),
+    "funding": ("funding rates", "VENUE_SYMBOL_funding"),
+}
+"""What a file holds in words, and what it would have to be called."""
 
 
 def unread_files(where: DataRoot, venue: str) -> list[Unread]:
@@ -57,10 +66,8 @@ def _unread(path: Path, where: DataRoot, venue: str) -> Unread:
         wanted = Wanted() if identity.venue else Wanted(venue=identity.likely_venue or venue)
         if is_imported(path, where.path, wanted, time.time_ns() // 1_000_000):
             return Unread(path, "all its rows are imported; it is not read", "", False)
-        reason = (
-            f"holds {identity.kind}, and its name does not say which; "
-            "expected VENUE_SYMBOL_INTERVAL.csv or another ending; import it:"
-        )
+        kind, name = _NAMED[identity.kind]
+        reason = f"holds {kind}, but is not named {name} with a known venue in front; import it:"
         return Unread(path, reason, command, True)
     if _is_forecasts(table):
         return Unread(path, "holds forecasts; 'bot backtest --forecasts' reads it", "", False)

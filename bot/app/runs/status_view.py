@@ -73,7 +73,7 @@ def _last_bar(status: Status) -> str:
     when = ""
     if ended is not None:
         end = f"ended {duration(ended)} before" if ended >= 0 else f"ends {duration(-ended)} after"
-        when = f", {end} the heartbeat"
+        when = f", {end} the heartbeat" if ended >= 0 or status.opened else ""
     return f"{format_utc(status.last_bar)} UTC, {state}{when}"
 
 

@@ -24,6 +24,7 @@ from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.model.networks.parameter_matching import check_match
+from bot.model.training.gradients import check_solver
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
 from bot.timegrid import INTERVAL_MS
@@ -57,7 +58,15 @@ def faults_of(config: Config, job: Job) -> list[BotError]:
     """Return everything that keeps a job from starting."""
     if job == "practice":
         config = practice_config(config)
-    steps: list[Callable[[Config], None]] = [_dates, _symbols, _trigger, _features, _rules, _folder]
+    steps: list[Callable[[Config], None]] = [
+        _dates,
+        _symbols,
+        _trigger,
+        _features,
+        _solver,
+        _rules,
+        _folder,
+    ]
     steps += [_files] if job == "backtest" else [_daemon]
     faults: list[BotError] = []
     for step in steps:
@@ -131,6 +140,10 @@ def _features(config: Config) -> None:
     pipeline = FeaturePipeline(config.features, symbols, INTERVAL_MS[config.market.interval])
     known = len(symbols) if config.model.knows_symbols else 0
     check_match(config.model, len(pipeline.names), target_tasks(config.targets), known)
+
+
+def _solver(config: Config) -> None:
+    check_solver(config.training.gradients)
 
 
 def _rules(config: Config) -> None:

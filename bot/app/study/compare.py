@@ -20,7 +20,7 @@ import numpy as np
 from bot.adapters.system.atomic_file import sweep
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.forecasters import TABLE_ID, TableForecaster
-from bot.app.study.contenders import Contender
+from bot.app.study.contenders import Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
 from bot.app.study.unit import Unit, read_result
@@ -101,13 +101,15 @@ def walk_forward(
     """Train what is missing below `out`; return the comparison, and what it was made of.
 
     Raises:
-        ConfigError: the settings size by a spread, which the mean over the seeds does not have.
+        ConfigError: the settings size by a spread, which the mean over the seeds does not have, or
+            a contender needs a package that is not installed.
         ModelError: trainings failed; those that did not are kept.
     """
     if contenders[0].config.sizing.spread_penalty > 0.0:
         raise ConfigError(
             "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
         )
+    check_packages(contenders)
     market = read_market(contenders[0].config)
     for contender in contenders:
         check_volume(contender.config, market)
@@ -148,7 +150,7 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
     if failed:
         raise ModelError(
             f"compare: {len(failed)} of {len(units)} trainings failed; the others are kept, so the "
-            "same command goes on from here:\n" + "\n".join(failed[:10])
+            "same command continues from here:\n" + "\n".join(failed[:10])
         )
 
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 from bot.config import Config, load_config
 from bot.errors import ConfigError
+from bot.model.plain_learners import require_scikit_learn
+from bot.model.training.gradients import check_solver
 
 Kind = Literal["network", "shuffled", "linear", "trees"]
 
@@ -34,6 +36,19 @@ class Contender:
     def seeded(self) -> bool:
         """Tell whether another seed gives another model."""
         return self.kind in ("network", "shuffled")
+
+
+def check_packages(contenders: Sequence[Contender]) -> None:
+    """Refuse contenders whose optional packages are missing, before anything is trained.
+
+    Raises:
+        ConfigError: naming the extra that brings the package.
+    """
+    for contender in contenders:
+        if contender.kind in ("linear", "trees"):
+            require_scikit_learn()
+        else:
+            check_solver(contender.config.training.gradients)
 
 
 Entry = tuple[str, Kind, tuple[str, ...]]

@@ -1,4 +1,4 @@
-"""The pictures of the heads: what was forecast against what came."""
+"""The pictures of the heads: forecast against realised values."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def calibration_picture(groups: list[Judged]) -> Picture:
         axes.set_axis_off()
     caption = (
         "Each point is a tenth of the forecasts, from lowest to highest: their mean against "
-        "the mean of what came, with two standard errors (rows over the horizon, since labels "
-        "overlap). On the dashed line forecasts are right on average; a level row of points knows "
-        "nothing."
+        "the mean of the realised values, with two standard errors (rows over the horizon, since "
+        "labels overlap). On the dashed line forecasts are right on average; a flat line means no "
+        "skill."
     )
     title = "Calibration of each head"
     return Picture(title, caption, svg_of(figure, title))
@@ -133,7 +133,7 @@ def _name(axes: Axes, group: Judged) -> None:
     unit, form = _FORMS.get(group.kind, (group.kind, lambda v: f"{v:.3g}"))
     axes.set_title(f"{group.kind}, {group.horizon} bars ahead")
     axes.set_xlabel(f"forecast {unit}")
-    axes.set_ylabel("what came" if group.kind not in CLASSIFIED else "share of them")
+    axes.set_ylabel("realised" if group.kind not in CLASSIFIED else "share that rose")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(FuncFormatter(lambda v, _: form(v)))

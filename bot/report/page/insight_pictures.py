@@ -71,9 +71,9 @@ def importance_picture(found: Sequence[Insight]) -> Picture:
     title = "Which features each head needs"
     caption = (
         "What a head's validation loss rises by when one feature is shuffled, in percent of the loss "
-        f"of a head that knows nothing; mean and deviation over {len(found)} models. Colours compare "
-        "features within a head, not heads. Orange: shuffling it did no harm. Features that say the "
-        "same cover for one another."
+        f"of an uninformed head; mean and deviation over {len(found)} models. Colours compare "
+        "features within a head, not heads. Orange: shuffling it did no harm. Features with the "
+        "same information stand in for one another."
     )
     return Picture(title, caption, svg_of(figure, title))
 

@@ -60,7 +60,7 @@ def equity_picture(run: RunData) -> Picture:
     _line(above, time, mine, color=RUN, label=run.name)
     above.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     above.set_ylabel("equity, log scale" if logarithmic else "equity")
-    above.set_title("Equity after all costs, in the quote currency")
+    above.set_title("Equity after all costs, in the account's currency")
 
     fall, held_fall = -drawdowns(mine), -drawdowns(held)
     _line(below, time, held_fall, color=HELD, linewidth=1.0)
@@ -73,7 +73,7 @@ def equity_picture(run: RunData) -> Picture:
     date_axis(below)
     above.legend(loc="upper left", ncols=3, bbox_to_anchor=(0.0, -0.01), borderaxespad=0.0)
     caption = (
-        "Below, the fall from the highest equity so far. Dotted verticals: a new model takes over. "
+        "Below: the drawdown from the highest equity so far. Dotted lines: a new model takes effect. "
         "Buy and hold pays its costs once and no funding."
     )
     title = "Equity and drawdown"

@@ -75,7 +75,7 @@ def coverage_sheet(summary: Summary) -> Sheet:
         shares = [found["bars"], found["forecasts"]]
         doubt = any(share is not None and share < least for share in shares)
         ends = found.get("forecasts_from_to") or (w.DASH, w.DASH)
-        cells = (name, *(w.written(x, w.percent) for x in shares), *map(w.short_time, ends))
+        cells = (name, *map(w.short_time, ends), *(w.written(x, w.percent) for x in shares))
         return Row(cells, "doubt" if doubt else "", strong=strong)
 
     rows = [row(each["symbol"], each) for each in c["symbols"]]
@@ -87,7 +87,13 @@ def coverage_sheet(summary: Summary) -> Sheet:
     if c["trainings"] is not None:
         made = c["trainings"]["due"] - len(c["trainings"]["without_model"])
         notes.append(f"Scheduled trainings: {c['trainings']['due']}; {made} gave a model.")
-    columns = ("of the bars in session", "had a bar", "had a forecast", "first forecast", "last")
+    columns = (
+        "of the bars in session",
+        "first forecast",
+        "last forecast",
+        "had a bar",
+        "had a forecast",
+    )
     return Sheet("coverage", "Coverage", columns, _from(1, columns), tuple(rows), " ".join(notes))
 
 
@@ -238,7 +244,7 @@ def importance_sheet(summary: Summary) -> Sheet:
         _from(1, columns),
         rows,
         "What a head's validation loss rises by when the feature is shuffled, in percent of the loss "
-        "of a head that knows nothing: mean ± deviation over the models.",
+        "of an uninformed head: mean ± deviation over the models.",
     )
 
 

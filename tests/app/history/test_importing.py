@@ -323,7 +323,7 @@ def test_unfinished_and_empty_bars_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "wanted", "message"),
     [
-        ("ccxt.json", NOTHING, "does not tell its venue and symbol; say so, .*--venue"),
+        ("ccxt.json", NOTHING, "neither its name nor its rows tell the venue and symbol; add.*--venue"),
         ("BTCUSDT-1h.json", Wanted(venue="okx_spot", interval="15m"), "at least 1h apart, so they are no 15m"),
         ("BTCUSDT-1h.json", Wanted(venue="okx_spot", interval="4h"), "not the open of a 4h bar"),
     ],

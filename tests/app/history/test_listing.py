@@ -135,7 +135,7 @@ def test_a_misnamed_file_comes_with_the_command_that_imports_it(tmp_path: Path, 
     path.write_text(text)
     (entry,) = list_data(tmp_path, Market(venue="bybit_spot"))
     assert (entry.kind, entry.rows) == ("unread", 0)
-    assert "holds candles, and its name does not say which" in entry.fault
+    assert "holds candles, but is not named VENUE_SYMBOL_INTERVAL" in entry.fault
     options = MISNAMED[name].replace("BTCUSDT", "SYMBOL")
     assert entry.fix == f"bot import {shlex.quote(str(path))} --data {tmp_path}{options}"
     command = entry.fix.replace("SYMBOL", "BTCUSDT")

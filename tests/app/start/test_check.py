@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +67,17 @@ def test_what_the_job_refuses_the_check_refuses(
         begin(job, config, run)
     assert str(caught.value) == "\n".join(faults)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("job", ["run", "practice", "backtest"])
+def test_a_gradient_method_whose_solver_is_missing_is_a_fault(
+    job: str, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cvxpy", None)
+    config = load_config(None, [*made, "training.gradients=cagrad"], {})
+    (fault,) = faults_of(config, job)  # type: ignore[arg-type]
+    assert "training.gradients = 'cagrad' needs a solver that is not installed" in str(fault)
+    assert "pip install -c constraints.txt -e '.[gradients]'" in str(fault)
 
 
 def test_a_sound_setting_has_no_fault(made: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,30 @@ def test_a_failed_training_names_itself_and_spares_the_others(
     assert "training.min_rows = 1400 are needed" in str(caught.value)
     assert len(units_ran) == 8
     assert len(list((tmp_path / "units").glob("*.npz"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("module", "sets", "extra"),
+    [
+        ("sklearn.linear_model", [], "compare"),
+        ("cvxpy", ["training.gradients=cagrad"], "gradients"),
+    ],
+)
+def test_a_missing_package_is_told_before_anything_is_trained(
+    module: str, sets: list[str], extra: str, tmp_path: Path, study_sets: list[str],
+    units_ran: list[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    config = load_config(None, [*study_sets, *sets])
+    monkeypatch.setitem(sys.modules, module, None)
+    chosen = [Contender("network", "network", config)]
+    if not sets:
+        chosen.append(Contender("linear", "linear", config))
+    with pytest.raises(
+        ConfigError, match=rf"not installed; install the extra '{extra}'.*\.\[{extra}\]"
+    ):
+        compared(tmp_path, chosen)
+    assert not units_ran
+    assert not list(tmp_path.iterdir())
 
 
 def test_folds_that_do_not_lie_in_the_bars_are_refused(

@@ -30,7 +30,7 @@ def test_all_tables_are_printed(summary: Summary) -> None:
     text = text_of(render(summary))
     for words in (
         "Run small", "Symbols", "S2USDT", "Sharpe ratio", "standard error", "buy and hold",
-        "Gross profit", "− slippage", "Net profit", "Targets", "< 20 %", "never enforced",
+        "Gross profit", "− slippage", "Net profit", "Targets", "< 20 %", "Point values",
         "rank IC", "QLIKE skill", "no skill shown", "Models (2)",
     ):  # fmt: skip
         assert words in text, words

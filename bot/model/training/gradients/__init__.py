@@ -30,7 +30,7 @@ from bot.model.training.gradients.jacobian_descent import jacobian_descent
 from bot.model.training.gradients.pcgrad import pcgrad
 from bot.model.training.gradients.per_task import PerTask
 
-__all__ = ["GradientMethod", "build_aggregator", "build_gradients"]
+__all__ = ["GradientMethod", "build_aggregator", "build_gradients", "check_solver"]
 
 OWN: Mapping[str, Callable[[int], Aggregator]] = {
     "pcgrad": lambda _: pcgrad,
@@ -61,10 +61,20 @@ def build_gradients(
     return PerTask(network, learned, training.gradients_on, partial(build_aggregator, name))
 
 
+def check_solver(name: str) -> None:
+    """Refuse a method whose solver is not installed, before anything is trained.
+
+    Raises:
+        ConfigError: the extra that brings it has to be installed.
+    """
+    if name != "sum":
+        build_aggregator(name, 2)
+
+
 def build_aggregator(name: str, n_tasks: int) -> Aggregator:
     """Build the method of this name for a number of tasks.
 
     Raises:
-        ModelError: it needs a solver that is not installed.
+        ConfigError: it needs a solver that is not installed.
     """
     return OWN[name](n_tasks) if name in OWN else jacobian_descent(name, n_tasks)

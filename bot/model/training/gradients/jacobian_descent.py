@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from bot.errors import ModelError
+from bot.errors import extra_needed
 from bot.model.training.gradients.aggregator import Aggregator, as_sum, by_weights
 
 CAGRAD_C = 0.4
@@ -44,7 +44,7 @@ def jacobian_descent(name: str, n_tasks: int) -> Aggregator:
     """Build the aggregator of this name for gradients of a number of tasks.
 
     Raises:
-        ModelError: it needs a solver that is not installed.
+        ConfigError: it needs a solver that is not installed.
     """
     from torchjd import aggregation
 
@@ -56,9 +56,8 @@ def jacobian_descent(name: str, n_tasks: int) -> Aggregator:
     try:
         built = getattr(aggregation, NAMES[name])(**given.get(name, {}))
     except ImportError as error:
-        raise ModelError(
-            f"training.gradients = '{name}' needs a solver that is not installed ({error}); "
-            "install the extra 'gradients'"
+        raise extra_needed(
+            f"training.gradients = '{name}' needs a solver that is not installed", "gradients"
         ) from error
     if name in MEANS:
         return as_sum(built)
