@@ -18,7 +18,7 @@ META = {
     "interrupted": "whether a person stopped it",
 }
 FILES = {
-    "log.jsonl": "told while it ran",
+    "log.jsonl": "written while it ran",
     "report.html": "made from the journal, 'bot report' makes it anew",
     "status.json": "the daemon's last heartbeat",
     "run.lock": "names the daemon",
