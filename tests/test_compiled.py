@@ -76,9 +76,16 @@ def test_the_key_is_of_every_source(tmp_path: Path) -> None:
         assert cache_key(package) != before, name
 
 
+COMPILERS = {
+    "bot.compiled": {"njit"},
+    "bot.portfolio.kernel.compiling": {"hot", "cold"},
+}
+
+
 def modules_with_kernels() -> Iterator[Path]:
     for path in sorted(PACKAGE.rglob("*.py")):
-        if "njit" in imports_of(path).get("bot.compiled", []):
+        imported = imports_of(path)
+        if any(names.intersection(imported.get(m, [])) for m, names in COMPILERS.items()):
             yield path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from bot.blocks import F64, BarBlock
 from bot.errors import InvariantError
 from bot.portfolio.book import Book, copy_book, copy_records
-from bot.portfolio.kernel import run
+from bot.portfolio.kernel.loop import run
 from bot.portfolio.market import market_of
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace, blank_trace

@@ -17,9 +17,10 @@ from bot.blocks import F64, FILL, I64, SCHEMA_VERSION, BarBlock, Bool
 from bot.compiled import njit
 from bot.errors import InvariantError
 from bot.portfolio.book import Book
-from bot.portfolio.kernel import OPEN, cold
+from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.trace import Phase, Trace
 
+OPEN = int(Phase.OPEN)
 FILL_WORDS = FILL.itemsize // 8
 TOLERANCE = 1e-9
 """Largest fault of the books, as a share of the money that moved or stands in the bar."""

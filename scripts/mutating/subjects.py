@@ -22,7 +22,11 @@ class Subject:
 
 SUBJECTS = (
     Subject(
-        "kernel", ("bot/portfolio/kernel.py",),
+        "kernel",
+        ("bot/portfolio/kernel/loop.py", "bot/portfolio/kernel/fills.py",
+         "bot/portfolio/kernel/funding.py", "bot/portfolio/kernel/halts.py",
+         "bot/portfolio/kernel/decide.py", "bot/portfolio/kernel/orders.py",
+         "bot/portfolio/costs.py"),
         ("tests/portfolio/test_broker.py", "tests/portfolio/test_reference_backtest.py",
          "tests/portfolio/test_kernel.py"),
         plain=True,

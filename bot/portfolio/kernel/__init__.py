@@ -1,0 +1,13 @@
+"""The kernel: one compiled loop over bars that fills, charges, marks, halts, sizes and orders.
+
+Rules: every change of cash is a fill or funding; nothing is decided on a bar that was not tradable.
+All is sequential, never fastmath, never parallel.
+
+loop            what is done at each open and close, in which order
+fills           pending orders filled, delayed, booked
+funding         charged at the open and inside the bar
+halts           raised, lifted, obeyed
+decide          signals to target quantities, within the caps
+orders          a target rounded to steps, and noted as pending
+compiling       how all of it is compiled
+"""

@@ -1,0 +1,125 @@
+"""Decisions at a close: from signals to target quantities, within the caps.
+
+Rules: a quantity is fixed at the close it is decided on; every refusal has its reason.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.blocks import F64, Bool
+from bot.portfolio.book import Book
+from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.orders import place
+from bot.portfolio.market import Market
+from bot.portfolio.reasons import Refusal
+from bot.portfolio.rules import Rules, SizingMethod
+from bot.portfolio.trace import Trace
+
+FIXED = int(SizingMethod.FIXED)
+ACCEPTED = int(Refusal.NONE)
+SHORT_NOT_ALLOWED, NO_VOLATILITY = int(Refusal.SHORT_NOT_ALLOWED), int(Refusal.NO_VOLATILITY)
+CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
+
+
+@hot
+def decide(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, target: F64, wanted: Bool
+) -> None:
+    """Decide every symbol that has a bar and a signal; `target` and `wanted` are room for S."""
+    equity = book.account[0].equity
+    any_wanted = False
+    for s in range(len(book.quantity)):
+        wanted[s] = False
+        signal = market.signal[i, s]
+        if math.isnan(signal) or not market.valid[i, s]:
+            continue
+        agreement = market.agreement[i, s] if rules.spread_penalty > 0.0 else 1.0
+        weight, refusal = _weight(signal, market.volatility[i, s], agreement, rules, s)
+        if refusal != ACCEPTED:
+            trace.refusal[i, s] = refusal
+            if refusal == NO_VOLATILITY:
+                continue
+        trace.weight[i, s] = weight
+        price = book.mark[s]
+        held = book.quantity[s] + book.pending[s]
+        if _worth_a_trade(weight, held, price, equity, rules):
+            wanted[s] = any_wanted = True
+            target[s] = weight * equity / price
+    if any_wanted:
+        if rules.max_gross > 0.0:
+            _cap_gross(i, book, rules, trace, target, wanted)
+        for s in range(len(book.quantity)):
+            if wanted[s]:
+                place(i, s, book, rules, market, trace, target[s])
+
+
+@hot
+def _weight(
+    signal: float, volatility: float, agreement: float, rules: Rules, s: int
+) -> tuple[float, int]:
+    """Return the weight that the signal asks for, within what the symbol may have."""
+    if not abs(signal) > rules.threshold:
+        return 0.0, ACCEPTED
+    if signal < 0.0 and not rules.allow_short[s]:
+        return 0.0, SHORT_NOT_ALLOWED
+    if rules.method == FIXED:
+        size = rules.fraction
+    elif volatility > 0.0:
+        size = min(rules.scale * abs(signal) / volatility, rules.max_weight)
+    else:
+        return math.nan, NO_VOLATILITY
+    size *= agreement
+    refusal = ACCEPTED
+    if 0.0 < rules.max_symbol_weight < size:
+        size = rules.max_symbol_weight
+        refusal = CAP_SYMBOL
+    return math.copysign(size, signal), refusal
+
+
+@hot
+def _worth_a_trade(weight: float, held: float, price: float, equity: float, rules: Rules) -> bool:
+    """Tell whether the weight differs enough from what is held and pending."""
+    if rules.method == FIXED or weight == 0.0:
+        return (weight > 0.0) != (held > 0.0) or (weight < 0.0) != (held < 0.0)
+    return abs(weight * equity - held * price) > rules.band * equity
+
+
+@cold
+def _cap_gross(i: int, book: Book, rules: Rules, trace: Trace, target: F64, wanted: Bool) -> None:
+    """Scale all increases of this close by one factor, so that the sum of weights keeps its cap.
+
+    An increase is what a target has beyond the position held on the same side: closing is never
+    scaled. Pending orders that stand count as filled.
+    """
+    standing = 0.0
+    increase = 0.0
+    for s in range(len(target)):
+        if wanted[s]:
+            kept = _kept(target[s], book.quantity[s])
+            standing += abs(kept) * book.mark[s]
+            increase += abs(target[s] - kept) * book.mark[s]
+        else:
+            held = book.quantity[s] + book.pending[s]
+            if held != 0.0:
+                standing += abs(held) * book.mark[s]
+    equity = book.account[0].equity
+    room = max(rules.max_gross * equity - standing, 0.0)
+    if increase <= room:
+        return
+    factor = room / increase
+    for s in range(len(target)):
+        if wanted[s]:
+            kept = _kept(target[s], book.quantity[s])
+            if kept != target[s]:
+                target[s] = kept + factor * (target[s] - kept)
+                trace.weight[i, s] = target[s] * book.mark[s] / equity
+                trace.refusal[i, s] = CAP_GROSS
+
+
+@hot
+def _kept(target: float, quantity: float) -> float:
+    """Return the part of the target that is held already."""
+    if target * quantity <= 0.0:
+        return 0.0
+    return math.copysign(min(abs(target), abs(quantity)), target)

@@ -1,0 +1,129 @@
+"""Fills: what is pending is filled where the bar allows it, and booked.
+
+Rules: `costs` says what a fill costs, and every change of cash by one goes through `_book_fill`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.portfolio.book import Book
+from bot.portfolio.costs import costs, costs_of_reference
+from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.market import Market
+from bot.portfolio.reasons import FillReason, Refusal
+from bot.portfolio.rules import FillAt, LatePolicy, Rules
+from bot.portfolio.trace import Trace
+
+NEXT_OPEN = int(FillAt.NEXT_OPEN)
+HOLD, CANCEL = int(LatePolicy.HOLD), int(LatePolicy.CANCEL)
+RESCALE = int(FillReason.RESCALE)
+HALT, LATE_FLATTEN = int(FillReason.HALT), int(FillReason.LATE_FLATTEN)
+LATE_CANCELLED = int(Refusal.LATE_CANCELLED)
+SAME_WEIGHT = 1e-12
+"""A rescaling by less than this share of the quantity is rounding, and not a trade."""
+
+
+@cold
+def fill_or_delay(
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int
+) -> int:
+    """Fill the pending order of a symbol where the bar allows it, else apply the late policy.
+
+    Quotes seen at the open fill also where the candle never came. A fill at the close needs a close
+    that came in time.
+    """
+    at_open = rules.fill_at == NEXT_OPEN
+    bid, ask = market.fill_bid[i, s], market.fill_ask[i, s]
+    quoted = at_open and math.isfinite(bid) and math.isfinite(ask)
+    met = market.valid[i, s] and (at_open or market.tradable[i])
+    if not (market.fillable[i, s] and (met or quoted)):
+        if market.in_session[i, s]:
+            _delay(i, s, book, rules, trace)
+        return count
+    middle = market.open[i, s] if at_open else market.close[i, s]
+    if quoted:
+        middle = 0.5 * (bid + ask)
+    quantity = book.pending[s]
+    quote = (ask if quantity > 0.0 else bid) if at_open else math.nan
+    price, fee, spread, slippage = costs(s, quantity, middle, quote, rules)
+    reason = book.pending_reason[s]
+    book.pending[s] = 0.0
+    book.weight[s] = book.pending_weight[s]
+    return _book_fill(
+        i, s, book, market, trace, count, quantity, price, fee, spread, slippage, reason
+    )
+
+
+@cold
+def _delay(i: int, s: int, book: Book, rules: Rules, trace: Trace) -> None:
+    """Hold, drop, or turn into the closing of the position an order whose bar cannot be filled.
+
+    A bar out of the symbol's session makes no order late: it waits for the session.
+    """
+    if rules.late_policy == HOLD:
+        return
+    if rules.late_policy == CANCEL or book.quantity[s] == 0.0:
+        book.pending[s] = 0.0
+        trace.refusal[i, s] = LATE_CANCELLED
+        return
+    book.pending[s] = -book.quantity[s]
+    book.pending_weight[s] = 0.0
+    if book.pending_reason[s] != HALT:
+        book.pending_reason[s] = LATE_FLATTEN
+
+
+@cold
+def settle_reference(
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int
+) -> int:
+    """Take the pending weight for a fee on equity, and rescale the holding to it, free.
+
+    The reference backtest of one symbol: C *= 1 - c where the position changes, and the holding is
+    position x C at each close.
+    """
+    if not market.valid[i, s]:
+        return count
+    price = market.close[i, s]
+    equity = max(book.account[0].cash + book.quantity[s] * price, 0.0)
+    fee = 0.0
+    reason = RESCALE
+    if book.pending[s] != 0.0:
+        fee = costs_of_reference(s, equity, rules)
+        reason = book.pending_reason[s]
+        book.pending[s] = 0.0
+        book.weight[s] = book.pending_weight[s]
+    quantity = book.weight[s] * (equity - fee) / price
+    change = quantity - book.quantity[s]
+    if reason == RESCALE and abs(change) <= SAME_WEIGHT * abs(quantity):
+        return count
+    return _book_fill(i, s, book, market, trace, count, change, price, fee, 0.0, 0.0, reason)
+
+
+@cold
+def _book_fill(
+    i: int, s: int, book: Book, market: Market, trace: Trace, count: int,
+    quantity: float, price: float, fee: float, spread: float, slippage: float, reason: int,
+) -> int:  # fmt: skip
+    """Book a fill and return the number of fills so far."""
+    account = book.account[0]
+    account.cash -= quantity * price + fee
+    account.bar_fees += fee
+    account.bar_spread += spread
+    account.bar_slippage += slippage
+    account.fees += fee
+    account.spread += spread
+    account.slippage += slippage
+    account.turnover += abs(quantity) * price
+    account.fills += 1
+    book.quantity[s] += quantity
+    row = trace.fills[count]
+    row.open_time = market.open_time[i]
+    row.symbol = s
+    row.quantity = quantity
+    row.price = price
+    row.fee = fee
+    row.spread = spread
+    row.slippage = slippage
+    row.reason = reason
+    return count + 1

@@ -1,0 +1,45 @@
+"""Funding as it is charged: at a bar's open, and inside it.
+
+Rule: a rate that is not known charges nothing, and is counted.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.portfolio.book import Book
+from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.market import Market
+
+
+@cold
+def charge_funding(i: int, s: int, book: Book, market: Market) -> None:
+    """Charge the funding due at the bar's open, on the mark price, else the open, else the close.
+
+    The close is that of the last valid bar. A rate not known charges nothing, and is counted.
+    """
+    rate = market.funding_rate[i, s]
+    if math.isnan(rate):
+        count_unknown(book, 1)
+        return
+    price = market.mark[i, s]
+    if not math.isfinite(price):
+        price = market.open[i, s] if market.valid[i, s] else book.mark[s]
+    pay_funding(book, book.quantity[s] * price * rate)
+
+
+@cold
+def pay_funding(book: Book, paid: float) -> None:
+    """Take funding out of cash; received where it is negative."""
+    account = book.account[0]
+    account.cash -= paid
+    account.bar_funding += paid
+    account.funding += paid
+
+
+@cold
+def count_unknown(book: Book, settlements: int) -> None:
+    """Count settlements of a position held whose rate was not known."""
+    account = book.account[0]
+    account.bar_funding_unknown += settlements
+    account.funding_unknown += settlements

@@ -1,0 +1,71 @@
+"""Halts: the equity of a close, what it raises or lifts, and what a halt withdraws and closes.
+
+Rule: a higher halt replaces a lower one, and only the day's is lifted.
+"""
+
+from __future__ import annotations
+
+from bot.portfolio.book import Book
+from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.orders import order
+from bot.portfolio.market import Market
+from bot.portfolio.reasons import FillReason, Halt, Refusal
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Trace
+from bot.timegrid import DAY_MS
+
+HALT = int(FillReason.HALT)
+NOT_HALTED, DAY_HALT = int(Halt.NONE), int(Halt.DAY)
+DRAWDOWN_HALT, BANKRUPT = int(Halt.DRAWDOWN), int(Halt.BANKRUPT)
+HALTED_DAY = int(Refusal.HALTED_DAY)
+
+
+@hot
+def equity_of(book: Book) -> float:
+    """Return cash and what is held, at the marks."""
+    equity: float = book.account[0].cash
+    for s in range(len(book.quantity)):
+        if book.quantity[s] != 0.0:
+            equity += book.quantity[s] * book.mark[s]
+    return equity
+
+
+@hot
+def update_halt(book: Book, rules: Rules, open_time: int, equity: float) -> None:
+    """Book the close's equity, roll day and peak, and raise or lift halts."""
+    account = book.account[0]
+    day = open_time // DAY_MS
+    if day != account.day:
+        account.day = day
+        account.day_start_equity = account.equity
+        if account.halted == DAY_HALT:
+            account.halted = NOT_HALTED
+    account.equity = equity
+    account.peak_equity = max(account.peak_equity, equity)
+    if equity <= 0.0:
+        account.halted = BANKRUPT
+    elif rules.max_drawdown > 0.0 and equity <= account.peak_equity * (1.0 - rules.max_drawdown):
+        account.halted = max(account.halted, DRAWDOWN_HALT)
+    else:
+        floor = account.day_start_equity * (1.0 - rules.max_daily_loss)
+        if rules.max_daily_loss > 0.0 and equity <= floor:
+            account.halted = max(account.halted, DAY_HALT)
+
+
+@cold
+def obey_halt(i: int, book: Book, rules: Rules, market: Market, trace: Trace) -> None:
+    """Withdraw what is pending, and on a tradable close order every position closed."""
+    halted = book.account[0].halted
+    for s in range(len(book.quantity)):
+        quantity = book.quantity[s]
+        closing = quantity != 0.0 and book.pending_reason[s] == HALT
+        if book.pending[s] != 0.0 and not (closing and book.pending[s] == -quantity):
+            book.pending[s] = 0.0
+        if not market.tradable[i]:
+            continue
+        if market.valid[i, s] and abs(market.signal[i, s]) > rules.threshold:
+            trace.refusal[i, s] = HALTED_DAY + halted - DAY_HALT
+        if quantity != 0.0:
+            trace.weight[i, s] = 0.0
+            if book.pending[s] == 0.0:
+                order(i, s, book, market, trace, -quantity, 0.0, HALT)

@@ -1,0 +1,95 @@
+"""The loop over bars: what is done at each open and each close, in which order.
+
+Must not fill, charge, halt or decide by itself.
+"""
+
+from __future__ import annotations
+
+from bot.blocks import F64, Bool
+from bot.portfolio.book import Book
+from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.decide import decide
+from bot.portfolio.kernel.fills import fill_or_delay, settle_reference
+from bot.portfolio.kernel.funding import charge_funding, count_unknown, pay_funding
+from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
+from bot.portfolio.market import Market
+from bot.portfolio.rules import FillAt, Rules
+from bot.portfolio.trace import Phase, Trace
+
+OPEN, CLOSE = int(Phase.OPEN), int(Phase.CLOSE)
+NEXT_OPEN = int(FillAt.NEXT_OPEN)
+
+
+@cold
+def run(book: Book, rules: Rules, market: Market, trace: Trace, target: F64, wanted: Bool) -> int:
+    """Do the phases of each bar and return the number of fills."""
+    count = 0
+    for i in range(len(market.open_time)):
+        if trace.phase & OPEN:
+            count = _open_bar(i, book, rules, market, trace, count)
+        if trace.phase & CLOSE:
+            count = _close_bar(i, book, rules, market, trace, count, target, wanted)
+        _record(i, book, trace)
+    return count
+
+
+@hot
+def _open_bar(i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int) -> int:
+    """Begin a bar: charge funding, then fill what is pending."""
+    account = book.account[0]
+    account.opened = 1
+    account.open_time = market.open_time[i]
+    account.bar_fees = 0.0
+    account.bar_spread = 0.0
+    account.bar_slippage = 0.0
+    account.bar_funding = 0.0
+    account.bar_funding_unknown = 0
+    for s in range(len(book.quantity)):
+        if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
+            charge_funding(i, s, book, market)
+        if book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
+            count = fill_or_delay(i, s, book, rules, market, trace, count)
+    return count
+
+
+@hot
+def _close_bar(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    target: F64, wanted: Bool,
+) -> int:  # fmt: skip
+    """End a bar: charge the funding inside it, mark, fill at the close, check halts, decide."""
+    account = book.account[0]
+    for s in range(len(book.quantity)):
+        if book.quantity[s] != 0.0 and rules.funding[s]:
+            if market.funding_inside[i, s] != 0.0:
+                pay_funding(book, book.quantity[s] * market.funding_inside[i, s])
+            if market.funding_inside_unknown[i, s] > 0.0:
+                count_unknown(book, int(market.funding_inside_unknown[i, s]))
+        if market.valid[i, s]:
+            book.mark[s] = market.close[i, s]
+        if rules.reference:
+            count = settle_reference(i, s, book, rules, market, trace, count)
+        elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
+            count = fill_or_delay(i, s, book, rules, market, trace, count)
+    update_halt(book, rules, market.open_time[i], equity_of(book))
+    if account.halted != NOT_HALTED:
+        obey_halt(i, book, rules, market, trace)
+    elif market.tradable[i]:
+        decide(i, book, rules, market, trace, target, wanted)
+    account.opened = 0
+    account.bars += 1
+    return count
+
+
+@hot
+def _record(i: int, book: Book, trace: Trace) -> None:
+    account = book.account[0]
+    trace.cash[i] = account.cash
+    trace.equity[i] = equity_of(book) if account.opened else account.equity
+    trace.fees[i] = account.bar_fees
+    trace.spread[i] = account.bar_spread
+    trace.slippage[i] = account.bar_slippage
+    trace.funding[i] = account.bar_funding
+    trace.funding_unknown[i] = account.bar_funding_unknown
+    for s in range(len(book.quantity)):
+        trace.quantity[i, s] = book.quantity[s]
