@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,21 +15,8 @@ from bot.adapters.files.candles import Candles, check_candles
 from bot.errors import ConfigError, DataError, ExchangeError
 from bot.portfolio.rules import Instrument
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS
+from tests.adapters.bybit import fake_bybit
 
-
-def load_fake() -> Any:
-    """Load the fake beside this file: tests are no package."""
-    path = Path(__file__).with_name("fake_bybit.py")
-    spec = importlib.util.spec_from_file_location("fake_bybit", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("fake_bybit", module)
-    spec.loader.exec_module(module)
-    return module
-
-
-fake_bybit = load_fake()
 NOW = 1_735_689_600_000 + 25 * 60_000  # 2025-01-01 00:25
 
 

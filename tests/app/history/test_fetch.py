@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +18,11 @@ from bot.app.history.progress import Fetched, FetchProgress
 from bot.config import Config, load_config
 from bot.errors import ConfigError, ExchangeError
 from bot.timegrid import DAY_MS, HOUR_MS
+from tests.adapters.bybit import fake_bybit
 
 NOW = 1_735_689_600_000 + 25 * 60_000  # 2025-01-01 00:25
 CLOSED = NOW // HOUR_MS * HOUR_MS - HOUR_MS
 BTC = Series("bybit_linear", "BTCUSDT", "1h")
-
-
-def load_fake() -> Any:
-    """Load the fake exchange of the adapters' tests: tests are no package."""
-    path = Path(__file__).resolve().parents[2] / "adapters" / "bybit" / "fake_bybit.py"
-    spec = importlib.util.spec_from_file_location("fake_bybit", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fake_bybit = load_fake()
 
 
 def exchange(listed_ms: int = 0) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import random
 import socket
 import threading
@@ -36,6 +35,7 @@ from bot.practice.faults import Faults
 from bot.practice.market import Market
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
+from tests.adapters.bybit import fake_bybit
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -44,20 +44,6 @@ NOW = 1_735_689_600_000 + 25 * 60_000  # 2025-01-01 00:25
 CLOSED = NOW // HOUR_MS * HOUR_MS - HOUR_MS
 BTC = Series("bybit_linear", "BTCUSDT", "1h")
 Cut = Callable[[list[Any]], list[Any]]
-
-
-def load_fake() -> Any:
-    """Load the fake exchange of the adapters' tests: tests are no package."""
-    path = Path(__file__).resolve().parents[2] / "adapters" / "bybit" / "fake_bybit.py"
-    spec = importlib.util.spec_from_file_location("fake_bybit", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-fake_bybit = load_fake()
 
 
 def cutting(cut: Cut, listed_ms: int = 0) -> Any:
