@@ -105,7 +105,7 @@ def venue_row(name: str, key: str = "market.venue") -> Venue:
     if name in VENUES:
         return VENUES[name]
     close = difflib.get_close_matches(name, VENUES, n=2)
-    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    meant = f"Did you mean {' or '.join(close)}? " if close else ""
     raise ConfigError(
         f"{key}: there is no venue '{name}'. {meant}Known are {', '.join(VENUES)}; files of another "
         "exchange can be named other_spot_… or other_linear_…"

@@ -53,7 +53,7 @@ def test_any_length_is_fetched_exactly_once(
     step = INTERVAL_MS[interval]
     last = NOW // step * step - back * step
     start, end = last - (bars - 1) * step + jitter, last + jitter
-    session = fake_bybit.FakeBybit(NOW, last - listed * step)
+    session: Any = fake_bybit.FakeBybit(NOW, last - listed * step)
     for call, pages in (
         ("kline", client(session).kline_pages("bybit_spot", "BTCUSDT", interval, start, end)),
         ("mark", client(session).mark_pages("bybit_linear", "BTCUSDT", interval, start, end)),
@@ -73,7 +73,7 @@ def test_any_length_is_fetched_exactly_once(
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from([1, 2, 4, 8]), st.integers(0, 400), st.integers(0, 400))
 def test_funding_of_any_schedule_is_complete(step_h: int, days: int, listed: int) -> None:
-    session = fake_bybit.FakeBybit(NOW, NOW - listed * DAY_MS, step_h * HOUR_MS)
+    session: Any = fake_bybit.FakeBybit(NOW, NOW - listed * DAY_MS, step_h * HOUR_MS)
     start = NOW - days * DAY_MS
     got = client(session).funding_history("bybit_linear", "BTCUSDT", start, NOW)
     low = max(start, session.listed_ms)
@@ -83,7 +83,7 @@ def test_funding_of_any_schedule_is_complete(step_h: int, days: int, listed: int
 
 
 def test_instruments_are_paged_for_contracts_and_not_for_spot() -> None:
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "NOSUCH"]
     linear = client(session).instruments("bybit_linear", names)
     assert list(linear) == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
@@ -97,7 +97,7 @@ def test_instruments_are_paged_for_contracts_and_not_for_spot() -> None:
 
 def listing(*entries: Any) -> Any:
     """Return a session whose instruments-info has these entries."""
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     session.get_instruments_info = lambda **_: {"result": {"list": list(entries)}}
     return session
 
@@ -152,7 +152,7 @@ def test_an_odd_entry_of_a_symbol_asked_for_is_refused_by_name(sizes: Any) -> No
 
 
 def test_an_endless_cursor_ends() -> None:
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     sizes = {"qtyStep": "1", "minOrderQty": "1"}
     page = {"list": [{"symbol": "A", "lotSizeFilter": sizes}], "nextPageCursor": "again"}
     session.get_instruments_info = lambda **_: {"result": page}
@@ -223,7 +223,7 @@ def test_a_ban_is_waited_out_also_after_giving_up() -> None:
 
 
 def test_it_gives_up_in_plain_words() -> None:
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     session.errors = [ConnectionError() for _ in range(9)]
     with pytest.raises(
         ExchangeError, match=r"cannot be reached .*after 3 tries; check the network"
@@ -286,7 +286,7 @@ def test_malformed_candles_are_refused(answer: Any) -> None:
     ],
 )
 def test_malformed_funding_is_refused(row: Any) -> None:
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     session.get_funding_rate_history = lambda **_: {"result": {"list": [row]}}
     with pytest.raises(ExchangeError):
         client(session).funding_history("bybit_linear", "BTCUSDT", NOW - HOUR_MS, NOW)

@@ -48,7 +48,7 @@ Cut = Callable[[list[Any]], list[Any]]
 
 def cutting(cut: Cut, listed_ms: int = 0) -> Any:
     """Return an exchange whose lists of candles and rates are cut as told."""
-    session = fake_bybit.FakeBybit(NOW, listed_ms)
+    session: Any = fake_bybit.FakeBybit(NOW, listed_ms)
     answer = session._answer
 
     def cut_answer(result: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def test_a_name_that_nobody_knows_is_named() -> None:
 
 def test_a_connection_that_breaks_later_is_asked_again(tmp_path: Path) -> None:
     slept: list[float] = []
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     rest = BybitRest(
         session, clock=lambda: 0.0, sleep=slept.append, limiter=Limiter(1e9),
         backoff=Backoff(tries=3), patient_at_first=False,
@@ -232,7 +232,7 @@ def test_a_wait_is_told_before_it_with_its_reason_and_its_end(
 ) -> None:
     told: list[str] = []
     rest = open_rest(Exchange(request_tries=2), told.append)
-    session = fake_bybit.FakeBybit(NOW, 0)
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
     session.errors = [FailedRequestError("GET", "Forbidden", 403, "now", None)]
     slept: list[float] = []
 
