@@ -1,7 +1,8 @@
 """`scripts/mutants`: put small faults into the code one at a time, and see which the tests notice.
 
 Exit code 1 where a subject's tests notice less than `--least` of the mutations that are not listed
-as equivalent, or do not pass on the code as it is.
+as equivalent, or do not pass on the code as it is; with `--equivalents`, where any that is listed
+is noticed.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ class Count:
     @property
     def share(self) -> float:
         """Return the share noticed of those that are not equivalent."""
-        tried = self.noticed + len(self.survived)
-        return self.noticed / tried if tried else 1.0
+        return self.noticed / self.tried if self.tried else 1.0
+
+    @property
+    def tried(self) -> int:
+        """Return how many were run."""
+        return self.noticed + len(self.survived)
 
 
 def main() -> None:
@@ -53,6 +58,9 @@ def main() -> None:
     )
     parser.add_argument("--least", type=float, default=LEAST, help="share to be noticed (0.97)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep what survived")
+    parser.add_argument(
+        "--equivalents", action="store_true", help="run what is listed so: none may be noticed"
+    )
     parser.add_argument("--list", action="store_true", help="list the mutations, run nothing")
     asked = parser.parse_args()
     known = {subject.name: subject for subject in SUBJECTS}
@@ -70,16 +78,19 @@ def main() -> None:
     _print(counts)
     if asked.json:
         asked.json.write_text(json.dumps({n: c.survived for n, c in counts.items()}, indent=1))
-    if any(count.share < asked.least for count in counts.values()):
+    shares = [count.share for count in counts.values() if count.tried]
+    if any(share > 0.0 if asked.equivalents else share < asked.least for share in shares):
         raise SystemExit(1)
 
 
 def _mutations(subject: Subject, asked: argparse.Namespace) -> list[tuple[str, Mutation]]:
+    listed = equivalents()
     found = [
         (path, mutation)
         for path in subject.modules
         for mutation in mutations_of(Path(path).read_text(encoding="utf-8"))
         if asked.match in f"{path}:{mutation.line}: {mutation.key}"
+        and (not asked.equivalents or mutation.key in listed.get(path, {}))
     ]
     if 0 < asked.sample < len(found):
         found = random.Random(asked.seed).sample(found, asked.sample)
@@ -88,7 +99,7 @@ def _mutations(subject: Subject, asked: argparse.Namespace) -> list[tuple[str, M
 
 def _count(subject: Subject, asked: argparse.Namespace) -> Count:
     limit_s = PATIENCE * _untouched_s(subject) + 5.0
-    count, listed = Count(), equivalents()
+    count, listed = Count(), {} if asked.equivalents else equivalents()
     todo = iter(_mutations(subject, asked))
     for path, mutation, code in _run_all(subject, todo, limit_s, asked.workers, listed):
         if code is None:
@@ -97,7 +108,9 @@ def _count(subject: Subject, asked: argparse.Namespace) -> Count:
             count.noticed += 1
         else:
             count.survived.append(f"{path}:{mutation.line}: {mutation.key}")
-            print(f"survived: {count.survived[-1]}", flush=True)
+        if code is not None and bool(code) == asked.equivalents:  # not what it should come to
+            became = "noticed" if code else "survived"
+            print(f"{became}: {path}:{mutation.line}: {mutation.key}", flush=True)
     print(f"{subject.name}: {count.noticed} noticed, {len(count.survived)} survived", flush=True)
     return count
 
@@ -119,7 +132,9 @@ def _run_all(
             if mutation.key in listed.get(path, {}):
                 yield path, mutation, None
                 continue
-            running.append((path, mutation, Fork(_trial(subject, path, mutation.source), limit_s)))
+            running.append(
+                (path, mutation, Fork(_trial(subject, path, mutation.source()), limit_s))
+            )
         time.sleep(0.02)
         for entry in list(running):
             code = entry[2].poll()

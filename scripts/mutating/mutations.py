@@ -33,19 +33,19 @@ _CALLS = {
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One fault: the function it is in, its line, the code before and after, how many alike."""
+    """One fault: the function it is in, its line, the code before and after, how many alike.
+
+    `statement` is the code of the function, or of the module's other statement, with the fault in
+    it; `source` that of the whole module. Both are made when they are asked for.
+    """
 
     function: str
     line: int
     before: str
     after: str
     nth: int
-    make: Callable[[], str] = field(repr=False, compare=False)
-
-    @property
-    def source(self) -> str:
-        """Return the module's source with the fault in it, made when it is asked for."""
-        return self.make()
+    statement: Callable[[], str] = field(repr=False, compare=False)
+    source: Callable[[], str] = field(repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -68,41 +68,45 @@ def mutations_of(source: str) -> list[Mutation]:
             before = ast.unparse(place.node)
             shown = ast.unparse(after) if after is not None else "(nothing)"
             name = (place.function, _short(before), _short(shown))
-            make = partial(_replaced, tree, place.path, after)
-            found.append(Mutation(*name[:1], place.line, *name[1:], seen[name], make))
+            made = (partial(_written, part, place, after) for part in (place.statement, tree))
+            found.append(Mutation(*name[:1], place.line, *name[1:], seen[name], *made))
             seen[name] += 1
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A node, the fields that lead to it from the module, and where it stands."""
+    """A node, where its parent keeps it, and the statement and function it stands in."""
 
     node: ast.AST
-    path: tuple[tuple[str, int | None], ...]
+    parent: ast.AST
+    name: str
+    index: int | None
+    statement: ast.AST
     function: str
     line: int
 
 
 def _places(tree: ast.Module) -> Iterator[_Place]:
-    yield from _walk(tree, (), "module", 0)
+    yield from _below(tree, tree, "module", 0)
 
 
-def _walk(
-    node: ast.AST, path: tuple[tuple[str, int | None], ...], function: str, line: int
-) -> Iterator[_Place]:
-    line = getattr(node, "lineno", line)
-    if path:
-        yield _Place(node, path, function, line)
-    inside = function
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        inside = node.name if function == "module" else f"{function}.{node.name}"
+def _below(node: ast.AST, statement: ast.AST, function: str, line: int) -> Iterator[_Place]:
+    """Yield what is below a node, each with the outermost statement not a class it stands in."""
+    outside = isinstance(node, ast.Module | ast.ClassDef)
     for name, value in ast.iter_fields(node):
         if _untouched(node, name):
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(child, ast.AST) and not _left_out(child):
-                yield from _walk(child, (*path, (name, index)), inside, line)
+            if not isinstance(child, ast.AST) or _left_out(child):
+                continue
+            at = getattr(child, "lineno", line)
+            own = child if outside and isinstance(child, ast.stmt) else statement
+            yield _Place(child, node, name, index, own, function, at)
+            inside = function
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inside = child.name if function == "module" else f"{function}.{child.name}"
+            yield from _below(child, own, inside, at)
 
 
 def _untouched(node: ast.AST, field: str) -> bool:
@@ -172,20 +176,21 @@ def _calls(node: ast.Call) -> list[ast.AST | None]:
     return [changed]
 
 
-def _replaced(
-    tree: ast.Module, path: tuple[tuple[str, int | None], ...], after: ast.AST | None
-) -> str:
-    mutated = copy.deepcopy(tree)
-    parent: ast.AST = mutated
-    for name, index in path[:-1]:
-        value = getattr(parent, name)
-        parent = value if index is None else value[index]
-    name, index = path[-1]
-    if index is None:
-        setattr(parent, name, after)
+def _written(part: ast.AST, place: _Place, after: ast.AST | None) -> str:
+    """Return the code of a part of the module while another node, or none, is in a place."""
+    there = ast.Pass() if after is None else after
+    _put(place, there)
+    try:
+        return ast.unparse(there if part is place.node else part)
+    finally:
+        _put(place, place.node)
+
+
+def _put(place: _Place, node: ast.AST) -> None:
+    if place.index is None:
+        setattr(place.parent, place.name, node)
     else:
-        getattr(parent, name)[index] = ast.Pass() if after is None else after
-    return ast.unparse(ast.fix_missing_locations(mutated))
+        getattr(place.parent, place.name)[place.index] = node
 
 
 def _short(code: str) -> str:

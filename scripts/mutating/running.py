@@ -109,11 +109,14 @@ def _test(trial: Trial) -> int:
 
 
 def _run_kernels_as_plain_python() -> None:
-    """Let `njit` leave functions as they are, but for records, whose fields become attributes."""
+    """Let `njit` leave functions as they are, but for records, whose fields become attributes.
+
+    As in what numba compiles, nothing is divided by zero.
+    """
     import numba
     import numpy as np
 
-    depth = 0
+    inside = False  # another kernel
 
     def attributes(value: Any) -> Any:
         if isinstance(value, np.ndarray):
@@ -129,13 +132,15 @@ def _run_kernels_as_plain_python() -> None:
 
         @functools.wraps(function)
         def called(*args: Any) -> Any:
-            nonlocal depth
-            given = args if depth else tuple(map(attributes, args))
-            depth += 1
+            nonlocal inside
+            if inside:
+                return function(*args)
+            inside = True
             try:
-                return function(*given)
+                with np.errstate(divide="raise"):
+                    return function(*map(attributes, args))
             finally:
-                depth -= 1
+                inside = False
 
         called.py_func = function  # type: ignore[attr-defined]
         return called

@@ -329,6 +329,16 @@ CASES = [
         refusals={(1, 0): Refusal.CAP_GROSS, (1, 1): Refusal.CAP_GROSS},
     ),
     Case(
+        "a small position stays outside the scaling under the gross",
+        [[1000.0, 1000.0]] * 3, [[-0.02, NAN], [-0.05, 0.05], [NAN] * 2],
+        [
+            (1, 0, -0.2, 1000.0, S),  # 500 of room for 300 + 500
+            (2, 0, -0.1875, 1000.0, S), (2, 1, 0.3125, 1000.0, S),
+        ],
+        1000.0, rules={"method": SizingMethod.PROPORTIONAL, "max_gross": 0.7},
+        refusals={(1, 0): Refusal.CAP_GROSS, (1, 1): Refusal.CAP_GROSS},
+    ),
+    Case(
         "a smaller position is never scaled, and its room is another's",
         [[100.0, 100.0]] * 3, [[-0.05, NAN], [-0.02, 0.05], [NAN] * 2],
         [(1, 0, -5.0, 100.0, S), (2, 0, 3.0, 100.0, S), (2, 1, 4.0, 100.0, S)],
@@ -368,6 +378,11 @@ CASES = [
         "the least quantity and the least notional are enough", P[:2], [DOWN, NAN],
         [(1, 0, -5.0, 100.0, S)], 1000.0,
         rules={"min_quantity": 5.0, "min_notional": 500.0},
+    ),
+    Case(
+        "a billionth below the least quantity is rounding", P[:2], [UP, NAN],
+        [(1, 0, 5.0, 100.0, S)], 1000.0,
+        rules={"min_quantity": 5.0 / (1.0 - 1e-9)},
     ),
     Case(
         "a halt makes a waiting close its own", P, [UP, FLAT, NAN, NAN],

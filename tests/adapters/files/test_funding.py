@@ -56,6 +56,11 @@ def test_outside_the_file_funding_is_due_every_eight_hours() -> None:
     assert unknown_hours(None, 0, 0) == []
 
 
+def test_what_is_due_right_after_the_last_known_rate_is_unknown() -> None:
+    due = due_between(Funding(np.array([8 * HOUR_MS - 1]), np.array([1e-4])), 0, 16 * HOUR_MS)
+    assert due.time[np.isnan(due.rate)].tolist() == [0, 8 * HOUR_MS]
+
+
 def test_known_rates_stay_where_the_contract_was_not_traded() -> None:
     due = due_between(funding_at([0, 8, 16]), 100 * HOUR_MS, 100 * HOUR_MS)
     assert due.time.tolist() == [0, 8 * HOUR_MS, 16 * HOUR_MS]
@@ -80,6 +85,12 @@ def test_a_file_is_read_back(tmp_path: Path, suffix: str) -> None:
     again = read_funding(path)
     assert (again.time - 1_700_006_400_000).tolist() == funding.time.tolist()
     assert again.rate.tolist() == funding.rate.tolist()
+
+
+def test_times_need_only_move_forward(tmp_path: Path) -> None:
+    path = tmp_path / "x_linear_A_funding.parquet"
+    write_funding(path, Funding(START + np.array([90_000, 90_001]), np.array([1e-4, 2e-4])))
+    assert read_funding(path).time.tolist() == [START + 90_000, START + 90_001]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,17 @@ def test_what_is_settled_inside_a_day(
     assert out.funding_rate[0, 0] == 7.0
 
 
+def test_what_is_announced_beside_the_edges_of_a_bar_is_inside_it() -> None:
+    funding = LiveFunding(Settled({}), ["A"], "bybit_linear", patience_s=60.0)
+    for at, rate in ((0, 8.0), (1, 1e-4), (DAY_MS - 1, 2e-4), (DAY_MS, 16.0)):
+        funding.feed(Quote("A", 1.0, 1.0, 1.0, rate, at, received_ms=at))
+    price = np.full((1, 1), 100.0)
+    row = BarBlock.of_candles(np.array([0]), price, price, price, price, price)
+    out = asyncio.run(funding.inside(row, DAY_MS, np.array([5.0]), np.array([90.0])))
+    assert out.funding_inside[0, 0] == pytest.approx(300e-4)
+    assert out.funding_inside_unknown[0, 0] == 2  # at 8 and at 16
+
+
 @pytest.mark.parametrize(
     ("venue", "interval_ms", "held", "asked"),
     [

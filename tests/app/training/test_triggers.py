@@ -189,7 +189,7 @@ def test_a_cron_line_that_could_be_misread_is_refused(cron: str, expected: str) 
     assert f"retrain.cron = '{cron}'" in str(caught.value)
 
 
-@pytest.mark.parametrize("cron", ["0 0 13 * *", "0 0 * 2 fri", "0 0 */2 * fri"])
+@pytest.mark.parametrize("cron", ["0 0 13 * *", "0 0 * 2 fri", "0 0 */2 * fri", "0 0 13 * *,fri"])
 def test_a_day_or_a_weekday_that_is_a_star_is_no_contradiction(cron: str) -> None:
     """Also `*/2`: cron, too, takes both together where one of them begins with a star."""
     assert DueBars(Retrain(cron=cron), HOUR_MS).next_fire_ms(ms("2024-01-01")) is not None

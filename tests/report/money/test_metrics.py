@@ -201,6 +201,7 @@ def test_two_returns_are_enough_for_a_ratio_and_one_is_not() -> None:
     r = np.array([0.02, 101.0 / 102.0 - 1.0])
     scale = math.sqrt(A) * r.mean()
     assert got["sharpe_ratio"] == pytest.approx(scale / r.std(ddof=1))
+    assert got["annualized_volatility"] == pytest.approx(math.sqrt(A) * r.std(ddof=1))
     assert got["sortino_ratio"] == pytest.approx(scale / math.sqrt((r[1] ** 2) / 2))
     assert got["sortino_ratio_negative_std"] is None
     assert got["deflated_sharpe"] is None

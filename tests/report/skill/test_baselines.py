@@ -261,6 +261,16 @@ def test_forecasts_made_elsewhere_are_judged_by_what_came_before_them(run: RunDa
     np.testing.assert_allclose(got, (rises.sum() + 1) / (len(rises) + 2))
 
 
+def test_a_single_date_of_forecasts_made_elsewhere_has_a_baseline(run: RunData) -> None:
+    assert run.forecast is not None
+    value = np.full_like(run.forecast.value, np.nan)
+    value[50] = run.forecast.value[np.flatnonzero(run.forecast.model >= 0)[0]]
+    forecast = dataclasses.replace(run.forecast, value=value)
+    changed = dataclasses.replace(run, models=(), forecast=forecast)
+    (era,) = baselines.eras(changed, head_of(changed, "direction"))
+    assert (era.bars.tolist(), era.first, era.stop) == ([50], 0, 50)
+
+
 def test_labels_are_known_by_bars_in_session(run_maker: Any) -> None:
     session = np.array([[True], [False], [False], [True], [True], [False], [True]])
     got = baselines.known_at(session, 2)[:, 0].tolist()

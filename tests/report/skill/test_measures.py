@@ -189,6 +189,7 @@ def test_direction_is_held_against_the_base_rate(
     assert gain["score"] == pytest.approx(right.mean())
     assert gain["baseline_score"] == pytest.approx(naive.mean())
     assert gain["value"] == pytest.approx(right.mean() - naive.mean())
+    assert gain["null"] == 0.0
     assert 0.2 < naive.mean() != right.mean()
 
 
