@@ -2,8 +2,8 @@
 
 A clock that tells the time wrongly tells it wrongly everywhere; a candle cannot be there before it
 has opened. Rules: a candle is over when a newer one has opened, or when as much time has passed since
-it was first seen as it is long; and never before the time that the answer itself tells. Safe to use
-from any thread.
+it was first seen as it is long; an answer is judged by what was known when it was asked for, and by
+what it shows itself, since what comes later may be newer than the answer. Safe to use from any thread.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class Present:
     `rate` is ms of the exchange's time in a second of ours.
 
     >>> present = Present(monotonic=lambda: 50.0)
-    >>> present.over_ms(told_ms=9_000)
+    >>> present.least_ms()
     0
     >>> present.shown(6_000)
-    >>> present.over_ms(told_ms=9_000), present.over_ms(told_ms=4_000)
-    (6000, 4000)
+    >>> present.least_ms()
+    6000
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Present:
             if open_ms > self._at_least():
                 self._newest_ms, self._seen_s = open_ms, self._monotonic()
 
-    def over_ms(self, told_ms: int) -> int:
-        """Return the time before which everything is over, where an answer tells this time."""
+    def least_ms(self) -> int:
+        """Return the time that it is at least: what ended before it is over for whoever asks now."""
         with self._lock:
-            return min(told_ms, self._at_least())
+            return self._at_least()
 
     def _at_least(self) -> int:
         if not self._newest_ms:

@@ -171,11 +171,12 @@ class BybitRest(Asking):
         first, last = -(-start_ms // step) * step, end_ms // step * step
         for low in range(first, last + 1, (PAGE_ROWS - 1) * step):
             high = min(low + (PAGE_ROWS - 2) * step, last)
-            rows, told_ms = self._candles(call, columns, query, low)
-            over_ms = self._present.over_ms(told_ms)
+            rows, told_ms, over_ms = self._candles(call, columns, query, low)
             if over_ms < min(high + step, told_ms // step * step):  # nothing newer is here
                 self._show_newest(query)
-                over_ms = self._present.over_ms(told_ms)
+                if min(self._present.least_ms(), told_ms) // step > over_ms // step:
+                    # what is newer came after the answer, whose last candle may have been open then
+                    rows, told_ms, over_ms = self._candles(call, columns, query, low)
             wanted, closed = rows.time <= high, rows.time + step <= over_ms
             yield Klines(rows.only(wanted & closed), over_ms, rows.only(wanted & ~closed))
             if over_ms < high + step:
@@ -183,9 +184,10 @@ class BybitRest(Asking):
 
     def _candles(
         self, call: str, columns: int, query: dict[str, Any], low: int
-    ) -> tuple[Candles, int]:
-        """Return the candles of a page from `low` on, open ones too, and the time it tells."""
+    ) -> tuple[Candles, int, int]:
+        """Return a page of candles from `low` on, the time it tells, and what is over by then."""
         high = low + (PAGE_ROWS - 1) * CODE_MS[query["interval"]]
+        least_ms = self._present.least_ms()  # before it is asked
         answer = self._answer(call, **query, start=low, end=high)
         told_ms = told_of(answer)
         where = f"Bybit {query['category']} {query['symbol']}"
@@ -193,8 +195,10 @@ class BybitRest(Asking):
         check_subject(result, category=query["category"], symbol=query["symbol"])
         rows = page_of_candles(rows_of(result, "list"), columns, low, high, where)
         if len(rows):
-            self._show(int(rows.time[-1]), told_ms, where)
-        return rows, told_ms
+            newest_ms = int(rows.time[-1])
+            self._show(newest_ms, told_ms, where)
+            least_ms = max(least_ms, newest_ms)
+        return rows, told_ms, min(told_ms, least_ms)
 
     def _show_newest(self, query: dict[str, Any]) -> None:
         """Ask for the newest candle there is, and take note of it."""
