@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,7 @@ from bot.app.runs.folder import (
 from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
 from bot.config import Config
-from bot.errors import ConfigError, ExchangeError, JournalError
+from bot.errors import BotError, ConfigError, ExchangeError, JournalError
 from bot.log import open_log
 from bot.model.threads import single_thread
 from bot.portfolio.denomination import check_symbols
@@ -60,7 +63,7 @@ def live_command(
     config = practice_config(config, tell=True) if practice else config
     check_start(config, "practice" if practice else "run")
     run_dir = run_dir or free_run_dir(config, "live")
-    with _locked(run_dir):
+    with _nothing_left_of_a_refusal(Path(run_dir)), _locked(run_dir):
         folder = _folder(config, run_dir)
         sweep(folder.path)
         sweep(folder.models)
@@ -70,6 +73,18 @@ def live_command(
             gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
             asyncio.run(_main(config, folder, log, given, practice=practice, max_bars=max_bars))
     return folder
+
+
+@contextmanager
+def _nothing_left_of_a_refusal(run_dir: Path) -> Iterator[None]:
+    """Take a folder that this start made away again where it is refused before its journal is made."""
+    new = not run_dir.exists()
+    try:
+        yield
+    except BotError:
+        if new and not RunFolder(run_dir).journal.exists():
+            shutil.rmtree(run_dir, ignore_errors=True)
+        raise
 
 
 def _locked(run_dir: str) -> RunLock:

@@ -1,8 +1,8 @@
 """The funding of a bar, live: what was announced, and what was settled, at its open and inside it.
 
 Rules: settlements inside a bar longer than an hour are asked for at its close; where a position is held the settled rate is asked for, and what was announced stands in for an
-answer that does not come in time (an address that is barred waits ten minutes); a rate that is due
-and not known is NaN, never none.
+answer that does not come in time (an address that is barred waits ten minutes); where nothing is
+charged (costs.funding = false) nothing is asked; a rate that is due and not known is NaN, never none.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ class LiveFunding:
 
     Args:
         patience_s: how long an answer is waited for.
+        charged: whether positions pay it; without it what was announced is written down all the same.
     """
 
     def __init__(
-        self, exchange: Exchange, symbols: Sequence[str], venue: str, patience_s: float
-    ) -> None:
+        self, exchange: Exchange, symbols: Sequence[str], venue: str, patience_s: float, *,
+        charged: bool = True,
+    ) -> None:  # fmt: skip
         self._exchange, self._symbols, self._patience_s = exchange, symbols, patience_s
-        self._charged = is_contract(venue)
+        self._due, self._charged = is_contract(venue), charged
         self._watch = FundingWatch()
 
     def feed(self, quote: Quote) -> None:
@@ -52,7 +54,7 @@ class LiveFunding:
         Args:
             held: float64[S], the positions that would pay.
         """
-        if not self._charged or open_time % HOUR_MS:
+        if not self._due or open_time % HOUR_MS:
             return {}
         rates = await asyncio.gather(
             *(
@@ -70,7 +72,7 @@ class LiveFunding:
             held: float64[S], the positions that pay.
             closes: float64[S], the last close before the bar.
         """
-        if not self._charged or interval_ms <= HOUR_MS:
+        if not self._due or interval_ms <= HOUR_MS:
             return row
         first, last = int(row.open_time[0]) + 1, int(row.open_time[0]) + interval_ms - 1
         settled = await asyncio.gather(
@@ -90,7 +92,7 @@ class LiveFunding:
         """Return the rates of these times, settled or announced, and the mark prices."""
         rates = self._watch.between(symbol, first, last)
         marks = Candles.empty()
-        if held:
+        if held and self._charged:
             with suppress(ExchangeError, DataError, TimeoutError):
                 async with asyncio.timeout(self._patience_s):
                     settled = await self._exchange.funding(symbol, first, last)
@@ -104,7 +106,7 @@ class LiveFunding:
 
     async def _rate(self, symbol: str, open_time: int, *, held: bool) -> float:
         rate = self._watch.rate_at(symbol, open_time)
-        if held and rate != 0.0:
+        if held and self._charged and rate != 0.0:
             try:
                 async with asyncio.timeout(self._patience_s):
                     settled = await self._exchange.funding(symbol, open_time, open_time)

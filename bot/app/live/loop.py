@@ -61,8 +61,9 @@ class LiveRun:
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._arrived = asyncio.Event()
         self._funding = LiveFunding(
-            self._exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s
-        )
+            self._exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s,
+            charged=parts.config.costs.funding,
+        )  # fmt: skip
         self._catch_up = CatchUp(parts, self._exchange, clock, report, self._tradable_ms)
         self._missing = MissingCandles(
             self._exchange, clock, report, parts.config.market.interval, self._tradable_ms, speed

@@ -92,6 +92,18 @@ def test_only_what_would_pay_is_asked_for() -> None:
     assert exchange.asked == ["A"]
 
 
+def test_where_nothing_is_charged_nothing_is_asked_and_what_was_announced_is_kept() -> None:
+    exchange = Settled({EIGHT: 3e-4})
+    funding = LiveFunding(exchange, ["A"], "bybit_linear", patience_s=60.0, charged=False)
+    funding.feed(Quote("A", 1.0, 1.0, 1.0, 1e-4, EIGHT, received_ms=7 * HOUR_MS))
+    held, price = np.array([5.0]), np.full((1, 1), 100.0)
+    assert asyncio.run(funding.at_open(EIGHT, held)) == {"A": 1e-4}
+    row = BarBlock.of_candles(np.array([0]), price, price, price, price, price)
+    row = asyncio.run(funding.inside(row, DAY_MS, held, np.array([90.0])))
+    assert row.funding_inside[0, 0] == pytest.approx(1e-4 * 100.0)  # the open of its bar
+    assert exchange.asked == []
+
+
 @pytest.mark.parametrize(
     ("rates", "announced", "held", "inside", "unknown"),
     [

@@ -13,7 +13,7 @@ from bot.app.live.command import live_command
 from bot.app.live.retraining import JournalRows
 from bot.app.runs.borrow import take_last_model
 from bot.config import load_config
-from bot.errors import BotError, ConfigError, DataError, ModelError
+from bot.errors import BotError, ConfigError, DataError, JournalError, ModelError
 from bot.timegrid import HOUR_MS
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal
@@ -183,7 +183,18 @@ def test_a_run_that_would_never_have_a_model_is_refused(tmp_path: Path) -> None:
     config = load_config(None, ["retrain.trigger=never", "retrain.at_start=false"], {})
     with pytest.raises(ConfigError, match=r"retrain\.trigger = 'never'.*--model RUN"):
         live_command(config, str(tmp_path / "run"), practice=True, max_bars=1)
-    assert not (tmp_path / "run" / "journal.db").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_is_refused_leaves_nothing_behind_but_what_was_there(tmp_path: Path) -> None:
+    config, there = load_config(None, [], {}), tmp_path / "there"
+    there.mkdir()
+    (there / "notes.txt").write_text("mine")
+    for run_dir in (tmp_path / "new", there):
+        with pytest.raises(JournalError, match="nothere: no run here"):
+            live_command(config, str(run_dir), practice=True, max_bars=1, model_of="nothere")
+    assert not (tmp_path / "new").exists()
+    assert (there / "notes.txt").read_text() == "mine"
 
 
 def test_rows_read_in_parts_are_the_same_rows(
