@@ -40,7 +40,7 @@ def client(session: Any, waits: Waits | None = None, **options: Any) -> BybitRes
     )
 
 
-class Ahead(fake_bybit.FakeBybit):  # type: ignore[misc, name-defined]
+class Ahead(fake_bybit.FakeBybit):
     """Tells a time ten seconds ahead; the volume of a candle is when its answer was made."""
 
     def get_kline(self, **query: Any) -> Any:
