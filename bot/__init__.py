@@ -9,6 +9,7 @@ engine          closed bars in, fills and ledger rows out; the one way a bar is 
 features        what is computed of every bar, and the targets
 model           the multi-task model: from rows to forecasts
 portfolio       from forecast to ledger: signal, orders, fills, costs
+parts           the registry of parts, and a user's own
 config          the settings: schema, loading, checks
 venues          the table of venues: what trades there, costs, sessions
 plausibility    what can be true of a price or a rate

@@ -24,13 +24,13 @@ import llvmlite
 import numba
 import numpy as np
 from llvmlite.binding import get_host_cpu_name
-from numba import njit
+from numba import cfunc, njit
 
-__all__ = ["CACHE", "njit", "sources_digest"]
+__all__ = ["CACHE", "cfunc", "njit", "sources_digest"]
 
 PACKAGE = Path(__file__).parent
 SOURCES = (
-    "compiled.py", "blocks.py", "timegrid.py", "venues.py", "features", "model", "portfolio",
+    "compiled.py", "parts", "blocks.py", "timegrid.py", "venues.py", "features", "model", "portfolio",
     "practice/synthetic_kernel.py",
 )  # fmt: skip
 """The files and folders that hold compiled functions, or constants that these close over."""

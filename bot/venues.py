@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bot.errors import ConfigError
+from bot.parts.registry import shipped
 from bot.timegrid import DAY_MS, INTERVAL_MS, MINUTE_MS
 
 SESSIONS_PER_YEAR = 252
@@ -88,6 +89,12 @@ VENUES = {
 }
 """Every known venue. `other_spot` and `other_linear` are for files of exchanges not named here; the
 fee of `us` and `yahoo` stands for commission and exchange fees together."""
+for _row in VENUES.values():
+    shipped(
+        "venue",
+        _row.name,
+        doc=f"{_row.kind.value}, taker fee {_row.taker_fee:g}, {_row.source.value}",
+    )(_row)
 
 
 def venue_row(name: str, key: str = "market.venue") -> Venue:

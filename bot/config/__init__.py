@@ -8,6 +8,7 @@ load            file, environment, command line, in this order
 faults          the words for a value that is refused
 bounds          what a value may be, in brackets
 renamed         names that settings had before
+parts           the parts that settings name, looked up
 checks          combinations that cannot work
 advice          what is legal and of no use
 needed_heads    which heads the account needs

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.parts.registry import parts
+
 
 def bounds(schema: dict[str, Any]) -> str:
     """Return what a property of a JSON schema allows, in brackets; empty where it says nothing.
@@ -35,6 +37,8 @@ def _range(schema: Any) -> str:
         return ""
     if "const" in schema:
         return str(schema["const"])
+    if "part" in schema:
+        return " | ".join(parts(schema["part"]))
     if "enum" in schema:
         return " | ".join(str(choice) for choice in schema["enum"])
     signs = {

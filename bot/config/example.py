@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from bot.config.bounds import bounds
-from bot.config.load import section_types
+from bot.config.load import PLUGINS, Config, section_types
 
 _WIDTH = 100
 
@@ -25,7 +25,8 @@ _HEADER = """\
 
 def example_toml() -> str:
     """Return the text of config.example.toml."""
-    parts = [_HEADER]
+    plugins = Config.model_fields[PLUGINS]
+    parts = [_HEADER, "\n", _setting(PLUGINS, {"description": plugins.description}, [])]
     for name, section in section_types().items():
         title = (section.__doc__ or "").strip().splitlines()[0]
         properties = section.model_json_schema()["properties"]

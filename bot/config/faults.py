@@ -13,6 +13,7 @@ from typing import Any
 
 from bot.config.bounds import bounds
 from bot.config.section import Section
+from bot.parts.registry import parts
 
 
 def value_faults(
@@ -29,7 +30,14 @@ def value_faults(
     """
     found: dict[str, str] = {}
     for error in errors:
-        section, key, *inner = (str(part) for part in error["loc"])
+        section, *rest = (str(part) for part in error["loc"])
+        if section not in sections:  # the one setting that stands in no section
+            found[section] = (
+                f"{section} = {_shown(error['input'])} ({origins[section]}): expected a list of paths, for "
+                'example ["my_parts.py"]'
+            )
+            continue
+        key, *inner = rest
         dotted = f"{section}.{key}"
         if dotted in found:
             continue
@@ -50,7 +58,7 @@ def value_faults(
 def _expected(schema: Mapping[str, Any]) -> str:
     """Return what a setting may be, in words and the bounds of the example file."""
     limits = bounds(dict(schema))
-    if schema.get("enum") or "const" in schema:
+    if schema.get("enum") or "const" in schema or ("part" in schema and schema["type"] == "string"):
         return f"one of {limits[1:-1]}"
     kind = {
         "integer": "a whole number",
@@ -58,7 +66,7 @@ def _expected(schema: Mapping[str, Any]) -> str:
         "boolean": "true or false",
         "string": "a text",
         "array": "a list",
-        "object": "a table {name = number, …}",
+        "object": "a table" if schema.get("of_parts") else "a table {name = number, …}",
     }[schema["type"]]
     pattern = " of another form" if "pattern" in schema else ""
     return f"{kind}{pattern} {limits}".strip()
@@ -66,6 +74,8 @@ def _expected(schema: Mapping[str, Any]) -> str:
 
 def _meant(schema: Mapping[str, Any], given: Any) -> str:
     choices = schema.get("enum") or schema.get("items", {}).get("enum") or ()
+    if "part" in schema:
+        choices = list(parts(schema["part"]))
     close = difflib.get_close_matches(str(given), [str(c) for c in choices], n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -5,18 +5,19 @@ Rules: those of `sections.py`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.config.section import Section
+from bot.config.section import PartSettings, Section, chosen, settings_of_parts
+from bot.parts.registry import part
 
-TaskKind = Literal[
-    "return", "direction", "volatility", "volume", "decision", "range", "skew", "trend", "regime",
-    "barrier", "barrier_time", "imbalance", "gap", "residual",
-]  # fmt: skip
-BASE_KINDS: tuple[TaskKind, ...] = ("return", "direction", "volatility", "volume")
-TASK_KINDS: tuple[TaskKind, ...] = get_args(TaskKind)
+BASE_KINDS = ("return", "direction", "volatility", "volume")
+
+
+def reads_window(encoder: str) -> bool:
+    """Return whether an encoder reads a window of bars, and not one bar."""
+    return encoder != "mlp" and bool(part("encoder", encoder).facts["window"])
 
 
 class Features(Section):
@@ -31,22 +32,24 @@ class Features(Section):
         ),
         min_length=1,
         description="Features, in order; those of the cross-section need two symbols.",
+        json_schema_extra=chosen("feature"),
     )  # fmt: skip
     window: int = Field(20, ge=2, le=1000, description="Bars of the rolling windows.")
     medium_window: int = Field(72, ge=3, le=2000, description="Bars of volatility_medium.")
     long_window: int = Field(168, ge=4, le=5000, description="Bars of volatility_long.")
     correlation_window: int = Field(72, ge=3, le=2000, description="Bars of cross_correlation.")
+    settings: PartSettings = settings_of_parts("features")
 
 
 class Targets(Section):
     """What the model predicts."""
 
-    kinds: tuple[TaskKind, ...] = Field(
+    kinds: tuple[str, ...] = Field(
         BASE_KINDS,
         min_length=1,
         description="Heads of the model; a signal needs return and direction, or decision. Further "
-        "ones help to learn: decision, range, skew, trend, regime, barrier, barrier_time, imbalance, "
-        "gap, residual.",
+        "ones help to learn.",
+        json_schema_extra=chosen("target"),
     )
     horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
         (5,),
@@ -60,24 +63,25 @@ class Targets(Section):
         le=0.1,
         description="Return that a 'decision' must exceed: a round trip's fees, spread and slippage.",
     )
+    settings: PartSettings = settings_of_parts("targets")
 
 
 class Model(Section):
     """The network."""
 
-    architecture: Literal[
-        "shared_bottom", "soft", "cross_stitch", "mmoe", "ple", "hierarchical", "single"
-    ] = Field(
+    architecture: str = Field(
         "shared_bottom",
         description="How the tasks share: one encoder (shared_bottom), towers drawn together (soft) or "
         "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
         "(single). Measured: no way of sharing is shown better than shared_bottom; single is shown better "
         "for direction, and for volatility worse only with match_parameters (docs/findings.md).",
+        json_schema_extra=chosen("architecture"),
     )
-    encoder: Literal["mlp", "gru", "tcn"] = Field(
+    encoder: str = Field(
         "mlp",
         description="What reads the features: of the bar (mlp), or of the last lookback bars, by gated "
         "recurrent units (Cho 2014) or causal convolutions (Bai 2018).",
+        json_schema_extra=chosen("encoder"),
     )
     lookback: int = Field(
         24,
@@ -117,6 +121,7 @@ class Model(Section):
     experts: int = Field(4, ge=1, le=64, description="Shared experts (mmoe, ple).")
     own_experts: int = Field(1, ge=1, le=64, description="Experts of each task's own (ple).")
     extraction_layers: int = Field(2, ge=1, le=8, description="Layers of experts (ple).")
+    settings: PartSettings = settings_of_parts("model")
 
     @property
     def knows_symbols(self) -> bool:
@@ -126,7 +131,7 @@ class Model(Section):
     @property
     def bars_read(self) -> int:
         """Return the bars that a forecast is made of: lookback, or 1 of an mlp."""
-        return 1 if self.encoder == "mlp" else self.lookback
+        return self.lookback if reads_window(self.encoder) else 1
 
 
 class Training(Section):
@@ -156,11 +161,12 @@ class Training(Section):
         "rolling", description="Train on the last window_bars bars, or on all."
     )
     window_bars: int = Field(8760, ge=10, le=10_000_000, description="Bars of the rolling window.")
-    weighting: Literal["fixed", "uncertainty", "dwa", "gradnorm", "famo", "stch"] = Field(
+    weighting: str = Field(
         "fixed",
         description="Weights of the tasks' losses: given, or learned (Kendall 2018), by their descent "
         "(Liu 2019), by gradient norms (Chen 2018), for equal progress (FAMO 2023), towards the worst "
         "(smooth Tchebycheff 2024). Measured: none shown better than fixed (docs/findings.md).",
+        json_schema_extra=chosen("weighting"),
     )
     uncertainty_variant: Literal["paper", "document"] = Field(
         "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
@@ -196,14 +202,12 @@ class Training(Section):
     stch_mu: float = Field(
         0.5, gt=0.0, le=100.0, description="Smoothing of stch; small is the worst task alone."
     )
-    gradients: Literal[
-        "sum", "pcgrad", "cagrad", "nash_mtl", "aligned_mtl", "mgda", "imtl_g", "upgrad",
-        "dualproj", "graddrop", "config", "gradvac", "fairgrad", "excess_mtl",
-    ] = Field(
+    gradients: str = Field(
         "sum",
         description="How the tasks' gradients become one. Measured: none shown better than sum "
         "(docs/findings.md).",
-    )  # fmt: skip
+        json_schema_extra=chosen("gradient_method"),
+    )
     gradients_on: Literal["parameters", "features"] = Field(
         "parameters",
         description="Whether they do so on the shared parameters or, cheaper, on the shared features.",
@@ -234,6 +238,7 @@ class Training(Section):
     memory_limit_mb: int = Field(
         4096, ge=512, le=1_000_000, description="Maximum memory of a training process, in MiB."
     )
+    settings: PartSettings = settings_of_parts("training")
 
 
 class Retrain(Section):

@@ -22,10 +22,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bot.config import schema as s
 from bot.config.checks import combination_faults
 from bot.config.faults import value_faults
+from bot.config.parts import settings_faults, unknown_parts
 from bot.config.renamed import refusal_of, translated
 from bot.errors import ConfigError
+from bot.parts.plugins import PACKAGE, load_plugins
 
 PREFIX = "BOT_"
+PLUGINS = "plugins"
+"""The one setting that stands in no section."""
 
 
 class Config(BaseSettings):
@@ -35,6 +39,11 @@ class Config(BaseSettings):
         frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__"
     )
 
+    plugins: tuple[str, ...] = Field(
+        (),
+        description="Files with parts of your own, as paths from this file's folder, and 'package:NAME' "
+        "for those of an installed package (docs/extending.md).",
+    )
     run: s.Run = Field(default_factory=s.Run)
     market: s.Market = Field(default_factory=s.Market)
     data: s.Data = Field(default_factory=s.Data)
@@ -83,7 +92,8 @@ class SettingsError(ConfigError):
 
 def section_types() -> dict[str, type[s.Section]]:
     """Return the class of each section by its name, in the order of the file."""
-    return {k: cast(type[s.Section], f.annotation) for k, f in Config.model_fields.items()}
+    fields = Config.model_fields.items()
+    return {k: cast(type[s.Section], f.annotation) for k, f in fields if k != PLUGINS}
 
 
 def load_config(
@@ -102,7 +112,8 @@ def load_config(
         environ: where BOT_SECTION__KEY is looked for; by default the process's environment.
         base: defaults of an embedded job, below the file.
         recorded: the file is that of a run; what its combinations were accepted for is done, so a
-            check that came later does not keep anyone from reading it; its settings may have older names.
+            check that came later does not keep anyone from reading it; its settings may have older names,
+            and the code that its `plugins` name is not run.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -194,9 +205,11 @@ def to_toml(config: Config) -> str:
 
 def flatten(config: BaseModel) -> dict[str, Any]:
     """Return every setting by its dotted key."""
-    return {
+    sections = config.model_dump(mode="json")
+    plugins = {PLUGINS: sections.pop(PLUGINS)} if PLUGINS in sections else {}
+    return plugins | {
         f"{section}.{key}": value
-        for section, values in config.model_dump(mode="json").items()
+        for section, values in sections.items()
         for key, value in values.items()
     }
 
@@ -205,13 +218,17 @@ class _Given:
     """The values given so far, by section and key, where each came from, and what was refused."""
 
     def __init__(self) -> None:
-        self.values: dict[str, dict[str, Any]] = {}
+        self.values: dict[str, Any] = {}
         self.origins: dict[str, str] = {}
         self.faults: list[str] = []
 
     def merge(self, given: Mapping[str, Any], origin: str) -> None:
         """Take the sections of a file."""
         for section, values in given.items():
+            if section == PLUGINS:
+                self.values[PLUGINS] = _from_folder(values, Path(origin).parent)
+                self.origins[PLUGINS] = origin
+                continue
             if not isinstance(values, Mapping):
                 self.faults.append(
                     f"{origin}: '{section}' stands outside a section; {_known(section)}"
@@ -223,6 +240,14 @@ class _Given:
 
     def put(self, dotted: str, text: str, origin: str) -> None:
         """Take a value in TOML syntax, or a bare word."""
+        if dotted == PLUGINS:
+            paths = (
+                _literal(text)
+                if text.startswith("[")
+                else [p.strip() for p in text.split(",") if p]
+            )
+            self.merge({PLUGINS: paths}, origin)
+            return
         field = self._field(dotted, origin)
         if field is None:
             return
@@ -253,7 +278,7 @@ class _Given:
 def _checked(given: _Given, *, recorded: bool = False) -> tuple[Config, list[str]]:
     """Return the settings and every fault; of combinations those whose keys are sound."""
     faults = list(given.faults)
-    sound = {section: dict(values) for section, values in given.values.items()}
+    sound = {k: v if k == PLUGINS else dict(v) for k, v in given.values.items()}
     try:
         config = Config(**cast(Any, sound))
     except ValidationError as error:
@@ -261,12 +286,34 @@ def _checked(given: _Given, *, recorded: bool = False) -> tuple[Config, list[str
         faults += wrong.values()
         for dotted in wrong:
             section, _, key = dotted.partition(".")
-            del sound[section][key]
+            del (sound[section] if key else sound)[key or section]
         config = Config(**cast(Any, sound))
         faults += [line for line in combination_faults(config) if not _names(line, wrong)]
     else:
         faults += [] if recorded else combination_faults(config)
+    if not recorded:
+        faults += _of_parts(config, given)
     return config, faults
+
+
+def _of_parts(config: Config, given: _Given) -> list[str]:
+    """Load the files of parts and return a line for each fault of theirs, and of parts in settings."""
+    try:
+        load_plugins(config.plugins)
+    except ConfigError as error:
+        return [str(error)]
+    unknown = value_faults(unknown_parts(config), section_types(), given.origins)
+    return [*unknown.values(), *settings_faults(config)]
+
+
+def _from_folder(paths: Any, folder: Path) -> Any:
+    """Return the paths of files of parts as absolute ones; what is no list is refused later."""
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        return paths
+    return [
+        p if p.startswith(PACKAGE) else str((folder / Path(p).expanduser()).resolve())
+        for p in paths
+    ]
 
 
 def _names(line: str, keys: Iterable[str]) -> bool:

@@ -12,21 +12,19 @@ from pydantic import Field
 
 from bot.config.learning import (
     BASE_KINDS,
-    TASK_KINDS,
     Features,
     Model,
     Retrain,
     Targets,
-    TaskKind,
     Training,
 )
 from bot.config.section import Bps, Section
 from bot.config.trading import Conviction, Costs, Execution, Portfolio, Risk, Sizing
 
 __all__ = [
-    "BASE_KINDS", "TASK_KINDS", "Conviction", "Costs", "Data", "Exchange", "Execution", "Features",
+    "BASE_KINDS", "Conviction", "Costs", "Data", "Exchange", "Execution", "Features",
     "Log", "Market", "Model", "Portfolio", "Practice", "Report", "Retrain", "Risk", "Run", "Section",
-    "Sizing", "Synthetic", "Targets", "TaskKind", "Training",
+    "Sizing", "Synthetic", "Targets", "Training",
 ]  # fmt: skip
 
 

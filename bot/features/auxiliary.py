@@ -7,15 +7,14 @@ Must not read bars of other symbols, but for `residuals`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from bot.blocks import F64, I64, BarBlock, Bool, Task
+from bot.parts.registry import part, shipped
 
 
-class _Own:
+class Own:
     """One symbol's bars in session, and the windows of the next h bars at each that has them.
 
     Attributes:
@@ -54,50 +53,39 @@ class _Own:
 
 
 def auxiliary_labels(bars: BarBlock, task: Task, window: int, decision_cost: float) -> F64:
-    """Return float64[n, S], the labels of one task of a kind in `KINDS`.
+    """Return float64[n, S], the labels of one task of a kind that is entered below.
 
     Args:
         window: returns of the trailing deviation σ (ddof = 1) that `regime` and the barriers use.
         decision_cost: what the return of a `decision` must exceed.
     """
     y = np.full(bars.valid.shape, np.nan)
+    of = part("target", task.kind).made
     for s in range(bars.n_symbols):
-        own = _Own(bars, s, task.horizon, window)
+        own = Own(bars, s, task.horizon, window)
         if len(own.start) == 0:
             continue
-        labels = _decision(own, decision_cost) if task.kind == "decision" else KINDS[task.kind](own)
+        labels = of(own, decision_cost) if task.kind == "decision" else of(own)
         y[own.at[own.start], s] = labels
     return y
 
 
-def residuals(returns: F64, known: I64) -> F64:
-    """Return float64[n, S], each return less the mean of all symbols' that are known by then.
-
-    A symbol's own return counts in the mean; NaN where no other one is known with it.
-    """
-    out = np.full(returns.shape, np.nan)
-    finite = np.isfinite(returns)
-    for s in range(returns.shape[1]):
-        together = finite & (known <= known[:, s : s + 1])
-        count = together.sum(axis=1)
-        mean = np.where(together, returns, 0.0).sum(axis=1) / np.maximum(count, 1)
-        out[:, s] = np.where(finite[:, s] & (count > 1), returns[:, s] - mean, np.nan)
-    return out
-
-
-def _decision(own: _Own, cost: float) -> F64:
+@shipped("target", "decision", output="side")
+def _decision(own: Own, cost: float) -> F64:
     """+1 where P[t+h]/P[t] − 1 exceeds the cost, −1 where it falls by more, else 0."""
     change = own.path()[:, -1] - 1.0
     return np.where(change > cost, 1.0, np.where(change < -cost, -1.0, 0.0))
 
 
-def _range(own: _Own) -> F64:
+@shipped("target", "range", output="positive")
+def _range(own: Own) -> F64:
     """log of the highest high over the lowest low of t+1..t+h."""
     highest, lowest = own.ahead("high").max(axis=1), own.ahead("low").min(axis=1)
     return np.log(np.asarray(highest / lowest, dtype=np.float64))
 
 
-def _skew(own: _Own) -> F64:
+@shipped("target", "skew", output="number")
+def _skew(own: Own) -> F64:
     """√h Σr³ / (Σr²)^1.5, realised skewness (Amaya et al. 2015, eq. 4); NaN if nothing moved."""
     r = own.returns()
     squares = (r**2).sum(axis=1)
@@ -108,7 +96,8 @@ def _skew(own: _Own) -> F64:
     )
 
 
-def _trend(own: _Own) -> F64:
+@shipped("target", "trend", output="number")
+def _trend(own: Own) -> F64:
     """|P[t+h] − P[t]| / Σ|P[t+j] − P[t+j−1]|, 1 for a straight way; NaN if nothing moved."""
     path = own.path()
     way = np.abs(np.diff(path, axis=1)).sum(axis=1)
@@ -116,13 +105,14 @@ def _trend(own: _Own) -> F64:
     return np.where(moved, np.abs(path[:, -1] - 1.0) / np.where(moved, way, 1.0), np.nan)
 
 
-def _regime(own: _Own) -> F64:
+@shipped("target", "regime", output="probability")
+def _regime(own: Own) -> F64:
     """1 where the root mean square of r over t+1..t+h exceeds the trailing deviation, else 0."""
     ahead = np.sqrt((own.returns() ** 2).mean(axis=1))
     return np.where(np.isfinite(own.deviation), 1.0 * (ahead > own.deviation), np.nan)
 
 
-def _touch(own: _Own) -> tuple[F64, I64]:
+def _touch(own: Own) -> tuple[F64, I64]:
     """Return which barrier ±σ√h the path meets first (±1, 0 for none), and at which bar (1..h)."""
     path = own.path()[:, 1:] - 1.0
     width = (own.deviation * np.sqrt(own.horizon))[:, None]
@@ -133,18 +123,21 @@ def _touch(own: _Own) -> tuple[F64, I64]:
     return np.where(np.isfinite(own.deviation), side, np.nan), first + 1
 
 
-def _barrier(own: _Own) -> F64:
+@shipped("target", "barrier", output="side")
+def _barrier(own: Own) -> F64:
     """Which of the barriers ±σ√h is met first: ±1, 0 for none (López de Prado 2018, ch. 3.4)."""
     return _touch(own)[0]
 
 
-def _barrier_time(own: _Own) -> F64:
+@shipped("target", "barrier_time", output="number")
+def _barrier_time(own: Own) -> F64:
     """The share of h that passes until a barrier is met, 1 where none is."""
     side, bar = _touch(own)
     return np.where(np.isfinite(side), bar / own.horizon, np.nan)
 
 
-def _imbalance(own: _Own) -> F64:
+@shipped("target", "imbalance", output="number")
+def _imbalance(own: Own) -> F64:
     """Σ v (2C − H − L)/(H − L) / Σ v over t+1..t+h: volume signed by where its bar closed.
 
     Candles do not tell who bought; a close at the high counts the bar's volume as bought.
@@ -159,23 +152,27 @@ def _imbalance(own: _Own) -> F64:
     return np.where(traded, (v * place).sum(axis=1) / np.where(traded, total, 1.0), np.nan)
 
 
-def _gap(own: _Own) -> F64:
+@shipped("target", "gap", output="number")
+def _gap(own: Own) -> F64:
     """log of the next bar's open over this close, whatever the horizon; about 0 where none close."""
     closes = own.ahead("close")[:, 0] / own.path()[:, 1]
     return np.log(own.ahead("open")[:, 0] / closes)
 
 
-KINDS: dict[str, Callable[[_Own], F64]] = {
-    "range": _range,
-    "skew": _skew,
-    "trend": _trend,
-    "regime": _regime,
-    "barrier": _barrier,
-    "barrier_time": _barrier_time,
-    "imbalance": _imbalance,
-    "gap": _gap,
-}
-"""Labels float64[m] by kind; `decision` and `residual` need more than the symbol's own bars."""
+@shipped("target", "residual", output="number")
+def residuals(returns: F64, known: I64) -> F64:
+    """Return float64[n, S], each return less the mean of all symbols' that are known by then.
+
+    A symbol's own return counts in the mean; NaN where no other one is known with it.
+    """
+    out = np.full(returns.shape, np.nan)
+    finite = np.isfinite(returns)
+    for s in range(returns.shape[1]):
+        together = finite & (known <= known[:, s : s + 1])
+        count = together.sum(axis=1)
+        mean = np.where(together, returns, 0.0).sum(axis=1) / np.maximum(count, 1)
+        out[:, s] = np.where(finite[:, s] & (count > 1), returns[:, s] - mean, np.nan)
+    return out
 
 
 def _trailing_deviation(close: F64, present: Bool, window: int) -> F64:

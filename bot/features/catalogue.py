@@ -1,17 +1,18 @@
-"""The features there are: their names, how many bars each needs, and which a run can have.
+"""The features that come with the bot: their names, how many bars each needs, and which say something.
 
-A feature is added here, with its line in `kernels.py` and in the oracle of the tests. Must not
-compute a feature.
+They are computed together in one kernel (`kernels.py`). Another one is a file with a function of the
+last bars (`own.py` calls it), or, where it must be as fast as these, a line here and one in
+`kernels.py`. Must not compute a feature.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 from bot.config.schema import Features
 from bot.errors import ConfigError
+from bot.parts.registry import Part, find, shipped, unknown
 from bot.timegrid import DAY_MS
 
 
@@ -49,7 +50,45 @@ HOUR_OF_DAY = frozenset({Feature.HOUR_SIN, Feature.HOUR_COS})
 """They are constant where a bar lasts a day, so there they say nothing."""
 
 
-def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> tuple[Feature, ...]:
+def _enter(feature: Feature, doc: str, bars: Callable[[Features], int] = lambda _: 1) -> None:
+    shipped("feature", feature.name.lower(), doc=doc, bars=bars)(feature)
+
+
+# A window of w returns needs w + 1 bars. Exponential averages (adjust=True) have no window.
+_enter(Feature.RETURN_1, "return over 1 bar", lambda _: 2)
+_enter(Feature.RETURN_5, "return over 5 bars", lambda _: 6)
+_enter(Feature.RETURN_10, "return over 10 bars", lambda _: 11)
+_enter(Feature.SMA_RATIO, "close over its mean of features.window bars", lambda f: f.window)
+_enter(Feature.EMA_RATIO, "close over its exponential mean of span features.window")
+_enter(Feature.VOLATILITY, "deviation of returns over features.window", lambda f: f.window + 1)
+_enter(Feature.MOMENTUM, "return over features.window bars", lambda f: f.window + 1)
+_enter(Feature.RSI, "relative strength index, simple means", lambda f: f.window + 1)
+_enter(Feature.MACD, "exponential means of span 12 less 26, over the close")
+_enter(Feature.BB_POSITION, "place between the Bollinger bands of 2 deviations", lambda f: f.window)
+_enter(Feature.VOLUME_RATIO, "log of volume over its mean of features.window", lambda f: f.window)
+_enter(Feature.VOLUME_CHANGE, "log of volume over that of the bar before", lambda _: 2)
+_enter(Feature.RANGE, "high less low, over the close")
+_enter(Feature.CLOSE_LOCATION, "place of the close between low and high")
+_enter(
+    Feature.VOLATILITY_MEDIUM, "deviation of returns over features.medium_window",
+    lambda f: f.medium_window + 1,
+)  # fmt: skip
+_enter(
+    Feature.VOLATILITY_LONG, "deviation of returns over features.long_window",
+    lambda f: f.long_window + 1,
+)  # fmt: skip
+_enter(
+    Feature.CROSS_CORRELATION, "correlation with the mean return of all symbols",
+    lambda f: f.correlation_window + 1,
+)  # fmt: skip
+_enter(Feature.CROSS_RETURN, "return less the mean of all symbols", lambda _: 2)
+_enter(Feature.HOUR_SIN, "sine of the hour of the day, UTC")
+_enter(Feature.HOUR_COS, "cosine of the hour of the day, UTC")
+_enter(Feature.WEEKDAY_SIN, "sine of the day of the week, UTC")
+_enter(Feature.WEEKDAY_COS, "cosine of the day of the week, UTC")
+
+
+def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> tuple[Part, ...]:
     """Return the named features that say something in this run, in the order of `names`.
 
     Left out are those of the cross-section where there is one symbol, and the hour of the day where
@@ -59,18 +98,12 @@ def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> t
         ConfigError: a name is unknown, or nothing is left.
 
     >>> [f.name for f in choose_features(["rsi", "cross_return"], 1, 3_600_000)]
-    ['RSI']
+    ['rsi']
     """
-    known = {feature.name.lower(): feature for feature in Feature}
-    faults = [_unknown(name, list(known)) for name in names if name not in known]
-    if faults:
+    found = {name: find("feature", name) for name in names}
+    if faults := [unknown("feature", name) for name, part in found.items() if part is None]:
         raise ConfigError("\n".join(faults))
-    silent: set[Feature] = set()
-    if n_symbols == 1:
-        silent |= CROSS_SECTION
-    if interval_ms >= DAY_MS:
-        silent |= HOUR_OF_DAY
-    chosen = tuple(known[name] for name in names if known[name] not in silent)
+    chosen = tuple(p for p in found.values() if p and _says_something(p, n_symbols, interval_ms))
     if not chosen:
         raise ConfigError(
             f"features.names: none of {', '.join(names)} says anything with {n_symbols} symbol(s) "
@@ -79,33 +112,16 @@ def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> t
     return chosen
 
 
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(known)}"
-    return f"features.names: there is no feature '{name}'; {hint}"
+def _says_something(part: Part, n_symbols: int, interval_ms: int) -> bool:
+    if n_symbols == 1 and (part.made in CROSS_SECTION or part.facts.get("over") == "cross_section"):
+        return False
+    return not (interval_ms >= DAY_MS and part.made in HOUR_OF_DAY)
 
 
-def bars_needed(feature: Feature, config: Features) -> int:
-    """Return the bars after which every window of the feature is full.
+def bars_needed(part: Part, config: Features) -> int:
+    """Return the bars after which every window of a feature that comes with the bot is full.
 
-    A window of w returns needs w + 1 bars. Exponential averages (adjust=True) have no window.
-
-    >>> bars_needed(Feature.VOLATILITY, Features())
+    >>> bars_needed(choose_features(["volatility"], 1, 3_600_000)[0], Features())
     21
     """
-    return {
-        Feature.RETURN_1: 2,
-        Feature.RETURN_5: 6,
-        Feature.RETURN_10: 11,
-        Feature.SMA_RATIO: config.window,
-        Feature.VOLATILITY: config.window + 1,
-        Feature.MOMENTUM: config.window + 1,
-        Feature.RSI: config.window + 1,
-        Feature.BB_POSITION: config.window,
-        Feature.VOLUME_RATIO: config.window,
-        Feature.VOLUME_CHANGE: 2,
-        Feature.VOLATILITY_MEDIUM: config.medium_window + 1,
-        Feature.VOLATILITY_LONG: config.long_window + 1,
-        Feature.CROSS_CORRELATION: config.correlation_window + 1,
-        Feature.CROSS_RETURN: 2,
-    }.get(feature, 1)
+    return int(part.facts["bars"](config))

@@ -17,20 +17,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import BarBlock, FeatureBlock
+from bot.blocks import F64, BarBlock, Bool, FeatureBlock
 from bot.config.schema import Features
 from bot.errors import DataError
 from bot.features.carried import N_SUMS, RECENT, Candles, Carried
 from bot.features.catalogue import bars_needed, choose_features
 from bot.features.kernels import advance_features
 from bot.features.lookback import advance_windows, nothing_seen
+from bot.features.own import advance_own, no_bars_seen, own_feature
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureState:
     """All that features carry from bar to bar: the arrays of `carried.Carried`, by name.
 
-    With a lookback also `window_rows` and `window_count`, of `lookback`. Their shapes follow from the settings and the number of symbols; each is C-contiguous.
+    With a lookback also `window_rows` and `window_count`, of `lookback`, and with features of a user's
+    own the newest bars, of `own`. Their shapes follow from the settings and the number of symbols; each
+    is C-contiguous.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -53,12 +56,24 @@ class FeaturePipeline:
         self, config: Features, symbols: Sequence[str], interval_ms: int, lookback: int = 1
     ) -> None:
         chosen = choose_features(config.names, len(symbols), interval_ms)
-        self.names = tuple(feature.name.lower() for feature in chosen)
+        self.names = tuple(part.name for part in chosen)
         self.n_symbols = len(symbols)
         self.lookback = lookback
-        self.warmup_bars = max(bars_needed(feature, config) for feature in chosen)
+        together = [part for part in chosen if part.is_shipped]
+        self._own = tuple(
+            own_feature(part, config.settings.get(part.name, {}))
+            for part in chosen
+            if not part.is_shipped
+        )
+        self.warmup_bars = max(
+            [bars_needed(part, config) for part in together] + [own.bars for own in self._own]
+        )
         self._config = config
-        self._columns = np.array(chosen, dtype=np.int64)
+        self._columns = np.array([part.made for part in together], dtype=np.int64)
+        # where each feature stands in a row: those of the kernel, then those of a user's own
+        order = {part.name: k for k, part in enumerate(chosen)}
+        laid = [part.name for part in together] + [own.name for own in self._own]
+        self._places = np.array([order[name] for name in laid], dtype=np.int64)
         self._windows = np.array([config.medium_window, config.long_window], dtype=np.int64)
 
     def initial(self) -> FeatureState:
@@ -73,7 +88,7 @@ class FeaturePipeline:
             cross=np.zeros((n_symbols, c.correlation_window)),
             sums=np.zeros((n_symbols, N_SUMS, 2)),
         )
-        arrays: dict[str, npt.NDArray[Any]] = carried._asdict()
+        arrays: dict[str, npt.NDArray[Any]] = carried._asdict() | no_bars_seen(self._own, n_symbols)
         if self.lookback > 1:
             rows, count = nothing_seen(n_symbols, self.lookback, len(self.names))
             arrays |= {"window_rows": rows, "window_count": count}
@@ -94,13 +109,23 @@ class FeaturePipeline:
             )
         arrays = {name: array.copy() for name, array in state.arrays.items()}
         carried = Carried(**{name: arrays[name] for name in Carried._fields})
-        x = np.empty((len(block), self.n_symbols, len(self.names)))
+        x = np.empty((len(block), self.n_symbols, len(self._columns)))
         ready = np.empty((len(block), self.n_symbols), dtype=np.bool_)
         advance_features(carried, _candles(block), self._windows, self._columns, x, ready)
+        if self._own:
+            x = self._with_own(x, ready, advance_own(self._own, arrays, block))
         windows = None
         if self.lookback > 1:
             windows = advance_windows(arrays["window_rows"], arrays["window_count"], x, ready)
         return FeatureState(arrays), FeatureBlock(x, ready, windows)
+
+    def _with_own(self, x: F64, ready: Bool, own: F64) -> F64:
+        """Return the rows with the features of a user's own; `ready` is brought up to them."""
+        together = np.empty((*ready.shape, len(self.names)))
+        together[:, :, self._places] = np.concatenate([x, own], axis=2)
+        ready &= np.isfinite(together).all(axis=2)
+        together[~ready] = np.nan
+        return together
 
 
 def _candles(block: BarBlock) -> Candles:

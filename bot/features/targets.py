@@ -15,12 +15,27 @@ import numpy as np
 
 from bot.blocks import F64, I64, BarBlock, Bool, Task
 from bot.compiled import njit
-from bot.config.schema import BASE_KINDS, TASK_KINDS, Targets
-from bot.errors import ConfigError
+from bot.config.schema import BASE_KINDS, Targets
+from bot.config.section import PartSettings
 from bot.features.auxiliary import auxiliary_labels, residuals
+from bot.features.own_targets import own_labels
+from bot.parts.registry import part, shipped
 
 RETURN, DIRECTION, VOLATILITY, VOLUME = range(4)
 """The codes of the kinds in the kernel: their places in BASE_KINDS."""
+
+shipped("target", "return", output="number", doc="P[t+h]/P[t] - 1")(RETURN)
+shipped("target", "direction", output="probability", doc="1 where the return is above 0, else 0")(
+    DIRECTION
+)
+shipped(
+    "target", "volatility", output="positive",
+    doc="the standard deviation (ddof = 1) of r over t+1..t+h, for h = 1 |r[t+1]|",
+)(VOLATILITY)  # fmt: skip
+shipped(
+    "target", "volume", output="number",
+    doc="the log of the mean volume over t+1..t+h less the log of its mean over features.window bars",
+)(VOLUME)  # fmt: skip
 
 
 def target_tasks(config: Targets) -> tuple[Task, ...]:
@@ -33,7 +48,11 @@ def target_tasks(config: Targets) -> tuple[Task, ...]:
 
 
 def compute_targets(
-    bars: BarBlock, tasks: Sequence[Task], window: int, decision_cost: float = 0.0
+    bars: BarBlock,
+    tasks: Sequence[Task],
+    window: int,
+    decision_cost: float = 0.0,
+    settings: PartSettings | None = None,
 ) -> tuple[F64, I64]:
     """Return every bar's labels and when each is known.
 
@@ -48,6 +67,7 @@ def compute_targets(
         tasks: K of them; a label depends on kind and horizon only.
         window: bars of the rolling mean of volume, and of the trailing deviation.
         decision_cost: the return that a decision must exceed.
+        settings: those of targets of a user's own, by name.
 
     Returns:
         y: float64[n, S, K], NaN where the label is undefined.
@@ -57,12 +77,7 @@ def compute_targets(
     Raises:
         ConfigError: a task is of a kind that is no target.
     """
-    for task in tasks:
-        if task.kind not in TASK_KINDS:
-            raise ConfigError(
-                f"targets.kinds: there is no target '{task.kind}'; choose from "
-                f"{', '.join(TASK_KINDS)}"
-            )
+    of_user = {task.kind for task in tasks if not part("target", task.kind).is_shipped}
     y = np.full((len(bars), bars.n_symbols, len(tasks)), np.nan)
     known = np.full(y.shape, -1, dtype=np.int64)
     base = [k for k, task in enumerate(tasks) if task.kind in BASE_KINDS]
@@ -80,6 +95,8 @@ def compute_targets(
     for k, task in enumerate(tasks):
         if task.kind == "residual":
             y[:, :, k] = residuals(y[:, :, k], known[:, :, k])
+        elif task.kind in of_user:
+            y[:, :, k] = own_labels(bars, task, (settings or {}).get(task.kind, {}))
         elif task.kind not in BASE_KINDS:
             y[:, :, k] = auxiliary_labels(bars, task, window, decision_cost)
     y[np.isinf(y)] = np.nan  # sums beyond what a number holds say nothing

@@ -16,7 +16,7 @@ from bot.config.schema import Training
 from bot.errors import DataError, extra_needed
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.scaler import Scaler
-from bot.model.tasks import POSITIVE, is_classified
+from bot.model.tasks import is_classified, is_positive
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 """Ridge penalties tried; a logistic regression gets the inverse as its C."""
@@ -49,7 +49,7 @@ class PlainModel:
         ]
         means = [np.nanmean(fitted.y[:, k]) for k in range(len(self.tasks))]
         self._floors = [
-            0.01 * mean if task.kind in POSITIVE else -np.inf
+            0.01 * mean if is_positive(task) else -np.inf
             for task, mean in zip(self.tasks, means, strict=True)
         ]
 

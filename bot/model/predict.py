@@ -24,7 +24,7 @@ from bot.model.networks.architectures.base import TileForward
 from bot.model.networks.by_symbol import BySymbol
 from bot.model.networks.own_heads import UNKNOWN
 from bot.model.scaler import CLIP
-from bot.model.tasks import CHOICES, POSITIVE, is_classified, is_decided, owners
+from bot.model.tasks import CHOICES, is_classified, is_decided, is_positive, owners
 from bot.model.trained import TrainedModel
 
 TILE = 256
@@ -69,7 +69,7 @@ class Predictor:
         self._floor: F64 = np.array(
             [
                 max(VOLATILITY_FLOOR * mean, np.finfo(np.float32).tiny)
-                if task.kind in POSITIVE
+                if is_positive(task)
                 else -np.inf
                 for task, mean in zip(tasks, scaler.target_mean, strict=True)
             ]

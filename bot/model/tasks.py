@@ -1,8 +1,8 @@
 """What the kinds of task mean to the model: classified or not, how many columns, kept positive.
 
 Rules: a regression target is standardised for the loss; a classified one is 0 or 1 and its head
-gives a logit; a decided one is -1, 0 or +1 and its head gives a logit for each. A new kind of
-target is made known here, and nowhere else in the model.
+gives a logit; a decided one is -1, 0 or +1 and its head gives a logit for each. What a kind of target
+is, its registration says.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.blocks import Task
-
-CLASSIFIED = frozenset({"direction", "regime"})
-"""Kinds whose label is 0 or 1 and whose forecast is a probability."""
-
-DECIDED = frozenset({"decision", "barrier"})
-"""Kinds whose label is -1, 0 or +1 and whose forecast is p(+1) - p(-1), a position in [-1, 1]."""
-
-POSITIVE = frozenset({"volatility", "range"})
-"""Kinds whose forecast is kept above a floor."""
+from bot.parts.registry import find
 
 CHOICES = 3
 """The logits of a decided task, in the order -1, 0, +1."""
+
+
+def output_of(kind: str) -> str:
+    """Return what a kind of target is: 'number', 'positive', 'probability' or 'side'.
+
+    A kind that is not known is a number: forecasts made elsewhere may have any.
+    """
+    known = find("target", kind)
+    return "number" if known is None else str(known.facts["output"])
 
 
 def is_classified(task: Task) -> bool:
@@ -30,7 +31,7 @@ def is_classified(task: Task) -> bool:
     >>> is_classified(Task("direction", 5)), is_classified(Task("return", 5))
     (True, False)
     """
-    return task.kind in CLASSIFIED
+    return output_of(task.kind) == "probability"
 
 
 def is_decided(task: Task) -> bool:
@@ -39,7 +40,16 @@ def is_decided(task: Task) -> bool:
     >>> is_decided(Task("decision", 5)), is_decided(Task("direction", 5))
     (True, False)
     """
-    return task.kind in DECIDED
+    return output_of(task.kind) == "side"
+
+
+def is_positive(task: Task) -> bool:
+    """Tell whether the forecast of `task` is kept above a floor.
+
+    >>> is_positive(Task("volatility", 5)), is_positive(Task("return", 5))
+    (True, False)
+    """
+    return output_of(task.kind) == "positive"
 
 
 def labels_of(task: Task) -> tuple[float, ...]:

@@ -23,5 +23,5 @@ def attributes_read() -> set[str]:
 
 def test_every_setting_is_read_somewhere() -> None:
     read = attributes_read()
-    idle = [key for key in flatten(load_config(environ={})) if key.partition(".")[2] not in read]
+    idle = [key for key in flatten(load_config(environ={})) if key.rpartition(".")[2] not in read]
     assert idle == []

@@ -11,11 +11,12 @@ import pytest
 
 from bot.blocks import F64, BarBlock, Task
 from bot.config import load_config
-from bot.config.schema import BASE_KINDS, TASK_KINDS
+from bot.config.schema import BASE_KINDS
 from bot.errors import ConfigError
 from bot.features import compute_targets
+from bot.parts.registry import parts
 
-FURTHER = tuple(kind for kind in TASK_KINDS if kind not in BASE_KINDS)
+FURTHER = tuple(kind for kind in parts("target") if kind not in BASE_KINDS)
 WINDOW, COST = 5, 0.004
 
 

@@ -12,6 +12,7 @@ from bot.config.schema import Features
 from bot.errors import ConfigError
 from bot.features import Feature, FeaturePipeline
 from bot.features.catalogue import bars_needed, choose_features
+from bot.parts.registry import part, parts
 from bot.timegrid import DAY_MS, HOUR_MS
 
 ALL = Features().names
@@ -19,13 +20,14 @@ ALL = Features().names
 
 def test_the_default_settings_name_every_feature_in_order() -> None:
     assert tuple(feature.name.lower() for feature in Feature) == ALL
-    assert choose_features(ALL, 2, HOUR_MS) == tuple(Feature)
+    assert choose_features(ALL, 2, HOUR_MS) == tuple(part("feature", name) for name in ALL)
+    assert set(ALL) == set(parts("feature"))
 
 
 def test_an_unknown_name_is_refused_with_the_key_and_close_names() -> None:
     with pytest.raises(ConfigError, match=r"features\.names.*'volatilty'.*volatility"):
         choose_features(["volatilty"], 1, HOUR_MS)
-    with pytest.raises(ConfigError, match=r"'zzz'; choose from return_1"):
+    with pytest.raises(ConfigError, match=r"'zzz'; choose from bb_position"):
         choose_features(["zzz"], 1, HOUR_MS)
 
 
@@ -49,7 +51,7 @@ def test_a_feature_is_first_ready_when_its_window_is_full(
     block = random_market(40, 2, seed=3)
     block.volume[:] = 1.0 + np.arange(40)[:, None] % 3
     ready = pipeline.advance(pipeline.initial(), block)[1].ready
-    needed = bars_needed(Feature[name.upper()], config)
+    needed = bars_needed(part("feature", name), config)
     assert pipeline.warmup_bars == needed
     assert not ready[: needed - 1].any()
     assert ready[needed - 1 :].all()

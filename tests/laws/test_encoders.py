@@ -23,11 +23,10 @@ from bot.errors import ModelError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.model.dataset import Dataset
-from bot.model.networks.architectures import ARCHITECTURES
-from bot.model.networks.encoders import ENCODERS
 from bot.model.predict import TILE, WINDOW_TILE, Predictor
 from bot.model.trained import TrainedModel
 from bot.model.training.train import train
+from bot.parts.registry import parts
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars
@@ -94,7 +93,7 @@ def dataset_of(config: Config) -> Dataset:
     return archive.dataset(DUE)
 
 
-COMBINATIONS = list(itertools.product(ENCODERS, ARCHITECTURES))
+COMBINATIONS = list(itertools.product(parts("encoder"), parts("architecture")))
 
 
 @pytest.fixture(scope="module", params=COMBINATIONS, ids="-".join)

@@ -14,10 +14,10 @@ from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset
-from bot.model.networks.architectures import ARCHITECTURES
 from bot.model.predict import Predictor
 from bot.model.training.losses import NAIVE, TaskLosses
 from bot.model.training.train import train
+from bot.parts.registry import parts
 
 MakeDataset = Callable[..., Dataset]
 DECISION = Task("decision", 5)
@@ -54,7 +54,7 @@ def test_two_decisions_keep_their_columns() -> None:
         torch.testing.assert_close(losses[k], alone)
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("name", list(parts("architecture")))
 def test_every_architecture_learns_to_decide(name: str, make_dataset: MakeDataset) -> None:
     dataset = decided(make_dataset(n_bars=500))
     model = Model(architecture=name, hidden=(16,), head_hidden=8, experts=2)

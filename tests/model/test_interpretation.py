@@ -12,7 +12,7 @@ from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.interpretation import gradient_cosines, permutation_importance, spread_evenly
-from bot.model.networks.architectures import ARCHITECTURES, Architecture
+from bot.model.networks.architectures import Architecture, build_architecture
 from bot.model.training.losses import TaskLosses
 from bot.model.training.train import train
 
@@ -23,7 +23,7 @@ SMALL = Model(hidden=(12, 8), head_hidden=4, experts=3)
 def network_of(name: str) -> Architecture:
     torch.manual_seed(3)
     settings = SMALL.model_copy(update={"architecture": name})
-    return ARCHITECTURES[name](settings, 6, TASKS).eval()
+    return build_architecture(settings, 6, TASKS).eval()
 
 
 def rows_of(n: int = 64) -> tuple[torch.Tensor, ...]:

@@ -17,9 +17,10 @@ from llvmlite.binding import get_host_cpu_name
 
 import bot
 from bot.compiled import sources_digest
+from bot.parts.plugins import loaded
 
 SOURCES = (
-    "blocks.py", "timegrid.py", "venues.py", "engine.py", "features", "model", "portfolio",
+    "parts", "blocks.py", "timegrid.py", "venues.py", "engine.py", "features", "model", "portfolio",
     "app/training/archive.py", "app/training/triggers.py",
 )  # fmt: skip
 PACKAGES = ("numpy", "numba", "llvmlite", "torch")
@@ -41,15 +42,20 @@ class Build:
         return described(self.digest, self.made_by)
 
 
-@cache
 def present_build() -> Build:
-    """Return the build of this process."""
+    """Return the build of this process, with the parts of a user's own that are loaded now."""
+    return _build_with(tuple(loaded().items()))
+
+
+@cache
+def _build_with(own: tuple[tuple[str, str], ...]) -> Build:
     parts = {
         "bot": bot.__version__,
         "code": sources_digest(SOURCES),
         "python": platform.python_version(),
         "cpu": get_host_cpu_name(),
     }
+    parts |= {f"parts:{name}": digest for name, digest in own}
     made_by = json.dumps(parts | {name: _version(name) for name in PACKAGES}, sort_keys=True)
     return Build(hashlib.sha256(made_by.encode()).hexdigest(), made_by)
 
@@ -64,7 +70,9 @@ def described(digest: str, made_by: str) -> str:
         parts = json.loads(made_by).items()
     except (ValueError, AttributeError):
         return f"build {digest[:12]}"
-    told = ", ".join(f"{k} {str(v)[:12] if k == 'code' else v}" for k, v in parts)
+    told = ", ".join(
+        f"{k} {str(v)[:12] if k == 'code' or k.startswith('parts:') else v}" for k, v in parts
+    )
     return f"build {digest[:12]} ({told})"
 
 

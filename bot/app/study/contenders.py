@@ -15,6 +15,7 @@ from bot.config import Config, load_config
 from bot.errors import ConfigError
 from bot.model.plain_learners import require_scikit_learn
 from bot.model.training.gradients import check_solver
+from bot.parts.registry import shipped
 
 Kind = Literal["network", "shuffled", "linear", "trees"]
 
@@ -90,6 +91,11 @@ PRESETS: dict[str, tuple[Entry, ...]] = {
     ),
 }
 """By name: contenders as (name, kind, settings over the base). A name means the same in all."""
+
+for _name, _entries in PRESETS.items():
+    shipped("contender", _name, doc=f"preset: {', '.join(entry[0] for entry in _entries)}")(
+        _entries
+    )
 
 
 def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender]:

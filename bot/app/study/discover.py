@@ -15,8 +15,8 @@ from pathlib import Path
 from bot.app.study.compare import Progress, Shape, walk_forward
 from bot.app.study.contenders import Contender
 from bot.config import load_config
-from bot.config.schema import TASK_KINDS
 from bot.errors import ConfigError
+from bot.parts.registry import parts
 from bot.report.study.comparison import BETTER, WORSE, Comparison
 from bot.report.study.endpoints import HEADS
 from bot.report.study.text import floor_note, interval, number, table
@@ -42,10 +42,10 @@ def candidates(config: str | None, sets: Sequence[str], named: Sequence[str]) ->
     """
     base = load_config(config, sets)
     kinds = base.targets.kinds
-    tried = list(named) or [kind for kind in TASK_KINDS if kind not in kinds]
+    tried = list(named) or [kind for kind in parts("target") if kind not in kinds]
     for kind in tried:
-        if kind not in TASK_KINDS or kind in kinds:
-            free = [k for k in TASK_KINDS if k not in kinds]
+        if kind not in parts("target") or kind in kinds:
+            free = [k for k in parts("target") if k not in kinds]
             raise ConfigError(
                 f"--candidates: '{kind}' is no target beyond targets.kinds; choose from "
                 f"{', '.join(free) or 'none: all are base targets'}"

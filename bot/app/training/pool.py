@@ -36,6 +36,7 @@ from bot.model.predict import Predictor
 from bot.model.threads import single_thread
 from bot.model.trained import TrainedModel
 from bot.model.training.train import train
+from bot.parts.plugins import load_plugins, loaded
 
 END_PATIENCE_S = 0.3
 """For processes that were ended to be gone; a daemon has a second to stop in all."""
@@ -129,6 +130,8 @@ def run_training(request: TrainingRequest) -> TrainingDone:
         "variance_scales": variance_scales(trained, rows.dataset),
         "untrained": [task.name for task in trained.untrained],
     }
+    if loaded():
+        manifest["parts"] = loaded()
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
         model_id,
@@ -299,6 +302,7 @@ def _work(sender: Connection, request: Job[Any]) -> None:
     limit = request.config.training.memory_limit_mb * 2**20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
+        load_plugins(request.config.plugins)
         sender.send(request.run())
     except BotError as error:
         sender.send(error)

@@ -14,7 +14,7 @@ import torch
 from bot.blocks import Task
 from bot.config.schema import Model
 from bot.errors import ConfigError
-from bot.model.networks.architectures import ARCHITECTURES, Architecture
+from bot.model.networks.architectures import Architecture, build_architecture
 from bot.model.networks.by_symbol import by_symbol
 
 
@@ -23,7 +23,7 @@ def assemble(
 ) -> Architecture:
     """Build a network, which knows the symbols where their number is given."""
     read = n_features + (settings.symbol_embedding if n_symbols else 0)
-    network = ARCHITECTURES[settings.architecture](settings, read, tasks)
+    network = build_architecture(settings, read, tasks)
     return by_symbol(network, settings, n_features, n_symbols) if n_symbols else network
 
 

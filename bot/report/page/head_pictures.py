@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bot.blocks import F64
-from bot.model.tasks import CLASSIFIED, DECIDED
+from bot.model.tasks import output_of
 from bot.report.inputs import RunData
 from bot.report.page.downsample import quantile_bins
 from bot.report.page.svg import INK, RUN, Picture, new_figure, svg_of
@@ -81,7 +81,7 @@ def _calibration(axes: Axes, group: Judged) -> None:
 
 def scatter_picture(groups: list[Judged]) -> Picture:
     """Return, for each regression head, how often each forecast met each outcome."""
-    shown = [group for group in groups if group.kind not in CLASSIFIED | DECIDED]
+    shown = [group for group in groups if output_of(group.kind) not in ("probability", "side")]
     columns = 3
     rows = -(-len(shown) // columns)
     figure = new_figure(3.7 * rows)
@@ -133,7 +133,7 @@ def _name(axes: Axes, group: Judged) -> None:
     unit, form = _FORMS.get(group.kind, (group.kind, lambda v: f"{v:.3g}"))
     axes.set_title(f"{group.kind}, {group.horizon} bars ahead")
     axes.set_xlabel(f"forecast {unit}")
-    axes.set_ylabel("realised" if group.kind not in CLASSIFIED else "share that rose")
+    axes.set_ylabel("realised" if output_of(group.kind) != "probability" else "share that rose")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(FuncFormatter(lambda v, _: form(v)))

@@ -18,7 +18,7 @@ from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.errors import ConfigError
 from bot.model.dataset import Dataset
-from bot.model.networks.architectures import ARCHITECTURES, Architecture
+from bot.model.networks.architectures import Architecture, build_architecture
 from bot.model.networks.architectures.cross_stitch import CrossStitch
 from bot.model.networks.architectures.hierarchical import Hierarchical
 from bot.model.networks.architectures.mmoe import Mmoe
@@ -29,13 +29,14 @@ from bot.model.predict import TILE, Predictor
 from bot.model.tasks import owners
 from bot.model.trained import ModelSpec, join_members, weights_of
 from bot.model.training.train import TrainedModel, train
+from bot.parts.registry import parts
 
 MakeDataset = Callable[..., Dataset]
 F, ROWS = 5, 16
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 WITH_DECISION = (TASKS[0], Task("decision", 5), *TASKS[1:])
 SMALL = Model(hidden=(12, 7), head_hidden=3, experts=3, own_experts=2, dropout=0.0)
-NAMES = list(ARCHITECTURES)
+NAMES = list(parts("architecture"))
 VARIANTS = [
     *({"architecture": name} for name in NAMES),
     {"architecture": "ple", "extraction_layers": 1},
@@ -48,7 +49,7 @@ def built(tasks: tuple[Task, ...] = TASKS, **given: object) -> Architecture:
     """A network whose running statistics are not those of the start."""
     settings = SMALL.model_copy(update=given)
     torch.manual_seed(3)
-    network = ARCHITECTURES[settings.architecture](settings, F, tasks)
+    network = build_architecture(settings, F, tasks)
     for _ in range(5):
         network(torch.randn(64, F) * 3 + 1)
     return network
@@ -260,7 +261,7 @@ def test_matched_parameters(name: str) -> None:
     assert wanted * 0.93 <= sum(p.numel() for p in network.parameters()) <= wanted
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("name", sorted(parts("architecture")))
 @pytest.mark.parametrize("hidden", [(128, 64), (16,), (8, 4), (2,), (1,)])
 def test_no_more_parameters_than_promised(name: str, hidden: tuple[int, ...]) -> None:
     settings = Model(architecture=name, hidden=hidden, head_hidden=4, match_parameters=True)

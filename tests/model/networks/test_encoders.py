@@ -11,14 +11,14 @@ from torch.nn import functional
 
 from bot.blocks import Task
 from bot.config.schema import Model
-from bot.model.networks.architectures import ARCHITECTURES
 from bot.model.networks.architectures.base import SharedRepresentation
-from bot.model.networks.encoders import ENCODERS, build_encoder
+from bot.model.networks.encoders import build_encoder
 from bot.model.networks.encoders.gru import Gru
 from bot.model.networks.encoders.tcn import Tcn, kernel_size
 from bot.model.networks.parameter_matching import count_parameters
 from bot.model.tasks import owners
 from bot.model.trained import ModelSpec
+from bot.parts.registry import parts
 
 F, ROWS = 5, 16
 TASKS = (Task("return", 5), Task("decision", 5), Task("direction", 5), Task("volume", 5))
@@ -83,7 +83,7 @@ def test_every_bar_of_the_window_reaches_the_output(encoder: str) -> None:
     assert (x.grad.abs().sum(dim=(0, 2)) > 0).all()
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
+@pytest.mark.parametrize("architecture", list(parts("architecture")))
 @pytest.mark.parametrize("encoder", ["gru", "tcn"])
 def test_shared_is_what_several_tasks_reach(encoder: str, architecture: str) -> None:
     torch.manual_seed(3)
@@ -110,8 +110,8 @@ def test_shared_is_what_several_tasks_reach(encoder: str, architecture: str) -> 
         torch.testing.assert_close(network.decode(x, h.expand(4, *h.shape)), output)
 
 
-@pytest.mark.parametrize("architecture", list(ARCHITECTURES))
-@pytest.mark.parametrize("encoder", list(ENCODERS))
+@pytest.mark.parametrize("architecture", list(parts("architecture")))
+@pytest.mark.parametrize("encoder", list(parts("encoder")))
 def test_matched_parameters(encoder: str, architecture: str) -> None:
     given = Model(encoder=encoder, architecture=architecture, match_parameters=True, lookback=9)
     bottom = given.model_copy(update={"architecture": "shared_bottom"})

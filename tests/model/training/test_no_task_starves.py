@@ -22,6 +22,7 @@ from bot.model.training.gradients.excess_mtl import ExcessMTL
 from bot.model.training.gradients.graddrop import GradDrop
 from bot.model.training.losses import naive_losses
 from bot.model.training.train import train
+from bot.parts.registry import parts
 
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 MODEL = Model(hidden=(24, 16), head_hidden=8)
@@ -31,7 +32,11 @@ TRAINING = Training(
 
 
 def names(setting: str) -> tuple[str, ...]:
-    return get_args(Training.model_fields[setting].annotation)
+    field = Training.model_fields[setting]
+    extra = field.json_schema_extra
+    return (
+        tuple(parts(str(extra["part"]))) if isinstance(extra, dict) else get_args(field.annotation)
+    )
 
 
 JOINED = [name for name in names("gradients") if name != "sum"]

@@ -1,6 +1,6 @@
 """How tasks share a network: architectures by name, one module each.
 
-A new one is a subclass of `Architecture`, a line in `ARCHITECTURES`, and a name in the config.
+A new one is a subclass of `Architecture`, entered by its decorator.
 
 base            what every architecture is
 shared_bottom   one encoder for all tasks
@@ -13,23 +13,24 @@ hierarchical    easier tasks feed harder ones
 
 from __future__ import annotations
 
-from bot.model.networks.architectures.base import Architecture, Builder
-from bot.model.networks.architectures.cross_stitch import CrossStitch
-from bot.model.networks.architectures.hierarchical import Hierarchical
-from bot.model.networks.architectures.mmoe import Mmoe
-from bot.model.networks.architectures.ple import Ple
-from bot.model.networks.architectures.shared_bottom import SharedBottom
-from bot.model.networks.architectures.towers import Single, Soft
+from collections.abc import Sequence
 
-__all__ = ["ARCHITECTURES", "Architecture"]
+from bot.blocks import Task
+from bot.config.schema import Model
+from bot.model.networks.architectures.base import Architecture
+from bot.parts.registry import part
+from bot.parts.sections import own_section
 
-ARCHITECTURES: dict[str, Builder] = {
-    "shared_bottom": SharedBottom,
-    "soft": Soft,
-    "cross_stitch": CrossStitch,
-    "mmoe": Mmoe,
-    "ple": Ple,
-    "hierarchical": Hierarchical,
-    "single": Single,
-}
-"""Builders by the name in model.architecture: (settings, number of features, tasks) to a network."""
+__all__ = ["Architecture", "build_architecture"]
+
+
+def build_architecture(settings: Model, n_features: int, tasks: Sequence[Task]) -> Architecture:
+    """Build what model.architecture names.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    chosen = part("architecture", settings.architecture)
+    own = own_section(chosen, settings.settings)
+    network: Architecture = chosen.made(settings, n_features, tasks, *own)
+    return network

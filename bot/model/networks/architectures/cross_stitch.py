@@ -13,11 +13,13 @@ from bot.config.schema import Model
 from bot.model.networks.architectures.base import Architecture
 from bot.model.networks.encoders import build_encoder
 from bot.model.networks.heads import Heads
+from bot.parts.registry import shipped
 
 OWN = 0.9
 """What a tower keeps of itself at first; the others share the rest."""
 
 
+@shipped("architecture", "cross_stitch", keys=("model.stitch_rate",))
 class CrossStitch(Architecture):
     """After each layer x̃_a = Σ_b α_ab x_b with learned α (eq. 1), one scalar a pair and layer.
 

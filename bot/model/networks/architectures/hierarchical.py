@@ -13,6 +13,7 @@ from bot.model.networks.architectures.base import Architecture
 from bot.model.networks.encoders import build_encoder
 from bot.model.networks.heads import Heads
 from bot.model.tasks import owners
+from bot.parts.registry import shipped
 
 LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"return", "volume"}),
@@ -22,6 +23,7 @@ LEVELS: tuple[frozenset[str], ...] = (
 """The document's levels, by kind; a kind that is in none belongs to the first."""
 
 
+@shipped("architecture", "hierarchical")
 class Hierarchical(Architecture):
     """One encoder; the heads of level l read its output and the hidden layers of all levels below.
 

@@ -13,8 +13,10 @@ from bot.model.networks.architectures.base import Gate, SharedRepresentation
 from bot.model.networks.encoders import build_encoder, newest
 from bot.model.networks.heads import Heads
 from bot.model.networks.tile_invariant_linear import SteadyLinear
+from bot.parts.registry import shipped
 
 
+@shipped("architecture", "mmoe", keys=("model.experts",))
 class Mmoe(SharedRepresentation):
     """y_k = head_k(Σ_e g_k,e(x) f_e(x)) with g_k(x) = softmax(W_k x) (eq. 5 to 7).
 

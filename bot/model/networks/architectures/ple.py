@@ -13,6 +13,7 @@ from bot.model.networks.architectures.base import Architecture, Gate
 from bot.model.networks.encoders import Encoder, Mlp, build_encoder, newest
 from bot.model.networks.heads import Heads
 from bot.model.networks.tile_invariant_linear import SteadyLinear
+from bot.parts.registry import shipped
 
 
 class Extraction(nn.Module):
@@ -86,6 +87,9 @@ def mix(logits: Tensor, experts: Sequence[Tensor]) -> Tensor:
     return (weights[..., None] * torch.stack(list(experts), dim=1)).sum(dim=1)
 
 
+@shipped(
+    "architecture", "ple", keys=("model.experts", "model.own_experts", "model.extraction_layers")
+)
 class Ple(Architecture):
     """Stacked extraction layers and a head for each task; the first layer's states are all x.
 

@@ -11,8 +11,10 @@ from bot.config.schema import Model
 from bot.model.networks.architectures.base import SharedRepresentation, TileForward, fold_layers
 from bot.model.networks.encoders import build_encoder
 from bot.model.networks.heads import Heads
+from bot.parts.registry import shipped
 
 
+@shipped("architecture", "shared_bottom")
 class SharedBottom(SharedRepresentation):
     """y_k = head_k(encoder(x)): one encoder for all tasks and a head for each."""
 

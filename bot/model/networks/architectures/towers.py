@@ -12,8 +12,10 @@ from bot.config.schema import Model
 from bot.model.networks.architectures.base import Architecture, TileForward, fold_layers
 from bot.model.networks.encoders import build_encoder
 from bot.model.networks.heads import Heads
+from bot.parts.registry import shipped
 
 
+@shipped("architecture", "single")
 class Single(Architecture):
     """y_k = head_k(encoder_k(x)): nothing is shared, every task is trained as if it were alone.
 
@@ -48,6 +50,7 @@ class Single(Architecture):
         return lambda x: torch.cat([forward(x) for forward in forwards], dim=1)
 
 
+@shipped("architecture", "soft", keys=("model.soft_penalty",))
 class Soft(Single):
     """Soft sharing (Duong, Cohn, Bird & Cook 2015): towers that are drawn towards one another.
 

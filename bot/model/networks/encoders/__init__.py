@@ -10,20 +10,21 @@ tcn             causal dilated convolutions over the window
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from bot.config.schema import Model
 from bot.model.networks.encoders.base import Dropout, Encoder, Layer, newest
-from bot.model.networks.encoders.gru import Gru
 from bot.model.networks.encoders.mlp import Mlp
-from bot.model.networks.encoders.tcn import Tcn
+from bot.parts.registry import part
+from bot.parts.sections import own_section
 
-__all__ = ["ENCODERS", "Dropout", "Encoder", "Layer", "Mlp", "build_encoder", "newest"]
-
-ENCODERS: dict[str, Callable[[Model, int], Encoder]] = {"mlp": Mlp, "gru": Gru, "tcn": Tcn}
-"""Builders by the name in model.encoder: (settings, number of features) to an encoder."""
+__all__ = ["Dropout", "Encoder", "Layer", "Mlp", "build_encoder", "newest"]
 
 
 def build_encoder(settings: Model, n_features: int) -> Encoder:
-    """Build what model.encoder names."""
-    return ENCODERS[settings.encoder](settings, n_features)
+    """Build what model.encoder names.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    chosen = part("encoder", settings.encoder)
+    encoder: Encoder = chosen.made(settings, n_features, *own_section(chosen, settings.settings))
+    return encoder

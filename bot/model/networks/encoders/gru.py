@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from bot.config.schema import Model
 from bot.model.networks.encoders.base import Dropout, Encoder
 from bot.model.networks.tile_invariant_linear import SteadyLinear
+from bot.parts.registry import shipped
 
 
 class GruLayer(nn.Module):
@@ -47,6 +48,7 @@ class GruLayer(nn.Module):
         return several
 
 
+@shipped("encoder", "gru", window=True)
 class Gru(Encoder):
     """Layers of gated recurrent units, a width each, with dropout after each (Zaremba 2014)."""
 

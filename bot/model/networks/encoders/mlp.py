@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from bot.config.schema import Model
 from bot.model.networks.encoders.base import Dropout, Encoder, Layer
 from bot.model.networks.tile_invariant_linear import SteadyLinear
+from bot.parts.registry import shipped
 
 
+@shipped("encoder", "mlp", window=False)
 class Mlp(Encoder):
     """Blocks of Linear, BatchNorm, ReLU, Dropout."""
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 from bot.config.schema import Model
 from bot.model.networks.encoders.base import Dropout, Encoder
 from bot.model.networks.tile_invariant_linear import SteadyLinear
+from bot.parts.registry import shipped
 
 
 class CausalConv(nn.Module):
@@ -62,6 +63,7 @@ class TcnBlock(nn.Module):
         return y[:, -1] if self._last else y
 
 
+@shipped("encoder", "tcn", window=True)
 class Tcn(Encoder):
     """A block for each width; block n of N has dilation 2^(n−1).
 

@@ -1,6 +1,6 @@
 """How the tasks' gradients become one: gradient methods by name.
 
-A new one is an aggregator, a line in `OWN` or in `jacobian_descent.NAMES`, and a name in the config.
+A new one is an aggregator, entered by a builder for a number of tasks.
 
 base            what a gradient method is, and the plain sum
 aggregator      what brings gradients together, and the length of the result
@@ -14,33 +14,19 @@ jacobian_descent the aggregators of torchjd
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from torch import Tensor
 
 from bot.config.schema import Training
 from bot.model.networks.architectures import Architecture
-from bot.model.training.gradients.aggregator import Aggregator, as_sum, of_any_size
+from bot.model.training.gradients.aggregator import Aggregator
 from bot.model.training.gradients.base import GradientMethod, Sum
-from bot.model.training.gradients.by_products import GradientVaccine, config, mgda
-from bot.model.training.gradients.excess_mtl import ExcessMTL
-from bot.model.training.gradients.graddrop import GradDrop
-from bot.model.training.gradients.jacobian_descent import jacobian_descent
-from bot.model.training.gradients.pcgrad import pcgrad
 from bot.model.training.gradients.per_task import PerTask
+from bot.parts.registry import part, shipped
 
 __all__ = ["GradientMethod", "build_aggregator", "build_gradients", "check_solver"]
-
-OWN: Mapping[str, Callable[[int], Aggregator]] = {
-    "pcgrad": lambda _: pcgrad,
-    "mgda": lambda _: as_sum(mgda),
-    "config": lambda _: config,
-    "graddrop": lambda _: GradDrop(),
-    "gradvac": lambda n_tasks: of_any_size(GradientVaccine(n_tasks)),
-    "excess_mtl": lambda _: ExcessMTL(),
-}
-"""What builds our own for a number of tasks, by name; all others are torchjd's."""
 
 
 def build_gradients(
@@ -77,4 +63,8 @@ def build_aggregator(name: str, n_tasks: int) -> Aggregator:
     Raises:
         ConfigError: it needs a solver that is not installed.
     """
-    return OWN[name](n_tasks) if name in OWN else jacobian_descent(name, n_tasks)
+    aggregator: Aggregator = part("gradient_method", name).made(n_tasks)
+    return aggregator
+
+
+shipped("gradient_method", "sum", doc="The gradient of the sum of the terms: plain descent.")(Sum)

@@ -13,6 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bot.model.training.gradients.aggregator import as_sum, of_any_size
+from bot.parts.registry import shipped
+
 MOST_ITERATIONS, LEAST_STEP = 100, 0.001
 """When MGDA's search ends."""
 
@@ -132,3 +135,10 @@ def _products(jacobian: Tensor) -> list[list[float]]:
 
 def _combined(weights: list[float], jacobian: Tensor) -> Tensor:
     return torch.tensor(weights, dtype=jacobian.dtype) @ jacobian
+
+
+shipped("gradient_method", "mgda", doc=mgda.__doc__)(lambda _: as_sum(mgda))
+shipped("gradient_method", "gradvac", doc=GradientVaccine.__doc__)(
+    lambda n_tasks: of_any_size(GradientVaccine(n_tasks))
+)
+shipped("gradient_method", "config", doc=config.__doc__)(lambda _: config)

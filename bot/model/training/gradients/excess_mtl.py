@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from bot.model.training.gradients.aggregator import OfBatch
+from bot.parts.registry import shipped
 
 STEP = 0.01
 """η of eq. 9. At torchjd's 1 a single step leaves one task."""
@@ -45,3 +46,6 @@ class ExcessMTL(OfBatch):
         """Return K w, float32[K], and take a step."""
         weights: Tensor = self._weighting(rows)
         return len(rows) * weights
+
+
+shipped("gradient_method", "excess_mtl", doc=ExcessMTL.__doc__)(lambda _: ExcessMTL())

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from bot.model.training.gradients.aggregator import OfBatch
+from bot.parts.registry import shipped
 
 
 class GradDrop(OfBatch):
@@ -37,3 +38,6 @@ class GradDrop(OfBatch):
 def _positive(total: Tensor, size: Tensor) -> Tensor:
     """Draw where the positive sign is kept."""
     return torch.rand(size.shape, dtype=size.dtype) * 2.0 * size < size + total
+
+
+shipped("gradient_method", "graddrop", doc=GradDrop.__doc__)(lambda _: GradDrop())

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from bot.errors import extra_needed
 from bot.model.training.gradients.aggregator import Aggregator, as_sum, by_weights
+from bot.parts.registry import shipped
 
 CAGRAD_C = 0.4
 """c of CAGrad (Liu et al. 2021): how far from the mean gradient it may look."""
@@ -77,3 +79,7 @@ def _quiet(weights_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]
             return weights_of(rows)
 
     return quietly
+
+
+for _name, _title in NAMES.items():
+    shipped("gradient_method", _name, doc=f"torchjd's {_title}.")(partial(jacobian_descent, _name))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bot.parts.registry import shipped
+
 
 def pcgrad(jacobian: Tensor) -> Tensor:
     """Return Σ_i g_i^PC, float32[P], from the tasks' gradients g, float32[K, P].
@@ -25,3 +27,6 @@ def pcgrad(jacobian: Tensor) -> Tensor:
                 factors[j] -= along / products[j][j]
         total = [a + b for a, b in zip(total, factors, strict=True)]
     return torch.tensor(total, dtype=jacobian.dtype) @ jacobian
+
+
+shipped("gradient_method", "pcgrad", doc=pcgrad.__doc__)(lambda _: pcgrad)

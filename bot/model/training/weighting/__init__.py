@@ -1,6 +1,6 @@
 """How the losses of the tasks become the one number that is descended: weightings by name.
 
-A new one is a subclass of `Weighting`, a line in `build_weighting`, and a name in the config.
+A new one is a subclass of `Weighting`, entered by its decorator.
 
 base            what a weighting is
 fixed           given weights, the baseline to beat
@@ -14,7 +14,6 @@ stch            smooth Tchebycheff scalarisation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
 
 from torch import Tensor
 
@@ -22,15 +21,11 @@ from bot.blocks import Task
 from bot.config.schema import Training
 from bot.errors import ModelError
 from bot.model.training.losses import naive_losses
-from bot.model.training.weighting.base import Weighting
-from bot.model.training.weighting.dwa import Dwa
-from bot.model.training.weighting.famo import Famo
-from bot.model.training.weighting.fixed import Fixed
-from bot.model.training.weighting.gradnorm import GradNorm
-from bot.model.training.weighting.stch import Stch
-from bot.model.training.weighting.uncertainty import Uncertainty
+from bot.model.training.weighting.base import Given, Weighting
+from bot.parts.registry import part
+from bot.parts.sections import own_section
 
-__all__ = ["Weighting", "build_weighting"]
+__all__ = ["Given", "Weighting", "build_weighting"]
 
 
 def build_weighting(
@@ -42,36 +37,12 @@ def build_weighting(
         last_shared: weights of the network's last shared layer, for GradNorm.
 
     Raises:
+        ConfigError: there is none of that name.
         ModelError: no task has a weight above 0, or GradNorm has no shared layer to look at.
     """
-    naive = naive_losses(tasks, training.return_loss)
-    match training.weighting:
-        case "fixed":
-            weighting: Weighting = Fixed(tasks, training.weights)
-        case "uncertainty":
-            weighting = Uncertainty(tasks, training.uncertainty_variant, training.weighting_rate)
-        case "dwa":
-            weighting = Dwa(len(tasks), training.dwa_temperature)
-        case "famo":
-            weighting = Famo(len(tasks), training.weighting_rate, training.weighting_every)
-        case "stch":
-            weighting = Stch(naive, training.stch_mu)
-        case "gradnorm":
-            if not last_shared:
-                raise ModelError(
-                    "training.weighting = 'gradnorm' looks at the last shared layer, and this "
-                    "model.architecture shares none; choose another of the two"
-                )
-            weighting = GradNorm(
-                naive,
-                last_shared,
-                alpha=training.gradnorm_alpha,
-                rate=training.weighting_rate,
-                variant=training.gradnorm_variant,
-                every=training.weighting_every,
-            )
-        case _:
-            assert_never(training.weighting)
+    chosen = part("weighting", training.weighting)
+    given = Given(tasks, training, naive_losses(tasks, training.return_loss), last_shared)
+    weighting: Weighting = chosen.made(given, *own_section(chosen, training.settings))
     if not weighting.active().any():
         raise ModelError("training.weights: every head has weight 0; give one a positive weight")
     return weighting

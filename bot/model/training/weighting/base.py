@@ -7,10 +7,31 @@ parameter groups of its own, without weight decay.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from bot.blocks import Task
+from bot.config.schema import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a weighting is built from.
+
+    Attributes:
+        tasks: K of them, in the order of the losses.
+        naive: float32[K], the loss of a head that knows nothing.
+        last_shared: weights of the network's last shared layer; empty where none is shared.
+    """
+
+    tasks: Sequence[Task]
+    training: Training
+    naive: Tensor
+    last_shared: Sequence[Tensor]
 
 
 class Weighting(ABC):

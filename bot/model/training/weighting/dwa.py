@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bot.model.training.weighting.base import Weighting
+from bot.model.training.weighting.base import Given, Weighting
+from bot.parts.registry import shipped
 
 
 class Dwa(Weighting):
@@ -36,3 +37,9 @@ class Dwa(Weighting):
             ratio = torch.where(known, losses / self._before.where(known, torch.ones(())), 1.0)
             self._weights = len(losses) * torch.softmax(ratio / self._temperature, dim=0)
         self._before = losses
+
+
+@shipped("weighting", "dwa", keys=("training.dwa_temperature",), doc=Dwa.__doc__)
+def dwa(given: Given) -> Weighting:
+    """Build it from the settings."""
+    return Dwa(len(given.tasks), given.training.dwa_temperature)

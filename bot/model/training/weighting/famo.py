@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bot.model.training.weighting.base import Weighting, where_present
+from bot.model.training.weighting.base import Given, Weighting, where_present
+from bot.parts.registry import shipped
 
 DECAY = 0.001
 """γ of algorithm 2: it pulls the logits back to equal weights."""
@@ -60,3 +61,14 @@ class Famo(Weighting):
     def _share(self) -> Tensor:
         """Return z, 0 where the task is absent."""
         return torch.softmax(self.logits.masked_fill(~self._present, -torch.inf), dim=0)
+
+
+@shipped(
+    "weighting",
+    "famo",
+    keys=("training.weighting_rate", "training.weighting_every"),
+    doc=Famo.__doc__,
+)
+def famo(given: Given) -> Weighting:
+    """Build it from the settings."""
+    return Famo(len(given.tasks), given.training.weighting_rate, given.training.weighting_every)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from bot.blocks import Task
-from bot.model.training.weighting.base import Weighting
+from bot.model.training.weighting.base import Given, Weighting
+from bot.parts.registry import shipped
 
 
 class Fixed(Weighting):
@@ -28,3 +29,9 @@ class Fixed(Weighting):
     def active(self) -> Tensor:
         """Return where the weight is not 0."""
         return self._weights > 0.0
+
+
+@shipped("weighting", "fixed", keys=("training.weights",), doc=Fixed.__doc__)
+def fixed(given: Given) -> Weighting:
+    """Build it from the settings."""
+    return Fixed(given.tasks, given.training.weights)

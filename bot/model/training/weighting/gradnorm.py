@@ -8,7 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bot.model.training.weighting.base import Weighting
+from bot.errors import ModelError
+from bot.model.training.weighting.base import Given, Weighting
+from bot.parts.registry import shipped
 
 LEAST = 0.1
 """No task has less than about this, where equal weights are 1.
@@ -86,3 +88,31 @@ class GradNorm(Weighting):
             self._descent.step()
         w[present] = w[present].clamp(min=LEAST)
         w[present] *= total / w[present].sum()
+
+
+@shipped(
+    "weighting",
+    "gradnorm",
+    keys=(
+        "training.gradnorm_alpha",
+        "training.gradnorm_variant",
+        "training.weighting_rate",
+        "training.weighting_every",
+    ),
+    doc=GradNorm.__doc__,
+)
+def gradnorm(given: Given) -> Weighting:
+    """Build it from the settings."""
+    if not given.last_shared:
+        raise ModelError(
+            "training.weighting = 'gradnorm' looks at the last shared layer, and this "
+            "model.architecture shares none; choose another of the two"
+        )
+    return GradNorm(
+        given.naive,
+        given.last_shared,
+        alpha=given.training.gradnorm_alpha,
+        rate=given.training.weighting_rate,
+        variant=given.training.gradnorm_variant,
+        every=given.training.weighting_every,
+    )

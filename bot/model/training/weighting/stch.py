@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bot.model.training.weighting.base import Weighting, where_present
+from bot.model.training.weighting.base import Given, Weighting, where_present
+from bot.parts.registry import shipped
 
 
 class Stch(Weighting):
@@ -34,3 +35,9 @@ class Stch(Weighting):
     def weights(self) -> Tensor:
         """Return K p_k / L_k of the last batch."""
         return self._weights
+
+
+@shipped("weighting", "stch", keys=("training.stch_mu",), doc=Stch.__doc__)
+def stch(given: Given) -> Weighting:
+    """Build it from the settings."""
+    return Stch(given.naive, given.training.stch_mu)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from bot.blocks import Task
 from bot.model.tasks import labels_of
-from bot.model.training.weighting.base import Weighting
+from bot.model.training.weighting.base import Given, Weighting
+from bot.parts.registry import shipped
 
 S_BOUND = 5.0
 """log σ² is kept within ±S_BOUND: a noise of e^±2.5 of the target's scale says enough."""
@@ -52,3 +53,16 @@ class Uncertainty(Weighting):
         """
         del learning_rate
         return [{"params": [self.s], "lr": self._rate, "weight_decay": 0.0}]
+
+
+@shipped(
+    "weighting",
+    "uncertainty",
+    keys=("training.uncertainty_variant", "training.weighting_rate"),
+    doc=Uncertainty.__doc__,
+)
+def uncertainty(given: Given) -> Weighting:
+    """Build it from the settings."""
+    return Uncertainty(
+        given.tasks, given.training.uncertainty_variant, given.training.weighting_rate
+    )
