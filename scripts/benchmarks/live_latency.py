@@ -20,9 +20,11 @@ import numpy as np
 
 from bot.adapters.exchange import Event
 from bot.app.live import retraining as live_training
-from bot.app.live.loop import LiveRun
+from bot.app.live.committed import CommittedRun
+from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
-from bot.app.live.setup import LiveParts, open_parts
+from bot.app.live.retraining import LiveTraining
+from bot.app.live.setup import open_run
 from bot.app.training.pool import TrainingPool, TrainingRequest, TrainingRows
 from bot.blocks import BarBlock
 from bot.engine import StepResult
@@ -119,8 +121,10 @@ class _Bursts(DirectExchange):
 class _Report(LiveReport):
     """Take the time of every commit, and let the exchange go on."""
 
-    def __init__(self, parts: LiveParts, log: Any, exchange: _Bursts) -> None:
-        super().__init__(parts, log)
+    def __init__(
+        self, run: CommittedRun, training: LiveTraining, log: Any, exchange: _Bursts
+    ) -> None:
+        super().__init__(run, training, log)
         self._exchange = exchange
         self.taken: list[float] = []
 
@@ -148,11 +152,11 @@ async def _run(folder: Path, n_symbols: int, bars: int) -> list[float]:
         open_log(rehearsal.folder.log) as log,
     ):
         instruments = await exchange.instruments(config.market.symbols)
-        parts = open_parts(config, rehearsal.folder, instruments, log)
-        report = _Report(parts, log, exchange)
-        await LiveRun(parts, exchange, clock, report, max_bars=bars).run()
-        parts.journal.close()
-    assert parts.runner.state.schedule, "no model decided"
+        run, models = open_run(config, rehearsal.folder, instruments, log)
+        report = _Report(run, models.training, log, exchange)
+        await LiveLoop(run, models, exchange, clock, report=report, max_bars=bars).run()
+        run.end()
+    assert run.state.schedule, "no model decided"
     return report.taken
 
 

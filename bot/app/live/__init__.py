@@ -1,8 +1,11 @@
 """The daemon: one open and one close a bar, each committed before anything else.
 
 command         `bot run` from its settings to its last commit: start here
-setup           make a run or take one up from its journal
-loop            the live loop
+setup           make a run, or resume one from its journal
+committed       the run as its journal has it: warm, open, close, catch up
+models          which model decides, and from when
+states          the states of the live loop, as a table
+loop            the live loop: a method for each state
 exchange        Bybit, or the practice exchange inside the process
 screening       what cannot be true stays outside
 opening         the open of a bar: quotes to the row that is booked

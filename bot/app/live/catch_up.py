@@ -14,14 +14,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from bot.app.live.backfill import Column, PartlyError, fetch_bars, late
-from bot.app.live.opening import closed_row
+from bot.app.live.backfill import Column, PartlyError, fetch_bars
+from bot.app.live.committed import CommittedRun
 from bot.app.live.reporter import LiveReport
+from bot.app.live.retraining import LiveTraining
 from bot.app.live.screening import ScreenedExchange
-from bot.app.live.setup import LiveParts
 from bot.app.start.history_need import history_need
 from bot.blocks import BarBlock
-from bot.engine import NEVER
 from bot.errors import ExchangeError
 from bot.timegrid import floor_to_interval
 
@@ -61,39 +60,44 @@ class Clock(Protocol):
 class CatchUp:
     """Take a run's journal up to the newest bar that is too late to decide on.
 
+    Attributes:
+        keeps_up: whether the last run came to its end, and not only so far as answers allow.
+
     Args:
         tradable_ms: how long after its end a bar can be decided on; so long it is left to the loop.
     """
 
     def __init__(
-        self, parts: LiveParts, exchange: ScreenedExchange, clock: Clock, report: LiveReport,
-        tradable_ms: int,
+        self, run: CommittedRun, training: LiveTraining, exchange: ScreenedExchange, clock: Clock,
+        report: LiveReport, *, tradable_ms: int,
     ) -> None:  # fmt: skip
-        self._parts, self._exchange = parts, exchange
+        self._run, self._training, self._exchange = run, training, exchange
         self._clock, self._report = clock, report
         self._tradable_ms = tradable_ms
-        self._need = history_need(parts.config)
+        self._need = history_need(run.config)
+        self.keeps_up = True
         self._failures: Counter[str] = Counter()
         self._kept: tuple[tuple[int, int], dict[str, Column]] = ((0, 0), {})
 
-    async def run(self) -> bool:
-        """Take in these bars; return whether none is left.
+    async def run(self) -> None:
+        """Take in these bars, until none is left or the exchange is slower than the bars.
 
         Time goes on meanwhile, so it is done in rounds, each up to an end that is looked at once.
         Where a round is no shorter than the one before, answers take longer than bars, and it ends:
         what the stream has brought meanwhile is nearer to the present than it would ever come.
         """
-        if self._parts.runner.state.last_open == NEVER:
+        if self._run.state.newest is None:
             self._report.history(self._need)
-        before = None
+        self.keeps_up, before = True, None
         while True:
             await self._asked(self._exchange.server_time_ms)
             last = self._last_missed()
-            bars = (last - self._first_missed(last)) // self._parts.interval_ms + 1
+            bars = (last - self._first_missed(last)) // self._run.interval_ms + 1
             if bars <= 0:
-                return True
+                return
             if before is not None and bars >= before:
-                return False
+                self.keeps_up = False
+                return
             while self._first_missed(last) <= last:
                 found = await self._asked(lambda last=last: self._fetch(last))  # type: ignore[misc]
                 if found is None:
@@ -119,53 +123,42 @@ class CatchUp:
     async def _fetch(self, last: int) -> BarBlock | None:
         """Return the oldest bars that are missed up to this one; None where none is over after all."""
         last = min(last, self._last_missed())  # the clock was ahead, and has been set right
-        parts, first = self._parts, self._first_missed(last)
+        run, first = self._run, self._first_missed(last)
         if first > last:
             return None
-        market, step = parts.config.market, parts.interval_ms
+        market, step = run.config.market, run.interval_ms
         span = (first, min(last, first + (CHUNK_BARS - 1) * step))
         if self._kept[0] != span:
             self._kept = (span, {})
         return await fetch_bars(
-            self._exchange, parts.symbols, market.venue, market.interval, step, *span,
+            self._exchange, run.symbols, market.venue, market.interval, step, *span,
             lambda error: self._report.unreachable(error, 0.0),
-            None if parts.start is None else parts.runner.state.book.mark, self._exchange.bars,
+            None if run.start is None else run.book.mark, self._exchange.bars,
             self._given_up(), self._kept[1],
         )  # fmt: skip
 
     def _given_up(self) -> frozenset[str]:
         """Return who is not waited for; history from before the start is worth waiting for."""
-        if self._parts.start is None:
+        if self._run.start is None:
             return frozenset()
         return frozenset(s for s, count in self._failures.items() if count >= GIVEN_UP_AFTER)
 
     def _last_missed(self) -> int:
         """Return the newest bar that was over too long ago to decide on."""
-        step = self._parts.interval_ms
+        step = self._run.interval_ms
         return floor_to_interval(self._clock.now_ms() - self._tradable_ms - 1, step) - step
 
     def _first_missed(self, last: int) -> int:
         """Return the oldest bar that the journal lacks; of a new run's history, which ends at `last`."""
-        parts, state = self._parts, self._parts.runner.state
-        step = parts.interval_ms
-        if state.opened:
-            return state.last_open
-        if state.last_open > NEVER:
-            return state.last_open + step
-        return last - (self._need.bars - 1) * step
+        if self._run.state.newest is not None:
+            return self._run.next_open
+        return last - (self._need.bars - 1) * self._run.interval_ms
 
     def _take(self, bars: BarBlock) -> None:
-        parts = self._parts
-        if parts.start is None:
-            parts.runner.warm(bars)
-            parts.first_bar = parts.first_bar or int(bars.open_time[0])
+        if self._run.start is None:
+            self._run.warm(bars)
             self._report.backfilled(bars)
             return
-        rows = late(bars)
-        if parts.opened_row is not None:
-            row = closed_row(parts.opened_row, bars.rows(0, 1), tradable=False)
-            rows = BarBlock.concat([row, rows.rows(1, len(rows))])
-            parts.opened_row = None
-        parts.runner.step(rows)
-        parts.training.closed(bars.open_time)
+        rows = self._run.catch_up(bars)
+        self._training.closed(bars.open_time)
         self._report.gap_filled(rows)

@@ -21,10 +21,10 @@ from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
 from bot.app.live.catch_up import LONGEST_RETRY_S, Clock
 from bot.app.live.exchange import ExchangeClock, live_exchange
-from bot.app.live.loop import LiveRun
+from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
 from bot.app.live.request_waits import RequestWaits
-from bot.app.live.setup import open_parts
+from bot.app.live.setup import open_run
 from bot.app.live.waiting import end
 from bot.app.loop.interrupts import stopped_by_signals
 from bot.app.loop.warmup import compile_kernels
@@ -144,7 +144,10 @@ async def _main(
     with stopped_by_signals(stop.set):
         async with live_exchange(config, folder, log, waits, practice=practice) as exchange:
             clock = ExchangeClock(exchange, config.exchange.speed)
-            await run_on(exchange, clock, config, folder, log, stop, max_bars, given_model, waits)
+            await run_on(
+                exchange, clock, config, folder, log=log, stop=stop,
+                max_bars=max_bars, given_model=given_model, waits=waits,
+            )  # fmt: skip
 
 
 async def run_on(
@@ -154,7 +157,16 @@ async def run_on(
 ) -> None:  # fmt: skip
     """Begin the run in this folder on an exchange, or go on with it, until it is to stop."""
     life = asyncio.create_task(
-        _life(exchange, clock, config, folder, log, max_bars, given_model, waits)
+        _life(
+            exchange,
+            clock,
+            config,
+            folder,
+            log,
+            max_bars=max_bars,
+            given_model=given_model,
+            waits=waits,
+        )
     )
     stopping = asyncio.create_task(stop.wait())
     alive = asyncio.create_task(tell_alive())
@@ -167,27 +179,28 @@ async def run_on(
 
 
 async def _life(
-    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
+    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any, *,
     max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
 ) -> None:  # fmt: skip
     old = folder.journal.exists()  # it has its instruments; they may be delisted by now
     instruments = {} if old else await _instruments(exchange, config, log)
-    parts = open_parts(config, folder, instruments, log, given_model)
-    if parts.first_bar is None:
+    run, models = open_run(config, folder, instruments, log, given_model)
+    if run.first_bar is None:
         log.info(
-            "run_started", mode="live", run_dir=str(folder.path), symbols=len(parts.symbols),
+            "run_started", mode="live", run_dir=str(folder.path), symbols=len(run.symbols),
             interval=config.market.interval, config_hash=config_hash(config),
         )  # fmt: skip
     else:
         log.info(
-            "run_resumed", run_dir=str(folder.path), last_bar=parts.runner.state.last_open,
-            opened=parts.runner.state.opened,
+            "run_resumed", run_dir=str(folder.path), last_bar=run.state.last_open,
+            opened=run.state.opened,
         )  # fmt: skip
     speed = config.exchange.speed
     reason = "an error"
     try:
-        report = LiveReport(parts, log, speed, waits)
-        await LiveRun(parts, exchange, clock, report, speed, max_bars).run()
+        report = LiveReport(run, models.training, log, speed, waits)
+        loop = LiveLoop(run, models, exchange, clock, report=report, speed=speed, max_bars=max_bars)
+        await loop.run()
         reason = "bars reached"
     except asyncio.CancelledError:
         reason = "asked to stop"
@@ -196,8 +209,8 @@ async def _life(
         log.error("error", kind=type(error).__name__, message=str(error))
         raise
     finally:
-        log.info("run_stopped", bars=int(parts.runner.state.book.account["bars"][0]), reason=reason)
-        parts.journal.close()
+        log.info("run_stopped", bars=int(run.book.account["bars"][0]), reason=reason)
+        run.end()
 
 
 async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:

@@ -1,9 +1,10 @@
 """The live loop: events in, one open and one close a bar, each committed before anything else.
 
-The order of a bar: its open is booked at the first quotes after the decision's commit; its close
-when every candle is confirmed or the deadline has passed; then a training may be due. Rules: a bar
-is closed once, in order; bars that were missed are stepped as seen too late; nothing is traded on a
-guess; the loop stops between transactions. Must not compute what the engine computes.
+Each state of `states` has a method here that does what is to be done in it and returns what
+happened. The order of a bar: its open is booked at the first quotes after the decision's commit; its
+close when every candle is confirmed or the deadline has passed; then a training may be due. Rules: a
+bar is closed once, in order; bars that were missed are stepped as seen too late; nothing is traded
+on a guess; the loop stops between transactions. Must not compute what the engine computes.
 """
 
 from __future__ import annotations
@@ -15,25 +16,24 @@ import numpy as np
 
 from bot.adapters.bybit.clock import LIMIT_S
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
-from bot.app.live.bar_assembly import BarAssembler, ClosedBar, candles_of
+from bot.app.live.bar_assembly import BarAssembler, Due, candles_of
 from bot.app.live.catch_up import CatchUp, Clock
+from bot.app.live.committed import CommittedRun
 from bot.app.live.feed_counters import Counters
 from bot.app.live.funding import LiveFunding
 from bot.app.live.missing import MissingCandles
-from bot.app.live.opening import Opening, closed_row
+from bot.app.live.models import LiveModels
+from bot.app.live.opening import Opening
 from bot.app.live.reporter import LiveReport
 from bot.app.live.screening import ScreenedExchange
-from bot.app.live.setup import LiveParts
+from bot.app.live.states import LoopEvent, LoopState, next_state
 from bot.app.live.waiting import end, first_of
-from bot.engine import Activation
-from bot.errors import ConfigError
-from bot.timestamps import format_utc
 
 MOST_WAITING = 100_000
 """Events that may wait for the loop before the stream waits too."""
 
 
-class LiveRun:
+class LiveLoop:
     """Take a run from its last committed state through bar after bar.
 
     To stop it is to cancel it: it waits only between transactions, never inside one.
@@ -44,92 +44,156 @@ class LiveRun:
     """
 
     def __init__(
-        self, parts: LiveParts, exchange: Exchange, clock: Clock, report: LiveReport,
-        speed: float = 1.0, max_bars: int | None = None,
+        self, run: CommittedRun, models: LiveModels, exchange: Exchange, clock: Clock, *,
+        report: LiveReport, speed: float = 1.0, max_bars: int | None = None,
     ) -> None:  # fmt: skip
-        self._parts, self._clock = parts, clock
-        self._counters = Counters()
+        self._run, self._models, self._clock, self._report = run, models, clock, report
+        self._left = max_bars
+        config, settings = run.config, run.config.exchange
         self._exchange = ScreenedExchange(
-            exchange, parts.symbols, parts.prices, parts.config.market.max_jump, report.implausible
+            exchange, run.symbols, run.prices, config.market.max_jump, report.implausible
         )
-        self._report, self._max_bars = report, max_bars
-        settings = parts.config.exchange
         self._deadline_ms = int(settings.close_deadline_s * 1000 * speed)
-        self._tradable_ms = min(int(settings.decide_within_s * 1000 * speed), parts.interval_ms)
+        self._tradable_ms = min(int(settings.decide_within_s * 1000 * speed), run.interval_ms)
         self._quote_ms = int(settings.quote_timeout_s * 1000 * speed)
         self._slack_ms = int(LIMIT_S * 1000 * speed)
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
         self._arrived = asyncio.Event()
+        self._counters = Counters()
         self._funding = LiveFunding(
-            self._exchange, parts.symbols, parts.config.market.venue, settings.request_timeout_s,
-            charged=parts.config.costs.funding,
+            self._exchange, run.symbols, config.market.venue, settings.request_timeout_s,
+            charged=config.costs.funding,
         )  # fmt: skip
-        self._catch_up = CatchUp(parts, self._exchange, clock, report, self._tradable_ms)
-        self._missing = MissingCandles(
-            self._exchange, clock, report, parts.config.market.interval, self._tradable_ms, speed
+        self._catch_up = CatchUp(
+            run, models.training, self._exchange, clock, report, tradable_ms=self._tradable_ms
         )
+        self._missing = MissingCandles(
+            self._exchange, clock, report,
+            interval=config.market.interval, tradable_ms=self._tradable_ms, speed=speed,
+        )  # fmt: skip
+        self._state = LoopState.STARTING
+        self._work = {
+            LoopState.STARTING: self._start,
+            LoopState.CATCHING_UP: self._take_missed,
+            LoopState.WAITING_OPEN: self._wait_open,
+            LoopState.OPENED: self._wait_candles,
+            LoopState.CLOSING: self._close,
+        }
+        self._bars = self._next_bars()
         self._opening: Opening | None = None
-        self._taken_up = self._keeps_up = True
-        self._bars_live = 0
+        self._resumed = True
+        self._pump: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Catch up with the exchange, then take bar after bar, as many as are wanted."""
-        pump: asyncio.Task[None] | None = None
         beats = asyncio.create_task(self._beat())
         try:
-            await self._catch_up.run()
-            await self._first_model()
-            await self._catch_up.run()
-            assembler = self._new_assembler()
-            pump = asyncio.create_task(self._pump())
-            self._report.ready()
-            while self._max_bars is None or self._bars_live < self._max_bars:
-                assembler = await self._turn(assembler)
-                for task in (pump, beats):
-                    if task.done():
+            while self._state is not LoopState.DONE:
+                event = await self._work[self._state]()
+                for task in (self._pump, beats):
+                    if task is not None and task.done():
                         task.result()
+                if event is not None:
+                    self._go(event)
         finally:
-            self._parts.training.shutdown()
-            await end(beats, *([] if pump is None else [pump]))
+            self._models.training.shutdown()
+            await end(beats, *([] if self._pump is None else [self._pump]))
 
-    async def _turn(self, assembler: BarAssembler) -> BarAssembler:
-        """Do the one thing that is to be done now, or wait for an event."""
-        while not self._events.empty():
-            self._feed(assembler, self._events.get_nowait())
-        self._counters.clock_refused = self._clock.refused
-        self._counters.implausible = self._report.refused
-        self._report.odd(self._counters)
+    def _go(self, event: LoopEvent) -> None:
+        was, self._state = self._state, next_state(self._state, event)
+        self._report.went(was, event, self._state)
+
+    async def _start(self) -> LoopEvent:
+        """Fetch the history, and have a first model trained."""
+        await self._catch_up.run()
+        if not await self._models.first():
+            self._report.no_model(self._clock.now_ms())
+        return LoopEvent.STARTED
+
+    async def _take_missed(self) -> LoopEvent:
+        """Take in the bars that are too late to decide on; then listen, if nobody does yet."""
+        await self._catch_up.run()
+        self._bars, self._opening, self._resumed = self._next_bars(), None, True
+        if self._pump is None:
+            self._pump = asyncio.create_task(self._listen())
+            self._report.ready()
+        return LoopEvent.CAUGHT_UP_INSIDE if self._run.opened else LoopEvent.CAUGHT_UP
+
+    async def _wait_open(self) -> LoopEvent | None:
+        """Open the next bar once its orders can be filled, or need not wait any longer."""
+        self._read()
         now = self._clock.now_ms()
-        opening = self._opening_of(assembler)
-        due = assembler.due(now)
-        too_late = now > due.open_time + self._parts.interval_ms + self._tradable_ms
+        opening, due = self._next_opening(now), self._bars.due(now)
+        if self._too_late(due, now):
+            return LoopEvent.FELL_BEHIND
+        if due.complete or self._may_open(opening, now):
+            await self._open(opening)
+            return LoopEvent.OPEN_COMMITTED
+        await self._await_candles(due, now, opening.until_ms)
+        return None
+
+    async def _wait_candles(self) -> LoopEvent | None:
+        """Wait until the candles of the bar that is open are complete; ask for those missing."""
+        self._read()
+        now = self._clock.now_ms()
+        due = self._bars.due(now)
+        if self._too_late(due, now):
+            return LoopEvent.FELL_BEHIND
+        if due.complete:
+            return LoopEvent.CANDLES_COMPLETE
+        await self._await_candles(due, now)
+        return None
+
+    async def _open(self, opening: Opening) -> None:
+        """Book the open of the bar, and commit it."""
+        funding = await self._funding.at_open(opening.open_time, self._run.book.quantity)
+        row = opening.row(self._run.book, self._bars.quotes, funding)
+        trace = self._run.open(row)
+        self._report.opened(row, trace, self._clock.now_ms())
+
+    async def _close(self) -> LoopEvent:
+        """Close the bar that is open, and commit; then look whether a training is due."""
+        run, bar = self._run, self._bars.close(self._clock.now_ms())
+        row = run.row_of(self._exchange.bars(candles_of(bar)), tradable=bar.tradable)
+        row = await self._funding.inside(row, run.interval_ms, run.book.quantity, run.book.mark)
+        activated = self._models.take_effect(bar.open_time)
+        if activated is not None:
+            self._report.activated(activated[0], late=activated[1])
+        result = run.close(row)
+        self._opening, self._resumed = None, False
+        self._models.training.closed(row.open_time)
+        now = self._clock.now_ms()
+        self._report.closed(result, bar.confirmed_ms, now, run.stages_ms())
+        if self._left is not None:
+            self._left -= 1
+        return LoopEvent.LAST_CLOSE_COMMITTED if self._left == 0 else LoopEvent.CLOSE_COMMITTED
+
+    def _too_late(self, due: Due, now: int) -> bool:
+        """Return whether the next bar is one to catch up with."""
+        ended_ms = due.open_time + self._run.interval_ms
         # before the start it is history like what came before, if that can be caught up with
-        history = self._parts.start is None and self._keeps_up
-        if too_late and (history or not due.complete):
-            self._keeps_up = await self._catch_up.run()
-            return self._new_assembler()
-        if self._parts.opened_row is None and (due.complete or self._may_open(opening, now)):
-            await self._open(assembler, opening)
-        elif due.complete:
-            await self._close(assembler.close(now))
-            self._opening = None
-        elif due.missing:
-            await self._missing.fetch(assembler, due)
-        else:
-            wake = due.wake_ms if due.wake_ms is not None else now
-            if self._parts.opened_row is None and opening.until_ms > now:
-                wake = min(wake, opening.until_ms)
-            await self._wait(wake)
-        return assembler
+        history = self._run.start is None and self._catch_up.keeps_up
+        return now > ended_ms + self._tradable_ms and (history or not due.complete)
 
-    async def _wait(self, wake_ms: int) -> None:
-        """Return when there is an event, or at this time."""
-        if self._events.empty():
-            self._arrived.clear()
-            await first_of(self._arrived.wait(), self._clock.sleep_until(wake_ms))
+    async def _await_candles(self, due: Due, now: int, until_ms: int = 0) -> None:
+        """Ask for the candles that are missing, or wait for an event; no longer than `until_ms`."""
+        if due.missing:
+            await self._missing.fetch(self._bars, due)
+            return
+        wake_ms = due.wake_ms if due.wake_ms is not None else now
+        if until_ms > now:
+            wake_ms = min(wake_ms, until_ms)
+        await self._wait(wake_ms)
 
-    def _feed(self, assembler: BarAssembler, event: Event) -> None:
-        assembler.feed(event)
+    def _read(self) -> None:
+        """Take what the stream has brought."""
+        while not self._events.empty():
+            self._feed(self._events.get_nowait())
+        self._count_refused()
+        self._report.odd(self._counters)
+
+    def _feed(self, event: Event) -> None:
+        self._bars.feed(event)
         self._report.seen(event)
         if isinstance(event, Quote):
             self._funding.feed(event)
@@ -138,139 +202,68 @@ class LiveRun:
         elif isinstance(event, Candle) and self._opening is not None:
             self._opening.see_candle(event)
 
-    def _opening_of(self, assembler: BarAssembler) -> Opening:
+    async def _wait(self, wake_ms: int) -> None:
+        """Return when there is an event, or at this time."""
+        if self._events.empty():
+            self._arrived.clear()
+            await first_of(self._arrived.wait(), self._clock.sleep_until(wake_ms))
+
+    def _next_opening(self, now: int) -> Opening:
+        """Return what is known of the next bar's open; made once what came before it is read."""
         if self._opening is None:
-            config = self._parts.config
-            open_time, now = assembler.next_open, self._clock.now_ms()
-            # who takes a run up within a bar does not know when its orders were decided
-            since = open_time if self._taken_up else max(open_time, now)
+            run, config = self._run, self._run.config
+            open_time = self._bars.next_open
+            # after a resume inside a bar the decision time is unknown
+            since = open_time if self._resumed else max(open_time, now)
             self._opening = Opening(
-                open_time, open_time + self._parts.interval_ms,
-                self._parts.symbols, config.costs.half_spread_bps * 1e-4,
-                config.execution.price == "quote", now, since + self._quote_ms,
-            )  # fmt: skip
-            for symbol in self._parts.symbols:
-                first = assembler.first_open_seen(symbol, assembler.next_open)
+                open_time=open_time,
+                end_ms=open_time + run.interval_ms,
+                symbols=run.symbols,
+                half_spread=config.costs.half_spread_bps * 1e-4,
+                at_quote=config.execution.price == "quote",
+                after_ms=now,
+                until_ms=since + self._quote_ms,
+            )
+            for symbol in run.symbols:
+                first = self._bars.first_open_seen(symbol, open_time)
                 if first is not None:
                     self._opening.see_candle(first)
         return self._opening
 
     def _may_open(self, opening: Opening, now: int) -> bool:
-        if self._parts.start is None and now >= opening.end_ms:
+        if self._run.start is None and now >= opening.end_ms:
             return False  # a first bar that is over is opened once it can be closed in time
         begun = max(opening.open_time, opening.after_ms)
-        pending = np.asarray(self._parts.runner.state.book.pending != 0.0)
+        pending = np.asarray(self._run.book.pending != 0.0)
         return now >= begun and (opening.complete(pending) or now >= opening.until_ms)
 
-    async def _open(self, assembler: BarAssembler, opening: Opening) -> None:
-        """Book the open of the bar, and commit it."""
-        held = self._parts.runner.state.book.quantity
-        funding = await self._funding.at_open(opening.open_time, held)
-        book = self._parts.runner.state.book
-        row = opening.row(book, assembler.quotes, funding)
-        self._mark_start(opening.open_time)
-        self._parts.stages.start()
-        trace = self._parts.runner.open(row)
-        self._parts.stages.ended("open")
-        self._parts.opened_row = row
-        self._report.opened(row, trace, self._clock.now_ms())
-
-    async def _close(self, bar: ClosedBar) -> None:
-        """Close the bar that is open, and commit; then look whether a training is due."""
-        assert self._parts.opened_row is not None
-        candles = self._exchange.bars(candles_of(bar))
-        row = closed_row(self._parts.opened_row, candles, tradable=bar.tradable)
-        book = self._parts.runner.state.book
-        row = await self._funding.inside(row, self._parts.interval_ms, book.quantity, book.mark)
-        self._activate(bar.open_time)
-        self._parts.stages.start()
-        results = self._parts.runner.step(row)
-        self._parts.stages.ended("commit")
-        self._parts.opened_row = None
-        self._taken_up = False
-        self._bars_live += 1
-        self._parts.training.closed(row.open_time)
-        stages_ms = self._parts.stages.taken_ms()
-        self._report.closed(results[-1], bar.confirmed_ms, self._clock.now_ms(), stages_ms)
-
-    def _activate(self, open_time: int) -> None:
-        parts = self._parts
-        if parts.given is not None:
-            (model_id, due), parts.given = parts.given, None
-            activation = Activation(open_time, model_id)
-            is_late = open_time > parts.training.planned(due)
-        else:
-            taken = parts.training.take(open_time)
-            if taken is None:
-                return
-            activation, due, is_late = taken
-            parts.load_model(activation.model_id)
-        parts.runner.activate(activation, due, late=is_late)
-        self._report.activated(activation, late=is_late)
-
-    async def _first_model(self) -> None:
-        """Train what was due before now and is in no schedule; wait for it at the first start."""
-        parts = self._parts
-        state = parts.runner.state
-        if parts.first_bar is None:
-            return
-        if parts.given is not None:
-            self._check_given(*parts.given)
-        else:
-            for due in parts.training.unmade(parts.first_bar, state.last_open, parts.trained_until):
-                parts.training.want(due)
-            if state.schedule:
-                parts.training.go_on(state.last_open)
-                return
-            start = state.last_open + parts.interval_ms if parts.start is None else parts.start
-            parts.training.begin(start, parts.first_bar)
-            await parts.training.first_model(state.last_open)
-            if not parts.training.expected:
-                self._report.no_model(self._clock.now_ms())
-
-    def _check_given(self, model_id: str, due: int) -> None:
-        """Refuse a model that has seen bars which this run has not.
-
-        Raises:
-            ConfigError: it would know the future.
-        """
-        last = self._parts.runner.state.last_open
-        if due > last:
-            raise ConfigError(
-                f"--model: model {model_id} was trained on bars up to {format_utc(due)}, this run has "
-                f"reached {format_utc(last)}: it would know the future; begin with an older one"
-            )
-
-    def _new_assembler(self) -> BarAssembler:
-        parts = self._parts
-        state = parts.runner.state
-        next_open = state.last_open if state.opened else state.last_open + parts.interval_ms
-        self._opening, self._taken_up = None, True
+    def _next_bars(self) -> BarAssembler:
+        run = self._run
         return BarAssembler(
-            parts.symbols, parts.interval_ms, self._deadline_ms, self._tradable_ms, next_open,
-            self._counters, self._slack_ms,
+            run.symbols, run.interval_ms, deadline_ms=self._deadline_ms,
+            tradable_ms=self._tradable_ms, first_open=run.next_open, counters=self._counters,
+            slack_ms=self._slack_ms,
         )  # fmt: skip
 
-    def _mark_start(self, open_time: int) -> None:
-        """Write down the first bar that is traded; its open is committed right after."""
-        if self._parts.start is None:
-            with self._parts.journal.transaction():
-                self._parts.journal.write_meta("start", str(open_time))
-            self._parts.start = open_time
+    def _count_refused(self) -> None:
+        self._counters.clock_refused = self._clock.refused
+        self._counters.implausible = self._report.refused
 
     async def _beat(self) -> None:
         """Say now and then that the daemon lives, whatever the exchange and its clock do."""
         while True:
-            self._counters.clock_refused = self._clock.refused
-            self._counters.implausible = self._report.refused
+            self._count_refused()
             self._report.heartbeat(
                 self._counters, self._clock.now_ms(), doubted=self._clock.doubted
             )
-            await asyncio.sleep(self._parts.config.log.heartbeat_s)
+            await asyncio.sleep(self._run.config.log.heartbeat_s)
 
-    async def _pump(self) -> None:
-        interval = self._parts.config.market.interval
-        async with aclosing(self._exchange.stream(self._parts.symbols, interval)) as events:
+    async def _listen(self) -> None:
+        """Take the events of the stream to the loop."""
+        run = self._run
+        async with aclosing(
+            self._exchange.stream(run.symbols, run.config.market.interval)
+        ) as events:
             async for event in events:
                 await self._events.put(event)
                 self._arrived.set()

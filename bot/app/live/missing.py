@@ -30,7 +30,7 @@ class MissingCandles:
     """
 
     def __init__(
-        self, exchange: Exchange, clock: Clock, report: LiveReport, interval: str,
+        self, exchange: Exchange, clock: Clock, report: LiveReport, *, interval: str,
         tradable_ms: int, speed: float,
     ) -> None:  # fmt: skip
         self._exchange, self._clock, self._report = exchange, clock, report

@@ -22,10 +22,12 @@ from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.journal.rows import FILL_REASON, REFUSAL
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.sd_notify import notify
+from bot.app.live.committed import CommittedRun
 from bot.app.live.feed_counters import Counters
 from bot.app.live.request_waits import RequestWaits
+from bot.app.live.retraining import LiveTraining
 from bot.app.live.seldom import Seldom
-from bot.app.live.setup import LiveParts
+from bot.app.live.states import LoopEvent, LoopState
 from bot.app.start.history_need import HistoryNeed
 from bot.blocks import BarBlock
 from bot.engine import Activation, StepResult
@@ -44,21 +46,27 @@ class LiveReport:
     """
 
     def __init__(
-        self, parts: LiveParts, log: Any, speed: float = 1.0, waits: RequestWaits | None = None
-    ) -> None:
-        self._parts, self._log, self._speed, self._waits = parts, log, speed, waits
+        self, run: CommittedRun, training: LiveTraining, log: Any, speed: float = 1.0,
+        waits: RequestWaits | None = None,
+    ) -> None:  # fmt: skip
+        self._run, self._training = run, training
+        self._log, self._speed, self._waits = log, speed, waits
         self._connection = "connecting"
         self._unheard: set[str] = set()
         self._seldom = Seldom()
         self._doubted = False
         self._lag_ms: float | None = None
-        account = parts.runner.state.book.account[0]
+        account = run.book.account[0]
         self._paid_at_open = float(account["bar_funding"]) if account["opened"] else 0.0
         self._fills: np.ndarray[Any, np.dtype[np.void]] | None = None
         self._counters: dict[str, int] = {}
         self._refused: set[tuple[int, str]] = set()
         self.refused = 0
-        self._halted = int(parts.runner.state.book.account["halted"][0])
+        self._halted = int(run.book.account["halted"][0])
+
+    def went(self, was: LoopState, on: LoopEvent, now: LoopState) -> None:
+        """Tell of a transition of the loop."""
+        self._log.debug("loop_state", was=was, on=on, now=now)
 
     def ready(self) -> None:
         """Say that the run is up."""
@@ -84,7 +92,7 @@ class LiveReport:
 
     def _hear(self) -> None:
         """Say in the status who is heard."""
-        unheard, of = len(self._unheard), len(self._parts.symbols)
+        unheard, of = len(self._unheard), len(self._run.symbols)
         if not unheard:
             self._connection = "connected"
         elif unheard < of:
@@ -99,7 +107,7 @@ class LiveReport:
         if key not in self._refused or refused.what == "candle":
             self._refused.add(key)
             self._log.warning(
-                "implausible", symbol=self._parts.symbols[refused.symbol], time=refused.time_ms,
+                "implausible", symbol=self._run.symbols[refused.symbol], time=refused.time_ms,
                 what=refused.what, value=_number(refused.value), last=_number(refused.last),
             )  # fmt: skip
 
@@ -131,7 +139,7 @@ class LiveReport:
 
     def no_model(self, now_ms: int) -> None:
         """Tell that nothing is decided before a training is due."""
-        self._log.warning("no_model", next_due=self._parts.training.next_due_ms(now_ms))
+        self._log.warning("no_model", next_due=self._training.next_due_ms(now_ms))
 
     def activated(self, activation: Activation, *, late: bool) -> None:
         """Tell of a model that decides from now on."""
@@ -180,11 +188,11 @@ class LiveReport:
     def heartbeat(self, counters: Counters, now_ms: int, *, doubted: bool = False) -> None:
         """Say that the loop is alive."""
         notify("WATCHDOG=1")
-        account = self._parts.runner.state.book.account[0]
+        account = self._run.book.account[0]
         memory, skew_ms = resident_mb(), now_ms - time.time_ns() // 1_000_000
         self._doubted = doubted
         self._log.info(
-            "heartbeat", last_bar=self._parts.runner.state.newest,
+            "heartbeat", last_bar=self._run.state.newest,
             equity=float(account["equity"]), lag_ms=self._lag_ms, memory_mb=round(memory, 1),
             connection=self._shown_connection(), clock_skew_ms=skew_ms,
         )  # fmt: skip
@@ -215,7 +223,7 @@ class LiveReport:
         self._log.info(
             "decision",
             bar=int(bars.open_time[0]),
-            symbol=self._parts.symbols[s],
+            symbol=self._run.symbols[s],
             close=float(bars.close[0, s]),
             forecast={
                 task.name: _number(forecast.value[0, s, k])
@@ -239,31 +247,31 @@ class LiveReport:
         )  # fmt: skip
 
     def _model_id(self) -> str | None:
-        schedule = self._parts.runner.state.schedule
+        schedule = self._run.state.schedule
         return schedule[-1].model_id if schedule else None
 
     def _tell_halt(self, bar: int, equity: float) -> None:
-        halted = int(self._parts.runner.state.book.account["halted"][0])
+        halted = int(self._run.book.account["halted"][0])
         if halted != self._halted:
             self._log.warning("risk", bar=bar, halt=Halt(halted).name.lower(), equity=equity)
         self._halted = halted
 
     def _write_status(self, now_ms: int) -> None:
-        training = self._parts.training
+        due = self._training.running_due
         status = {
             "pid": os.getpid(),
             "time_ms": time.time_ns() // 1_000_000,
             "exchange_ms": now_ms,
             "connection": self._shown_connection(),
-            "last_bar": self._parts.runner.state.newest,
+            "last_bar": self._run.state.newest,
             "lag_ms": self._lag_ms,
-            "next_training_ms": training.next_due_ms(now_ms),
-            "training": "idle" if (due := training.running_due) is None else f"running, due {due}",
+            "next_training_ms": self._training.next_due_ms(now_ms),
+            "training": "idle" if due is None else f"running, due {due}",
             "version": __version__,
             "implausible": self.refused,
             "waiting": self._waits.now() if self._waits else None,
         }
-        path = self._parts.folder.path / "status.json"
+        path = self._run.folder.path / "status.json"
         try:
             with replacing(path, durable=False) as temporary:
                 temporary.write_text(json.dumps(status), encoding="utf-8")

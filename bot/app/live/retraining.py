@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.journal.reader import JournalReader
+from bot.app.runs.folder import RunFolder
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining, UnfitRowsError
 from bot.app.training.pool import (
@@ -79,15 +80,14 @@ class LiveTraining:
     """Train beside the loop, one training at a time, in the order in which they were due."""
 
     def __init__(
-        self, config: Config, config_hash: str, symbols: tuple[str, ...], features: tuple[str, ...],
-        journal: Path, models: Path, parent_due_ms: int | None, log: Any,
+        self, config: Config, *, config_hash: str, features: tuple[str, ...], folder: RunFolder,
+        parent_due_ms: int | None, log: Any,
     ) -> None:  # fmt: skip
         self._config = config
         self._hash = config_hash
-        self._symbols = symbols
+        self._symbols = config.market.symbols
         self._features = features
-        self._journal = journal
-        self._models = models
+        self._journal, self._models = folder.journal, folder.models
         self._log = log
         self._interval_ms = INTERVAL_MS[config.market.interval]
         self.due_bars = DueBars(config.retrain, self._interval_ms)

@@ -1,4 +1,4 @@
-"""The daemon's start: make a run or take up one, always from what the journal has committed.
+"""The daemon's start: make a run or resume one, always from what the journal has committed.
 
 Rules: there is one start. A new journal and an old one differ only in the state they hold; what was
 not committed has not happened.
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.files.instruments import instruments_of, instruments_text
-from bot.adapters.files.models import load_model
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.journal.writer import Journal
 from bot.adapters.system.build import present_build
+from bot.app.live.committed import CommittedRun
+from bot.app.live.models import LiveModels, forecaster_of
 from bot.app.live.resume_check import check_resumable
 from bot.app.live.retraining import LiveTraining
-from bot.app.loop.forecasters import ModelForecaster
 from bot.app.loop.recorders import LiveRecorder
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
-from bot.blocks import BarBlock, Task
+from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, EngineState, Forecaster, state_to_arrays
 from bot.errors import DataError, JournalError
@@ -35,67 +35,11 @@ from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import INTERVAL_MS
 
 
-@dataclass
-class LiveParts:
-    """What the loop works with.
-
-    Attributes:
-        start: open time of the first bar that is traded, None before there is one.
-        opened_row: the row with which the last bar was opened, where its close is not committed.
-        trained_until: the newest due bar whose model is in the schedule, or before which none is
-            worth a training.
-        given: the model of another run that is to decide first, and its due bar; None once it does.
-        prices: what the next candles are held against.
-        stages: told by the engine when a stage ends.
-    """
-
-    config: Config
-    folder: RunFolder
-    symbols: tuple[str, ...]
-    interval_ms: int
-    engine: Engine
-    forecasters: dict[str, Forecaster]
-    journal: Journal
-    runner: Runner
-    training: LiveTraining
-    start: int | None
-    first_bar: int | None
-    opened_row: BarBlock | None
-    trained_until: int | None
-    given: tuple[str, int] | None
-    prices: Prices
-    stages: Stopwatch
-
-    def load_model(self, model_id: str) -> int:
-        """Let the engine ask this model, and no other from now on; return its due bar."""
-        names = self.engine.pipeline.names if self.engine.pipeline else ()
-        forecaster, due = _asked(self.config, self.folder, model_id, names, self.engine.tasks)
-        self.forecasters.clear()
-        self.forecasters[model_id] = forecaster
-        return due
-
-
-def _asked(
-    config: Config, folder: RunFolder, model_id: str, names: tuple[str, ...], tasks: tuple[Task, ...]
-) -> tuple[ModelForecaster, int]:  # fmt: skip
-    """Return what asks a model of the run, and the model's due bar.
-
-    Raises:
-        ModelError: it is damaged, or not of this run's features and targets.
-    """
-    trained, manifest = load_model(folder.models, model_id)
-    forecaster = ModelForecaster(
-        trained, list(manifest["features"]), names, tasks, model_id, config.model.bars_read,
-        config.market.symbols,
-    )  # fmt: skip
-    return forecaster, int(manifest["due_ms"])
-
-
-def open_parts(
+def open_run(
     config: Config, folder: RunFolder, instruments: dict[str, Instrument], log: Any,
     given_model: str | None = None,
-) -> LiveParts:  # fmt: skip
-    """Make the run's journal, or open it and take up the state it has committed.
+) -> tuple[CommittedRun, LiveModels]:  # fmt: skip
+    """Make the run's journal, or open it with the state it has committed.
 
     Args:
         given_model: that a new run begins with; it is in the run's folder.
@@ -120,7 +64,7 @@ def open_parts(
             )
     else:
         if given_model is not None:  # refused before anything is recorded
-            _asked(config, folder, given_model, pipeline.names, tasks)
+            forecaster_of(config, folder, given_model, pipeline.names, tasks)
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,
             "config_hash": digest, "data": config.exchange.source,
@@ -132,27 +76,29 @@ def open_parts(
     stages = Stopwatch()
     engine = Engine(
         pipeline, rules_from(config, symbols, kept), config.signal, tasks,
-        len(symbols), config.portfolio.initial_capital, forecasters, stages.ended,
+        n_symbols=len(symbols), initial_capital=config.portfolio.initial_capital,
+        forecasters=forecasters, stage_ended=stages.ended,
     )  # fmt: skip
-    state, start, first, row, until, given, prices = _committed(folder, engine, interval_ms)
+    found = _committed(folder, engine, interval_ms)
+    state = found.state
     with journal.transaction():
         seam = journal.begin_stretch(None if state.newest is None else state_to_arrays(state))
     if seam:
         log.info("build_changed", build=str(present_build()), last_bar=state.newest)
+    run = CommittedRun(
+        config, folder, journal=journal, runner=Runner(engine, state, LiveRecorder(journal), None),
+        stages=stages, start=found.start, first_bar=found.first_bar, opened_row=found.opened_row,
+        prices=found.prices,
+    )  # fmt: skip
     training = LiveTraining(
-        config, digest, symbols, pipeline.names, folder.journal, folder.models,
-        until, log,
+        config, config_hash=digest, features=pipeline.names, folder=folder,
+        parent_due_ms=found.trained_until, log=log,
     )  # fmt: skip
-    runner = Runner(engine, state, LiveRecorder(journal), ledger=None)
-    parts = LiveParts(
-        config, folder, symbols, interval_ms, engine, forecasters, journal, runner, training,
-        start, first, row, until, None, prices, stages,
+    models = LiveModels(
+        run, training, forecasters=forecasters, names=pipeline.names, tasks=tasks,
+        trained_until=found.trained_until, given=found.given,
     )  # fmt: skip
-    if state.schedule:
-        parts.load_model(state.schedule[-1].model_id)
-    elif given is not None:
-        parts.given = given, parts.load_model(given)
-    return parts
+    return run, models
 
 
 def _kept_instruments(
@@ -188,20 +134,34 @@ def _state_of(reader: JournalReader, folder: RunFolder, initial: EngineState) ->
     return initial if carried is None else carried_state(carried, folder.journal, initial)
 
 
-def _committed(
-    folder: RunFolder, engine: Engine, interval_ms: int
-) -> tuple[EngineState, int | None, int | None, BarBlock | None, int | None, str | None, Prices]:
+@dataclass(frozen=True)
+class _Found:
+    """What the journal has committed; `trained_until` and `given` as `LiveModels` takes them."""
+
+    state: EngineState
+    start: int | None
+    first_bar: int | None
+    opened_row: BarBlock | None
+    trained_until: int | None
+    given: str | None
+    prices: Prices
+
+
+def _committed(folder: RunFolder, engine: Engine, interval_ms: int) -> _Found:
     with JournalSnapshot(folder.journal) as reader:
         state = _state_of(reader, folder, engine.initial())
         check_resumable(folder, reader, state, interval_ms)
         start = reader.meta.get("start")
-        row = None
-        if state.opened:
-            row = reader.bars(since=state.last_open)[0]
         given = reader.meta.get("given_model")
         dues = [row.due for row in reader.models() if row.due is not None]
         if given is not None:
             dues += [activation.effective_from for activation in state.schedule[:1]]
-        until, first = max(dues, default=None), reader.first_bar()
-        begun = int(start) if start else None
-        return state, begun, first, row, until, given, reader.last_prices()
+        return _Found(
+            state=state,
+            start=int(start) if start else None,
+            first_bar=reader.first_bar(),
+            opened_row=reader.bars(since=state.last_open)[0] if state.opened else None,
+            trained_until=max(dues, default=None),
+            given=given,
+            prices=reader.last_prices(),
+        )

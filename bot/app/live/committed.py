@@ -1,0 +1,131 @@
+"""The run as the journal has committed it, and the four ways in which it goes on.
+
+Owns the engine's state and its journal, and what the loop asks of both: warm, open, close, catch up.
+Rules: each of them is committed when it returns; nothing else writes bars. Must not know a clock or
+the exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.adapters.journal.writer import Journal
+from bot.app.live.backfill import late
+from bot.app.live.opening import closed_row
+from bot.app.loop.runner import Runner
+from bot.app.loop.stopwatch import Stopwatch
+from bot.app.runs.folder import RunFolder
+from bot.blocks import BarBlock
+from bot.config import Config
+from bot.engine import Activation, EngineState, StepResult
+from bot.errors import InvariantError
+from bot.plausibility import Prices
+from bot.portfolio.book import Book
+from bot.portfolio.trace import Trace
+from bot.timegrid import INTERVAL_MS
+
+
+class CommittedRun:
+    """Take a run from one committed state to the next.
+
+    Attributes:
+        start: open time of the first bar that is traded, None before there is one.
+        first_bar: open time of the oldest bar, None while there is no history.
+        prices: the last accepted ones at the start of the process: what the next are held against.
+
+    Args:
+        opened_row: the row with which the last bar was opened, where its close is not committed.
+        stages: told by the engine when a stage ends.
+    """
+
+    def __init__(
+        self, config: Config, folder: RunFolder, *, journal: Journal, runner: Runner,
+        stages: Stopwatch, start: int | None, first_bar: int | None, opened_row: BarBlock | None,
+        prices: Prices,
+    ) -> None:  # fmt: skip
+        self.config, self.folder = config, folder
+        self.symbols = config.market.symbols
+        self.interval_ms = INTERVAL_MS[config.market.interval]
+        self.start, self.first_bar, self.prices = start, first_bar, prices
+        self._journal, self._runner, self._stages = journal, runner, stages
+        self._opened_row = opened_row
+
+    @property
+    def state(self) -> EngineState:
+        """Return the state after the last commit."""
+        return self._runner.state
+
+    @property
+    def book(self) -> Book:
+        """Return the account after the last commit."""
+        return self._runner.state.book
+
+    @property
+    def opened(self) -> bool:
+        """Return whether the next bar to be closed is open."""
+        return self._opened_row is not None
+
+    @property
+    def next_open(self) -> int:
+        """Return the open time of the next bar to be closed; there is history already."""
+        last = self.state.last_open
+        return last if self.state.opened else last + self.interval_ms
+
+    def warm(self, bars: BarBlock) -> None:
+        """Take in history: features advance, nothing is traded."""
+        self._runner.warm(bars)
+        self.first_bar = self.first_bar or int(bars.open_time[0])
+
+    def catch_up(self, bars: BarBlock) -> BarBlock:
+        """Step bars that were missed, the first of which may be open; return them as stepped."""
+        rows = late(bars)
+        if self.opened:
+            rows = BarBlock.concat(
+                [self.row_of(bars.rows(0, 1), tradable=False), rows.rows(1, len(rows))]
+            )
+        self._runner.step(rows)
+        self._opened_row = None
+        return rows
+
+    def open(self, row: BarBlock) -> Trace:
+        """Book the open of the next bar; the first one that is traded is written down as such."""
+        if self.start is None:
+            start = int(row.open_time[0])
+            with self._journal.transaction():
+                self._journal.write_meta("start", str(start))
+            self.start = start
+        self._stages.start()
+        trace = self._runner.open(row)
+        self._stages.ended("open")
+        self._opened_row = row
+        return trace
+
+    def row_of(self, candles: BarBlock, *, tradable: bool) -> BarBlock:
+        """Return the row of the bar that is open, with its candles.
+
+        Raises:
+            InvariantError: none is open.
+        """
+        if self._opened_row is None:
+            raise InvariantError(f"no bar is open at {self.next_open}, and one was to be closed")
+        return closed_row(self._opened_row, candles, tradable=tradable)
+
+    def activate(self, activation: Activation, due: int, *, late: bool) -> None:
+        """Let a model decide from this bar on; it is committed with the bar."""
+        self._runner.activate(activation, due, late=late)
+
+    def close(self, row: BarBlock) -> StepResult:
+        """Close the bar that is open."""
+        self._stages.start()
+        results = self._runner.step(row)
+        self._stages.ended("commit")
+        self._opened_row = None
+        return results[-1]
+
+    def stages_ms(self) -> Mapping[str, float]:
+        """Return how long the stages of the last bar took, and forget it."""
+        return self._stages.taken_ms()
+
+    def end(self) -> None:
+        """Close the journal."""
+        self._journal.close()
