@@ -165,7 +165,9 @@ class Engine:
             raise InvariantError(f"bar {state.last_open} is open; close it before the next")
         self._check_forward(state, block)
         nothing = np.full((1, self.n_symbols), np.nan)
-        book, trace = run_bars(state.book, self.rules, block, nothing, nothing, Phase.OPEN)
+        book, trace = run_bars(
+            state.book, self.rules, block, signal=nothing, volatility=nothing, phase=Phase.OPEN
+        )
         check_books(state.book, block, trace)
         opened = replace(
             state, book=book, last_open=int(block.open_time[0]), opened=True,
@@ -212,7 +214,13 @@ class Engine:
             forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
         )
         book, trace = run_bars(
-            state.book, self.rules, block, signal, volatility, phase, self._agreement(forecast)
+            state.book,
+            self.rules,
+            block,
+            signal=signal,
+            volatility=volatility,
+            phase=phase,
+            agreement=self._agreement(forecast),
         )
         check_books(state.book, block, trace)
         if phase == Phase.CLOSE:

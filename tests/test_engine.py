@@ -292,8 +292,8 @@ def test_every_call_has_its_books_checked(monkeypatch: pytest.MonkeyPatch) -> No
     state = made.initial()
     opened, _ = made.open(state, BARS.rows(0, 1))
 
-    def losing(*args: Any) -> tuple[Book, Trace]:
-        book, trace = run_bars(*args)
+    def losing(*args: Any, **named: Any) -> tuple[Book, Trace]:
+        book, trace = run_bars(*args, **named)
         return book, trace._replace(equity=trace.equity - 1.0)
 
     monkeypatch.setattr("bot.engine.run_bars", losing)

@@ -77,4 +77,6 @@ def exchange(
     settings = load_config(config, sets or [])
     from bot.app.live.practice_server import exchange_command
 
-    exchange_command(settings, port, speed, source, start, faults or [], manual=manual)
+    exchange_command(
+        settings, port, speed, source=source, start=start, faults=faults or [], manual=manual
+    )

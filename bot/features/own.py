@@ -94,7 +94,14 @@ def advance_own(
     x = np.full((len(block), block.n_symbols, len(features)), np.nan)
     columns = np.stack([getattr(block, name) for name in COLUMNS])  # 6, n, S
     if "own_bars" in arrays:
-        _of_symbols(features, arrays["own_bars"], arrays["own_count"], columns, block.valid, x)
+        _of_symbols(
+            features,
+            arrays["own_bars"],
+            arrays["own_count"],
+            columns=columns,
+            valid=block.valid,
+            x=x,
+        )
     if "grid_bars" in arrays:
         present = np.where(block.valid, columns, np.nan)
         _of_grid(features, arrays["grid_bars"], arrays["grid_count"], present, x)

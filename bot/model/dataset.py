@@ -112,10 +112,16 @@ class Dataset:
         """Return the rows where bool[N] `chosen` holds, in the same order."""
         due = None if self.due is None else self.due[chosen]
         return type(self)(
-            self.x[chosen] if self.last is None else self.x, self.y[chosen], self.bar[chosen],
-            self.symbol[chosen], self.tasks, due,
-            None if self.last is None else self.last[chosen], self.lookback, self.symbols,
-        )  # fmt: skip
+            x=self.x[chosen] if self.last is None else self.x,
+            y=self.y[chosen],
+            bar=self.bar[chosen],
+            symbol=self.symbol[chosen],
+            tasks=self.tasks,
+            due=due,
+            last=None if self.last is None else self.last[chosen],
+            lookback=self.lookback,
+            symbols=self.symbols,
+        )
 
     def features_read(self) -> F64:
         """Return the bars' features that the rows read, each once, float64[.., F]."""

@@ -142,7 +142,19 @@ def _entering(
                 f"{where}: {kind} '{name}' has no docstring; say in one line what it is, its unit and "
                 "its source"
             )
-        enter(Part(kind, name, made, settings, (), facts, doc, origin, line))
+        enter(
+            Part(
+                kind,
+                name,
+                made,
+                settings=settings,
+                keys=(),
+                facts=facts,
+                doc=doc,
+                origin=origin,
+                line=line,
+            )
+        )
         return made
 
     return decorate

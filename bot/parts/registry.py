@@ -125,7 +125,19 @@ def shipped(kind: str, name: str, **said: Any) -> Callable[[Any], Any]:
         facts = dict(said)
         doc = facts.pop("doc", None) or made.__doc__ or ""
         settings, keys = facts.pop("settings", None), tuple(facts.pop("keys", ()))
-        enter(Part(kind, name, made, settings, keys, facts, doc.strip(), SHIPPED, 0))
+        enter(
+            Part(
+                kind,
+                name,
+                made,
+                settings=settings,
+                keys=keys,
+                facts=facts,
+                doc=doc.strip(),
+                origin=SHIPPED,
+                line=0,
+            )
+        )
         return made
 
     return decorate

@@ -209,11 +209,11 @@ def _bars(
     candle[:, hidden] = np.nan
     return BarBlock.of_candles(
         open_time,
-        candle[law.OPEN],
-        candle[law.HIGH],
-        candle[law.LOW],
-        candle[law.CLOSE],
-        candle[law.VOLUME],
+        open=candle[law.OPEN],
+        high=candle[law.HIGH],
+        low=candle[law.LOW],
+        close=candle[law.CLOSE],
+        volume=candle[law.VOLUME],
         valid=~hidden,
         turnover=np.round(candle[law.VOLUME] * candle[: law.VOLUME].mean(axis=0), 4),
         funding_rate=funding_rate,

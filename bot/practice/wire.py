@@ -78,7 +78,15 @@ def closed_candle(
     opened = bars.mark[i, s] if mark and not math.isnan(bars.mark[i, s]) else bars.open[i, s]
     high, low = max(bars.high[i, s], opened), min(bars.low[i, s], opened)
     first, top, bottom, newest = map(plain, (opened, high, low, close))
-    return Candle(int(bars.open_time[i]), first, top, bottom, newest, plain(volume), turnover)
+    return Candle(
+        int(bars.open_time[i]),
+        first,
+        top,
+        low=bottom,
+        close=newest,
+        volume=plain(volume),
+        turnover=turnover,
+    )
 
 
 def forming_candle(moment: Moment, s: int, category: str, *, mark: bool = False) -> Candle | None:
@@ -90,7 +98,15 @@ def forming_candle(moment: Moment, s: int, category: str, *, mark: bool = False)
     opened = moment.mark[s] if mark and not math.isnan(moment.mark[s]) else moment.open[s]
     high, low = max(moment.high[s], opened), min(moment.low[s], opened)
     first, top, bottom, newest = map(plain, (opened, high, low, last))
-    return Candle(moment.open_time, first, top, bottom, newest, plain(volume), turnover)
+    return Candle(
+        moment.open_time,
+        first,
+        top,
+        low=bottom,
+        close=newest,
+        volume=plain(volume),
+        turnover=turnover,
+    )
 
 
 def ticker(market: Market, moment: Moment, s: int, category: str) -> Fields | None:

@@ -291,8 +291,15 @@ def open_bybit(
         return BybitSocket(category, inbox, hosts.stream, testnet=settings.testnet)
 
     return BybitExchange(
-        config, DaemonPool(clients), clock, new_socket, sleep, dice, on_fault, on_jump,
-    )  # fmt: skip
+        config,
+        DaemonPool(clients),
+        clock,
+        new_socket=new_socket,
+        sleep=sleep,
+        dice=dice,
+        on_fault=on_fault,
+        on_jump=on_jump,
+    )
 
 
 def backoff_of(settings: Settings) -> Backoff:

@@ -107,7 +107,18 @@ class FrameReader:
         too_high = low > min(opened, close) * (1.0 + ROUNDING)
         if too_low or too_high or volume < 0.0 or turnover < 0.0:
             raise DataError(f"a candle cannot be so: {shown(row)}")
-        return Candle(name, start, opened, high, low, close, volume, turnover, confirm, received_ms)
+        return Candle(
+            name,
+            start,
+            opened,
+            high=high,
+            low=low,
+            close=close,
+            volume=volume,
+            turnover=turnover,
+            confirm=confirm,
+            received_ms=received_ms,
+        )
 
     def _ticker(
         self, frame: dict[str, Any], symbol: str, name: str, received_ms: int

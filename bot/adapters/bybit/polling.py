@@ -130,7 +130,20 @@ class Polling:
         for candles, closed in ((answer.candles, True), (answer.forming, False)):
             for open_time, row in zip(candles.time.tolist(), candles.values.tolist(), strict=True):
                 o, h, low, c, v, t = row
-                events.append(Candle(symbol, open_time, o, h, low, c, v, t, closed, now_ms))
+                events.append(
+                    Candle(
+                        symbol,
+                        open_time,
+                        o,
+                        high=h,
+                        low=low,
+                        close=c,
+                        volume=v,
+                        turnover=t,
+                        confirm=closed,
+                        received_ms=now_ms,
+                    )
+                )
                 if closed:
                     self._unclosed[symbol] = open_time + self._step
         return events

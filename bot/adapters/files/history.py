@@ -188,7 +188,9 @@ class _Source:
             grid = self._grid(start, min(start + rows, self.n_bars))
             bars, known = self._block(grid, candles, marks)
             due = [symbol.funding for symbol in self._symbols]
-            yield lay_funding(bars, due, known, self._interval_ms, since_ms, closes)
+            yield lay_funding(
+                bars, due, known, interval_ms=self._interval_ms, since_ms=since_ms, before=closes
+            )
             since_ms = int(grid[-1]) + self._interval_ms
             closes = last_closes(bars, closes)[-1]
 

@@ -54,8 +54,9 @@ class BuildRow:
         """Return the link that the row must have behind another."""
         content = schema.facts_digest(meta) if self.state is None else self.state
         return schema.seam_link(
-            previous, self.position, self.closed, self.digest, self.made_by, self.layout, content
-        )
+            previous, self.position, self.closed, digest=self.digest, made_by=self.made_by,
+            layout=self.layout, content=content,
+        )  # fmt: skip
 
 
 def build_rows(db: sqlite3.Connection) -> list[BuildRow]:
@@ -84,7 +85,15 @@ def write_build(
     meta = dict(db.execute("SELECT key, value FROM meta"))
     state = None if arrays is None else packed(arrays)
     build = present_build()
-    row = BuildRow(position, closed, build.digest, build.made_by, STATE_LAYOUT, state, b"")
+    row = BuildRow(
+        position,
+        closed,
+        build.digest,
+        made_by=build.made_by,
+        layout=STATE_LAYOUT,
+        state=state,
+        link=b"",
+    )
     link = row.expected_link(previous, meta)
     db.execute(
         "INSERT INTO builds VALUES (?, ?, ?, ?, ?, ?, ?)",

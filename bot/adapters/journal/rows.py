@@ -99,11 +99,11 @@ def chain_rows(
     values = [result.forecast.value, result.signal, trace.weight, trace.order, trace.quantity]
     return schema.rows_as_bytes(
         result.bars.open_time,
-        hashes,
-        np.concatenate([v.reshape(n, -1) for v in values], axis=1),
-        trace.refusal.astype(np.int64),
-        np.stack([getattr(trace, name) for name in schema.LEDGER_VALUES], axis=1),
-        fills,
+        hashes=hashes,
+        values=np.concatenate([v.reshape(n, -1) for v in values], axis=1),
+        refusals=trace.refusal.astype(np.int64),
+        ledger=np.stack([getattr(trace, name) for name in schema.LEDGER_VALUES], axis=1),
+        fills=fills,
     )
 
 

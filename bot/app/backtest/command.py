@@ -52,7 +52,17 @@ def backtest_command(
     told, terminal = config.log, None if quiet else sys.stderr
     try:
         with open_log(folder.log, told.level, terminal, told.max_mb, told.keep) as log:
-            done = run_backtest(prepare(config, market, folder, log, progress, forecasts, schedule))
+            done = run_backtest(
+                prepare(
+                    config,
+                    market,
+                    folder,
+                    log=log,
+                    progress=progress,
+                    forecasts=forecasts,
+                    schedule=schedule,
+                )
+            )
     except BotError:
         if not folder.journal.exists() and not there_before:
             shutil.rmtree(folder.path)  # it never was a run

@@ -99,8 +99,8 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     tasks = job.table_tasks if job.table else target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     engine = Engine(
-        pipeline, job.rules, config.signal, tasks, len(job.symbols),
-        config.portfolio.initial_capital, forecasters,
+        pipeline, job.rules, config.signal, tasks=tasks, n_symbols=len(job.symbols),
+        initial_capital=config.portfolio.initial_capital, forecasters=forecasters,
     )  # fmt: skip
     digest = config_hash(config)
     meta = job.meta | {
@@ -121,10 +121,12 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     pool = TrainingPool(config.training.workers) if _trains(job) else None
     interrupted = False
     try:
-        for start, block, models in _blocks(job, pipeline, tasks, pool, digest, dues):
+        for start, block, models in _blocks(
+            job, pipeline, tasks, pool=pool, digest=digest, dues=dues
+        ):
             wait([planned.future for planned in models])
             with uninterrupted():
-                _activate(job, runner, forecasters, start, block, models)
+                _activate(job, runner, forecasters, start=start, block=block, models=models)
                 if start < job.start_index:
                     runner.warm(block)
                 else:
@@ -202,7 +204,13 @@ def _blocks(
             start += len(block)
         return
     ahead = ReadAhead(
-        config, digest, pipeline, Archive(config, tasks), pool, job.folder.models, job.log
+        config,
+        digest,
+        pipeline,
+        archive=Archive(config, tasks),
+        pool=pool,
+        folder=job.folder.models,
+        log=job.log,
     )
     last = len(times) - 1 - config.retrain.latency_bars
     first = FirstTraining(config, len(job.symbols), job.start_index, first=0, last=last)
@@ -244,6 +252,6 @@ def load_forecaster(
     trained, manifest = load_model(job.folder.models, model_id)
     names = engine.pipeline.names if engine.pipeline else ()
     forecasters[model_id] = ModelForecaster(
-        trained, list(manifest["features"]), names, engine.tasks, model_id,
-        job.config.model.bars_read, job.symbols,
+        trained, list(manifest["features"]), names, tasks=engine.tasks, model_id=model_id,
+        lookback=job.config.model.bars_read, symbols=job.symbols,
     )  # fmt: skip

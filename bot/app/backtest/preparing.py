@@ -60,7 +60,9 @@ def read_market(config: Config) -> Market:
             f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
         )
     unknown = _unknown(bars.rows(start, len(bars)))
-    return Market(symbols, bars, start, _missing(bars), unknown, repairs)
+    return Market(
+        symbols, bars, start, missing=_missing(bars), funding_unknown=unknown, repairs=repairs
+    )
 
 
 def prepare(

@@ -105,7 +105,12 @@ class _Extension:
         self._fill_holes()
         rows = len(self._candles)
         return Fetched(
-            self._series.symbol, self._what, self._path, rows, rows - self._present, self._absent
+            self._series.symbol,
+            self._what,
+            self._path,
+            rows=rows,
+            new_rows=rows - self._present,
+            absent=self._absent,
         )
 
     def _ask_end_again(self, end_ms: int) -> None:
@@ -223,7 +228,9 @@ def _extend_funding(
     if len(funding.time) and (new_rows or oldest_ms != asked_ms or absent != noted_absent(path)):
         noted = {ASKED_FROM: str(oldest_ms), ABSENT: json.dumps(absent)}
         write_funding(path, funding, noted)
-    return Fetched(series.symbol, "funding", path, len(funding.time), new_rows, absent)
+    return Fetched(
+        series.symbol, "funding", path, rows=len(funding.time), new_rows=new_rows, absent=absent
+    )
 
 
 def fetch_instruments(

@@ -96,7 +96,7 @@ def read_sources(path: Path, wanted: Wanted, now_ms: int) -> list[Source]:
             held = ", ".join(sorted(_identified(part)[2].symbol for part in parts))
             raise ConfigError(f"{path}: --symbol {wanted.symbol}: the file holds {held}")
     return [
-        _read(part, layout, columns, identity, wanted, now_ms)
+        _read(part, layout, columns, identity=identity, wanted=wanted, now_ms=now_ms)
         for part, layout, columns, identity in found
     ]
 

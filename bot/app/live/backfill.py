@@ -99,7 +99,14 @@ async def fetch_bars(
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     due = [due for _, _, due in columns]
-    return lay_funding(screen(_block(times, columns)), due, marks, interval_ms, first_ms, before)
+    return lay_funding(
+        screen(_block(times, columns)),
+        due,
+        marks,
+        interval_ms=interval_ms,
+        since_ms=first_ms,
+        before=before,
+    )
 
 
 async def _all_of(asked: Mapping[str, Coroutine[None, None, Column]]) -> list[Column]:

@@ -131,11 +131,19 @@ class CatchUp:
         if self._kept[0] != span:
             self._kept = (span, {})
         return await fetch_bars(
-            self._exchange, run.symbols, market.venue, market.interval, step, *span,
-            lambda error: self._report.unreachable(error, 0.0),
-            None if run.start is None else run.book.mark, self._exchange.bars,
-            self._given_up(), self._kept[1],
-        )  # fmt: skip
+            self._exchange,
+            run.symbols,
+            market.venue,
+            interval=market.interval,
+            interval_ms=step,
+            first_ms=span[0],
+            last_ms=span[1],
+            tell=lambda error: self._report.unreachable(error, 0.0),
+            closes=None if run.start is None else run.book.mark,
+            screen=self._exchange.bars,
+            without=self._given_up(),
+            kept=self._kept[1],
+        )
 
     def _given_up(self) -> frozenset[str]:
         """Return who is not waited for; history from before the start is worth waiting for."""

@@ -83,7 +83,7 @@ class LiveFunding:
         )
         due = [due_between(funding, first, last + 1) for funding, _ in settled]
         marks = [(marks.time, marks.column("open")) for _, marks in settled]
-        laid = lay_funding(row, due, marks, interval_ms, first, closes)
+        laid = lay_funding(row, due, marks, interval_ms=interval_ms, since_ms=first, before=closes)
         return replace(laid, funding_rate=row.funding_rate)
 
     async def _settled(

@@ -28,9 +28,14 @@ def forecaster_of(
     """
     trained, manifest = load_model(folder.models, model_id)
     forecaster = ModelForecaster(
-        trained, list(manifest["features"]), names, tasks, model_id, config.model.bars_read,
-        config.market.symbols,
-    )  # fmt: skip
+        trained,
+        list(manifest["features"]),
+        names,
+        tasks=tasks,
+        model_id=model_id,
+        lookback=config.model.bars_read,
+        symbols=config.market.symbols,
+    )
     return forecaster, int(manifest["due_ms"])
 
 

@@ -24,9 +24,14 @@ def compile_kernels() -> None:
     tasks = target_tasks(config.targets)
     compute_targets(bars, tasks, config.features.window)
     engine = Engine(
-        FeaturePipeline(config.features, symbols, HOUR_MS, 2), rules_from(config, symbols),
-        config.signal, tasks, 2, config.portfolio.initial_capital, {},
-    )  # fmt: skip
+        FeaturePipeline(config.features, symbols, HOUR_MS, 2),
+        rules_from(config, symbols),
+        config.signal,
+        tasks=tasks,
+        n_symbols=2,
+        initial_capital=config.portfolio.initial_capital,
+        forecasters={},
+    )
     state = engine.warm(engine.initial(), bars.rows(0, 1))
     state, _ = engine.open(state, bars.rows(1, 2))
     engine.step(state, bars.rows(1, 3))

@@ -56,9 +56,9 @@ def read_recorded(folder: RunFolder) -> Recorded:
             folder,
             tuple(Activation(row.effective_from, row.model_id) for row in rows),
             instruments_of(reader.meta.get("instruments", "{}"), where),
-            int(times[0]) if first is None else first,
-            int(times[0]),
-            int(times[-1]),
+            first=int(times[0]) if first is None else first,
+            start=int(times[0]),
+            last=int(times[-1]),
         )
     finally:
         reader.close()

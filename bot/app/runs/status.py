@@ -183,7 +183,16 @@ def _pending(symbols: tuple[str, ...], book: Book) -> tuple[PendingOrder, ...]:
         if quantity != 0.0:
             reason = FILL_REASON[int(book.pending_reason[s])]
             since = int(book.pending_since[s])
-            orders.append(PendingOrder(symbol, quantity, price, quantity * price, reason, since))
+            orders.append(
+                PendingOrder(
+                    symbol,
+                    quantity,
+                    price,
+                    provisional_value=quantity * price,
+                    reason=reason,
+                    decided_at=since,
+                )
+            )
     return tuple(orders)
 
 

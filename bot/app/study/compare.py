@@ -245,9 +245,14 @@ def _trade(study: Study, judged: Judged) -> _Account:
     assert judged.forecast is not None
     table = TableForecaster(bars.open_time, judged.forecast.value)
     engine = Engine(
-        None, rules_from(config, symbols, known_instruments(config, symbols)), config.signal,
-        study.tasks, len(symbols), config.portfolio.initial_capital, {TABLE_ID: table},
-    )  # fmt: skip
+        None,
+        rules_from(config, symbols, known_instruments(config, symbols)),
+        config.signal,
+        tasks=study.tasks,
+        n_symbols=len(symbols),
+        initial_capital=config.portfolio.initial_capital,
+        forecasters={TABLE_ID: table},
+    )
     state = engine.initial()
     state = engine.activate(state, Activation(int(bars.open_time[study.start]), TABLE_ID))
     _, results = engine.step(state, bars.rows(study.start, study.folds[-1].stop))

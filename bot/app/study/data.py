@@ -133,9 +133,13 @@ class Study:
         archive.extend(self.market.bars, features)
         span = slice(fold.first, fold.stop)
         FoldData(
-            names, archive.dataset(fold.due), features.x[span], features.ready[span],
-            features.windows and features.windows.bars(fold.first, fold.stop), self.labels[span],
-        ).write(unit.data)  # fmt: skip
+            names,
+            archive.dataset(fold.due),
+            features.x[span],
+            ready=features.ready[span],
+            windows=features.windows and features.windows.bars(fold.first, fold.stop),
+            labels=self.labels[span],
+        ).write(unit.data)
 
     def features_of(self, config: Config) -> tuple[tuple[str, ...], FeatureBlock]:
         """Return the features' names and values over all bars."""
@@ -163,10 +167,16 @@ class Study:
     def _data_key(self, config: Config, fold: Fold) -> str:
         t = config.training
         decides = [
-            FOLD_LAYOUT, self.digest, config.features.model_dump(mode="json"), t.window, t.window_bars,
-            config.targets.model_dump(mode="json"), [task.name for task in self.tasks],
-            [fold.due, fold.first, fold.stop], config.model.bars_read,
-        ]  # fmt: skip
+            FOLD_LAYOUT,
+            self.digest,
+            config.features.model_dump(mode="json"),
+            t.window,
+            t.window_bars,
+            config.targets.model_dump(mode="json"),
+            [task.name for task in self.tasks],
+            [fold.due, fold.first, fold.stop],
+            config.model.bars_read,
+        ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:20]
 
 

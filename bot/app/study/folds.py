@@ -72,8 +72,8 @@ class FoldData:
                 parts = {name: arrays[f"windows.{name}"] for name in _WINDOWS}
                 windows = Windows(**parts, lookback=int(head["window_lookback"]))
             return cls(
-                tuple(head["features"]), dataset, arrays["x"],
-                arrays["ready"], windows, arrays["labels"],
+                features=tuple(head["features"]), dataset=dataset, x=arrays["x"],
+                ready=arrays["ready"], windows=windows, labels=arrays["labels"],
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(

@@ -39,14 +39,23 @@ def check_chain(
         try:
             made = _bytes_of(snapshot, since, part)
         except (KeyError, ValueError, TypeError) as error:
-            return Difference("chain", "rows", int(part[0]), None, repr(error), "rows of a bar")
+            return Difference(
+                "chain",
+                "rows",
+                int(part[0]),
+                symbol=None,
+                stored=repr(error),
+                replayed="rows of a bar",
+            )
         if isinstance(made, Difference):
             return made
         stored: dict[int, bytes] = dict(snapshot.rows("chain", since, int(part[-1])))
         for time, content in zip(part.tolist(), made, strict=True):
             [link] = schema.chain_links(link, [content])
             if stored[time] != link:
-                return Difference("chain", "link", time, None, stored[time], link)
+                return Difference(
+                    "chain", "link", time, symbol=None, stored=stored[time], replayed=link
+                )
             link = seams.get(time, link)
     return None
 
@@ -59,7 +68,9 @@ def _bytes_of(snapshot: JournalSnapshot, after: int, times: I64) -> list[bytes] 
     for table in BY_BAR:
         odd = [row for row in rows[table] if row[0] not in known]
         if odd:
-            return Difference(table, "row", odd[0][0], None, "a row", MISSING)
+            return Difference(
+                table, "row", odd[0][0], symbol=None, stored="a row", replayed=MISSING
+            )
     place = {time: i for i, time in enumerate(times.tolist())}
     which = {name: s for s, name in enumerate(snapshot.symbols)}
     n, S, K = len(times), len(which), len(snapshot.tasks)
@@ -88,9 +99,9 @@ def _bytes_of(snapshot: JournalSnapshot, after: int, times: I64) -> list[bytes] 
     )
     return schema.rows_as_bytes(
         times,
-        hashes,
-        np.concatenate([part.reshape(n, -1) for part in order], axis=1),
-        refusals,
-        ledger.reshape(n, -1),
-        fills,
+        hashes=hashes,
+        values=np.concatenate([part.reshape(n, -1) for part in order], axis=1),
+        refusals=refusals,
+        ledger=ledger.reshape(n, -1),
+        fills=fills,
     )

@@ -53,13 +53,23 @@ def replay_engine(
         elif pipeline is not None:
             trained, manifest = load_model(folder.models, row.model_id)
             forecasters[row.model_id] = ModelForecaster(
-                trained, list(manifest["features"]), pipeline.names, tasks, row.model_id, lookback,
-                symbols,
-            )  # fmt: skip
+                trained,
+                list(manifest["features"]),
+                pipeline.names,
+                tasks=tasks,
+                model_id=row.model_id,
+                lookback=lookback,
+                symbols=symbols,
+            )
     return Engine(
-        pipeline, rules_from(config, symbols, instruments), config.signal, tasks,
-        len(symbols), config.portfolio.initial_capital, forecasters,
-    )  # fmt: skip
+        pipeline,
+        rules_from(config, symbols, instruments),
+        config.signal,
+        tasks=tasks,
+        n_symbols=len(symbols),
+        initial_capital=config.portfolio.initial_capital,
+        forecasters=forecasters,
+    )
 
 
 def _given(snapshot: JournalSnapshot) -> TableForecaster:

@@ -74,11 +74,13 @@ def check_start_and_numbers(snapshot: JournalSnapshot) -> Difference | None:
     """Return where the run's start is not its ledger's, or its numbered rows have holes."""
     told, extent = snapshot.meta.get("start"), snapshot.extent()
     if extent is not None and told != str(extent.first):
-        return Difference("meta", "start", None, None, told or MISSING, str(extent.first))
+        return Difference(
+            "meta", "start", None, symbol=None, stored=told or MISSING, replayed=str(extent.first)
+        )
     for table, column in (("fills", "id"), ("models", "position"), ("builds", "position")):
         for k, number in enumerate(snapshot.numbers(table, column), start=1):
             if number != k:
-                return Difference(table, column, None, None, number, k)
+                return Difference(table, column, None, symbol=None, stored=number, replayed=k)
     return None
 
 
@@ -88,17 +90,33 @@ def _builds(snapshot: JournalSnapshot) -> Iterator[Difference]:
     links: dict[int, bytes] = dict(snapshot.rows("chain", EARLIEST, LATEST))
     rows = snapshot.builds()
     if not rows and snapshot.version > 1:
-        yield Difference("builds", "row", None, None, MISSING, "the build that made the run")
+        yield Difference(
+            "builds",
+            "row",
+            None,
+            symbol=None,
+            stored=MISSING,
+            replayed="the build that made the run",
+        )
     for row in rows:
         if row.closed is not None:
             if row.closed not in links:
-                yield Difference("builds", "closed", row.closed, None, row.closed, "a closed bar")
+                yield Difference(
+                    "builds",
+                    "closed",
+                    row.closed,
+                    symbol=None,
+                    stored=row.closed,
+                    replayed="a closed bar",
+                )
                 return
             link = links[row.closed]
         expected = row.expected_link(link, snapshot.meta)
         if row.link != expected:
             field = "link" if row.is_seam else "link (over the build and the facts in meta)"
-            yield Difference("builds", field, row.closed, None, row.link, expected)
+            yield Difference(
+                "builds", field, row.closed, symbol=None, stored=row.link, replayed=expected
+            )
         link = row.link if row.is_seam else link
 
 
@@ -115,16 +133,39 @@ def _facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Iter
         expected["config_hash"] = stored_hash(folder)
     for key, value in expected.items():
         if meta.get(key) != value:
-            yield Difference("meta", key, None, None, meta.get(key, MISSING), value)
+            yield Difference(
+                "meta", key, None, symbol=None, stored=meta.get(key, MISSING), replayed=value
+            )
     if meta.get("mode") not in {"live", "backtest"}:
-        yield Difference("meta", "mode", None, None, meta.get("mode", MISSING), "live or backtest")
+        yield Difference(
+            "meta",
+            "mode",
+            None,
+            symbol=None,
+            stored=meta.get("mode", MISSING),
+            replayed="live or backtest",
+        )
     ended = {"ledger_sha256", "seconds", "interrupted"}
     if meta.get("mode") == "live":
         for key in sorted(ended & meta.keys()):
-            yield Difference("meta", key, None, None, meta[key], "nothing: a daemon writes none")
+            yield Difference(
+                "meta",
+                key,
+                None,
+                symbol=None,
+                stored=meta[key],
+                replayed="nothing: a daemon writes none",
+            )
     elif ended & meta.keys():  # a backtest writes them together, at its end
         for key in sorted(ended - meta.keys()):
-            yield Difference("meta", key, None, None, MISSING, "what a backtest tells at its end")
+            yield Difference(
+                "meta",
+                key,
+                None,
+                symbol=None,
+                stored=MISSING,
+                replayed="what a backtest tells at its end",
+            )
 
 
 def must_be_provable(folder: RunFolder, config: Config) -> None:

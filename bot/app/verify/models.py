@@ -41,10 +41,12 @@ def check_models(
 def _order(row: ModelRow, before: ModelRow | None) -> Difference | None:
     at: Any = row.effective_from
     if not isinstance(at, int):
-        return Difference("models", "effective_from", None, None, at, "an open time")
+        return Difference(
+            "models", "effective_from", None, symbol=None, stored=at, replayed="an open time"
+        )
     if before is not None and at <= before.effective_from:
         told = f"after {before.effective_from}"
-        return Difference("models", "effective_from", at, None, at, told)
+        return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=told)
     return None
 
 
@@ -57,24 +59,33 @@ def _model(
     try:
         _, manifest = load_model(folder.models, row.model_id)
     except ModelError as error:
-        return Difference("models", "file", at, None, str(error), f"model {row.model_id}")
+        return Difference(
+            "models", "file", at, symbol=None, stored=str(error), replayed=f"model {row.model_id}"
+        )
     due = manifest.get("due_ms")
     if not isinstance(due, int):
-        return Difference("models", "file", at, None, f"due_ms {due!r}", "a manifest of a training")
+        return Difference(
+            "models",
+            "file",
+            at,
+            symbol=None,
+            stored=f"due_ms {due!r}",
+            replayed="a manifest of a training",
+        )
     live = snapshot.meta.get("mode") == "live"
     expected = (
         None if "schedule_of" in snapshot.meta else due
     )  # another run's models have none here
     if row.due != expected:
-        return Difference("models", "due", at, None, row.due, expected)
+        return Difference("models", "due", at, symbol=None, stored=row.due, replayed=expected)
     planned = due + config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
     own = row.due is not None and row.model_id != snapshot.meta.get("given_model")
     if own and at < planned:
         told = f"{planned} or later: due at {due}, retrain.latency_bars behind it"
-        return Difference("models", "effective_from", at, None, at, told)
+        return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=told)
     late = live and at > planned
     if row.late != late:
-        return Difference("models", "late", at, None, row.late, late)
+        return Difference("models", "late", at, symbol=None, stored=row.late, replayed=late)
     return None
 
 
@@ -92,7 +103,9 @@ def _seal(folder: RunFolder, row: ModelRow) -> Difference | None:
     if row.manifest_sha256 == sealed:
         return None
     at = row.effective_from
-    return Difference("models", "manifest_sha256", at, None, row.manifest_sha256, sealed)
+    return Difference(
+        "models", "manifest_sha256", at, symbol=None, stored=row.manifest_sha256, replayed=sealed
+    )
 
 
 def _others(folder: RunFolder, known: set[str]) -> Difference | None:
@@ -107,5 +120,12 @@ def _others(folder: RunFolder, known: set[str]) -> Difference | None:
         try:
             load_model(folder.models, model_id)
         except ModelError as error:
-            return Difference("models", "file", None, None, str(error), "a model of the run")
+            return Difference(
+                "models",
+                "file",
+                None,
+                symbol=None,
+                stored=str(error),
+                replayed="a model of the run",
+            )
     return None

@@ -165,18 +165,28 @@ def _verdict(
         difference = _hash_difference(snapshot, stored, replayed)
     settings = edited_settings(folder, snapshot)
     return Verdict(
-        str(present_build()), difference, stored, replayed, bars, warm,
-        0 if replay is None else replay.fills, len(models), settings,
-        () if replay is None else tuple(replay.unproved), not_provable(folder, snapshot, models),
-        _notes(snapshot, settings, replay),
-    )  # fmt: skip
+        str(present_build()),
+        difference,
+        stored,
+        replayed_sha256=replayed,
+        bars=bars,
+        warm_bars=warm,
+        fills=0 if replay is None else replay.fills,
+        models=len(models),
+        settings=settings,
+        stretches=() if replay is None else tuple(replay.unproved),
+        unproved=not_provable(folder, snapshot, models),
+        notes=_notes(snapshot, settings, replay),
+    )
 
 
 def _file_difference(folder: RunFolder, snapshot: JournalSnapshot) -> Difference | None:
     faults = snapshot.faults()
     if faults is None:
         return None
-    return Difference(folder.journal.name, "integrity_check", None, None, faults, "ok")
+    return Difference(
+        folder.journal.name, "integrity_check", None, symbol=None, stored=faults, replayed="ok"
+    )
 
 
 def _training_difference(
@@ -205,9 +215,9 @@ def _hash_difference(
 ) -> Difference | None:
     told = snapshot.meta.get("ledger_sha256", stored)
     if told != stored:
-        return Difference("meta", "ledger_sha256", None, None, told, stored)
+        return Difference("meta", "ledger_sha256", None, symbol=None, stored=told, replayed=stored)
     if replayed is not None and stored != replayed:
-        return Difference("ledger", "sha256", None, None, stored, replayed)
+        return Difference("ledger", "sha256", None, symbol=None, stored=stored, replayed=replayed)
     return None
 
 

@@ -105,7 +105,9 @@ class Replay:
         if not len(holes):
             return None
         missing = int(self._times[holes[0]]) + step
-        return Difference("bars", "row", missing, None, MISSING, "one a bar and symbol")
+        return Difference(
+            "bars", "row", missing, symbol=None, stored=MISSING, replayed="one a bar and symbol"
+        )
 
     def counts(self) -> tuple[int, int]:
         """Return how many closed bars were compared, and how many were warm-up."""
@@ -219,9 +221,13 @@ class Replay:
         opened = self._opened()
         times = [] if block is None else block.open_time.tolist()
         if opened is not None and times[:1] != [opened]:
-            return Difference("bars", "row", opened, None, MISSING, "the bar that is open")
+            return Difference(
+                "bars", "row", opened, symbol=None, stored=MISSING, replayed="the bar that is open"
+            )
         if len(times) > (opened is not None):
-            return Difference("bars", "row", times[-1], None, "a row", MISSING)
+            return Difference(
+                "bars", "row", times[-1], symbol=None, stored="a row", replayed=MISSING
+            )
         if block is not None and not runner.state.opened:
             runner.open(block)
         return None
@@ -233,7 +239,7 @@ class Replay:
         block, difference = check_bars(rows, at, self._snapshot.symbols)
         if block is None:
             return difference or Difference(
-                "bars", "row", bar, None, MISSING, "the bar at the seam"
+                "bars", "row", bar, symbol=None, stored=MISSING, replayed="the bar at the seam"
             )
         runner.open(block)
         return None
@@ -250,7 +256,9 @@ class Replay:
             return found
         at = found.open_time or 0
         if all(self._snapshot.rows(table, at - 1, at) for table in ("ledger", "chain")):
-            return Difference("bars", "row", at, None, MISSING, "one a bar and symbol")
+            return Difference(
+                "bars", "row", at, symbol=None, stored=MISSING, replayed="one a bar and symbol"
+            )
         return found
 
     def _opened(self) -> int | None:
@@ -264,12 +272,23 @@ class Replay:
         carried = self._snapshot.carried()
         if carried is None:
             bars = len(self._times)
-            return Difference("state", "row", None, None, MISSING, "a row") if bars else None
+            return (
+                Difference("state", "row", None, symbol=None, stored=MISSING, replayed="a row")
+                if bars
+                else None
+            )
         told, bar = self._snapshot.state_bar(), runner.state.last_open
         if told != bar:
-            return Difference("state", "open_time", None, None, told, bar)
+            return Difference("state", "open_time", None, symbol=None, stored=told, replayed=bar)
         stored = carried_state(carried, self._snapshot.path, self._engine.initial())
         found = state_difference(state_to_arrays(stored), state_to_arrays(runner.state))
         if found is None and self.stretches[-1].is_present and not carried.as_packed:
-            return Difference("state", "blob", None, None, "more than its arrays", "nothing else")
+            return Difference(
+                "state",
+                "blob",
+                None,
+                symbol=None,
+                stored="more than its arrays",
+                replayed="nothing else",
+            )
         return found

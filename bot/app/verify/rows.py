@@ -80,13 +80,17 @@ def check_bars(
         return None, None
     for row in rows:
         if any(isinstance(value, str | bytes) for value in row[2:-1]):
-            return None, Difference("bars", "row", row[0], row[1], row[2:-1], "numbers")
+            return None, Difference(
+                "bars", "row", row[0], symbol=row[1], stored=row[2:-1], replayed="numbers"
+            )
     numbers = np.array([row[2:-1] for row in rows], dtype=np.float64)
     matrix = numbers.reshape(len(times), len(names), -1)
     hashes = schema.row_hashes(times, matrix).ravel().tolist()
     for row, expected in zip(rows, hashes, strict=True):
         if row[-1] != expected:
-            return None, Difference("bars", "row_hash", row[0], row[1], row[-1], expected)
+            return None, Difference(
+                "bars", "row_hash", row[0], symbol=row[1], stored=row[-1], replayed=expected
+            )
     order = [names.index(name) for name in symbols]
     return bar_block(times, matrix[:, order]), None
 
@@ -106,13 +110,13 @@ def first_difference(
         mine_key = None if mine is None else _key(mine[:n_keys])
         other_key = None if other is None else _key(other[:n_keys])
         if mine_key is None or (other_key is not None and other_key < mine_key):
-            return _at(table, "row", other, n_keys, MISSING, "a row")
+            return _at(table, "row", other, n_keys=n_keys, stored=MISSING, replayed="a row")
         if other_key is None or mine_key < other_key:
-            return _at(table, "row", mine, n_keys, "a row", MISSING)
+            return _at(table, "row", mine, n_keys=n_keys, stored="a row", replayed=MISSING)
         k = next(k for k, pair in enumerate(zip(mine, other, strict=True)) if pair[0] != pair[1])
-        return _at(table, columns[k], mine, n_keys, mine[k], other[k])
+        return _at(table, columns[k], mine, n_keys=n_keys, stored=mine[k], replayed=other[k])
     k = next(k for k, pair in enumerate(zip(stored, replayed, strict=True)) if pair[0] != pair[1])
-    return _at(table, "order", stored[k], n_keys, stored[k], replayed[k])
+    return _at(table, "order", stored[k], n_keys=n_keys, stored=stored[k], replayed=replayed[k])
 
 
 def earliest(differences: Sequence[Difference | None]) -> Difference | None:
@@ -128,7 +132,14 @@ def state_difference(
     for name in sorted({*stored, *replayed}):
         mine, other = stored.get(name), replayed.get(name)
         if mine is None or other is None or not _same(mine, other):
-            return Difference("state", name, None, None, _part(mine, other), _part(other, mine))
+            return Difference(
+                "state",
+                name,
+                None,
+                symbol=None,
+                stored=_part(mine, other),
+                replayed=_part(other, mine),
+            )
     return None
 
 
@@ -156,7 +167,7 @@ def _part(array: npt.NDArray[Any] | None, other: npt.NDArray[Any] | None) -> Any
 
 def _at(table: str, field: str, row: Row, n_keys: int, stored: Any, replayed: Any) -> Difference:
     symbol = str(row[1]) if n_keys == 2 else None
-    return Difference(table, field, _whole(row[0]), symbol, stored, replayed)
+    return Difference(table, field, _whole(row[0]), symbol=symbol, stored=stored, replayed=replayed)
 
 
 def _key(row: Row) -> tuple[Any, ...]:

@@ -91,7 +91,12 @@ def _not_due(
         elif at not in due and not of_start:
             told = f"a bar at which a training is due by retrain.trigger = '{trigger}'"
         if told is not None:
-            yield row, Difference("models", "due", row.effective_from, None, row.due, told)
+            yield (
+                row,
+                Difference(
+                    "models", "due", row.effective_from, symbol=None, stored=row.due, replayed=told
+                ),
+            )
 
 
 def _difference(
@@ -109,5 +114,12 @@ def _difference(
     }
     for field, value in expected.items():
         if manifest.get(field) != value:
-            return Difference("models", field, row.effective_from, None, manifest.get(field), value)
+            return Difference(
+                "models",
+                field,
+                row.effective_from,
+                symbol=None,
+                stored=manifest.get(field),
+                replayed=value,
+            )
     return None

@@ -154,12 +154,12 @@ def _prepare(
         network,
         TaskLosses(spec.tasks, training.return_loss),
         weighting,
-        build_gradients(training, network, learned),
-        Curriculum(spec.tasks, training),
-        Stopping(network, spec.tasks, judged_by, training.patience),
-        torch.optim.AdamW(groups, fused=True),
-        training,
-        fitted.labelled.any(dim=0),
+        gradients=build_gradients(training, network, learned),
+        curriculum=Curriculum(spec.tasks, training),
+        stopping=Stopping(network, spec.tasks, judged_by, training.patience),
+        optimizer=torch.optim.AdamW(groups, fused=True),
+        training=training,
+        labelled=fitted.labelled.any(dim=0),
     )
 
 

@@ -143,9 +143,9 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> Rows:
         torch.from_numpy(scaler.features(dataset.x)),
         torch.from_numpy(np.nan_to_num(y)),
         torch.from_numpy((~np.isnan(y)).astype(np.float32)),
-        None if dataset.last is None else torch.from_numpy(dataset.last),
-        dataset.lookback,
-        torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
+        last=None if dataset.last is None else torch.from_numpy(dataset.last),
+        lookback=dataset.lookback,
+        symbol=torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
     )
 
 

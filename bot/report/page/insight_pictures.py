@@ -160,7 +160,14 @@ def _gates(axes: Axes, gates: Sequence[Gate]) -> None:
     weights = np.array([[gate.weights.get(name, np.nan) for name in experts] for gate in gates])
     texts = [["" if np.isnan(w) else f"{w:.2f}" for w in row] for row in weights]
     readers = [gate.reader for gate in gates]
-    _map(axes, np.nan_to_num(weights), readers, experts, texts, float(np.nanmax(weights)))
+    _map(
+        axes,
+        np.nan_to_num(weights),
+        readers,
+        columns=experts,
+        texts=texts,
+        most=float(np.nanmax(weights)),
+    )
     axes.tick_params(axis="x", rotation=20 if len(experts) > 5 else 0)
 
 

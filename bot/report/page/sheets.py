@@ -94,7 +94,14 @@ def coverage_sheet(summary: Summary) -> Sheet:
         "had a bar",
         "had a forecast",
     )
-    return Sheet("coverage", "Coverage", columns, _from(1, columns), tuple(rows), " ".join(notes))
+    return Sheet(
+        "coverage",
+        "Coverage",
+        columns,
+        numbers=_from(1, columns),
+        rows=tuple(rows),
+        note=" ".join(notes),
+    )
 
 
 def coverage_label(summary: Summary) -> str:
@@ -150,7 +157,14 @@ def costs_sheet(summary: Summary) -> Sheet:
         "Last column: each day's amounts over the equity it opened with, summed over the days. "
         f"Compounded, the net returns of the days are {w.percent(returns['net_compounded'])}."
     )
-    return Sheet("costs", "From gross to net", columns, _from(1, columns), tuple(rows), note)
+    return Sheet(
+        "costs",
+        "From gross to net",
+        columns,
+        numbers=_from(1, columns),
+        rows=tuple(rows),
+        note=note,
+    )
 
 
 def targets_sheet(summary: Summary) -> Sheet:
@@ -162,7 +176,9 @@ def targets_sheet(summary: Summary) -> Sheet:
         rows.append(Row((target["label"], w.bound(target), w.target_value(target), tick), tone))
     columns = ("", "target", "value", "met")
     title = f"Targets{coverage_label(summary)}"
-    return Sheet("targets", title, columns, frozenset({1, 2}), tuple(rows), w.TARGETS_NOTE)
+    return Sheet(
+        "targets", title, columns, numbers=frozenset({1, 2}), rows=tuple(rows), note=w.TARGETS_NOTE
+    )
 
 
 _TICKS: dict[bool | None, tuple[str, Tone]] = {
@@ -185,9 +201,9 @@ def skill_sheet(summary: Summary) -> Sheet:
         "skill",
         "Skill of each head, out of sample",
         columns,
-        frozenset(range(2, 6)),
-        tuple(rows),
-        note,
+        numbers=frozenset(range(2, 6)),
+        rows=tuple(rows),
+        note=note,
     )
 
 
@@ -241,9 +257,9 @@ def importance_sheet(summary: Summary) -> Sheet:
         "importance",
         "Permutation importance of features",
         columns,
-        _from(1, columns),
-        rows,
-        "What a head's validation loss rises by when the feature is shuffled, in percent of the loss "
+        numbers=_from(1, columns),
+        rows=rows,
+        note="What a head's validation loss rises by when the feature is shuffled, in percent of the loss "
         "of an uninformed head: mean ± deviation over the models.",
     )
 
@@ -263,7 +279,12 @@ def cosines_sheet(summary: Summary) -> Sheet:
     )
     note = "On the shared parameters at the epoch kept: mean ± deviation over the models."
     return Sheet(
-        "cosines", "Cosines of the tasks' gradients", columns, _from(1, columns), rows, note
+        "cosines",
+        "Cosines of the tasks' gradients",
+        columns,
+        numbers=_from(1, columns),
+        rows=rows,
+        note=note,
     )
 
 
@@ -285,7 +306,9 @@ def gates_sheet(summary: Summary) -> Sheet:
         for row in summary["insights"]["gates"]
     )
     note = "In use: exp(entropy) of the mean weights, mean ± deviation over the models."
-    return Sheet("gates", "Use of experts", columns, frozenset(range(1, 4)), rows, note)
+    return Sheet(
+        "gates", "Use of experts", columns, numbers=frozenset(range(1, 4)), rows=rows, note=note
+    )
 
 
 def _from(first: int, columns: tuple[str, ...]) -> frozenset[int]:

@@ -132,9 +132,9 @@ def compare(
         names,
         tuple(signs),
         primary,
-        tuple(figures),
-        tuple(_judged(differences, primary, signs)),
-        facts,
+        figures=tuple(figures),
+        differences=tuple(_judged(differences, primary, signs)),
+        facts=facts,
         samples=samples,
     )
 
@@ -210,7 +210,9 @@ def _difference(endpoint: Endpoint, names: tuple[str, str], value: float, moved:
     # as far from the observed difference as that is from nothing
     beyond = np.abs(moved) >= abs(value)
     p = (1.0 + float(beyond.sum())) / (1.0 + len(moved))
-    return Difference(endpoint.name, *names, value, low, high, p, None, SECONDARY)
+    return Difference(
+        endpoint.name, *names, value=value, low=low, high=high, p=p, p_holm=None, verdict=SECONDARY
+    )
 
 
 def _judged(
@@ -227,6 +229,16 @@ def _judged(
         good = d.value * signs[d.endpoint] > 0.0
         verdict = NONE_SHOWN if adjusted[k] >= SIGNIFICANT else BETTER if good else WORSE
         out.append(
-            Difference(d.endpoint, d.first, d.second, d.value, d.low, d.high, d.p, adjusted[k], verdict)
-        )  # fmt: skip
+            Difference(
+                d.endpoint,
+                d.first,
+                d.second,
+                value=d.value,
+                low=d.low,
+                high=d.high,
+                p=d.p,
+                p_holm=adjusted[k],
+                verdict=verdict,
+            )
+        )
     return out

@@ -73,11 +73,22 @@ def endpoints(
             if len(sums) == 0:  # nothing to measure it on, for nobody
                 continue
             found.append(
-                Endpoint(name + suffix, name in primary, better, sums, statistic, head.task.horizon)
+                Endpoint(
+                    name + suffix,
+                    name in primary,
+                    better,
+                    sums=sums,
+                    statistic=statistic,
+                    min_block=head.task.horizon,
+                )
             )
     for name, series in (("Sharpe after costs", returns), ("Sharpe before costs", gross)):
         sums = np.column_stack((np.ones(len(series)), series, series**2))
-        found.append(Endpoint(name, False, True, sums, _sharpe(run.periods_per_year), 1))
+        found.append(
+            Endpoint(
+                name, False, True, sums=sums, statistic=_sharpe(run.periods_per_year), min_block=1
+            )
+        )
     return found
 
 

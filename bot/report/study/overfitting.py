@@ -45,7 +45,7 @@ def gap_differences(gaps: Mapping[str, F64], tasks: Sequence[str]) -> list[GapDi
             if n > 1:
                 half = student(0.975, n - 1) * float(np.std(each, ddof=1)) / math.sqrt(n)
                 low, high = mean - half, mean + half
-            out.append(GapDifference(task, first, second, mean, low, high))
+            out.append(GapDifference(task, first, second, value=mean, low=low, high=high))
     return out
 
 

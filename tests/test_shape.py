@@ -1,0 +1,89 @@
+"""The shape of the code: calls say what they pass."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "bot").rglob("*.py"))
+MOST_UNNAMED = 5
+_COMPILERS = ("njit", "hot", "cold")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def is_compiled(function: Function) -> bool:
+    return any(
+        isinstance(node, ast.Name) and node.id in _COMPILERS
+        for decorator in function.decorator_list
+        for node in ast.walk(decorator)
+    )
+
+
+def takes_any_number(function: Function) -> bool:
+    return function.args.vararg is not None
+
+
+def callables() -> dict[str, bool]:
+    """Return the names of the functions and classes, and whether any of them may be called unnamed."""
+    found: dict[str, bool] = {}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, False)
+            elif isinstance(node, Function):
+                unnamed = is_compiled(node) or takes_any_number(node)
+                found[node.name] = found.get(node.name, False) or unnamed
+    return found
+
+
+def calls_of_uncompiled(tree: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls of a module that no compiled function makes."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, Function) and is_compiled(node):
+            continue
+        if isinstance(node, ast.Call):
+            yield node
+        yield from calls_of_uncompiled(node)
+
+
+def faults(source: str, unnamed_allowed: dict[str, bool]) -> list[str]:
+    """Return the calls of ours, or of a class by `cls` or `type(self)`, with too many unnamed."""
+    found = []
+    for call in calls_of_uncompiled(ast.parse(source)):
+        match call.func:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                ours = name == "cls" or not unnamed_allowed.get(name, True)
+            case other:
+                name = ast.unparse(other)
+                ours = name == "type(self)"
+        if ours and len(call.args) > MOST_UNNAMED:
+            found.append(f"line {call.lineno}: {name} is given {len(call.args)} unnamed values")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_call_names_what_it_passes(path: Path) -> None:
+    assert faults(path.read_text(encoding="utf-8"), KNOWN) == []
+
+
+KNOWN = callables()
+
+
+def test_the_check_of_calls_finds_what_it_should() -> None:
+    known = {"ours": False, "kernel": True}
+    assert (
+        faults("ours(1, 2, 3, 4, 5, f=6)\nkernel(1, 2, 3, 4, 5, 6)\nzip(1, 2, 3, 4, 5, 6)", known)
+        == []
+    )
+    assert len(faults("x.ours(1, 2, 3, 4, 5, *rest)", known)) == 1
+    assert len(faults("class C:\n def f(self):\n  return type(self)(1, 2, 3, 4, 5, 6)", known)) == 1
+    assert faults("@njit(cache=True)\ndef k():\n ours(1, 2, 3, 4, 5, 6)", known) == []
