@@ -6,6 +6,7 @@ practice        a stand-in for the exchange, and the synthetic market
 adapters        all that touches the outside: Bybit, files, the journal, the system
 report          what a run means: figures with their uncertainty, the page
 engine          closed bars in, fills and ledger rows out; the one way a bar is processed
+engine_state    what the engine carries from bar to bar, and how it is kept
 features        what is computed of every bar, and the targets
 model           the multi-task model: from rows to forecasts
 portfolio       from forecast to ledger: signal, orders, fills, costs

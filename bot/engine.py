@@ -14,30 +14,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from bot.blocks import F64, I8, I64, BarBlock, FeatureBlock, Forecast, Task
+from bot.blocks import F64, I64, BarBlock, FeatureBlock, Forecast, Task
 from bot.config.schema import Conviction
+from bot.engine_state import Activation, EngineState
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.agreement import agreement_of
-from bot.portfolio.book import Book, from_arrays, new_book, to_arrays
+from bot.portfolio.book import new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.conviction import signal_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
-
-NEVER = -(2**62)
-"""An open time before every bar."""
-
-STATE_LAYOUT = 1
-"""Version of what `state_to_arrays` returns: names, kinds and shapes. Raise it with each change, and
-let `bot/app/runs/carried_state.py` bring older states to it."""
 
 
 class Forecaster(Protocol):
@@ -57,35 +50,6 @@ class Forecaster(Protocol):
             ModelError: there is no spread.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """A model that decides from the bar with this open time on."""
-
-    effective_from: int
-    model_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineState:
-    """Everything that is carried from one bar to the next.
-
-    `last_open` is the open time of the newest bar seen; `opened` says that its open is booked and
-    its close is not; `open_refusal` int8[S] is what was refused at that open, empty otherwise.
-    """
-
-    features: FeatureState
-    book: Book
-    schedule: tuple[Activation, ...] = ()
-    last_open: int = NEVER
-    opened: bool = False
-    open_refusal: I8 = field(default_factory=lambda: np.empty(0, dtype=np.int8))
-
-    @property
-    def newest(self) -> int | None:
-        """Return the open time of the newest bar seen, None before the first."""
-        return self.last_open if self.last_open > NEVER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,43 +249,3 @@ class Engine:
             raise InvariantError(
                 f"bar {int(block.open_time[0])} does not follow bar {state.last_open}"
             )
-
-
-def state_to_arrays(state: EngineState) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the state as named arrays, for the journal; `state_from_arrays` reads them back."""
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        "engine.clock": np.array([state.last_open, int(state.opened)], dtype=np.int64),
-        "engine.open_refusal": state.open_refusal,
-        "engine.effective_from": np.array(
-            [a.effective_from for a in state.schedule], dtype=np.int64
-        ),
-        "engine.model_id": np.array([a.model_id for a in state.schedule], dtype="S64"),
-    }
-    arrays.update({f"features.{k}": v for k, v in state.features.arrays.items()})
-    arrays.update({f"book.{k}": v for k, v in to_arrays(state.book).items()})
-    return arrays
-
-
-def state_from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> EngineState:
-    """Rebuild the state that `state_to_arrays` took apart."""
-    part = {
-        prefix: {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + ".")}
-        for prefix in ("engine", "features", "book")
-    }
-    last_open, opened = part["engine"]["clock"].tolist()
-    schedule = tuple(
-        Activation(int(t), m.decode())
-        for t, m in zip(
-            part["engine"]["effective_from"].tolist(),
-            part["engine"]["model_id"].tolist(),
-            strict=True,
-        )
-    )
-    return EngineState(
-        FeatureState(dict(part["features"])),
-        from_arrays(part["book"]),
-        schedule,
-        int(last_open),
-        opened=bool(opened),
-        open_refusal=part["engine"]["open_refusal"].astype(np.int8),
-    )

@@ -30,7 +30,7 @@ from bot.app.backtest import job as backtest_module
 from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import Market, prepare, read_market
 from bot.app.runs.folder import RunFolder, new_run
-from bot.app.training.pool import TrainingDone, TrainingRequest, run_training
+from bot.app.training.request import TrainingDone, TrainingRequest, run_training
 from bot.blocks import F64, I64, BarBlock
 from bot.config import Config, load_config
 from bot.errors import BotError

@@ -12,14 +12,8 @@ import pytest
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.schema import Conviction
-from bot.engine import (
-    Activation,
-    Engine,
-    EngineState,
-    Forecaster,
-    state_from_arrays,
-    state_to_arrays,
-)
+from bot.engine import Engine, Forecaster
+from bot.engine_state import Activation, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline
 from bot.portfolio.book import Book

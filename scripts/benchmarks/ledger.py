@@ -17,7 +17,8 @@ from bot.app.loop.runner import Runner
 from bot.blocks import F64, BarBlock
 from bot.config import load_config
 from bot.config.schema import Conviction, Synthetic
-from bot.engine import Activation, Engine
+from bot.engine import Engine
+from bot.engine_state import Activation
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.ledger import LedgerHash

@@ -25,7 +25,8 @@ from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
 from bot.app.live.retraining import LiveTraining
 from bot.app.live.setup import open_run
-from bot.app.training.pool import TrainingPool, TrainingRequest, TrainingRows
+from bot.app.training.pool import TrainingPool
+from bot.app.training.request import TrainingRequest, TrainingRows
 from bot.blocks import BarBlock
 from bot.engine import StepResult
 from bot.features.targets import target_tasks

@@ -16,7 +16,8 @@ from bot.app.symbols import traded_symbols
 from bot.app.training.archive import Archive
 from bot.blocks import BarBlock
 from bot.config import Config, load_config
-from bot.engine import Activation, Engine
+from bot.engine import Engine
+from bot.engine_state import Activation
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.model.trained import TrainedModel

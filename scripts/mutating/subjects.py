@@ -31,7 +31,7 @@ SUBJECTS = (
          "tests/portfolio/test_kernel.py"),
         plain=True,
     ),
-    Subject("engine", ("bot/engine.py",), ("tests/test_engine.py", "tests/app/runs/test_state_layout.py")),
+    Subject("engine", ("bot/engine.py", "bot/engine_state.py"), ("tests/test_engine.py", "tests/app/runs/test_state_layout.py")),
     Subject("plausibility", ("bot/plausibility.py",), ("tests/test_plausibility.py",)),
     Subject(
         "ledger", ("bot/portfolio/ledger.py",), ("tests/portfolio/test_ledger.py",), plain=True,

@@ -11,7 +11,8 @@ import os
 from concurrent.futures import Future
 from pathlib import Path
 
-from bot.app.training.pool import TrainingDone, TrainingPool, TrainingRequest
+from bot.app.training.pool import TrainingPool
+from bot.app.training.request import TrainingDone, TrainingRequest
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal

@@ -24,7 +24,7 @@ from bot.app.live.command import run_on
 from bot.app.runs.folder import RunFolder, new_run
 from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
-from bot.app.training.pool import TrainingDone, TrainingRequest, run_training
+from bot.app.training.request import TrainingDone, TrainingRequest, run_training
 from bot.config import Config, load_config
 from bot.errors import BotError, ModelError
 from bot.log import open_log

@@ -29,7 +29,8 @@ from bot.app.study import compare as compare_module
 from bot.app.study.unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
-from bot.engine import Activation, Engine, Forecaster, state_from_arrays
+from bot.engine import Engine, Forecaster
+from bot.engine_state import Activation, state_from_arrays
 from bot.errors import BotError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

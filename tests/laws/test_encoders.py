@@ -18,7 +18,8 @@ from bot.app.loop.runner import Runner
 from bot.app.training.archive import Archive
 from bot.blocks import F64, BarBlock
 from bot.config import Config, load_config
-from bot.engine import Activation, Engine, state_from_arrays, state_to_arrays
+from bot.engine import Engine
+from bot.engine_state import Activation, state_from_arrays, state_to_arrays
 from bot.errors import ModelError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

@@ -14,7 +14,8 @@ from bot.adapters.files.models import load_model
 from bot.app.loop.forecasters import ModelForecaster
 from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Runner
-from bot.engine import Activation, Engine
+from bot.engine import Engine
+from bot.engine_state import Activation
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.portfolio.ledger import LedgerHash

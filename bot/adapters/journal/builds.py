@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from bot.adapters.journal import schema
 from bot.adapters.system.build import described, present_build
-from bot.engine import STATE_LAYOUT
+from bot.engine_state import STATE_LAYOUT
 from bot.errors import JournalError
 
 
@@ -30,7 +30,7 @@ class BuildRow:
     Attributes:
         closed: the last bar closed before it, ms UTC; None before the first.
         digest, made_by: of the build, see `build.py`.
-        layout: of the state, `engine.STATE_LAYOUT`.
+        layout: of the state, `engine_state.STATE_LAYOUT`.
         state: the carried state at the seam, as packed; None where nothing was carried.
     """
 

@@ -45,7 +45,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class Carried:
-    """A committed state: its arrays, and the layout they have (`engine.STATE_LAYOUT`).
+    """A committed state: its arrays, and the layout they have (`engine_state.STATE_LAYOUT`).
 
     Attributes:
         blob: as the journal holds them, where that is known.

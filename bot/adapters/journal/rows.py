@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from bot.adapters.journal import schema
 from bot.blocks import F64, I64, BarBlock
-from bot.engine import Activation, StepResult
+from bot.engine import StepResult
+from bot.engine_state import Activation
 from bot.portfolio.reasons import FillReason, Refusal
 
 FILL_REASON = {int(reason): reason.name.lower() for reason in FillReason}

@@ -33,7 +33,8 @@ from bot.adapters.journal.rows import (
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.build import present_build
 from bot.blocks import FILL, BarBlock, Task
-from bot.engine import STATE_LAYOUT, Activation, StepResult
+from bot.engine import StepResult
+from bot.engine_state import STATE_LAYOUT, Activation
 from bot.errors import JournalError
 from bot.portfolio.trace import Trace
 

@@ -20,8 +20,8 @@ from bot.compiled import sources_digest
 from bot.parts.plugins import loaded
 
 SOURCES = (
-    "parts", "blocks.py", "timegrid.py", "venues.py", "engine.py", "features", "model", "portfolio",
-    "app/training/archive.py", "app/training/triggers.py",
+    "parts", "blocks.py", "timegrid.py", "venues.py", "engine.py", "engine_state.py", "features",
+    "model", "portfolio", "app/training/archive.py", "app/training/triggers.py",
 )  # fmt: skip
 PACKAGES = ("numpy", "numba", "llvmlite", "torch")
 

@@ -28,7 +28,8 @@ from bot.app.training.progress import tell_trained
 from bot.app.training.triggers import Due, DueBars, planned_dues
 from bot.blocks import I64, BarBlock, Task
 from bot.config import Config
-from bot.engine import Activation, Engine, Forecaster
+from bot.engine import Engine, Forecaster
+from bot.engine_state import Activation
 from bot.errors import ConfigError, DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

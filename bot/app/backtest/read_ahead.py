@@ -17,7 +17,8 @@ from typing import Any
 
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining
-from bot.app.training.pool import TrainingDone, TrainingPool, TrainingRequest, needed_tasks
+from bot.app.training.pool import TrainingPool
+from bot.app.training.request import TrainingDone, TrainingRequest, needed_tasks
 from bot.app.training.triggers import Due
 from bot.blocks import BarBlock
 from bot.config import Config

@@ -17,7 +17,8 @@ from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.folder import RunFolder
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Activation, EngineState, StepResult
+from bot.engine import StepResult
+from bot.engine_state import Activation, EngineState
 from bot.errors import InvariantError
 from bot.plausibility import Prices
 from bot.portfolio.book import Book

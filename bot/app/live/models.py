@@ -13,7 +13,8 @@ from bot.app.loop.forecasters import ModelForecaster
 from bot.app.runs.folder import RunFolder
 from bot.blocks import Task
 from bot.config import Config
-from bot.engine import Activation, Forecaster
+from bot.engine import Forecaster
+from bot.engine_state import Activation
 from bot.errors import ConfigError
 from bot.timestamps import format_utc
 

@@ -30,7 +30,8 @@ from bot.app.live.seldom import Seldom
 from bot.app.live.states import LoopEvent, LoopState
 from bot.app.start.history_need import HistoryNeed
 from bot.blocks import BarBlock
-from bot.engine import Activation, StepResult
+from bot.engine import StepResult
+from bot.engine_state import Activation
 from bot.errors import BotError, JournalError
 from bot.log import EVENTS
 from bot.plausibility import Implausible

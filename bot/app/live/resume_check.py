@@ -14,7 +14,7 @@ import numpy as np
 
 from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.app.runs.folder import RunFolder
-from bot.engine import NEVER, EngineState
+from bot.engine_state import NEVER, EngineState
 from bot.errors import JournalError
 
 REL, ABS = 1e-9, 1e-6

@@ -20,18 +20,13 @@ from bot.adapters.journal.reader import JournalReader
 from bot.app.runs.folder import RunFolder
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining, UnfitRowsError
-from bot.app.training.pool import (
-    TrainingDone,
-    TrainingPool,
-    TrainingRequest,
-    TrainingRows,
-    needed_tasks,
-)
+from bot.app.training.pool import TrainingPool
 from bot.app.training.progress import tell_trained
+from bot.app.training.request import TrainingDone, TrainingRequest, TrainingRows, needed_tasks
 from bot.app.training.triggers import DueBars
 from bot.blocks import I64
 from bot.config import Config
-from bot.engine import Activation
+from bot.engine_state import Activation
 from bot.errors import BotError, DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

@@ -25,7 +25,8 @@ from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Engine, EngineState, Forecaster, state_to_arrays
+from bot.engine import Engine, Forecaster
+from bot.engine_state import EngineState, state_to_arrays
 from bot.errors import DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks

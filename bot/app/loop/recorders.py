@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from bot.adapters.journal.writer import Journal
 from bot.blocks import BarBlock
-from bot.engine import Activation, EngineState, StepResult, state_to_arrays
+from bot.engine import StepResult
+from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.portfolio.trace import Trace
 
 GROUP_BARS = 4096

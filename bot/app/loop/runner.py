@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from bot.blocks import BarBlock
-from bot.engine import Activation, Engine, EngineState, StepResult
+from bot.engine import Engine, StepResult
+from bot.engine_state import Activation, EngineState
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.trace import Trace, joined
 

@@ -18,7 +18,7 @@ from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
 from bot.config.load import read_toml
 from bot.config.renamed import translated
-from bot.engine import Activation
+from bot.engine_state import Activation
 from bot.errors import DataError
 from bot.portfolio.rules import Instrument
 from bot.practice.synthetic import START_MS

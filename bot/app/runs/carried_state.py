@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.journal.reader import Carried
-from bot.engine import STATE_LAYOUT, EngineState, state_from_arrays, state_to_arrays
+from bot.engine_state import STATE_LAYOUT, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import JournalError
 from bot.features.pipeline import FeatureState
 from bot.portfolio.book import new_book

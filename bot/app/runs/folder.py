@@ -163,11 +163,13 @@ def stored_hash(folder: RunFolder) -> str:
 
 def flatten_toml(sections: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a TOML file says by dotted keys."""
-    return {
-        f"{section}.{key}": value
-        for section, values in sections.items()
-        for key, value in (values.items() if isinstance(values, Mapping) else [("", values)])
-    }
+    found: dict[str, Any] = {}
+    for section, values in sections.items():
+        if isinstance(values, Mapping):
+            found |= {f"{section}.{key}": value for key, value in values.items()}
+        else:
+            found[section] = values
+    return found
 
 
 def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:

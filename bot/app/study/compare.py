@@ -27,7 +27,8 @@ from bot.app.study.unit import Unit, read_result
 from bot.app.symbols import bars_a_year, known_instruments
 from bot.app.training.pool import TrainingPool
 from bot.blocks import F64, Forecast
-from bot.engine import Activation, Engine
+from bot.engine import Engine
+from bot.engine_state import Activation
 from bot.errors import BotError, ConfigError, ModelError
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import Judged, ModelInfo

@@ -16,7 +16,7 @@ import numpy as np
 from bot.adapters.files.arrays import read_arrays, write_arrays
 from bot.app.study.contenders import Kind
 from bot.app.study.folds import FoldData
-from bot.app.training.pool import training_seed, variance_scales
+from bot.app.training.request import training_seed, variance_scales
 from bot.blocks import F64, Task
 from bot.config import Config
 from bot.errors import DataError

@@ -3,7 +3,8 @@
 triggers        when a training is due
 first           the training at a run's start
 archive         bars and features of the past, to cut rows from
-pool            trainings in processes of their own
+request         a training as a pure function: its rows, seed and manifest
+pool            jobs side by side, in processes of their own
 preload         what a worker's server imports once
 warmup          a throwaway training that warms the caches
 progress        a training as the log tells it

@@ -12,7 +12,7 @@ from collections import deque
 import numpy as np
 
 from bot.app.symbols import traded_symbols
-from bot.app.training.pool import TrainingRows
+from bot.app.training.request import TrainingRows
 from bot.blocks import I64, BarBlock, FeatureBlock, Task
 from bot.config import Config
 from bot.features.lookback import advance_windows, nothing_seen

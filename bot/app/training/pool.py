@@ -1,12 +1,11 @@
-"""Training in a process of its own: one thread, seeded by the run and the due time.
+"""Trainings side by side, each in a process of its own with one thread.
 
-Rules: a training is a pure function of its request; every one runs in a fresh process, so that
-nothing carries over. The backtest and the daemon send the same requests.
+Rules: every job runs in a fresh process, so that nothing carries over, and it can be ended; a worker
+ends with the process that started it. Must not know what a job computes: `request` does.
 """
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import queue
@@ -16,166 +15,19 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-import numpy as np
-
-from bot.adapters.files.models import save_model
-from bot.app.symbols import traded_symbols
-from bot.blocks import Task
 from bot.config import Config
-from bot.config.needed_heads import needed_heads
-from bot.errors import BotError, DataError, ModelError
-from bot.model.dataset import Dataset
-from bot.model.predict import Predictor
-from bot.model.threads import single_thread
-from bot.model.trained import TrainedModel
-from bot.model.training.train import train
-from bot.parts.plugins import load_plugins, loaded
+from bot.errors import BotError, ModelError
+from bot.parts.plugins import load_plugins
 
 END_PATIENCE_S = 0.3
 """For processes that were ended to be gone; a daemon has a second to stop in all."""
 
 Done_co = TypeVar("Done_co", covariant=True)
-
-
-@dataclass(frozen=True)
-class TrainingRows:
-    """The rows of a training, and the open times of the first and last of their bars."""
-
-    dataset: Dataset
-    first_ms: int
-    last_ms: int
-
-    def load(self) -> TrainingRows:
-        """Return them: they are here already."""
-        return self
-
-
-class RowsSource(Protocol):
-    """Where a training's rows come from; a journal is read in the worker, not in the daemon."""
-
-    def load(self) -> TrainingRows:
-        """Return the rows."""
-        ...
-
-
-@dataclass(frozen=True)
-class TrainingRequest:
-    """All that a training depends on, and what its manifest says of it."""
-
-    config: Config
-    features: tuple[str, ...]
-    source: RowsSource
-    due_ms: int
-    config_hash: str
-    parent_due_ms: int | None
-    folder: Path
-
-    @property
-    def label(self) -> str:
-        """What it is called in errors."""
-        return f"the training due at {self.due_ms}"
-
-    def run(self) -> TrainingDone:
-        """Train and save the model."""
-        return run_training(self)
-
-
-@dataclass(frozen=True)
-class TrainingDone:
-    """What a training has left in the registry."""
-
-    model_id: str
-    rows: int
-    best_epoch: int
-    seconds: float
-
-
-def training_seed(seed: int, due_ms: int) -> int:
-    """Return the seed of a training, from the run's seed and the due time.
-
-    >>> training_seed(7, 0) == training_seed(7, 0) != training_seed(8, 0)
-    True
-    """
-    digest = hashlib.sha256(f"{seed}:{due_ms}".encode()).digest()
-    return int.from_bytes(digest[:4], "little")
-
-
-def run_training(request: TrainingRequest) -> TrainingDone:
-    """Train, save the model with its manifest, and say what was done."""
-    single_thread()
-    started = time.perf_counter()
-    config = request.config
-    seed = training_seed(config.run.seed, request.due_ms)
-    rows = request.source.load()
-    trained = train(rows.dataset, config.model, config.training, seed, needed=needed_tasks(config))
-    check_trained(trained, config)
-    manifest: dict[str, Any] = {
-        "features": list(request.features),
-        "symbols": list(traded_symbols(config)),
-        "interval": config.market.interval,
-        "due_ms": request.due_ms,
-        "rows": len(rows.dataset),
-        "first_ms": rows.first_ms,
-        "last_ms": rows.last_ms,
-        "data_sha256": rows.dataset.digest(),
-        "config_hash": request.config_hash,
-        "parent_due_ms": request.parent_due_ms,
-        "variance_scales": variance_scales(trained, rows.dataset),
-        "untrained": [task.name for task in trained.untrained],
-    }
-    if loaded():
-        manifest["parts"] = loaded()
-    model_id = save_model(request.folder, trained, manifest)
-    return TrainingDone(
-        model_id,
-        len(rows.dataset),
-        int(trained.metrics["best_epoch"]),
-        time.perf_counter() - started,
-    )
-
-
-def needed_tasks(config: Config) -> tuple[Task, ...]:
-    """Return the tasks whose heads the account reads."""
-    return tuple(Task(kind, horizon) for kind, horizon in needed_heads(config))
-
-
-def check_trained(trained: TrainedModel, config: Config) -> None:
-    """Refuse a model that must not trade.
-
-    Raises:
-        DataError: a head that the account reads was never trained.
-    """
-    lost = [task.name for task in trained.untrained if task in needed_tasks(config)]
-    if lost:
-        raise DataError(
-            f"training: {', '.join(lost)} had no weight in any epoch, and the account reads it; "
-            "set training.weighting = 'fixed', or another curriculum"
-        )
-
-
-def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]:
-    """Return for each volatility head the mean of (target / forecast)² over the training rows.
-
-    It turns a forecast of a mean deviation into one of a variance, for QLIKE. A head without labels
-    has none.
-    """
-    scales: dict[str, float] = {}
-    heads = [k for k, task in enumerate(dataset.tasks) if task.kind == "volatility"]
-    if heads:
-        forecast = Predictor(trained).predict(*dataset.as_bars())[:, 0]
-        for k in heads:
-            ratio = dataset.y[:, k] / forecast[:, k]
-            if np.isnan(ratio).all():
-                continue
-            scales[dataset.tasks[k].name] = float(np.nanmean(ratio * ratio))
-    return scales
 
 
 class Job(Protocol[Done_co]):

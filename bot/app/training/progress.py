@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.files.models import load_manifest
-from bot.app.training.pool import TrainingDone
+from bot.app.training.request import TrainingDone
 
 
 def tell_trained(log: Any, models: Path, done: TrainingDone, due: int) -> None:

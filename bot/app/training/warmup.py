@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.app.training.pool import variance_scales
+from bot.app.training.request import variance_scales
 from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset

@@ -19,7 +19,8 @@ from bot.app.loop.forecasters import TABLE_ID, ModelForecaster, TableForecaster
 from bot.app.runs.folder import RunFolder
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Activation, Engine, EngineState, Forecaster, StepResult
+from bot.engine import Engine, Forecaster, StepResult
+from bot.engine_state import Activation, EngineState
 from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.portfolio.rules import rules_from

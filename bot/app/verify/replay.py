@@ -32,7 +32,8 @@ from bot.app.verify.rows import (
 from bot.app.verify.stretches import Stretch, Unproved, stretches_of
 from bot.blocks import I64, BarBlock
 from bot.config import Config
-from bot.engine import Activation, Engine, EngineState, state_to_arrays
+from bot.engine import Engine
+from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.portfolio.ledger import LedgerHash
 from bot.timegrid import INTERVAL_MS
 from bot.venues import has_sessions, split_symbol

@@ -14,7 +14,7 @@ from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.system.build import present_build
 from bot.app.runs.carried_state import carried_state
 from bot.app.verify.rows import Difference
-from bot.engine import EngineState
+from bot.engine_state import EngineState
 from bot.timestamps import format_utc
 
 

@@ -17,7 +17,7 @@ from bot.adapters.journal.snapshot import EARLIEST, JournalSnapshot
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.app.training.archive import Archive
-from bot.app.training.pool import training_seed
+from bot.app.training.request import training_seed
 from bot.app.training.triggers import DueBars
 from bot.app.verify.engine import start_of
 from bot.app.verify.rows import Difference, check_bars

@@ -20,14 +20,8 @@ from bot.adapters.journal.writer import Journal
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.schema import Conviction
-from bot.engine import (
-    Activation,
-    Engine,
-    EngineState,
-    StepResult,
-    state_from_arrays,
-    state_to_arrays,
-)
+from bot.engine import Engine, StepResult
+from bot.engine_state import Activation, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import JournalError
 from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Trace

@@ -12,7 +12,7 @@ import pytest
 from bot.app.live import retraining as live_training
 from bot.app.live.retraining import JournalRows
 from bot.app.training.archive import Archive
-from bot.app.training.pool import variance_scales
+from bot.app.training.request import variance_scales
 from bot.app.verify.proof import verify
 from bot.blocks import BarBlock
 from bot.config import Config, load_config

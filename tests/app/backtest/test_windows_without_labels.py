@@ -64,7 +64,7 @@ def test_a_window_without_a_needed_head_keeps_the_model_before(
 ) -> None:
     """Volume stands for a head of the account's: no base head alone can lose its labels."""
     from bot.app.backtest import read_ahead
-    from bot.app.training import pool as training
+    from bot.app.training import request as training
     from bot.blocks import Task
 
     needed = (Task("return", 5), Task("direction", 5), Task("volume", 5))
@@ -83,7 +83,7 @@ def test_a_window_without_a_needed_head_keeps_the_model_before(
 def test_what_a_worker_refuses_keeps_the_model_before(
     tmp_path: Path, run_it: RunIt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bot.app.training import pool as training
+    from bot.app.training import request as training
 
     calls: list[int] = []
     real = training.check_trained

@@ -19,7 +19,7 @@ from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.results import read_run
-from bot.engine import state_from_arrays
+from bot.engine_state import state_from_arrays
 from scripts.soaking.rehearsal import Rehearsal
 
 if TYPE_CHECKING:

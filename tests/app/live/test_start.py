@@ -19,7 +19,8 @@ from bot.app.live.command import live_command
 from bot.app.live.reporter import LiveReport
 from bot.app.runs.folder import find_run
 from bot.config import load_config
-from bot.engine import StepResult, state_from_arrays
+from bot.engine import StepResult
+from bot.engine_state import state_from_arrays
 from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.portfolio.reasons import Refusal
 from bot.practice.faults import Faults

@@ -1,6 +1,6 @@
 """What is carried from bar to bar has a version: a change of it without one fails here.
 
-A new layout: raise `engine.STATE_LAYOUT`, write the step in `bot/app/runs/carried_state.py`, and run this
+A new layout: raise `engine_state.STATE_LAYOUT`, write the step in `bot/app/runs/carried_state.py`, and run this
 file with BOT_WRITE_LAYOUT=1, which writes tests/fixtures/state_layout.json anew.
 """
 
@@ -18,7 +18,7 @@ from bot.adapters.journal.reader import Carried
 from bot.app.runs import carried_state as module
 from bot.app.runs.carried_state import account_state, carried_state
 from bot.config import load_config
-from bot.engine import STATE_LAYOUT, Activation, EngineState, state_to_arrays
+from bot.engine_state import STATE_LAYOUT, Activation, EngineState, state_to_arrays
 from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.portfolio.book import new_book
@@ -46,7 +46,9 @@ def test_a_change_of_the_state_raises_its_layout(initial: EngineState) -> None:
     if os.environ.get("BOT_WRITE_LAYOUT"):
         KEPT.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", "utf-8")
     kept = json.loads(KEPT.read_text("utf-8"))
-    assert found == kept, "raise engine.STATE_LAYOUT and write the step from the layout before"
+    assert found == kept, (
+        "raise engine_state.STATE_LAYOUT and write the step from the layout before"
+    )
 
 
 def test_every_older_layout_has_a_step() -> None:

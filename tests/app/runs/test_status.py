@@ -22,7 +22,7 @@ from bot.app.runs.heartbeat import read_heartbeat
 from bot.app.runs.listing import list_runs, runs_table
 from bot.app.runs.status import Status, read_status
 from bot.app.runs.status_view import status_tables
-from bot.engine import state_from_arrays
+from bot.engine_state import state_from_arrays
 from bot.errors import JournalError
 from bot.timegrid import HOUR_MS
 

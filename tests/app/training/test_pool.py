@@ -17,13 +17,8 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.models import load_model
-from bot.app.training.pool import (
-    TrainingPool,
-    TrainingRequest,
-    TrainingRows,
-    run_training,
-    training_seed,
-)
+from bot.app.training.pool import TrainingPool
+from bot.app.training.request import TrainingRequest, TrainingRows, run_training, training_seed
 from bot.blocks import Task
 from bot.config import load_config
 from bot.errors import DataError, ModelError

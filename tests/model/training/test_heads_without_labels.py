@@ -12,7 +12,7 @@ import pytest
 
 from bot.adapters.files.models import load_model, save_model
 from bot.app.loop.forecasters import ModelForecaster
-from bot.app.training.pool import check_trained, needed_tasks, variance_scales
+from bot.app.training.request import check_trained, needed_tasks, variance_scales
 from bot.blocks import FeatureBlock, Task
 from bot.config import load_config
 from bot.config.schema import Model, Training
