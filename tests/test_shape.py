@@ -1,4 +1,4 @@
-"""The shape of the code: calls say what they pass."""
+"""The shape of the code: modules and functions that one can read, and calls that say what they pass."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "bot").rglob("*.py"))
+MOST_LINES = 300
+MOST_FUNCTION_LINES = 65
 MOST_UNNAMED = 5
 _COMPILERS = ("njit", "hot", "cold")
 
@@ -18,6 +20,25 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_short_or_says_why_not(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    lines, header = len(source.splitlines()), ast.get_docstring(ast.parse(source)) or ""
+    told = any(line.startswith("Over 300 lines: ") for line in header.splitlines())
+    assert lines <= MOST_LINES or told, (
+        f"{lines} lines: split it, or say in its header why not ('Over 300 lines: …')"
+    )
+    assert lines > MOST_LINES or not told, "its header says that it is over 300 lines; it is not"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_function_fits_a_screen(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, Function):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert lines <= MOST_FUNCTION_LINES, f"{node.name} has {lines} lines"
 
 
 def is_compiled(function: Function) -> bool:

@@ -2,6 +2,9 @@
 
 Owns `Config` and the words of its errors. Rules: a missing file, an unknown key or variable and an
 impossible combination are refused with the key and the fix, all at once; nothing is ignored in silence.
+
+Over 300 lines: what is given, where it came from and what is wrong with it are said in one place, so
+that all faults can be told at once; the words of single values and combinations lie apart.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Bybit's public market data, by REST and by stream, through pybit.
 
 exchange        the whole as the daemon sees it: start here
+opening         from settings to that whole: clients, threads, clock, sockets
 rest            history by REST: candles, mark prices, funding, instruments
 tickers         the REST client with what only a live run asks: quotes now
 asking          one request: a session, its turn, and when to ask again

@@ -1,30 +1,23 @@
 """Bybit as the daemon sees it: requests beside the loop, a stream, the exchange's time.
 
-Owns the wiring of settings to the client, the clock, the stream and the polling. Rules: a name of
-market.symbols stands for one symbol of one of Bybit's venues; requests share the limit of
-exchange.requests_per_second, whatever number of threads makes them; a candle that cannot be true is
-left out and told. Must not keep market data.
+Rules: a name of market.symbols stands for one symbol of one of Bybit's venues; a candle that cannot
+be true is left out and told. Must not keep market data.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from bot.adapters.bybit.asking import open_session
 from bot.adapters.bybit.clock import Jump, ServerClock
 from bot.adapters.bybit.frames import quote_of
-from bot.adapters.bybit.hosts import hosts_of
 from bot.adapters.bybit.links import plan_links
 from bot.adapters.bybit.polling import Polling
-from bot.adapters.bybit.present import Present
 from bot.adapters.bybit.rest import INTERVAL_CODE
-from bot.adapters.bybit.retry import Backoff, Limiter
-from bot.adapters.bybit.socket import BybitSocket, Inbox, Socket
+from bot.adapters.bybit.retry import backoff_of
+from bot.adapters.bybit.socket import Inbox, Socket
 from bot.adapters.bybit.stream import BybitStream, Supervision
 from bot.adapters.bybit.threads import DaemonPool
 from bot.adapters.bybit.tickers import LiveRest
@@ -32,17 +25,12 @@ from bot.adapters.exchange import Event, Klines, Quote
 from bot.adapters.files.candles import Candles, faults_of
 from bot.adapters.files.funding import Funding
 from bot.config import Config
-from bot.config.schema import Exchange as Settings
 from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.portfolio.rules import Instrument
 from bot.timestamps import format_utc
 from bot.venues import split_symbol
 
 T = TypeVar("T")
-
-_REQUESTS_A_THREAD = 10.0
-_LEAST_THREADS, _MOST_THREADS = 4, 8
-"""Several, so that an answer that does not come holds up but one."""
 
 _FEW_SYMBOLS = 10
 """Up to here a ticker is asked by symbol, beyond it all of the venue at once."""
@@ -243,72 +231,6 @@ class BybitExchange:
             venue, own = self._split(name)
             grouped.setdefault(venue, {})[name] = own
         return grouped
-
-
-def open_bybit(
-    config: Config,
-    *,
-    clock: ServerClock | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    dice: Callable[[], float] = random.random,
-    on_wait: Callable[[float, str], None] | None = None,
-    on_fault: Callable[[int, str], None] | None = None,
-    on_jump: Callable[[Jump, int], None] | None = None,
-) -> BybitExchange:
-    """Return the exchange that the settings name; nothing is asked of it yet.
-
-    Args:
-        config: market.venue, market.feed and the section exchange are read.
-        clock, sleep, dice: by default the machine's.
-        on_wait: told, in a request's thread, how many seconds it waits to ask again, and why.
-        on_fault: told how many candles so far could not be true and were left out, and the last.
-        on_jump: told of an exchange's time that jumps, and how many were not believed so far.
-
-    Raises:
-        ConfigError: the practice exchange is to be used, and its address is not given.
-    """
-    settings = config.exchange
-    hosts = hosts_of(settings)
-    threads = min(
-        max(math.ceil(settings.requests_per_second / _REQUESTS_A_THREAD), _LEAST_THREADS),
-        _MOST_THREADS,
-    )
-    limiter = Limiter(settings.requests_per_second)
-    clock = clock or ServerClock(settings.speed)
-    present = Present(clock.rate, clock.monotonic)
-    clients = [
-        LiveRest(
-            open_session(hosts.rest, settings.request_timeout_s),
-            limiter=limiter,
-            backoff=backoff_of(settings),
-            on_wait=on_wait,
-            present=present,
-        )
-        for _ in range(threads)
-    ]
-
-    def new_socket(category: str, inbox: Inbox) -> Socket:
-        return BybitSocket(category, inbox, hosts.stream, testnet=settings.testnet)
-
-    return BybitExchange(
-        config,
-        DaemonPool(clients),
-        clock,
-        new_socket=new_socket,
-        sleep=sleep,
-        dice=dice,
-        on_fault=on_fault,
-        on_jump=on_jump,
-    )
-
-
-def backoff_of(settings: Settings) -> Backoff:
-    """Return the settings' back-off."""
-    return Backoff(
-        first_s=settings.reconnect_first_s,
-        longest_s=settings.reconnect_longest_s,
-        tries=settings.request_tries,
-    )
 
 
 def _instruments(rest: LiveRest, venue: str, symbols: frozenset[str]) -> dict[str, Instrument]:

@@ -15,6 +15,7 @@ from pybit.exceptions import FailedRequestError, InvalidRequestError
 from requests.exceptions import ContentDecodingError, RequestException
 
 from bot.adapters.bybit.answers import shown
+from bot.config.schema import Exchange as Settings
 
 IP_BAN_WAIT_S = 600.0
 """Bybit lifts the ban of an address (HTTP 403) after ten minutes without a request."""
@@ -61,6 +62,15 @@ class Backoff:
         doublings = min(max(failures - 1, 0), 63)
         longest = min(self.first_s * 2.0**doublings, self.longest_s)
         return longest * (0.5 + 0.5 * random())
+
+
+def backoff_of(settings: Settings) -> Backoff:
+    """Return the settings' back-off."""
+    return Backoff(
+        first_s=settings.reconnect_first_s,
+        longest_s=settings.reconnect_longest_s,
+        tries=settings.request_tries,
+    )
 
 
 class Limiter:

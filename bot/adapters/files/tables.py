@@ -10,12 +10,9 @@ read exactly, as Python reads them. Must not know what a column means: `layouts`
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bot.adapters.files.packed import content_of, unreadable
 from bot.blocks import F64, I64
 from bot.errors import DataError
 from bot.timestamps import TimeReader, UnreadableTimeError, is_missing
@@ -122,11 +120,11 @@ def read_table(path: Path) -> Table:
 
 def _csv_table(path: Path) -> Table:
     try:
-        text = _content(path).decode("utf-8-sig")
+        text = content_of(path).decode("utf-8-sig")
         lines = [line.rstrip("\r") for line in text.split("\n", _HEAD_LINES)[:_HEAD_LINES]]
         above, names, below = _header([next(csv.reader([line]), []) for line in lines])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise _unreadable(path, "CSV", error) from None
+        raise unreadable(path, "CSV", error) from None
     try:
         frame = pd.read_csv(
             io.StringIO(text), header=None, dtype=str, keep_default_na=False,
@@ -135,9 +133,9 @@ def _csv_table(path: Path) -> Table:
     except pd.errors.EmptyDataError as error:
         if names is not None and len(names) > 1:
             raise DataError(f"{path}: has no rows; delete it, or fetch it again") from None
-        raise _unreadable(path, "CSV", error) from None
+        raise unreadable(path, "CSV", error) from None
     except (pd.errors.ParserError, ValueError) as error:
-        raise _unreadable(path, "CSV", error) from None
+        raise unreadable(path, "CSV", error) from None
     filled = np.flatnonzero((frame != "").any(axis=1).to_numpy())
     frame = frame.iloc[: filled[-1] + 1 if len(filled) else 0]
     if names is None:
@@ -145,7 +143,7 @@ def _csv_table(path: Path) -> Table:
         return Table(path, frame, False, above + 1, "line")
     if frame.shape[1] > len(names) and (frame.iloc[:, len(names) :] != "").any(axis=None):
         wide = f"{len(names)} columns are named, and there are {frame.shape[1]}"
-        raise _unreadable(path, "CSV", ValueError(wide))
+        raise unreadable(path, "CSV", ValueError(wide))
     frame = frame.reindex(columns=range(len(names)), fill_value="")
     frame.columns = _distinct(names)
     return Table(path, frame, True, below + 1, "line")
@@ -194,7 +192,7 @@ def _parquet_table(path: Path) -> Table:
     try:
         return arrow_table(path, pq.read_table(path, partitioning=None))
     except (OSError, pa.ArrowException, ValueError) as error:
-        raise _unreadable(path, "Parquet", error) from None
+        raise unreadable(path, "Parquet", error) from None
 
 
 def _feather_table(path: Path) -> Table:
@@ -208,7 +206,7 @@ def _feather_table(path: Path) -> Table:
         table.validate(full=True)
         return arrow_table(path, table)
     except (OSError, pa.ArrowException, ValueError) as error:
-        raise _unreadable(path, "Feather", error) from None
+        raise unreadable(path, "Feather", error) from None
 
 
 def arrow_table(path: Path, table: Any, first: int = 1) -> Table:
@@ -220,10 +218,10 @@ def arrow_table(path: Path, table: Any, first: int = 1) -> Table:
 
 def _json_table(path: Path) -> Table:
     try:
-        document = json.loads(_content(path))
+        document = json.loads(content_of(path))
         frame, named = _frame_of(document)
     except (ValueError, RecursionError, TypeError, AttributeError, KeyError) as error:
-        raise _unreadable(path, "JSON", error) from None
+        raise unreadable(path, "JSON", error) from None
     frame.columns = _distinct([str(name) for name in frame.columns])
     return Table(path, frame.reset_index(drop=True), named, 1, "row")
 
@@ -244,32 +242,6 @@ def _frame_of(document: Any) -> tuple[pd.DataFrame, bool]:
     if len(widths) != 1 or widths == {-1}:
         raise ValueError("expected rows of the same length")
     return pd.DataFrame(document, columns=[str(i + 1) for i in range(widths.pop())]), False
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file, unpacked.
-
-    Raises:
-        DataError: the file cannot be read, or its packing is damaged or holds several files.
-    """
-    name = path.name.lower()
-    try:
-        if name.endswith(".gz"):
-            return gzip.decompress(path.read_bytes())
-        if name.endswith(".zip"):
-            with zipfile.ZipFile(path) as packed:
-                members = [m for m in packed.namelist() if not m.endswith("/")]
-                if len(members) != 1:
-                    raise DataError(f"{path}: holds {len(members)} files; unpack it, or keep one")
-                return packed.read(members[0])
-        return path.read_bytes()
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-        raise _unreadable(path, "", error) from None
-
-
-def _unreadable(path: Path, kind: str, error: Exception) -> DataError:
-    what = f"{kind} file" if kind else "file"
-    return DataError(f"{path}: not a readable {what}: {error}")
 
 
 _READERS: dict[str, Callable[[Path], Table]] = {

@@ -224,10 +224,7 @@ class JournalReader:
             "SELECT model_id, effective_from, due, late, manifest_sha256, position FROM models "
             "ORDER BY position"
         )
-        return [
-            ModelRow(r[0], r[1], r[2], late=bool(r[3]), manifest_sha256=r[4], position=r[5])
-            for r in rows
-        ]
+        return [ModelRow(r[0], r[1], r[2], bool(r[3]), r[4], position=r[5]) for r in rows]
 
     def links(self) -> tuple[I64, list[bytes]]:
         """Return the open times and links of the hash chain."""

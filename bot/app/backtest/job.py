@@ -104,14 +104,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         initial_capital=config.portfolio.initial_capital, forecasters=forecasters,
     )  # fmt: skip
     digest = config_hash(config)
-    meta = job.meta | {
-        "interval": config.market.interval,
-        "venue": config.market.venue,
-        "config_hash": digest,
-        "config_toml": config_text(job.folder),
-        "start": str(int(job.bars.open_time[job.start_index])),
-    }
-    journal = Journal.create(job.folder.journal, job.symbols, tasks, meta, durable=False)
+    journal = _new_journal(job, tasks, digest)
     recorder = GroupRecorder(journal, full=config.run.record == "full")
     ledger = LedgerHash(job.symbols)
     runner = Runner(engine, engine.initial(), recorder, ledger)
@@ -144,6 +137,25 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         if pool is not None:
             pool.shutdown()
         recorder.flush()
+    return _finish(job, journal, runner, ledger, started=started, interrupted=interrupted)
+
+
+def _new_journal(job: BacktestJob, tasks: tuple[Task, ...], digest: str) -> Journal:
+    meta = job.meta | {
+        "interval": job.config.market.interval,
+        "venue": job.config.market.venue,
+        "config_hash": digest,
+        "config_toml": config_text(job.folder),
+        "start": str(int(job.bars.open_time[job.start_index])),
+    }
+    return Journal.create(job.folder.journal, job.symbols, tasks, meta, durable=False)
+
+
+def _finish(
+    job: BacktestJob, journal: Journal, runner: Runner, ledger: LedgerHash, *,
+    started: float, interrupted: bool,
+) -> BacktestDone:  # fmt: skip
+    """Write down what came of it, close the journal for good, and tell."""
     done = BacktestDone(
         int(runner.state.book.account["bars"][0]),
         float(runner.state.book.account["equity"][0]),

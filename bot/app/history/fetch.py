@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.adapters.bybit.asking import open_session
-from bot.adapters.bybit.exchange import backoff_of
 from bot.adapters.bybit.hosts import hosts_of
 from bot.adapters.bybit.rest import BybitRest
-from bot.adapters.bybit.retry import Limiter
+from bot.adapters.bybit.retry import Limiter, backoff_of
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.yahoo import Download, download_table
 from bot.app.history.fetch_bybit import fetch_instruments, fetch_symbol

@@ -99,13 +99,9 @@ async def fetch_bars(
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     due = [due for _, _, due in columns]
+    screened = screen(_block(times, columns))
     return lay_funding(
-        screen(_block(times, columns)),
-        due,
-        marks,
-        interval_ms=interval_ms,
-        since_ms=first_ms,
-        before=before,
+        screened, due, marks, interval_ms=interval_ms, since_ms=first_ms, before=before
     )
 
 

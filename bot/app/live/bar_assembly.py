@@ -181,17 +181,9 @@ class BarAssembler:
             if open_time in there:
                 o, h, low, c, v, turnover = there[open_time]
                 candle = Candle(
-                    span.symbol,
-                    open_time,
-                    o,
-                    high=h,
-                    low=low,
-                    close=c,
-                    volume=v,
-                    turnover=turnover,
-                    confirm=True,
-                    received_ms=now_ms,
-                )
+                    span.symbol, open_time, open=o, high=h, low=low, close=c, volume=v,
+                    turnover=turnover, confirm=True, received_ms=now_ms,
+                )  # fmt: skip
                 self._confirmed.setdefault(open_time, {})[span.symbol] = candle
                 self.counters.fetched += 1
                 learned = True

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bot.adapters.bybit.clock import Jump
-from bot.adapters.bybit.exchange import BybitExchange, open_bybit
+from bot.adapters.bybit.exchange import BybitExchange
+from bot.adapters.bybit.opening import open_bybit
 from bot.adapters.journal.reader import JournalReader
 from bot.app.live.request_waits import RequestWaits
 from bot.app.runs.folder import RunFolder

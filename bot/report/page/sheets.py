@@ -95,13 +95,9 @@ def coverage_sheet(summary: Summary) -> Sheet:
         "had a forecast",
     )
     return Sheet(
-        "coverage",
-        "Coverage",
-        columns,
-        numbers=_from(1, columns),
-        rows=tuple(rows),
-        note=" ".join(notes),
-    )
+        "coverage", "Coverage", columns,
+        numbers=_from(1, columns), rows=tuple(rows), note=" ".join(notes),
+    )  # fmt: skip
 
 
 def coverage_label(summary: Summary) -> str:
@@ -158,13 +154,9 @@ def costs_sheet(summary: Summary) -> Sheet:
         f"Compounded, the net returns of the days are {w.percent(returns['net_compounded'])}."
     )
     return Sheet(
-        "costs",
-        "From gross to net",
-        columns,
-        numbers=_from(1, columns),
-        rows=tuple(rows),
-        note=note,
-    )
+        "costs", "From gross to net", columns,
+        numbers=_from(1, columns), rows=tuple(rows), note=note,
+    )  # fmt: skip
 
 
 def targets_sheet(summary: Summary) -> Sheet:
@@ -198,13 +190,9 @@ def skill_sheet(summary: Summary) -> Sheet:
         rows.extend(_skill_rows(task, head))
     note = "\n".join(notes)
     return Sheet(
-        "skill",
-        "Skill of each head, out of sample",
-        columns,
-        numbers=frozenset(range(2, 6)),
-        rows=tuple(rows),
-        note=note,
-    )
+        "skill", "Skill of each head, out of sample", columns,
+        numbers=frozenset(range(2, 6)), rows=tuple(rows), note=note,
+    )  # fmt: skip
 
 
 def _skill_rows(task: str, head: dict[str, Any]) -> list[Row]:
@@ -259,8 +247,8 @@ def importance_sheet(summary: Summary) -> Sheet:
         columns,
         numbers=_from(1, columns),
         rows=rows,
-        note="What a head's validation loss rises by when the feature is shuffled, in percent of the loss "
-        "of an uninformed head: mean ± deviation over the models.",
+        note="What a head's validation loss rises by when the feature is shuffled, in percent of "
+        "the loss of an uninformed head: mean ± deviation over the models.",
     )
 
 
@@ -279,13 +267,9 @@ def cosines_sheet(summary: Summary) -> Sheet:
     )
     note = "On the shared parameters at the epoch kept: mean ± deviation over the models."
     return Sheet(
-        "cosines",
-        "Cosines of the tasks' gradients",
-        columns,
-        numbers=_from(1, columns),
-        rows=rows,
-        note=note,
-    )
+        "cosines", "Cosines of the tasks' gradients", columns,
+        numbers=_from(1, columns), rows=rows, note=note,
+    )  # fmt: skip
 
 
 def gates_sheet(summary: Summary) -> Sheet:

@@ -15,7 +15,8 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from bot.adapters.bybit.clock import ServerClock
-from bot.adapters.bybit.exchange import BybitExchange, open_bybit
+from bot.adapters.bybit.exchange import BybitExchange
+from bot.adapters.bybit.opening import open_bybit
 from bot.adapters.bybit.socket import BybitSocket, Inbox, Socket
 from bot.adapters.bybit.threads import DaemonPool
 from bot.adapters.exchange import (

@@ -13,7 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from bot.adapters.bybit.clock import Jump, ServerClock
-from bot.adapters.bybit.exchange import open_bybit
+from bot.adapters.bybit.opening import open_bybit
 from bot.app.live import retraining as live_training
 from bot.app.live.command import run_on
 from bot.app.live.exchange import ExchangeClock

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.bybit.clock import ServerClock
-from bot.adapters.bybit.exchange import open_bybit
+from bot.adapters.bybit.opening import open_bybit
 from bot.app.live.bar_assembly import BarAssembler, ClosedBar, candles_of
 from bot.config import load_config
 from bot.config.schema import Synthetic

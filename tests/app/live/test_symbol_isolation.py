@@ -12,7 +12,7 @@ import pytest
 
 from bot.adapters.bybit import subscriptions as bybit_subscriptions
 from bot.adapters.bybit.clock import ServerClock
-from bot.adapters.bybit.exchange import open_bybit
+from bot.adapters.bybit.opening import open_bybit
 from bot.adapters.exchange import Candle, Connected, Disconnected, Event
 from bot.config import load_config
 from bot.config.schema import Synthetic
