@@ -6,6 +6,7 @@ study           `bot compare` and `bot discover`: many trainings, held side by s
 live            `bot run`: the daemon
 backtest        `bot backtest`: history through the engine
 verify          `bot verify`: the proof of a run
+parts           `bot parts`: the parts there are, and whether yours are sound
 history         `bot fetch`, `bot import`, `bot data`: files of history
 start           what every job checks before its first request
 runs            a run's folder: results, status, logs, export

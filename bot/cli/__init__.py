@@ -6,6 +6,7 @@ reading         commands that read runs: report, status, verify, export, logs
 compare         `bot compare`, `bot discover`
 data            `bot fetch`, `bot import`, `bot data`
 config          `bot config`
+parts           `bot parts`
 options         options that commands share
 output          tables on stdout, progress on stderr
 """

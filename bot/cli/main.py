@@ -20,6 +20,7 @@ from bot.cli import reading as cli_reading
 from bot.cli.config import config_app
 from bot.cli.options import ConfigOption, DataOption, JsonOption, SetOption
 from bot.cli.output import progress_bar
+from bot.cli.parts import parts_app
 from bot.cli.reading import print_summary
 from bot.config import load_config
 from bot.config.load import stray_variables
@@ -31,6 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(config_app, name="config")
+app.add_typer(parts_app, name="parts")
 app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
 cli_compare.register(app)

@@ -15,6 +15,12 @@ SetOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
+PluginOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin", help="File with the parts of your own that the run was made with; repeatable."
+    ),
+]
 DataOption = Annotated[
     str | None, typer.Option("--data", help="Folder with candles/, or the candles' own folder.")
 ]

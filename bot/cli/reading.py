@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import JsonOption, RunArgument
+from bot.cli.options import JsonOption, PluginOption, RunArgument
 from bot.cli.output import progress_bar, stdout_console
 from bot.errors import JournalError
+from bot.parts.plugins import load_plugins
 
 if TYPE_CHECKING:
     from bot.app.runs.folder import RunFolder
@@ -27,8 +28,9 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def report(run: RunArgument, as_json: JsonOption = False) -> None:
+def report(run: RunArgument, plugins: PluginOption = None, as_json: JsonOption = False) -> None:
     """Print a run's tables and rebuild its report.html from the journal."""
+    load_plugins(plugins or [])
     from bot.app.backtest.command import write_report
     from bot.app.runs.folder import find_run
 
@@ -52,7 +54,7 @@ def export(
         sys.stdout.write(text)
 
 
-def verify(run: RunArgument, as_json: JsonOption = False) -> None:
+def verify(run: RunArgument, plugins: PluginOption = None, as_json: JsonOption = False) -> None:
     """Recompute a run from its recorded bars and models, and name the first value that differs.
 
     Exit 0: identical. 1: different. 7: identical, but under other settings. 8: identical, but for
@@ -61,6 +63,7 @@ def verify(run: RunArgument, as_json: JsonOption = False) -> None:
     from bot.app.runs.folder import find_run
     from bot.app.verify.proof import verify as prove
 
+    load_plugins(plugins or [])
     folder = find_run(run)
     with progress_bar("verify", quiet=as_json) as progress:
         verdict = prove(folder, progress)

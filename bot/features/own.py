@@ -22,6 +22,7 @@ from bot.parts.compile import (
     COLUMNS,
     NOTHING,
     NUMBER,
+    OUTPUT,
     ROW,
     TABLE,
     Compiled,
@@ -33,7 +34,7 @@ from bot.parts.registry import Part
 from bot.parts.sections import section_of
 
 SYMBOL = Signature(COLUMNS, (ROW,) * 6, NUMBER)
-CROSS_SECTION = Signature((*COLUMNS, "values"), (*(TABLE,) * 6, ROW), NOTHING)
+CROSS_SECTION = Signature((*COLUMNS, "values"), (*(TABLE,) * 6, OUTPUT), NOTHING)
 MAX_BARS = 10_000
 
 
@@ -115,7 +116,9 @@ def _of_symbols(
     for s in range(len(count)):
         at = np.flatnonzero(valid[:, s])
         before = int(count[s])
-        series = np.concatenate([carried[s, :, room - before :], columns[:, at, s]], axis=1)
+        joined = np.concatenate([carried[s, :, room - before :], columns[:, at, s]], axis=1)
+        series = np.ascontiguousarray(joined)
+        series.flags.writeable = False
         for f, feature in enumerate(features):
             if not feature.cross:
                 _call_symbol(feature.compiled.call, feature.bars, series, before, at, x[:, s, f])
@@ -142,6 +145,7 @@ def _of_grid(
     room, before = carried.shape[2], int(count[0])
     earlier = carried[:, :, room - before :].transpose(1, 2, 0)
     grid = np.ascontiguousarray(np.concatenate([earlier, columns], axis=1))  # 6, before + n, S
+    grid.flags.writeable = False
     for f, feature in enumerate(features):
         if feature.cross:
             values = np.ascontiguousarray(x[:, :, f])

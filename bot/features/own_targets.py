@@ -34,6 +34,7 @@ def own_labels(bars: BarBlock, task: Task, settings: dict[str, Any]) -> F64:
     for s in range(bars.n_symbols):
         own = Own(bars, s, task.horizon, window=2)
         series = np.stack([getattr(bars, name)[own.at, s] for name in COLUMNS])
+        series.flags.writeable = False
         labels = np.full(len(own.at), np.nan)
         _label(call, task.horizon, series, own.start, labels)
         y[own.at, s] = labels

@@ -26,8 +26,11 @@ from bot.parts.sections import section_of
 COLUMNS = ("open", "high", "low", "close", "volume", "turnover")
 """What a bar is to a user's part, in this order."""
 
-ROW = types.Array(types.float64, 1, "C")
-TABLE = types.Array(types.float64, 2, "C")
+ROW = types.Array(types.float64, 1, "C", readonly=True)
+TABLE = types.Array(types.float64, 2, "C", readonly=True)
+OUTPUT = types.Array(types.float64, 1, "C")
+"""Rows and tables of what is read, which nothing may write to, and a row to write to."""
+
 NUMBER = types.float64
 NOTHING = types.void
 
@@ -41,7 +44,9 @@ class Signature:
     result: Any = NUMBER
 
     def __str__(self) -> str:
-        said = {NUMBER: "a number", ROW: "float64[L]", TABLE: "float64[L, S]"}
+        said = {
+            NUMBER: "a number", ROW: "float64[L]", TABLE: "float64[L, S]", OUTPUT: "to write to",
+        }  # fmt: skip
         return ", ".join(f"{n}: {said[t]}" for n, t in zip(self.names, self.types, strict=True))
 
 

@@ -58,7 +58,7 @@ def names_of(given: Sequence[str]) -> list[str]:
     return [name if name.startswith(PACKAGE) else Path(name).name for name in given]
 
 
-class _Source(importlib.abc.InspectLoader):
+class _Source(importlib.abc.ExecutionLoader):
     """A module out of bytes: no file beside it is read or written."""
 
     def __init__(self, path: Path, source: bytes) -> None:

@@ -86,6 +86,11 @@ def parts(kind: str) -> dict[str, Part]:
     return {p.name: p for p in sorted(found, key=lambda p: (not p.is_shipped, p.name))}
 
 
+def of_user() -> list[Part]:
+    """Return the parts of a user's own, in the order of their entry."""
+    return [part for part in _parts.values() if not part.is_shipped]
+
+
 def find(kind: str, name: str) -> Part | None:
     """Return a part, None where there is none of that name."""
     _enter_shipped(kind)

@@ -1,7 +1,8 @@
 """No file that lies in a folder can run code: nothing in the bot unpickles or evaluates a file.
 
 What goes through pipes between our own processes (multiprocessing's pickles) is not a file, and no
-other module of ours sees it.
+other module of ours sees it. The one place that runs a source is `bot/parts/plugins.py`, with files
+that the user's own settings or command line name, and none that a run's folder does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import bot
 SOURCES = sorted(Path(bot.__file__).parent.rglob("*.py"))
 FORBIDDEN_MODULES = {
     "pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml",
-    "runpy", "code", "codeop",
+    "runpy", "code", "codeop", "importlib.abc", "importlib.machinery",
 }  # fmt: skip
 FORBIDDEN_CALLS = {
     "eval", "exec", "compile", "__import__", "torch.load", "torch.jit.load", "pd.read_pickle",
@@ -26,12 +27,16 @@ FORBIDDEN_CALLS = {
 ARRAY_READERS = {"np.load", "numpy.load", "np.lib.format.read_array"}
 
 
+def is_forbidden(module: str) -> bool:
+    return module in FORBIDDEN_MODULES or module.split(".", maxsplit=1)[0] in FORBIDDEN_MODULES
+
+
 def faults(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (n.name for n in node.names if n.name.split(".")[0] in FORBIDDEN_MODULES)
+            yield from (n.name for n in node.names if is_forbidden(n.name))
         elif isinstance(node, ast.ImportFrom) and node.module:
-            if node.level == 0 and node.module.split(".")[0] in FORBIDDEN_MODULES:
+            if node.level == 0 and is_forbidden(node.module):
                 yield node.module
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
@@ -51,7 +56,8 @@ def faults(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(SOURCES[0].parent)))
 def test_no_module_runs_what_it_reads(path: Path) -> None:
-    assert list(faults(path.read_text(encoding="utf-8"))) == []
+    found = list(faults(path.read_text(encoding="utf-8")))
+    assert found == (["importlib.abc"] if path.name == "plugins.py" else [])
 
 
 @pytest.mark.parametrize(

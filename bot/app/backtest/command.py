@@ -15,6 +15,7 @@ from bot.app.backtest.job import run_backtest
 from bot.app.backtest.preparing import prepare, read_market
 from bot.app.runs.borrow import Recorded
 from bot.app.runs.folder import RunFolder, config_of, new_run
+from bot.app.runs.own_parts import check_parts
 from bot.app.runs.results import read_run
 from bot.app.start.check import check_start
 from bot.config import Config
@@ -76,8 +77,10 @@ def write_report(folder: RunFolder) -> Summary:
 
     Where the folder cannot be written, that is told on stderr, and the summary is whole.
     """
+    config = config_of(folder)
+    check_parts(config, "", folder.path)
     run = read_run(folder)
-    summary = build(run, config_of(folder).report)
+    summary = build(run, config.report)
     page = html.render(run, summary)
     try:
         folder.report.write_text(page, encoding="utf-8")

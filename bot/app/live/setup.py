@@ -23,6 +23,7 @@ from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
+from bot.app.runs.own_parts import check_parts
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, Forecaster
@@ -56,6 +57,8 @@ def open_run(
     digest = config_hash(config)
     if folder.journal.exists():
         with JournalSnapshot(folder.journal) as old:  # refused before the journal is taken over
+            builds = old.builds()
+            check_parts(config, builds[-1].made_by if builds else "", folder.path)
             _state_of(old, folder, first_state(config, pipeline))
         journal = Journal.open(folder.journal, symbols, tasks)
         if journal.meta("mode") != "live":

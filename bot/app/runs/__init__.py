@@ -9,6 +9,7 @@ results         from a folder to figures and pictures
 insights        what models look at, for the report
 export          rows in the document's columns
 ledger_hash     the ledger's hash from stored rows
+own_parts       parts of a user's own that a run was made with
 borrow          `--schedule RUN`, `--model RUN`: what one run takes from another
 carried_state   the carried state, in today's layout
 log_reading     a run's log as lines

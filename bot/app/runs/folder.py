@@ -18,6 +18,7 @@ from bot.config.load import read_toml
 from bot.errors import JournalError
 
 NOT_IN_HASH = {
+    "plugins",
     "run.runs_dir",
     "run.block_bars",
     "run.record",

@@ -18,6 +18,7 @@ from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.system.build import present_build
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.ledger_hash import stored_ledger
+from bot.app.runs.own_parts import check_parts
 from bot.app.verify.engine import replay_engine
 from bot.app.verify.facts import (
     check_facts,
@@ -148,6 +149,7 @@ def _verdict(
     folder: RunFolder, config: Config, snapshot: JournalSnapshot, progress: Progress | None
 ) -> Verdict:
     models = snapshot.models()
+    check_parts(config, _newest_build(snapshot), folder.path)
     difference = _file_difference(folder, snapshot)
     difference = difference or check_facts(folder, config, snapshot)
     difference = difference or check_models(folder, config, snapshot, models)
@@ -178,6 +180,15 @@ def _verdict(
         unproved=not_provable(folder, snapshot, models),
         notes=_notes(snapshot, settings, replay),
     )
+
+
+def _newest_build(snapshot: JournalSnapshot) -> str:
+    """Return by what the newest stretch was made, empty where the journal does not say."""
+    try:
+        builds = snapshot.builds()
+    except JournalError:
+        return ""  # a damaged row is found by the chain of builds
+    return builds[-1].made_by if builds else ""
 
 
 def _file_difference(folder: RunFolder, snapshot: JournalSnapshot) -> Difference | None:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bot.blocks import F64, I64, Bool, Task
+from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.timegrid import HOUR_MS
 
@@ -115,6 +116,7 @@ def _per_era(run: Judged, head: Head, fit: Callable[[Era], F64]) -> F64:
     return out
 
 
+@shipped("baseline", "base_rate")
 def base_rate(run: Judged, head: Head) -> F64:
     """Return float64[n, S], the training rows' share of rises.
 
@@ -128,11 +130,13 @@ def base_rate(run: Judged, head: Head) -> F64:
     return _per_era(run, head, fit)
 
 
+@shipped("baseline", "training_mean")
 def training_mean(run: Judged, head: Head) -> F64:
     """Return float64[n, S], the training rows' mean label."""
     return _per_era(run, head, lambda era: np.array(era.training(head.label).mean()))
 
 
+@shipped("baseline", "hour_of_week_mean")
 def hour_of_week_mean(run: Judged, head: Head) -> F64:
     """Return float64[n, S], the training rows' mean of the label at this hour of the week.
 
@@ -192,6 +196,7 @@ def volatility_forecasts(run: Judged, head: Head) -> VolatilityForecasts:
     return VolatilityForecasts(deviation, variance, model_variance)
 
 
+@shipped("baseline", "ewma_deviation")
 def ewma_deviation(run: Judged) -> F64:
     """Return float64[n, S], √ of the exponentially weighted mean of squared returns up to the bar.
 

@@ -24,12 +24,16 @@ from bot.adapters.files.layouts.tradingview import TRADINGVIEW
 from bot.adapters.files.layouts.yfinance import YFINANCE
 from bot.adapters.files.tables import Table
 from bot.errors import DataError
+from bot.parts.registry import shipped
 
 LAYOUTS = (
     BINANCE_FUNDING, CCXT_FUNDING, BINANCE, BYBIT, CRYPTODATADOWNLOAD, TRADINGVIEW, FREQTRADE, CCXT,
     YFINANCE, PLAIN, PLAIN_FUNDING,
 )  # fmt: skip
 """In the order in which they are tried: the more particular before the plainer."""
+
+for _layout in LAYOUTS:
+    shipped("importer", _layout.name, doc=f"files of {_layout.name}")(_layout)
 
 _EXPECTED = {
     "candles": "timestamp,open,high,low,close,volume",

@@ -1,0 +1,74 @@
+"""`bot parts check`: what keeps the laws is sound, and each law that is broken is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.app.parts.checking import check, checked
+from bot.app.parts.listing import listed
+from bot.errors import ConfigError
+from bot.parts.kinds import KINDS
+from bot.parts.plugins import load_plugins
+from bot.parts.registry import parts
+from tests.parts.conftest import MINE, nothing_loaded
+
+__all__ = ["nothing_loaded"]
+
+HEAD = "import numpy as np\nfrom bot.parts import feature, target\n\n"
+ARGUMENTS = "open, high, low, close, volume, turnover"
+
+
+def faults_of(tmp_path: Path, source: str) -> dict[str, tuple[str, ...]]:
+    path = tmp_path / "mine.py"
+    path.write_text(source)
+    load_plugins([str(path)])
+    return {each.name: each.faults for each in checked()}
+
+
+def test_sound_parts_are_sound(tmp_path: Path) -> None:
+    found = faults_of(tmp_path, MINE)
+    assert set(found) == {"true_range", "mean_close", "rank", "upside"}
+    assert set(found.values()) == {()}
+
+
+@pytest.mark.parametrize(
+    ("decorator", "body", "told"),
+    [
+        ("feature('x', bars=2)", "return np.random.random()", "draws at random"),
+        ("feature('x', bars=2)", "return close[2]", "IndexError"),
+        ("feature('x', bars=2)", "return np.nan", "gives no number"),
+        ("target('x', output='side')", "return close[1]", "its labels are"),
+        (
+            "target('x', output='positive')",
+            "return -1.0",
+            "is positive, and one of its labels is -1",
+        ),
+        ("target('x')", "return close[6]", "IndexError"),
+    ],
+)
+def test_a_broken_law_is_named(tmp_path: Path, decorator: str, body: str, told: str) -> None:
+    source = f"{HEAD}@{decorator}\ndef x({ARGUMENTS}):\n    '''X.'''\n    {body}\n"
+    assert told in " ".join(faults_of(tmp_path, source)["x"])
+
+
+@pytest.mark.parametrize("name", ["fixed", "stch", "uncertainty", "dwa", "famo", "gradnorm"])
+def test_a_shipped_weighting_keeps_the_laws(name: str) -> None:
+    assert check(parts("weighting")[name]).faults == ()
+
+
+@pytest.mark.parametrize("kind", ["encoder", "architecture"])
+def test_shipped_networks_keep_the_laws(kind: str) -> None:
+    assert {name: check(part).faults for name, part in parts(kind).items()} == dict.fromkeys(
+        parts(kind), ()
+    )
+
+
+def test_every_kind_has_parts_with_a_docstring() -> None:
+    for kind in KINDS:
+        lines = listed(kind)
+        assert lines, kind
+        assert all(line.doc for line in lines), kind
+    with pytest.raises(ConfigError, match=r"--kind feat: there is none; choose from feature"):
+        listed("feat")
