@@ -62,7 +62,8 @@ def target_faults(part: Part) -> Iterator[str]:
     yield from _plain_faults(compiled_part(part, {}, SIGNATURE), HORIZON + 1)
     bars = made_market(BARS)
     tasks = (Task(part.name, HORIZON),)
-    labels, known = (a[:, :, 0] for a in compute_targets(bars, tasks, 20))
+    y, due = compute_targets(bars, tasks, 20)
+    labels, known = y[:, :, 0], due[:, :, 0]
     again = compute_targets(bars, tasks, 20)[0][:, :, 0]
     if not np.isfinite(labels).any():
         yield f"gives no number on any of {BARS} bars"
