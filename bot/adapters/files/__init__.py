@@ -5,6 +5,7 @@ history         all symbols on one grid of bars: what a backtest reads
 candles         a run of candles, and what makes candles wrong
 candle_files    candle files of every ending and layout, read and written
 candle_tables   candles out of a table: which columns, which open times
+packed          the bytes of a file, unpacked
 tables          files of rows to named columns
 layouts         other people's layouts: to read one more, begin here
 row_order       rows in order of time, each once

@@ -56,10 +56,7 @@ def open_run(
     forecasters: dict[str, Forecaster] = {}
     digest = config_hash(config)
     if folder.journal.exists():
-        with JournalSnapshot(folder.journal) as old:  # refused before the journal is taken over
-            builds = old.builds()
-            check_parts(config, builds[-1].made_by if builds else "", folder.path)
-            _state_of(old, folder, first_state(config, pipeline))
+        _check_before_taking_over(config, folder, pipeline)
         journal = Journal.open(folder.journal, symbols, tasks)
         if journal.meta("mode") != "live":
             raise JournalError(
@@ -103,6 +100,14 @@ def open_run(
         trained_until=found.trained_until, given=found.given,
     )  # fmt: skip
     return run, models
+
+
+def _check_before_taking_over(config: Config, folder: RunFolder, pipeline: FeaturePipeline) -> None:
+    """Refuse a journal that this process cannot go on with, while it still is as it was."""
+    with JournalSnapshot(folder.journal) as old:
+        builds = old.builds()
+        check_parts(config, builds[-1].made_by if builds else "", folder.path)
+        _state_of(old, folder, first_state(config, pipeline))
 
 
 def _kept_instruments(
