@@ -26,7 +26,7 @@ import numpy as np
 from llvmlite.binding import get_host_cpu_name
 from numba import cfunc, njit
 
-__all__ = ["CACHE", "cfunc", "njit", "sources_digest"]
+__all__ = ["CACHE", "cfunc", "compiled_before", "njit", "sources_digest"]
 
 PACKAGE = Path(__file__).parent
 SOURCES = (
@@ -73,6 +73,11 @@ def cache_folder(bases: Iterator[Path], key: str) -> Path:
         _prune(base, folder)
         return folder
     return Path(tempfile.mkdtemp(prefix="mtl-paper-bot-"))
+
+
+def compiled_before(folder: Path | None = None) -> bool:
+    """Return whether there is machine code of this build, so that little is left to compile."""
+    return any((folder or CACHE).rglob("*.nbc"))
 
 
 def _places() -> Iterator[Path]:

@@ -171,29 +171,29 @@ class BybitRest(Asking):
         first, last = -(-start_ms // step) * step, end_ms // step * step
         for low in range(first, last + 1, (PAGE_ROWS - 1) * step):
             high = min(low + (PAGE_ROWS - 2) * step, last)
-            rows, told_ms, over_ms = self._candles(call, columns, query, low)
+            asked = {**query, "start": low, "end": high + step}
+            rows, told_ms, over_ms = self._candles(call, columns, asked)
             if over_ms < min(high + step, told_ms // step * step):  # nothing newer is here
                 self._show_newest(query)
                 if min(self._present.least_ms(), told_ms) // step > over_ms // step:
                     # what is newer came after the answer, whose last candle may have been open then
-                    rows, told_ms, over_ms = self._candles(call, columns, query, low)
+                    rows, told_ms, over_ms = self._candles(call, columns, asked)
             wanted, closed = rows.time <= high, rows.time + step <= over_ms
             yield Klines(rows.only(wanted & closed), over_ms, rows.only(wanted & ~closed))
             if over_ms < high + step:
                 return
 
-    def _candles(
-        self, call: str, columns: int, query: dict[str, Any], low: int
-    ) -> tuple[Candles, int, int]:
-        """Return a page of candles from `low` on, the time it tells, and what is over by then."""
-        high = low + (PAGE_ROWS - 1) * CODE_MS[query["interval"]]
+    def _candles(self, call: str, columns: int, query: dict[str, Any]) -> tuple[Candles, int, int]:
+        """Return a page of candles, the time it tells, and what is over by then."""
         least_ms = self._present.least_ms()  # before it is asked
-        answer = self._answer(call, **query, start=low, end=high)
+        answer = self._answer(call, **query)
         told_ms = told_of(answer)
         where = f"Bybit {query['category']} {query['symbol']}"
         result = result_of(answer)
         check_subject(result, category=query["category"], symbol=query["symbol"])
-        rows = page_of_candles(rows_of(result, "list"), columns, low, high, where)
+        rows = page_of_candles(
+            rows_of(result, "list"), columns, query["start"], query["end"], where
+        )
         if len(rows):
             newest_ms = int(rows.time[-1])
             self._show(newest_ms, told_ms, where)

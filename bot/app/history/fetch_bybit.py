@@ -2,8 +2,8 @@
 
 Rules: a file is contiguous in what was asked for at every instant: later bars are added in order of
 time, earlier ones backwards from the first, so that whatever interrupts, the next fetch goes on. An
-answer may be cut short without a word, so what lacks at an end is asked for again at once, and every
-hole in between once a fetch; what the exchange does not have is noted and told.
+answer may be cut short without a word, so what lacks at an end, and every hole in between, is asked
+for again as long as that brings something; what the exchange does not have is noted and told.
 """
 
 from __future__ import annotations
@@ -130,9 +130,12 @@ class _Extension:
                 return
 
     def _fill_holes(self) -> None:
-        """Ask for every hole between two candles, and note those that stay."""
-        for first, last in requests_for(holes(self._candles.time, self._step), self._step):
-            self._add(first, last)
+        """Ask for every hole between two candles, as long as that brings some; note those that stay."""
+        before = -1
+        while len(self._candles) > before:
+            before = len(self._candles)
+            for first, last in requests_for(holes(self._candles.time, self._step), self._step):
+                self._add(first, last)
         absent = tuple(holes(self._candles.time, self._step))
         if absent != self._absent:
             self._absent = absent

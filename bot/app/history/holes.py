@@ -1,7 +1,7 @@
 """Holes in what was fetched: where they are, and which requests would fill them.
 
 An answer may be cut short, at either end or within, and nothing in it says so. Rules: every hole
-between two rows is asked for again, once a fetch; what is then still missing is the exchange's own.
+between two rows is asked for again; what is then still missing is the exchange's own.
 Pure: must not ask.
 """
 

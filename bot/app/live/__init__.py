@@ -7,6 +7,7 @@ models          which model decides, and from when
 states          the states of the live loop, as a table
 loop            the live loop: a method for each state
 exchange        Bybit, or the practice exchange inside the process
+decidable       until when a closed bar can be decided on
 screening       what cannot be true stays outside
 opening         the open of a bar: quotes to the row that is booked
 bar_assembly    events to closed bars

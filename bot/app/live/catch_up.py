@@ -16,13 +16,13 @@ from typing import Protocol, TypeVar
 
 from bot.app.live.backfill import Column, PartlyError, fetch_bars
 from bot.app.live.committed import CommittedRun
+from bot.app.live.decidable import newest_undecidable
 from bot.app.live.reporter import LiveReport
 from bot.app.live.retraining import LiveTraining
 from bot.app.live.screening import ScreenedExchange
 from bot.app.start.history_need import history_need
 from bot.blocks import BarBlock
 from bot.errors import ExchangeError
-from bot.timegrid import floor_to_interval
 
 T = TypeVar("T")
 
@@ -62,18 +62,14 @@ class CatchUp:
 
     Attributes:
         keeps_up: whether the last run came to its end, and not only so far as answers allow.
-
-    Args:
-        tradable_ms: how long after its end a bar can be decided on; so long it is left to the loop.
     """
 
     def __init__(
         self, run: CommittedRun, training: LiveTraining, exchange: ScreenedExchange, clock: Clock,
-        report: LiveReport, *, tradable_ms: int,
+        report: LiveReport,
     ) -> None:  # fmt: skip
         self._run, self._training, self._exchange = run, training, exchange
         self._clock, self._report = clock, report
-        self._tradable_ms = tradable_ms
         self._need = history_need(run.config)
         self.keeps_up = True
         self._failures: Counter[str] = Counter()
@@ -153,8 +149,7 @@ class CatchUp:
 
     def _last_missed(self) -> int:
         """Return the newest bar that was over too long ago to decide on."""
-        step = self._run.interval_ms
-        return floor_to_interval(self._clock.now_ms() - self._tradable_ms - 1, step) - step
+        return newest_undecidable(self._run.config, self._clock.now_ms())
 
     def _first_missed(self, last: int) -> int:
         """Return the oldest bar that the journal lacks; of a new run's history, which ends at `last`."""

@@ -11,11 +11,12 @@ import gc
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from bot.adapters.exchange import Exchange
+from bot.adapters.journal.reader import JournalReader
 from bot.adapters.system.atomic_file import sweep
 from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
@@ -29,8 +30,10 @@ from bot.app.live.waiting import end
 from bot.app.loop.interrupts import stopped_by_signals
 from bot.app.loop.warmup import compile_kernels
 from bot.app.runs.borrow import take_last_model
+from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import (
     RunFolder,
+    can_decide,
     config_hash,
     config_of,
     deciding,
@@ -41,9 +44,10 @@ from bot.app.runs.folder import (
 )
 from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
+from bot.compiled import compiled_before
 from bot.config import Config
 from bot.errors import BotError, ConfigError, ExchangeError, JournalError
-from bot.log import open_log
+from bot.log import Terminal, open_log
 from bot.model.threads import single_thread
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import Instrument
@@ -59,12 +63,14 @@ def live_command(
         model_of: a run whose last model a new run begins with, instead of training one.
     """
     single_thread()
-    compile_kernels()
     config = practice_config(config, tell=True) if practice else config
     check_start(config, "practice" if practice else "run")
+    if run_dir is not None:
+        _begun(config, run_dir)  # what is refused is refused before half a minute of compiling
     run_dir = run_dir or free_run_dir(config, "live")
+    _compile()
     with _nothing_left_of_a_refusal(Path(run_dir)), _locked(run_dir):
-        folder = _folder(config, run_dir)
+        folder = _begun(config, run_dir) or new_run(config, run_dir, "live")
         sweep(folder.path)
         sweep(folder.models)
         given = _given_model(config, folder, model_of)
@@ -96,19 +102,45 @@ def _locked(run_dir: str) -> RunLock:
     return RunLock(Path(run_dir))
 
 
-def _folder(config: Config, run_dir: str) -> RunFolder:
-    """Return the run to go on with, or a new one."""
+def _compile() -> None:
+    """Compile the kernels, and say so where none of this build were yet: it is silent for long."""
+    if not compiled_before():
+        Terminal(sys.stderr).write("compiling this build's kernels, once: about half a minute\n")
+    compile_kernels()
+
+
+def _begun(config: Config, run_dir: str) -> RunFolder | None:
+    """Return the run to go on with, None where there is none yet.
+
+    Raises:
+        ConfigError: it was made with other settings.
+        JournalError: it is a backtest's, or its settings are missing or were edited.
+    """
     folder = resumable_run(run_dir)
     if folder is None:
-        return new_run(config, run_dir, "live")
+        return None
+    with closing(JournalReader(folder.journal)) as reader:
+        meta = reader.meta
+    if meta.get("mode") != "live":
+        raise JournalError(
+            f"{folder.path}: is the run of a {meta.get('mode')}, which the daemon cannot go on with; "
+            "give another --run-dir"
+        )
     before, now = deciding(config_of(folder)), deciding(config)
+    edited = [key for key in edited_settings(folder, meta) if can_decide(key)]
+    if edited:
+        raise JournalError(
+            f"{folder.config}: was edited since the run was made, and can change its numbers: "
+            f"{', '.join(edited)}; put back what was there ('bot verify {folder.path}' then proves "
+            "the run), or begin a new run in another --run-dir"
+        )
     other = [
         f"{key} was {before[key]!r}, is {now[key]!r}" for key in now if now[key] != before[key]
     ]
     if other:
         raise ConfigError(
             f"{folder.path}: the run was made with other settings: {'; '.join(other)}; start it with "
-            f"those ({folder.config}), or give another --run-dir"
+            f"those (--config {folder.config}), or give another --run-dir"
         )
     return folder
 
@@ -184,7 +216,8 @@ async def _life(
 ) -> None:  # fmt: skip
     old = folder.journal.exists()  # it has its instruments; they may be delisted by now
     instruments = {} if old else await _instruments(exchange, config, log)
-    run, models = open_run(config, folder, instruments, log, given_model)
+    now_ms = 0 if old else clock.now_ms()
+    run, models = open_run(config, folder, instruments, log, given_model, now_ms)
     if run.first_bar is None:
         log.info(
             "run_started", mode="live", run_dir=str(folder.path), symbols=len(run.symbols),

@@ -15,6 +15,7 @@ from bot.adapters.bybit.clock import Jump
 from bot.adapters.bybit.exchange import BybitExchange
 from bot.adapters.bybit.opening import open_bybit
 from bot.adapters.journal.reader import JournalReader
+from bot.app.live.decidable import decidable_ms
 from bot.app.live.request_waits import RequestWaits
 from bot.app.runs.folder import RunFolder
 from bot.app.start.history_need import history_need
@@ -75,8 +76,7 @@ async def live_exchange(
     interval_ms = INTERVAL_MS[config.market.interval]
     speed = config.exchange.speed
     # the daemon's history ends where a bar can still be decided on
-    undecided_ms = min(int(config.exchange.decide_within_s * 1000 * speed), interval_ms)
-    begin = START_MS + (history_need(config).bars + 1) * interval_ms + undecided_ms
+    begin = START_MS + (history_need(config).bars + 1) * interval_ms + decidable_ms(config)
     begin = max(begin, next_bar_ms(folder, interval_ms))
     market = Market(
         SyntheticMarket(config.synthetic, interval_ms),

@@ -19,6 +19,7 @@ from bot.adapters.exchange import Candle, Event, Exchange, Quote
 from bot.app.live.bar_assembly import BarAssembler, Due, candles_of
 from bot.app.live.catch_up import CatchUp, Clock
 from bot.app.live.committed import CommittedRun
+from bot.app.live.decidable import decidable_ms
 from bot.app.live.feed_counters import Counters
 from bot.app.live.funding import LiveFunding
 from bot.app.live.missing import MissingCandles
@@ -54,7 +55,7 @@ class LiveLoop:
             exchange, run.symbols, run.prices, config.market.max_jump, report.implausible
         )
         self._deadline_ms = int(settings.close_deadline_s * 1000 * speed)
-        self._tradable_ms = min(int(settings.decide_within_s * 1000 * speed), run.interval_ms)
+        self._tradable_ms = decidable_ms(config)
         self._quote_ms = int(settings.quote_timeout_s * 1000 * speed)
         self._slack_ms = int(LIMIT_S * 1000 * speed)
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
@@ -64,9 +65,7 @@ class LiveLoop:
             self._exchange, run.symbols, config.market.venue, settings.request_timeout_s,
             charged=config.costs.funding,
         )  # fmt: skip
-        self._catch_up = CatchUp(
-            run, models.training, self._exchange, clock, report, tradable_ms=self._tradable_ms
-        )
+        self._catch_up = CatchUp(run, models.training, self._exchange, clock, report)
         self._missing = MissingCandles(
             self._exchange, clock, report,
             interval=config.market.interval, tradable_ms=self._tradable_ms, speed=speed,

@@ -79,7 +79,7 @@ class LiveModels:
         if run.first_bar is None:
             return True
         if self._given is not None:
-            self._check_given(*self._given)
+            check_given(*self._given, state.last_open)
             return True
         for due in training.unmade(run.first_bar, state.last_open, self._trained_until):
             training.want(due)
@@ -114,10 +114,19 @@ class LiveModels:
         self._forecasters[model_id] = forecaster
         return due
 
-    def _check_given(self, model_id: str, due: int) -> None:
-        last = self._run.state.last_open
-        if due > last:
-            raise ConfigError(
-                f"--model: model {model_id} was trained on bars up to {format_utc(due)}, this run has "
-                f"reached {format_utc(last)}: it would know the future; begin with an older one"
-            )
+
+def check_given(model_id: str, due: int, last: int) -> None:
+    """Refuse a model that was trained on bars that a run has yet to reach.
+
+    Args:
+        due: the model's due bar, ms UTC.
+        last: the run's newest bar, or the one at which its history will end, ms UTC.
+
+    Raises:
+        ConfigError: the given model would know the future.
+    """
+    if due > last:
+        raise ConfigError(
+            f"--model: model {model_id} was trained on bars up to {format_utc(due)}, this run has "
+            f"reached {format_utc(last)}: it would know the future; begin with an older one"
+        )

@@ -15,7 +15,8 @@ from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.journal.writer import Journal
 from bot.adapters.system.build import present_build
 from bot.app.live.committed import CommittedRun
-from bot.app.live.models import LiveModels, forecaster_of
+from bot.app.live.decidable import newest_undecidable
+from bot.app.live.models import LiveModels, check_given, forecaster_of
 from bot.app.live.resume_check import check_resumable
 from bot.app.live.retraining import LiveTraining
 from bot.app.loop.recorders import LiveRecorder
@@ -39,15 +40,17 @@ from bot.timegrid import INTERVAL_MS
 
 def open_run(
     config: Config, folder: RunFolder, instruments: dict[str, Instrument], log: Any,
-    given_model: str | None = None,
+    given_model: str | None = None, now_ms: int = 0,
 ) -> tuple[CommittedRun, LiveModels]:  # fmt: skip
     """Make the run's journal, or open it with the state it has committed.
 
     Args:
         given_model: that a new run begins with; it is in the run's folder.
+        now_ms: the exchange's time, where such a model is given.
 
     Raises:
-        JournalError: it is damaged, of other symbols or targets, or a backtest's.
+        ConfigError: the given model would know the future.
+        JournalError: the journal is damaged, or of other symbols or targets.
     """
     interval_ms = INTERVAL_MS[config.market.interval]
     symbols = config.market.symbols
@@ -58,14 +61,10 @@ def open_run(
     if folder.journal.exists():
         _check_before_taking_over(config, folder, pipeline)
         journal = Journal.open(folder.journal, symbols, tasks)
-        if journal.meta("mode") != "live":
-            raise JournalError(
-                f"{folder.path}: is the run of a {journal.meta('mode')}, which the daemon cannot go "
-                "on with; give another --run-dir"
-            )
     else:
         if given_model is not None:  # refused before anything is recorded
-            forecaster_of(config, folder, given_model, pipeline.names, tasks)
+            _, due = forecaster_of(config, folder, given_model, pipeline.names, tasks)
+            check_given(given_model, due, newest_undecidable(config, now_ms))
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,
             "config_hash": digest, "data": config.exchange.source,

@@ -1,6 +1,7 @@
 """A run's folder, read by people and programs.
 
 folder          its files: config.toml, journal.db, models, logs, report
+edited_settings which settings in config.toml are not those that the run was made with
 listing         `bot runs`
 status          `bot status`: where a run stands
 status_view     the status as tables

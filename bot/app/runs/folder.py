@@ -143,7 +143,17 @@ def config_text(folder: RunFolder) -> str:
 
 
 def config_of(folder: RunFolder) -> Config:
-    """Return the settings a run was made with; the environment does not change them."""
+    """Return the settings a run was made with; the environment does not change them.
+
+    Raises:
+        JournalError: they are not there any more.
+        ConfigError: they make no sense.
+    """
+    if not folder.config.exists():
+        raise JournalError(
+            f"{folder.config}: the run's settings are missing; restore a copy; its journal has them "
+            f"too: sqlite3 {folder.journal} \"SELECT value FROM meta WHERE key='config_toml'\""
+        )
     return load_config(folder.config, environ={}, recorded=True)
 
 
@@ -173,12 +183,13 @@ def flatten_toml(sections: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def can_decide(key: str) -> bool:
+    """Return whether a setting, as section.key, can change a number."""
+    return key not in NOT_IN_HASH and key.partition(".")[0] not in SECTIONS_NOT_IN_HASH
+
+
 def _deciding(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in settings.items()
-        if key not in NOT_IN_HASH and key.partition(".")[0] not in SECTIONS_NOT_IN_HASH
-    }
+    return {key: value for key, value in settings.items() if can_decide(key)}
 
 
 def _hash(settings: Mapping[str, Any]) -> str:

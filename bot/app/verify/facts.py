@@ -1,14 +1,12 @@
 """What a run's folder says of itself beside its bars: tables, facts, builds, settings.
 
 Rules: a fact that can be told in another way is held against that; all that were told at the run's
-creation are sealed by the first row of `builds`. Settings that were edited are named by their keys.
-Must not replay.
+creation are sealed by the first row of `builds`. Must not replay.
 """
 
 from __future__ import annotations
 
 import sqlite3
-import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -16,7 +14,8 @@ from bot.adapters.journal import schema
 from bot.adapters.journal.migrations import later_than, table_shapes
 from bot.adapters.journal.snapshot import EARLIEST, LATEST, JournalSnapshot
 from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS
-from bot.app.runs.folder import RunFolder, config_text, flatten_toml, stored_hash
+from bot.app.runs.edited_settings import edited_settings
+from bot.app.runs.folder import RunFolder, stored_hash
 from bot.app.symbols import traded_symbols
 from bot.app.verify.rows import MISSING, Difference
 from bot.config import Config
@@ -30,24 +29,6 @@ def check_facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) ->
         for difference in check:
             return difference
     return None
-
-
-def edited_settings(folder: RunFolder, snapshot: JournalSnapshot) -> tuple[str, ...]:
-    """Return the keys of config.toml that are not as the run was made with; empty for none.
-
-    A journal of version 1 keeps a digest only, of the settings that can change a number.
-    """
-    told = snapshot.meta.get("config_toml")
-    if told is None:
-        same = snapshot.meta.get("config_hash") in {None, stored_hash(folder)}
-        return () if same else ("one that the journal's digest covers",)
-    now = flatten_toml(tomllib.loads(config_text(folder)))
-    try:
-        before = flatten_toml(tomllib.loads(told))
-    except tomllib.TOMLDecodeError:
-        return ("all: those in the journal are damaged",)
-    # by their text: in Python 1 is True and 1.0
-    return tuple(sorted(k for k in {*before, *now} if repr(before.get(k)) != repr(now.get(k))))
 
 
 def _tables(snapshot: JournalSnapshot) -> Iterator[Difference]:
@@ -129,7 +110,7 @@ def _facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Iter
         "interval": config.market.interval,
         "venue": config.market.venue,
     }
-    if not edited_settings(folder, snapshot):
+    if not edited_settings(folder, snapshot.meta):
         expected["config_hash"] = stored_hash(folder)
     for key, value in expected.items():
         if meta.get(key) != value:

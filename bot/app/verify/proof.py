@@ -16,6 +16,7 @@ from typing import Any
 from bot.adapters.journal.reader import ModelRow
 from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.system.build import present_build
+from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.runs.own_parts import check_parts
@@ -23,7 +24,6 @@ from bot.app.verify.engine import replay_engine
 from bot.app.verify.facts import (
     check_facts,
     check_start_and_numbers,
-    edited_settings,
     must_be_provable,
 )
 from bot.app.verify.models import check_models
@@ -165,7 +165,7 @@ def _verdict(
     replayed = None if ledger is None else ledger.hexdigest()
     if difference is None:
         difference = _hash_difference(snapshot, stored, replayed)
-    settings = edited_settings(folder, snapshot)
+    settings = edited_settings(folder, snapshot.meta)
     return Verdict(
         str(present_build()),
         difference,

@@ -124,6 +124,20 @@ def test_one_cut_answer_is_mended_in_the_same_fetch(tmp_path: Path, end: str) ->
     assert times(tmp_path) == list(range(CLOSED - 1500 * HOUR_MS, CLOSED + 1, HOUR_MS))
 
 
+@pytest.mark.parametrize("kept", ["newest", "oldest"])
+def test_an_exchange_that_gives_half_of_what_is_asked_for_leaves_no_hole(
+    tmp_path: Path, kept: str
+) -> None:
+    def cut(rows: list[Any]) -> list[Any]:  # newest first
+        return rows[: len(rows) // 2 + 1] if kept == "newest" else rows[len(rows) // 2 :]
+
+    run(tmp_path, cutting(cut), CLOSED - 2500 * HOUR_MS)
+    known = times(tmp_path)
+    assert known[0] == CLOSED - 2500 * HOUR_MS
+    assert set(np.diff(known).tolist()) == {HOUR_MS}
+    assert len(known) > 2000
+
+
 def test_a_hole_of_the_exchange_is_told_remembered_and_asked_for_once_a_fetch(
     tmp_path: Path,
 ) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.adapters.files.models import load_manifest
 from bot.app.live import retraining as live_training
 from bot.app.live.command import live_command
+from bot.app.live.decidable import decidable_ms
 from bot.app.live.retraining import JournalRows
 from bot.app.runs.borrow import take_last_model
 from bot.config import load_config
@@ -177,6 +179,26 @@ def test_a_model_that_knows_the_future_is_refused(tmp_path: Path, rehearsal: Reh
     theirs = take_last_model(rehearsal.folder, other.folder)
     with pytest.raises(ConfigError, match="it would know the future"):
         other.run(2, given_model=theirs)
+    assert not other.folder.journal.exists(), "the same folder can be given again"
+
+
+def test_a_given_model_is_taken_as_soon_as_the_history_reaches_its_due_bar(
+    tmp_path: Path, rehearsal: Rehearsal
+) -> None:
+    rehearsal.run(4)
+    theirs = rehearsal.events("model_activated")[-1]["model_id"]
+    due = int(load_manifest(rehearsal.folder.models, theirs)["due_ms"])
+    within_ms = decidable_ms(rehearsal.config)
+    for too_early in (True, False):
+        other = Rehearsal.make(tmp_path / f"other-{too_early}")
+        take_last_model(rehearsal.folder, other.folder)
+        begin_ms = due + HOUR_MS + within_ms + (-200 if too_early else 1)
+        if too_early:
+            with pytest.raises(ConfigError, match="it would know the future"):
+                other.run(1, begin_ms=begin_ms, given_model=theirs)
+        else:
+            other.run(1, begin_ms=begin_ms, given_model=theirs)
+        assert other.folder.journal.exists() is not too_early
 
 
 def test_a_run_that_would_never_have_a_model_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,6 +16,7 @@ import pytest
 from bot.adapters.files.models import load_manifest
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.system.run_lock import RunLock
+from bot.app.live import command as live_command_module
 from bot.app.live.command import live_command
 from bot.app.live.reporter import LiveReport
 from bot.app.runs.folder import find_run
@@ -319,4 +321,58 @@ def test_a_backtest_is_not_gone_on_with(rehearsal: Rehearsal) -> None:
     db.commit()
     db.close()
     with pytest.raises(JournalError, match="is the run of a backtest"):
-        rehearsal.run(2)
+        go_on(rehearsal)
+
+
+def go_on(rehearsal: Rehearsal) -> None:
+    live_command(rehearsal.config, str(rehearsal.folder.path), practice=True, max_bars=1)
+
+
+@pytest.mark.parametrize("digest_only", [False, True], ids=["text", "version 1"])
+def test_a_run_whose_settings_were_edited_is_not_gone_on_with(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch, digest_only: bool
+) -> None:
+    rehearsal.run(1)
+    monkeypatch.setattr(live_command_module, "compile_kernels", _too_late)
+    file = rehearsal.folder.config
+    made = file.read_text()
+    if digest_only:
+        with closing(sqlite3.connect(rehearsal.folder.journal)) as db:
+            db.execute("DELETE FROM meta WHERE key = 'config_toml'")
+            db.commit()
+    before = rehearsal.folder.journal.read_bytes()
+    file.write_text(made.replace("initial_capital = 100000.0", "initial_capital = 50000.0"))
+    assert file.read_text() != made
+    rehearsal.config = load_config(file, [], {}, recorded=True)
+    named = "digest" if digest_only else r"portfolio\.initial_capital;"
+    with pytest.raises(JournalError, match=f"config.toml: was edited since .*{named}"):
+        go_on(rehearsal)
+    assert rehearsal.folder.journal.read_bytes() == before
+    file.write_text(made.replace('level = "info"', 'level = "error"'))
+    assert file.read_text() != made
+    rehearsal.config = load_config(file, [], {}, recorded=True)
+    with pytest.raises(_CompilingError):  # how it is told may be edited
+        go_on(rehearsal)
+    file.unlink()
+    with pytest.raises(JournalError, match="the run's settings are missing; restore a copy"):
+        go_on(rehearsal)
+
+
+def test_other_settings_are_refused_before_anything_is_compiled(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rehearsal.run(1)
+    monkeypatch.setattr(live_command_module, "compile_kernels", _too_late)
+    rehearsal.config = rehearsal.config.model_copy(
+        update={"portfolio": rehearsal.config.portfolio.model_copy(update={"initial_capital": 5.0})}
+    )
+    with pytest.raises(ConfigError, match=r"start it with those \(--config .*config\.toml\)"):
+        go_on(rehearsal)
+
+
+class _CompilingError(Exception):
+    """The start has come as far as to compile."""
+
+
+def _too_late() -> None:
+    raise _CompilingError

@@ -21,8 +21,8 @@ import tomli_w
 
 from bot.adapters.files import models as registry
 from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder
-from bot.app.verify.facts import edited_settings
 from bot.app.verify.proof import Result, Verdict, verify
 from bot.errors import BotError
 
@@ -312,14 +312,14 @@ def test_each_setting_is_held_against_those_the_run_was_made_with(copy: RunFolde
     text = copy.config.read_text("utf-8")
     settings = tomllib.loads(text)
     with JournalSnapshot(copy.journal) as snapshot:
-        assert edited_settings(copy, snapshot) == ()
+        assert edited_settings(copy, snapshot.meta) == ()
         for section, values in settings.items():
             for key, value in values.items():
                 edited = settings | {section: values | {key: other(value)}}
                 copy.config.write_text(tomli_w.dumps(edited), "utf-8")
-                assert edited_settings(copy, snapshot) == (f"{section}.{key}",)
+                assert edited_settings(copy, snapshot.meta) == (f"{section}.{key}",)
             copy.config.write_text(tomli_w.dumps(settings | {section: {}}), "utf-8")
-            assert edited_settings(copy, snapshot) == tuple(
+            assert edited_settings(copy, snapshot.meta) == tuple(
                 sorted(f"{section}.{k}" for k in values)
             )
 
