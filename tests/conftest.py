@@ -201,8 +201,8 @@ RunIt = Callable[..., Ran]
 def run_it(tmp_path_factory: pytest.TempPathFactory, inline_training: None) -> RunIt:
     """Run a backtest of QUICK and more settings, as the command does, but for its report."""
 
-    def go(*sets: str, quick: list[str] = QUICK, **given: Any) -> Ran:
-        config = load_config(None, [*quick, *sets], {})
+    def go(*sets: str, quick: list[str] = QUICK, path: Path | None = None, **given: Any) -> Ran:
+        config = load_config(path, [*quick, *sets], {})
         market = read_market(config)
         folder = new_run(config, str(tmp_path_factory.mktemp("run")), "test")
         with open_log(folder.log, config.log.level) as log:

@@ -280,33 +280,47 @@ class _Given:
 
 def _checked(given: _Given, *, recorded: bool = False) -> tuple[Config, list[str]]:
     """Return the settings and every fault; of combinations those whose keys are sound."""
-    faults = list(given.faults)
     sound = {k: v if k == PLUGINS else dict(v) for k, v in given.values.items()}
+    wrong: dict[str, str] = {}
     try:
         config = Config(**cast(Any, sound))
     except ValidationError as error:
         wrong = value_faults(error.errors(), section_types(), given.origins)
-        faults += wrong.values()
-        for dotted in wrong:
-            section, _, key = dotted.partition(".")
-            del (sound[section] if key else sound)[key or section]
-        config = Config(**cast(Any, sound))
-        faults += [line for line in combination_faults(config) if not _names(line, wrong)]
-    else:
-        faults += [] if recorded else combination_faults(config)
-    if not recorded:
-        faults += _of_parts(config, given)
-    return config, faults
+        config = _without(sound, wrong)
+    faults = [*given.faults, *wrong.values()]
+    if recorded:
+        return config, faults
+    of_parts, unknown = _of_parts(config, given)
+    # what a setting means is asked of its part, so a part that is not there must be gone by then
+    config = _without(sound, unknown)
+    of_combinations = [
+        line for line in combination_faults(config) if not _names(line, wrong | unknown)
+    ]
+    return config, [*faults, *of_combinations, *of_parts]
 
 
-def _of_parts(config: Config, given: _Given) -> list[str]:
-    """Load the files of parts and return a line for each fault of theirs, and of parts in settings."""
+def _without(sound: dict[str, Any], wrong: Mapping[str, Any]) -> Config:
+    """Take refused settings out of the given ones, and return what the others make."""
+    for dotted in wrong:
+        section, _, key = dotted.partition(".")
+        del (sound[section] if key else sound)[key or section]
+    return Config(**cast(Any, sound))
+
+
+def _of_parts(config: Config, given: _Given) -> tuple[list[str], dict[str, str]]:
+    """Load the files of parts.
+
+    Returns:
+        A line for each fault of theirs, and of parts in settings; and the settings that name a part
+        that is not there, which is no fault of theirs where a file did not load.
+    """
+    loading: list[str] = []
     try:
         load_plugins(config.plugins)
     except ConfigError as error:
-        return [str(error)]
+        loading = [str(error)]
     unknown = value_faults(unknown_parts(config), section_types(), given.origins)
-    return [*unknown.values(), *settings_faults(config)]
+    return loading or [*unknown.values(), *settings_faults(config)], unknown
 
 
 def _from_folder(paths: Any, folder: Path) -> Any:

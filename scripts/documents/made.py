@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from bot.cli.main import app
+from bot.errors import ConfigError
+from bot.parts.plugins import load_plugins
 from scripts.documents.blocks import ROOT
 
 
@@ -38,7 +43,54 @@ def decisions() -> str:
     return "\n".join(lines)
 
 
-MADE: dict[str, Callable[[], str]] = {"commands": commands, "decisions": decisions}
+EXAMPLES = ("header", "feature", "cross-feature", "target", "weighting", "encoder")
+"""The pieces of examples/my_parts.py, each from a line `# [NAME]` to the next such line."""
+
+
+def example(name: str) -> str:
+    """Return a piece of examples/my_parts.py."""
+    text = (ROOT / "examples" / "my_parts.py").read_text(encoding="utf-8")
+    _, *pieces = re.split(r"^# \[([a-z-]+)\]\n", text, flags=re.MULTILINE)
+    found = dict(zip(pieces[::2], pieces[1::2], strict=True))
+    return f"```python\n{found[name].strip()}\n```"
+
+
+def example_settings() -> str:
+    """Return examples/config.toml."""
+    text = (ROOT / "examples" / "config.toml").read_text(encoding="utf-8")
+    return f"```toml\n{text.strip()}\n```"
+
+
+FAULTY = (
+    '@feature("atr_14", bars=15)\ndef atr_14(open, high, low, close, volume, turnover):\n    return 0.0\n',
+    '@feature("atr_14", bars=0)\ndef atr_14(open, high, low, close, volume, turnover):\n    "ATR."\n',
+    '@feature("rsi", bars=15)\ndef rsi(open, high, low, close, volume, turnover):\n    "RSI."\n',
+    '@feature("atr_14", bars=PERIOD + 1)\ndef atr_14(open, high, low, close, volume, turnover):\n    "ATR."\n',
+)  # fmt: skip
+"""Files of parts that are refused."""
+
+
+def example_faults() -> str:
+    """Return what is told of each faulty file."""
+    told = []
+    with tempfile.TemporaryDirectory() as folder:
+        for source in FAULTY:
+            path = Path(folder) / "my_parts.py"
+            path.write_text(f"from bot.parts import feature\n\n{source}", encoding="utf-8")
+            try:
+                load_plugins([str(path)])
+            except ConfigError as error:
+                told.append(str(error).replace(f"{path.resolve().parent}/", ""))
+    return "\n".join(["```text", *told, "```"])
+
+
+MADE: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "decisions": decisions,
+    "example-settings": example_settings,
+    "example-faults": example_faults,
+    **{f"example-{name}": partial(example, name) for name in EXAMPLES},
+}
 
 
 def _named(name: str, command: Any, inner: dict[str, Any] | None) -> list[tuple[str, Any]]:
