@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from bot.adapters.system.build import present_build
-from bot.blocks import F64, BarBlock, Task
+from bot.blocks import F64, BarBlock, Bool, Task
 from bot.config import load_config
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import compute_targets
@@ -98,13 +98,13 @@ def test_the_features_by_pandas(ran: Ran) -> None:
             axis=1,
         ).max(axis=1, skipna=False)
         atr = (true_range.rolling(14).mean() / own["close"]).reindex(range(len(bars))).to_numpy()
-        ready = np.isfinite(x[:, s]).all(axis=1)
+        ready: Bool = np.asarray(np.isfinite(x[:, s]).all(axis=1))
         assert ready.sum() > 700
         np.testing.assert_allclose(x[ready, s, names.index("atr_14")], atr[ready], rtol=1e-10)
         np.testing.assert_allclose(
             x[ready, s, names.index("return_rank")], rank[s].to_numpy()[ready], rtol=1e-12
         )
-        has_all = np.isfinite(atr) & np.isfinite(rank[s].to_numpy())
+        has_all: Bool = np.isfinite(atr) & np.isfinite(rank[s].to_numpy())
         np.testing.assert_array_equal(ready[40:], has_all[40:])  # volatility is ready by then
 
 
