@@ -205,14 +205,14 @@ class Forecast:
     """Per task float64[n, S] in the target's own units, NaN where there is no forecast.
 
     `value` is float64[n, S, K] in the order of `tasks` (a direction is the probability of a rise);
-    `model` is int64[n], the index of the model in the run's schedule, -1 before the first. `spread`
+    `model` is int64[n], the index of the model in the run's schedule, -1 before the first. `disagreement`
     is like `value`, the members' standard deviation about it, where it was asked for.
     """
 
     tasks: tuple[Task, ...]
     value: F64
     model: I64
-    spread: F64 | None = None
+    disagreement: F64 | None = None
 
     def of(self, kind: str) -> F64:
         """Return float64[n, S] of the first task of this kind.
@@ -222,16 +222,16 @@ class Forecast:
         """
         return self.value[:, :, self._column(kind)]
 
-    def spread_of(self, kind: str) -> F64:
-        """Return the spread of the first task of this kind, float64[n, S], NaN if not asked for.
+    def disagreement_of(self, kind: str) -> F64:
+        """Return the disagreement of the first task of this kind, float64[n, S], NaN if not asked for.
 
         Raises:
             KeyError: there is no task of this kind.
         """
         column = self._column(kind)
-        if self.spread is None:
+        if self.disagreement is None:
             return np.full(self.value.shape[:2], np.nan)
-        return self.spread[:, :, column]
+        return self.disagreement[:, :, column]
 
     def _column(self, kind: str) -> int:
         for k, task in enumerate(self.tasks):

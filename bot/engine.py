@@ -43,11 +43,11 @@ class Forecaster(Protocol):
         """
         ...
 
-    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
-        """Return the forecast and its spread, both float64[n, S, K]; asked under a spread penalty.
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        """Return the forecast and its disagreement, both float64[n, S, K]; asked under a disagreement penalty.
 
         Raises:
-            ModelError: there is no spread.
+            ModelError: there is no disagreement.
         """
         ...
 
@@ -212,18 +212,18 @@ class Engine:
         if model_id not in self.forecasters:
             raise ModelError(f"model {model_id} is in the schedule but was not loaded")
         forecaster = self.forecasters[model_id]
-        if self.rules.spread_penalty > 0.0:
-            value, spread = forecaster.forecast_with_spread(block.open_time, features)
-            return Forecast(self.tasks, value, model, spread)
+        if self.rules.disagreement_penalty > 0.0:
+            value, disagreement = forecaster.forecast_with_disagreement(block.open_time, features)
+            return Forecast(self.tasks, value, model, disagreement)
         return Forecast(self.tasks, forecaster.forecast(block.open_time, features), model)
 
     def _agreement(self, forecast: Forecast) -> F64 | None:
-        """Return the factor on the weights under a spread penalty, by the head of the signal."""
+        """Return the factor on the weights under a disagreement penalty, by the head of the signal."""
         head = "decision" if self.conviction.source == "decision" else "return"
-        if forecast.spread is None:
+        if forecast.disagreement is None:
             return None
-        spread = forecast.spread_of(head)
-        return agreement_of(forecast.of(head), spread, self.rules.spread_penalty)
+        disagreement = forecast.disagreement_of(head)
+        return agreement_of(forecast.of(head), disagreement, self.rules.disagreement_penalty)
 
     @staticmethod
     def _model_index(state: EngineState, open_time: int) -> int:

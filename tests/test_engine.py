@@ -46,7 +46,7 @@ class Momentum:
         expected = np.where(ready, self._sign * x[:, :, 0], np.nan)
         return np.stack([expected, np.where(ready, 0.6, np.nan)], axis=2)
 
-    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         value = self.forecast(open_time, features)
         return value, np.where(features.ready[:, :, None], SPREAD, np.nan) * np.ones(2)
 
@@ -95,14 +95,14 @@ def test_a_step_is_split_where_a_model_takes_over() -> None:
     assert (np.sign(down) == -np.sign(returns[69:]))[seen].all()
 
 
-def test_weights_shrink_by_the_spread_under_a_penalty() -> None:
+def test_weights_shrink_by_the_disagreement_under_a_penalty() -> None:
     plain = engine()
-    careful = replace(plain, rules=plain.rules._replace(spread_penalty=2.0))
+    careful = replace(plain, rules=plain.rules._replace(disagreement_penalty=2.0))
     bold, doubting = (
         made.step(made.activate(made.initial(), Activation(TIMES[30], "up")), BARS)[1]
         for made in (plain, careful)
     )
-    assert np.isnan(bold[1].forecast.spread_of("return")).all()
+    assert np.isnan(bold[1].forecast.disagreement_of("return")).all()
     r = np.abs(bold[1].forecast.of("return"))
     decided = np.isfinite(bold[1].trace.weight) & (r > 0.0)
     expected = bold[1].trace.weight * r / (r + 2.0 * SPREAD)
@@ -316,7 +316,7 @@ class Heads:
         assert features.x.shape == (len(open_time), 2, 0)
         return np.tile(self._values, (len(open_time), 2, 1))
 
-    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         value = self.forecast(open_time, features)
         return value, value * np.array([1.0, 1.0, 1.0, 3.0])
 
@@ -360,7 +360,7 @@ def test_doubt_is_that_of_the_head_that_decides(
     rules = engine().rules._replace(threshold=0.001)
     conviction = Conviction(source=source)
     sure = weights(conviction, rules, **FORECAST)
-    doubting = weights(conviction, rules._replace(spread_penalty=penalty), **FORECAST)
+    doubting = weights(conviction, rules._replace(disagreement_penalty=penalty), **FORECAST)
     np.testing.assert_allclose(doubting, sure / (1.0 + penalty * differ), rtol=1e-12)
     assert (sure > 0.0).all()
 

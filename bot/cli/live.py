@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -40,11 +41,18 @@ def run(
     for number in stop_signals():  # until the loop has handlers of its own
         signal.signal(number, _stop_before_the_start)
     overrides = [*(sets or []), *([f"log.level={log_level}"] if log_level else [])]
-    settings = load_config(config, overrides)
+    settings = load_config(config, overrides, old_names=_is_of(config, run_dir))
     from bot.app.live.command import live_command
 
     folder = live_command(settings, run_dir, practice=practice, max_bars=bars, model_of=model)
     print(f"run: {folder.path}")
+
+
+def _is_of(config: str | None, run_dir: str | None) -> bool:
+    """Return whether the settings are those that the run to be continued was made with."""
+    if config is None or run_dir is None:
+        return False
+    return Path(config).resolve().parent == Path(run_dir).resolve()
 
 
 def _stop_before_the_start(number: int, frame: FrameType | None) -> None:

@@ -195,10 +195,10 @@ def _trading(config: Config) -> list[str]:
             faults.append("costs.reference = true needs sizing.method = 'fixed'")
         if len(config.market.symbols) != 1 and config.data.source == "files":
             faults.append("costs.reference = true is for one symbol; set market.symbols to one")
-    if config.sizing.spread_penalty > 0.0 and config.model.members == 1:
+    if config.sizing.disagreement_penalty > 0.0 and config.model.members == 1:
         faults.append(
-            f"sizing.spread_penalty = {config.sizing.spread_penalty:g}: a single network has no "
-            "spread; raise model.members or set it to 0"
+            f"sizing.disagreement_penalty = {config.sizing.disagreement_penalty:g}: a single network has no "
+            "disagreement between members; raise model.members or set it to 0"
         )
     if config.retrain.trigger == "cron" and len(config.retrain.cron.split()) != 5:
         faults.append(

@@ -106,6 +106,7 @@ def load_config(
     base: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     recorded: bool = False,
+    old_names: bool = False,
 ) -> Config:
     """Load, merge and check the settings.
 
@@ -114,6 +115,7 @@ def load_config(
         sets: "section.key=value" from the command line, in TOML syntax or a bare word.
         environ: where BOT_SECTION__KEY is looked for; by default the process's environment.
         base: defaults of an embedded job, below the file.
+        old_names: the file is that of the run that is to go on; its settings may have older names.
         recorded: the file is that of a run; what its combinations were accepted for is done, so a
             check that came later does not keep anyone from reading it; its settings may have older names,
             and the code that its `plugins` name is not run.
@@ -126,7 +128,7 @@ def load_config(
     given.merge(base or {}, "the embedded default")
     if path is not None:
         content = read_toml(path)
-        given.merge(translated(content) if recorded else content, str(path))
+        given.merge(translated(content) if recorded or old_names else content, str(path))
     for name, text in sorted((os.environ if environ is None else environ).items()):
         key = setting_of_variable(name)
         if key is not None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "sizing.spread_penalty": "sizing.disagreement_penalty",
+}
 """The new name of each old one, both as section.key."""
 
 

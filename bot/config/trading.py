@@ -62,12 +62,13 @@ class Sizing(Section):
         le=10.0,
         description="Smallest change of a weight that is traded ('proportional').",
     )
-    spread_penalty: float = Field(
+    disagreement_penalty: float = Field(
         0.0,
         ge=0.0,
         le=1000.0,
-        description="Shrinks a weight by |r| / (|r| + penalty * spread) of the members' predicted "
-        "returns; 0 is off, more needs model.members.",
+        description="Shrinks a weight by |r| / (|r| + penalty * d), where r is the "
+        "predicted return and d its standard deviation over the members of the ensemble; 0 turns "
+        "it off, more needs model.members > 1.",
     )
     allow_short: bool = Field(
         True,

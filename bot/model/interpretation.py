@@ -20,22 +20,22 @@ from bot.model.networks.architectures import Architecture
 from bot.model.training.losses import TaskLosses
 
 COSINE_ROWS = 512
-"""Training rows whose gradients are compared, spread evenly over the window; about half a batch."""
+"""Training rows whose gradients are compared, evenly over the window; about half a batch."""
 
 IMPORTANCE_ROWS = 1024
 """Most validation rows that a feature is permuted in."""
 
 REPEATS = 2
-"""Permutations of each feature; trainings repeat it too, and the report shows their spread."""
+"""Permutations of each feature; trainings repeat it too, and the report shows their deviation."""
 
 Cosines = tuple[tuple[float | None, ...], ...]
 """K × K; None where a task has no gradient."""
 
 
-def spread_evenly(n: int, most: int) -> Tensor:
+def evenly_chosen(n: int, most: int) -> Tensor:
     """Return at most `most` of n rows' places, at even distances.
 
-    >>> spread_evenly(6, 3).tolist()
+    >>> evenly_chosen(6, 3).tolist()
     [0, 2, 4]
     """
     return torch.arange(n) if n <= most else torch.arange(most) * n // most

@@ -98,12 +98,12 @@ class Predictor:
         """
         return self._mean(self.predict_members(x, ready, windows, places))
 
-    def predict_with_spread(
+    def predict_with_disagreement(
         self, x: F64, ready: Bool, windows: Windows | None = None, places: I64 | None = None
     ) -> tuple[F64, F64]:
         """Return what `predict` gives, and the standard deviation of the members about it.
 
-        The spread is float64[n, S, K] like the forecast, in the same units (ddof = 0), 0 for a
+        The disagreement is float64[n, S, K] like the forecast, in the same units (ddof = 0), 0 for a
         single model: how far the members disagree (Lakshminarayanan et al. 2017).
         """
         members = self.predict_members(x, ready, windows, places)

@@ -30,7 +30,7 @@ def run_bars(
         signal: float64[n, S], NaN where there is none; not read by Phase.OPEN.
         volatility: float64[n, S], predicted; read by proportional sizing only.
         phase: the opens, the closes, or both; an OPEN is of one bar, and its CLOSE follows.
-        agreement: float64[n, S], a factor on the weights; read under a spread penalty only.
+        agreement: float64[n, S], a factor on the weights; read under a disagreement penalty only.
 
     Returns:
         The account after, and what happened.
@@ -40,7 +40,7 @@ def run_bars(
     """
     _check_order(book, bars, phase)
     _check_shapes(book, rules, bars, signal, volatility)
-    if rules.spread_penalty > 0.0 and phase & Phase.CLOSE:
+    if rules.disagreement_penalty > 0.0 and phase & Phase.CLOSE:
         _check_agreement(bars, agreement)
     n, n_symbols = bars.close.shape
     after = copy_book(book)
@@ -78,6 +78,6 @@ def _check_shapes(book: Book, rules: Rules, bars: BarBlock, signal: F64, volatil
 def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
     if agreement is None or agreement.shape != bars.close.shape:
         raise InvariantError(
-            f"under a spread penalty every close needs the members' agreement {bars.close.shape}, "
+            f"under a disagreement penalty every close needs the members' agreement {bars.close.shape}, "
             f"given is {None if agreement is None else agreement.shape}"
         )

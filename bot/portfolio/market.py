@@ -39,7 +39,7 @@ class Market(NamedTuple):
 def market_of(bars: BarBlock, signal: F64, volatility: F64, agreement: F64 | None = None) -> Market:
     """Return the broker's columns of a block; signal, volatility, agreement are float64[n, S].
 
-    Without agreement, which is read under a spread penalty only, the signal holds its place.
+    Without agreement, which is read under a disagreement penalty only, the signal holds its place.
     """
     return Market(
         open_time=_plain(bars.open_time),

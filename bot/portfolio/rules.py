@@ -72,7 +72,7 @@ class Rules(NamedTuple):
     scale: float
     max_weight: float
     band: float
-    spread_penalty: float
+    disagreement_penalty: float
     max_symbol_weight: float
     max_gross: float
     max_daily_loss: float
@@ -123,7 +123,7 @@ def rules_from(
         scale=float(config.sizing.scale),
         max_weight=float(config.sizing.max_weight),
         band=float(config.sizing.rebalance_band),
-        spread_penalty=float(config.sizing.spread_penalty),
+        disagreement_penalty=float(config.sizing.disagreement_penalty),
         max_symbol_weight=config.risk.max_symbol_weight * on,
         max_gross=config.risk.max_gross * on,
         max_daily_loss=config.risk.max_daily_loss * on,

@@ -88,9 +88,9 @@ def _move(
 def _extremes(opened: float, closed: float, sigma: float, draw: F64) -> tuple[float, float]:
     """Return (high, low) of a Brownian bridge from open to close (its maximum is Rayleigh's)."""
     x = math.log(closed / opened)
-    spread = 2.0 * sigma * sigma
-    up = 0.5 * (x + math.sqrt(x * x - spread * math.log(1.0 - draw[0])))
-    down = 0.5 * (x - math.sqrt(x * x - spread * math.log(1.0 - draw[1])))
+    twice_variance = 2.0 * sigma * sigma
+    up = 0.5 * (x + math.sqrt(x * x - twice_variance * math.log(1.0 - draw[0])))
+    down = 0.5 * (x - math.sqrt(x * x - twice_variance * math.log(1.0 - draw[1])))
     high = max(opened * math.exp(up), opened, closed)
     low = min(opened * math.exp(down), opened, closed)
     return high, low

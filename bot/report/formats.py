@@ -82,10 +82,10 @@ def written(value: Any, form: Format) -> str:
     return DASH if value is None else form(value)
 
 
-def with_spread(value: Mapping[str, Any], form: Format) -> str:
+def with_deviation(value: Mapping[str, Any], form: Format) -> str:
     """Return a mean with its deviation over the models, where there are two or more.
 
-    >>> with_spread({"mean": 0.5, "deviation": 0.25}, two_digits)
+    >>> with_deviation({"mean": 0.5, "deviation": 0.25}, two_digits)
     '0.50 ± 0.25'
     """
     mean = written(value["mean"], form)

@@ -21,7 +21,7 @@ SHARED = "shared"
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class Averaged:
     """Mean and deviation (ddof = 1) over the models, of the same shape; NaN where not known."""
 
     mean: F64
@@ -33,7 +33,7 @@ def insights(run: RunData) -> list[Insight]:
     return [model.insight for model in run.models if model.insight is not None]
 
 
-def importance(found: Sequence[Insight]) -> Spread:
+def importance(found: Sequence[Insight]) -> Averaged:
     """Return F × K: what each head loses without each feature, as a share of its naive loss."""
     return over_models([insight.importance for insight in found])
 
@@ -87,7 +87,7 @@ def effective_experts(weights: dict[str, float]) -> float:
     return round(float(np.exp(-(p * np.log(p)).sum())), 12)
 
 
-def over_models(values: Sequence[F64]) -> Spread:
+def over_models(values: Sequence[F64]) -> Averaged:
     """Return mean and deviation over the models, leaving out what is NaN.
 
     >>> over_models([np.array([1.0, np.nan]), np.array([3.0, 5.0])]).mean.tolist()
@@ -99,7 +99,7 @@ def over_models(values: Sequence[F64]) -> Spread:
     mean = np.where(known, stack, 0.0).sum(axis=0) / np.maximum(n, 1)
     squares = np.where(known, stack - mean, 0.0) ** 2
     deviation = np.sqrt(squares.sum(axis=0) / np.maximum(n - 1, 1))
-    return Spread(np.where(n > 0, mean, np.nan), np.where(n > 1, deviation, np.nan))
+    return Averaged(np.where(n > 0, mean, np.nan), np.where(n > 1, deviation, np.nan))
 
 
 def insight_rows(run: RunData) -> dict[str, list[dict[str, Any]]]:
@@ -115,16 +115,19 @@ def insight_rows(run: RunData) -> dict[str, list[dict[str, Any]]]:
 
 
 def _importance_rows(found: Sequence[Insight]) -> list[dict[str, Any]]:
-    spread = importance(found)
+    averaged = importance(found)
     return [
         {
             "feature": found[0].features[f],
             "heads": {
-                task: {"mean": known(spread.mean[f, k]), "deviation": known(spread.deviation[f, k])}
+                task: {
+                    "mean": known(averaged.mean[f, k]),
+                    "deviation": known(averaged.deviation[f, k]),
+                }
                 for k, task in enumerate(found[0].tasks)
             },
         }
-        for f in by_importance(spread.mean)
+        for f in by_importance(averaged.mean)
     ]
 
 
@@ -133,13 +136,13 @@ def _cosine_rows(found: Sequence[Insight]) -> list[dict[str, Any]]:
     kept = kept_cosines(found)
     if not kept:
         return []
-    spread = over_models(kept)
+    averaged = over_models(kept)
     stack = np.stack(kept)
     rows = [
         {
             "tasks": [found[0].tasks[a], found[0].tasks[b]],
-            "mean": known(spread.mean[a, b]),
-            "deviation": known(spread.deviation[a, b]),
+            "mean": known(averaged.mean[a, b]),
+            "deviation": known(averaged.deviation[a, b]),
             "conflicts": float((stack[:, a, b] < 0.0).mean()),
         }
         for a, b in pairs(len(found[0].tasks))

@@ -43,7 +43,7 @@ SUBJECTS = (
     ),
     Subject(
         "funding", ("bot/adapters/files/funding.py", "bot/adapters/files/bar_funding.py",
-                    "bot/app/live/funding.py", "bot/app/live/funding_watch.py"),
+                    "bot/app/live/funding.py"),
         ("tests/adapters/files/test_bar_funding.py", "tests/adapters/files/test_funding.py",
          "tests/app/live/test_funding_watch.py", "tests/app/live/test_funding.py"),
     ),

@@ -83,7 +83,7 @@ ONE = "market.symbols=BTCUSDT"
             ],
             "with 2 symbols it never has",
         ),
-        (["sizing.spread_penalty=1"], "sizing.spread_penalty = 1: a single network has no spread"),
+        (["sizing.disagreement_penalty=1"], "sizing.disagreement_penalty = 1: a single network has no"),
         (["training.weighting=gradnorm", "training.gradients=mgda"], "both balance gradients"),
         (["training.curriculum=stages"], "need each other"),
         (["training.stages=all"], "need each other"),

@@ -47,3 +47,13 @@ def test_new_names_exist_and_old_ones_do_not() -> None:
     names = {f"{s}.{key}" for s, t in section_types().items() for key in t.model_fields}
     assert set(RENAMED.values()) <= names
     assert not names.intersection(RENAMED)
+
+
+def test_the_disagreement_penalty_was_called_spread_penalty(tmp_path: Path) -> None:
+    text = to_toml(load_config(None, ["sizing.disagreement_penalty=1.5", "model.members=2"], {}))
+    (tmp_path / "config.toml").write_text(text.replace("disagreement_", "spread_"), "utf-8")
+    assert config_of(RunFolder(tmp_path)).sizing.disagreement_penalty == 1.5
+    with pytest.raises(ConfigError, match=r"'sizing\.spread_penalty' is called 'sizing\.disagree"):
+        load_config(tmp_path / "config.toml", environ={})
+    with pytest.raises(ConfigError, match="disagreement_penalty' now; write that"):
+        load_config(None, [], environ={"BOT_SIZING__SPREAD_PENALTY": "1"})

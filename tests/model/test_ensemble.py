@@ -1,4 +1,4 @@
-"""Members: independent trainings whose forecasts are averaged, with their spread."""
+"""Members: independent trainings whose forecasts are averaged, with their disagreement."""
 
 from __future__ import annotations
 
@@ -27,20 +27,22 @@ def test_members_are_single_models_of_other_seeds(
     each = [Predictor(single).predict(x, ready) for single in alone]
     for found, expected in zip(Predictor(ensemble).predict_members(x, ready), each, strict=True):
         assert found.tobytes() == expected.tobytes()
-    mean, spread = Predictor(ensemble).predict_with_spread(x, ready)
+    mean, disagreement = Predictor(ensemble).predict_with_disagreement(x, ready)
     np.testing.assert_allclose(mean, np.mean(each, axis=0), rtol=1e-12)
-    np.testing.assert_allclose(spread, np.std(each, axis=0), rtol=1e-9)
+    np.testing.assert_allclose(disagreement, np.std(each, axis=0), rtol=1e-9)
     assert mean.tobytes() == Predictor(ensemble).predict(x, ready).tobytes()
-    assert (spread[ready] > 0).all()
-    assert np.isnan(spread[~ready]).all()
+    assert (disagreement[ready] > 0).all()
+    assert np.isnan(disagreement[~ready]).all()
     assert len(ensemble.history) == ensemble.metrics["epochs"] == 9
     assert ensemble.metrics["score"] == pytest.approx(np.mean([a.metrics["score"] for a in alone]))
 
 
-def test_a_single_model_has_no_spread(
+def test_a_single_model_has_no_disagreement(
     make_dataset: MakeDataset, settings: tuple[Model, Training]
 ) -> None:
     trained = train(make_dataset(), *settings, seed=1)
     x = make_dataset(n_bars=5).x.reshape(5, 3, -1)
-    _, spread = Predictor(trained).predict_with_spread(x, np.ones((5, 3), dtype=np.bool_))
-    assert (spread == 0).all()
+    _, disagreement = Predictor(trained).predict_with_disagreement(
+        x, np.ones((5, 3), dtype=np.bool_)
+    )
+    assert (disagreement == 0).all()

@@ -11,7 +11,7 @@ import torch
 from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
-from bot.model.interpretation import gradient_cosines, permutation_importance, spread_evenly
+from bot.model.interpretation import evenly_chosen, gradient_cosines, permutation_importance
 from bot.model.networks.architectures import Architecture, build_architecture
 from bot.model.training.losses import TaskLosses
 from bot.model.training.train import train
@@ -110,5 +110,5 @@ def test_the_planted_feature_is_the_one_that_matters(
 
 
 def test_rows_are_spread_over_the_whole_window() -> None:
-    chosen = spread_evenly(1000, 10)
+    chosen = evenly_chosen(1000, 10)
     assert chosen.tolist() == list(range(0, 1000, 100))

@@ -20,23 +20,28 @@ from bot.portfolio.trace import Phase
 NUMBER = st.floats(-1.0, 1.0, allow_subnormal=False)
 
 
-@given(r=NUMBER, spread=st.floats(0.0, 1.0, allow_subnormal=False), penalty=st.floats(0.0, 100.0))
+@given(
+    r=NUMBER, disagreement=st.floats(0.0, 1.0, allow_subnormal=False), penalty=st.floats(0.0, 100.0)
+)
 def test_it_only_takes_away_and_more_for_more_doubt(
-    r: float, spread: float, penalty: float
+    r: float, disagreement: float, penalty: float
 ) -> None:
-    def at(spread: float, penalty: float) -> float:
-        return float(agreement_of(np.array([[r]]), np.array([[spread]]), penalty)[0, 0])
+    def at(disagreement: float, penalty: float) -> float:
+        return float(agreement_of(np.array([[r]]), np.array([[disagreement]]), penalty)[0, 0])
 
-    assert 0.0 <= at(spread, penalty) <= 1.0
-    assert at(0.0, penalty) == at(spread, 0.0) == 1.0 or r == 0.0
-    assert at(spread, penalty) >= at(2.0 * spread, penalty)
-    assert at(spread, penalty) >= at(spread, penalty + 1.0)
+    assert 0.0 <= at(disagreement, penalty) <= 1.0
+    assert at(0.0, penalty) == at(disagreement, 0.0) == 1.0 or r == 0.0
+    assert at(disagreement, penalty) >= at(2.0 * disagreement, penalty)
+    assert at(disagreement, penalty) >= at(disagreement, penalty + 1.0)
 
 
 def test_by_hand_and_where_nothing_is_known() -> None:
     nan = np.nan
-    r, spread = np.array([[0.02, -0.01, 0.0, 0.0, nan]]), np.array([[0.01, 0.03, 0.0, 0.1, nan]])
-    found = agreement_of(r, spread, 2.0)
+    r, disagreement = (
+        np.array([[0.02, -0.01, 0.0, 0.0, nan]]),
+        np.array([[0.01, 0.03, 0.0, 0.1, nan]]),
+    )
+    found = agreement_of(r, disagreement, 2.0)
     np.testing.assert_allclose(found, [[0.5, 1 / 7, 1.0, 0.0, 1.0]], rtol=1e-15)
 
 
@@ -47,7 +52,7 @@ def test_a_penalty_without_agreement_is_refused(
 ) -> None:
     bars = bars_of([10.0, 10.5], [10.0, 11.0])
     signal = signals_of([0.1, 0.1], bars)
-    book, rules = new_book(1, 1000.0), rules_of(spread_penalty=1.0)
+    book, rules = new_book(1, 1000.0), rules_of(disagreement_penalty=1.0)
     for agreement in (None, np.ones((1, 1))):
         with pytest.raises(InvariantError, match="needs the members' agreement"):
             run_bars(book, rules, bars, signal, signal, Phase.BOTH, agreement)

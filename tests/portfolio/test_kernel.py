@@ -248,7 +248,7 @@ class NaiveBroker:
                 self.row["refusal"][s] = Refusal.NO_VOLATILITY
                 return None
             weight = max(-r.max_weight, min(r.max_weight, r.scale * signal / volatility))
-        if r.spread_penalty:
+        if r.disagreement_penalty:
             weight *= float(self.agreement[self.i, s])
         if r.max_symbol_weight and abs(weight) > r.max_symbol_weight:
             self.row["refusal"][s] = Refusal.CAP_SYMBOL
@@ -348,7 +348,7 @@ def cases(draw: st.DrawFn, make_rules: Callable[..., Rules]) -> Case:
         scale=draw(st.sampled_from([0.1, 0.5])),
         max_weight=draw(st.sampled_from([0.4, 1.5])),
         band=draw(st.sampled_from([0.0, 0.05, 0.3])),
-        spread_penalty=draw(st.sampled_from([0.0, 1.0])),
+        disagreement_penalty=draw(st.sampled_from([0.0, 1.0])),
         max_symbol_weight=cost * draw(st.sampled_from([0.0, 0.45, 1.0])),
         max_gross=cost * draw(st.sampled_from([0.0, 0.7, 1.5])),
         max_daily_loss=cost * draw(off_or),

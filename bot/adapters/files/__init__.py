@@ -7,6 +7,7 @@ candle_files    candle files of every ending and layout, read and written
 candle_tables   candles out of a table: which columns, which open times
 packed          the bytes of a file, unpacked
 tables          files of rows to named columns
+packed          the bytes of a file, unpacked
 layouts         other people's layouts: to read one more, begin here
 row_order       rows in order of time, each once
 jumps           jumps of price, refused by file and row

@@ -111,9 +111,10 @@ def prepare(
             "instruments": instruments_text(instruments),
         },
     )
-    if forecasts and config.sizing.spread_penalty > 0.0:
+    if forecasts and config.sizing.disagreement_penalty > 0.0:
         raise ConfigError(
-            "sizing.spread_penalty: a file of forecasts (--forecasts) has no spread; set it to 0"
+            "sizing.disagreement_penalty: a file of forecasts (--forecasts) has no disagreement "
+            "between members; set it to 0"
         )
     if forecasts:
         columns = read_forecasts(Path(forecasts), market.symbols, times)

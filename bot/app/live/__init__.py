@@ -14,7 +14,6 @@ bar_assembly    events to closed bars
 missing         asking for the candles that nobody pushed
 feed_counters   what a feed did, counted
 funding         the funding of a bar
-funding_watch   the funding that quotes announced
 catch_up        bars that nobody can decide on any more
 backfill        bars of the past, on the run's grid
 retraining      training beside the loop, and when a model takes over

@@ -1,8 +1,10 @@
 """The funding of a bar, live: what was announced, and what was settled, at its open and inside it.
 
-Rules: settlements inside a bar longer than an hour are asked for at its close; where a position is held the settled rate is asked for, and what was announced stands in for an
-answer that does not come in time (an address that is barred waits ten minutes); where nothing is
-charged (costs.funding = false) nothing is asked; a rate that is due and not known is NaN, never none.
+Rules: settlements inside a bar longer than an hour are asked for at its close; where a position is
+held the settled rate is asked for, and what was announced stands in for an answer that does not come
+in time (an address that is barred waits ten minutes); where nothing is charged (costs.funding = false)
+nothing is asked; a rate that settles and is not known is NaN, never none, and what was not announced
+before its time is not known.
 """
 
 from __future__ import annotations
@@ -19,13 +21,54 @@ from bot.adapters.exchange import Exchange, Quote
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding, due_between
-from bot.app.live.funding_watch import FundingWatch
 from bot.blocks import F64, BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import HOUR_MS
 from bot.venues import is_contract
 
 USUAL_STEP_MS = 8 * HOUR_MS
+_REMEMBERED = 32
+"""Funding times kept a symbol: a day of hourly ones, and some more."""
+
+
+class FundingWatch:
+    """Remembers, a symbol, which funding the quotes announced for when. Pure."""
+
+    def __init__(self) -> None:
+        self._announced: dict[str, list[tuple[int, int, float]]] = {}
+
+    def feed(self, quote: Quote) -> None:
+        """Take a quote of the stream."""
+        due_ms = quote.next_funding_ms
+        if due_ms is None or quote.received_ms > due_ms:
+            return
+        known = self._announced.setdefault(quote.symbol, [])
+        if known and known[-1][1] == due_ms:
+            known[-1] = (known[-1][0], due_ms, quote.funding_rate)
+        else:
+            known.append((quote.received_ms, due_ms, quote.funding_rate))
+            del known[:-_REMEMBERED]
+
+    def rate_at(self, symbol: str, time_ms: int) -> float:
+        """Return the rate due at this time, 0 where none was due, NaN where that is not known.
+
+        >>> watch = FundingWatch()
+        >>> watch.feed(Quote("X", 1.0, 1.0, 1.0, 1e-4, 8000, received_ms=500))
+        >>> [watch.rate_at("X", t) for t in (400, 500, 7999, 8000, 8001)]
+        [nan, 0.0, 0.0, 0.0001, nan]
+        """
+        known = self._announced.get(symbol, [])
+        for _, due_ms, rate in reversed(known):
+            if time_ms == due_ms:
+                return rate
+        # the one after may be announced at that very time, or a moment before by our clock
+        none_due = any(since_ms <= time_ms < due_ms for since_ms, due_ms, _ in known)
+        return 0.0 if none_due else math.nan
+
+    def between(self, symbol: str, first_ms: int, last_ms: int) -> dict[int, float]:
+        """Return what was announced for the times first..last, inclusive."""
+        known = self._announced.get(symbol, [])
+        return {due_ms: rate for _, due_ms, rate in known if first_ms <= due_ms <= last_ms}
 
 
 class LiveFunding:

@@ -58,7 +58,7 @@ class ModelForecaster:
         value[:, :, self._unknown] = np.nan
         return value
 
-    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         """Return the members' mean and their standard deviation about it.
 
         Raises:
@@ -67,14 +67,14 @@ class ModelForecaster:
         del open_time
         if self._members == 1:
             raise ModelError(
-                f"model {self._model_id} is a single network and has no spread; train with more "
-                "model.members or set sizing.spread_penalty = 0"
+                f"model {self._model_id} is a single network and has no disagreement; train with more "
+                "model.members or set sizing.disagreement_penalty = 0"
             )
-        value, spread = self._predictor.predict_with_spread(
+        value, disagreement = self._predictor.predict_with_disagreement(
             features.x, features.ready, features.windows, self._places
         )
-        value[:, :, self._unknown] = spread[:, :, self._unknown] = np.nan
-        return value, spread
+        value[:, :, self._unknown] = disagreement[:, :, self._unknown] = np.nan
+        return value, disagreement
 
 
 @dataclass(frozen=True)
@@ -97,11 +97,13 @@ class TableForecaster:
         found = self.open_time[at] == open_time
         return np.where(found[:, None, None] & ready[:, :, None], self.value[at], np.nan)
 
-    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         """Refuse: a table says what is expected, and not how surely.
 
         Raises:
             ModelError: always.
         """
         del open_time, features
-        raise ModelError("forecasts from a table have no spread; set sizing.spread_penalty = 0")
+        raise ModelError(
+            "forecasts from a table have no disagreement; set sizing.disagreement_penalty = 0"
+        )

@@ -51,7 +51,7 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     bars, start = _bars(reader, times)
     n, S = bars.valid.shape
     span = slice(start, start + len(times))
-    wide = {name: _spread(column, n, span) for name, column in ledger.items()}
+    wide = {name: _filled(column, n, span) for name, column in ledger.items()}
     wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
     fills = reader.fills()
     decisions, refusals = reader.decisions(bars.open_time)
@@ -110,7 +110,7 @@ def _bars(reader: JournalReader, ledger_times: I64) -> tuple[BarBlock, int]:
     return bars.rows(0, int(booked[-1]) + 1), int(booked[0])
 
 
-def _spread(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
+def _filled(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
     wide = np.zeros(n)
     wide[span] = column
     return wide

@@ -102,13 +102,13 @@ def walk_forward(
     """Train what is missing below `out`; return the comparison, and what it was made of.
 
     Raises:
-        ConfigError: the settings size by a spread, which the mean over the seeds does not have, or
+        ConfigError: the settings size by disagreement, which the mean over the seeds does not have, or
             a contender needs a package that is not installed.
         ModelError: trainings failed; those that did not are kept.
     """
-    if contenders[0].config.sizing.spread_penalty > 0.0:
+    if contenders[0].config.sizing.disagreement_penalty > 0.0:
         raise ConfigError(
-            "sizing.spread_penalty: a comparison trades the mean over the seeds; set it to 0"
+            "sizing.disagreement_penalty: a comparison trades the mean over the seeds; set it to 0"
         )
     check_packages(contenders)
     market = read_market(contenders[0].config)

@@ -17,7 +17,7 @@ from torch import Tensor
 from bot.blocks import Task
 from bot.config.schema import Training
 from bot.errors import DataError, ModelError
-from bot.model.interpretation import COSINE_ROWS, gradient_cosines, spread_evenly
+from bot.model.interpretation import COSINE_ROWS, evenly_chosen, gradient_cosines
 from bot.model.networks.architectures import Architecture
 from bot.model.trained import Epoch, ModelSpec
 from bot.model.training.curriculum import Curriculum
@@ -65,9 +65,9 @@ class Rows(NamedTuple):
         """Return the chosen rows as a step sees them: features, y and labelled."""
         return self.features(chosen), self.y[chosen], self.labelled[chosen]
 
-    def spread(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
+    def sample(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return copies of what the network reads, y and labelled, of at most so many rows."""
-        return self.at(spread_evenly(len(self.y), most))
+        return self.at(evenly_chosen(len(self.y), most))
 
 
 _READ_ROWS = 8192  # bars read by a forward pass over the validation part
@@ -110,7 +110,7 @@ def descend(
         ModelError: the loss stopped being a number, or settings do not suit one another.
     """
     course = _prepare(network, spec, training, judged_by, fitted)
-    compared = fitted.spread(COSINE_ROWS) if training.interpret else None
+    compared = fitted.sample(COSINE_ROWS) if training.interpret else None
     history: list[Epoch] = []
     for number in range(1, training.epochs + 1):
         losses = _epoch(course, fitted)

@@ -80,7 +80,7 @@ def train(
             if training.interpret:
                 insights.append(
                     interpretation(
-                        network, losses_of, rows[1].spread(IMPORTANCE_ROWS), (seed, member)
+                        network, losses_of, rows[1].sample(IMPORTANCE_ROWS), (seed, member)
                     )
                 )
     return TrainedModel(

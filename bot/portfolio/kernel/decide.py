@@ -34,7 +34,7 @@ def decide(
         signal = market.signal[i, s]
         if math.isnan(signal) or not market.valid[i, s]:
             continue
-        agreement = market.agreement[i, s] if rules.spread_penalty > 0.0 else 1.0
+        agreement = market.agreement[i, s] if rules.disagreement_penalty > 0.0 else 1.0
         weight, refusal = _weight(signal, market.volatility[i, s], agreement, rules, s)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal

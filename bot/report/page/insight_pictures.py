@@ -56,15 +56,18 @@ def insight_pictures(run: RunData) -> list[Picture]:
 
 def importance_picture(found: Sequence[Insight]) -> Picture:
     """Return the map of features by heads."""
-    spread = importance(found)
-    order = by_importance(spread.mean)
+    averaged = importance(found)
+    order = by_importance(averaged.mean)
     figure = new_figure(1.1 + 0.29 * len(order))
     axes = figure.subplots()
     texts = [
-        [_percent(spread.mean[f, k], spread.deviation[f, k]) for k in range(len(found[0].tasks))]
+        [
+            _percent(averaged.mean[f, k], averaged.deviation[f, k])
+            for k in range(len(found[0].tasks))
+        ]
         for f in order
     ]
-    shade = np.nan_to_num(spread.mean / column_scale(spread.mean))[order]
+    shade = np.nan_to_num(averaged.mean / column_scale(averaged.mean))[order]
     names = [found[0].features[f] for f in order]
     _map(axes, shade, names, found[0].tasks, texts)
     axes.xaxis.tick_top()
@@ -202,8 +205,8 @@ def _most_apart(mean: F64) -> list[tuple[int, int]]:
 def _percent(mean: float, deviation: float) -> str:
     if np.isnan(mean):
         return ""
-    spread = "" if np.isnan(deviation) else f" ± {100 * deviation:.2f}"
-    return f"{100 * mean:+.2f}{spread}"
+    margin = "" if np.isnan(deviation) else f" ± {100 * deviation:.2f}"
+    return f"{100 * mean:+.2f}{margin}"
 
 
 def _cosine(value: float) -> str:

@@ -88,12 +88,8 @@ def coverage_sheet(summary: Summary) -> Sheet:
         made = c["trainings"]["due"] - len(c["trainings"]["without_model"])
         notes.append(f"Scheduled trainings: {c['trainings']['due']}; {made} gave a model.")
     columns = (
-        "of the bars in session",
-        "first forecast",
-        "last forecast",
-        "had a bar",
-        "had a forecast",
-    )
+        "of the bars in session", "first forecast", "last forecast", "had a bar", "had a forecast",
+    )  # fmt: skip
     return Sheet(
         "coverage", "Coverage", columns,
         numbers=_from(1, columns), rows=tuple(rows), note=" ".join(notes),
@@ -238,7 +234,9 @@ def importance_sheet(summary: Summary) -> Sheet:
     found = summary["insights"]["importance"]
     columns = ("feature", *(found[0]["heads"] if found else ()))
     rows = tuple(
-        Row((row["feature"], *(w.with_spread(head, w.percent) for head in row["heads"].values())))
+        Row(
+            (row["feature"], *(w.with_deviation(head, w.percent) for head in row["heads"].values()))
+        )
         for row in found
     )
     return Sheet(
@@ -259,7 +257,7 @@ def cosines_sheet(summary: Summary) -> Sheet:
         Row(
             (
                 " and ".join(row["tasks"]),
-                w.with_spread(row, w.two_digits),
+                w.with_deviation(row, w.two_digits),
                 w.percent(row["conflicts"]),
             )
         )
@@ -273,14 +271,14 @@ def cosines_sheet(summary: Summary) -> Sheet:
 
 
 def gates_sheet(summary: Summary) -> Sheet:
-    """Return how each gate spreads over its experts."""
+    """Return how evenly each gate uses its experts."""
     columns = ("gate", "experts", "in use", "given to shared ones", "newest model")
     rows = tuple(
         Row(
             (
                 f"layer {row['layer']}, {row['reader']}",
                 w.count(row["experts"]),
-                w.with_spread(
+                w.with_deviation(
                     {"mean": row["used"], "deviation": row["used_deviation"]}, w.two_digits
                 ),
                 w.written(row["shared_part"], w.percent),

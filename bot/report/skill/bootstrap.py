@@ -77,7 +77,7 @@ def interval(sums: F64, statistic: Statistic, min_block: int, samples: int) -> I
 def widening(blocks: float) -> float:
     """Return by how much an interval from few blocks must grow to keep its coverage.
 
-    Resampling B blocks understates the spread by √((B − 1) / B), and its tails are Student's, here
+    Resampling B blocks understates the deviation by √((B − 1) / B), and its tails are Student's, here
     to first order in 1 / (B − 1).
 
     >>> round(widening(20.0), 3), round(widening(1e9), 3)

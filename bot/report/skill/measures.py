@@ -172,7 +172,7 @@ def hit_rate_gain(hit: Bool, naive: Bool, rows: Bool, horizon: int, samples: int
 
 def rank_ic(f: F64, y: F64, rows: Bool, horizon: int, samples: int) -> dict[str, Any]:
     """Return Spearman's rank correlation over all rows, the symbols pooled."""
-    a, b = (spread_over(centred_ranks(v[rows]), rows) for v in (f, y))
+    a, b = (laid_over(centred_ranks(v[rows]), rows) for v in (f, y))
     sums = by_date(rows, np.ones(rows.shape), a, b, a * a, b * b, a * b)
     return _measure(sums, correlation, 0.0, horizon, samples)
 
@@ -212,7 +212,7 @@ def auc(p: F64, y: F64, rows: Bool, horizon: int, samples: int) -> dict[str, Any
     placement[rose] = (rank[rose] - _ranks(score[rose])) / n_falls
     placement[~rose] = 1.0 - (rank[~rose] - _ranks(score[~rose])) / n_rises
     value = float(placement[rose].mean())
-    up, of = spread_over(rose.astype(np.float64), rows), spread_over(placement, rows)
+    up, of = laid_over(rose.astype(np.float64), rows), laid_over(placement, rows)
     sums = by_date(rows, up, up * of, 1.0 - up, (1.0 - up) * of)
 
     def statistic(s: F64) -> F64:
@@ -243,7 +243,7 @@ def centred_ranks(values: F64) -> F64:
     return (2.0 * _ranks(values) - (len(values) + 1.0)) / max(len(values), 1)
 
 
-def spread_over(flat: F64, rows: Bool) -> F64:
+def laid_over(flat: F64, rows: Bool) -> F64:
     """Return float64[n, S] with the flat values at their rows, 0 elsewhere."""
     out = np.zeros(rows.shape)
     out[rows] = flat

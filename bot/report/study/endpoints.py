@@ -115,7 +115,7 @@ def _of_head(run: Judged, head: Head) -> Iterator[Figure]:
 
 def _of_return(head: Head) -> Iterator[Figure]:
     y, f, rows = head.label, head.forecast, head.rows
-    a, b = (skill.spread_over(skill.centred_ranks(v[rows]), rows) for v in (f, y))
+    a, b = (skill.laid_over(skill.centred_ranks(v[rows]), rows) for v in (f, y))
     sums = skill.by_date(rows, np.ones(rows.shape), a, b, a * a, b * b, a * b)
     yield "return rank IC", True, sums, skill.correlation
     yield _skill("return MSE skill", (y - f) ** 2, y**2, rows)

@@ -51,8 +51,8 @@ class Table:
         at = (open_time - self._first) // HOUR_MS
         return np.where(features.ready[:, :, None], self._value[at], np.nan)
 
-    def forecast_with_spread(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
-        raise AssertionError("nothing asks for the spread")
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        raise AssertionError("nothing asks for the disagreement")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bot.adapters.exchange import Quote
-from bot.app.live.funding_watch import FundingWatch
+from bot.app.live.funding import FundingWatch
 
 HOUR = 3_600_000
 

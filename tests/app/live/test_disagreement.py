@@ -1,4 +1,4 @@
-"""The members' spread in sizing: in a backtest, live, proved, and refused where there is none."""
+"""The members' disagreement in sizing: in a backtest, live, proved, and refused where there is none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SIZED = [
     "sizing.method=proportional", "sizing.rebalance_band=0.0", "sizing.max_weight=10",
     "risk.max_symbol_weight=0", "risk.max_gross=0",
 ]  # fmt: skip
-PENALTY = "sizing.spread_penalty=1.5"
+PENALTY = "sizing.disagreement_penalty=1.5"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_a_weight_is_shrunk_by_the_rule(careful: Ran, run_it: RunIt) -> None:
     assert [m[0] for m in bold.models()] == [m[0] for m in careful.models()]
     mine, theirs = decisions(careful), decisions(bold)
     np.testing.assert_array_equal(mine["signal"], theirs["signal"])
-    # the rule with the spread of the models, asked again
+    # the rule with the disagreement of the models, asked again
     config = careful.config
     pipeline = FeaturePipeline(config.features, careful.market.symbols, HOUR_MS)
     _, features = pipeline.advance(pipeline.initial(), careful.market.bars)
@@ -61,8 +61,10 @@ def test_a_weight_is_shrunk_by_the_rule(careful: Ran, run_it: RunIt) -> None:
         asked = ModelForecaster(
             trained, manifest["features"], pipeline.names, target_tasks(config.targets), model_id
         )
-        value, spread = asked.forecast_with_spread(careful.market.bars.open_time, features)
-        r, doubt = np.abs(value[n, :, 0]), spread[n, :, 0]
+        value, disagreement = asked.forecast_with_disagreement(
+            careful.market.bars.open_time, features
+        )
+        r, doubt = np.abs(value[n, :, 0]), disagreement[n, :, 0]
         assert np.nanmin(doubt) > 0.0
         end = starts[k + 1] if k + 1 < len(starts) else np.inf
         here = (mine["times"] >= start) & (mine["times"] < end)
@@ -92,17 +94,17 @@ def test_a_life_with_a_penalty_is_proved(tmp_path: Path) -> None:
     assert len(proof.fills) > 20
 
 
-def test_what_has_no_spread_is_refused(short: Ran) -> None:
+def test_what_has_no_disagreement_is_refused(short: Ran) -> None:
     features = FeatureBlock(np.zeros((1, 3, 0)), np.ones((1, 3), dtype=np.bool_))
     times = np.zeros(1, dtype=np.int64)
-    with pytest.raises(ModelError, match="forecasts from a table have no spread"):
-        TableForecaster(times, np.zeros((1, 3, 4))).forecast_with_spread(times, features)
+    with pytest.raises(ModelError, match="forecasts from a table have no disagreement"):
+        TableForecaster(times, np.zeros((1, 3, 4))).forecast_with_disagreement(times, features)
     model_id = short.models()[0][0]
     trained, manifest = load_model(short.folder.models, model_id)
     names = tuple(manifest["features"])
     single = ModelForecaster(trained, list(names), names, trained.tasks, model_id)
-    with pytest.raises(ModelError, match="is a single network and has no spread"):
-        single.forecast_with_spread(times, features)
+    with pytest.raises(ModelError, match="is a single network and has no disagreement"):
+        single.forecast_with_disagreement(times, features)
 
 
 def test_the_head_of_the_signal_is_asked_how_sure_it_is(run_it: RunIt) -> None:
