@@ -217,7 +217,7 @@ async def _life(
     old = folder.journal.exists()  # it has its instruments; they may be delisted by now
     instruments = {} if old else await _instruments(exchange, config, log)
     now_ms = 0 if old else clock.now_ms()
-    run, models = open_run(config, folder, instruments, log, given_model, now_ms)
+    run, models = open_run(config, folder, instruments, log, given_model, now_ms=now_ms)
     if run.first_bar is None:
         log.info(
             "run_started", mode="live", run_dir=str(folder.path), symbols=len(run.symbols),
