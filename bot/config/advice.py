@@ -6,13 +6,26 @@ all settings are silent. Must not look at files or data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from bot.parts.kinds import KINDS
+from bot.parts.registry import parts
 
 if TYPE_CHECKING:
     from bot.config.load import Config
 
 Values = Mapping[str, Any]
+
+_CHOSEN_BY = {
+    kind.name: kind.chosen_by
+    for kind in KINDS.values()
+    if kind.name in ("encoder", "architecture", "weighting")
+}
+"""The settings that choose one part, whose own settings the others' are of no use."""
+
+_REFUSED = frozenset({"training.weights"})
+"""What is not of no use without its part, but refused (`checks.py`)."""
 
 _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     # the settings that are read only where the condition holds, and the condition in words
@@ -38,58 +51,6 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         "training.window_bars",
         "training.window = 'rolling'",
         lambda v: v["training.window"] == "rolling",
-    ),
-    (
-        "training.uncertainty_variant",
-        "training.weighting = 'uncertainty'",
-        lambda v: v["training.weighting"] == "uncertainty",
-    ),
-    (
-        "training.dwa_temperature",
-        "training.weighting = 'dwa'",
-        lambda v: v["training.weighting"] == "dwa",
-    ),
-    (
-        "training.gradnorm_alpha training.gradnorm_variant",
-        "training.weighting = 'gradnorm'",
-        lambda v: v["training.weighting"] == "gradnorm",
-    ),
-    (
-        "training.weighting_rate",
-        "training.weighting = 'uncertainty', 'gradnorm' or 'famo'",
-        lambda v: v["training.weighting"] in ("uncertainty", "gradnorm", "famo"),
-    ),
-    (
-        "training.weighting_every",
-        "training.weighting = 'gradnorm' or 'famo'",
-        lambda v: v["training.weighting"] in ("gradnorm", "famo"),
-    ),
-    (
-        "training.stch_mu",
-        "training.weighting = 'stch'",
-        lambda v: v["training.weighting"] == "stch",
-    ),
-    ("model.lookback", "model.encoder = 'gru' or 'tcn'", lambda v: v["model.encoder"] != "mlp"),
-    ("model.batch_norm", "model.encoder = 'mlp' or 'tcn'", lambda v: v["model.encoder"] != "gru"),
-    (
-        "model.soft_penalty",
-        "model.architecture = 'soft'",
-        lambda v: v["model.architecture"] == "soft",
-    ),
-    (
-        "model.stitch_rate",
-        "model.architecture = 'cross_stitch'",
-        lambda v: v["model.architecture"] == "cross_stitch",
-    ),
-    (
-        "model.experts",
-        "model.architecture = 'mmoe' or 'ple'",
-        lambda v: v["model.architecture"] in ("mmoe", "ple"),
-    ),
-    (
-        "model.own_experts model.extraction_layers",
-        "model.architecture = 'ple'",
-        lambda v: v["model.architecture"] == "ple",
     ),
     (
         "targets.decision_cost",
@@ -130,7 +91,23 @@ def advice(config: Config) -> list[str]:
         for key in keys.split()
         if given[key] != default[key] and not works(given)
     ]
-    return lines + _unreachable(config)
+    changed = [key for key in given if given[key] != default[key]]
+    return lines + list(_of_other_parts(changed, given)) + _unreachable(config)
+
+
+def _of_other_parts(changed: Sequence[str], given: Values) -> Iterator[str]:
+    """Yield a line for each changed setting that only parts read that are not chosen."""
+    for key in changed:
+        for kind, chosen_by in _CHOSEN_BY.items():
+            if key.partition(".")[0] != chosen_by.partition(".")[0] or key == chosen_by:
+                continue
+            readers = [name for name, part in parts(kind).items() if key in part.keys]
+            if readers and given[chosen_by] not in readers and key not in _REFUSED:
+                *most, last = [f"'{name}'" for name in readers]
+                told = f"{', '.join(most)} or {last}" if most else last
+                yield (
+                    f"{key} = {given[key]!r} has no effect: it is read with {chosen_by} = {told} only"
+                )
 
 
 def _unreachable(config: Config) -> list[str]:

@@ -62,6 +62,7 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
         "four symbols, three years of hours, a training each month",
         (("retrain:three_years", {}),),
     ),
+    "parts": ("features of a user's own, called by pointer", (("own_parts:features", {}),)),
     "start": ("whole processes", (("start:commands", {}),)),
 }
 """Title of each group, and its cases with their options."""

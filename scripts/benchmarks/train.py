@@ -20,6 +20,7 @@ from bot.model.threads import single_thread
 from bot.model.trained import ModelSpec
 from bot.model.training.descent import Rows, _epoch, _prepare
 from bot.model.training.train import train
+from bot.parts.registry import parts
 from scripts.benchmarks.measuring import Row
 
 TASKS = tuple(Task(kind, 24) for kind in ("return", "direction", "volatility", "volume"))
@@ -27,11 +28,8 @@ N_FEATURES = 22
 STATED = ("nash_mtl", "cagrad", "fairgrad")
 """Methods that solve an optimisation problem at every step: no goal, the cost is stated."""
 
-WEIGHTINGS = ("uncertainty", "dwa", "stch", "gradnorm", "famo")
-METHODS = (
-    "pcgrad", "aligned_mtl", "imtl_g", "mgda", "dualproj", "upgrad", "gradvac", "graddrop", "config",
-    "excess_mtl", *STATED,
-)  # fmt: skip
+WEIGHTINGS = tuple(name for name in parts("weighting") if name != "fixed")
+METHODS = tuple(name for name in parts("gradient_method") if name != "sum")
 
 
 def weightings(quick: bool) -> list[Row]:

@@ -6,7 +6,7 @@ targets and window; a preset changes the model and its training only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from bot.config import Config, load_config
 from bot.errors import ConfigError
 from bot.model.plain_learners import require_scikit_learn
 from bot.model.training.gradients import check_solver
-from bot.parts.registry import shipped
+from bot.parts.registry import parts, shipped
 
 Kind = Literal["network", "shuffled", "linear", "trees"]
 
@@ -70,8 +70,9 @@ def _combined(*names: str) -> tuple[Entry, ...]:
     return tuple((n, "network", (f"training.gradients={n}", on)) for n in names)
 
 
-PRESETS: dict[str, tuple[Entry, ...]] = {
-    "mtl-vs-single": (
+def _mtl_vs_single() -> tuple[Entry, ...]:
+    """The multi-task network against a network a task, linear models and trees."""
+    return (
         ("multi-task", "network", ()),
         ("single", "network", ("model.architecture=single",)),
         ("single, matched", "network", ("model.architecture=single", _MATCHED)),
@@ -79,23 +80,32 @@ PRESETS: dict[str, tuple[Entry, ...]] = {
         ("uncertainty", "network", ("training.weighting=uncertainty",)),
         ("linear", "linear", ()),
         ("boosted trees", "trees", ()),
-    ),
-    "architectures": (
-        ("shared_bottom", "network", ("model.architecture=shared_bottom",)),
-        *_built("soft", "cross_stitch", "mmoe", "ple", "hierarchical", "single"),
-    ),
-    "weightings": (
-        ("fixed", "network", ()),
-        *_weighted("uncertainty", "dwa", "gradnorm", "famo", "stch"),
-        *_combined("pcgrad", "aligned_mtl"),
-    ),
+    )
+
+
+def _architectures() -> tuple[Entry, ...]:
+    """The shared bottom against every other architecture, of as many parameters."""
+    others = [name for name in parts("architecture") if name != "shared_bottom"]
+    first: Entry = ("shared_bottom", "network", ("model.architecture=shared_bottom",))
+    return (first, *_built(*others))
+
+
+def _weightings() -> tuple[Entry, ...]:
+    """Fixed weights against every other weighting, and two gradient methods."""
+    others = [name for name in parts("weighting") if name != "fixed"]
+    return (("fixed", "network", ()), *_weighted(*others), *_combined("pcgrad", "aligned_mtl"))
+
+
+PRESETS: dict[str, Callable[[], tuple[Entry, ...]]] = {
+    "mtl-vs-single": _mtl_vs_single,
+    "architectures": _architectures,
+    "weightings": _weightings,
 }
-"""By name: contenders as (name, kind, settings over the base). A name means the same in all."""
+"""By name: what makes contenders as (name, kind, settings over the base), a user's own parts among
+them. A name means the same in all."""
 
 for _name, _entries in PRESETS.items():
-    shipped("contender", _name, doc=f"preset: {', '.join(entry[0] for entry in _entries)}")(
-        _entries
-    )
+    shipped("contender", _name)(_entries)
 
 
 def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender]:
@@ -106,9 +116,10 @@ def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender
     """
     if name not in PRESETS:
         raise ConfigError(f"--preset {name}: there is none; choose from {', '.join(PRESETS)}")
+    load_config(config, sets)  # a user's own parts compete too
     return [
         Contender(entry, kind, load_config(config, [*sets, *over]))
-        for entry, kind, over in PRESETS[name]
+        for entry, kind, over in PRESETS[name]()
     ]
 
 

@@ -48,7 +48,7 @@ class GruLayer(nn.Module):
         return several
 
 
-@shipped("encoder", "gru", window=True)
+@shipped("encoder", "gru", window=True, keys=("model.lookback",))
 class Gru(Encoder):
     """Layers of gated recurrent units, a width each, with dropout after each (Zaremba 2014)."""
 

@@ -14,7 +14,7 @@ from bot.model.networks.tile_invariant_linear import SteadyLinear
 from bot.parts.registry import shipped
 
 
-@shipped("encoder", "mlp", window=False)
+@shipped("encoder", "mlp", window=False, keys=("model.batch_norm",))
 class Mlp(Encoder):
     """Blocks of Linear, BatchNorm, ReLU, Dropout."""
 

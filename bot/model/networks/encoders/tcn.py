@@ -63,7 +63,7 @@ class TcnBlock(nn.Module):
         return y[:, -1] if self._last else y
 
 
-@shipped("encoder", "tcn", window=True)
+@shipped("encoder", "tcn", window=True, keys=("model.lookback", "model.batch_norm"))
 class Tcn(Encoder):
     """A block for each width; block n of N has dilation 2^(n−1).
 
