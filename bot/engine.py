@@ -25,8 +25,7 @@ from bot.engine_state import Activation, EngineState
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.agreement import agreement_of
-from bot.portfolio.book import new_book
-from bot.portfolio.broker import run_bars
+from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.conviction import signal_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
@@ -94,7 +93,7 @@ class Engine:
     def initial(self) -> EngineState:
         """Return the state before the first bar."""
         features = FeatureState({}) if self.pipeline is None else self.pipeline.initial()
-        return EngineState(features, new_book(self.n_symbols, self.initial_capital))
+        return EngineState(features, first_book(self.rules, self.initial_capital))
 
     def activate(self, state: EngineState, activation: Activation) -> EngineState:
         """Return the state with one more model in its schedule.

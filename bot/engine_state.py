@@ -19,7 +19,7 @@ from bot.portfolio.book import Book, from_arrays, to_arrays
 NEVER = -(2**62)
 """An open time before every bar."""
 
-STATE_LAYOUT = 1
+STATE_LAYOUT = 2
 """Version of what `state_to_arrays` returns: names, kinds and shapes. Raise it with each change, and
 let `bot/app/runs/carried_state.py` bring older states to it."""
 

@@ -8,6 +8,8 @@ book            the account, carried from bar to bar
 market          what is read of a block of bars
 broker          an account through bars: the way into the kernel
 kernel          the compiled loop: fill, charge, mark, halt, size, order
+policies        which side a signal is worth
+sizings         how large a position is
 costs           what a fill costs
 funding         what funding is charged on
 trace           what a call did, a row a bar

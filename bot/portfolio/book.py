@@ -59,6 +59,10 @@ class Book(NamedTuple):
         pending_weight: float64[S], the weight that the pending order aims at.
         pending_reason: int64[S], its FillReason.
         pending_since: int64[S], open time of the bar at whose close it was decided.
+        bars_held: int64[S], closes since the position was filled, negative when short; counted
+            under a user's policy only.
+        policy_state: float64[S, k], what a user's policy carries.
+        cost_state: float64[S, k], what a user's cost scheme carries.
     """
 
     account: Account
@@ -69,6 +73,9 @@ class Book(NamedTuple):
     pending_weight: F64
     pending_reason: I64
     pending_since: I64
+    bars_held: I64
+    policy_state: F64
+    cost_state: F64
 
     @property
     def n_symbols(self) -> int:
@@ -76,8 +83,12 @@ class Book(NamedTuple):
         return len(self.quantity)
 
 
-def new_book(n_symbols: int, capital: float) -> Book:
+def new_book(n_symbols: int, capital: float, policy_state: int = 0, cost_state: int = 0) -> Book:
     """Return the book of an account that holds nothing but `capital` in cash.
+
+    Args:
+        policy_state: numbers that a user's policy carries for each symbol; they begin as 0.
+        cost_state: numbers that a user's cost scheme carries for each symbol.
 
     >>> float(new_book(2, 1000.0).account["equity"][0])
     1000.0
@@ -95,6 +106,9 @@ def new_book(n_symbols: int, capital: float) -> Book:
         pending_weight=np.zeros(n_symbols),
         pending_reason=np.zeros(n_symbols, dtype=np.int64),
         pending_since=np.zeros(n_symbols, dtype=np.int64),
+        bars_held=np.zeros(n_symbols, dtype=np.int64),
+        policy_state=np.zeros((n_symbols, policy_state)),
+        cost_state=np.zeros((n_symbols, cost_state)),
     )
 
 
@@ -124,7 +138,8 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Book:
             f"the book has the arrays {sorted(arrays)}, expected {sorted(Book._fields)}; the "
             "journal was written by another version of the bot: start a new run"
         )
-    like = new_book(len(arrays["quantity"]), 0.0)
+    widths = (np.shape(arrays[name])[-1] for name in ("policy_state", "cost_state"))
+    like = new_book(len(arrays["quantity"]), 0.0, *widths)
     for name, expected in like._asdict().items():
         given = arrays[name]
         if given.dtype != expected.dtype or given.shape != expected.shape:

@@ -6,15 +6,23 @@ of BOTH, gives the same bits. `run_bars` is pure: it changes a copy of the book.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from bot.blocks import F64, BarBlock
-from bot.errors import InvariantError
-from bot.portfolio.book import Book, copy_book, copy_records
+from bot.blocks import F64, I64, BarBlock
+from bot.errors import ConfigError, InvariantError
+from bot.portfolio.book import Book, copy_book, copy_records, new_book
+from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
 from bot.portfolio.market import market_of
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace, blank_trace
+
+
+def first_book(rules: Rules, capital: float) -> Book:
+    """Return the book of an account that holds nothing but `capital` in cash."""
+    return new_book(len(rules.taker_fee), capital, rules.policy_state, rules.cost_state)
 
 
 def run_bars(
@@ -37,6 +45,7 @@ def run_bars(
 
     Raises:
         InvariantError: a bar would be booked twice or out of order, or shapes do not fit.
+        ConfigError: a user's policy or cost scheme answered what cannot be.
     """
     _check_order(book, bars, phase)
     _check_shapes(book, rules, bars, signal, volatility)
@@ -45,8 +54,12 @@ def run_bars(
     n, n_symbols = bars.close.shape
     after = copy_book(book)
     trace = blank_trace(phase, n, n_symbols)
+    market = market_of(bars, signal, volatility, agreement)
     room = np.empty(n_symbols), np.empty(n_symbols, dtype=np.bool_)
-    count = run(after, rules, market_of(bars, signal, volatility, agreement), trace, *room)
+    policy = policy_call(rules.policy, n_symbols)
+    scheme = scheme_call(rules.scheme, after.cost_state)
+    count = run(after, rules, market, trace, *room, policy, scheme)
+    _check_answers(bars, policy, scheme)
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
 
 
@@ -81,3 +94,26 @@ def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
             f"under a disagreement penalty every close needs the members' agreement {bars.close.shape}, "
             f"given is {None if agreement is None else agreement.shape}"
         )
+
+
+def _check_answers(bars: BarBlock, policy: PolicyCall | None, scheme: SchemeCall | None) -> None:
+    if policy is not None and policy.fault[0] >= 0:
+        raise ConfigError(
+            f"{_place_of(policy.call)}: the policy's answer for {_told(bars, policy.fault)} is no side; "
+            "expected a number from -1 to 1, or NaN for no decision"
+        )
+    if scheme is not None and scheme.fault[0] >= 0:
+        raise ConfigError(
+            f"{_place_of(scheme.call)}: the cost scheme's answer for {_told(bars, scheme.fault)} is no "
+            "cost; expected a price above 0 and a finite fee"
+        )
+
+
+def _told(bars: BarBlock, fault: I64) -> str:
+    i, s = fault.tolist()
+    return f"symbol {s + 1} at the bar {bars.open_time[i]}"
+
+
+def _place_of(compiled: Any) -> str:
+    code = compiled.__wrapped__.__code__
+    return f"{code.co_filename}, line {code.co_firstlineno}"

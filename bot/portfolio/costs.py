@@ -1,36 +1,97 @@
-"""What a fill costs: its price, its fee, and what spread and slippage took.
+"""Costs: what a fill costs, by the shipped scheme or by one of a user's own.
 
-Rules: every fill is charged by `costs`, and nothing else charges one; with q the signed quantity, spread and
-slippage are what the price met and the price paid lie beyond the middle, so that together they are
-(price - middle) q. Money is in the quote currency, positive when paid.
+Rules: every fill is charged by `costs`, and a decision is told of the costs by the same function;
+with q the signed quantity, spread and slippage are what the price met and the price paid lie beyond
+the middle, so that together they are (price - middle) q. Money is in the quote currency, positive
+when paid. A scheme knows the fill, what was traded before it, and its own state in the book.
 """
 
 from __future__ import annotations
 
 import math
 
-from bot.portfolio.kernel.compiling import hot
+from bot.portfolio.book import Book
+from bot.portfolio.kernel.asked import SchemeCall, note_fault
+from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
 
 
 @hot
 def costs(
-    s: int, quantity: float, middle: float, quote: float, rules: Rules
-) -> tuple[float, float, float, float]:
-    """Return the price, fee, spread and slippage of a taker's fill.
+    i: int, s: int, quantity: float, middle: float, quote: float, turnover: float,
+    rules: Rules, market: Market, scheme: SchemeCall | None, trial: bool,
+) -> tuple[float, float, float, float]:  # fmt: skip
+    """Return the price, fee, spread and slippage of a fill.
 
     Args:
+        i: the bar.
         s: the symbol.
         quantity: signed.
         middle: what is in the middle of the market: of bid and ask, else the bar's price.
         quote: what the order meets, the ask when bought; NaN where there is none, and it is then
             half a spread off the middle.
+        turnover: of the account before this fill.
+        scheme: a user's, None for a taker's.
+        trial: whether the fill is asked about and not made.
     """
     side = 1.0 if quantity > 0.0 else -1.0
     met = quote if math.isfinite(quote) else middle * (1.0 + side * rules.half_spread)
     price = met * (1.0 + side * rules.slippage)
     fee = rules.taker_fee[s] * abs(quantity) * price
+    if scheme is not None:
+        fill = scheme.fill[0]
+        fill.symbol = s
+        fill.open_time = market.open_time[i]
+        fill.side = side
+        fill.quantity = quantity
+        fill.middle = middle
+        fill.met = met
+        fill.turnover = turnover
+        fill.taker_fee = rules.taker_fee[s]
+        fill.price = price
+        fill.fee = fee
+        scheme.call(fill, scheme.trial if trial else scheme.state[s])
+        price = fill.price
+        fee = fill.fee
+        if not (0.0 < price < math.inf and math.isfinite(fee)):
+            note_fault(scheme.fault, i, s)
     return price, fee, (met - middle) * quantity, (price - met) * quantity
+
+
+@cold
+def round_trip(
+    i: int, s: int, size: float, signal: float,
+    book: Book, rules: Rules, market: Market, scheme: SchemeCall | None,
+) -> float:  # fmt: skip
+    """Return what it would cost to open a position at this close and close it, of its notional.
+
+    Args:
+        size: of the position, a weight.
+        signal: whose side is opened.
+
+    Returns:
+        A fraction; NaN where the size is not positive or not known.
+    """
+    account = book.account[0]
+    middle = market.close[i, s]
+    quantity = size * account.equity / middle
+    if not quantity > 0.0:
+        return math.nan
+    if signal < 0.0:
+        quantity = -quantity
+    if scheme is not None:
+        scheme.trial[:] = scheme.state[s]
+    turnover = account.turnover
+    paid = 0.0
+    for _ in range(2):
+        price, fee, spread, slippage = costs(
+            i, s, quantity, middle, math.nan, turnover, rules, market, scheme, True
+        )
+        paid += fee + spread + slippage
+        turnover += abs(quantity) * price
+        quantity = -quantity
+    return paid / (abs(quantity) * middle)
 
 
 @hot

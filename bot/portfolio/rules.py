@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -64,7 +64,15 @@ class Instrument:
 
 
 class Rules(NamedTuple):
-    """Everything the kernel obeys; the arrays have one entry a symbol."""
+    """Everything the kernel obeys; the arrays have one entry a symbol.
+
+    Attributes:
+        policy: a user's compiled policy, None for the shipped one.
+        policy_state: numbers that it carries for each symbol.
+        forecasts_only: whether its answer counts only where there is a forecast.
+        scheme: a user's compiled cost scheme, None for the shipped one.
+        cost_state: numbers that it carries for each symbol.
+    """
 
     threshold: float
     method: int
@@ -88,6 +96,11 @@ class Rules(NamedTuple):
     quantity_step: F64
     min_quantity: F64
     min_notional: F64
+    policy: Any = None
+    policy_state: int = 0
+    forecasts_only: bool = True
+    scheme: Any = None
+    cost_state: int = 0
 
 
 def rules_from(

@@ -33,7 +33,7 @@ from bot.errors import DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.plausibility import Prices
-from bot.portfolio.book import new_book
+from bot.portfolio.broker import first_book
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import INTERVAL_MS
 
@@ -133,8 +133,8 @@ def _kept_instruments(
 
 def first_state(config: Config, pipeline: FeaturePipeline) -> EngineState:
     """Return the state before the first bar, which shows how a committed one must look."""
-    capital = config.portfolio.initial_capital
-    return EngineState(pipeline.initial(), new_book(len(config.market.symbols), capital))
+    rules = rules_from(config, config.market.symbols)
+    return EngineState(pipeline.initial(), first_book(rules, config.portfolio.initial_capital))
 
 
 def _state_of(reader: JournalReader, folder: RunFolder, initial: EngineState) -> EngineState:

@@ -21,10 +21,22 @@ from bot.portfolio.book import new_book
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {}
+
+def _with_states_of_parts(arrays: Arrays) -> Arrays:
+    """Add what a user's policy and cost scheme carry, of which a run of layout 1 had neither."""
+    n_symbols = len(arrays["book.quantity"])
+    return arrays | {
+        "book.bars_held": np.zeros(n_symbols, dtype=np.int64),
+        "book.policy_state": np.zeros((n_symbols, 0)),
+        "book.cost_state": np.zeros((n_symbols, 0)),
+    }
+
+
+STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {1: _with_states_of_parts}
 """By layout, what makes the next one of it."""
 
 OF_ANY_LENGTH = ("engine.open_refusal", "engine.effective_from", "engine.model_id")
+OF_PARTS = ("book.policy_state", "book.cost_state")
 
 
 def carried_state(carried: Carried, journal: Path, initial: EngineState) -> EngineState:
@@ -57,7 +69,8 @@ def account_state(carried: Carried, journal: Path, n_symbols: int) -> EngineStat
         JournalError: as above.
     """
     account = {k: v for k, v in carried.arrays.items() if not k.startswith("features.")}
-    initial = EngineState(FeatureState({}), new_book(n_symbols, 0.0))
+    widths = (np.shape(account[name])[-1] if name in account else 0 for name in OF_PARTS)
+    initial = EngineState(FeatureState({}), new_book(n_symbols, 0.0, *widths))
     return carried_state(Carried(account, carried.layout), journal, initial)
 
 

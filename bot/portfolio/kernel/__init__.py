@@ -9,5 +9,6 @@ funding         charged at the open and inside the bar
 halts           raised, lifted, obeyed
 decide          signals to target quantities, within the caps
 orders          a target rounded to steps, and noted as pending
+asked           a user's policy and cost scheme, and the records by which they are asked
 compiling       how all of it is compiled
 """

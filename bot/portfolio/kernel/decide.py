@@ -9,14 +9,16 @@ import math
 
 from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
+from bot.portfolio.kernel.asked import PolicyCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.orders import place
 from bot.portfolio.market import Market
+from bot.portfolio.policies import is_decided, side_wanted
 from bot.portfolio.reasons import Refusal
-from bot.portfolio.rules import Rules, SizingMethod
+from bot.portfolio.rules import Rules
+from bot.portfolio.sizings import is_worth_a_trade, size_of
 from bot.portfolio.trace import Trace
 
-FIXED = int(SizingMethod.FIXED)
 ACCEPTED = int(Refusal.NONE)
 SHORT_NOT_ALLOWED, NO_VOLATILITY = int(Refusal.SHORT_NOT_ALLOWED), int(Refusal.NO_VOLATILITY)
 CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
@@ -24,18 +26,18 @@ CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
 
 @hot
 def decide(
-    i: int, book: Book, rules: Rules, market: Market, trace: Trace, target: F64, wanted: Bool
-) -> None:
-    """Decide every symbol that has a bar and a signal; `target` and `wanted` are room for S."""
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace,
+    target: F64, wanted: Bool, policy: PolicyCall | None,
+) -> None:  # fmt: skip
+    """Decide every symbol of which a side is wanted; `target` and `wanted` are room for S."""
     equity = book.account[0].equity
     any_wanted = False
     for s in range(len(book.quantity)):
         wanted[s] = False
-        signal = market.signal[i, s]
-        if math.isnan(signal) or not market.valid[i, s]:
+        if not is_decided(i, s, market, policy):
             continue
-        agreement = market.agreement[i, s] if rules.disagreement_penalty > 0.0 else 1.0
-        weight, refusal = _weight(signal, market.volatility[i, s], agreement, rules, s)
+        side = side_wanted(i, s, rules, market, policy)
+        weight, refusal = _weight(i, s, side, rules, market)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal
             if refusal == NO_VOLATILITY:
@@ -43,7 +45,7 @@ def decide(
         trace.weight[i, s] = weight
         price = book.mark[s]
         held = book.quantity[s] + book.pending[s]
-        if _worth_a_trade(weight, held, price, equity, rules):
+        if is_worth_a_trade(weight, held, price, equity, rules):
             wanted[s] = any_wanted = True
             target[s] = weight * equity / price
     if any_wanted:
@@ -55,34 +57,22 @@ def decide(
 
 
 @hot
-def _weight(
-    signal: float, volatility: float, agreement: float, rules: Rules, s: int
-) -> tuple[float, int]:
-    """Return the weight that the signal asks for, within what the symbol may have."""
-    if not abs(signal) > rules.threshold:
+def _weight(i: int, s: int, side: float, rules: Rules, market: Market) -> tuple[float, int]:
+    """Return the weight on the side that is wanted, within what the symbol may have."""
+    if side == 0.0:
         return 0.0, ACCEPTED
-    if signal < 0.0 and not rules.allow_short[s]:
+    if side < 0.0 and not rules.allow_short[s]:
         return 0.0, SHORT_NOT_ALLOWED
-    if rules.method == FIXED:
-        size = rules.fraction
-    elif volatility > 0.0:
-        size = min(rules.scale * abs(signal) / volatility, rules.max_weight)
-    else:
+    size = size_of(market.signal[i, s], market.volatility[i, s], rules) * abs(side)
+    if math.isnan(size):
         return math.nan, NO_VOLATILITY
-    size *= agreement
+    if rules.disagreement_penalty > 0.0:
+        size *= market.agreement[i, s]
     refusal = ACCEPTED
     if 0.0 < rules.max_symbol_weight < size:
         size = rules.max_symbol_weight
         refusal = CAP_SYMBOL
-    return math.copysign(size, signal), refusal
-
-
-@hot
-def _worth_a_trade(weight: float, held: float, price: float, equity: float, rules: Rules) -> bool:
-    """Tell whether the weight differs enough from what is held and pending."""
-    if rules.method == FIXED or weight == 0.0:
-        return (weight > 0.0) != (held > 0.0) or (weight < 0.0) != (held < 0.0)
-    return abs(weight * equity - held * price) > rules.band * equity
+    return math.copysign(size, side), refusal
 
 
 @cold

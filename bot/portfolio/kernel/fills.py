@@ -9,6 +9,7 @@ import math
 
 from bot.portfolio.book import Book
 from bot.portfolio.costs import costs, costs_of_reference
+from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason, Refusal
@@ -26,8 +27,9 @@ SAME_WEIGHT = 1e-12
 
 @cold
 def fill_or_delay(
-    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int
-) -> int:
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    scheme: SchemeCall | None,
+) -> int:  # fmt: skip
     """Fill the pending order of a symbol where the bar allows it, else apply the late policy.
 
     Quotes seen at the open fill also where the candle never came. A fill at the close needs a close
@@ -46,7 +48,10 @@ def fill_or_delay(
         middle = 0.5 * (bid + ask)
     quantity = book.pending[s]
     quote = (ask if quantity > 0.0 else bid) if at_open else math.nan
-    price, fee, spread, slippage = costs(s, quantity, middle, quote, rules)
+    price, fee, spread, slippage = costs(
+        i, s, quantity, middle, quote, book.account[0].turnover,
+        rules, market, scheme, False,
+    )  # fmt: skip
     reason = book.pending_reason[s]
     book.pending[s] = 0.0
     book.weight[s] = book.pending_weight[s]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
+from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, settle_reference
 from bot.portfolio.kernel.funding import charge_funding, count_unknown, pay_funding
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
 from bot.portfolio.market import Market
+from bot.portfolio.policies import ask_policy
 from bot.portfolio.rules import FillAt, Rules
 from bot.portfolio.trace import Phase, Trace
 
@@ -21,20 +23,32 @@ NEXT_OPEN = int(FillAt.NEXT_OPEN)
 
 
 @cold
-def run(book: Book, rules: Rules, market: Market, trace: Trace, target: F64, wanted: Bool) -> int:
-    """Do the phases of each bar and return the number of fills."""
+def run(
+    book: Book, rules: Rules, market: Market, trace: Trace, target: F64, wanted: Bool,
+    policy: PolicyCall | None, scheme: SchemeCall | None,
+) -> int:  # fmt: skip
+    """Do the phases of each bar and return the number of fills.
+
+    Args:
+        target, wanted: room for S.
+        policy: a user's; None for the shipped one, whose machine code has no trace of the other.
+        scheme: a user's cost scheme; likewise.
+    """
     count = 0
     for i in range(len(market.open_time)):
         if trace.phase & OPEN:
-            count = _open_bar(i, book, rules, market, trace, count)
+            count = _open_bar(i, book, rules, market, trace, count, scheme)
         if trace.phase & CLOSE:
-            count = _close_bar(i, book, rules, market, trace, count, target, wanted)
+            count = _close_bar(i, book, rules, market, trace, count, target, wanted, policy, scheme)
         _record(i, book, trace)
     return count
 
 
 @hot
-def _open_bar(i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int) -> int:
+def _open_bar(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    scheme: SchemeCall | None,
+) -> int:  # fmt: skip
     """Begin a bar: charge funding, then fill what is pending."""
     account = book.account[0]
     account.opened = 1
@@ -48,14 +62,14 @@ def _open_bar(i: int, book: Book, rules: Rules, market: Market, trace: Trace, co
         if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
             charge_funding(i, s, book, market)
         if book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
-            count = fill_or_delay(i, s, book, rules, market, trace, count)
+            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme)
     return count
 
 
 @hot
 def _close_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    target: F64, wanted: Bool,
+    target: F64, wanted: Bool, policy: PolicyCall | None, scheme: SchemeCall | None,
 ) -> int:  # fmt: skip
     """End a bar: charge the funding inside it, mark, fill at the close, check halts, decide."""
     account = book.account[0]
@@ -70,12 +84,14 @@ def _close_bar(
         if rules.reference:
             count = settle_reference(i, s, book, rules, market, trace, count)
         elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
-            count = fill_or_delay(i, s, book, rules, market, trace, count)
+            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme)
     update_halt(book, rules, market.open_time[i], equity_of(book))
+    if policy is not None:
+        ask_policy(i, book, rules, market, policy, scheme)
     if account.halted != NOT_HALTED:
-        obey_halt(i, book, rules, market, trace)
+        obey_halt(i, book, rules, market, trace, policy)
     elif market.tradable[i]:
-        decide(i, book, rules, market, trace, target, wanted)
+        decide(i, book, rules, market, trace, target, wanted, policy)
     account.opened = 0
     account.bars += 1
     return count

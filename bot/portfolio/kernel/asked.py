@@ -1,0 +1,105 @@
+"""A user's compiled parts as the kernel takes them, with room for asking them.
+
+Rules: nothing here but the book's state outlives a call; the shipped parts have none of this, so that
+their machine code has no trace of it. The fields of the two records may grow: a part that does not
+read a new one goes on as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import F64, I64
+from bot.portfolio.kernel.compiling import cold
+
+POLICY_BAR = np.dtype(
+    [
+        ("symbol", "<i8"),  # its place in the settings, from 0
+        ("open_time", "<i8"),  # of the bar, ms
+        ("open", "<f8"),
+        ("close", "<f8"),
+        ("signal", "<f8"),  # NaN where there is no forecast
+        ("volatility", "<f8"),  # predicted, NaN where there is none
+        ("cost", "<f8"),  # of a round trip at the size that the sizing gives, share of its notional
+        ("side", "<f8"),  # -1, 0 or 1, held or on order
+        ("bars_held", "<i8"),  # closes since the position was filled, this one included
+        ("tradable", "<i8"),  # 1 where the answer can be acted on
+    ]
+)
+"""What a policy is asked about."""
+
+FILL_ASKED = np.dtype(
+    [
+        ("symbol", "<i8"),  # its place in the settings, from 0
+        ("open_time", "<i8"),  # of the bar that it fills in, ms
+        ("side", "<f8"),  # 1 bought, -1 sold
+        ("quantity", "<f8"),  # signed
+        ("middle", "<f8"),  # of bid and ask, else the bar's price
+        ("met", "<f8"),  # the quote, else the middle and half a spread
+        ("turnover", "<f8"),  # of the account before it, in the quote currency
+        ("taker_fee", "<f8"),  # the venue's or the settings', a fraction
+        ("price", "<f8"),  # to be paid: a taker's, unless the scheme writes another
+        ("fee", "<f8"),  # in the quote currency: a taker's, unless the scheme writes another
+    ]
+)
+"""What a cost scheme is asked about, and where it writes price and fee."""
+
+
+class PolicyCall(NamedTuple):
+    """A user's policy, with room for asking it.
+
+    Attributes:
+        call: the compiled function.
+        bar: one record POLICY_BAR.
+        side: float64[S], what it answered.
+        fault: int64[2], bar and symbol of the first answer that cannot be; -1 where there is none.
+    """
+
+    call: Any
+    bar: npt.NDArray[np.void]
+    side: F64
+    fault: I64
+
+
+class SchemeCall(NamedTuple):
+    """A user's cost scheme, with room for asking it.
+
+    Attributes:
+        call: the compiled function.
+        fill: one record FILL_ASKED.
+        state: float64[S, k], the book's.
+        trial: float64[k], a copy of a symbol's state for a fill that is asked about and not made.
+        fault: as above.
+    """
+
+    call: Any
+    fill: npt.NDArray[np.void]
+    state: F64
+    trial: F64
+    fault: I64
+
+
+def policy_call(call: Any, n_symbols: int) -> PolicyCall | None:
+    """Return room for a call of the kernel; None for the shipped policy."""
+    if call is None:
+        return None
+    return PolicyCall(call, np.zeros(1, POLICY_BAR), np.empty(n_symbols), np.full(2, -1))
+
+
+def scheme_call(call: Any, state: F64) -> SchemeCall | None:
+    """Return room for a call of the kernel; None for the shipped scheme."""
+    if call is None:
+        return None
+    trial = np.empty(state.shape[1])
+    return SchemeCall(call, np.zeros(1, FILL_ASKED), state, trial, np.full(2, -1))
+
+
+@cold
+def note_fault(fault: I64, i: int, s: int) -> None:
+    """Note the first bar and symbol at which a user's part answered what cannot be."""
+    if fault[0] < 0:
+        fault[0] = i
+        fault[1] = s
