@@ -25,6 +25,7 @@ LOG_SCHEMA = 1
 
 EVENTS: dict[str, frozenset[str]] = {
     "run_started": frozenset({"mode", "run_dir", "symbols", "interval", "config_hash"}),
+    "part_compiled": frozenset({"part", "seconds"}),
     "run_finished": frozenset({"bars", "equity", "ledger_sha256", "seconds"}),
     "run_interrupted": frozenset({"bars", "last_bar"}),
     "history_loaded": frozenset({"bars", "first", "last", "missing", "funding_unknown"}),

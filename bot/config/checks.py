@@ -193,6 +193,10 @@ def _trading(config: Config) -> list[str]:
             faults.append("costs.reference = true needs execution.fill = 'next_close'")
         if config.sizing.method != "fixed":
             faults.append("costs.reference = true needs sizing.method = 'fixed'")
+        if config.policy.kind != "threshold":
+            faults.append("costs.reference = true needs policy.kind = 'threshold'")
+        if config.costs.scheme != "taker":
+            faults.append("costs.reference = true needs costs.scheme = 'taker'")
         if len(config.market.symbols) != 1 and config.data.source == "files":
             faults.append("costs.reference = true is for one symbol; set market.symbols to one")
     if config.sizing.disagreement_penalty > 0.0 and config.model.members == 1:

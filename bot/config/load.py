@@ -57,6 +57,7 @@ class Config(BaseSettings):
     training: s.Training = Field(default_factory=s.Training)
     retrain: s.Retrain = Field(default_factory=s.Retrain)
     signal: s.Conviction = Field(default_factory=s.Conviction)
+    policy: s.Policy = Field(default_factory=s.Policy)
     sizing: s.Sizing = Field(default_factory=s.Sizing)
     risk: s.Risk = Field(default_factory=s.Risk)
     portfolio: s.Portfolio = Field(default_factory=s.Portfolio)

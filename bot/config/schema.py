@@ -19,11 +19,11 @@ from bot.config.learning import (
     Training,
 )
 from bot.config.section import Bps, Section
-from bot.config.trading import Conviction, Costs, Execution, Portfolio, Risk, Sizing
+from bot.config.trading import Conviction, Costs, Execution, Policy, Portfolio, Risk, Sizing
 
 __all__ = [
     "BASE_KINDS", "Conviction", "Costs", "Data", "Exchange", "Execution", "Features",
-    "Log", "Market", "Model", "Portfolio", "Practice", "Report", "Retrain", "Risk", "Run", "Section",
+    "Log", "Market", "Model", "Policy", "Portfolio", "Practice", "Report", "Retrain", "Risk", "Run", "Section",
     "Sizing", "Synthetic", "Targets", "Training",
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.config.section import Bps, Fraction, Section
+from bot.config.section import Bps, Fraction, PartSettings, Section, chosen, settings_of_parts
 
 
 class Conviction(Section):
@@ -35,11 +35,25 @@ class Conviction(Section):
     )
 
 
+class Policy(Section):
+    """From signal to side."""
+
+    kind: str = Field(
+        "threshold",
+        description="Which side a signal is worth: long and short beyond signal.threshold, or a policy "
+        "of your own (docs/extending.md).",
+        json_schema_extra=chosen("policy"),
+    )
+    settings: PartSettings = settings_of_parts("policy")
+
+
 class Sizing(Section):
     """From signal to weight."""
 
-    method: Literal["fixed", "proportional"] = Field(
-        "fixed", description="A fraction of equity, or signal over predicted volatility."
+    method: str = Field(
+        "fixed",
+        description="A fraction of equity, or signal over predicted volatility.",
+        json_schema_extra=chosen("sizing"),
     )
     fraction: float = Field(
         0.0, ge=0.0, le=10.0, description="Share of equity per symbol ('fixed'); 0 means 1/S."
@@ -106,6 +120,12 @@ class Portfolio(Section):
 class Costs(Section):
     """What a trade costs. Defaults are a sober Bybit taker's."""
 
+    scheme: str = Field(
+        "taker",
+        description="What a fill costs: a taker's spread, slippage and fee, or a scheme of your own "
+        "(docs/extending.md).",
+        json_schema_extra=chosen("cost_scheme"),
+    )
     taker_fee: float = Field(
         -1.0,
         ge=-1.0,
@@ -120,6 +140,7 @@ class Costs(Section):
     reference: bool = Field(
         False, description="The reference backtest: taker_fee per change of position, nothing else."
     )
+    settings: PartSettings = settings_of_parts("costs")
 
 
 class Execution(Section):

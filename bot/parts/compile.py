@@ -7,6 +7,7 @@ Rule: what does not compile is told by file and line. Must not know what a funct
 
 from __future__ import annotations
 
+import dis
 import inspect
 import json
 import time
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from numba import types
+import numpy as np
+from numba import from_dtype, types
 from numba.core.errors import NumbaError
 
 from bot.compiled import cfunc
@@ -35,6 +37,11 @@ NUMBER = types.float64
 NOTHING = types.void
 
 
+def record(dtype: np.dtype[np.void]) -> Any:
+    """Return the type of one record, whose fields a part reads and writes by name."""
+    return from_dtype(dtype)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What a compiled part takes and returns: names in order, their types, and the result's."""
@@ -44,10 +51,7 @@ class Signature:
     result: Any = NUMBER
 
     def __str__(self) -> str:
-        said = {
-            NUMBER: "a number", ROW: "float64[L]", TABLE: "float64[L, S]", OUTPUT: "to write to",
-        }  # fmt: skip
-        return ", ".join(f"{n}: {said[t]}" for n, t in zip(self.names, self.types, strict=True))
+        return ", ".join(f"{n}: {_told(t)}" for n, t in zip(self.names, self.types, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +85,53 @@ def compile_part(function: Any, signature: Signature, what: str) -> Compiled:
             f"{where}: {what} takes ({', '.join(taken)}), expected {len(signature.names)} arguments: "
             f"{signature}"
         )
+    raising = _raising_line(python)
+    if raising:
+        raise ConfigError(
+            f"{where}: {what} raises at line {raising}, which machine code called by the bot "
+            "cannot tell anyone; return NaN instead"
+        )
     began = time.perf_counter()
     try:
         call = cfunc(signature.result(*signature.types), error_model="numpy")(python)
+    except KeyError as error:
+        raise ConfigError(
+            f"{where}: {what} does not compile for ({signature}): there is no field {error}"
+        ) from None
     except NumbaError as error:
+        given = "nothing" if signature.result is NOTHING else "a number"
         raise ConfigError(
             f"{where}: {what} does not compile for ({signature}): {_first_lines(error)}; use numbers, "
-            "numpy arrays, loops and math only, and return a number"
+            f"numpy arrays, loops and math only, and return {given}"
         ) from None
     return Compiled(call, python, time.perf_counter() - began)
 
 
+def _raising_line(function: Any) -> int:
+    """Return the line at which a function raises or asserts, 0 where it does neither."""
+    for instruction in dis.get_instructions(function):
+        if instruction.opname == "RAISE_VARARGS" and instruction.positions is not None:
+            return instruction.positions.lineno or 0
+    return 0
+
+
 def place_of(function: Any) -> str:
     """Return 'file, line n' of a function or class."""
+    if code := getattr(function, "__code__", None):
+        return f"{code.co_filename}, line {code.co_firstlineno}"
     try:
         path, (_, line) = inspect.getsourcefile(function), inspect.getsourcelines(function)
     except (OSError, TypeError):
         return repr(function)
     return f"{path}, line {line}"
+
+
+def _told(kind: Any) -> str:
+    if isinstance(kind, types.Record):
+        return f"a record of {', '.join(kind.fields)}"
+    return {
+        NUMBER: "a number", ROW: "float64[L]", TABLE: "float64[L, S]", OUTPUT: "to write to",
+    }[kind]  # fmt: skip
 
 
 def _first_lines(error: Exception) -> str:
@@ -119,8 +152,19 @@ def compiled_part(part: Part, given: Mapping[str, Any], signature: Signature) ->
     return _compiled(part, json.dumps(given, sort_keys=True), signature)
 
 
+_took_s: dict[str, float] = {}
+
+
+def compile_times() -> dict[str, float]:
+    """Return the seconds that each of a user's parts took to compile in this process, by its name."""
+    return dict(_took_s)
+
+
 @cache
 def _compiled(part: Part, given: str, signature: Signature) -> Compiled:
     section = section_of(part, json.loads(given))
     function = part.made if section is None else part.made(section)
-    return compile_part(function, signature, f"{part.kind.replace('_', ' ')} '{part.name}'")
+    what = f"{part.kind.replace('_', ' ')} '{part.name}'"
+    compiled = compile_part(function, signature, what)
+    _took_s[what] = compiled.took_s
+    return compiled

@@ -68,23 +68,41 @@ def target(
 
 
 def policy(
-    name: str, *, state: int = 0, settings: type[BaseModel] | None = None
+    name: str,
+    *,
+    state: int | Callable[[Any], int] = 0,
+    needs_forecast: bool = True,
+    settings: type[BaseModel] | None = None,
 ) -> Callable[[Made], Made]:
-    """Enter a policy: a compiled function that says which side a signal is worth.
+    """Enter a policy: a compiled function that says which side a symbol is worth at a bar's close.
+
+    It takes a record, whose fields `bot.portfolio.kernel.asked` lists (signal, volatility, the cost of
+    a round trip, the side held and for how many bars, ...), and its own float64[state]; and returns
+    the side wanted, from -1 to 1, by which the size is multiplied, or NaN for no decision. It is
+    asked at every close at which the symbol has a bar.
 
     Args:
-        state: how many numbers it carries a symbol, from bar to bar; they begin as NaN.
+        state: how many numbers it carries a symbol, from bar to bar, or a function of its settings;
+            they begin as 0.
+        needs_forecast: whether its answer counts only where there is a forecast.
     """
-    return _entering("policy", name, settings, state=state)
+    return _entering("policy", name, settings, state=state, needs_forecast=needs_forecast)
 
 
 def cost_scheme(
-    name: str, *, state: int = 0, settings: type[BaseModel] | None = None
+    name: str,
+    *,
+    state: int | Callable[[Any], int] = 0,
+    settings: type[BaseModel] | None = None,
 ) -> Callable[[Made], Made]:
     """Enter a cost scheme: a compiled function that says what a fill costs.
 
+    It takes a record, whose fields `bot.portfolio.kernel.asked` lists, and its own float64[state]; and
+    writes the record's `price` and `fee`, which hold what a taker pays. It returns nothing.
+
     Args:
-        state: how many numbers it carries a symbol, from bar to bar; they begin as 0.
+        state: how many numbers it carries a symbol, from fill to fill, or a function of its settings;
+            they begin as 0.
     """
     return _entering("cost_scheme", name, settings, state=state)
 

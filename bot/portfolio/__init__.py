@@ -11,6 +11,7 @@ kernel          the compiled loop: fill, charge, mark, halt, size, order
 policies        which side a signal is worth
 sizings         how large a position is
 costs           what a fill costs
+own             a user's policy and cost scheme, compiled
 funding         what funding is charged on
 trace           what a call did, a row a bar
 reasons         why filled, refused, halted

@@ -6,12 +6,11 @@ of BOTH, gives the same bits. `run_bars` is pure: it changes a copy of the book.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, InvariantError
+from bot.parts.compile import place_of
 from bot.portfolio.book import Book, copy_book, copy_records, new_book
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
@@ -63,6 +62,13 @@ def run_bars(
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
 
 
+def compile_kernel(rules: Rules) -> None:
+    """Have the kernel compiled for these rules, or read from where it is kept, before the first bar."""
+    none = np.empty((0, len(rules.taker_fee)))
+    bars = BarBlock.of_candles(np.empty(0, dtype=np.int64), none, none, none, none, none)
+    run_bars(first_book(rules, 1.0), rules, bars, none, none, Phase.BOTH, none)
+
+
 def _check_order(book: Book, bars: BarBlock, phase: Phase) -> None:
     account = book.account[0]
     opened, last, n = bool(account["opened"]), int(account["open_time"]), len(bars)
@@ -99,12 +105,12 @@ def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
 def _check_answers(bars: BarBlock, policy: PolicyCall | None, scheme: SchemeCall | None) -> None:
     if policy is not None and policy.fault[0] >= 0:
         raise ConfigError(
-            f"{_place_of(policy.call)}: the policy's answer for {_told(bars, policy.fault)} is no side; "
+            f"{place_of(policy.call.__wrapped__)}: the policy's answer for {_told(bars, policy.fault)} is no side; "
             "expected a number from -1 to 1, or NaN for no decision"
         )
     if scheme is not None and scheme.fault[0] >= 0:
         raise ConfigError(
-            f"{_place_of(scheme.call)}: the cost scheme's answer for {_told(bars, scheme.fault)} is no "
+            f"{place_of(scheme.call.__wrapped__)}: the cost scheme's answer for {_told(bars, scheme.fault)} is no "
             "cost; expected a price above 0 and a finite fee"
         )
 
@@ -112,8 +118,3 @@ def _check_answers(bars: BarBlock, policy: PolicyCall | None, scheme: SchemeCall
 def _told(bars: BarBlock, fault: I64) -> str:
     i, s = fault.tolist()
     return f"symbol {s + 1} at the bar {bars.open_time[i]}"
-
-
-def _place_of(compiled: Any) -> str:
-    code = compiled.__wrapped__.__code__
-    return f"{code.co_filename}, line {code.co_firstlineno}"

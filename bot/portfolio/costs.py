@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from bot.parts.registry import shipped
 from bot.portfolio.book import Book
 from bot.portfolio.kernel.asked import SchemeCall, note_fault
 from bot.portfolio.kernel.compiling import cold, hot
@@ -59,6 +60,13 @@ def costs(
     return price, fee, (met - middle) * quantity, (price - met) * quantity
 
 
+shipped(
+    "cost_scheme", "taker",
+    keys=("costs.taker_fee", "costs.half_spread_bps", "costs.slippage_bps"),
+    doc="A taker's: the quote, or half a spread off the middle; slippage beyond it; a fee on the notional.",
+)(costs)  # fmt: skip
+
+
 @cold
 def round_trip(
     i: int, s: int, size: float, signal: float,
@@ -81,7 +89,8 @@ def round_trip(
     if signal < 0.0:
         quantity = -quantity
     if scheme is not None:
-        scheme.trial[:] = scheme.state[s]
+        for k in range(len(scheme.trial)):
+            scheme.trial[k] = scheme.state[s, k]
     turnover = account.turnover
     paid = 0.0
     for _ in range(2):
@@ -91,7 +100,8 @@ def round_trip(
         paid += fee + spread + slippage
         turnover += abs(quantity) * price
         quantity = -quantity
-    return paid / (abs(quantity) * middle)
+    share: float = paid / (abs(quantity) * middle)
+    return share
 
 
 @hot

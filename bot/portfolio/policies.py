@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from bot.parts.registry import shipped
 from bot.portfolio.book import Book
 from bot.portfolio.costs import round_trip
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, note_fault
@@ -39,6 +40,12 @@ def side_wanted(i: int, s: int, rules: Rules, market: Market, policy: PolicyCall
         return math.copysign(1.0, signal)
     side: float = policy.side[s]
     return side
+
+
+shipped(
+    "policy", "threshold", keys=("signal.threshold",),
+    doc="Long where the signal is above signal.threshold, short below its negative, else flat.",
+)(side_wanted)  # fmt: skip
 
 
 @cold
@@ -72,6 +79,6 @@ def ask_policy(
         answer = policy.call(bar, book.policy_state[s])
         if abs(answer) > 1.0:
             note_fault(policy.fault, i, s)
-        elif rules.forecasts_only and math.isnan(signal):
+        elif rules.needs_forecast and math.isnan(signal):
             answer = math.nan
         policy.side[s] = answer

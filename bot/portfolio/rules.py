@@ -16,6 +16,7 @@ import numpy as np
 from bot.blocks import F64, Bool
 from bot.config import Config
 from bot.errors import ConfigError
+from bot.portfolio.own import own_part
 from bot.venues import split_symbol, venue_row
 
 
@@ -69,7 +70,7 @@ class Rules(NamedTuple):
     Attributes:
         policy: a user's compiled policy, None for the shipped one.
         policy_state: numbers that it carries for each symbol.
-        forecasts_only: whether its answer counts only where there is a forecast.
+        needs_forecast: whether its answer counts only where there is a forecast.
         scheme: a user's compiled cost scheme, None for the shipped one.
         cost_state: numbers that it carries for each symbol.
     """
@@ -98,13 +99,17 @@ class Rules(NamedTuple):
     min_notional: F64
     policy: Any = None
     policy_state: int = 0
-    forecasts_only: bool = True
+    needs_forecast: bool = True
     scheme: Any = None
     cost_state: int = 0
 
 
 def rules_from(
-    config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument] | None = None
+    config: Config,
+    symbols: Sequence[str],
+    instruments: Mapping[str, Instrument] | None = None,
+    *,
+    numbers_only: bool = False,
 ) -> Rules:
     """Turn settings into the kernel's numbers.
 
@@ -115,9 +120,11 @@ def rules_from(
         config: the settings.
         symbols: in the ledger's order, as in `market.symbols`.
         instruments: by symbol; where one is missing, the `execution` defaults stand in.
+        numbers_only: leave a user's policy and cost scheme out, for who reads and does not trade.
 
     Raises:
-        ConfigError: a venue is not known, or the reference has not one symbol.
+        ConfigError: a venue or part is not known, a part does not compile, or the reference has not
+            one symbol.
     """
     venues = [venue_row(split_symbol(symbol, config.market.venue)[0]) for symbol in symbols]
     reference = config.costs.reference
@@ -129,7 +136,7 @@ def rules_from(
     cash = np.array([not venue.contract for venue in venues])
     step, min_quantity, min_notional = _limits(config, symbols, instruments or {})
     fee = config.costs.taker_fee
-    return Rules(
+    rules = Rules(
         threshold=float(config.signal.threshold),
         method=int(SizingMethod[config.sizing.method.upper()]),
         fraction=float(config.sizing.fraction) or 1.0 / len(symbols),
@@ -152,6 +159,23 @@ def rules_from(
         quantity_step=step * on,
         min_quantity=min_quantity * on,
         min_notional=min_notional * on,
+    )
+    return rules if numbers_only else _with_own_parts(rules, config)
+
+
+def _with_own_parts(rules: Rules, config: Config) -> Rules:
+    policy = own_part(
+        "policy", config.policy.kind, config.policy.settings.get(config.policy.kind, {})
+    )
+    scheme = own_part(
+        "cost_scheme", config.costs.scheme, config.costs.settings.get(config.costs.scheme, {})
+    )
+    return rules._replace(
+        policy=policy.call,
+        policy_state=policy.state,
+        needs_forecast=policy.needs_forecast,
+        scheme=scheme.call,
+        cost_state=scheme.state,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+from bot.parts.registry import shipped
 from bot.portfolio.kernel.compiling import hot
 from bot.portfolio.rules import Rules, SizingMethod
 
@@ -22,6 +23,19 @@ def size_of(signal: float, volatility: float, rules: Rules) -> float:
     if volatility > 0.0:
         return min(rules.scale * abs(signal) / volatility, rules.max_weight)
     return math.nan
+
+
+shipped(
+    "sizing",
+    "fixed",
+    keys=("sizing.fraction",),
+    doc="The same share of equity whatever the signal.",
+)(size_of)
+shipped(
+    "sizing", "proportional",
+    keys=("sizing.scale", "sizing.max_weight", "sizing.rebalance_band"),
+    doc="sizing.scale times the signal over the predicted volatility.",
+)(size_of)  # fmt: skip
 
 
 @hot

@@ -20,6 +20,7 @@ from bot.app.loop.forecasters import ModelForecaster
 from bot.app.loop.interrupts import uninterrupted
 from bot.app.loop.recorders import GroupRecorder
 from bot.app.loop.runner import Runner
+from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining
@@ -112,6 +113,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         "run_started", mode="backtest", run_dir=str(job.folder.path), symbols=len(job.symbols),
         interval=config.market.interval, config_hash=digest,
     )  # fmt: skip
+    compile_own_parts(job.rules, job.log)
     pool = TrainingPool(config.training.workers) if _trains(job) else None
     interrupted = False
     try:

@@ -22,6 +22,7 @@ from bot.app.live.retraining import LiveTraining
 from bot.app.loop.recorders import LiveRecorder
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
+from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.runs.own_parts import check_parts
@@ -79,6 +80,7 @@ def open_run(
         n_symbols=len(symbols), initial_capital=config.portfolio.initial_capital,
         forecasters=forecasters, stage_ended=stages.ended,
     )  # fmt: skip
+    compile_own_parts(engine.rules, log)
     found = _committed(folder, engine, interval_ms)
     state = found.state
     with journal.transaction():

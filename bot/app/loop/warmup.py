@@ -5,12 +5,17 @@ Must not be part of any result: it works on bars of its own and leaves no state.
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 from bot.app.training.warmup import warm_up
 from bot.config import Config, load_config
 from bot.engine import Engine
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import compute_targets, target_tasks
-from bot.portfolio.rules import rules_from
+from bot.parts.compile import compile_times
+from bot.portfolio.broker import compile_kernel
+from bot.portfolio.rules import Rules, rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
@@ -35,3 +40,14 @@ def compile_kernels() -> None:
     state = engine.warm(engine.initial(), bars.rows(0, 1))
     state, _ = engine.open(state, bars.rows(1, 2))
     engine.step(state, bars.rows(1, 3))
+
+
+def compile_own_parts(rules: Rules, log: Any) -> None:
+    """Compile the kernel for a user's policy and cost scheme, and log what compiling parts took."""
+    times = compile_times()
+    if rules.policy is not None or rules.scheme is not None:
+        began = time.perf_counter()
+        compile_kernel(rules)
+        times["kernel for them"] = time.perf_counter() - began
+    for part, seconds in times.items():
+        log.info("part_compiled", part=part, seconds=round(seconds, 3))

@@ -57,7 +57,7 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
     decisions, refusals = reader.decisions(bars.open_time)
     value, model = reader.forecasts(bars.open_time)
     model[:start] = -1
-    rules = rules_from(config, reader.symbols)
+    rules = rules_from(config, reader.symbols, numbers_only=True)
     quantity = np.zeros((n, S))
     quantity[span] = reader.positions(times)
     judged = config.run.record == "full" and TABLE_ID not in reader.meta

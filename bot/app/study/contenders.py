@@ -144,7 +144,7 @@ _ALIKE = (
     "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
     "targets.decision_cost", "features.window",
     "training.window", "training.window_bars", "retrain.latency_bars", "run.seed", "signal",
-    "sizing", "risk", "portfolio", "costs", "execution",
+    "policy", "sizing", "risk", "portfolio", "costs", "execution",
 )  # fmt: skip
 
 
