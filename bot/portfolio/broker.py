@@ -65,8 +65,12 @@ def run_bars(
 def compile_kernel(rules: Rules) -> None:
     """Have the kernel compiled for these rules, or read from where it is kept, before the first bar."""
     none = np.empty((0, len(rules.taker_fee)))
-    bars = BarBlock.of_candles(np.empty(0, dtype=np.int64), none, none, none, none, none)
-    run_bars(first_book(rules, 1.0), rules, bars, none, none, Phase.BOTH, none)
+    times = np.empty(0, dtype=np.int64)
+    bars = BarBlock.of_candles(times, open=none, high=none, low=none, close=none, volume=none)
+    run_bars(
+        first_book(rules, 1.0), rules, bars, signal=none, volatility=none, phase=Phase.BOTH,
+        agreement=none,
+    )  # fmt: skip
 
 
 def _check_order(book: Book, bars: BarBlock, phase: Phase) -> None:

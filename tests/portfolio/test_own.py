@@ -25,6 +25,9 @@ from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules, SizingMethod, rules_from
 from bot.portfolio.trace import Phase, Trace
 from bot.timegrid import HOUR_MS
+from tests.parts.conftest import nothing_loaded
+
+__all__ = ["nothing_loaded"]
 
 S = 2
 CAPITAL = 1000.0
