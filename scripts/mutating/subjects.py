@@ -26,7 +26,7 @@ SUBJECTS = (
         ("bot/portfolio/kernel/loop.py", "bot/portfolio/kernel/fills.py",
          "bot/portfolio/kernel/funding.py", "bot/portfolio/kernel/halts.py",
          "bot/portfolio/kernel/decide.py", "bot/portfolio/kernel/orders.py",
-         "bot/portfolio/costs.py"),
+         "bot/portfolio/policies.py", "bot/portfolio/sizings.py", "bot/portfolio/costs.py"),
         ("tests/portfolio/test_broker.py", "tests/portfolio/test_reference_backtest.py",
          "tests/portfolio/test_kernel.py"),
         plain=True,
