@@ -30,7 +30,7 @@ class Dataset:
         bar: int64[N], index of the row's bar on the grid.
         symbol: int64[N], index of the row's symbol.
         tasks: what the K columns of y are.
-        due: int64[N], index of the bar at which the last of the row's labels is known; by default
+        known_at: int64[N], index of the bar at which the last of the row's labels is known; by default
             the bar plus the longest horizon. Give it where horizons leave out bars out of session.
         last: int64[N], where the row's window ends in x, as in `Windows`; None where a row reads
             its own bar only.
@@ -47,7 +47,7 @@ class Dataset:
     bar: I64
     symbol: I64
     tasks: tuple[Task, ...]
-    due: I64 | None = None
+    known_at: I64 | None = None
     last: I64 | None = None
     lookback: int = 1
     symbols: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Dataset:
                 f"rows of a model: x is {self.x.shape} and y {self.y.shape} for "
                 f"{len(self.tasks)} tasks; expected [N, F] and [N, tasks]"
             )
-        for name in ("bar", "symbol", "due"):
+        for name in ("bar", "symbol", "known_at"):
             column = getattr(self, name)
             if column is not None and column.shape != (n,):
                 raise DataError(f"rows of a model: {name} is {column.shape}, expected ({n},)")
@@ -110,14 +110,14 @@ class Dataset:
 
     def rows(self, chosen: Bool) -> Self:
         """Return the rows where bool[N] `chosen` holds, in the same order."""
-        due = None if self.due is None else self.due[chosen]
+        known_at = None if self.known_at is None else self.known_at[chosen]
         return type(self)(
             x=self.x[chosen] if self.last is None else self.x,
             y=self.y[chosen],
             bar=self.bar[chosen],
             symbol=self.symbol[chosen],
             tasks=self.tasks,
-            due=due,
+            known_at=known_at,
             last=None if self.last is None else self.last[chosen],
             lookback=self.lookback,
             symbols=self.symbols,
@@ -157,8 +157,8 @@ class Dataset:
         y = np.where(np.isnan(self.y), np.nan, self.y)
         for array, code in ((self.x, "<f8"), (y, "<f8"), (self.bar, "<i8"), (self.symbol, "<i8")):
             sha.update(np.ascontiguousarray(array, dtype=code).data)
-        if self.due is not None:
-            sha.update(np.ascontiguousarray(self.due, dtype="<i8").data)
+        if self.known_at is not None:
+            sha.update(np.ascontiguousarray(self.known_at, dtype="<i8").data)
         if self.last is not None:
             sha.update(f"lookback {self.lookback}".encode())
             sha.update(np.ascontiguousarray(self.last, dtype="<i8").data)
@@ -171,7 +171,7 @@ def split_chronological(
     """Split into rows to train on and later rows to validate on, with an embargo between.
 
     The last `validation_fraction` of the distinct bars validates. Rows within max(embargo, horizon)
-    bars before the first of them, and any whose label is only due inside it, are dropped, so that
+    bars before the first of them, and any whose label is only known inside it, are dropped, so that
     no training label overlaps a validation bar (purging and embargo: López de Prado 2018, ch. 7).
     The far side, after validation, needs no cut of its own: the dataset holds only labels that were
     known at the bar of the training, so it ends at least a horizon before the first bar that the
@@ -190,12 +190,12 @@ def split_chronological(
             f"training: {len(bars)} bars cannot be split into two parts; train on a longer window"
         )
     first = int(bars[-held])
-    gap = max(embargo_bars, dataset.horizon)
-    due = dataset.bar + dataset.horizon if dataset.due is None else dataset.due
-    train = dataset.rows((dataset.bar < first - gap) & (due < first))
+    embargo = max(embargo_bars, dataset.horizon)
+    known_at = dataset.known_at if dataset.known_at is not None else dataset.bar + dataset.horizon
+    train = dataset.rows((dataset.bar < first - embargo) & (known_at < first))
     if len(train) == 0:
         raise DataError(
-            f"training: no rows are left before an embargo of {gap} bars; train on a longer window "
+            f"training: no rows are left before an embargo of {embargo} bars; train on a longer window "
             "or lower training.embargo_bars or training.validation_fraction"
         )
     return train, dataset.rows(dataset.bar >= first)

@@ -37,7 +37,7 @@ class Source(Protocol):
 class Day:
     """Float64[S] over the 24 hours before a bar, NaN where a symbol had no candle in them.
 
-    `funding_rate` is the newest that has been due: the next one is nobody's to know.
+    `funding_rate` is the newest that has settled: the next one is nobody's to know.
     """
 
     prev_price: F64
@@ -188,7 +188,7 @@ class Market:
 
     @staticmethod
     def _last_funding(past: BarBlock, block: BarBlock) -> F64:
-        """Return float64[S], the newest rate that has been due; 0 where none is known."""
+        """Return float64[S], the newest rate that has settled; 0 where none is known."""
         rates = np.nan_to_num(np.concatenate([past.funding_rate, block.funding_rate]))[::-1]
         newest: F64 = rates[(rates != 0.0).argmax(axis=0), np.arange(rates.shape[1])]
         return newest

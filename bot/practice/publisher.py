@@ -38,7 +38,7 @@ class Publisher:
         self._switch = switch
         self._period = period_of(market.interval_ms)
         self._sequence = itertools.count(1)
-        self._owed: list[tuple[int, int, int]] = []  # (due ms, bar, symbol) of late confirms
+        self._owed: list[tuple[int, int, int]] = []  # (time in ms, bar, symbol) of late confirms
 
     def push(self, connections: Collection[Connection], tick_ms: int) -> bool:
         """Tell everything of a tick; return whether the source has ended and all is told."""
@@ -84,9 +84,9 @@ class Publisher:
                 self._confirm(connections, block, s)
 
     def _pay_owed(self, connections: Collection[Connection], tick_ms: int) -> None:
-        due = [owed for owed in self._owed if owed[0] <= tick_ms]
+        ripe = [owed for owed in self._owed if owed[0] <= tick_ms]
         self._owed = [owed for owed in self._owed if owed[0] > tick_ms]
-        for _, bar, s in due:
+        for _, bar, s in ripe:
             self._confirm(connections, self._market.source.block(bar, 1), s)
 
     def _confirm(

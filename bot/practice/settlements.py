@@ -1,7 +1,7 @@
 """The settlements of funding that a block of bars stands for: times and rates.
 
 Rules: one at a bar's open has the bar's own rate; those inside a bar, every eight hours, have the one
-rate that charges in sum what `funding_inside` says. Must not decide what is due: the bars say it.
+rate that charges in sum what `funding_inside` says. Must not decide what settles: the bars say it.
 """
 
 from __future__ import annotations

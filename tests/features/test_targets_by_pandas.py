@@ -90,7 +90,7 @@ def rows_of(bars: BarBlock, ready: Bool, due: int, *sets: str) -> pd.DataFrame:
     archive.extend(bars, FeatureBlock(marks, ready))
     made = archive.dataset(due)
     table = pd.DataFrame(made.y, columns=[task.name for task in made.tasks])
-    return table.assign(bar=made.bar, symbol=made.symbol, due=made.due, x=made.x[:, 0])
+    return table.assign(bar=made.bar, symbol=made.symbol, due=made.known_at, x=made.x[:, 0])
 
 
 @pytest.mark.parametrize("horizons", ["5", "1,5,24"])

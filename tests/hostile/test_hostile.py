@@ -195,7 +195,7 @@ def test_every_frame_is_a_refusal_or_an_event(frames: int) -> None:
             reader, subscriptions = (
                 FrameReader(names, code, HOUR_MS), Subscriptions(link, 1, 120.0)
             )  # fmt: skip
-        _close_what_is_due(bars, now_ms)
+        _close_what_is_complete(bars, now_ms)
         if i % 50 == 0:
             now_ms += 10_000  # longer than two clocks may differ
             quote = reader.read(text_of(sound_frame("tickers", now_ms, dice), {}), now_ms)
@@ -205,14 +205,14 @@ def test_every_frame_is_a_refusal_or_an_event(frames: int) -> None:
     print(f"{frames} frames: {dict(ended)}")
 
 
-def _close_what_is_due(bars: BarAssembler, now_ms: int) -> None:
+def _close_what_is_complete(bars: BarAssembler, now_ms: int) -> None:
     """Close what is complete, and hold that it is over; give up what was not pushed."""
-    while (due := bars.due(now_ms)).complete or due.missing:
-        if due.complete:
+    while (awaited := bars.awaited(now_ms)).complete or awaited.missing:
+        if awaited.complete:
             closed = bars.close(now_ms)
             assert closed.open_time + HOUR_MS <= now_ms + 2_000, "a bar of the future was closed"
             assert all(isinstance(c, Candle | None) for c in closed.candles)
-        for span in due.missing:
+        for span in awaited.missing:
             _give_up(bars, span.first, now_ms)
 
 

@@ -15,7 +15,7 @@ from bot.model.dataset import Dataset, split_chronological
 MakeDataset = Callable[..., Dataset]
 
 
-def bare(bar: list[int], horizon: int, due: list[int] | None = None) -> Dataset:
+def bare(bar: list[int], horizon: int, known_at: list[int] | None = None) -> Dataset:
     n = len(bar)
     return Dataset(
         x=np.arange(n, dtype=np.float64)[:, None],
@@ -23,7 +23,7 @@ def bare(bar: list[int], horizon: int, due: list[int] | None = None) -> Dataset:
         bar=np.array(bar, dtype=np.int64),
         symbol=np.zeros(n, dtype=np.int64),
         tasks=(Task("return", horizon),),
-        due=None if due is None else np.array(due, dtype=np.int64),
+        known_at=None if known_at is None else np.array(known_at, dtype=np.int64),
     )
 
 
@@ -58,7 +58,7 @@ def test_split_by_hand() -> None:
 
 
 def test_split_respects_a_due_bar_beyond_the_horizon() -> None:
-    dataset = bare(list(range(10)), horizon=1, due=[1, 2, 9, 4, 5, 6, 7, 8, 9, 10])
+    dataset = bare(list(range(10)), horizon=1, known_at=[1, 2, 9, 4, 5, 6, 7, 8, 9, 10])
     fitted, _ = split_chronological(dataset, 0.3, 0)
     assert fitted.bar.tolist() == [0, 1, 3, 4, 5]
 
@@ -83,7 +83,7 @@ def test_digest_sees_every_array_and_no_memory_layout(make_dataset: MakeDataset)
         replace(dataset, y=np.full_like(dataset.y, np.nan)),
         replace(dataset, bar=dataset.bar + 1),
         replace(dataset, symbol=dataset.symbol + 1),
-        replace(dataset, due=dataset.bar + 5),
+        replace(dataset, known_at=dataset.bar + 5),
         replace(dataset, tasks=tuple(Task(t.kind, 4) for t in dataset.tasks)),
     ):
         assert other.digest() not in seen

@@ -190,14 +190,14 @@ def quote_of(name: str, data: Mapping[str, Any], received_ms: int) -> Quote:
 
 
 def _quote(name: str, told: Told, received_ms: int) -> Quote:
-    due = told["next_funding_ms"]
+    settles_ms = told["next_funding_ms"]
     return Quote(
         symbol=name,
         bid=told["bid"],
         ask=told["ask"],
         mark=told["mark"],
         funding_rate=told["funding_rate"],
-        next_funding_ms=int(due) if math.isfinite(due) else None,
+        next_funding_ms=int(settles_ms) if math.isfinite(settles_ms) else None,
         received_ms=received_ms,
     )
 

@@ -86,7 +86,7 @@ class Polling:
             )
 
     async def _round(self) -> tuple[list[Event], dict[str, str]]:
-        """Ask all that is due; return the events, and why by symbol that failed."""
+        """Ask all that can have changed; return the events, and why by symbol that failed."""
         try:
             await self._check_clock()
             quotes = await self._source.quote_all(self._symbols)
@@ -98,10 +98,10 @@ class Polling:
         forming = floor_to_interval(now_ms, self._step)
         for symbol in self._symbols:  # the clock may have been ahead, and be right again
             self._unclosed[symbol] = min(self._unclosed.get(symbol, forming), forming)
-        due = [s for s in self._symbols if self._is_due(s, now_ms) and s not in failed]
-        answers = await asyncio.gather(*(self._candles(s) for s in due), return_exceptions=True)
+        asked = [s for s in self._symbols if self._may_have_closed(s, now_ms) and s not in failed]
+        answers = await asyncio.gather(*(self._candles(s) for s in asked), return_exceptions=True)
         events: list[Event] = []
-        for symbol, answer in zip(due, answers, strict=True):
+        for symbol, answer in zip(asked, answers, strict=True):
             if isinstance(answer, ExchangeError | DataError):
                 failed[symbol] = str(answer)
             elif isinstance(answer, BaseException):
@@ -110,7 +110,7 @@ class Polling:
                 events.extend(answer)
         return [*events, *quotes], failed
 
-    def _is_due(self, symbol: str, now_ms: int) -> bool:
+    def _may_have_closed(self, symbol: str, now_ms: int) -> bool:
         return self._unclosed[symbol] + self._step + SETTLE_MS <= now_ms
 
     async def _check_clock(self) -> None:

@@ -3,7 +3,7 @@
 Rules: a settlement at a bar's open is that bar's `funding_rate`; one that falls between bars, where
 the grid has a hole, is charged with the next bar's open, since nothing is filled in between; one
 inside a longer bar is charged by itself, on the mark price of its own time where that is known, else
-on what the bar knows. What is due and not known is NaN at an open and counted inside.
+on what the bar knows. What settles and is not known is NaN at an open and counted inside.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ Marks = tuple[I64, F64]
 
 
 def lay_funding(
-    bars: BarBlock, due: Sequence[Funding], marks: Sequence[Marks], interval_ms: int,
+    bars: BarBlock, settlements: Sequence[Funding], marks: Sequence[Marks], interval_ms: int,
     since_ms: int, before: F64,
 ) -> BarBlock:  # fmt: skip
     """Return the bars with their funding.
 
     Args:
         bars: with their mark prices.
-        due: what is due of each symbol, NaN where it is not known.
+        settlements: those of each symbol, NaN where the rate is not known.
         marks: mark prices of each symbol; more times than the bars' opens may be known.
-        since_ms: the end of the bar before the first; what is due earlier is another bar's.
+        since_ms: the end of the bar before the first; what settles earlier is another bar's.
         before: float64[S], the last valid close before the first bar, NaN for none.
     """
     price = price_at_open(bars, before)
     rate, inside, unknown = (np.zeros(price.shape) for _ in range(3))
-    for s, of_symbol in enumerate(due):
+    for s, of_symbol in enumerate(settlements):
         times = of_symbol.time
         span = (times >= since_ms) & (times < int(bars.open_time[-1]) + interval_ms)
         times, rates = times[span], of_symbol.rate[span]

@@ -1,9 +1,9 @@
-"""Funding rates: read them, and find when funding was due.
+"""Funding rates: read them, and find when it settles.
 
-Rules: `bar_funding` lays them on bars. A time at which funding was due and whose rate is not known is NaN, never
-zero. When it was due comes from the file's own times where they tell, for a contract's schedule may
+Rules: `bar_funding` lays them on bars. A settlement whose rate is not known is NaN, never
+zero. When it settles comes from the file's own times where they tell, for a contract's schedule may
 change: inside the file a step longer than its neighbours is a hole; outside the file, and without
-one, funding is due at 00, 08 and 16 UTC. A time within a minute of a full hour is that hour.
+one, funding settles at 00, 08 and 16 UTC. A time within a minute of a full hour is that hour.
 """
 
 from __future__ import annotations
@@ -96,16 +96,16 @@ def write_funding(path: Path, funding: Funding, metadata: dict[str, str] | None 
     write_table(path, frame, metadata)
 
 
-def due_between(known: Funding | None, first_ms: int, stop_ms: int) -> Funding:
-    """Return every known rate, and NaN at the times in first..stop-1 whose rate is due and unknown.
+def settlements_between(known: Funding | None, first_ms: int, stop_ms: int) -> Funding:
+    """Return every known rate, and NaN at the times in first..stop-1 at which it settles at an unknown rate.
 
     Args:
         known: the file's rates; None without a file.
         first_ms, stop_ms: where the contract was traded; unknown times outside are left out.
 
     >>> hours = np.array([0, 8, 24]) * HOUR_MS
-    >>> due = due_between(Funding(hours, np.array([1e-4, 2e-4, 3e-4])), 0, 40 * HOUR_MS)
-    >>> (due.time // HOUR_MS).tolist(), np.isnan(due.rate).tolist()
+    >>> found = settlements_between(Funding(hours, np.array([1e-4, 2e-4, 3e-4])), 0, 40 * HOUR_MS)
+    >>> (found.time // HOUR_MS).tolist(), np.isnan(found.rate).tolist()
     ([0, 8, 16, 24, 32], [False, False, True, False, True])
     """
     if known is None or len(known.time) == 0:

@@ -21,7 +21,7 @@ from bot.adapters.files.bar_funding import Marks, lay_funding
 from bot.adapters.files.candle_files import CandleCursor, CandleFile, Span
 from bot.adapters.files.candles import COLUMNS
 from bot.adapters.files.data_root import DataRoot, Series
-from bot.adapters.files.funding import Funding, due_between, read_funding_table
+from bot.adapters.files.funding import Funding, read_funding_table, settlements_between
 from bot.adapters.files.jumps import Jumps, jumps_of
 from bot.adapters.files.tables import read_table
 from bot.blocks import I64, BarBlock, Bool
@@ -118,7 +118,7 @@ class _Symbol:
             self._repairs = [(path, note) for note in notes if path]
             span, step = self.span or Span(0, 0, 0), INTERVAL_MS[series.interval]
             stop_ms = span.last_ms + step if span.rows else span.first_ms
-            self.funding = due_between(known, span.first_ms, stop_ms)
+            self.funding = settlements_between(known, span.first_ms, stop_ms)
         mark = root.find_mark(series) if self.contract else None
         self.mark = CandleFile(*mark, jumps) if mark else None
 
@@ -187,9 +187,14 @@ class _Source:
         for start in range(0, self.n_bars, rows):
             grid = self._grid(start, min(start + rows, self.n_bars))
             bars, known = self._block(grid, candles, marks)
-            due = [symbol.funding for symbol in self._symbols]
+            settlements = [symbol.funding for symbol in self._symbols]
             yield lay_funding(
-                bars, due, known, interval_ms=self._interval_ms, since_ms=since_ms, before=closes
+                bars,
+                settlements,
+                known,
+                interval_ms=self._interval_ms,
+                since_ms=since_ms,
+                before=closes,
             )
             since_ms = int(grid[-1]) + self._interval_ms
             closes = last_closes(bars, closes)[-1]

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from bot.adapters.files.candle_files import read_candles, write_candles
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
-from bot.adapters.files.funding import Funding, due_between, read_funding, write_funding
+from bot.adapters.files.funding import Funding, read_funding, settlements_between, write_funding
 from bot.adapters.files.layouts import Identity
 from bot.app.history.import_merging import Rows, merge
 from bot.app.history.import_reading import Source, Wanted, read_sources
@@ -48,7 +48,7 @@ class Imported:
         rows: read from the files; `new_rows` of them were not there before.
         total_rows: in `path` now.
         first_ms, last_ms: of the rows that were read.
-        missing: bars, or due rates, that lack between them; None for venues with sessions.
+        missing: bars, or rates at settlements, missing between them; None for venues with sessions.
         notes: what else there is to say, a sentence each.
     """
 
@@ -250,8 +250,10 @@ def _equal(a: F64, b: F64) -> bool:
 
 def _missing(times: I64, holds: Identity) -> int | None:
     if holds.kind == "funding":
-        due = due_between(Funding(times, np.zeros(len(times))), int(times[0]), int(times[-1]) + 1)
-        return int(np.isnan(due.rate).sum())
+        found = settlements_between(
+            Funding(times, np.zeros(len(times))), int(times[0]), int(times[-1]) + 1
+        )
+        return int(np.isnan(found.rate).sum())
     if has_sessions(holds.venue):
         return None
     return sum(count for _, count in gaps(times, INTERVAL_MS[holds.interval]))

@@ -2,8 +2,8 @@
 
 Rules: a file is read whole, by the very checks of a backtest. A data file that is not read is
 listed too, with the reason, and with the command that imports it where there is one. For venues
-with sessions a bar is missing where another symbol of the venue has it; for funding where a rate
-was due.
+with sessions a bar is missing where another symbol of the venue has it; for funding a settlement
+without a rate is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rich.text import Text
 
 from bot.adapters.files.candle_files import CandleFile
 from bot.adapters.files.data_root import DataRoot, Series
-from bot.adapters.files.funding import due_between, read_funding_table
+from bot.adapters.files.funding import read_funding_table, settlements_between
 from bot.adapters.files.jumps import Jumps, jumps_of
 from bot.adapters.files.tables import read_table
 from bot.app.history.unread import Unread, import_hint, unread_files
@@ -204,8 +204,8 @@ def _funding(venue: str, symbol: str, path: Path) -> Listing:
         known, notes = read_funding_table(read_table(path))
     except DataError as error:
         return replace(entry, fault=str(error))
-    due = due_between(known, int(known.time[0]), int(known.time[-1]) + 1)
-    absent = np.isnan(due.rate)
+    found = settlements_between(known, int(known.time[0]), int(known.time[-1]) + 1)
+    absent = np.isnan(found.rate)
     starts = np.flatnonzero(absent & ~np.concatenate([[False], absent[:-1]]))
     entry = replace(entry, notes=notes)
     return _spanning(entry, known.time, len(starts), int(absent.sum()))

@@ -1,7 +1,7 @@
 """Bars of the past from the exchange, on the run's grid: for a first start, and after an outage.
 
 Rules: only closed candles; a candle that the exchange does not have is not valid, never made up;
-funding that is due and not told is NaN. What is fetched after its bar was over is not decided on:
+a settlement whose rate is not known is NaN. What is fetched after its bar was over is not decided on:
 the caller marks it.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from bot.adapters.exchange import Exchange
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.candles import Candles
-from bot.adapters.files.funding import Funding, due_between
+from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import BotError, ExchangeError, UnlistedError, UnreachableError
 from bot.timegrid import HOUR_MS
@@ -24,7 +24,7 @@ from bot.timestamps import format_utc
 from bot.venues import is_contract
 
 Column = tuple[Candles, Candles, Funding]
-"""A symbol's candles, those of its mark price, and the funding due."""
+"""A symbol's candles, those of its mark price, and its funding."""
 
 AT_ONCE = 8
 """Requests that wait for an answer together; the limiter spaces them."""
@@ -93,15 +93,15 @@ async def fetch_bars(
                 symbol, "1h" if hourly else interval, first_ms, last_ms + interval_ms - 1
             )
             known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
-            return candles, marks, due_between(known, first_ms, last_ms + interval_ms)
+            return candles, marks, settlements_between(known, first_ms, last_ms + interval_ms)
 
     columns = await _all_of({symbol: column(symbol) for symbol in symbols})
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
-    due = [due for _, _, due in columns]
+    settlements = [funding for _, _, funding in columns]
     screened = screen(_block(times, columns))
     return lay_funding(
-        screened, due, marks, interval_ms=interval_ms, since_ms=first_ms, before=before
+        screened, settlements, marks, interval_ms=interval_ms, since_ms=first_ms, before=before
     )
 
 

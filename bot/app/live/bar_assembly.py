@@ -1,6 +1,6 @@
 """From events to closed bars: which bar is complete, what is missing, and what is too late.
 
-Owns the bars that are not yet closed. The caller asks `due`, fetches what is missing, gives it to
+Owns the bars that are not yet closed. The caller asks `awaited`, fetches what is missing, gives it to
 `accept`, and takes the bar with `close`; each bar is closed exactly once, in order.
 Rules:
 1. A bar is complete once every symbol's candle is confirmed, or was asked for and is not there.
@@ -49,13 +49,13 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """What to do about the next bar.
+class Awaited:
+    """What is awaited of the next bar, and what to do about it.
 
     Attributes:
         open_time: of the next bar.
         complete: it can be closed.
-        missing: what to fetch now, of the next bar and of the bars after it that are overdue.
+        missing: what to fetch now, of the next bar and of the bars after it whose deadline has passed.
         wake_ms: when to ask again if nothing comes before; None where something is to do now.
     """
 
@@ -145,10 +145,10 @@ class BarAssembler:
         """Return the first candle that was seen of a symbol's bar, which knows the bar's open."""
         return self._opens.get(open_time, {}).get(symbol)
 
-    def due(self, now_ms: int) -> Due:
+    def awaited(self, now_ms: int) -> Awaited:
         """Return what to do about the next bar at this time."""
         if self._is_complete(self._next):
-            return Due(self._next, complete=True, missing=(), wake_ms=None)
+            return Awaited(self._next, complete=True, missing=(), wake_ms=None)
         end_ms = self._next + self.interval_ms
         soon_ms, deadline_ms = end_ms + self._soon_ms, end_ms + self._deadline_ms
         known = self._confirmed.get(self._next, {}).keys() | self._absent.get(self._next, set())
@@ -157,11 +157,11 @@ class BarAssembler:
         asked = unheard if now_ms < deadline_ms else waiting
         if now_ms < soon_ms or not asked:
             wake_ms = soon_ms if unheard else deadline_ms
-            return Due(self._next, complete=False, missing=(), wake_ms=wake_ms)
-        overdue = min(max(now_ms - deadline_ms, 0) // self.interval_ms, MAX_BARS_ASKED - 1)
-        last = self._next + overdue * self.interval_ms
+            return Awaited(self._next, complete=False, missing=(), wake_ms=wake_ms)
+        further = min(max(now_ms - deadline_ms, 0) // self.interval_ms, MAX_BARS_ASKED - 1)
+        last = self._next + further * self.interval_ms
         spans = tuple(span for s in asked for span in self._missing(s, last))
-        return Due(self._next, complete=False, missing=spans, wake_ms=None)
+        return Awaited(self._next, complete=False, missing=spans, wake_ms=None)
 
     def accept(self, span: Span, answer: Klines, now_ms: int) -> bool:
         """Take what was fetched for a span; what is over and is not in it is not expected any more.
@@ -201,7 +201,7 @@ class BarAssembler:
         """
         open_time = self._next
         if not self._is_complete(open_time):
-            raise ValueError(f"bar {open_time} is not complete; ask due() first")
+            raise ValueError(f"bar {open_time} is not complete; ask awaited() first")
         found = self._confirmed.pop(open_time, {})
         self._absent.pop(open_time, None)
         self._opens.pop(open_time, None)

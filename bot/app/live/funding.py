@@ -20,7 +20,7 @@ import numpy as np
 from bot.adapters.exchange import Exchange, Quote
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.candles import Candles
-from bot.adapters.files.funding import Funding, due_between
+from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import HOUR_MS
@@ -39,18 +39,18 @@ class FundingWatch:
 
     def feed(self, quote: Quote) -> None:
         """Take a quote of the stream."""
-        due_ms = quote.next_funding_ms
-        if due_ms is None or quote.received_ms > due_ms:
+        settles_ms = quote.next_funding_ms
+        if settles_ms is None or quote.received_ms > settles_ms:
             return
         known = self._announced.setdefault(quote.symbol, [])
-        if known and known[-1][1] == due_ms:
-            known[-1] = (known[-1][0], due_ms, quote.funding_rate)
+        if known and known[-1][1] == settles_ms:
+            known[-1] = (known[-1][0], settles_ms, quote.funding_rate)
         else:
-            known.append((quote.received_ms, due_ms, quote.funding_rate))
+            known.append((quote.received_ms, settles_ms, quote.funding_rate))
             del known[:-_REMEMBERED]
 
     def rate_at(self, symbol: str, time_ms: int) -> float:
-        """Return the rate due at this time, 0 where none was due, NaN where that is not known.
+        """Return the rate that settles at this time, 0 where none does, NaN where that is not known.
 
         >>> watch = FundingWatch()
         >>> watch.feed(Quote("X", 1.0, 1.0, 1.0, 1e-4, 8000, received_ms=500))
@@ -58,17 +58,19 @@ class FundingWatch:
         [nan, 0.0, 0.0, 0.0001, nan]
         """
         known = self._announced.get(symbol, [])
-        for _, due_ms, rate in reversed(known):
-            if time_ms == due_ms:
+        for _, settles_ms, rate in reversed(known):
+            if time_ms == settles_ms:
                 return rate
         # the one after may be announced at that very time, or a moment before by our clock
-        none_due = any(since_ms <= time_ms < due_ms for since_ms, due_ms, _ in known)
-        return 0.0 if none_due else math.nan
+        none_settles = any(since_ms <= time_ms < settles_ms for since_ms, settles_ms, _ in known)
+        return 0.0 if none_settles else math.nan
 
     def between(self, symbol: str, first_ms: int, last_ms: int) -> dict[int, float]:
         """Return what was announced for the times first..last, inclusive."""
         known = self._announced.get(symbol, [])
-        return {due_ms: rate for _, due_ms, rate in known if first_ms <= due_ms <= last_ms}
+        return {
+            settles_ms: rate for _, settles_ms, rate in known if first_ms <= settles_ms <= last_ms
+        }
 
 
 class LiveFunding:
@@ -84,7 +86,7 @@ class LiveFunding:
         charged: bool = True,
     ) -> None:  # fmt: skip
         self._exchange, self._symbols, self._patience_s = exchange, symbols, patience_s
-        self._due, self._charged = is_contract(venue), charged
+        self._settles, self._charged = is_contract(venue), charged
         self._watch = FundingWatch()
 
     def feed(self, quote: Quote) -> None:
@@ -92,12 +94,12 @@ class LiveFunding:
         self._watch.feed(quote)
 
     async def at_open(self, open_time: int, held: F64) -> dict[str, float]:
-        """Return the rates due at this open, NaN where due and not known; absent where none is.
+        """Return the rates that settle at this open, NaN where one does and is not known.
 
         Args:
             held: float64[S], the positions that would pay.
         """
-        if not self._due or open_time % HOUR_MS:
+        if not self._settles or open_time % HOUR_MS:
             return {}
         rates = await asyncio.gather(
             *(
@@ -115,7 +117,7 @@ class LiveFunding:
             held: float64[S], the positions that pay.
             closes: float64[S], the last close before the bar.
         """
-        if not self._due or interval_ms <= HOUR_MS:
+        if not self._settles or interval_ms <= HOUR_MS:
             return row
         first, last = int(row.open_time[0]) + 1, int(row.open_time[0]) + interval_ms - 1
         settled = await asyncio.gather(
@@ -124,9 +126,11 @@ class LiveFunding:
                 for symbol, quantity in zip(self._symbols, held.tolist(), strict=True)
             )
         )
-        due = [due_between(funding, first, last + 1) for funding, _ in settled]
+        settlements = [settlements_between(funding, first, last + 1) for funding, _ in settled]
         marks = [(marks.time, marks.column("open")) for _, marks in settled]
-        laid = lay_funding(row, due, marks, interval_ms=interval_ms, since_ms=first, before=closes)
+        laid = lay_funding(
+            row, settlements, marks, interval_ms=interval_ms, since_ms=first, before=closes
+        )
         return replace(laid, funding_rate=row.funding_rate)
 
     async def _settled(
@@ -157,5 +161,5 @@ class LiveFunding:
                 return rate
             if len(settled.rate) and math.isfinite(settled.rate[0]):
                 return float(settled.rate[0])
-        # what nobody announced is due at the usual times only
+        # what nobody announced settles at the usual times only
         return 0.0 if math.isnan(rate) and open_time % USUAL_STEP_MS else rate

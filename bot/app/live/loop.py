@@ -2,7 +2,7 @@
 
 Each state of `states` has a method here that does what is to be done in it and returns what
 happened. The order of a bar: its open is booked at the first quotes after the decision's commit; its
-close when every candle is confirmed or the deadline has passed; then a training may be due. Rules: a
+close when every candle is confirmed or the deadline has passed; then a training may be awaited. Rules: a
 bar is closed once, in order; bars that were missed are stepped as seen too late; nothing is traded
 on a guess; the loop stops between transactions. Must not compute what the engine computes.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from bot.adapters.bybit.clock import LIMIT_S
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
-from bot.app.live.bar_assembly import BarAssembler, Due, candles_of
+from bot.app.live.bar_assembly import Awaited, BarAssembler, candles_of
 from bot.app.live.catch_up import CatchUp, Clock
 from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import decidable_ms
@@ -122,25 +122,25 @@ class LiveLoop:
         """Open the next bar once its orders can be filled, or need not wait any longer."""
         self._read()
         now = self._clock.now_ms()
-        opening, due = self._next_opening(now), self._bars.due(now)
-        if self._too_late(due, now):
+        opening, awaited = self._next_opening(now), self._bars.awaited(now)
+        if self._too_late(awaited, now):
             return LoopEvent.FELL_BEHIND
-        if due.complete or self._may_open(opening, now):
+        if awaited.complete or self._may_open(opening, now):
             await self._open(opening)
             return LoopEvent.OPEN_COMMITTED
-        await self._await_candles(due, now, opening.until_ms)
+        await self._await_candles(awaited, now, opening.until_ms)
         return None
 
     async def _wait_candles(self) -> LoopEvent | None:
         """Wait until the candles of the bar that is open are complete; ask for those missing."""
         self._read()
         now = self._clock.now_ms()
-        due = self._bars.due(now)
-        if self._too_late(due, now):
+        awaited = self._bars.awaited(now)
+        if self._too_late(awaited, now):
             return LoopEvent.FELL_BEHIND
-        if due.complete:
+        if awaited.complete:
             return LoopEvent.CANDLES_COMPLETE
-        await self._await_candles(due, now)
+        await self._await_candles(awaited, now)
         return None
 
     async def _open(self, opening: Opening) -> None:
@@ -151,7 +151,7 @@ class LiveLoop:
         self._report.opened(row, trace, self._clock.now_ms())
 
     async def _close(self) -> LoopEvent:
-        """Close the bar that is open, and commit; then look whether a training is due."""
+        """Close the bar that is open, and commit; then look whether a training is awaited."""
         run, bar = self._run, self._bars.close(self._clock.now_ms())
         row = run.row_of(self._exchange.bars(candles_of(bar)), tradable=bar.tradable)
         row = await self._funding.inside(row, run.interval_ms, run.book.quantity, run.book.mark)
@@ -167,19 +167,19 @@ class LiveLoop:
             self._left -= 1
         return LoopEvent.LAST_CLOSE_COMMITTED if self._left == 0 else LoopEvent.CLOSE_COMMITTED
 
-    def _too_late(self, due: Due, now: int) -> bool:
+    def _too_late(self, awaited: Awaited, now: int) -> bool:
         """Return whether the next bar is one to catch up with."""
-        ended_ms = due.open_time + self._run.interval_ms
+        ended_ms = awaited.open_time + self._run.interval_ms
         # before the start it is history like what came before, if that can be caught up with
         history = self._run.start is None and self._catch_up.keeps_up
-        return now > ended_ms + self._tradable_ms and (history or not due.complete)
+        return now > ended_ms + self._tradable_ms and (history or not awaited.complete)
 
-    async def _await_candles(self, due: Due, now: int, until_ms: int = 0) -> None:
+    async def _await_candles(self, awaited: Awaited, now: int, until_ms: int = 0) -> None:
         """Ask for the candles that are missing, or wait for an event; no longer than `until_ms`."""
-        if due.missing:
-            await self._missing.fetch(self._bars, due)
+        if awaited.missing:
+            await self._missing.fetch(self._bars, awaited)
             return
-        wake_ms = due.wake_ms if due.wake_ms is not None else now
+        wake_ms = awaited.wake_ms if awaited.wake_ms is not None else now
         if until_ms > now:
             wake_ms = min(wake_ms, until_ms)
         await self._wait(wake_ms)

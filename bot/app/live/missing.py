@@ -11,7 +11,7 @@ import asyncio
 
 from bot.adapters.exchange import Exchange, Klines
 from bot.adapters.files.candles import Candles
-from bot.app.live.bar_assembly import BarAssembler, Due, Span
+from bot.app.live.bar_assembly import Awaited, BarAssembler, Span
 from bot.app.live.catch_up import Clock
 from bot.app.live.reporter import LiveReport
 from bot.errors import ExchangeError, UnlistedError, UnreachableError
@@ -22,7 +22,7 @@ _GIVEN_UP_AT = 0.75
 
 
 class MissingCandles:
-    """Ask for what is due.
+    """Ask for what is missing.
 
     Args:
         tradable_ms: from a bar's end until it can no longer be decided on.
@@ -37,13 +37,13 @@ class MissingCandles:
         self._interval, self._speed = interval, speed
         self._given_up_ms = int(tradable_ms * _GIVEN_UP_AT)
 
-    async def fetch(self, assembler: BarAssembler, due: Due) -> None:
+    async def fetch(self, assembler: BarAssembler, awaited: Awaited) -> None:
         """Ask for candles and give the assembler what comes; wait a moment where nothing new does."""
-        last_ms = due.open_time + assembler.interval_ms + self._given_up_ms
-        answers = await asyncio.gather(*(self._ask(span, last_ms) for span in due.missing))
+        last_ms = awaited.open_time + assembler.interval_ms + self._given_up_ms
+        answers = await asyncio.gather(*(self._ask(span, last_ms) for span in awaited.missing))
         refused: dict[Span, ExchangeError] = {}
         learned = False
-        for span, answer in zip(due.missing, answers, strict=True):
+        for span, answer in zip(awaited.missing, answers, strict=True):
             if isinstance(answer, UnlistedError):  # it was delisted: no candle will come
                 self._report.unreachable(answer, 0.0)
                 learned |= assembler.accept(span, _none_until(self._now), self._now)
@@ -54,10 +54,10 @@ class MissingCandles:
         if refused:
             self._report.unreachable(next(iter(refused.values())), RETRY_S)
             odd = [s for s, error in refused.items() if not isinstance(error, UnreachableError)]
-            if odd and self._now >= last_ms and await self._of_others(assembler, due, refused):
+            if odd and self._now >= last_ms and await self._of_others(assembler, awaited, refused):
                 for span in odd:
-                    one = Span(span.symbol, due.open_time, due.open_time)
-                    end_ms = due.open_time + assembler.interval_ms
+                    one = Span(span.symbol, awaited.open_time, awaited.open_time)
+                    end_ms = awaited.open_time + assembler.interval_ms
                     assembler.accept(one, _none_until(end_ms), self._now)
                 return
         if refused or not learned:  # by the exchange's own time the bars may not be over yet
@@ -81,15 +81,15 @@ class MissingCandles:
             return UnreachableError(f"{span.symbol}: no answer in time")
 
     async def _of_others(
-        self, assembler: BarAssembler, due: Due, refused: dict[Span, ExchangeError]
+        self, assembler: BarAssembler, awaited: Awaited, refused: dict[Span, ExchangeError]
     ) -> bool:
         """Return whether the exchange shows another symbol's bar, so that it is not its network."""
         failing = {span.symbol for span in refused}
         for symbol in assembler.symbols:
             if symbol not in failing:
-                span = Span(symbol, due.open_time, due.open_time)
+                span = Span(symbol, awaited.open_time, awaited.open_time)
                 answer = await self._ask(span, self._now)
-                end_ms = due.open_time + assembler.interval_ms
+                end_ms = awaited.open_time + assembler.interval_ms
                 return isinstance(answer, Klines) and answer.over_ms >= end_ms
         return False
 

@@ -62,8 +62,8 @@ def target_faults(part: Part) -> Iterator[str]:
     yield from _plain_faults(compiled_part(part, {}, SIGNATURE), HORIZON + 1)
     bars = made_market(BARS)
     tasks = (Task(part.name, HORIZON),)
-    y, due = compute_targets(bars, tasks, 20)
-    labels, known = y[:, :, 0], due[:, :, 0]
+    y, known_at = compute_targets(bars, tasks, 20)
+    labels, known = y[:, :, 0], known_at[:, :, 0]
     again = compute_targets(bars, tasks, 20)[0][:, :, 0]
     if not np.isfinite(labels).any():
         yield f"gives no number on any of {BARS} bars"

@@ -15,10 +15,10 @@ from bot.blocks import F64, Bool, Task, Windows
 from bot.errors import DataError
 from bot.model.dataset import Dataset
 
-FOLD_LAYOUT = 4
+FOLD_LAYOUT = 5
 """What is stored of a fold; another number makes it be cut anew."""
 
-_ROWS = ("x", "y", "bar", "symbol", "due", "last")
+_ROWS = ("x", "y", "bar", "symbol", "known_at", "last")
 _WINDOWS = ("rows", "last")
 
 

@@ -101,7 +101,7 @@ class Archive:
             bar=bar,
             symbol=symbol.astype(np.int64),
             tasks=self._tasks,
-            due=labelled + start + self._dropped,
+            known_at=labelled + start + self._dropped,
             last=None if windows is None else windows.last[at, symbol],
             lookback=self._lookback,
             symbols=self._symbols,

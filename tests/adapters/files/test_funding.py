@@ -8,9 +8,9 @@ import pytest
 
 from bot.adapters.files.funding import (
     Funding,
-    due_between,
     read_funding,
     settlement_times,
+    settlements_between,
     write_funding,
 )
 from bot.errors import DataError
@@ -24,7 +24,7 @@ def funding_at(hours: list[int]) -> Funding:
 
 
 def unknown_hours(known: Funding | None, first: int, stop: int) -> list[int]:
-    due = due_between(known, first * HOUR_MS, stop * HOUR_MS)
+    due = settlements_between(known, first * HOUR_MS, stop * HOUR_MS)
     assert np.all(np.diff(due.time) > 0)
     return [int(t) // HOUR_MS for t in due.time[np.isnan(due.rate)]]
 
@@ -57,12 +57,14 @@ def test_outside_the_file_funding_is_due_every_eight_hours() -> None:
 
 
 def test_what_is_due_right_after_the_last_known_rate_is_unknown() -> None:
-    due = due_between(Funding(np.array([8 * HOUR_MS - 1]), np.array([1e-4])), 0, 16 * HOUR_MS)
+    due = settlements_between(
+        Funding(np.array([8 * HOUR_MS - 1]), np.array([1e-4])), 0, 16 * HOUR_MS
+    )
     assert due.time[np.isnan(due.rate)].tolist() == [0, 8 * HOUR_MS]
 
 
 def test_known_rates_stay_where_the_contract_was_not_traded() -> None:
-    due = due_between(funding_at([0, 8, 16]), 100 * HOUR_MS, 100 * HOUR_MS)
+    due = settlements_between(funding_at([0, 8, 16]), 100 * HOUR_MS, 100 * HOUR_MS)
     assert due.time.tolist() == [0, 8 * HOUR_MS, 16 * HOUR_MS]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Klines, Quote
 from bot.adapters.files.candles import Candles
-from bot.app.live.bar_assembly import BarAssembler, ClosedBar, Due, Span, candles_of
+from bot.app.live.bar_assembly import Awaited, BarAssembler, ClosedBar, Span, candles_of
 from bot.app.live.feed_counters import Counters
 
 STEP = 60_000
@@ -40,12 +40,12 @@ def make(symbols: Sequence[str] = ("A", "B"), first: int = 0) -> BarAssembler:
 def test_a_bar_is_complete_when_every_symbol_is_confirmed() -> None:
     bars = make()
     bars.feed(candle("A", 0))
-    waiting = bars.due(STEP + 200)
-    assert waiting == Due(0, complete=False, missing=(), wake_ms=STEP + DEADLINE)
+    waiting = bars.awaited(STEP + 200)
+    assert waiting == Awaited(0, complete=False, missing=(), wake_ms=STEP + DEADLINE)
     with pytest.raises(ValueError, match="not complete"):
         bars.close(STEP + 200)
     bars.feed(candle("B", 0, at=STEP + 300))
-    assert bars.due(STEP + 300) == Due(0, complete=True, missing=(), wake_ms=None)
+    assert bars.awaited(STEP + 300) == Awaited(0, complete=True, missing=(), wake_ms=None)
     closed = bars.close(STEP + 310)
     assert closed == ClosedBar(
         0, (candle("A", 0), candle("B", 0, at=STEP + 300)), True, STEP + 300, STEP + 310
@@ -61,7 +61,7 @@ def test_a_forming_candle_does_not_complete_a_bar_but_tells_its_open() -> None:
     assert seen is not None
     assert (seen.open, seen.received_ms) == (10.0, 10)
     assert bars.first_open_seen("A", STEP) is None
-    assert not bars.due(STEP).complete
+    assert not bars.awaited(STEP).complete
     assert bars.counters.forming == 2
 
 
@@ -69,12 +69,12 @@ def test_at_the_deadline_the_missing_are_listed_and_what_is_absent_is_invalid() 
     bars = make(("A", "B", "C"))
     bars.feed(candle("B", 0))
     now = STEP + DEADLINE
-    due = bars.due(now)
-    assert due.missing == (Span("A", 0, 0), Span("C", 0, 0))
-    bars.accept(due.missing[0], fetched([0], now), now + 50)
-    assert bars.due(now + 50).missing == (Span("C", 0, 0),)
-    bars.accept(due.missing[1], fetched([], now), now + 60)
-    assert bars.due(now + 60).complete
+    awaited = bars.awaited(now)
+    assert awaited.missing == (Span("A", 0, 0), Span("C", 0, 0))
+    bars.accept(awaited.missing[0], fetched([0], now), now + 50)
+    assert bars.awaited(now + 50).missing == (Span("C", 0, 0),)
+    bars.accept(awaited.missing[1], fetched([], now), now + 60)
+    assert bars.awaited(now + 60).complete
     bar = bars.close(now + 70)
     block = candles_of(bar)
     assert block.valid.tolist() == [[True, True, False]]
@@ -109,17 +109,17 @@ def test_holes_after_an_outage_are_asked_in_spans_and_closed_in_order() -> None:
     bars.feed(candle("A", 4))
     bars.feed(candle("B", 4))
     now = 5 * STEP + 1
-    due = bars.due(now)
-    assert due.missing == (
+    awaited = bars.awaited(now)
+    assert awaited.missing == (
         Span("A", 0, 3 * STEP),
         Span("B", 0, STEP),
         Span("B", 3 * STEP, 3 * STEP),
     )
-    for span in due.missing:
+    for span in awaited.missing:
         asked = range(span.first // STEP, span.last // STEP + 1)
         bars.accept(span, fetched([b for b in asked if b != 1]), now + 10)
     closed = []
-    while bars.due(now + 20).complete:
+    while bars.awaited(now + 20).complete:
         closed.append(bars.close(now + 20))
     assert [c.open_time // STEP for c in closed] == [0, 1, 2, 3, 4]
     assert [c.tradable for c in closed] == [False, False, False, False, True]
@@ -130,16 +130,18 @@ def test_holes_after_an_outage_are_asked_in_spans_and_closed_in_order() -> None:
 
 def test_a_very_long_outage_is_asked_in_parts() -> None:
     bars = make(("A",))
-    assert bars.due(5000 * STEP).missing == (Span("A", 0, 999 * STEP),)
+    assert bars.awaited(5000 * STEP).missing == (Span("A", 0, 999 * STEP),)
     now = 1000 * STEP + DEADLINE
-    assert bars.due(now - 1).missing == (Span("A", 0, 998 * STEP),)
-    assert bars.due(now).missing == bars.due(now + STEP).missing == (Span("A", 0, 999 * STEP),)
+    assert bars.awaited(now - 1).missing == (Span("A", 0, 998 * STEP),)
+    assert (
+        bars.awaited(now).missing == bars.awaited(now + STEP).missing == (Span("A", 0, 999 * STEP),)
+    )
 
 
 def test_the_last_bar_of_an_outage_still_waits_for_its_confirm() -> None:
     bars = make(("A",))
-    assert bars.due(3 * STEP + DEADLINE - 1).missing == (Span("A", 0, STEP),)
-    assert bars.due(3 * STEP + DEADLINE).missing == (Span("A", 0, 2 * STEP),)
+    assert bars.awaited(3 * STEP + DEADLINE - 1).missing == (Span("A", 0, STEP),)
+    assert bars.awaited(3 * STEP + DEADLINE).missing == (Span("A", 0, 2 * STEP),)
 
 
 COUNTED: dict[str, tuple[list[Event], dict[str, int]]] = {
@@ -200,7 +202,7 @@ def test_no_candle_is_taken_from_the_future(bar: int, confirm: bool, at: int, ta
     bars.feed(candle("A", bar, confirm=confirm, at=at))
     assert bars.counters.foreign == (not taken)
     assert (bars.first_open_seen("A", bar * STEP) is not None) == taken
-    assert bars.due(at).complete == (taken and confirm and bar == 0)
+    assert bars.awaited(at).complete == (taken and confirm and bar == 0)
 
 
 def test_the_slack_is_never_more_than_half_a_bar() -> None:
@@ -212,17 +214,17 @@ def test_the_slack_is_never_more_than_half_a_bar() -> None:
 def test_an_unheard_symbol_is_asked_for_soon_and_the_others_at_the_deadline() -> None:
     bars = make(("A", "B"))
     bars.feed(Disconnected("silent", ("B", "Z")))
-    assert bars.due(STEP).wake_ms == STEP + SLACK
-    assert bars.due(STEP + SLACK - 1).missing == ()
-    assert bars.due(STEP + SLACK).missing == (Span("B", 0, 0),)
+    assert bars.awaited(STEP).wake_ms == STEP + SLACK
+    assert bars.awaited(STEP + SLACK - 1).missing == ()
+    assert bars.awaited(STEP + SLACK).missing == (Span("B", 0, 0),)
     bars.accept(Span("B", 0, 0), fetched([0], STEP + SLACK), STEP + SLACK)
-    waiting = bars.due(STEP + SLACK)
+    waiting = bars.awaited(STEP + SLACK)
     assert (waiting.missing, waiting.wake_ms) == ((), STEP + DEADLINE)
     bars.feed(Connected(1, ("B",)))
     bars.feed(candle("A", 0))
     bars.close(STEP + SLACK)
-    assert bars.due(2 * STEP + SLACK).missing == ()
-    assert bars.due(2 * STEP + SLACK).wake_ms == 2 * STEP + DEADLINE
+    assert bars.awaited(2 * STEP + SLACK).missing == ()
+    assert bars.awaited(2 * STEP + SLACK).wake_ms == 2 * STEP + DEADLINE
 
 
 @pytest.mark.parametrize(
@@ -259,14 +261,14 @@ def test_a_bar_that_has_not_ended_is_not_given_up() -> None:
     assert bars.accept(Span("A", 0, STEP), fetched([], over_ms=STEP), STEP)
     assert bars.counters.absent == 1
     bars.close(STEP)
-    assert bars.due(2 * STEP + DEADLINE).missing == (Span("A", STEP, STEP),)
+    assert bars.awaited(2 * STEP + DEADLINE).missing == (Span("A", STEP, STEP),)
 
 
 def test_a_confirm_after_an_empty_answer_still_counts() -> None:
     bars = make(("A", "B"))
     bars.accept(Span("A", 0, 0), fetched([]), STEP)
     bars.feed(candle("A", 0))
-    assert not bars.due(STEP).complete
+    assert not bars.awaited(STEP).complete
     bars.feed(candle("B", 0))
     assert None not in bars.close(STEP).candles
 
@@ -287,21 +289,21 @@ def test_a_symbol_the_stream_does_not_hear_is_fetched_as_soon_as_its_bar_is_over
     bars = BarAssembler(("A", "B", "C"), STEP, deadline, TRADABLE, 0)
     bars.feed(Disconnected("cut", ("B", "C", "Z")))
     bars.feed(Connected(1, ("C",)))
-    asleep = Due(0, complete=False, missing=(), wake_ms=STEP + soon)
-    assert bars.due(STEP + soon - 1) == asleep
+    asleep = Awaited(0, complete=False, missing=(), wake_ms=STEP + soon)
+    assert bars.awaited(STEP + soon - 1) == asleep
     lone = (Span("B", 0, 0),)
     if soon < deadline:
-        assert bars.due(STEP + soon) == Due(0, complete=False, missing=lone, wake_ms=None)
-        assert bars.due(STEP + deadline - 1).missing == lone
+        assert bars.awaited(STEP + soon) == Awaited(0, complete=False, missing=lone, wake_ms=None)
+        assert bars.awaited(STEP + deadline - 1).missing == lone
     everything = tuple(Span(s, 0, 0) for s in "ABC")
-    assert bars.due(STEP + deadline).missing == everything
+    assert bars.awaited(STEP + deadline).missing == everything
     bars.accept(lone[0], fetched([0]), STEP + soon)
-    assert bars.due(STEP + soon - 1).wake_ms == STEP + deadline, "what is left is heard"
+    assert bars.awaited(STEP + soon - 1).wake_ms == STEP + deadline, "what is left is heard"
     bars.feed(Connected(2, ("B",)))
     bars.feed(candle("A", 0))
     bars.feed(candle("C", 0))
     bars.close(STEP + soon)
-    assert bars.due(2 * STEP + deadline - 1).missing == (), "heard again"
+    assert bars.awaited(2 * STEP + deadline - 1).missing == (), "heard again"
 
 
 @pytest.mark.parametrize(("interval", "slack"), [(STEP, 2_000), (1_000, 500)])
@@ -326,8 +328,12 @@ def test_a_candle_may_be_ahead_by_the_slack_and_no_more(
 def test_what_was_asked_for_in_vain_parts_a_hole_in_spans() -> None:
     bars = make(("A", "B"))
     assert bars.accept(Span("A", STEP, STEP), fetched([]), 2 * STEP)
-    due = bars.due(3 * STEP + DEADLINE)
-    assert due.missing == (Span("A", 0, 0), Span("A", 2 * STEP, 2 * STEP), Span("B", 0, 2 * STEP))
+    awaited = bars.awaited(3 * STEP + DEADLINE)
+    assert awaited.missing == (
+        Span("A", 0, 0),
+        Span("A", 2 * STEP, 2 * STEP),
+        Span("B", 0, 2 * STEP),
+    )
 
 
 def test_an_answer_tells_whether_it_brought_anything() -> None:
@@ -410,14 +416,14 @@ def test_whatever_the_stream_does_each_bar_is_closed_once_in_order(data: st.Data
     now, closed = 0, []
 
     def settle(now: int) -> None:
-        while (due := bars.due(now)).complete:
+        while (awaited := bars.awaited(now)).complete:
             closed.append(bars.close(now))
-        for span in due.missing:
+        for span in awaited.missing:
             there = range(span.first // STEP, span.last // STEP + 1)
             bars.accept(
                 span, fetched([b for b in there if (span.symbol, b) not in absent], now), now
             )
-        if due.missing:
+        if awaited.missing:
             settle(now)
 
     for frame, forming in zip(frames, garbled, strict=True):

@@ -68,10 +68,10 @@ async def test_every_bar_is_the_exchanges_own_whatever_fails(faults: Faults) -> 
             await clock.advance(HOUR_MS - clock.now_ms() % HOUR_MS)
             await asyncio.sleep(0.002)  # pybit's thread has a turn
             await clock.advance(DEADLINE_MS)
-            while (due := bars.due(exchange.now_ms())).complete or due.missing:
-                if due.complete:
+            while (awaited := bars.awaited(exchange.now_ms())).complete or awaited.missing:
+                if awaited.complete:
                     closed.append(bars.close(exchange.now_ms()))
-                for span in due.missing:
+                for span in awaited.missing:
                     answer = await exchange.klines(span.symbol, "1h", span.first, span.last)
                     bars.accept(span, answer, exchange.now_ms())
     listening.cancel()

@@ -104,8 +104,8 @@ def test_a_fold_trains_on_what_was_known_before_it(
         unit = next(u for u in made.units(1) if u.fold == fold.number)
         made.write_data(unit)
         data = FoldData.read(unit.data)
-        assert data.dataset.due is not None
-        assert int(data.dataset.due.max()) <= fold.due < fold.first
+        assert data.dataset.known_at is not None
+        assert int(data.dataset.known_at.max()) <= fold.due < fold.first
         assert len(data.x) == fold.stop - fold.first
     assert made.folds[0].stop == made.folds[1].first
 

@@ -54,8 +54,8 @@ class GradNorm(Weighting):
     def terms(self, losses: Tensor, present: Tensor) -> Tensor:
         """Return w_k L_k for the tasks present, then move w; losses need their graph."""
         terms = self._w.detach().clone() * losses * present
-        due, self._step = self._step % self._every == 0, self._step + 1
-        if due and present.sum() > 1:
+        updates, self._step = self._step % self._every == 0, self._step + 1
+        if updates and present.sum() > 1:
             self._learn(self._norms(losses, present), losses.detach(), present)
         return terms
 
