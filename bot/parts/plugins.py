@@ -58,6 +58,11 @@ def names_of(given: Sequence[str]) -> list[str]:
     return [name if name.startswith(PACKAGE) else Path(name).name for name in given]
 
 
+def digests_of(given: Sequence[str]) -> dict[str, str]:
+    """Return SHA-256 of the sources that `plugins` names, as they are loaded."""
+    return {name: _loaded[name] for name in names_of(given) if name in _loaded}
+
+
 class _Source(importlib.abc.ExecutionLoader):
     """A module out of bytes: no file beside it is read or written."""
 

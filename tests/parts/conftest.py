@@ -10,6 +10,14 @@ from bot.parts.registry import of_user, withdraw
 
 Write = Callable[..., Path]
 
+
+def forget() -> None:
+    """Take out all parts of a user's own, as a new process would have none."""
+    for part in of_user():
+        withdraw(part.origin)
+    plugins._loaded.clear()
+
+
 MINE = '''"""Parts for the tests."""
 from pydantic import BaseModel, Field
 
@@ -55,9 +63,7 @@ def upside(open, high, low, close, volume, turnover):
 def nothing_loaded() -> Iterator[None]:
     """Leave no part of a test's own to the next one."""
     yield
-    for part in of_user():
-        withdraw(part.origin)
-    plugins._loaded.clear()
+    forget()
 
 
 @pytest.fixture

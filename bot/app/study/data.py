@@ -27,6 +27,7 @@ from bot.config import Config
 from bot.errors import DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import compute_targets, target_tasks
+from bot.parts.plugins import digests_of
 from bot.timegrid import INTERVAL_MS
 
 
@@ -109,7 +110,7 @@ class Study:
             "bars": self.digest,
             "fold": [int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)],
             "seed": [c.run.seed, seed],
-        }
+        } | _own_parts(c)
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:20]
         return Unit(
             name=contender.name,
@@ -176,8 +177,15 @@ class Study:
             [task.name for task in self.tasks],
             [fold.due, fold.first, fold.stop],
             config.model.bars_read,
+            *_own_parts(config).values(),
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:20]
+
+
+def _own_parts(config: Config) -> dict[str, dict[str, str]]:
+    """Return the digests of a user's own parts under 'parts', nothing where there are none."""
+    digests = digests_of(config.plugins)
+    return {"parts": digests} if digests else {}
 
 
 def _unread(config: Config) -> set[str]:

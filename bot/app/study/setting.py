@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.app.study.data import Study
+from bot.parts.plugins import digests_of
 from bot.report.coverage import LEAST_SHARE, share
 from bot.report.formats import percent
 
@@ -21,8 +22,16 @@ def setting_of(study: Study, seeds: int) -> str:
         f"{c.training.window_bars if c.training.window == 'rolling' else 'all'} bars before it "
         "(labels known by then) and forecast it untouched. `gap` is the loss of the fold less that of "
         "the training rows, each over the loss of the training mean; CPU seconds are for one "
-        "training; the account is that of the averaged forecasts."
+        f"training; the account is that of the averaged forecasts.{_own_parts(study)}"
     )
+
+
+def _own_parts(study: Study) -> str:
+    """Say from which sources the contenders' own parts are; nothing where there are none."""
+    plugins = {path for contender in study.contenders for path in contender.config.plugins}
+    digests = digests_of(sorted(plugins))
+    told = ", ".join(f"{name} (SHA-256 {digest[:16]}…)" for name, digest in digests.items())
+    return f" Parts of a user's own are from {told}." if told else ""
 
 
 def coverage_of(study: Study) -> str:

@@ -25,7 +25,7 @@ from bot.model.predict import Predictor
 from bot.model.threads import single_thread
 from bot.model.trained import TrainedModel
 from bot.model.training.train import train
-from bot.parts.plugins import loaded
+from bot.parts.plugins import digests_of
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def run_training(request: TrainingRequest) -> TrainingDone:
         "variance_scales": variance_scales(trained, rows.dataset),
         "untrained": [task.name for task in trained.untrained],
     }
-    if loaded():
-        manifest["parts"] = loaded()
+    if config.plugins:
+        manifest["parts"] = digests_of(config.plugins)
     model_id = save_model(request.folder, trained, manifest)
     return TrainingDone(
         model_id,
