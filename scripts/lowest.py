@@ -32,7 +32,9 @@ def lowest(dependencies: list[str], pinned: str) -> list[str]:
     for dependency in dependencies:
         found = re.match(r"([\w-]+)>=([\w.]+)", dependency)
         if found is None:
-            raise ValueError(f"pyproject.toml: '{dependency}' has no lower bound; write NAME>=VERSION")
+            raise ValueError(
+                f"pyproject.toml: '{dependency}' has no lower bound; write NAME>=VERSION"
+            )
         name, version = found.groups()
         lines.append(f"{name}=={known[name] if name in PINNED else version}")
     return lines
