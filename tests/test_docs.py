@@ -153,3 +153,11 @@ def test_layers() -> None:
     assert told == contracts[0]["layers"]
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     assert all(f"**{contract['name']}**" in text for contract in contracts)
+
+
+def test_the_walk_of_a_bar_is_short() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    walk = text.split("### The walk of a bar, by file")[1].split("\n### ")[0]
+    steps = re.findall(r"^\d+\. `(bot/[\w/]+\.py)`: ", walk, re.MULTILINE)
+    assert 10 <= len(steps) == len(set(steps)) <= 16
+    assert all((ROOT / step).is_file() for step in steps)

@@ -21,9 +21,9 @@ from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.schema import first_link
 from bot.adapters.journal.writer import Journal
 from bot.app.live.backfill import late
+from bot.app.live.committed import LiveRecorder
 from bot.app.live.opening import closed_row
 from bot.app.loop.forecasters import ModelForecaster
-from bot.app.loop.recorders import LiveRecorder
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.study import compare as compare_module
 from bot.app.study.unit import Unit

@@ -1,6 +1,7 @@
 """The run as the journal has committed it, and the four ways in which it goes on.
 
-Owns the engine's state and its journal, and what the loop asks of both: warm, open, close, catch up.
+Owns the engine's state and its journal, what the loop asks of both (warm, open, close, catch up), and
+what makes each a transaction.
 Rules: each of them is committed when it returns; nothing else writes bars. Must not know a clock or
 the exchange.
 """
@@ -18,7 +19,7 @@ from bot.app.runs.folder import RunFolder
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import StepResult
-from bot.engine_state import Activation, EngineState
+from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.errors import InvariantError
 from bot.plausibility import Prices
 from bot.portfolio.book import Book
@@ -130,3 +131,45 @@ class CommittedRun:
     def end(self) -> None:
         """Close the journal."""
         self._journal.close()
+
+
+class LiveRecorder:
+    """Write the daemon's life: a transaction for a bar's open and one for its close."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._activations: list[tuple[Activation, int | None, bool]] = []
+
+    def warmed(self, block: BarBlock, state: EngineState) -> None:
+        """Commit bars of the back-fill."""
+        with self._journal.transaction():
+            self._journal.write_bars(block)
+            self._write_state(state)
+
+    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
+        """Commit the open of one bar."""
+        with self._journal.transaction():
+            self._write_activations()
+            self._journal.write_open(block, trace)
+            self._write_state(state)
+        self._activations.clear()
+
+    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
+        """Commit closed bars."""
+        with self._journal.transaction():
+            self._write_activations()
+            for k, result in enumerate(results):
+                self._journal.write_close(result, state.schedule, opened=opened and k == 0)
+            self._write_state(state)
+        self._activations.clear()
+
+    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Keep an activation for the next commit, which holds the state that knows it."""
+        self._activations.append((activation, due, late))
+
+    def _write_activations(self) -> None:
+        for activation, due, is_late in self._activations:
+            self._journal.write_activation(activation, due, late=is_late)
+
+    def _write_state(self, state: EngineState) -> None:
+        self._journal.write_state(state.last_open, state_to_arrays(state))

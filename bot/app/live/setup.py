@@ -14,12 +14,11 @@ from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.journal.writer import Journal
 from bot.adapters.system.build import present_build
-from bot.app.live.committed import CommittedRun
+from bot.app.live.committed import CommittedRun, LiveRecorder
 from bot.app.live.decidable import newest_undecidable
 from bot.app.live.models import LiveModels, check_given, forecaster_of
 from bot.app.live.resume_check import check_resumable
 from bot.app.live.retraining import LiveTraining
-from bot.app.loop.recorders import LiveRecorder
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.loop.warmup import compile_own_parts

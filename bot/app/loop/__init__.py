@@ -1,7 +1,7 @@
 """What live, backtest and verify share: one loop, and what it is given.
 
 runner          THE loop
-recorders       into a journal, or nowhere
+recorders       into a backtest's journal, or nowhere
 forecasters     a trained model, or a table of predictions
 warmup          compile before the first bar
 stopwatch       how long the stages of a bar took

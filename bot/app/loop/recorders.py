@@ -1,7 +1,7 @@
 """Recorders: into a run's journal, or nowhere.
 
-Rules: a backtest groups many bars into a transaction, since a crash only costs its own time; the
-daemon commits each open and each close by itself.
+Rule: a backtest groups many bars into a transaction, since a crash only costs its own time; the
+daemon commits each open and each close by itself (`bot/app/live/committed.py`).
 """
 
 from __future__ import annotations
@@ -98,45 +98,3 @@ class GroupRecorder:
 
 def _discard(_: object) -> None:
     """Take a value that is not needed."""
-
-
-class LiveRecorder:
-    """Write the daemon's life: a transaction for a bar's open and one for its close."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._activations: list[tuple[Activation, int | None, bool]] = []
-
-    def warmed(self, block: BarBlock, state: EngineState) -> None:
-        """Commit bars of the back-fill."""
-        with self._journal.transaction():
-            self._journal.write_bars(block)
-            self._write_state(state)
-
-    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
-        """Commit the open of one bar."""
-        with self._journal.transaction():
-            self._write_activations()
-            self._journal.write_open(block, trace)
-            self._write_state(state)
-        self._activations.clear()
-
-    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
-        """Commit closed bars."""
-        with self._journal.transaction():
-            self._write_activations()
-            for k, result in enumerate(results):
-                self._journal.write_close(result, state.schedule, opened=opened and k == 0)
-            self._write_state(state)
-        self._activations.clear()
-
-    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
-        """Keep an activation for the next commit, which holds the state that knows it."""
-        self._activations.append((activation, due, late))
-
-    def _write_activations(self) -> None:
-        for activation, due, late in self._activations:
-            self._journal.write_activation(activation, due, late=late)
-
-    def _write_state(self, state: EngineState) -> None:
-        self._journal.write_state(state.last_open, state_to_arrays(state))
