@@ -7,6 +7,7 @@ nothing that can stand in an answer makes the showing itself fail.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from bot.errors import DataError, ExchangeError
 from bot.portfolio.rules import Instrument
 
 _FAR_FUTURE_MS = 10**14
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
+"""A number as JSON and Bybit write one; Python's float reads 1_000 and other scripts' digits as well."""
+
 _SHOWN = 120
 
 
@@ -35,10 +39,10 @@ def result_of(answer: Any) -> dict[str, Any]:
     """Return the result of an answer.
 
     Raises:
-        TypeError: the answer is no object of Bybit's form.
+        TypeError, KeyError: the answer is no object of Bybit's form, or does not say that it is one.
     """
     result = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(result, dict):
+    if not isinstance(result, dict) or type(answer["retCode"]) is not int or answer["retCode"]:
         raise TypeError(f"got {shown(answer)}")
     return result
 
@@ -81,15 +85,26 @@ def text(row: Any, key: str) -> str:
 
 def number(value: Any, name: str) -> float:
     """Return a value as a finite number; `name` is what an error calls it."""
-    try:
-        parsed = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        parsed = math.nan
-    if not math.isfinite(parsed):
+    parsed = parsed_number(value)
+    if math.isnan(parsed):
         raise ExchangeError(
             f"Bybit answers {name} = {shown(value)}, expected a number; try again later"
         )
     return parsed
+
+
+def parsed_number(value: Any) -> float:
+    """Return a value as a finite number, NaN where it is none.
+
+    >>> parsed_number("1e-3"), parsed_number(7), parsed_number("1_000"), parsed_number(True)
+    (0.001, 7.0, nan, nan)
+    """
+    odd = isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value))
+    try:
+        parsed = math.nan if odd else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+    return parsed if math.isfinite(parsed) else math.nan
 
 
 def moment(value: Any, name: str, unit: int = 1) -> int:
@@ -157,11 +172,8 @@ def instrument_of(entry: dict[str, Any]) -> Instrument:
 
 def _size(symbol: str, sizes: dict[str, Any], key: str) -> float:
     """Return a size that is zero or more."""
-    try:
-        size = float(sizes[key])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        size = math.nan
-    if not (math.isfinite(size) and size >= 0.0) or isinstance(sizes[key], bool):
+    size = parsed_number(sizes.get(key))
+    if not size >= 0.0:
         raise _odd_size(symbol, key, sizes.get(key))
     return size
 

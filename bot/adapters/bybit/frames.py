@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.bybit.answers import shown
+from bot.adapters.bybit.answers import parsed_number, shown
 from bot.adapters.exchange import Candle, Event, Quote
 from bot.adapters.files.candles import ROUNDING
 from bot.errors import DataError
@@ -253,13 +253,9 @@ def _time(row: Mapping[str, Any], key: str) -> int:
 
 
 def _number(row: Mapping[str, Any], key: str) -> float:
-    value = row.get(key)
-    try:
-        number = NAN if isinstance(value, bool | None) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = NAN
-    if not math.isfinite(number):
-        raise DataError(f"{key} must be a number, it is {shown(value)}")
+    number = parsed_number(row.get(key))
+    if math.isnan(number):
+        raise DataError(f"{key} must be a number, it is {shown(row.get(key))}")
     return number
 
 

@@ -145,6 +145,8 @@ def judge(error: Exception) -> Verdict:
         if status == 403:
             text = "the exchange bars this address for now, or this country (HTTP 403)"
             return Verdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S, unreachable=True)
+        if error.request == "JSON decoding":  # pybit's own 409; the exchange has answered 200
+            return Verdict("the answer is no JSON", retry=True, unreachable=True)
         if status in _TRANSIENT_STATUS:
             return Verdict(f"the exchange answers HTTP {status}", retry=True, unreachable=True)
         return Verdict(f"the exchange answers HTTP {status}: {_said(error)}", retry=False)

@@ -16,7 +16,7 @@ import numpy as np
 
 from bot.adapters.bybit.rest import BybitRest
 from bot.adapters.files.candle_files import read_candles, write_candles
-from bot.adapters.files.candles import Candles
+from bot.adapters.files.candles import Candles, faults_of
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.funding import Funding, read_funding, write_funding
 from bot.adapters.files.instruments import load_instruments, write_instruments
@@ -72,7 +72,8 @@ class _Extension:
         self, path: Path, series: Series, what: str, pages: Pages, progress: Report
     ) -> None:
         self._path, self._series, self._what = path, series, what
-        self._pages, self._progress = pages, progress
+        self._asked, self._progress = pages, progress
+        self._untrue: set[int] = set()
         self._step = INTERVAL_MS[series.interval]
         self._asked_ms = 0
         self._candles = Candles.empty()
@@ -111,7 +112,15 @@ class _Extension:
             rows=rows,
             new_rows=rows - self._present,
             absent=self._absent,
+            untrue=tuple(sorted(self._untrue)),
         )
+
+    def _pages(self, start_ms: int, end_ms: int) -> Iterator[Candles]:
+        """Ask for candles; those that cannot be true stay outside, as if the exchange had none."""
+        for page in self._asked(start_ms, end_ms):
+            faulty, _ = faults_of(page, self._series.interval, self._what, str)
+            self._untrue.update(page.time[faulty].tolist())
+            yield page.only(~faulty)
 
     def _ask_end_again(self, end_ms: int) -> None:
         """Ask once more what follows the last candle; an answer that was cut goes on there."""

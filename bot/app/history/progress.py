@@ -41,6 +41,7 @@ class Fetched:
     Attributes:
         absent: holes between the rows that the exchange was asked for and could not fill, as first
             and last time of each.
+        untrue: times of candles that the exchange gave and that cannot be true; they are left out.
     """
 
     symbol: str
@@ -49,9 +50,15 @@ class Fetched:
     rows: int
     new_rows: int
     absent: tuple[Span, ...] = ()
+    untrue: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         told = f"{self.symbol} {self.what}: {self.new_rows} new, {self.rows} in {self.path}"
+        if self.untrue:
+            told += (
+                f"; {len(self.untrue)} left out that cannot be true (a high below its close, a price of "
+                f"0, …), the first at {format_utc(self.untrue[0])}"
+            )
         if not self.absent:
             return told
         first, last = self.absent[0][0], self.absent[-1][1]

@@ -133,7 +133,7 @@ def test_instruments_are_paged_for_contracts_and_not_for_spot() -> None:
 def listing(*entries: Any) -> Any:
     """Return a session whose instruments-info has these entries."""
     session: Any = fake_bybit.FakeBybit(NOW, 0)
-    session.get_instruments_info = lambda **_: {"result": {"list": list(entries)}}
+    session.get_instruments_info = lambda **_: {"retCode": 0, "result": {"list": list(entries)}}
     return session
 
 
@@ -190,7 +190,7 @@ def test_an_endless_cursor_ends() -> None:
     session: Any = fake_bybit.FakeBybit(NOW, 0)
     sizes = {"qtyStep": "1", "minOrderQty": "1"}
     page = {"list": [{"symbol": "A", "lotSizeFilter": sizes}], "nextPageCursor": "again"}
-    session.get_instruments_info = lambda **_: {"result": page}
+    session.get_instruments_info = lambda **_: {"retCode": 0, "result": page}
     assert client(session).instruments("bybit_inverse", ["A"]) == {"A": Instrument(1.0, 1.0, 0.0)}
 
 
@@ -272,7 +272,7 @@ def test_it_gives_up_in_plain_words() -> None:
 
 def fake_kline_error(session: Any) -> Any:
     """Let the first request, of the time, pass, and the candles fail."""
-    session.get_server_time = lambda: {"result": {"timeNano": str(NOW * 1_000_000)}}
+    session.get_server_time = lambda: {"retCode": 0, "result": {"timeNano": str(NOW * 1_000_000)}}
     return session
 
 
@@ -289,15 +289,21 @@ GOOD = ["1735682400000", "1", "2", "0.5", "1.5", "10", "15"]
         [],
         None,
         {"retCode": 0},
-        {"result": []},
-        {"result": {"list": None}},
-        {"result": {"list": [GOOD[:4]]}},
-        {"result": {"list": ["1735682400000"]}},
-        {"result": {"list": [[None, *GOOD[1:]]]}},
-        {"result": {"list": [[*GOOD[:3], "x", *GOOD[4:]]]}},
-        {"result": {"list": [[*GOOD[:3], "nan", *GOOD[4:]]]}},
-        {"result": {"list": [GOOD, GOOD]}},
-        {"result": {"list": [["1735600000000", *GOOD[1:]]]}},
+        {"retCode": 0, "result": []},
+        {"retCode": 0, "result": {"list": None}},
+        {"retCode": 0, "result": {"list": [GOOD[:4]]}},
+        {"retCode": 0, "result": {"list": ["1735682400000"]}},
+        {"retCode": 0, "result": {"list": [[None, *GOOD[1:]]]}},
+        {"retCode": 0, "result": {"list": [[*GOOD[:3], "x", *GOOD[4:]]]}},
+        {"retCode": 0, "result": {"list": [[*GOOD[:3], "nan", *GOOD[4:]]]}},
+        {"retCode": 0, "result": {"list": [[*GOOD[:3], "0_5", *GOOD[4:]]]}},
+        {"retCode": 0, "result": {"list": [[*GOOD[:3], "\u0661", *GOOD[4:]]]}},
+        {"result": {"list": [GOOD]}},
+        {"retCode": None, "result": {"list": [GOOD]}},
+        {"retCode": False, "result": {"list": [GOOD]}},
+        {"retCode": 10006, "result": {"list": [GOOD]}},
+        {"retCode": 0, "result": {"list": [GOOD, GOOD]}},
+        {"retCode": 0, "result": {"list": [["1735600000000", *GOOD[1:]]]}},
     ],
 )
 def test_malformed_candles_are_refused(answer: Any) -> None:
@@ -322,7 +328,7 @@ def test_malformed_candles_are_refused(answer: Any) -> None:
 )
 def test_malformed_funding_is_refused(row: Any) -> None:
     session: Any = fake_bybit.FakeBybit(NOW, 0)
-    session.get_funding_rate_history = lambda **_: {"result": {"list": [row]}}
+    session.get_funding_rate_history = lambda **_: {"retCode": 0, "result": {"list": [row]}}
     with pytest.raises(ExchangeError):
         client(session).funding_history("bybit_linear", "BTCUSDT", NOW - HOUR_MS, NOW)
 

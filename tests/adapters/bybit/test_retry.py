@@ -89,3 +89,13 @@ def test_words_that_are_none_are_shown(said: object) -> None:
     verdict = judge(error)
     assert not verdict.unlisted
     assert "the exchange refuses" in verdict.text
+
+
+def test_an_answer_that_is_no_json_is_called_so() -> None:
+    error = FailedRequestError("JSON decoding", "Conflict. Could not decode JSON.", 409, "t", None)
+    verdict = judge(error)
+    assert (verdict.text, verdict.retry, verdict.unreachable) == (
+        "the answer is no JSON",
+        True,
+        True,
+    )

@@ -138,6 +138,30 @@ def test_an_exchange_that_gives_half_of_what_is_asked_for_leaves_no_hole(
     assert len(known) > 2000
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [(1, "1e300"), (2, "1"), (3, "0"), (4, "-1"), (5, "-3"), (6, "-1")]
+)
+def test_a_candle_that_cannot_be_true_costs_its_bar_and_no_other(
+    tmp_path: Path, column: int, value: str
+) -> None:
+    odd_ms = CLOSED - 20 * HOUR_MS
+
+    def spoilt(rows: list[Any]) -> list[Any]:
+        for row in rows:
+            if isinstance(row, list) and int(row[0]) == odd_ms and len(row) > column:
+                row[column] = value
+        return rows
+
+    start = CLOSED - 1200 * HOUR_MS
+    done = run(tmp_path, cutting(spoilt), start)[0]
+    assert done.untrue == (odd_ms,)
+    assert "; 1 left out that cannot be true" in str(done)
+    assert done.absent == ((odd_ms, odd_ms),)
+    assert times(tmp_path) == [t for t in range(start, CLOSED + 1, HOUR_MS) if t != odd_ms]
+    mended = run(tmp_path, cutting(lambda rows: rows), start)[0]
+    assert (mended.untrue, mended.absent, mended.new_rows) == ((), (), 1)
+
+
 def test_a_hole_of_the_exchange_is_told_remembered_and_asked_for_once_a_fetch(
     tmp_path: Path,
 ) -> None:

@@ -314,6 +314,10 @@ def test_each_setting_is_held_against_those_the_run_was_made_with(copy: RunFolde
     with JournalSnapshot(copy.journal) as snapshot:
         assert edited_settings(copy, snapshot.meta) == ()
         for section, values in settings.items():
+            if not isinstance(values, dict):  # a setting outside a section
+                copy.config.write_text(tomli_w.dumps(settings | {section: other(values)}), "utf-8")
+                assert edited_settings(copy, snapshot.meta) == (section,)
+                continue
             for key, value in values.items():
                 edited = settings | {section: values | {key: other(value)}}
                 copy.config.write_text(tomli_w.dumps(edited), "utf-8")
