@@ -37,7 +37,7 @@ from bot.report.study.comparison import Comparison
 from bot.report.study.comparison import compare as hold_together
 from bot.report.study.endpoints import PRIMARY, Endpoint, endpoints
 from bot.report.study.figure import draw
-from bot.report.study.overfitting import gap_differences
+from bot.report.study.overfitting import overfitting_differences
 from bot.report.study.text import to_markdown
 from bot.timegrid import INTERVAL_MS
 
@@ -161,7 +161,7 @@ def _judge(
     measured: dict[str, list[Endpoint]] = {}
     without_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
-    gaps: dict[str, F64] = {}
+    excess: dict[str, F64] = {}
     rows = study.forecastable()
 
     def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], _Account]:
@@ -180,21 +180,24 @@ def _judge(
                 without.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
         without_seed[contender.name] = without
         facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
-        gaps[contender.name] = np.array(
+        excess[contender.name] = np.array(
             [
-                np.mean([_gap(fact) for (_, fold), (_, fact) in read.items() if fold == k], axis=0)
+                np.mean(
+                    [_excess_loss(fact) for (_, fold), (_, fact) in read.items() if fold == k],
+                    axis=0,
+                )
                 for k in range(len(study.folds))
             ]
         )
     comparison = hold_together(measured, without_seed, facts, SAMPLES, every_pair=every_pair)
     names = [task.name for task in study.tasks]
-    return replace(comparison, gaps=tuple(gap_differences(gaps, names)))
+    return replace(comparison, overfitting=tuple(overfitting_differences(excess, names)))
 
 
-def _gap(fact: dict[str, Any]) -> F64:
+def _excess_loss(fact: dict[str, Any]) -> F64:
     """Return float64[K], the loss of the fold less that of the training rows."""
-    gap: F64 = np.array(fact["test_loss"]) - np.array(fact["train_loss"])
-    return gap
+    excess: F64 = np.array(fact["test_loss"]) - np.array(fact["train_loss"])
+    return excess
 
 
 Results = dict[tuple[int, int], tuple[F64, dict[str, Any]]]
@@ -280,7 +283,7 @@ def _facts(study: Study, facts: list[dict[str, Any]], account: _Account) -> dict
         "parameters": int(facts[0]["parameters"]) or None,
         "CPU s a training": float(np.mean([f["seconds"] for f in facts])),
     }
-    gap = np.mean([_gap(f) for f in facts], axis=0)
+    excess = np.mean([_excess_loss(f) for f in facts], axis=0)
     for k, task in enumerate(study.tasks):
-        found[f"gap {task.name}"] = float(gap[k])
+        found[f"excess loss {task.name}"] = float(excess[k])
     return found | account.facts

@@ -20,7 +20,7 @@ def setting_of(study: Study, seeds: int) -> str:
         f"{coverage_of(study)}{', '.join(study.market.symbols)} at {c.market.interval}, {len(study.folds)} folds from "
         f"{day[0]} to {day[1]}, {seeds} seeds; each fold's models are trained on the "
         f"{c.training.window_bars if c.training.window == 'rolling' else 'all'} bars before it "
-        "(labels known by then) and forecast it untouched. `gap` is the loss of the fold less that of "
+        "(labels known by then) and forecast it untouched. `excess loss` is the loss of the fold minus that of "
         "the training rows, each over the loss of the training mean; CPU seconds are for one "
         f"training; the account is that of the averaged forecasts.{_own_parts(study)}"
     )

@@ -1,7 +1,7 @@
 """One training of a comparison: a contender, a fold, a seed; in a process of its own.
 
 Rules: a unit is a pure function of its settings and its fold's data, so one that is done stays
-done. It sees the fold's labels only to measure the gap between training and test.
+done. It sees the fold's labels only to measure how much worse than in training it does.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ import numpy as np
 from bot.blocks import F64
 from bot.report.skill.bootstrap import block_length, influence, resampled_sums, widening
 from bot.report.study.endpoints import Endpoint
-from bot.report.study.overfitting import GapDifference
+from bot.report.study.overfitting import OverfittingDifference
 
 SIGNIFICANT = 0.05
 BETTER, WORSE, NONE_SHOWN = "better", "worse", "no difference shown"
@@ -71,7 +71,7 @@ class Comparison:
     figures: tuple[Figure, ...]
     differences: tuple[Difference, ...]
     facts: Mapping[str, Mapping[str, Any]]
-    gaps: tuple[GapDifference, ...] = ()
+    overfitting: tuple[OverfittingDifference, ...] = ()
     samples: int = 0
 
     @property

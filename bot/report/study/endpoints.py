@@ -36,7 +36,7 @@ class Endpoint:
     Attributes:
         name: what it is called in tables; the task's name where there are several horizons.
         primary: whether a verdict is given on it.
-        higher_is_better: False for errors and gaps.
+        higher_is_better: False for errors.
         sums: float64[dates, q], what each date adds.
         statistic: from sums to the figure.
         min_block: least dates that a resample keeps together.

@@ -17,8 +17,8 @@ from bot.blocks import F64
 
 
 @dataclass(frozen=True, slots=True)
-class GapDifference:
-    """The first contender's gap less the second's on one task, with the 95 % interval over folds."""
+class OverfittingDifference:
+    """The first contender's excess loss minus the second's on one task, with the 95 % interval over folds."""
 
     task: str
     first: str
@@ -28,14 +28,16 @@ class GapDifference:
     high: float | None
 
 
-def gap_differences(gaps: Mapping[str, F64], tasks: Sequence[str]) -> list[GapDifference]:
+def overfitting_differences(
+    excess: Mapping[str, F64], tasks: Sequence[str]
+) -> list[OverfittingDifference]:
     """Return the first contender less each of the others, task by task.
 
     Args:
-        gaps: float64[folds, K] by contender, test loss less training loss, each over the loss of
+        excess: float64[folds, K] by contender, test loss less training loss, each over the loss of
             the training mean.
     """
-    (first, ours), *others = gaps.items()
+    (first, ours), *others = excess.items()
     out = []
     for k, task in enumerate(tasks):
         for second, theirs in others:
@@ -45,7 +47,7 @@ def gap_differences(gaps: Mapping[str, F64], tasks: Sequence[str]) -> list[GapDi
             if n > 1:
                 half = student(0.975, n - 1) * float(np.std(each, ddof=1)) / math.sqrt(n)
                 low, high = mean - half, mean + half
-            out.append(GapDifference(task, first, second, value=mean, low=low, high=high))
+            out.append(OverfittingDifference(task, first, second, value=mean, low=low, high=high))
     return out
 
 

@@ -11,13 +11,17 @@ from rich.console import Group
 from rich.markdown import Markdown
 
 from bot.report.study.comparison import SIGNIFICANT, Comparison, Difference
-from bot.report.study.overfitting import GapDifference
+from bot.report.study.overfitting import OverfittingDifference
 
 
 def to_markdown(comparison: Comparison, title: str, setting: str) -> str:
     """Return all tables of a comparison."""
     parts = [f"# {title}", setting, *_figures(comparison), _facts(comparison)]
-    parts += [_verdicts(comparison), _secondary(comparison), gap_table(comparison.gaps)]
+    parts += [
+        _verdicts(comparison),
+        _secondary(comparison),
+        overfitting_table(comparison.overfitting),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -108,19 +112,20 @@ def _secondary(c: Comparison) -> str:
     )
 
 
-def gap_table(gaps: Sequence[GapDifference]) -> str:
-    """Return the differences of the gaps, the mark of overfitting; nothing without any."""
-    if not gaps:
+def overfitting_table(excess: Sequence[OverfittingDifference]) -> str:
+    """Return the differences of the excess losses, the mark of overfitting; nothing without any."""
+    if not excess:
         return ""
     rows = [
         [g.task, g.second, number(g.value), "–" if g.low is None or g.high is None
          else interval(g.low, g.high)]
-        for g in gaps
+        for g in excess
     ]  # fmt: skip
     return (
-        f"## Overfitting: the gap of {gaps[0].first} less that of the others\n\n"
-        "Loss on the fold less loss on the training rows; Student's interval over folds. Below zero, "
-        f"{gaps[0].first} overfits less.\n\n" + table(["task", "less", "difference", "95 %"], rows)
+        f"## Overfitting: the excess loss of {excess[0].first} minus that of the others\n\n"
+        "Loss on the fold minus loss on the training rows; Student's interval over folds. Below zero, "
+        f"{excess[0].first} overfits less.\n\n"
+        + table(["task", "compared with", "difference", "95 %"], rows)
     )
 
 

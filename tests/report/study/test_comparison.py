@@ -20,7 +20,7 @@ from bot.report.study import comparison
 from bot.report.study import text as comparison_text
 from bot.report.study.comparison import BETTER, NONE_SHOWN, WORSE, Comparison, compare, holm
 from bot.report.study.endpoints import Endpoint, endpoints
-from bot.report.study.overfitting import gap_differences, student
+from bot.report.study.overfitting import overfitting_differences, student
 from bot.report.study.text import to_markdown
 
 
@@ -176,10 +176,10 @@ def test_har_is_least_squares_on_three_spans(run_maker: Callable[..., RunData]) 
     assert har_variance(run, head)[t, 0] == pytest.approx(expected, rel=1e-6)
 
 
-def test_gaps_are_paired_over_folds() -> None:
+def test_excess_losses_are_paired_over_folds() -> None:
     rng = np.random.default_rng(8)
     a, b = rng.standard_normal((2, 6, 2))
-    found = gap_differences({"a": a, "b": b}, ["x", "y"])
+    found = overfitting_differences({"a": a, "b": b}, ["x", "y"])
     assert [(g.task, g.first, g.second) for g in found] == [("x", "a", "b"), ("y", "a", "b")]
     test = stats.ttest_rel(a[:, 1], b[:, 1]).confidence_interval(0.95)
     assert found[1].low == pytest.approx(test.low, rel=0.02)
