@@ -15,7 +15,7 @@ from torch import nn
 from bot.model.networks.encoders.base import Encoder
 from bot.model.networks.tile_invariant_linear import SteadyLinear
 from bot.model.training.weighting.base import Weighting
-from bot.parts import cross_feature, encoder, feature, target, weighting
+from bot.parts import cost_scheme, cross_feature, encoder, feature, policy, target, weighting
 
 
 # [feature]
@@ -65,6 +65,37 @@ def dip(settings):
         return 1.0 if np.min(low[1:]) <= close[0] * (1.0 - depth) else 0.0
 
     return label
+
+
+# [policy]
+class PatientSettings(BaseModel, extra="forbid"):
+    """Settings of patient: [policy.settings.patient]."""
+
+    cost_multiple: float = Field(1.0, ge=0, le=100, description="Costs that a signal must exceed.")
+    hold_bars: int = Field(5, ge=1, le=1000, description="Bars held after the last such signal.")
+
+
+@policy("patient", state=1, settings=PatientSettings)
+def patient(settings):
+    """Enter where the signal exceeds its round trip's cost, and hold for the horizon."""
+    multiple, hold = settings.cost_multiple, settings.hold_bars
+
+    def side(bar, state):
+        state[0] += 1.0  # bars since the last signal that was worth its cost
+        if abs(bar.signal) > multiple * bar.cost:
+            state[0] = 0.0
+            return np.sign(bar.signal)
+        return bar.side if state[0] < hold else 0.0
+
+    return side
+
+
+# [cost-scheme]
+@cost_scheme("tiered")
+def tiered(fill, state):
+    """A taker's fee of 5.5 bp, and 4 bp once the account has traded 500,000."""
+    rate = 0.00055 if fill.turnover < 500_000 else 0.0004
+    fill.fee = rate * abs(fill.quantity) * fill.price
 
 
 # [weighting]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import typer
 from bot.cli.main import app
 from bot.errors import ConfigError
 from bot.parts.plugins import load_plugins
+from bot.portfolio.kernel.asked import FILL_FIELDS, POLICY_FIELDS
 from scripts.documents.blocks import ROOT
 
 
@@ -43,7 +44,9 @@ def decisions() -> str:
     return "\n".join(lines)
 
 
-EXAMPLES = ("header", "feature", "cross-feature", "target", "weighting", "encoder")
+EXAMPLES = (
+    "header", "feature", "cross-feature", "target", "policy", "cost-scheme", "weighting", "encoder",
+)  # fmt: skip
 """The pieces of examples/my_parts.py, each from a line `# [NAME]` to the next such line."""
 
 
@@ -53,6 +56,17 @@ def example(name: str) -> str:
     _, *pieces = re.split(r"^# \[([a-z-]+)\]\n", text, flags=re.MULTILINE)
     found = dict(zip(pieces[::2], pieces[1::2], strict=True))
     return f"```python\n{found[name].strip()}\n```"
+
+
+def record(fields: Sequence[tuple[str, str, str]]) -> str:
+    """Return a table of the fields of a record that a part is asked with."""
+    return "\n".join(
+        [
+            "| field | meaning |",
+            "|---|---|",
+            *(f"| `{name}` | {told} |" for name, _, told in fields),
+        ]
+    )
 
 
 def example_settings() -> str:
@@ -89,6 +103,8 @@ MADE: dict[str, Callable[[], str]] = {
     "decisions": decisions,
     "example-settings": example_settings,
     "example-faults": example_faults,
+    "policy-record": partial(record, POLICY_FIELDS),
+    "fill-record": partial(record, FILL_FIELDS),
     **{f"example-{name}": partial(example, name) for name in EXAMPLES},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ QUICK = [
     "training.min_rows=300", "training.window_bars=500", "synthetic.symbols=3",
     "synthetic.bars=900", "synthetic.missing=0.02", "synthetic.signal_strength=0.3",
     "training.learning_rate=0.01", "retrain.trigger=every_bars",
-    "retrain.every_bars=250", "signal.threshold=0.0005", "report.bootstrap_samples=100",
+    "retrain.every_bars=250", "policy.settings={patient={cost_multiple=1.5}}", "report.bootstrap_samples=100",
 ]  # fmt: skip
 
 
@@ -156,3 +157,41 @@ def test_the_encoder_gives_a_row_the_same_bits_anywhere(ran: Ran) -> None:
         torch.testing.assert_close(second(first(x)), whole)
     assert whole.shape == (256, encoder.width) == (256, 5)
     assert encoder.last_weight().shape == (10, 6)
+
+
+def test_the_fee_by_the_fills(ran: Ran) -> None:
+    """Worked out anew: 5.5 bp until the account has turned over 500,000, then 4."""
+    with closing(ran.reader()) as reader:
+        fills = reader.fills()
+    notional = np.abs(fills["quantity"]) * fills["price"]
+    before = np.concatenate([[0.0], np.cumsum(notional)[:-1]])
+    rate = np.where(before < 500_000, 0.00055, 0.0004)
+    assert set(rate) == {0.00055, 0.0004}
+    np.testing.assert_allclose(fills["fee"], rate * notional, rtol=1e-12)
+
+
+def test_the_policy_by_its_words(ran: Ran) -> None:
+    """In beyond so much of a round trip's cost, out five bars after the last such signal."""
+    bars = ran.market.bars
+    multiple = ran.config.policy.settings["patient"]["cost_multiple"]
+    with closing(ran.reader()) as reader:
+        fills, held = reader.fills(), reader.positions(bars.open_time)
+        decided, _ = reader.decisions(bars.open_time)
+    traded = np.abs(fills["quantity"]) * fills["price"]
+    seen = 0
+    for s in range(bars.n_symbols):
+        since = 0
+        for i in np.flatnonzero(bars.valid[:, s]):
+            rate = (
+                0.00055 if traded[fills["open_time"] <= bars.open_time[i]].sum() < 5e5 else 0.0004
+            )
+            bought, sold = (1.0 + 1e-4) ** 2, (1.0 - 1e-4) ** 2
+            cost = bought - sold + rate * (bought + sold)
+            signal, weight = decided["signal"][i, s], decided["weight"][i, s]
+            since += 1
+            side = np.sign(held[i, s]) if since < 5 else 0.0
+            if abs(signal) > multiple * cost:
+                since, side = 0, np.sign(signal)
+            assert np.isnan(weight) or np.sign(weight) == side, (i, s)
+            seen += bool(np.isfinite(weight))
+    assert seen > 500

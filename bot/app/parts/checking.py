@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.app.parts.bars import feature_faults, target_faults
+from bot.app.parts.trading import policy_faults, scheme_faults
 from bot.errors import BotError
 from bot.parts.compile import place_of
 from bot.parts.registry import Part, of_user
@@ -56,6 +57,10 @@ def _checks(kind: str) -> Callable[[Part], Iterator[str]]:
         return feature_faults
     if kind == "target":
         return target_faults
+    if kind == "policy":
+        return policy_faults
+    if kind == "cost_scheme":
+        return scheme_faults
     from bot.app.parts.classes import SETTINGS, class_faults  # torch takes seconds to load
 
     return class_faults if kind in SETTINGS else _none

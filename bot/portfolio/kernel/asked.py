@@ -15,37 +15,37 @@ import numpy.typing as npt
 from bot.blocks import F64, I64
 from bot.portfolio.kernel.compiling import cold
 
-POLICY_BAR = np.dtype(
-    [
-        ("symbol", "<i8"),  # its place in the settings, from 0
-        ("open_time", "<i8"),  # of the bar, ms
-        ("open", "<f8"),
-        ("close", "<f8"),
-        ("signal", "<f8"),  # NaN where there is no forecast
-        ("volatility", "<f8"),  # predicted, NaN where there is none
-        ("cost", "<f8"),  # of a round trip at the size that the sizing gives, share of its notional
-        ("side", "<f8"),  # -1, 0 or 1, held or on order
-        ("bars_held", "<i8"),  # closes since the position was filled, this one included
-        ("tradable", "<i8"),  # 1 where the answer can be acted on
-    ]
-)
-"""What a policy is asked about."""
+POLICY_FIELDS = (
+    ("symbol", "<i8", "its place in market.symbols, from 0"),
+    ("open_time", "<i8", "of the bar, in ms since 1970"),
+    ("open", "<f8", "of the bar, in the quote currency"),
+    ("close", "<f8", "of the bar, in the quote currency"),
+    ("signal", "<f8", "a return, or a position (signal.source); NaN without a forecast"),
+    ("volatility", "<f8", "predicted, a fraction; NaN where there is none"),
+    ("cost", "<f8", "of a round trip at the size of this signal, a share of its notional; NaN "
+     "where that size is 0 or not known"),
+    ("side", "<f8", "-1, 0 or 1: held, or on order"),
+    ("bars_held", "<i8", "closes since the position was filled, this one included; 0 when flat"),
+    ("tradable", "<i8", "1 where the answer can be acted on"),
+)  # fmt: skip
+"""What a policy is asked about: name, type, meaning."""
 
-FILL_ASKED = np.dtype(
-    [
-        ("symbol", "<i8"),  # its place in the settings, from 0
-        ("open_time", "<i8"),  # of the bar that it fills in, ms
-        ("side", "<f8"),  # 1 bought, -1 sold
-        ("quantity", "<f8"),  # signed
-        ("middle", "<f8"),  # of bid and ask, else the bar's price
-        ("met", "<f8"),  # the quote, else the middle and half a spread
-        ("turnover", "<f8"),  # of the account before it, in the quote currency
-        ("taker_fee", "<f8"),  # the venue's or the settings', a fraction
-        ("price", "<f8"),  # to be paid: a taker's, unless the scheme writes another
-        ("fee", "<f8"),  # in the quote currency: a taker's, unless the scheme writes another
-    ]
+FILL_FIELDS = (
+    ("symbol", "<i8", "its place in market.symbols, from 0"),
+    ("open_time", "<i8", "of the bar that it fills in, in ms since 1970"),
+    ("side", "<f8", "1 bought, -1 sold"),
+    ("quantity", "<f8", "in the base currency, negative when sold"),
+    ("middle", "<f8", "of bid and ask, else the bar's price"),
+    ("met", "<f8", "the quote, else the middle and half a spread"),
+    ("turnover", "<f8", "of the account before this fill, in the quote currency"),
+    ("taker_fee", "<f8", "the venue's or the settings', a fraction"),
+    ("price", "<f8", "to be paid; a taker's, until the scheme writes another"),
+    ("fee", "<f8", "to be paid, in the quote currency; a taker's, until the scheme writes another"),
 )
-"""What a cost scheme is asked about, and where it writes price and fee."""
+"""What a cost scheme is asked about, and where it answers."""
+
+POLICY_BAR = np.dtype([(name, kind) for name, kind, _ in POLICY_FIELDS])
+FILL_ASKED = np.dtype([(name, kind) for name, kind, _ in FILL_FIELDS])
 
 
 class PolicyCall(NamedTuple):

@@ -53,6 +53,59 @@ def test_a_broken_law_is_named(tmp_path: Path, decorator: str, body: str, told: 
     assert told in " ".join(faults_of(tmp_path, source)["x"])
 
 
+TRADING = '''import numpy as np
+from bot.parts import cost_scheme, policy
+
+@policy("sound", state=1)
+def sound(bar, state):
+    """Follow the signal every other time."""
+    state[0] += 1.0
+    return np.sign(bar.signal) if state[0] % 2.0 else bar.side
+
+@policy("random")
+def random(bar, state):
+    """Toss."""
+    return np.sign(np.random.random() - 0.5)
+
+@policy("beyond", state=1)
+def beyond(bar, state):
+    """Write where nothing is."""
+    state[1] = 1.0
+    return 0.0
+
+@policy("loud")
+def loud(bar, state):
+    """Twice."""
+    return 2.0
+
+@cost_scheme("fair", state=1)
+def fair(fill, state):
+    """A fee that falls."""
+    state[0] += 1.0
+    fill.fee /= state[0]
+
+@cost_scheme("free")
+def free(fill, state):
+    """No price."""
+    fill.price = 0.0
+
+@cost_scheme("dice")
+def dice(fill, state):
+    """Toss."""
+    fill.fee *= np.random.random()
+'''
+
+
+def test_policies_and_cost_schemes_are_tried_by_the_books(tmp_path: Path) -> None:
+    found = faults_of(tmp_path, TRADING)
+    assert found["sound"] == found["fair"] == ()
+    assert "other than as plain Python" in found["random"][0]
+    assert "IndexError" in found["beyond"][0]
+    assert "is no side" in found["loud"][0]
+    assert "is no cost" in found["free"][0]
+    assert "draws at random" in " ".join(found["dice"])
+
+
 @pytest.mark.parametrize("name", ["fixed", "stch", "uncertainty", "dwa", "famo", "gradnorm"])
 def test_a_shipped_weighting_keeps_the_laws(name: str) -> None:
     assert check(parts("weighting")[name]).faults == ()
