@@ -74,11 +74,11 @@ def _ledger(rules: Rules, bars: BarBlock, length: int) -> list[bytes]:
     for start in range(0, len(bars), length):
         part = bars.rows(start, min(start + length, len(bars)))
         at = slice(start, start + len(part))
-        last = Phase.BOTH
+        forecast, last = {"signal": signal[at], "volatility": volatility[at]}, Phase.BOTH
         if length == 1:
-            book, _ = run_bars(book, rules, part, signal[at], volatility[at], Phase.OPEN)
+            book, _ = run_bars(book, rules, part, **forecast, phase=Phase.OPEN)
             last = Phase.CLOSE
-        after, trace = run_bars(book, rules, part, signal[at], volatility[at], last)
+        after, trace = run_bars(book, rules, part, **forecast, phase=last)
         check_books(book, part, trace)
         book = after
         columns = np.column_stack([trace.cash, trace.fees, trace.quantity, trace.weight])
