@@ -4,6 +4,7 @@ exchange        the Protocol the daemon asks, and the events of a stream: what a
 bybit           Bybit's public REST and stream, through pybit
 yahoo           daily candles of stocks, an optional extra
 files           what is read from and written to disk: candles, funding, forecasts, models
-journal         a run's record: one SQLite file, written, read, migrated
+record          what a run's record holds, and the Protocol that every reader of a run asks
+journal         a record in one SQLite file: written, read, migrated
 system          the ground: atomic files, the run's lock, systemd, the build
 """

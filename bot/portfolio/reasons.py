@@ -60,3 +60,16 @@ class Halt(IntEnum):
     """For good."""
     BANKRUPT = 3
     """For good: equity is not positive."""
+
+
+FILL_REASON: dict[int, str] = {int(reason): reason.name.lower() for reason in FillReason}
+"""The word of each code in a fill's `reason`."""
+
+REFUSAL: dict[int, str | None] = {
+    int(reason): reason.name.lower() if reason else None for reason in Refusal
+}
+"""The word of each code of a refusal; None where nothing was refused."""
+
+FILL_REASON_CODE = {name: code for code, name in FILL_REASON.items()}
+REFUSAL_CODE = {name: code for code, name in REFUSAL.items()}
+"""The codes by their words."""

@@ -55,7 +55,7 @@ def prove(folder: RunFolder, market: SyntheticMarket) -> Proof:
     assert verdict.identical, verdict.difference
     reader = JournalReader(folder.journal)
     times, _ = reader.ledger()
-    stored, _ = reader.bars()
+    stored = reader.bars()
     decisions, refusal = reader.decisions(times)
     fills = reader.fills()
     models = [(m.model_id, m.effective_from, m.due, m.late) for m in reader.models()]

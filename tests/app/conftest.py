@@ -18,8 +18,8 @@ from bot.adapters.files.instruments import instruments_text
 from bot.adapters.files.models import load_model
 from bot.adapters.journal.builds import build_rows
 from bot.adapters.journal.reader import JournalReader
-from bot.adapters.journal.schema import first_link
 from bot.adapters.journal.writer import Journal
+from bot.adapters.record.chain import first_link
 from bot.app.live.backfill import late
 from bot.app.live.committed import LiveRecorder
 from bot.app.live.opening import closed_row

@@ -281,7 +281,7 @@ def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) ->
     reader = JournalReader(run / "journal.db")
     times, ledger = reader.ledger()
     meta = reader.meta
-    bars, _ = reader.bars()
+    bars = reader.bars()
     links, _ = reader.links()
     state = reader.state()
     reader.close()

@@ -1,12 +1,9 @@
-"""A run's record: one SQLite file, in transactions, with a chain of hashes.
+"""A run's record in one SQLite file, written in transactions, with a chain of hashes.
 
-schema          the tables, and the bytes of a bar for the chain: what a column means
+schema          the tables in SQL
 writer          what a run commits, and when
-rows            what the engine hands over, as rows
-builds          which build made which stretch of a run
-reader          reading a finished or a running journal
+builds          the table of builds: which build made which stretch of a run
+reader          the record (`bot/adapters/record`) of a finished or a running journal
 opening         opening one read-only, whatever its folder is called
-snapshot        one state of a journal in spans, while a daemon writes on
-replayed        a journal in memory, for a replay to fill
 migrations      journals of earlier versions: where a new schema version goes
 """

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.journal import schema
+from bot.adapters.record.tables import LATER_BAR_VALUES
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import JournalError
 
@@ -46,7 +47,7 @@ class Migration:
 
 
 def _of_bars(names: Sequence[str]) -> tuple[Added, ...]:
-    usual = schema.LATER_BAR_VALUES
+    usual = LATER_BAR_VALUES
     return tuple(
         Added(name, schema.later_column(usual[name]), schema.sql_number(usual[name]))
         for name in names
@@ -64,7 +65,7 @@ MIGRATIONS = (
         {"builds": schema.BUILDS},
     ),
 )
-"""In order; the last one's version is `journal_schema.JOURNAL_VERSION`."""
+"""In order; the last one's version is `schema.JOURNAL_VERSION`."""
 
 
 def version_of(meta: dict[str, str], path: Path) -> int:

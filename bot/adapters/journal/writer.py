@@ -1,6 +1,6 @@
 """The journal of a run: one SQLite file that holds all that happened, in transactions.
 
-Owns writing; `journal_reader` reads. Rules: what is committed has happened, what is not has not;
+Owns writing; `reader` reads. Rules: what is committed has happened, what is not has not;
 rows are only ever added (the open bar's row is completed at its close); every float is written as
 it is. Must not compute anything that the engine did not hand over, but hashes.
 """
@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from bot.adapters.files.models import manifest_sha256
 from bot.adapters.journal import schema
-from bot.adapters.journal.builds import build_rows, newest_link, packed, write_build
+from bot.adapters.journal.builds import build_rows, newest_link, write_build
 from bot.adapters.journal.migrations import migrate
-from bot.adapters.journal.rows import (
-    FILL_REASON,
+from bot.adapters.record.chain import chain_links, first_link, row_hashes
+from bot.adapters.record.contents import packed
+from bot.adapters.record.rows import (
     bar_rows,
     chain_rows,
     decision_rows,
@@ -30,12 +31,14 @@ from bot.adapters.journal.rows import (
     ledger_rows,
     position_rows,
 )
+from bot.adapters.record.tables import bar_matrix, columns_of
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.build import present_build
 from bot.blocks import FILL, BarBlock, Task
 from bot.engine import StepResult
 from bot.engine_state import STATE_LAYOUT, Activation
 from bot.errors import JournalError
+from bot.portfolio.reasons import FILL_REASON_CODE
 from bot.portfolio.trace import Trace
 
 
@@ -83,7 +86,7 @@ class Journal:
                 new.executescript(schema.TABLES)
                 new.execute(schema.forecast_table(tasks))
                 new.executemany("INSERT INTO meta VALUES (?, ?)", sorted(facts.items()))
-                write_build(new, schema.first_link(symbols), None, None)
+                write_build(new, first_link(symbols), None, None)
                 new.commit()
             return cls(_connect(path, durable=durable), symbols, path)
         except (sqlite3.Error, OSError) as error:
@@ -147,10 +150,10 @@ class Journal:
 
     def write_bars(self, block: BarBlock) -> npt.NDArray[np.int64]:
         """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
-        matrix = schema.bar_matrix(block)
-        hashes = schema.row_hashes(block.open_time, matrix)
+        matrix = bar_matrix(block)
+        hashes = row_hashes(block.open_time, matrix)
         rows = bar_rows(block, matrix, hashes, self.symbols)
-        names = ("open_time", "symbol", *schema.BAR_COLUMNS, "row_hash")
+        names = columns_of("bars", ())
         marks = ", ".join("?" * len(names))
         self._db.executemany(
             f"INSERT OR REPLACE INTO bars ({', '.join(names)}) VALUES ({marks})", rows
@@ -206,7 +209,7 @@ class Journal:
             "VALUES (?, ?, ?, ?, ?)",
             (
                 activation.model_id, activation.effective_from, due, int(late),
-                self._manifest_sha256(activation.model_id),
+                manifest_sha256(self._path.parent / "models", activation.model_id),
             ),
         )  # fmt: skip
 
@@ -266,7 +269,7 @@ class Journal:
     def _write_chain(
         self, result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]
     ) -> None:
-        links = schema.chain_links(self._link, chain_rows(result, hashes, fills))
+        links = chain_links(self._link, chain_rows(result, hashes, fills))
         self._link = links[-1]
         self._db.executemany(
             "INSERT INTO chain VALUES (?, ?)",
@@ -274,18 +277,15 @@ class Journal:
         )
 
     def _fills_of(self, open_time: int) -> npt.NDArray[np.void]:
-        code = {name: number for number, name in FILL_REASON.items()}
         index = {name: s for s, name in enumerate(self.symbols)}
         rows = self._db.execute(
             "SELECT open_time, symbol, quantity, price, fee, spread, slippage, reason "
             "FROM fills WHERE open_time = ? ORDER BY id",
             (open_time,),
         ).fetchall()
-        return np.array([(r[0], index[r[1]], *r[2:7], code[r[7]]) for r in rows], dtype=FILL)
-
-    def _manifest_sha256(self, model_id: str) -> str | None:
-        """Return the digest of a model's manifest, None where the run has none of this name."""
-        return manifest_sha256(self._path.parent / "models", model_id)
+        return np.array(
+            [(r[0], index[r[1]], *r[2:7], FILL_REASON_CODE[r[7]]) for r in rows], dtype=FILL
+        )
 
     def _rollback(self, link: bytes) -> None:
         self._link = link

@@ -11,12 +11,11 @@ import gc
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bot.adapters.exchange import Exchange
-from bot.adapters.journal.reader import JournalReader
 from bot.adapters.system.atomic_file import sweep
 from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
@@ -42,6 +41,7 @@ from bot.app.runs.folder import (
     new_run,
     resumable_run,
 )
+from bot.app.runs.record import open_record
 from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
 from bot.compiled import compiled_before
@@ -119,8 +119,8 @@ def _begun(config: Config, run_dir: str) -> RunFolder | None:
     folder = resumable_run(run_dir)
     if folder is None:
         return None
-    with closing(JournalReader(folder.journal)) as reader:
-        meta = reader.meta
+    with open_record(folder) as record:
+        meta = record.meta
     if meta.get("mode") != "live":
         raise JournalError(
             f"{folder.path}: is the run of a {meta.get('mode')}, which the daemon cannot go on with; "

@@ -14,10 +14,10 @@ from typing import Any
 from bot.adapters.bybit.clock import Jump
 from bot.adapters.bybit.exchange import BybitExchange
 from bot.adapters.bybit.opening import open_bybit
-from bot.adapters.journal.reader import JournalReader
 from bot.app.live.decidable import decidable_ms
 from bot.app.live.request_waits import RequestWaits
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.record import open_record
 from bot.app.start.history_need import history_need
 from bot.config import Config
 from bot.practice.clock import RealClock
@@ -100,7 +100,6 @@ def next_bar_ms(folder: RunFolder, interval_ms: int) -> int:
     """Return the open time of the first bar that the run has not seen, 0 for a new run."""
     if not folder.journal.exists():
         return 0
-    reader = JournalReader(folder.journal)
-    last = reader.last_bar()
-    reader.close()
+    with open_record(folder) as record:
+        last = record.span("bars").last
     return 0 if last is None else last + interval_ms

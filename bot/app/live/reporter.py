@@ -19,7 +19,6 @@ import numpy as np
 
 from bot import __version__
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
-from bot.adapters.journal.rows import FILL_REASON, REFUSAL
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.sd_notify import notify
 from bot.app.live.committed import CommittedRun
@@ -35,7 +34,7 @@ from bot.engine_state import Activation
 from bot.errors import BotError, JournalError
 from bot.log import EVENTS
 from bot.plausibility import Implausible
-from bot.portfolio.reasons import Halt
+from bot.portfolio.reasons import FILL_REASON, REFUSAL, Halt
 from bot.portfolio.trace import Trace
 
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import Table
 from bot.app.runs.folder import RunFolder
 from bot.engine_state import NEVER, EngineState
 from bot.errors import JournalError
@@ -22,7 +23,7 @@ REL, ABS = 1e-9, 1e-6
 
 
 def check_resumable(
-    folder: RunFolder, snapshot: JournalSnapshot, state: EngineState, interval_ms: int
+    folder: RunFolder, record: Record, state: EngineState, interval_ms: int
 ) -> None:
     """Compare the committed state with the rows of the journal.
 
@@ -32,71 +33,73 @@ def check_resumable(
     Raises:
         JournalError: they tell of different histories.
     """
-    for told in _faults(snapshot, state, interval_ms):
+    for told in _faults(record, state, interval_ms):
         raise JournalError(
             f"{folder.journal}: {told}. The journal is damaged or was changed; 'bot verify "
             f"{folder.path}' names the first row that differs. Restore a copy, or begin a new run"
         )
 
 
-def _faults(snapshot: JournalSnapshot, state: EngineState, interval_ms: int) -> Iterator[str]:
-    yield from _bars(snapshot, state, interval_ms)
-    yield from _ledger(snapshot, state)
-    yield from _fills(snapshot, state)
-    made = [(row.model_id, row.effective_from) for row in snapshot.models()]
+def _faults(record: Record, state: EngineState, interval_ms: int) -> Iterator[str]:
+    yield from _bars(record, state, interval_ms)
+    yield from _ledger(record, state)
+    yield from _fills(record, state)
+    made = [(row.model_id, row.effective_from) for row in record.models()]
     if made != [(a.model_id, a.effective_from) for a in state.schedule]:
         yield f"table models has {len(made)} activations, the state {len(state.schedule)}, or others"
 
 
-def _bars(snapshot: JournalSnapshot, state: EngineState, interval_ms: int) -> Iterator[str]:
-    rows, first, last = snapshot.span("bars")
-    if first is None or last is None:
+def _bars(record: Record, state: EngineState, interval_ms: int) -> Iterator[str]:
+    bars = record.span("bars")
+    if bars.first is None or bars.last is None:
         if state.last_open != NEVER:
             yield f"table bars is empty, the state has reached bar {state.last_open}"
         return
-    if last != state.last_open:
-        yield f"table bars ends at {last}, the state at {state.last_open}"
-    bars = (last - first) // interval_ms + 1
-    if rows != bars * len(snapshot.symbols):
+    if bars.last != state.last_open:
+        yield f"table bars ends at {bars.last}, the state at {state.last_open}"
+    n, S = (bars.last - bars.first) // interval_ms + 1, len(record.symbols)
+    if bars.rows != n * S:
         yield (
-            f"table bars has {rows} rows, expected {bars * len(snapshot.symbols)}: one for each of "
-            f"{bars} bars and {len(snapshot.symbols)} symbols"
+            f"table bars has {bars.rows} rows, expected {n * S}: one for each of {n} bars and {S} "
+            "symbols"
         )
 
 
-def _ledger(snapshot: JournalSnapshot, state: EngineState) -> Iterator[str]:
+def _ledger(record: Record, state: EngineState) -> Iterator[str]:
     account = state.book.account[0]
     booked = int(account["bars"])
-    expected = {"ledger": booked, "chain": booked, "decisions": booked * len(snapshot.symbols)}
+    expected: dict[Table, int] = {
+        "ledger": booked,
+        "chain": booked,
+        "decisions": booked * len(record.symbols),
+    }
     for table, wanted in expected.items():
-        if (found := snapshot.span(table)[0]) != wanted:
+        if (found := record.span(table).rows) != wanted:
             yield f"table {table} has {found} rows, the state knows of {wanted}"
-    extent = snapshot.extent()
+    extent = record.extent()
     if extent is None:
         return
     if extent.equity != float(account["equity"]):
         yield f"the last equity is {extent.equity!r}, the state has {float(account['equity'])!r}"
     if state.opened:
         return
-    [row] = snapshot.rows("ledger", extent.last - 1, extent.last)
-    cash = float(row[snapshot.columns("ledger").index("cash")])
+    times, ledger = record.ledger(extent.last - 1)
+    cash = float(ledger["cash"][-1])
     if cash != float(account["cash"]):
         yield f"the last cash is {cash!r}, the state has {float(account['cash'])!r}"
-    held = {row[1]: row[2] for row in snapshot.rows("positions", extent.last - 1, extent.last)}
-    quantity = zip(snapshot.symbols, state.book.quantity.tolist(), strict=True)
-    if held != {symbol: q for symbol, q in quantity if q != 0.0}:
+    if not np.array_equal(record.positions(times)[-1], state.book.quantity):
         yield "the last positions are not those of the state"
 
 
-def _fills(snapshot: JournalSnapshot, state: EngineState) -> Iterator[str]:
-    account, fills = state.book.account[0], snapshot.fills()
+def _fills(record: Record, state: EngineState) -> Iterator[str]:
+    account, fills = state.book.account[0], record.fills()
     if len(fills) != int(account["fills"]):
         yield f"table fills has {len(fills)} rows, the state knows of {int(account['fills'])}"
     for name in ("fees", "spread", "slippage"):
         told = math.fsum(fills["fee" if name == "fees" else name].tolist())
         if not math.isclose(told, float(account[name]), rel_tol=REL, abs_tol=ABS):
             yield f"the {name} of the fills sum to {told!r}, the state has {float(account[name])!r}"
-    for s, symbol in enumerate(snapshot.symbols):
+    for s, symbol in enumerate(record.symbols):
         mine = fills[fills["symbol"] == s]["quantity"]
         traded = float(np.abs(mine).sum())
         held, told = float(state.book.quantity[s]), math.fsum(mine.tolist())

@@ -1,7 +1,7 @@
 """Retraining beside the live loop: when due, from what, and at which bar the model takes over.
 
 Rules: the trigger and the seeds are the backtest's; the worker process reads its rows from the
-journal, so bars go on meanwhile. A model takes effect at the bar planned for it, or at the first
+record, so bars go on meanwhile. A model takes effect at the bar planned for it, or at the first
 one after it is ready, recorded as late. A run that has no model gets one at its start. A training that is under way when the next is due goes on;
 one that fails is tried again at later bars, until the next is due. Nothing of this stops the loop.
 """
@@ -11,13 +11,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bot.adapters.journal.reader import JournalReader
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.record import open_record
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining, UnfitRowsError
 from bot.app.training.pool import TrainingPool
@@ -39,10 +38,10 @@ PART_BARS = 4096
 
 
 @dataclass(frozen=True)
-class JournalRows:
-    """The rows of a training, read from a run's journal in the worker."""
+class RecordedRows:
+    """The rows of a training, read from a run's record in the worker."""
 
-    journal: Path
+    folder: RunFolder
     due_ms: int
     config: Config
     symbols: tuple[str, ...]
@@ -53,16 +52,14 @@ class JournalRows:
         pipeline = FeaturePipeline(self.config.features, self.symbols, interval_ms)
         archive = Archive(self.config, target_tasks(self.config.targets))
         state = pipeline.initial()
-        reader = JournalReader(self.journal)
-        first = reader.first_bar() or 0
-        due_index = (self.due_ms - first) // interval_ms
-        for since in range(first, self.due_ms + 1, PART_BARS * interval_ms):
-            until = min(since + (PART_BARS - 1) * interval_ms, self.due_ms)
-            bars, _ = reader.bars(until, since)
-            state, features = pipeline.advance(state, bars)
-            archive.extend(bars, features)
-            archive.drop_before(due_index)
-        reader.close()
+        with open_record(self.folder, follow=True) as record:
+            first = record.span("bars").first or 0
+            due_index = (self.due_ms - first) // interval_ms
+            for after in range(first - 1, self.due_ms, PART_BARS * interval_ms):
+                bars = record.bars(after, min(after + PART_BARS * interval_ms, self.due_ms))
+                state, features = pipeline.advance(state, bars)
+                archive.extend(bars, features)
+                archive.drop_before(due_index)
         dataset = archive.dataset(due_index)
         try:
             parts_of(dataset, self.config.training, needed_tasks(self.config))
@@ -82,7 +79,7 @@ class LiveTraining:
         self._hash = config_hash
         self._symbols = config.market.symbols
         self._features = features
-        self._journal, self._models = folder.journal, folder.models
+        self._folder, self._models = folder, folder.models
         self._log = log
         self._interval_ms = INTERVAL_MS[config.market.interval]
         self.due_bars = DueBars(config.retrain, self._interval_ms)
@@ -203,7 +200,7 @@ class LiveTraining:
         request = TrainingRequest(
             config=self._config,
             features=self._features,
-            source=JournalRows(self._journal, due_ms, self._config, self._symbols),
+            source=RecordedRows(self._folder, due_ms, self._config, self._symbols),
             due_ms=due_ms,
             config_hash=self._hash,
             parent_due_ms=self._parent_due_ms,

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.files.instruments import instruments_of, instruments_text
-from bot.adapters.journal.reader import JournalReader
-from bot.adapters.journal.snapshot import JournalSnapshot
 from bot.adapters.journal.writer import Journal
+from bot.adapters.record.reading import Record
 from bot.adapters.system.build import present_build
 from bot.app.live.committed import CommittedRun, LiveRecorder
 from bot.app.live.decidable import newest_undecidable
@@ -25,6 +24,7 @@ from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.runs.own_parts import check_parts
+from bot.app.runs.record import open_record
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, Forecaster
@@ -104,7 +104,7 @@ def open_run(
 
 def _check_before_taking_over(config: Config, folder: RunFolder, pipeline: FeaturePipeline) -> None:
     """Refuse a journal that this process cannot go on with, while it still is as it was."""
-    with JournalSnapshot(folder.journal) as old:
+    with open_record(folder) as old:
         builds = old.builds()
         check_parts(config, builds[-1].made_by if builds else "", folder.path)
         _state_of(old, folder, first_state(config, pipeline))
@@ -138,8 +138,8 @@ def first_state(config: Config, pipeline: FeaturePipeline) -> EngineState:
     return EngineState(pipeline.initial(), first_book(rules, config.portfolio.initial_capital))
 
 
-def _state_of(reader: JournalReader, folder: RunFolder, initial: EngineState) -> EngineState:
-    carried = reader.carried()
+def _state_of(record: Record, folder: RunFolder, initial: EngineState) -> EngineState:
+    carried = record.carried()
     return initial if carried is None else carried_state(carried, folder.journal, initial)
 
 
@@ -157,20 +157,20 @@ class _Found:
 
 
 def _committed(folder: RunFolder, engine: Engine, interval_ms: int) -> _Found:
-    with JournalSnapshot(folder.journal) as reader:
-        state = _state_of(reader, folder, engine.initial())
-        check_resumable(folder, reader, state, interval_ms)
-        start = reader.meta.get("start")
-        given = reader.meta.get("given_model")
-        dues = [row.due for row in reader.models() if row.due is not None]
+    with open_record(folder) as record:
+        state = _state_of(record, folder, engine.initial())
+        check_resumable(folder, record, state, interval_ms)
+        start = record.meta.get("start")
+        given = record.meta.get("given_model")
+        dues = [row.due for row in record.models() if row.due is not None]
         if given is not None:
             dues += [activation.effective_from for activation in state.schedule[:1]]
         return _Found(
             state=state,
             start=int(start) if start else None,
-            first_bar=reader.first_bar(),
-            opened_row=reader.bars(since=state.last_open)[0] if state.opened else None,
+            first_bar=record.span("bars").first,
+            opened_row=record.bars(after=state.last_open - 1) if state.opened else None,
             trained_until=max(dues, default=None),
             given=given,
-            prices=reader.last_prices(),
+            prices=record.last_prices(),
         )

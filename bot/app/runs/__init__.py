@@ -2,6 +2,7 @@
 
 folder          its files: config.toml, journal.db, models, logs, report
 edited_settings which settings in config.toml are not those that the run was made with
+record          opening a run's record, to read it
 listing         `bot runs`
 status          `bot status`: where a run stands
 status_view     the status as tables

@@ -13,9 +13,9 @@ from typing import Any
 
 from bot.adapters.files.instruments import instruments_of
 from bot.adapters.files.models import load_model
-from bot.adapters.journal.reader import JournalReader
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.record import open_record
 from bot.config.load import read_toml
 from bot.config.renamed import translated
 from bot.engine_state import Activation
@@ -44,24 +44,20 @@ def read_recorded(folder: RunFolder) -> Recorded:
     Raises:
         DataError: it has activated no model, or booked no bar.
     """
-    reader = JournalReader(folder.journal)
-    try:
-        rows = [row for row in reader.models() if row.model_id != TABLE_ID]
-        times, _ = reader.ledger()
-        first = reader.first_bar()
-        if not rows or not len(times):
+    with open_record(folder) as record:
+        rows = [row for row in record.models() if row.model_id != TABLE_ID]
+        extent, first = record.extent(), record.span("bars").first
+        if not rows or extent is None:
             raise DataError(f"{folder.path}: this run has activated no model; nothing to replay")
-        where = f"{folder.journal}: meta.instruments"
+        where = f"{record.path}: meta.instruments"
         return Recorded(
             folder,
             tuple(Activation(row.effective_from, row.model_id) for row in rows),
-            instruments_of(reader.meta.get("instruments", "{}"), where),
-            first=int(times[0]) if first is None else first,
-            start=int(times[0]),
-            last=int(times[-1]),
+            instruments_of(record.meta.get("instruments", "{}"), where),
+            first=extent.first if first is None else first,
+            start=extent.first,
+            last=extent.last,
         )
-    finally:
-        reader.close()
 
 
 def recorded_settings(recorded: Recorded) -> dict[str, dict[str, Any]]:
@@ -90,11 +86,8 @@ def take_last_model(run: RunFolder, folder: RunFolder) -> str:
         DataError: it has activated none.
         ModelError: its files are damaged.
     """
-    reader = JournalReader(run.journal)
-    try:
-        ids = [row.model_id for row in reader.models() if row.model_id != TABLE_ID]
-    finally:
-        reader.close()
+    with open_record(run) as record:
+        ids = [row.model_id for row in record.models() if row.model_id != TABLE_ID]
     if not ids:
         raise DataError(f"{run.path}: this run has activated no model to begin with")
     load_model(run.models, ids[-1])

@@ -1,4 +1,4 @@
-"""The carried state of a journal, brought to the layout that this version has.
+"""The carried state of a record, brought to the layout that this version has.
 
 Rules: each layout but the newest has a function that makes the next one of it; a state that does not
 fit the run's own engine is refused with what to do, before anything is done with it.
@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.journal.reader import Carried
+from bot.adapters.record.contents import Arrays, Carried
 from bot.engine_state import STATE_LAYOUT, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import JournalError
 from bot.features.pipeline import FeatureState
 from bot.portfolio.book import new_book
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 def _with_states_of_parts(arrays: Arrays) -> Arrays:
@@ -40,7 +37,7 @@ OF_PARTS = ("book.policy_state", "book.cost_state")
 
 
 def carried_state(carried: Carried, journal: Path, initial: EngineState) -> EngineState:
-    """Return the state that a journal holds.
+    """Return the state that a record holds.
 
     Args:
         initial: the engine's first state, whose arrays say what there must be.

@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import holder
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.ledger_hash import stored_ledger
+from bot.app.runs.record import open_record
 from bot.errors import BotError
 from bot.timestamps import format_utc
 
@@ -91,12 +92,12 @@ def _line(folder: RunFolder) -> RunLine:
     name = folder.path.name
     try:
         capital = config_of(folder).portfolio.initial_capital
-        with JournalSnapshot(folder.journal) as snapshot:
-            extent = snapshot.extent()
+        with open_record(folder) as record:
+            extent = record.extent()
             head = RunLine(
                 name=name,
-                mode=snapshot.meta.get("mode", ""),
-                models=len(snapshot.models()),
+                mode=record.meta.get("mode", ""),
+                models=len(record.models()),
                 pid=holder(folder.path),
             )
             if extent is None:
@@ -109,18 +110,18 @@ def _line(folder: RunFolder) -> RunLine:
                     "bars": extent.bars,
                     "equity": extent.equity,
                     "total_return": extent.equity / capital - 1.0,
-                    "ledger_sha256": _hash(snapshot),
+                    "ledger_sha256": _hash(record),
                 }
             )
     except BotError as error:
         return RunLine(name=name, fault=str(error))
 
 
-def _hash(snapshot: JournalSnapshot) -> str:
+def _hash(record: Record) -> str:
     """Return the ledger's hash: the one a backtest wrote at its end, else of the rows so far."""
-    if snapshot.meta.get("mode") == "backtest" and "ledger_sha256" in snapshot.meta:
-        return snapshot.meta["ledger_sha256"]
-    return stored_ledger(snapshot).hexdigest()
+    if record.meta.get("mode") == "backtest" and "ledger_sha256" in record.meta:
+        return record.meta["ledger_sha256"]
+    return stored_ledger(record).hexdigest()
 
 
 def _time(ms: int | None) -> str:

@@ -1,4 +1,4 @@
-"""From a run's folder to the numbers and pictures: reads the journal, asks the report package.
+"""From a run's folder to the numbers and pictures: reads the record, asks the report package.
 
 Rules: everything comes from the folder, so `bot report` after a year says what the backtest said; it
 is read in one snapshot, since a daemon may be writing on; a bar that is open and not closed is left
@@ -15,12 +15,12 @@ import numpy as np
 
 from bot.adapters.files.instruments import instruments_of
 from bot.adapters.files.models import load_manifest
-from bot.adapters.journal.reader import JournalReader, ModelRow
-from bot.adapters.journal.rows import FILL_REASON, REFUSAL
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.insights import insight_of
+from bot.app.runs.record import open_record
 from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.triggers import DueBars, planned_dues
 from bot.blocks import F64, I64, BarBlock, Forecast
@@ -29,6 +29,7 @@ from bot.errors import JournalError
 from bot.features.targets import compute_targets
 from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
+from bot.portfolio.reasons import FILL_REASON, REFUSAL
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import ModelInfo, RunData
 from bot.timegrid import INTERVAL_MS
@@ -42,36 +43,36 @@ def read_run(folder: RunFolder) -> RunData:
         JournalError: the journal is missing, damaged or of another version.
     """
     config = config_of(folder)
-    with JournalSnapshot(folder.journal) as snapshot:
-        return _read(folder, config, snapshot)
+    with open_record(folder) as record:
+        return _read(folder, config, record)
 
 
-def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
-    times, ledger = reader.ledger()
-    bars, start = _bars(reader, times)
+def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
+    times, ledger = record.ledger()
+    bars, start = _bars(record, times)
     n, S = bars.valid.shape
     span = slice(start, start + len(times))
     wide = {name: _filled(column, n, span) for name, column in ledger.items()}
     wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
-    fills = reader.fills()
-    decisions, refusals = reader.decisions(bars.open_time)
-    value, model = reader.forecasts(bars.open_time)
+    fills = record.fills()
+    decisions, refusals = record.decisions(bars.open_time)
+    value, model = record.forecasts(bars.open_time)
     model[:start] = -1
-    rules = rules_from(config, reader.symbols, numbers_only=True)
+    rules = rules_from(config, record.symbols, numbers_only=True)
     quantity = np.zeros((n, S))
-    quantity[span] = reader.positions(times)
-    judged = config.run.record == "full" and TABLE_ID not in reader.meta
+    quantity[span] = record.positions(times)
+    judged = config.run.record == "full" and TABLE_ID not in record.meta
     labels = None
     if judged:
         window, cost = config.features.window, config.targets.decision_cost
-        labels = compute_targets(bars, reader.tasks, window, cost)[0]
+        labels = compute_targets(bars, record.tasks, window, cost)[0]
     return RunData(
         name=folder.path.name,
-        symbols=reader.symbols,
-        venues=venues_of(config, reader.symbols),
+        symbols=record.symbols,
+        venues=venues_of(config, record.symbols),
         interval=config.market.interval,
         interval_ms=INTERVAL_MS[config.market.interval],
-        periods_per_year=bars_a_year(config, reader.symbols),
+        periods_per_year=bars_a_year(config, record.symbols),
         initial_capital=config.portfolio.initial_capital,
         fill=config.execution.fill,
         taker_fee=rules.taker_fee,
@@ -84,28 +85,28 @@ def _read(folder: RunFolder, config: Config, reader: JournalReader) -> RunData:
         signal=decisions["signal"],
         fills=fills[fills["open_time"] <= bars.open_time[-1]],
         fill_reasons=FILL_REASON,
-        forecast=Forecast(reader.tasks, value, model) if judged else None,
+        forecast=Forecast(record.tasks, value, model) if judged else None,
         labels=labels,
         models=tuple(
-            _model_info(folder.models, row) for row in reader.models() if row.model_id != TABLE_ID
+            _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
         ),
         refusals=_refusals(refusals),
-        funding_unknown=_unknown_funding(config, bars, quantity, reader.symbols),
-        asked_ms=_asked(config, reader),
-        trainings_due=_trainings_due(config, reader, bars, start),
-        facts=_facts(folder, reader, config),
+        funding_unknown=_unknown_funding(config, bars, quantity, record.symbols),
+        asked_ms=_asked(config, record),
+        trainings_due=_trainings_due(config, record, bars, start),
+        facts=_facts(folder, record, config),
         **wide,
     )
 
 
-def _bars(reader: JournalReader, ledger_times: I64) -> tuple[BarBlock, int]:
+def _bars(record: Record, ledger_times: I64) -> tuple[BarBlock, int]:
     """Return the journal's bars up to the last that is booked, and the first that is."""
     if len(ledger_times) == 0:
         raise JournalError(
-            f"{reader.path}: no bar has been closed since the run's start, so there is nothing to "
+            f"{record.path}: no bar has been closed since the run's start, so there is nothing to "
             "report yet; 'bot status' says where it stands"
         )
-    bars, _ = reader.bars()
+    bars = record.bars()
     booked = np.searchsorted(bars.open_time, ledger_times)
     return bars.rows(0, int(booked[-1]) + 1), int(booked[0])
 
@@ -136,9 +137,9 @@ def _refusals(codes: I64) -> dict[str, int]:
     return {REFUSAL[code] or "": count for code, count in sorted(counts.items())}
 
 
-def _asked(config: Config, reader: JournalReader) -> tuple[int | None, int | None]:
+def _asked(config: Config, record: Record) -> tuple[int | None, int | None]:
     """Return the first and last bar that a backtest was asked for; a daemon has no such span."""
-    if reader.meta.get("mode") != "backtest":
+    if record.meta.get("mode") != "backtest":
         return None, None
     step = INTERVAL_MS[config.market.interval]
     start = parse_utc(config.data.start, "data.start")
@@ -146,9 +147,9 @@ def _asked(config: Config, reader: JournalReader) -> tuple[int | None, int | Non
     return start, None if end is None else end // step * step
 
 
-def _trainings_due(config: Config, reader: JournalReader, bars: BarBlock, start: int) -> I64 | None:
+def _trainings_due(config: Config, record: Record, bars: BarBlock, start: int) -> I64 | None:
     """Return the due bars whose models were to decide in the run; None where it trains none."""
-    given = TABLE_ID in reader.meta or "schedule_of" in reader.meta
+    given = TABLE_ID in record.meta or "schedule_of" in record.meta
     if given or config.retrain.trigger == "never":
         return None
     due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(bars.open_time)
@@ -168,22 +169,22 @@ def _unknown_funding(
     return {name: count for name, count in zip(symbols, counts, strict=True) if count}
 
 
-def _facts(folder: RunFolder, reader: JournalReader, config: Config) -> dict[str, Any]:
+def _facts(folder: RunFolder, record: Record, config: Config) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "run_dir": str(folder.path),
-        "data": reader.meta.get("data", ""),
+        "data": record.meta.get("data", ""),
         "seed": config.run.seed,
         "record": config.run.record,
     }
     instruments = instruments_of(
-        reader.meta.get("instruments", "{}"), f"{reader.path}: meta.instruments"
+        record.meta.get("instruments", "{}"), f"{record.path}: meta.instruments"
     )
-    facts["currency"] = currency_note(config, reader.symbols, instruments)
+    facts["currency"] = currency_note(config, record.symbols, instruments)
     for key in ("config_hash", "ledger_sha256", TABLE_ID, "schedule_of"):
-        if reader.meta.get(key):
-            facts[key] = reader.meta[key]
-    if "interrupted" in reader.meta:
-        facts["interrupted"] = reader.meta["interrupted"] == "1"
-    if "seconds" in reader.meta:
-        facts["seconds"] = float(reader.meta["seconds"])
+        if record.meta.get(key):
+            facts[key] = record.meta[key]
+    if "interrupted" in record.meta:
+        facts["interrupted"] = record.meta["interrupted"] == "1"
+    if "seconds" in record.meta:
+        facts["seconds"] = float(record.meta["seconds"])
     return facts

@@ -1,6 +1,6 @@
-"""`bot status`: where a run stands, running or stopped, from its journal and its last heartbeat.
+"""`bot status`: where a run stands, running or stopped, from its record and its last heartbeat.
 
-Rules: it only reads; money comes from the journal, what the process does from its heartbeat, and
+Rules: it only reads; money comes from the record, what the process does from its heartbeat, and
 whether it lives from the kernel's lock. A price that is not final is called provisional.
 """
 
@@ -11,16 +11,18 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.adapters.journal.reader import ModelRow
-from bot.adapters.journal.rows import FILL_REASON
-from bot.adapters.journal.snapshot import JournalSnapshot
+import numpy as np
+
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import holder
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
+from bot.app.runs.record import open_record
 from bot.config import Config
 from bot.portfolio.book import Book, new_book
-from bot.portfolio.reasons import Halt
+from bot.portfolio.reasons import FILL_REASON, REFUSAL, Halt
 from bot.timegrid import INTERVAL_MS
 
 
@@ -121,29 +123,29 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
     config = config_of(folder)
     heartbeat = read_heartbeat(folder.path)
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    with JournalSnapshot(folder.journal) as snapshot:
-        carried = snapshot.carried()
+    with open_record(folder) as record:
+        carried = record.carried()
         if carried is None:
-            book = new_book(len(snapshot.symbols), config.portfolio.initial_capital)
+            book = new_book(len(record.symbols), config.portfolio.initial_capital)
             last_bar, opened = None, False
         else:
-            state = account_state(carried, folder.journal, len(snapshot.symbols))
+            state = account_state(carried, folder.journal, len(record.symbols))
             book, opened = state.book, state.opened
             last_bar = state.newest
         return Status(
             name=folder.path.resolve().name,
             run_dir=str(folder.path),
-            mode=snapshot.meta.get("mode", ""),
+            mode=record.meta.get("mode", ""),
             interval=config.market.interval,
             pid=holder(folder.path),
             last_bar=last_bar,
             opened=opened,
             behind_ms=_behind_ms(config, heartbeat, last_bar),
             heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
-            positions=_positions(snapshot.symbols, book),
-            pending=_pending(snapshot.symbols, book),
-            model=_model(snapshot.models(), last_bar),
-            refusals=_refusals(snapshot),
+            positions=_positions(record.symbols, book),
+            pending=_pending(record.symbols, book),
+            model=_model(record.models(), last_bar),
+            refusals=_refusals(record),
             heartbeat=heartbeat,
             **_account(book, config.portfolio.initial_capital),
         )
@@ -206,12 +208,13 @@ def _model(models: list[ModelRow], last_bar: int | None) -> ModelInForce | None:
     return None
 
 
-def _refusals(snapshot: JournalSnapshot) -> dict[str, str]:
-    extent = snapshot.extent()
+def _refusals(record: Record) -> dict[str, str]:
+    extent = record.extent()
     if extent is None:
         return {}
-    rows = snapshot.rows("decisions", extent.last - 1, extent.last)
-    return {row[1]: row[5] for row in rows if row[5] is not None}
+    _, codes = record.decisions(np.array([extent.last], dtype=np.int64))
+    named = zip(record.symbols, (REFUSAL[code] for code in codes[0].tolist()), strict=True)
+    return {symbol: name for symbol, name in named if name is not None}
 
 
 def _behind_ms(config: Config, heartbeat: Heartbeat | None, last_bar: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""The hash chain of a journal, made again from its own rows: no engine, no models.
+"""The hash chain of a record, made again from its own rows: no engine, no models.
 
 It shows that rows are as they were written, whichever build wrote them; not that the engine would
 write them. Must not read files.
@@ -6,22 +6,24 @@ write them. Must not read files.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bot.adapters.journal import schema
-from bot.adapters.journal.rows import FILL_REASON, REFUSAL
-from bot.adapters.journal.snapshot import EARLIEST, LATEST, JournalSnapshot, Row
-from bot.app.verify.rows import MISSING, Difference
+from bot.adapters.record.chain import chain_links, first_link, rows_as_bytes
+from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table
 from bot.blocks import F64, FILL, I64
+from bot.portfolio.reasons import FILL_REASON_CODE, REFUSAL_CODE
 
 SPAN_BARS = 4096
-BY_BAR = ("ledger", "decisions", "positions", "forecasts", "fills")
+BY_BAR: tuple[Table, ...] = ("ledger", "decisions", "positions", "forecasts", "fills")
 
 
 def check_chain(
-    snapshot: JournalSnapshot, after: int = EARLIEST, to: int = LATEST, link: bytes | None = None
+    record: Record, after: int = EARLIEST, to: int = LATEST, link: bytes | None = None
 ) -> Difference | None:
     """Return the first closed bar whose rows do not make its link, None where all do.
 
@@ -29,15 +31,15 @@ def check_chain(
         after, to: the span of open times, from after the one to the other.
         link: that the span's first one goes on from; by default the chain's start.
     """
-    link = schema.first_link(snapshot.symbols) if link is None else link
-    seams = {row.closed: row.link for row in snapshot.builds() if row.is_seam}
+    link = first_link(record.symbols) if link is None else link
+    seams = {row.closed: row.link for row in record.builds() if row.is_seam}
     link = seams.get(None, link) if after == EARLIEST else link
-    times = np.array([t for t, _ in snapshot.rows("chain", after, to)], dtype=np.int64)
+    times = np.array([t for t, _ in record.rows("chain", after, to)], dtype=np.int64)
     for start in range(0, len(times), SPAN_BARS):
         part = times[start : start + SPAN_BARS]
         since = after if start == 0 else int(times[start - 1])
         try:
-            made = _bytes_of(snapshot, since, part)
+            made = _bytes_of(record, since, part)
         except (KeyError, ValueError, TypeError) as error:
             return Difference(
                 "chain",
@@ -49,9 +51,9 @@ def check_chain(
             )
         if isinstance(made, Difference):
             return made
-        stored: dict[int, bytes] = dict(snapshot.rows("chain", since, int(part[-1])))
+        stored: dict[int, bytes] = dict(record.rows("chain", since, int(part[-1])))
         for time, content in zip(part.tolist(), made, strict=True):
-            [link] = schema.chain_links(link, [content])
+            [link] = chain_links(link, [content])
             if stored[time] != link:
                 return Difference(
                     "chain", "link", time, symbol=None, stored=stored[time], replayed=link
@@ -60,10 +62,11 @@ def check_chain(
     return None
 
 
-def _bytes_of(snapshot: JournalSnapshot, after: int, times: I64) -> list[bytes] | Difference:
+def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Difference:
     """Return what each bar's link is over, or the first row that belongs to no bar of the chain."""
     to = int(times[-1])
-    rows = {table: snapshot.rows(table, after, to) for table in (*BY_BAR, "bars")}
+    tables: tuple[Table, ...] = (*BY_BAR, "bars")
+    rows = {table: record.rows(table, after, to) for table in tables}
     known = set(times.tolist())
     for table in BY_BAR:
         odd = [row for row in rows[table] if row[0] not in known]
@@ -72,19 +75,18 @@ def _bytes_of(snapshot: JournalSnapshot, after: int, times: I64) -> list[bytes] 
                 table, "row", odd[0][0], symbol=None, stored="a row", replayed=MISSING
             )
     place = {time: i for i, time in enumerate(times.tolist())}
-    which = {name: s for s, name in enumerate(snapshot.symbols)}
-    n, S, K = len(times), len(which), len(snapshot.tasks)
+    which = {name: s for s, name in enumerate(record.symbols)}
+    n, S, K = len(times), len(which), len(record.tasks)
 
-    def laid(found: list[Row], first: int, width: int, empty: float = np.nan) -> F64:
+    def laid(found: Sequence[Row], first: int, width: int, empty: float = np.nan) -> F64:
         out = np.full((n, S, width), empty)
         for row in found:
             out[place[row[0]], which[row[1]]] = row[first : first + width]
         return out
 
-    code = {name: number for number, name in REFUSAL.items()}
     refusals = np.zeros((n, S), dtype=np.int64)
     for row in rows["decisions"]:
-        refusals[place[row[0]], which[row[1]]] = code[row[5]]
+        refusals[place[row[0]], which[row[1]]] = REFUSAL_CODE[row[5]]
     hashes = np.zeros((n, S), dtype=np.int64)
     for row in rows["bars"]:
         if row[0] in place:
@@ -93,11 +95,10 @@ def _bytes_of(snapshot: JournalSnapshot, after: int, times: I64) -> list[bytes] 
     values: list[Any] = [laid(rows["forecasts"], 3, K), decided, laid(rows["positions"], 2, 1, 0.0)]
     order = [values[0], decided[:, :, 0], decided[:, :, 1], decided[:, :, 2], values[2][:, :, 0]]
     ledger = np.array([row[1:] for row in rows["ledger"]], dtype=np.float64)
-    reason = {name: number for number, name in FILL_REASON.items()}
     fills = np.array(
-        [(r[0], which[r[1]], *r[2:7], reason[r[7]]) for r in rows["fills"]], dtype=FILL
+        [(r[0], which[r[1]], *r[2:7], FILL_REASON_CODE[r[7]]) for r in rows["fills"]], dtype=FILL
     )
-    return schema.rows_as_bytes(
+    return rows_as_bytes(
         times,
         hashes=hashes,
         values=np.concatenate([part.reshape(n, -1) for part in order], axis=1),

@@ -1,4 +1,4 @@
-"""What a run's folder says of itself beside its bars: tables, facts, builds, settings.
+"""What a run's folder says of itself beside its bars: facts, builds, settings.
 
 Rules: a fact that can be told in another way is held against that; all that were told at the run's
 creation are sealed by the first row of `builds`. Must not replay.
@@ -6,71 +6,42 @@ creation are sealed by the first row of `builds`. Must not replay.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
-from bot.adapters.journal import schema
-from bot.adapters.journal.migrations import later_than, table_shapes
-from bot.adapters.journal.snapshot import EARLIEST, LATEST, JournalSnapshot
+from bot.adapters.record.chain import first_link
+from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder, stored_hash
 from bot.app.symbols import traded_symbols
-from bot.app.verify.rows import MISSING, Difference
 from bot.config import Config
 from bot.errors import JournalError
 from bot.features.targets import target_tasks
 
 
-def check_facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Difference | None:
+def check_facts(folder: RunFolder, config: Config, record: Record) -> Difference | None:
     """Return the first thing that cannot be as the run wrote it, None where all can."""
-    for check in (_facts(folder, config, snapshot), _tables(snapshot), _builds(snapshot)):
-        for difference in check:
-            return difference
-    return None
+    found = next(_facts(folder, config, record), None) or record.misshapen()
+    return found or next(_builds(record), None)
 
 
-def _tables(snapshot: JournalSnapshot) -> Iterator[Difference]:
-    """Compare tables and columns with those that a journal of its version has."""
-    with closing(sqlite3.connect(":memory:")) as new:
-        new.executescript(schema.TABLES)
-        new.execute(schema.forecast_table(snapshot.tasks))
-        expected = table_shapes(new)
-    tables, columns = later_than(snapshot.version)
-    for table in tables:
-        del expected[table]
-    for table, name in columns:
-        if table in expected:
-            expected[table] = {each for each in expected[table] if each[0] != name}
-    found = snapshot.shapes()
-    for table in sorted({*found, *expected}):
-        mine, wanted = found.get(table), expected.get(table)
-        if mine != wanted:
-            told = [sorted(each) if each is not None else MISSING for each in (mine, wanted)]
-            yield Difference(table, "columns", None, None, *told)
-
-
-def check_start_and_numbers(snapshot: JournalSnapshot) -> Difference | None:
+def check_start_and_numbers(record: Record) -> Difference | None:
     """Return where the run's start is not its ledger's, or its numbered rows have holes."""
-    told, extent = snapshot.meta.get("start"), snapshot.extent()
+    told, extent = record.meta.get("start"), record.extent()
     if extent is not None and told != str(extent.first):
         return Difference(
             "meta", "start", None, symbol=None, stored=told or MISSING, replayed=str(extent.first)
         )
-    for table, column in (("fills", "id"), ("models", "position"), ("builds", "position")):
-        for k, number in enumerate(snapshot.numbers(table, column), start=1):
-            if number != k:
-                return Difference(table, column, None, symbol=None, stored=number, replayed=k)
-    return None
+    return record.misnumbered()
 
 
-def _builds(snapshot: JournalSnapshot) -> Iterator[Difference]:
+def _builds(record: Record) -> Iterator[Difference]:
     """Make the links of the builds again; the first one's is over the facts of the run."""
-    link = schema.first_link(snapshot.symbols)
-    links: dict[int, bytes] = dict(snapshot.rows("chain", EARLIEST, LATEST))
-    rows = snapshot.builds()
-    if not rows and snapshot.version > 1:
+    link = first_link(record.symbols)
+    links: dict[int, bytes] = dict(record.rows("chain"))
+    rows = record.builds()
+    if not rows and record.version > 1:
         yield Difference(
             "builds",
             "row",
@@ -92,7 +63,7 @@ def _builds(snapshot: JournalSnapshot) -> Iterator[Difference]:
                 )
                 return
             link = links[row.closed]
-        expected = row.expected_link(link, snapshot.meta)
+        expected = row.expected_link(link, record.meta)
         if row.link != expected:
             field = "link" if row.is_seam else "link (over the build and the facts in meta)"
             yield Difference(
@@ -101,8 +72,8 @@ def _builds(snapshot: JournalSnapshot) -> Iterator[Difference]:
         link = row.link if row.is_seam else link
 
 
-def _facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Iterator[Difference]:
-    meta = snapshot.meta
+def _facts(folder: RunFolder, config: Config, record: Record) -> Iterator[Difference]:
+    meta = record.meta
     tasks = TABLE_TASKS if TABLE_ID in meta else target_tasks(config.targets)
     expected = {
         "symbols": "\n".join(traded_symbols(config)),
@@ -110,7 +81,7 @@ def _facts(folder: RunFolder, config: Config, snapshot: JournalSnapshot) -> Iter
         "interval": config.market.interval,
         "venue": config.market.venue,
     }
-    if not edited_settings(folder, snapshot.meta):
+    if not edited_settings(folder, record.meta):
         expected["config_hash"] = stored_hash(folder)
     for key, value in expected.items():
         if meta.get(key) != value:

@@ -12,25 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.files.models import load_model, manifest_sha256
-from bot.adapters.journal.reader import ModelRow
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.difference import Difference
+from bot.adapters.record.reading import Record
 from bot.adapters.system.atomic_file import is_unfinished
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
-from bot.app.verify.rows import Difference
 from bot.config import Config
 from bot.errors import ModelError
 from bot.timegrid import INTERVAL_MS
 
 
 def check_models(
-    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
+    folder: RunFolder, config: Config, record: Record, models: Sequence[ModelRow]
 ) -> Difference | None:
     """Return the first model that is not what the journal says."""
     before: ModelRow | None = None
-    unsealed = _unsealed(snapshot)
+    unsealed = _unsealed(record)
     for row in models:
-        difference = _order(row, before) or _model(folder, config, snapshot, row)
+        difference = _order(row, before) or _model(folder, config, record, row)
         difference = difference or (_seal(folder, row) if row.position > unsealed else None)
         if difference is not None:
             return difference
@@ -50,10 +50,8 @@ def _order(row: ModelRow, before: ModelRow | None) -> Difference | None:
     return None
 
 
-def _model(
-    folder: RunFolder, config: Config, snapshot: JournalSnapshot, row: ModelRow
-) -> Difference | None:
-    if row.model_id == TABLE_ID and TABLE_ID in snapshot.meta:
+def _model(folder: RunFolder, config: Config, record: Record, row: ModelRow) -> Difference | None:
+    if row.model_id == TABLE_ID and TABLE_ID in record.meta:
         return None
     at = row.effective_from
     try:
@@ -72,14 +70,12 @@ def _model(
             stored=f"due_ms {due!r}",
             replayed="a manifest of a training",
         )
-    live = snapshot.meta.get("mode") == "live"
-    expected = (
-        None if "schedule_of" in snapshot.meta else due
-    )  # another run's models have none here
+    live = record.meta.get("mode") == "live"
+    expected = None if "schedule_of" in record.meta else due  # another run's models have none here
     if row.due != expected:
         return Difference("models", "due", at, symbol=None, stored=row.due, replayed=expected)
     planned = due + config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
-    own = row.due is not None and row.model_id != snapshot.meta.get("given_model")
+    own = row.due is not None and row.model_id != record.meta.get("given_model")
     if own and at < planned:
         told = f"{planned} or later: due at {due}, retrain.latency_bars behind it"
         return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=told)
@@ -89,13 +85,13 @@ def _model(
     return None
 
 
-def _unsealed(snapshot: JournalSnapshot) -> int:
+def _unsealed(record: Record) -> int:
     """Return how many models were activated before journals kept the digest of a manifest."""
-    builds = snapshot.builds()
+    builds = record.builds()
     if not builds:
-        return len(snapshot.models())
-    state = builds[0].state
-    return 0 if state is None else len(snapshot.unpacked(state)["engine.model_id"])
+        return len(record.models())
+    carried = builds[0].carried(record.path)
+    return 0 if carried is None else len(carried.arrays["engine.model_id"])
 
 
 def _seal(folder: RunFolder, row: ModelRow) -> Difference | None:

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bot.adapters.journal.reader import ModelRow
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.difference import Difference
+from bot.adapters.record.reading import Record
 from bot.adapters.system.build import present_build
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.runs.own_parts import check_parts
+from bot.app.runs.record import open_record
 from bot.app.verify.engine import replay_engine
 from bot.app.verify.facts import (
     check_facts,
@@ -28,7 +30,6 @@ from bot.app.verify.facts import (
 )
 from bot.app.verify.models import check_models
 from bot.app.verify.replay import Progress, Replay
-from bot.app.verify.rows import Difference
 from bot.app.verify.stretches import Unproved
 from bot.app.verify.training import check_training_rows
 from bot.app.verify.unproved import not_provable
@@ -141,31 +142,31 @@ def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
     """
     config = config_of(folder)
     must_be_provable(folder, config)
-    with JournalSnapshot(folder.journal) as snapshot, one_thread():
-        return _verdict(folder, config, snapshot, progress)
+    with open_record(folder) as record, one_thread():
+        return _verdict(folder, config, record, progress)
 
 
 def _verdict(
-    folder: RunFolder, config: Config, snapshot: JournalSnapshot, progress: Progress | None
+    folder: RunFolder, config: Config, record: Record, progress: Progress | None
 ) -> Verdict:
-    models = snapshot.models()
-    check_parts(config, _newest_build(snapshot), folder.path)
-    difference = _file_difference(folder, snapshot)
-    difference = difference or check_facts(folder, config, snapshot)
-    difference = difference or check_models(folder, config, snapshot, models)
+    models = record.models()
+    check_parts(config, _newest_build(record), folder.path)
+    difference = record.damage()
+    difference = difference or check_facts(folder, config, record)
+    difference = difference or check_models(folder, config, record, models)
     replay, bars, warm = None, 0, 0
     if difference is None:
-        engine = replay_engine(folder, config, snapshot, models)
-        replay = Replay(engine, config, snapshot, models, progress)
-        difference = replay.hole() or _training_difference(folder, config, snapshot, models, replay)
-        difference = difference or replay.first_difference() or check_start_and_numbers(snapshot)
+        engine = replay_engine(folder, config, record, models)
+        replay = Replay(engine, config, record, models, progress)
+        difference = replay.hole() or _training_difference(folder, config, record, models, replay)
+        difference = difference or replay.first_difference() or check_start_and_numbers(record)
         bars, warm = replay.counts()
-    stored = _stored_sha256(snapshot, difference)
+    stored = _stored_sha256(record, difference)
     ledger = None if replay is None or difference is not None else replay.ledger
     replayed = None if ledger is None else ledger.hexdigest()
     if difference is None:
-        difference = _hash_difference(snapshot, stored, replayed)
-    settings = edited_settings(folder, snapshot.meta)
+        difference = _hash_difference(record, stored, replayed)
+    settings = edited_settings(folder, record.meta)
     return Verdict(
         str(present_build()),
         difference,
@@ -177,54 +178,43 @@ def _verdict(
         models=len(models),
         settings=settings,
         stretches=() if replay is None else tuple(replay.unproved),
-        unproved=not_provable(folder, snapshot, models),
-        notes=_notes(snapshot, settings, replay),
+        unproved=not_provable(folder, record, models),
+        notes=_notes(record, settings, replay),
     )
 
 
-def _newest_build(snapshot: JournalSnapshot) -> str:
-    """Return by what the newest stretch was made, empty where the journal does not say."""
+def _newest_build(record: Record) -> str:
+    """Return by what the newest stretch was made, empty where the record does not say."""
     try:
-        builds = snapshot.builds()
+        builds = record.builds()
     except JournalError:
         return ""  # a damaged row is found by the chain of builds
     return builds[-1].made_by if builds else ""
 
 
-def _file_difference(folder: RunFolder, snapshot: JournalSnapshot) -> Difference | None:
-    faults = snapshot.faults()
-    if faults is None:
-        return None
-    return Difference(
-        folder.journal.name, "integrity_check", None, symbol=None, stored=faults, replayed="ok"
-    )
-
-
 def _training_difference(
-    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow],
+    folder: RunFolder, config: Config, record: Record, models: Sequence[ModelRow],
     replay: Replay,
 ) -> Difference | None:  # fmt: skip
     """Return the first model that was trained on other rows; another build may cut others."""
-    for row, found in check_training_rows(folder, config, snapshot, models):
+    for row, found in check_training_rows(folder, config, record, models):
         if row is None or not replay.of_another_build(row):
             return found
         replay.unproved.append(replay.unproved_model(row, found))
     return None
 
 
-def _stored_sha256(snapshot: JournalSnapshot, difference: Difference | None) -> str | None:
+def _stored_sha256(record: Record, difference: Difference | None) -> str | None:
     try:
-        return stored_ledger(snapshot).hexdigest()
+        return stored_ledger(record).hexdigest()
     except (InvariantError, JournalError):
         if difference is None:
             raise
         return None
 
 
-def _hash_difference(
-    snapshot: JournalSnapshot, stored: str | None, replayed: str | None
-) -> Difference | None:
-    told = snapshot.meta.get("ledger_sha256", stored)
+def _hash_difference(record: Record, stored: str | None, replayed: str | None) -> Difference | None:
+    told = record.meta.get("ledger_sha256", stored)
     if told != stored:
         return Difference("meta", "ledger_sha256", None, symbol=None, stored=told, replayed=stored)
     if replayed is not None and stored != replayed:
@@ -232,16 +222,14 @@ def _hash_difference(
     return None
 
 
-def _notes(
-    snapshot: JournalSnapshot, settings: tuple[str, ...], replay: Replay | None
-) -> tuple[str, ...]:
+def _notes(record: Record, settings: tuple[str, ...], replay: Replay | None) -> tuple[str, ...]:
     notes = []
     if settings:
         notes.append(
             f"config.toml was edited since the run was made: {', '.join(settings)}; it is replayed "
             "under what the file says now, and a difference may come from there"
         )
-    if "forecasts" in snapshot.meta:
+    if "forecasts" in record.meta:
         notes.append("the forecasts came from a file: they were given to the replay")
     made = [s for s in ([] if replay is None else replay.stretches) if not s.is_present]
     if made and replay is not None and not replay.unproved:

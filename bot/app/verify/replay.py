@@ -14,16 +14,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from bot.adapters.journal.reader import ModelRow
-from bot.adapters.journal.replayed import TABLES, JournalTwin
-from bot.adapters.journal.snapshot import EARLIEST, LATEST, JournalSnapshot
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.memory import MemoryRecord
+from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import EARLIEST, LATEST, REPLAYED, Table, columns_of
 from bot.app.loop.runner import Runner
 from bot.app.runs.carried_state import carried_state
 from bot.app.verify.chain import check_chain
-from bot.app.verify.engine import TwinRecorder, start_of
+from bot.app.verify.engine import ReplayRecorder, start_of
 from bot.app.verify.rows import (
-    MISSING,
-    Difference,
     check_bars,
     earliest,
     first_difference,
@@ -43,7 +43,7 @@ Progress = Callable[[int, int], None]
 
 
 class Replay:
-    """A replay under way: the engine, its twin journal, and the counts.
+    """A replay under way: the engine, its record in memory, and the counts.
 
     Attributes:
         ledger: of what was replayed; None once a stretch could not be.
@@ -51,17 +51,17 @@ class Replay:
     """
 
     def __init__(
-        self, engine: Engine, config: Config, snapshot: JournalSnapshot,
+        self, engine: Engine, config: Config, record: Record,
         models: Sequence[ModelRow], progress: Progress | None,
     ) -> None:  # fmt: skip
-        self._engine, self._config, self._snapshot = engine, config, snapshot
+        self._engine, self._config, self._record = engine, config, record
         self._models, self._progress = models, progress
-        self._start = start_of(snapshot)
-        self._times = snapshot.bar_times()
-        self._state = snapshot.state()
-        self._twin = JournalTwin(snapshot.symbols, snapshot.tasks)
-        self.stretches = stretches_of(snapshot, engine.initial())
-        self.ledger: LedgerHash | None = LedgerHash(snapshot.symbols)
+        self._start = start_of(record)
+        self._times = record.bar_times()
+        self._state = record.state()
+        self._replayed = MemoryRecord(record.symbols, record.tasks)
+        self.stretches = stretches_of(record, engine.initial())
+        self.ledger: LedgerHash | None = LedgerHash(record.symbols)
         self.unproved: list[Unproved] = []
         self.fills = 0
 
@@ -83,7 +83,7 @@ class Replay:
                     return difference
             return None if runner is None else self._end(runner)
         finally:
-            self._twin.close()
+            self._replayed.close()
 
     def of_another_build(self, row: ModelRow) -> bool:
         """Return whether another build may have trained a model: up to its first bar, any did."""
@@ -98,7 +98,7 @@ class Replay:
 
     def hole(self) -> Difference | None:
         """Name a bar that no symbol has a row of, where the grid has no holes."""
-        names, market = self._snapshot.symbols, self._config.market
+        names, market = self._record.symbols, self._config.market
         if any(has_sessions(split_symbol(name, market.venue)[0]) for name in names):
             return None
         step = INTERVAL_MS[market.interval]
@@ -116,23 +116,23 @@ class Replay:
         return len(self._times) - warm - int(self._opened() is not None), warm
 
     def _runner(self, state: EngineState) -> Runner:
-        runner = Runner(self._engine, state, TwinRecorder(self._twin), self.ledger)
+        runner = Runner(self._engine, state, ReplayRecorder(self._replayed), self.ledger)
         for row in self._models[len(state.schedule) :]:
             runner.activate(Activation(row.effective_from, row.model_id), row.due)
         return runner
 
     def _begun_at(self, state: EngineState) -> Runner:
         """Go on behind a stretch that could not be replayed, from the state at the seam."""
-        self._twin.clear()
+        self._replayed.clear()
         if state.opened:
             before = int(state.book.account["fills"][0])
-            fills = self._snapshot.fills()[:before]
-            self._twin.journal.write_fills(fills[fills["open_time"] == state.last_open])
+            fills = self._record.fills()[:before]
+            self._replayed.write_fills(fills[fills["open_time"] == state.last_open])
         return self._runner(state)
 
     def _join(self, stretch: Stretch) -> None:
         if stretch.build is not None:
-            self._twin.journal.join(stretch.build.link)
+            self._replayed.join(stretch.build.link)
 
     def _stretch(self, runner: Runner, k: int) -> Difference | None:
         stretch = self.stretches[k]
@@ -165,7 +165,7 @@ class Replay:
         if stretch.is_present or difference.table == "bars":
             return difference
         after = self.stretches[k - 1].last if k else None
-        broken = check_chain(self._snapshot)
+        broken = check_chain(self._record)
         if broken is not None:
             return broken
         self.ledger = None
@@ -200,7 +200,7 @@ class Replay:
 
     def _span(self, runner: Runner, after: int, to: int, times: I64) -> Difference | None:
         block, difference = check_bars(
-            self._snapshot.rows("bars", after, to), times, self._snapshot.symbols
+            self._record.rows("bars", after, to), times, self._record.symbols
         )
         if difference is not None:
             return difference
@@ -213,8 +213,8 @@ class Replay:
                 runner.warm(block)
             else:
                 runner.step(block)
-        found = earliest([self._table(name, after, to) for name in TABLES])
-        self._twin.clear()
+        found = earliest([self._table(name, after, to) for name in REPLAYED])
+        self._replayed.clear()
         return self._missing_bar(found, times)
 
     def _open(self, runner: Runner, block: BarBlock | None) -> Difference | None:
@@ -235,9 +235,9 @@ class Replay:
 
     def _open_at_seam(self, runner: Runner, bar: int) -> Difference | None:
         """Open the bar that was open when another build went on, from its row as it is now."""
-        rows = self._snapshot.rows("bars", bar - 1, bar)
+        rows = self._record.rows("bars", bar - 1, bar)
         at = self._times[self._times == bar]
-        block, difference = check_bars(rows, at, self._snapshot.symbols)
+        block, difference = check_bars(rows, at, self._record.symbols)
         if block is None:
             return difference or Difference(
                 "bars", "row", bar, symbol=None, stored=MISSING, replayed="the bar at the seam"
@@ -245,18 +245,20 @@ class Replay:
         runner.open(block)
         return None
 
-    def _table(self, table: str, after: int, to: int) -> Difference | None:
-        stored, replayed = self._snapshot.rows(table, after, to), self._twin.rows(table)
+    def _table(self, table: Table, after: int, to: int) -> Difference | None:
+        stored, replayed = self._record.rows(table, after, to), self._replayed.rows(table)
+        columns = columns_of(table, self._record.tasks)
         if table == "fills":
             self.fills += len(stored)
-        return first_difference(table, self._snapshot.columns(table), stored, replayed)
+        return first_difference(table, columns, stored, replayed)
 
     def _missing_bar(self, found: Difference | None, times: I64) -> Difference | None:
         """Blame the bars where the ledger and the chain know a bar that they do not have."""
         if found is None or found.replayed != MISSING or found.open_time in times:
             return found
         at = found.open_time or 0
-        if all(self._snapshot.rows(table, at - 1, at) for table in ("ledger", "chain")):
+        known: tuple[Table, ...] = ("ledger", "chain")
+        if all(self._record.rows(table, at - 1, at) for table in known):
             return Difference(
                 "bars", "row", at, symbol=None, stored=MISSING, replayed="one a bar and symbol"
             )
@@ -270,7 +272,7 @@ class Replay:
 
     def _end(self, runner: Runner) -> Difference | None:
         """Compare the committed state, to which all bars have led."""
-        carried = self._snapshot.carried()
+        carried = self._record.carried()
         if carried is None:
             bars = len(self._times)
             return (
@@ -278,10 +280,10 @@ class Replay:
                 if bars
                 else None
             )
-        told, bar = self._snapshot.state_bar(), runner.state.last_open
+        told, bar = carried.open_time, runner.state.last_open
         if told != bar:
             return Difference("state", "open_time", None, symbol=None, stored=told, replayed=bar)
-        stored = carried_state(carried, self._snapshot.path, self._engine.initial())
+        stored = carried_state(carried, self._record.path, self._engine.initial())
         found = state_difference(state_to_arrays(stored), state_to_arrays(runner.state))
         if found is None and self.stretches[-1].is_present and not carried.as_packed:
             return Difference(

@@ -1,6 +1,6 @@
-"""Comparing rows: what a journal holds, and what its replay makes of the same bars.
+"""Comparing rows: what a record holds, and what its replay makes of the same bars.
 
-Rules: equal means the same value of the same kind, bit for bit as SQLite keeps it; the first
+Rules: equal means the same value of the same kind, bit for bit as a record keeps it; the first
 difference is the earliest bar's, and within a bar the earliest cause's. Must not read files.
 """
 
@@ -8,55 +8,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.journal import schema
-from bot.adapters.journal.snapshot import EARLIEST, Row, bar_block
+from bot.adapters.record.chain import row_hashes
+from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.tables import EARLIEST, Row, bar_block
 from bot.blocks import I64, BarBlock
-from bot.timestamps import format_utc
-
-MISSING = "no such row"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first place where a run and its replay are not the same.
-
-    Attributes:
-        table, field: of the journal; a row that only one of them has differs in the field "row".
-        open_time: of the bar, ms UTC; None where it is about no bar.
-        symbol: None where the row is about all of them.
-        stored, replayed: the two values.
-    """
-
-    table: str
-    field: str
-    open_time: int | None
-    symbol: str | None
-    stored: Any
-    replayed: Any
-
-    def __str__(self) -> str:
-        bar = [] if self.open_time is None else [format_utc(self.open_time), "UTC"]
-        where = " ".join([*bar, *([self.symbol] if self.symbol else [])])
-        values = f"the run has {_shown(self.stored)}, the replay {_shown(self.replayed)}"
-        return f"{where + ': ' if where else ''}{self.table}.{self.field}: {values}"
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {
-            "bar": None if self.open_time is None else format_utc(self.open_time),
-            "open_time": self.open_time,
-            "symbol": self.symbol,
-            "table": self.table,
-            "field": self.field,
-            "stored": _plain(self.stored),
-            "replayed": _plain(self.replayed),
-        }
 
 
 def check_bars(
@@ -65,7 +25,7 @@ def check_bars(
     """Prove bar rows by their hashes, and make a block of them.
 
     Args:
-        rows: as the snapshot gives them: open_time, symbol, values, flags, hash.
+        rows: as the record gives them: open_time, symbol, values, flags, hash.
         times: int64[n], the bars that any symbol has a row of.
     """
     names = sorted(symbols)
@@ -85,7 +45,7 @@ def check_bars(
             )
     numbers = np.array([row[2:-1] for row in rows], dtype=np.float64)
     matrix = numbers.reshape(len(times), len(names), -1)
-    hashes = schema.row_hashes(times, matrix).ravel().tolist()
+    hashes = row_hashes(times, matrix).ravel().tolist()
     for row, expected in zip(rows, hashes, strict=True):
         if row[-1] != expected:
             return None, Difference(
@@ -96,7 +56,7 @@ def check_bars(
 
 
 def first_difference(
-    table: str, columns: Sequence[str], stored: list[Row], replayed: list[Row]
+    table: str, columns: Sequence[str], stored: Sequence[Row], replayed: Sequence[Row]
 ) -> Difference | None:
     """Return the first row and field of a table in which the two differ, None where none does."""
     if stored == replayed:
@@ -144,7 +104,7 @@ def state_difference(
 
 
 def _same(mine: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-    """Compare bit for bit, but for the sign of zero and the kinds of NaN, which SQLite drops."""
+    """Compare bit for bit, but for the sign of zero and the kinds of NaN, which a record drops."""
     if mine.dtype != other.dtype or mine.shape != other.shape:
         return False
     if mine.dtype.names:
@@ -181,14 +141,3 @@ def _whole(value: Any) -> int | None:
 
 def _time(difference: Difference) -> int:
     return EARLIEST if difference.open_time is None else difference.open_time
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _shown(value: Any) -> str:
-    plain = _plain(value)
-    return plain if isinstance(plain, str) else repr(plain)

@@ -8,12 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.adapters.journal.builds import BuildRow
-from bot.adapters.journal.reader import Carried
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.builds import BuildRow
+from bot.adapters.record.difference import Difference
+from bot.adapters.record.reading import Record
 from bot.adapters.system.build import present_build
 from bot.app.runs.carried_state import carried_state
-from bot.app.verify.rows import Difference
 from bot.engine_state import EngineState
 from bot.timestamps import format_utc
 
@@ -23,7 +22,7 @@ class Stretch:
     """What one build made, up to the next seam.
 
     Attributes:
-        build: None where the journal is of a version that did not record it.
+        build: None where the record is of a version that did not record it.
         seam: the state it went on from; None at the start of the run.
         last: the newest bar that it has seen; None for the run's last stretch.
         opened: whether that bar is open and not closed at its end.
@@ -78,19 +77,19 @@ class Unproved:
         return f"{what} were made by {self.made_by}, which proves them; here {self.difference}"
 
 
-def stretches_of(snapshot: JournalSnapshot, initial: EngineState) -> list[Stretch]:
+def stretches_of(record: Record, initial: EngineState) -> list[Stretch]:
     """Return the stretches of a run, oldest first.
 
     Raises:
         JournalError: the state at a seam cannot be read by this version.
     """
     found = [Stretch(None, None)]
-    for row in snapshot.builds():
-        if row.state is None:
+    for row in record.builds():
+        carried = row.carried(record.path)
+        if carried is None:
             found[-1] = replace(found[-1], build=row)
             continue
-        carried = Carried(snapshot.unpacked(row.state), row.layout)
-        state = carried_state(carried, snapshot.path, initial)
+        state = carried_state(carried, record.path, initial)
         found[-1] = replace(found[-1], last=state.last_open, opened=state.opened)
         found.append(Stretch(row, state))
     return found

@@ -12,15 +12,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bot.adapters.files.models import load_manifest
-from bot.adapters.journal.reader import ModelRow
-from bot.adapters.journal.snapshot import EARLIEST, JournalSnapshot
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.difference import Difference
+from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import EARLIEST
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.app.training.archive import Archive
 from bot.app.training.request import training_seed
 from bot.app.training.triggers import DueBars
 from bot.app.verify.engine import start_of
-from bot.app.verify.rows import Difference, check_bars
+from bot.app.verify.rows import check_bars
 from bot.blocks import I64
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
@@ -29,33 +31,31 @@ from bot.timegrid import INTERVAL_MS
 BLOCK_BARS = 4096
 
 
-def trained_here(snapshot: JournalSnapshot, models: Sequence[ModelRow]) -> list[ModelRow]:
+def trained_here(record: Record, models: Sequence[ModelRow]) -> list[ModelRow]:
     """Return the models that were trained on the run's own bars, by their due bars."""
-    given = {TABLE_ID, snapshot.meta.get("given_model")}
+    given = {TABLE_ID, record.meta.get("given_model")}
     own = [row for row in models if row.due is not None and row.model_id not in given]
     return sorted(own, key=lambda row: row.due or 0)
 
 
 def check_training_rows(
-    folder: RunFolder, config: Config, snapshot: JournalSnapshot, models: Sequence[ModelRow]
+    folder: RunFolder, config: Config, record: Record, models: Sequence[ModelRow]
 ) -> Iterator[tuple[ModelRow | None, Difference]]:
     """Yield each model that was not due or tells of other rows; a bar that is damaged ends it."""
-    waiting = trained_here(snapshot, models)
-    times = snapshot.bar_times()
+    waiting = trained_here(record, models)
+    times = record.bar_times()
     place = {time: i for i, time in enumerate(times.tolist())}
-    yield from _not_due(config, snapshot, waiting, times)
+    yield from _not_due(config, record, waiting, times)
     waiting = [row for row in waiting if row.due in place]
     dues = [place[row.due or 0] for row in waiting]
     interval_ms = INTERVAL_MS[config.market.interval]
-    pipeline = FeaturePipeline(config.features, snapshot.symbols, interval_ms)
-    archive, state = Archive(config, snapshot.tasks), pipeline.initial()
+    pipeline = FeaturePipeline(config.features, record.symbols, interval_ms)
+    archive, state = Archive(config, record.tasks), pipeline.initial()
     stop = max(dues, default=-1) + 1
     edges = sorted({*range(0, stop, BLOCK_BARS), *(due + 1 for due in dues), stop})
     for a, b in itertools.pairwise(edges):
         after, to = EARLIEST if a == 0 else int(times[a - 1]), int(times[b - 1])
-        block, difference = check_bars(
-            snapshot.rows("bars", after, to), times[a:b], snapshot.symbols
-        )
+        block, difference = check_bars(record.rows("bars", after, to), times[a:b], record.symbols)
         if difference is not None or block is None:
             if difference is not None:
                 yield None, difference
@@ -72,16 +72,16 @@ def check_training_rows(
 
 
 def _not_due(
-    config: Config, snapshot: JournalSnapshot, trained: Sequence[ModelRow], times: I64
+    config: Config, record: Record, trained: Sequence[ModelRow], times: I64
 ) -> Iterator[tuple[ModelRow, Difference]]:
     """Yield each model at whose due bar no training was due; `trained` is in their order."""
     interval_ms = INTERVAL_MS[config.market.interval]
     known = set(times.tolist())
     due = set(times[DueBars(config.retrain, interval_ms).due(times)].tolist())
-    at_start = config.retrain.at_start and "given_model" not in snapshot.meta
+    at_start = config.retrain.at_start and "given_model" not in record.meta
     # a daemon plans its start, and the first bar that it trades may be a later one
-    planned = start_of(snapshot) - config.retrain.latency_bars * interval_ms
-    earliest = planned if snapshot.meta.get("mode") == "backtest" else EARLIEST
+    planned = start_of(record) - config.retrain.latency_bars * interval_ms
+    earliest = planned if record.meta.get("mode") == "backtest" else EARLIEST
     trigger = config.retrain.trigger
     for row in trained:
         at, told = row.due or 0, None

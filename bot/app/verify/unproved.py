@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.adapters.journal.reader import ModelRow
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.record.contents import ModelRow
+from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 
@@ -29,20 +29,20 @@ OF_VERSION_1 = ("mode", "data", "instruments", "given_model", "forecasts")
 
 
 def not_provable(
-    folder: RunFolder, snapshot: JournalSnapshot, models: Sequence[ModelRow]
+    folder: RunFolder, record: Record, models: Sequence[ModelRow]
 ) -> tuple[tuple[str, str], ...]:
     """Return (what, why) for all that stays unproved."""
     found = list(ALWAYS)
-    found += [(f"meta.{key}", why) for key, why in META.items() if key in snapshot.meta]
-    if not snapshot.builds() or snapshot.builds()[0].is_seam:
-        keys = [key for key in OF_VERSION_1 if key in snapshot.meta]
+    found += [(f"meta.{key}", why) for key, why in META.items() if key in record.meta]
+    if not record.builds() or record.builds()[0].is_seam:
+        keys = [key for key in OF_VERSION_1 if key in record.meta]
         found += [(f"meta.{key}", "a journal of version 1 does not seal it") for key in keys]
     given = [row for row in models if row.due is None and row.model_id != TABLE_ID]
-    given += [row for row in models if row.model_id == snapshot.meta.get("given_model")]
+    given += [row for row in models if row.model_id == record.meta.get("given_model")]
     if given:
         names = ", ".join(sorted({row.model_id for row in given}))
         found.append((f"the training rows of {names}", "another run trained it"))
-    if TABLE_ID in snapshot.meta:
+    if TABLE_ID in record.meta:
         found.append(("the forecasts", "they came from a file and are as they were written"))
     for path in sorted(folder.path.iterdir()):
         name = path.name

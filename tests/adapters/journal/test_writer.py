@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from itertools import pairwise
-from operator import attrgetter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,162 +14,28 @@ from hypothesis import strategies as st
 
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
-from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
-from bot.config import load_config
-from bot.config.schema import Conviction
-from bot.engine import Engine, StepResult
-from bot.engine_state import Activation, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import JournalError
-from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Trace
-from bot.practice.synthetic import symbol_names, synthetic_bars
-from bot.timegrid import HOUR_MS
-
-N, S = 160, 2
-SYMBOLS = symbol_names(S)
-TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
-CONFIG = load_config(
-    None, ["synthetic.symbols=2", f"synthetic.bars={N}", "synthetic.missing=0.1"], {}
-)
-
-
-class Table:
-    """Forecasts by the bar's time, some of them missing."""
-
-    def __init__(self, bars: BarBlock) -> None:
-        random = np.random.default_rng(4)
-        value = random.standard_normal((N, S, 4)) * 0.01
-        value[:, :, 1:3] = random.uniform(0.1, 0.9, (N, S, 2))
-        value[random.random((N, S)) < 0.2] = np.nan
-        value[:, :, 3][random.random((N, S)) < 0.5] = np.nan
-        self._value, self._first = value, int(bars.open_time[0])
-
-    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
-        at = (open_time - self._first) // HOUR_MS
-        return np.where(features.ready[:, :, None], self._value[at], np.nan)
-
-    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
-        raise AssertionError("nothing asks for the disagreement")
-
-
-@dataclass(frozen=True)
-class World:
-    """An engine, its bars, and two models that decide from bar 10 and from bar 70 on."""
-
-    bars: BarBlock
-    engine: Engine
-    activations: tuple[Activation, ...]
-
-    def start(self) -> EngineState:
-        state = self.engine.initial()
-        for activation in self.activations:
-            state = self.engine.activate(state, activation)
-        return state
+from tests.adapters.written_runs import SYMBOLS, TASKS, N, World, make_world, write
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    bars = synthetic_bars(CONFIG.synthetic, HOUR_MS)
-    rate = np.where(bars.funding_rate != 0.0, np.nan, bars.funding_rate)
-    rate[: N // 2] = bars.funding_rate[: N // 2]
-    tradable = np.arange(N) % 23 != 7
-    quoted = np.where(np.arange(N)[:, None] % 9 == 0, bars.open, np.nan)
-    bars = replace(
-        bars, funding_rate=rate, tradable=tradable, fillable=bars.valid & tradable[:, None],
-        fill_bid=quoted * 0.9999, fill_ask=quoted * 1.0001,
-    )  # fmt: skip
-    table = Table(bars)
-    times = bars.open_time
-    engine = Engine(
-        None, rules_from(CONFIG, SYMBOLS), Conviction(), TASKS, S, 1e5, {"one": table, "two": table}
-    )
-    return World(
-        bars, engine, (Activation(int(times[10]), "one"), Activation(int(times[70]), "two"))
-    )
+    return make_world()
 
 
 def written(world: World, path: Path, cuts: list[int], opened: set[int] | None = None) -> list[Any]:
-    """Step the bars in blocks, some bars opened and closed apart, and write it all."""
+    """Write the world's run to a new journal."""
     journal = Journal.create(path, SYMBOLS, TASKS, {"mode": "test"}, durable=False)
-    state = world.start()
-    kept: list[Any] = []
-    with journal.transaction():
-        for activation in world.activations:
-            journal.write_activation(activation, activation.effective_from - HOUR_MS, late=True)
-    edges = sorted({0, N, *cuts, *(opened or ()), *(i + 1 for i in opened or ())})
-    for a, b in pairwise(edges):
-        block = world.bars.rows(a, b)
-        apart = a in (opened or ())
-        if apart:
-            state, trace = world.engine.open(state, block)
-            with journal.transaction():
-                journal.write_open(block, trace)
-                journal.write_state(state.last_open, state_to_arrays(state))
-            kept.append(trace)
-        state, results = world.engine.step(state, block)
-        with journal.transaction():
-            for k, result in enumerate(results):
-                journal.write_close(result, state.schedule, opened=apart and k == 0)
-            journal.write_state(state.last_open, state_to_arrays(state))
-        kept.extend(results)
+    kept = write(world, [journal], cuts, opened)
     journal.close()
-    return [*kept, state]
+    return kept
 
 
 @pytest.fixture(scope="module")
 def whole(world: World, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Any]]:
     path = tmp_path_factory.mktemp("journal") / "journal.db"
     return path, written(world, path, [])
-
-
-def test_everything_written_is_read_back(world: World, whole: tuple[Path, list[Any]]) -> None:
-    path, (*results, state) = whole
-    reader = JournalReader(path)
-    bars, _ = reader.bars()
-    for field in fields(BarBlock):
-        np.testing.assert_array_equal(
-            getattr(bars, field.name), getattr(world.bars, field.name), err_msg=field.name
-        )
-    times, ledger = reader.ledger()
-    np.testing.assert_array_equal(times, world.bars.open_time)
-
-    def joined(get: Callable[[StepResult], Any]) -> Any:
-        return np.concatenate([get(r) for r in results])
-
-    for name, column in ledger.items():
-        np.testing.assert_array_equal(column, joined(attrgetter(f"trace.{name}")))
-    np.testing.assert_array_equal(reader.positions(times), joined(lambda r: r.trace.quantity))
-    decisions, refusals = reader.decisions(times)
-    np.testing.assert_array_equal(decisions["signal"], joined(lambda r: r.signal))
-    np.testing.assert_array_equal(decisions["weight"], joined(lambda r: r.trace.weight))
-    np.testing.assert_array_equal(decisions["order_quantity"], joined(lambda r: r.trace.order))
-    np.testing.assert_array_equal(refusals, joined(lambda r: r.trace.refusal))
-    value, model = reader.forecasts(times)
-    np.testing.assert_array_equal(value, joined(lambda r: r.forecast.value))
-    np.testing.assert_array_equal(model, joined(lambda r: r.forecast.model))
-    fills = joined(lambda r: r.trace.fills)
-    assert len(fills) > 40
-    np.testing.assert_array_equal(reader.fills(), fills)
-    assert (reader.symbols, reader.tasks) == (SYMBOLS, TASKS)
-    assert [(m.model_id, m.effective_from, m.late) for m in reader.models()] == [
-        (a.model_id, a.effective_from, True) for a in world.activations
-    ]
-    stored = reader.state()
-    assert stored is not None
-    again = state_to_arrays(state_from_arrays(stored))
-    for key, array in state_to_arrays(state).items():
-        np.testing.assert_array_equal(again[key], array, err_msg=key)
-    assert reader.meta["mode"] == "test"
-    reader.close()
-
-
-def test_a_stretch_of_bars(world: World, whole: tuple[Path, list[Any]]) -> None:
-    reader = JournalReader(whole[0])
-    times = world.bars.open_time
-    some, _ = reader.bars(since=int(times[20]), until=int(times[30]))
-    assert some.open_time.tolist() == times[20:31].tolist()
-    assert (reader.first_bar(), reader.last_bar()) == (times[0], times[-1])
-    reader.close()
 
 
 @settings(
@@ -238,7 +101,7 @@ def test_an_error_inside_rolls_everything_back(world: World, tmp_path: Path) -> 
         fail_midway()
     journal.close()
     reader = JournalReader(tmp_path / "journal.db")
-    assert len(reader.ledger()[0]) == len(reader.bars()[0]) == len(reader.links()[0]) == 40
+    assert len(reader.ledger()[0]) == len(reader.bars()) == len(reader.links()[0]) == 40
     reader.close()
 
 
@@ -267,7 +130,7 @@ def test_a_full_disk_leaves_what_was_committed_and_goes_on_after(
     ):
         write()
     reader = JournalReader(path)
-    assert len(reader.ledger()[0]) == len(reader.links()[0]) == len(reader.bars()[0]) == 20
+    assert len(reader.ledger()[0]) == len(reader.links()[0]) == len(reader.bars()) == 20
     reader.close()
     journal._db.execute("PRAGMA max_page_count = 1073741823")
     write()
@@ -365,9 +228,9 @@ def test_what_is_no_journal_is_refused_by_name(tmp_path: Path) -> None:
         ("DELETE FROM bars WHERE open_time = (SELECT max(open_time) FROM bars) AND symbol = 'SYN0USDT'",
          "table bars has 319 rows for 160 bars"),
         ("UPDATE bars SET symbol = 'DOGE' WHERE symbol = 'SYN0USDT'", "unknown symbol 'DOGE'"),
-        ("UPDATE fills SET reason = 'whim' WHERE id = 1", "fills has an unknown name 'whim'"),
+        ("UPDATE fills SET reason = 'whim' WHERE id = 1", "fills has the unknown reason 'whim'"),
         ("UPDATE decisions SET refusal = 'whim' WHERE refusal IS NULL",
-         "unknown refusal 'whim'"),
+         "decisions has the unknown refusal 'whim'"),
         ("UPDATE state SET blob = x'0102'", "state is damaged"),
         ("DROP TABLE decisions", "no such table"),
     ],
@@ -404,7 +267,7 @@ def test_half_a_trace_of_an_opened_bar_is_seen_by_a_reader(world: World, tmp_pat
     with journal.transaction():
         journal.write_open(world.bars.rows(30, 31), trace)
     reader = JournalReader(path)
-    assert len(reader.bars()[0]) == 31
+    assert len(reader.bars()) == 31
     assert len(reader.ledger()[0]) == 30
     reader.close()
     journal.close()

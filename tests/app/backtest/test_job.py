@@ -65,7 +65,7 @@ def test_trainings_before_the_start_only_leave_the_last_in_force(run_it: RunIt, 
     times, _ = ran.equity()
     assert times[0] == start
     assert len(times) == ran.done.bars
-    bars, _ = (reader := ran.reader()).bars()
+    bars = (reader := ran.reader()).bars()
     reader.close()
     assert len(bars) == 1200
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bot.app.live import retraining as live_training
-from bot.app.live.retraining import JournalRows
+from bot.app.live.retraining import RecordedRows
 from bot.app.training.archive import Archive
 from bot.app.training.request import variance_scales
 from bot.app.verify.proof import verify
@@ -130,9 +130,7 @@ def test_a_life_of_windows_is_proved_and_trained_as_a_backtest_would(
     assert len(proof.models) >= 2
     assert proof.holes == 0
     due = int(proof.bars.open_time[-1])
-    read = JournalRows(
-        rehearsal.folder.journal, due, rehearsal.config, rehearsal.config.market.symbols
-    )
+    read = RecordedRows(rehearsal.folder, due, rehearsal.config, rehearsal.config.market.symbols)
     whole = read.load()
     assert whole.dataset.lookback == 6
     monkeypatch.setattr(live_training, "PART_BARS", 37)

@@ -13,7 +13,7 @@ import pytest
 from bot.app.backtest.command import write_report
 from bot.app.backtest.job import run_backtest
 from bot.app.backtest.preparing import prepare, read_market
-from bot.app.live.retraining import JournalRows
+from bot.app.live.retraining import RecordedRows
 from bot.app.runs.folder import new_run
 from bot.config import load_config
 from bot.errors import DataError
@@ -109,7 +109,7 @@ def test_live_and_backtest_refuse_the_same_rows_in_the_same_words(
     told = {event["due"]: event["reason"] for event in barren.events("training_skipped")}
     assert len(told) == 5
     for due, reason in told.items():
-        rows = JournalRows(barren.folder.journal, due, barren.config, barren.market.symbols)
+        rows = RecordedRows(barren.folder, due, barren.config, barren.market.symbols)
         with pytest.raises(DataError) as caught:
             rows.load()
         assert str(caught.value) == reason

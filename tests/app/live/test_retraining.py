@@ -12,7 +12,7 @@ from bot.adapters.files.models import load_manifest
 from bot.app.live import retraining as live_training
 from bot.app.live.command import live_command
 from bot.app.live.decidable import decidable_ms
-from bot.app.live.retraining import JournalRows
+from bot.app.live.retraining import RecordedRows
 from bot.app.runs.borrow import take_last_model
 from bot.config import load_config
 from bot.errors import BotError, ConfigError, DataError, JournalError, ModelError
@@ -224,9 +224,7 @@ def test_rows_read_in_parts_are_the_same_rows(
 ) -> None:
     proof = proof_of(rehearsal, 150, PoolHere())
     due = int(proof.bars.open_time[-1])
-    rows = JournalRows(
-        rehearsal.folder.journal, due, rehearsal.config, rehearsal.config.market.symbols
-    )
+    rows = RecordedRows(rehearsal.folder, due, rehearsal.config, rehearsal.config.market.symbols)
     whole = rows.load()
     monkeypatch.setattr(live_training, "PART_BARS", 37)
     parts = rows.load()

@@ -78,7 +78,7 @@ def rehearse(folder: Path, factor: float, first: int, last: int, *settings: str)
 def read(rehearsal: Rehearsal) -> tuple[BarBlock, dict[str, Any], np.ndarray]:
     reader = JournalReader(rehearsal.folder.journal)
     times, ledger = reader.ledger()
-    bars = reader.bars(since=int(times[0]), until=int(times[-1]))[0]
+    bars = reader.bars(int(times[0]) - 1, int(times[-1]))
     fills = reader.fills()
     reader.close()
     return bars, ledger, fills
@@ -167,7 +167,7 @@ def test_history_before_the_start_is_screened_too(tmp_path: Path) -> None:
     rehearsal = rehearse(tmp_path / "run", 1e6, -30, -30)
     rehearsal.run(3)
     reader = JournalReader(rehearsal.folder.journal)
-    bars, _ = reader.bars()
+    bars = reader.bars()
     reader.close()
     [frozen] = np.flatnonzero(~bars.valid[:, 0])
     assert np.isfinite(bars.refused[frozen, 0])

@@ -13,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.adapters.journal.migrations import MIGRATIONS, migrate, table_shapes
+from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.schema import JOURNAL_VERSION, TABLES, forecast_table
-from bot.adapters.journal.snapshot import EARLIEST, LATEST, JournalSnapshot
+from bot.adapters.record.tables import Table
 from bot.app.runs.folder import RunFolder
 from bot.app.verify.chain import check_chain
 from bot.app.verify.proof import Result, verify
@@ -24,7 +25,15 @@ from bot.errors import JournalError
 RUNS = Path(__file__).parents[2] / "fixtures" / "runs"
 OLD = sorted(path.parent for path in RUNS.glob("v*/*/journal.db"))
 each_run = pytest.mark.parametrize("old", OLD, ids=lambda p: f"{p.parent.name}-{p.name}")
-TABLE_NAMES = ("bars", "ledger", "positions", "fills", "forecasts", "decisions", "chain")
+TABLE_NAMES: tuple[Table, ...] = (
+    "bars",
+    "ledger",
+    "positions",
+    "fills",
+    "forecasts",
+    "decisions",
+    "chain",
+)
 
 
 @pytest.fixture
@@ -95,7 +104,7 @@ def test_a_change_of_it_is_a_difference_all_the_same(run: RunFolder) -> None:
         )
         db.commit()
     assert verify(run).result is Result.DIFFERENT
-    with JournalSnapshot(run.journal) as snapshot:
+    with JournalReader(run.journal) as snapshot:
         found = check_chain(snapshot)
         assert found is not None
         assert (found.table, found.field) == ("chain", "link")
@@ -103,25 +112,25 @@ def test_a_change_of_it_is_a_difference_all_the_same(run: RunFolder) -> None:
 
 @each_run
 def test_it_is_brought_to_this_version_and_the_old_one_is_kept(run: RunFolder) -> None:
-    with JournalSnapshot(run.journal) as snapshot:
+    with JournalReader(run.journal) as snapshot:
         version = snapshot.version
-        before = {name: snapshot.rows(name, EARLIEST, LATEST) for name in TABLE_NAMES}
+        before = {name: snapshot.rows(name) for name in TABLE_NAMES}
         tasks = snapshot.tasks
         assert check_chain(snapshot) is None
     assert migrate(run.journal) == version
-    with JournalSnapshot(run.journal) as snapshot:
+    with JournalReader(run.journal) as snapshot:
         assert snapshot.version == JOURNAL_VERSION
-        assert {n: snapshot.rows(n, EARLIEST, LATEST) for n in TABLE_NAMES} == before
+        assert {n: snapshot.rows(n) for n in TABLE_NAMES} == before
         assert check_chain(snapshot) is None
-        shapes = snapshot.shapes()
     with closing(sqlite3.connect(":memory:")) as new:
         new.executescript(TABLES)
         new.execute(forecast_table(tasks))
-        assert shapes == table_shapes(new)
+        with closing(sqlite3.connect(run.journal)) as now:
+            assert table_shapes(now) == table_shapes(new)
     kept = run.path / f"journal.db.v{version}"
-    with JournalSnapshot(kept) as snapshot:
+    with JournalReader(kept) as snapshot:
         assert snapshot.version == version
-        assert {n: snapshot.rows(n, EARLIEST, LATEST) for n in TABLE_NAMES} == before
+        assert {n: snapshot.rows(n) for n in TABLE_NAMES} == before
     assert migrate(run.journal) == JOURNAL_VERSION
 
 
@@ -155,7 +164,7 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     "old", [p for p in OLD if p.name.startswith("live")], ids=lambda p: f"{p.parent.name}-{p.name}"
 )
 def test_it_is_gone_on_with_across_a_recorded_seam(run: RunFolder) -> None:
-    with JournalSnapshot(run.journal) as snapshot:
+    with JournalReader(run.journal) as snapshot:
         extent, version = snapshot.extent(), snapshot.version
     assert extent is not None
     args = ["run", "--practice", "--config", str(run.config), "--run-dir", str(run.path),
@@ -163,7 +172,7 @@ def test_it_is_gone_on_with_across_a_recorded_seam(run: RunFolder) -> None:
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
     assert (run.path / f"journal.db.v{version}").is_file()
-    with JournalSnapshot(run.journal) as snapshot:
+    with JournalReader(run.journal) as snapshot:
         after = snapshot.extent()
         assert after is not None
         assert after.bars >= extent.bars + 3

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.journal.reader import Carried
+from bot.adapters.record.contents import Carried
 from bot.app.runs import carried_state as module
 from bot.app.runs.carried_state import account_state, carried_state
 from bot.config import load_config

@@ -80,7 +80,7 @@ def test_what_waits_is_shown_at_a_provisional_price(traded: Ran) -> None:
     found = read_status(traded.folder)
     reader = JournalReader(traded.folder.journal)
     times, _ = reader.ledger()
-    bars, _ = reader.bars()
+    bars = reader.bars()
     decisions, refusals = reader.decisions(times[-1:])
     reader.close()
     ordered = np.flatnonzero(decisions["order_quantity"][0])

@@ -20,7 +20,7 @@ import pytest
 import tomli_w
 
 from bot.adapters.files import models as registry
-from bot.adapters.journal.snapshot import JournalSnapshot
+from bot.adapters.journal.reader import JournalReader
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder
 from bot.app.verify.proof import Result, Verdict, verify
@@ -103,7 +103,7 @@ def test_the_runs_are_worth_it(whole: RunFolder) -> None:
     assert verdict.fills >= 3
     assert verdict.models >= 2
     told = {what for what, _ in verdict.unproved}
-    with JournalSnapshot(whole.journal) as snapshot:
+    with JournalReader(whole.journal) as snapshot:
         assert {key for key in UNPROVED if key[5:] in snapshot.meta} == {
             what for what in told if what.startswith("meta.")
         }
@@ -238,7 +238,7 @@ def test_each_field_of_the_rows_is_proved_though_the_journal_were_changed_too(
 
 
 def is_activated(folder: RunFolder, model_id: str) -> bool:
-    with JournalSnapshot(folder.journal) as snapshot:
+    with JournalReader(folder.journal) as snapshot:
         return model_id in {row.model_id for row in snapshot.models()}
 
 
@@ -311,7 +311,7 @@ def test_facts_of_another_kind_are_no_traceback(copy: RunFolder, sql: str) -> No
 def test_each_setting_is_held_against_those_the_run_was_made_with(copy: RunFolder) -> None:
     text = copy.config.read_text("utf-8")
     settings = tomllib.loads(text)
-    with JournalSnapshot(copy.journal) as snapshot:
+    with JournalReader(copy.journal) as snapshot:
         assert edited_settings(copy, snapshot.meta) == ()
         for section, values in settings.items():
             if not isinstance(values, dict):  # a setting outside a section

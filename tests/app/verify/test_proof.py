@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bot.adapters.journal.snapshot import JournalSnapshot, table_columns
+from bot.adapters.journal.reader import JournalReader
+from bot.adapters.record.difference import Difference
+from bot.adapters.record.tables import Table, columns_of
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.verify.proof import verify
-from bot.app.verify.rows import Difference
+from bot.blocks import Task
 from bot.errors import JournalError
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Ran, RunIt
 
 START = "2023-01-14"
-BY_SYMBOL = ("fills", "forecasts", "decisions", "positions")
-TASKS = ["return_5", "direction_5", "volatility_5", "volume_5"]
+BY_SYMBOL: tuple[Table, ...] = ("fills", "forecasts", "decisions", "positions")
+TASKS = [Task(kind, 5) for kind in ("return", "direction", "volatility", "volume")]
+TABLES: tuple[Table, ...] = ("bars", *BY_SYMBOL, "ledger", "chain")
 
 
 @pytest.fixture
@@ -98,7 +101,7 @@ def test_a_run_is_proved_by_two_equal_hashes(traded: Ran) -> None:
 def test_blocks_change_nothing(traded: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.app.verify.replay.BLOCK_BARS", 97)
     assert verify(traded.folder).replayed_sha256 == traded.done.ledger_sha256
-    with JournalSnapshot(traded.folder.journal) as snapshot:
+    with JournalReader(traded.folder.journal) as snapshot:
         pieces = [len(times) for times, _ in snapshot.ledger_blocks(97)]
         assert max(pieces) == 97
         assert sum(pieces) == traded.done.bars
@@ -107,8 +110,8 @@ def test_blocks_change_nothing(traded: Ran, monkeypatch: pytest.MonkeyPatch) -> 
 
 FIELDS = [
     (table, field)
-    for table in ("bars", *BY_SYMBOL, "ledger", "chain")
-    for field in table_columns(table, TASKS)
+    for table in TABLES
+    for field in columns_of(table, TASKS)
     if field not in {"open_time", "symbol"}
 ]
 
@@ -131,7 +134,7 @@ QUOTES = {"fill_bid", "fill_ask", "mark", "turnover", "refused"}
 """Columns that history leaves empty."""
 
 
-@pytest.mark.parametrize("table", ["bars", *BY_SYMBOL, "ledger", "chain"])
+@pytest.mark.parametrize("table", TABLES)
 def test_a_row_that_is_gone_is_named(copy: RunFolder, table: str) -> None:
     keys = middle(copy, table)
     change(copy, f"DELETE FROM {table} WHERE {at(keys)}")
@@ -141,13 +144,13 @@ def test_a_row_that_is_gone_is_named(copy: RunFolder, table: str) -> None:
     assert found.stored == "no such row"
 
 
-@pytest.mark.parametrize("table", ["bars", *BY_SYMBOL, "ledger", "chain"])
+@pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("when", ["before", "behind"])
-def test_a_row_too_many_is_named(copy: RunFolder, table: str, when: str) -> None:
+def test_a_row_too_many_is_named(copy: RunFolder, table: Table, when: str) -> None:
     keys = middle(copy, table)
     edge = one(copy, "SELECT min(open_time), max(open_time) FROM bars")
     time = edge[0] - 3_600_000 if when == "before" else edge[1] + 3_600_000
-    columns = [c for c in table_columns(table, TASKS) if c != "open_time"]
+    columns = [c for c in columns_of(table, TASKS) if c != "open_time"]
     names = ", ".join(f'"{c}"' for c in columns)
     change(
         copy,
@@ -167,7 +170,7 @@ def test_a_bar_that_is_gone_for_all_symbols_is_named(copy: RunFolder) -> None:
 
 def test_the_last_bars_cannot_be_cut_off(copy: RunFolder) -> None:
     last = one(copy, "SELECT max(open_time) FROM bars")[0]
-    for table in ("bars", *BY_SYMBOL, "ledger", "chain"):
+    for table in TABLES:
         db = sqlite3.connect(copy.journal)
         with db:
             db.execute(f"DELETE FROM {table} WHERE open_time = ?", (last,))
@@ -271,13 +274,13 @@ def says_identical(folder: RunFolder) -> bool:
 
 def dump(db: sqlite3.Connection) -> list[Any]:
     """Return all that a proof is about; of the state its numbers, which have their own check."""
-    tables = ("bars", *BY_SYMBOL, "ledger", "chain", "models")
+    tables = (*TABLES, "models")
     return [db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in tables]
 
 
 def test_a_snapshot_does_not_see_what_is_written_after_it(copy: RunFolder) -> None:
     one(copy, "PRAGMA journal_mode = WAL")
-    with JournalSnapshot(copy.journal) as snapshot:
+    with JournalReader(copy.journal) as snapshot:
         before = snapshot.bar_times()
         db = sqlite3.connect(copy.journal)
         with db:
@@ -286,7 +289,7 @@ def test_a_snapshot_does_not_see_what_is_written_after_it(copy: RunFolder) -> No
         db.close()
         np.testing.assert_array_equal(snapshot.bar_times(), before)
         assert snapshot.rows("bars", int(before[0]) - 1, int(before[0]))
-    with JournalSnapshot(copy.journal) as snapshot:
+    with JournalReader(copy.journal) as snapshot:
         np.testing.assert_array_equal(snapshot.bar_times(), before + 1)
 
 

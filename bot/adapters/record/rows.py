@@ -1,7 +1,7 @@
-"""What the engine hands over, as rows of the journal's tables.
+"""What the engine hands over, as rows of a record.
 
 Rules: a row for each bar and symbol, symbols in the run's order; numbers as they are; a reason by its
-name. Must not know a connection.
+name. Must not know where they are stored.
 """
 
 from __future__ import annotations
@@ -13,24 +13,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.journal import schema
+from bot.adapters.record.chain import rows_as_bytes
+from bot.adapters.record.tables import BAR_COLUMNS, BAR_FLAGS, LEDGER_VALUES
 from bot.blocks import F64, I64, BarBlock
 from bot.engine import StepResult
 from bot.engine_state import Activation
-from bot.portfolio.reasons import FillReason, Refusal
-
-FILL_REASON = {int(reason): reason.name.lower() for reason in FillReason}
-REFUSAL = {int(reason): reason.name.lower() for reason in Refusal} | {0: None}
+from bot.portfolio.reasons import FILL_REASON, REFUSAL
 
 Rows = Iterator[tuple[Any, ...]]
 
 
 def bar_rows(block: BarBlock, matrix: F64, hashes: I64, symbols: Sequence[str]) -> Rows:
-    """Return the rows of `bars`, from the matrix that `journal_schema.bar_matrix` makes."""
+    """Return the rows of `bars`, from the matrix that `bar_matrix` makes."""
     return zip(
         np.repeat(block.open_time, len(symbols)).tolist(),
         itertools.cycle(symbols),
-        *(_column(name, matrix[:, :, k]) for k, name in enumerate(schema.BAR_COLUMNS)),
+        *(_column(name, matrix[:, :, k]) for k, name in enumerate(BAR_COLUMNS)),
         hashes.ravel().tolist(),
         strict=False,
     )
@@ -76,7 +74,7 @@ def decision_rows(result: StepResult, symbols: Sequence[str]) -> Rows:
 
 def ledger_rows(result: StepResult) -> Rows:
     """Return the rows of `ledger`."""
-    columns = [getattr(result.trace, name).tolist() for name in schema.LEDGER_VALUES]
+    columns = [getattr(result.trace, name).tolist() for name in LEDGER_VALUES]
     return zip(result.bars.open_time.tolist(), *columns, strict=True)
 
 
@@ -98,17 +96,17 @@ def chain_rows(
     """Return the bytes of each bar's rows, as the chain hashes them."""
     trace, n = result.trace, len(result.bars)
     values = [result.forecast.value, result.signal, trace.weight, trace.order, trace.quantity]
-    return schema.rows_as_bytes(
+    return rows_as_bytes(
         result.bars.open_time,
         hashes=hashes,
         values=np.concatenate([v.reshape(n, -1) for v in values], axis=1),
         refusals=trace.refusal.astype(np.int64),
-        ledger=np.stack([getattr(trace, name) for name in schema.LEDGER_VALUES], axis=1),
+        ledger=np.stack([getattr(trace, name) for name in LEDGER_VALUES], axis=1),
         fills=fills,
     )
 
 
 def _column(name: str, values: F64) -> list[Any]:
     flat = values.ravel()
-    column: list[Any] = (flat.astype(int) if name in schema.BAR_FLAGS else flat).tolist()
+    column: list[Any] = (flat.astype(int) if name in BAR_FLAGS else flat).tolist()
     return column
