@@ -101,7 +101,7 @@ class Model(Section):
     )
     heads: Literal["shared", "per_symbol"] = Field(
         "shared",
-        description="One set of heads for all symbols, or what each symbol's own add to it.",
+        description="One set of heads for all symbols, or one plus an addition of each symbol's own.",
     )
     symbol_embedding: int = Field(
         0, ge=0, le=256, description="Width of a learned embedding of the symbol; 0: none."
@@ -140,7 +140,9 @@ class Training(Section):
     epochs: int = Field(20, ge=1, le=10_000, description="Maximum passes over the training rows.")
     batch_size: int = Field(1024, ge=2, le=1_000_000, description="Rows per step.")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's step size.")
-    weight_decay: float = Field(0.0001, ge=0.0, le=1.0, description="Decoupled (AdamW); 0 is Adam.")
+    weight_decay: float = Field(
+        0.0001, ge=0.0, le=1.0, description="Decoupled weight decay (AdamW); 0: Adam."
+    )
     clip_norm: float = Field(1.0, gt=0.0, description="Gradients are clipped to this norm.")
     patience: int = Field(
         4, ge=1, le=10_000, description="Epochs without a better validation loss before stopping."
@@ -149,10 +151,14 @@ class Training(Section):
         0.2,
         gt=0.0,
         lt=0.9,
-        description="Last share of the window, held out to decide when to stop.",
+        description="Fraction of the window, its latest part, held out for early stopping.",
     )
     embargo_bars: int = Field(
-        0, ge=0, le=10_000, description="Bars left out between the parts; at least the horizon is."
+        0,
+        ge=0,
+        le=10_000,
+        description="Embargo between training and validation rows; never less than "
+        "the longest horizon.",
     )
     min_rows: int = Field(
         2000, ge=10, description="Minimum number of labelled rows for a training."
@@ -169,7 +175,9 @@ class Training(Section):
         json_schema_extra=chosen("weighting"),
     )
     uncertainty_variant: Literal["paper", "document"] = Field(
-        "paper", description="Kendall's equations, or e^(-2s)L + s for every task."
+        "paper",
+        description="'paper': Kendall's equations, by kind of loss; 'document': "
+        "e^(-2s)L + s for every task.",
     )
     weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
         default_factory=dict,
@@ -184,7 +192,7 @@ class Training(Section):
     )
     gradnorm_variant: Literal["paper", "document"] = Field(
         "paper",
-        description="Chen's algorithm, or w·(norm / mean)^alpha, brought back to a sum of K.",
+        description="'paper': Chen's algorithm; 'document': w·(norm / mean)^alpha, rescaled to sum to K.",
     )
     weighting_rate: float = Field(
         0.025,
@@ -196,24 +204,25 @@ class Training(Section):
         5,
         ge=1,
         le=1000,
-        description="Steps between updates of the weights (gradnorm, famo), which then move so much "
-        "further; 1 is the papers'.",
+        description="Steps between updates of the weights (gradnorm, famo); each update is scaled up by "
+        "as much, and 1 follows the papers.",
     )
     stch_mu: float = Field(
-        0.5, gt=0.0, le=100.0, description="Smoothing of stch; small is the worst task alone."
+        0.5, gt=0.0, le=100.0, description="Smoothing of stch; near 0 only the worst task counts."
     )
     gradients: str = Field(
         "sum",
-        description="How the tasks' gradients become one. Measured: none shown better than sum "
+        description="How the tasks' gradients are combined. Measured: none shown better than sum "
         "(docs/findings.md).",
         json_schema_extra=chosen("gradient_method"),
     )
     gradients_on: Literal["parameters", "features"] = Field(
         "parameters",
-        description="Whether they do so on the shared parameters or, cheaper, on the shared features.",
+        description="Combine them on the shared parameters or, cheaper, on the shared features.",
     )
     curriculum: Literal["none", "direction_return_all", "stages"] = Field(
-        "none", description="All tasks from the start, a ready order of them, or training.stages."
+        "none",
+        description="Train all tasks from the start, in a built-in order, or as training.stages says.",
     )
     stages: tuple[
         Annotated[
@@ -222,8 +231,8 @@ class Training(Section):
         ...,
     ] = Field(
         (),
-        description="Stages of the curriculum: kinds of task, and what ends it but for the last, which "
-        "trains every head that the account reads. "
+        description="Stages of the curriculum: which kinds of task to train, and when to move on. The "
+        "last stage trains every head that the account reads. "
         "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
@@ -233,7 +242,7 @@ class Training(Section):
     )
     workers: int = Field(2, ge=1, le=64, description="Trainings in parallel in a backtest.")
     time_limit_s: float = Field(
-        3600.0, gt=0.0, le=1e6, description="A training that takes longer is ended, in seconds."
+        3600.0, gt=0.0, le=1e6, description="Seconds after which a training is stopped."
     )
     memory_limit_mb: int = Field(
         4096, ge=512, le=1_000_000, description="Maximum memory of a training process, in MiB."
@@ -242,11 +251,12 @@ class Training(Section):
 
 
 class Retrain(Section):
-    """When a model is trained anew; asked at bar closes, in UTC, without jitter."""
+    """When a new model is trained; evaluated at bar closes, in UTC, without jitter."""
 
     trigger: Literal["cron", "interval", "every_bars", "never"] = Field(
         "cron",
-        description="By a cron line, every so many hours, every so many bars, or never (but at_start).",
+        description="On a cron schedule, every retrain.hours, every retrain.every_bars, or never "
+        "(except at_start).",
     )
     cron: str = Field("0 0 1 * *", description="Minute hour day month weekday, in UTC.")
     hours: int = Field(168, ge=1, le=100_000, description="Hours between trainings ('interval').")
@@ -261,12 +271,13 @@ class Retrain(Section):
     )
     at_start: bool = Field(
         True,
-        description="Where no scheduled training gives a model by the run's start, train one there, or at "
-        "the first bar after it that has training.min_rows labelled rows.",
+        description="If no scheduled training has given a model by the start of the run, train one there, "
+        "or at the first later bar with training.min_rows labelled rows.",
     )
     latency_bars: int = Field(
         1,
         ge=1,
         le=10_000,
-        description="Bars between the due bar and the first bar that the new model decides on.",
+        description="Bars between the bar at which a training is due and the first one that its "
+        "model decides on.",
     )

@@ -69,8 +69,8 @@ class Market(Section):
         20.0,
         gt=1.0,
         le=1e9,
-        description="Largest factor between the prices of neighbouring bars; what lies beyond is "
-        "refused, live until a second bar confirms it.",
+        description="Largest plausible ratio between the prices of consecutive bars; a larger jump is "
+        "refused (live: until a second bar confirms it).",
     )
     accept_jumps: tuple[str, ...] = Field(
         (),
@@ -96,7 +96,7 @@ class Data(Section):
     )
     start: str = Field(
         "",
-        description="First day or UTC time traded (ISO 8601), bars before it train the first model; "
+        description="First day or UTC time traded (ISO 8601); bars before it train the first model; "
         "empty: all bars.",
     )
     end: str = Field("", description="Last day or UTC time, inclusive; empty: all there is.")

@@ -22,8 +22,8 @@ class Conviction(Section):
     )
     horizons: Literal["inverse_variance", "mean", "first"] = Field(
         "inverse_variance",
-        description="How several horizons make one signal: their returns a bar weighted by the inverse "
-        "of the predicted variance, or equally, or the first horizon alone.",
+        description="How several horizons are combined: their returns per bar, weighted by the inverse "
+        "of the predicted variance or equally, or the first horizon alone.",
     )
 
     factor: Literal["confidence", "probability"] = Field(
@@ -118,7 +118,7 @@ class Portfolio(Section):
 
 
 class Costs(Section):
-    """What a trade costs. Defaults are a sober Bybit taker's."""
+    """What a trade costs. Defaults are those of a Bybit taker, on the cautious side."""
 
     scheme: str = Field(
         "taker",
