@@ -28,6 +28,7 @@ from bot.parts.compile import (
     Compiled,
     Signature,
     compiled_part,
+    faults_of,
     place_of,
 )
 from bot.parts.registry import Part
@@ -121,7 +122,10 @@ def _of_symbols(
         series.flags.writeable = False
         for f, feature in enumerate(features):
             if not feature.cross:
-                _call_symbol(feature.compiled.call, feature.bars, series, before, at, x[:, s, f])
+                with faults_of(feature.compiled.call):
+                    _call_symbol(
+                        feature.compiled.call, feature.bars, series, before, at, x[:, s, f]
+                    )
         kept = min(series.shape[1], room)
         carried[s, :, room - kept :] = series[:, series.shape[1] - kept :]
         count[s] = kept
@@ -149,7 +153,8 @@ def _of_grid(
     for f, feature in enumerate(features):
         if feature.cross:
             values = np.ascontiguousarray(x[:, :, f])
-            _call_grid(feature.compiled.call, feature.bars, grid, before, values)
+            with faults_of(feature.compiled.call):
+                _call_grid(feature.compiled.call, feature.bars, grid, before, values)
             x[:, :, f] = values
     kept = min(grid.shape[1], room)
     carried[:, :, room - kept :] = grid[:, grid.shape[1] - kept :].transpose(2, 0, 1)

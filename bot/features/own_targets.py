@@ -14,7 +14,7 @@ import numpy as np
 from bot.blocks import F64, I64, BarBlock, Task
 from bot.compiled import njit
 from bot.features.auxiliary import Own
-from bot.parts.compile import COLUMNS, NUMBER, ROW, Signature, compiled_part
+from bot.parts.compile import COLUMNS, NUMBER, ROW, Signature, compiled_part, faults_of
 from bot.parts.registry import part
 
 SIGNATURE = Signature(COLUMNS, (ROW,) * len(COLUMNS), NUMBER)
@@ -36,7 +36,8 @@ def own_labels(bars: BarBlock, task: Task, settings: dict[str, Any]) -> F64:
         series = np.stack([getattr(bars, name)[own.at, s] for name in COLUMNS])
         series.flags.writeable = False
         labels = np.full(len(own.at), np.nan)
-        _label(call, task.horizon, series, own.start, labels)
+        with faults_of(call):
+            _label(call, task.horizon, series, own.start, labels)
         y[own.at, s] = labels
     return y
 

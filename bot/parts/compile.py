@@ -10,8 +10,10 @@ from __future__ import annotations
 import dis
 import inspect
 import json
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -40,6 +42,10 @@ NOTHING = types.void
 def record(dtype: np.dtype[np.void]) -> Any:
     """Return the type of one record, whose fields a part reads and writes by name."""
     return from_dtype(dtype)
+
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "boundscheck": True}
+"""Division is numpy's, and an index outside an array is an error (`faults_of`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,9 @@ def compile_part(function: Any, signature: Signature, what: str) -> Compiled:
         )
     began = time.perf_counter()
     try:
-        call = cfunc(signature.result(*signature.types), error_model="numpy")(python)
+        call = cfunc(signature.result(*signature.types), error_model="numpy", boundscheck=True)(
+            python
+        )
     except KeyError as error:
         raise ConfigError(
             f"{where}: {what} does not compile for ({signature}): there is no field {error}"
@@ -113,6 +121,37 @@ def _raising_line(function: Any) -> int:
         if instruction.opname == "RAISE_VARARGS" and instruction.positions is not None:
             return instruction.positions.lineno or 0
     return 0
+
+
+@contextmanager
+def faults_of(*calls: Any) -> Iterator[None]:
+    """Raise what a user's function that is called by pointer meets, such as an index outside an array.
+
+    Machine code cannot raise through a pointer: the fault reaches Python's hook for such, and the call
+    returns 0. Indices are checked, so that nothing outside an array is ever read or written.
+
+    Args:
+        calls: the compiled functions that may be called meanwhile; None for shipped ones.
+
+    Raises:
+        ConfigError: the first fault, with the place of what was called.
+    """
+    own = [call for call in calls if call is not None]
+    if not own:
+        yield
+        return
+    met: list[BaseException] = []
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda given: met.append(given.exc_value) if given.exc_value else None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+    if met:
+        raise ConfigError(
+            f"{' or '.join(place_of(call.__wrapped__) for call in own)}: {type(met[0]).__name__}: {met[0]}; "
+            "'bot parts check' tries it as plain Python, which says more"
+        )
 
 
 def place_of(function: Any) -> str:

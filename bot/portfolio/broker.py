@@ -10,7 +10,7 @@ import numpy as np
 
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, InvariantError
-from bot.parts.compile import place_of
+from bot.parts.compile import faults_of, place_of
 from bot.portfolio.book import Book, copy_book, copy_records, new_book
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
@@ -57,7 +57,8 @@ def run_bars(
     room = np.empty(n_symbols), np.empty(n_symbols, dtype=np.bool_)
     policy = policy_call(rules.policy, n_symbols)
     scheme = scheme_call(rules.scheme, after.cost_state)
-    count = run(after, rules, market, trace, *room, policy, scheme)
+    with faults_of(rules.policy, rules.scheme):
+        count = run(after, rules, market, trace, *room, policy, scheme)
     _check_answers(bars, policy, scheme)
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,3 +127,20 @@ def test_a_number_of_bars_that_makes_no_sense_is_refused(write: Write) -> None:
     load_plugins([str(write(source))])
     with pytest.raises(ConfigError, match=r"'mean_close' reads 2\.0 bars; expected a whole number"):
         FeaturePipeline(Features(names=("mean_close",)), SYMBOLS, HOUR_MS)
+
+
+@pytest.mark.parametrize(
+    ("decorator", "ask"),
+    [
+        ("feature('x', bars=2)", lambda: cut(FeaturePipeline(Features(names=("x",)), SYMBOLS, HOUR_MS), made_market(20), [])),
+        ("target('x')", lambda: compute_targets(made_market(20), (Task("x", 1),), 20)),
+    ],
+)  # fmt: skip
+def test_an_index_outside_its_bars_is_an_error_and_no_number(
+    write: Write, decorator: str, ask: Callable[[], object]
+) -> None:
+    head = "from bot.parts import feature, target\n\n"
+    path = write(f"{head}@{decorator}\ndef x(a, b, c, d, e, f):\n    '''X.'''\n    return d[2]\n")
+    load_plugins([str(path)])
+    with pytest.raises(ConfigError, match=r"mine\.py, line 3: IndexError"):
+        ask()

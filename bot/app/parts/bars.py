@@ -36,9 +36,10 @@ LABELS = {"probability": (0.0, 1.0), "side": (-1.0, 0.0, 1.0)}
 def feature_faults(part: Part) -> Iterator[str]:
     """Yield what a feature does that no feature may do."""
     pipeline = FeaturePipeline(Features(names=(part.name,)), SYMBOLS, HOUR_MS)
-    own = own_feature(part, {})
-    if not own.cross:
-        yield from _plain_faults(own.compiled, own.bars)
+    if not part.is_shipped:
+        own = own_feature(part, {})
+        if not own.cross:
+            yield from _plain_faults(own.compiled, own.bars)
     n = max(BARS, 2 * pipeline.warmup_bars)
     bars = made_market(n)
     whole = _values(pipeline, bars, n)
@@ -59,7 +60,8 @@ def feature_faults(part: Part) -> Iterator[str]:
 
 def target_faults(part: Part) -> Iterator[str]:
     """Yield what a target does that no target may do."""
-    yield from _plain_faults(compiled_part(part, {}, SIGNATURE), HORIZON + 1)
+    if not part.is_shipped:
+        yield from _plain_faults(compiled_part(part, {}, SIGNATURE), HORIZON + 1)
     bars = made_market(BARS)
     tasks = (Task(part.name, HORIZON),)
     y, known_at = compute_targets(bars, tasks, 20)
