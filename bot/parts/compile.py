@@ -99,9 +99,7 @@ def compile_part(function: Any, signature: Signature, what: str) -> Compiled:
         )
     began = time.perf_counter()
     try:
-        call = cfunc(signature.result(*signature.types), error_model="numpy", boundscheck=True)(
-            python
-        )
+        call = cfunc(signature.result(*signature.types), **_OPTIONS)(python)
     except KeyError as error:
         raise ConfigError(
             f"{where}: {what} does not compile for ({signature}): there is no field {error}"

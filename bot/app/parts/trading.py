@@ -21,7 +21,7 @@ from bot.parts.registry import Part
 from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.kernel.asked import FILL_ASKED, POLICY_BAR
 from bot.portfolio.ledger import check_books
-from bot.portfolio.own import own_part
+from bot.portfolio.own import OwnPart, own_part
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase
 
@@ -37,14 +37,14 @@ def policy_faults(part: Part) -> Iterator[str]:
     rules = _rules()._replace(
         policy=own.call, policy_state=own.state, needs_forecast=own.needs_forecast
     )
-    yield from _plain_faults(own.call, own.state, POLICY_BAR) or _law_faults(rules)
+    yield from _plain_faults(own, POLICY_BAR) or _law_faults(rules)
 
 
 def scheme_faults(part: Part) -> Iterator[str]:
     """Yield what a cost scheme does that none may do."""
     own = own_part(part.kind, part.name, {})
     rules = _rules()._replace(scheme=own.call, cost_state=own.state)
-    yield from _plain_faults(own.call, own.state, FILL_ASKED) or _law_faults(rules)
+    yield from _plain_faults(own, FILL_ASKED) or _law_faults(rules)
 
 
 def _rules() -> Rules:
@@ -94,13 +94,12 @@ def _signals(n: int) -> tuple[F64, F64]:
     return signal, np.abs(rng.normal(0.01, 0.003, signal.shape))
 
 
-def _plain_faults(call: Any, n_state: int, fields: np.dtype[np.void]) -> list[str]:
-    """Return what the function does as plain Python: there an index outside an array is an error.
-
-    Compiled it would write into memory that is not its own, so nothing else is tried then.
-    """
-    rng = np.random.default_rng(5)
-    plain, machine = np.zeros(n_state), np.zeros(n_state)
+def _plain_faults(own: OwnPart, fields: np.dtype[np.void]) -> list[str]:
+    """Return what a user's function does as plain Python, which says more of an error."""
+    if own.call is None:
+        return []
+    call, rng = own.call, np.random.default_rng(5)
+    plain, machine = np.zeros(own.state), np.zeros(own.state)
     for _ in range(TRIED):
         asked = _drawn(rng, fields)
         mine, theirs = asked.copy().view(np.recarray), asked.copy()
