@@ -43,7 +43,9 @@ def test_every_recipe_runs_and_its_parts_are_sound(tmp_path: Path) -> None:
         capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["feature gap_open sound", "target upside sound"]
+    assert done.stdout.splitlines() == [
+        "feature gap_open sound", "target upside sound", "cost_scheme maker sound",
+    ]  # fmt: skip
 
 
 def test_the_hooks_run_what_the_checks_run() -> None:

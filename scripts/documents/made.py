@@ -13,7 +13,9 @@ import typer
 
 from bot.cli.main import app
 from bot.errors import ConfigError
+from bot.parts.kinds import KINDS
 from bot.parts.plugins import load_plugins
+from bot.parts.registry import parts
 from bot.portfolio.kernel.asked import FILL_FIELDS, POLICY_FIELDS
 from scripts.documents.blocks import ROOT
 
@@ -41,6 +43,17 @@ def decisions() -> str:
             lines.append(f"- [{heading}](#{anchor})")
         else:
             lines.append(f"  - {number}. {' '.join(title.split()).rstrip('.,')}")
+    return "\n".join(lines)
+
+
+def kinds_of_part() -> str:
+    """Return a table of the kinds of part, with those that come with the bot."""
+    lines = ["| kind | what it is | setting | shipped |", "|---|---|---|---|"]
+    for name, kind in KINDS.items():
+        shipped = ", ".join(f"`{part.name}`" for part in parts(name).values() if part.is_shipped)
+        setting = f"`{kind.chosen_by}`" if kind.chosen_by else ""
+        what = kind.what[0].upper() + kind.what[1:]
+        lines.append(f"| {name.replace('_', ' ')} | {what} | {setting} | {shipped} |")
     return "\n".join(lines)
 
 
@@ -101,6 +114,7 @@ def example_faults() -> str:
 MADE: dict[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
+    "parts": kinds_of_part,
     "example-settings": example_settings,
     "example-faults": example_faults,
     "policy-record": partial(record, POLICY_FIELDS),

@@ -25,7 +25,7 @@ from bot.timegrid import HOUR_MS
 from scripts.documents.blocks import ROOT
 
 if TYPE_CHECKING:
-    from tests.conftest import Ran, RunIt
+    from tests.conftest import Cli, Ran, RunIt
 
 MY_PARTS, SETTINGS = ROOT / "examples" / "my_parts.py", ROOT / "examples" / "config.toml"
 QUICK = [
@@ -71,6 +71,16 @@ def test_the_run_trades_on_them_and_says_whose_they_are(ran: Ran) -> None:
     fills = reader.fills()
     reader.close()
     assert len(fills) > 20
+
+
+def test_the_run_is_proved_with_the_file_and_not_without(ran: Ran, cli: Cli) -> None:
+    assert cli("verify", ran.folder.path, "--plugin", MY_PARTS).code == 0
+    withdraw(str(MY_PARTS))
+    del plugins._loaded[MY_PARTS.name]
+    refused = cli("verify", ran.folder.path)
+    plugins.load_plugins([str(MY_PARTS)])
+    assert refused.code == 2
+    assert "give the file with --plugin my_parts.py" in " ".join(refused.err.split())
 
 
 @pytest.mark.parametrize("block_bars", [1, 61])
