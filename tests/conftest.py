@@ -28,7 +28,7 @@ from bot.adapters.files.candle_files import write_candles
 from bot.adapters.journal.reader import JournalReader
 from bot.app.backtest import job as backtest_module
 from bot.app.backtest.job import BacktestDone, run_backtest
-from bot.app.backtest.preparing import Market, prepare, read_market
+from bot.app.backtest.preparing import RunBars, prepare, read_market
 from bot.app.runs.folder import RunFolder, new_run
 from bot.app.training.request import TrainingDone, TrainingRequest, run_training
 from bot.blocks import F64, I64, BarBlock
@@ -166,7 +166,7 @@ class Ran:
     """A run, its market, and what its journal says."""
 
     config: Config
-    market: Market
+    market: RunBars
     folder: RunFolder
     done: BacktestDone
 

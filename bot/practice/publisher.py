@@ -20,7 +20,7 @@ from bot.practice.connection import Connection, Topic
 from bot.practice.faults import FaultSwitch
 from bot.practice.market import Market, Moment
 from bot.practice.wire import (
-    Candle,
+    WireCandle,
     closed_candle,
     forming_candle,
     period_of,
@@ -146,7 +146,7 @@ class Publisher:
                 return True
         return last <= faults.unlisted
 
-    def _kline(self, text: str, candle: Candle, *, confirm: bool) -> str:
+    def _kline(self, text: str, candle: WireCandle, *, confirm: bool) -> str:
         fields = {
             "start": candle.start,
             "end": candle.start + self._market.interval_ms - 1,

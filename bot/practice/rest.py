@@ -20,7 +20,7 @@ from bot.practice.settlements import settlements
 from bot.practice.wire import (
     CATEGORIES,
     PERIODS,
-    Candle,
+    WireCandle,
     closed_candle,
     forming_candle,
     instrument,
@@ -158,7 +158,7 @@ class Rest:
         return {"category": category, "list": rows[:limit]}
 
     def _kline(self, query: Query) -> Result:
-        return self._candles(query, _category(query, default="linear"), Candle.row)
+        return self._candles(query, _category(query, default="linear"), WireCandle.row)
 
     def _mark_kline(self, query: Query) -> Result:
         """Answer candles of the mark price: it starts where the mark is known, else as the last."""
@@ -189,8 +189,9 @@ class Rest:
         return {"symbol": market.symbols[s], "category": category, "list": rows}
 
     def _candles(
-        self, query: Query, category: str, write: Callable[[Candle], list[str]], mark: bool = False
-    ) -> Result:
+        self, query: Query, category: str, write: Callable[[WireCandle], list[str]],
+        mark: bool = False,
+    ) -> Result:  # fmt: skip
         s = self._symbol(query)
         self._check_period(query)
         start, end = _whole(query, "start"), _whole(query, "end")
@@ -202,7 +203,7 @@ class Rest:
             blocks = self._forwards(s, start)
         else:
             blocks = self._backwards(s, start, end)
-        found: list[Candle] = []
+        found: list[WireCandle] = []
         for bars in blocks:
             order = range(len(bars)) if oldest_first else range(len(bars) - 1, -1, -1)
             candles = (closed_candle(bars, i, 0, category, mark=mark) for i in order)

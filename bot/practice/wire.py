@@ -47,7 +47,7 @@ def plain(number: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Candle:
+class WireCandle:
     """One candle as it is written; `start` in ms, the others text."""
 
     start: int
@@ -66,7 +66,7 @@ class Candle:
 
 def closed_candle(
     bars: BarBlock, i: int, s: int, category: str, *, mark: bool = False
-) -> Candle | None:
+) -> WireCandle | None:
     """Return bar i of a block as it closed, None where the symbol misses it.
 
     With `mark` it is a candle of the mark price, of which the source knows the open at most.
@@ -78,7 +78,7 @@ def closed_candle(
     opened = bars.mark[i, s] if mark and not math.isnan(bars.mark[i, s]) else bars.open[i, s]
     high, low = max(bars.high[i, s], opened), min(bars.low[i, s], opened)
     first, top, bottom, newest = map(plain, (opened, high, low, close))
-    return Candle(
+    return WireCandle(
         int(bars.open_time[i]),
         first,
         top,
@@ -89,7 +89,9 @@ def closed_candle(
     )
 
 
-def forming_candle(moment: Moment, s: int, category: str, *, mark: bool = False) -> Candle | None:
+def forming_candle(
+    moment: Moment, s: int, category: str, *, mark: bool = False
+) -> WireCandle | None:
     """Return the candle that is not closed yet, of the mark price with `mark`; None as above."""
     if not moment.live[s]:
         return None
@@ -98,7 +100,7 @@ def forming_candle(moment: Moment, s: int, category: str, *, mark: bool = False)
     opened = moment.mark[s] if mark and not math.isnan(moment.mark[s]) else moment.open[s]
     high, low = max(moment.high[s], opened), min(moment.low[s], opened)
     first, top, bottom, newest = map(plain, (opened, high, low, last))
-    return Candle(
+    return WireCandle(
         moment.open_time,
         first,
         top,

@@ -26,7 +26,7 @@ from bot.adapters.bybit.subscriptions import Subscriptions
 from bot.adapters.bybit.tickers import LiveRest
 from bot.adapters.exchange import Candle, Klines, Quote
 from bot.adapters.files.candles import Candles
-from bot.app.live.bar_assembly import BarAssembler, Span
+from bot.app.live.bar_assembly import BarAssembler, CandleSpan
 from bot.errors import BotError, DataError, ExchangeError
 from tests.hostile.answers import (
     HOUR_MS,
@@ -219,7 +219,7 @@ def _close_what_is_complete(bars: BarAssembler, now_ms: int) -> None:
 def _give_up(bars: BarAssembler, first: int, now_ms: int) -> None:
     over_ms = now_ms // HOUR_MS * HOUR_MS
     none = Klines(Candles.empty(), over_ms, Candles.empty())
-    bars.accept(Span(SYMBOL, first, over_ms - HOUR_MS), none, now_ms)
+    bars.accept(CandleSpan(SYMBOL, first, over_ms - HOUR_MS), none, now_ms)
 
 
 def test_a_bomb_of_300_mb_is_given_up_after_16() -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from bot.adapters.bybit.answers import check_subject, result_of
 from bot.adapters.bybit.http import BoundedSession
 from bot.adapters.bybit.present import Present
-from bot.adapters.bybit.retry import Backoff, Limiter, Verdict, judge
+from bot.adapters.bybit.retry import Backoff, ErrorVerdict, Limiter, judge
 from bot.errors import ExchangeError, UnlistedError, UnreachableError
 
 REQUESTS_PER_S = 10.0
@@ -149,7 +149,7 @@ class Asking:
                 return
 
 
-def _kind(verdict: Verdict) -> type[ExchangeError]:
+def _kind(verdict: ErrorVerdict) -> type[ExchangeError]:
     if verdict.unlisted:
         return UnlistedError
     return UnreachableError if verdict.unreachable else ExchangeError

@@ -112,7 +112,7 @@ class Limiter:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ErrorVerdict:
     """What a failed request means, in plain words; whether to retry, and after how long.
 
     `unlisted`: the exchange says that it does not know the symbol. `unreachable`: there was no answer to
@@ -127,7 +127,7 @@ class Verdict:
     silent: bool = False
 
 
-def judge(error: Exception) -> Verdict:
+def judge(error: Exception) -> ErrorVerdict:
     """Return what an error of pybit, or beneath it, means.
 
     >>> judge(ConnectionError()).retry
@@ -136,27 +136,29 @@ def judge(error: Exception) -> Verdict:
     if isinstance(error, InvalidRequestError):
         code = _code(error)
         if code in _TRANSIENT_CODES:
-            return Verdict(f"{_TRANSIENT_CODES[code]} (code {code})", retry=True, unreachable=True)
+            return ErrorVerdict(
+                f"{_TRANSIENT_CODES[code]} (code {code})", retry=True, unreachable=True
+            )
         text = f"the exchange refuses: {_said(error)} (code {code})"
         unlisted = code == _PARAMETER_ERROR and _NO_SUCH_SYMBOL.fullmatch(_said(error).lower())
-        return Verdict(text, retry=False, unlisted=bool(unlisted))
+        return ErrorVerdict(text, retry=False, unlisted=bool(unlisted))
     if isinstance(error, FailedRequestError):
         status = _code(error)
         if status == 403:
             text = "the exchange bars this address for now, or this country (HTTP 403)"
-            return Verdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S, unreachable=True)
+            return ErrorVerdict(text, retry=True, least_wait_s=IP_BAN_WAIT_S, unreachable=True)
         if error.request == "JSON decoding":  # pybit's own 409; the exchange has answered 200
-            return Verdict("the answer is no JSON", retry=True, unreachable=True)
+            return ErrorVerdict("the answer is no JSON", retry=True, unreachable=True)
         if status in _TRANSIENT_STATUS:
-            return Verdict(f"the exchange answers HTTP {status}", retry=True, unreachable=True)
-        return Verdict(f"the exchange answers HTTP {status}: {_said(error)}", retry=False)
+            return ErrorVerdict(f"the exchange answers HTTP {status}", retry=True, unreachable=True)
+        return ErrorVerdict(f"the exchange answers HTTP {status}: {_said(error)}", retry=False)
     if isinstance(error, ContentDecodingError):
-        return Verdict(f"the answer cannot be read: {error}", retry=True)
+        return ErrorVerdict(f"the answer cannot be read: {error}", retry=True)
     if isinstance(error, RequestException | OSError):
         text = f"the exchange cannot be reached ({_cause(error)})"
-        return Verdict(text, retry=True, unreachable=True, silent=True)
+        return ErrorVerdict(text, retry=True, unreachable=True, silent=True)
     text = f"{type(error).__name__}: {error}"[:200]
-    return Verdict(f"the answer is no JSON object of the expected form ({text})", retry=True)
+    return ErrorVerdict(f"the answer is no JSON object of the expected form ({text})", retry=True)
 
 
 def _cause(error: Exception) -> str:

@@ -27,7 +27,7 @@ from bot.timestamps import format_utc, parse_utc
 
 
 @dataclass(frozen=True)
-class Market:
+class RunBars:
     """The bars of a run, from files or made: all of them, and where trading starts."""
 
     symbols: tuple[str, ...]
@@ -38,7 +38,7 @@ class Market:
     repairs: tuple[tuple[Path, str], ...] = ()
 
 
-def read_market(config: Config) -> Market:
+def read_market(config: Config) -> RunBars:
     """Read or make the bars that the settings name.
 
     Raises:
@@ -60,14 +60,14 @@ def read_market(config: Config) -> Market:
             f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
         )
     unknown = _unknown(bars.rows(start, len(bars)))
-    return Market(
+    return RunBars(
         symbols, bars, start, missing=_missing(bars), funding_unknown=unknown, repairs=repairs
     )
 
 
 def prepare(
     config: Config,
-    market: Market,
+    market: RunBars,
     folder: RunFolder,
     log: Any,
     progress: Progress,
@@ -132,7 +132,7 @@ def prepare(
     return job
 
 
-def check_volume(config: Config, market: Market) -> None:
+def check_volume(config: Config, market: RunBars) -> None:
     """Refuse bars without any volume where a model is to learn from volume.
 
     Raises:

@@ -40,7 +40,7 @@ MAX_BARS_ASKED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class CandleSpan:
     """A symbol's candles that open in first..last, inclusive, and are to be fetched."""
 
     symbol: str
@@ -61,7 +61,7 @@ class Awaited:
 
     open_time: int
     complete: bool
-    missing: tuple[Span, ...]
+    missing: tuple[CandleSpan, ...]
     wake_ms: int | None
 
 
@@ -163,7 +163,7 @@ class BarAssembler:
         spans = tuple(span for s in asked for span in self._missing(s, last))
         return Awaited(self._next, complete=False, missing=spans, wake_ms=None)
 
-    def accept(self, span: Span, answer: Klines, now_ms: int) -> bool:
+    def accept(self, span: CandleSpan, answer: Klines, now_ms: int) -> bool:
         """Take what was fetched for a span; what is over and is not in it is not expected any more.
 
         Args:
@@ -222,18 +222,18 @@ class BarAssembler:
         known = len(self._confirmed.get(open_time, {})) + len(self._absent.get(open_time, ()))
         return known == len(self.symbols)
 
-    def _missing(self, symbol: str, last: int) -> list[Span]:
+    def _missing(self, symbol: str, last: int) -> list[CandleSpan]:
         """Return the spans of a symbol that are neither confirmed nor asked for, up to a bar."""
-        spans: list[Span] = []
+        spans: list[CandleSpan] = []
         for open_time in range(self._next, last + 1, self.interval_ms):
             if symbol in self._confirmed.get(open_time, {}):
                 continue
             if symbol in self._absent.get(open_time, ()):
                 continue
             if spans and spans[-1].last == open_time - self.interval_ms:
-                spans[-1] = Span(symbol, spans[-1].first, open_time)
+                spans[-1] = CandleSpan(symbol, spans[-1].first, open_time)
             else:
-                spans.append(Span(symbol, open_time, open_time))
+                spans.append(CandleSpan(symbol, open_time, open_time))
         return spans
 
     def _candle(self, candle: Candle) -> None:

@@ -11,7 +11,7 @@ import asyncio
 
 from bot.adapters.exchange import Exchange, Klines
 from bot.adapters.files.candles import Candles
-from bot.app.live.bar_assembly import Awaited, BarAssembler, Span
+from bot.app.live.bar_assembly import Awaited, BarAssembler, CandleSpan
 from bot.app.live.catch_up import Clock
 from bot.app.live.reporter import LiveReport
 from bot.errors import ExchangeError, UnlistedError, UnreachableError
@@ -41,7 +41,7 @@ class MissingCandles:
         """Ask for candles and give the assembler what comes; wait a moment where nothing new does."""
         last_ms = awaited.open_time + assembler.interval_ms + self._given_up_ms
         answers = await asyncio.gather(*(self._ask(span, last_ms) for span in awaited.missing))
-        refused: dict[Span, ExchangeError] = {}
+        refused: dict[CandleSpan, ExchangeError] = {}
         learned = False
         for span, answer in zip(awaited.missing, answers, strict=True):
             if isinstance(answer, UnlistedError):  # it was delisted: no candle will come
@@ -56,7 +56,7 @@ class MissingCandles:
             odd = [s for s, error in refused.items() if not isinstance(error, UnreachableError)]
             if odd and self._now >= last_ms and await self._of_others(assembler, awaited, refused):
                 for span in odd:
-                    one = Span(span.symbol, awaited.open_time, awaited.open_time)
+                    one = CandleSpan(span.symbol, awaited.open_time, awaited.open_time)
                     end_ms = awaited.open_time + assembler.interval_ms
                     assembler.accept(one, _none_until(end_ms), self._now)
                 return
@@ -67,7 +67,7 @@ class MissingCandles:
     def _now(self) -> int:
         return self._clock.now_ms()
 
-    async def _ask(self, span: Span, last_ms: int) -> Klines | ExchangeError:
+    async def _ask(self, span: CandleSpan, last_ms: int) -> Klines | ExchangeError:
         """Ask for a symbol; until it is given up, or for a moment, an answer is waited for."""
         patience_s = max((last_ms - self._now) / 1000.0 / self._speed, RETRY_S)
         try:
@@ -81,13 +81,13 @@ class MissingCandles:
             return UnreachableError(f"{span.symbol}: no answer in time")
 
     async def _of_others(
-        self, assembler: BarAssembler, awaited: Awaited, refused: dict[Span, ExchangeError]
+        self, assembler: BarAssembler, awaited: Awaited, refused: dict[CandleSpan, ExchangeError]
     ) -> bool:
         """Return whether the exchange shows another symbol's bar, so that it is not its network."""
         failing = {span.symbol for span in refused}
         for symbol in assembler.symbols:
             if symbol not in failing:
-                span = Span(symbol, awaited.open_time, awaited.open_time)
+                span = CandleSpan(symbol, awaited.open_time, awaited.open_time)
                 answer = await self._ask(span, self._now)
                 end_ms = awaited.open_time + assembler.interval_ms
                 return isinstance(answer, Klines) and answer.over_ms >= end_ms

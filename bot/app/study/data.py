@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bot.app.backtest.preparing import Market
+from bot.app.backtest.preparing import RunBars
 from bot.app.study.contenders import Contender
 from bot.app.study.folds import FOLD_LAYOUT, FoldData
 from bot.app.study.unit import TRAINING, Unit
@@ -51,7 +51,7 @@ class Study:
     """
 
     def __init__(
-        self, contenders: list[Contender], market: Market, n_folds: int, months: int, folder: Path
+        self, contenders: list[Contender], market: RunBars, n_folds: int, months: int, folder: Path
     ) -> None:
         self.contenders = contenders
         self.market = market
@@ -193,7 +193,7 @@ def _unread(config: Config) -> set[str]:
     return {"lookback"} if config.model.bars_read == 1 else set()
 
 
-def _folds(market: Market, config: Config, n_folds: int, months: int) -> list[Fold]:
+def _folds(market: RunBars, config: Config, n_folds: int, months: int) -> list[Fold]:
     """Cut the last `n_folds` spans of `months` calendar months, or those from data.start on.
 
     Raises:

@@ -28,7 +28,7 @@ _FORMS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredHead:
     """Forecasts and labels float64[rows] of a kind and horizon, the heads of all symbols pooled."""
 
     kind: str
@@ -37,20 +37,20 @@ class Judged:
     label: F64
 
 
-def judged(run: RunData) -> list[Judged]:
+def judged(run: RunData) -> list[ScoredHead]:
     """Return the judged rows of each kind and horizon that has enough of them."""
     groups: dict[tuple[str, int], list[tuple[F64, F64]]] = {}
     for head in heads(run):
         pair = head.forecast[head.rows], head.label[head.rows]
         groups.setdefault((head.task.kind, head.task.horizon), []).append(pair)
     pooled = [
-        Judged(kind, horizon, *(np.concatenate(side) for side in zip(*pairs, strict=True)))
+        ScoredHead(kind, horizon, *(np.concatenate(side) for side in zip(*pairs, strict=True)))
         for (kind, horizon), pairs in groups.items()
     ]
     return [group for group in pooled if len(group.forecast) >= _LEAST_ROWS]
 
 
-def calibration_picture(groups: list[Judged]) -> Picture:
+def calibration_picture(groups: list[ScoredHead]) -> Picture:
     """Return, for each head, mean outcome against mean forecast, in tenths of the forecasts."""
     rows = -(-len(groups) // _COLUMNS)
     figure = new_figure(3.6 * rows)
@@ -69,7 +69,7 @@ def calibration_picture(groups: list[Judged]) -> Picture:
     return Picture(title, caption, svg_of(figure, title))
 
 
-def _calibration(axes: Axes, group: Judged) -> None:
+def _calibration(axes: Axes, group: ScoredHead) -> None:
     forecast, outcome, deviation, rows = quantile_bins(group.forecast, group.label)
     error = 2.0 * deviation / np.sqrt(np.maximum(rows / group.horizon, 1.0))
     ends = np.array([forecast.min(), forecast.max()])
@@ -79,7 +79,7 @@ def _calibration(axes: Axes, group: Judged) -> None:
     _name(axes, group)
 
 
-def scatter_picture(groups: list[Judged]) -> Picture:
+def scatter_picture(groups: list[ScoredHead]) -> Picture:
     """Return, for each regression head, how often each forecast met each outcome."""
     shown = [group for group in groups if output_of(group.kind) not in ("probability", "side")]
     columns = 3
@@ -98,7 +98,7 @@ def scatter_picture(groups: list[Judged]) -> Picture:
     return Picture(title, caption, svg_of(figure, title))
 
 
-def _density(axes: Axes, group: Judged) -> None:
+def _density(axes: Axes, group: ScoredHead) -> None:
     (left, right), (low, high) = (_middle(v) for v in (group.forecast, group.label))
     axes.hexbin(
         group.forecast,
@@ -129,7 +129,7 @@ def _middle(values: F64) -> tuple[float, float]:
     return low, high
 
 
-def _name(axes: Axes, group: Judged) -> None:
+def _name(axes: Axes, group: ScoredHead) -> None:
     unit, form = _FORMS.get(group.kind, (group.kind, lambda v: f"{v:.3g}"))
     axes.set_title(f"{group.kind}, {group.horizon} bars ahead")
     axes.set_xlabel(f"forecast {unit}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Klines, Quote
 from bot.adapters.files.candles import Candles
-from bot.app.live.bar_assembly import Awaited, BarAssembler, ClosedBar, Span, candles_of
+from bot.app.live.bar_assembly import Awaited, BarAssembler, CandleSpan, ClosedBar, candles_of
 from bot.app.live.feed_counters import Counters
 
 STEP = 60_000
@@ -70,9 +70,9 @@ def test_at_the_deadline_the_missing_are_listed_and_what_is_absent_is_invalid() 
     bars.feed(candle("B", 0))
     now = STEP + DEADLINE
     awaited = bars.awaited(now)
-    assert awaited.missing == (Span("A", 0, 0), Span("C", 0, 0))
+    assert awaited.missing == (CandleSpan("A", 0, 0), CandleSpan("C", 0, 0))
     bars.accept(awaited.missing[0], fetched([0], now), now + 50)
-    assert bars.awaited(now + 50).missing == (Span("C", 0, 0),)
+    assert bars.awaited(now + 50).missing == (CandleSpan("C", 0, 0),)
     bars.accept(awaited.missing[1], fetched([], now), now + 60)
     assert bars.awaited(now + 60).complete
     bar = bars.close(now + 70)
@@ -111,9 +111,9 @@ def test_holes_after_an_outage_are_asked_in_spans_and_closed_in_order() -> None:
     now = 5 * STEP + 1
     awaited = bars.awaited(now)
     assert awaited.missing == (
-        Span("A", 0, 3 * STEP),
-        Span("B", 0, STEP),
-        Span("B", 3 * STEP, 3 * STEP),
+        CandleSpan("A", 0, 3 * STEP),
+        CandleSpan("B", 0, STEP),
+        CandleSpan("B", 3 * STEP, 3 * STEP),
     )
     for span in awaited.missing:
         asked = range(span.first // STEP, span.last // STEP + 1)
@@ -130,18 +130,20 @@ def test_holes_after_an_outage_are_asked_in_spans_and_closed_in_order() -> None:
 
 def test_a_very_long_outage_is_asked_in_parts() -> None:
     bars = make(("A",))
-    assert bars.awaited(5000 * STEP).missing == (Span("A", 0, 999 * STEP),)
+    assert bars.awaited(5000 * STEP).missing == (CandleSpan("A", 0, 999 * STEP),)
     now = 1000 * STEP + DEADLINE
-    assert bars.awaited(now - 1).missing == (Span("A", 0, 998 * STEP),)
+    assert bars.awaited(now - 1).missing == (CandleSpan("A", 0, 998 * STEP),)
     assert (
-        bars.awaited(now).missing == bars.awaited(now + STEP).missing == (Span("A", 0, 999 * STEP),)
+        bars.awaited(now).missing
+        == bars.awaited(now + STEP).missing
+        == (CandleSpan("A", 0, 999 * STEP),)
     )
 
 
 def test_the_last_bar_of_an_outage_still_waits_for_its_confirm() -> None:
     bars = make(("A",))
-    assert bars.awaited(3 * STEP + DEADLINE - 1).missing == (Span("A", 0, STEP),)
-    assert bars.awaited(3 * STEP + DEADLINE).missing == (Span("A", 0, 2 * STEP),)
+    assert bars.awaited(3 * STEP + DEADLINE - 1).missing == (CandleSpan("A", 0, STEP),)
+    assert bars.awaited(3 * STEP + DEADLINE).missing == (CandleSpan("A", 0, 2 * STEP),)
 
 
 COUNTED: dict[str, tuple[list[Event], dict[str, int]]] = {
@@ -216,8 +218,8 @@ def test_an_unheard_symbol_is_asked_for_soon_and_the_others_at_the_deadline() ->
     bars.feed(Disconnected("silent", ("B", "Z")))
     assert bars.awaited(STEP).wake_ms == STEP + SLACK
     assert bars.awaited(STEP + SLACK - 1).missing == ()
-    assert bars.awaited(STEP + SLACK).missing == (Span("B", 0, 0),)
-    bars.accept(Span("B", 0, 0), fetched([0], STEP + SLACK), STEP + SLACK)
+    assert bars.awaited(STEP + SLACK).missing == (CandleSpan("B", 0, 0),)
+    bars.accept(CandleSpan("B", 0, 0), fetched([0], STEP + SLACK), STEP + SLACK)
     waiting = bars.awaited(STEP + SLACK)
     assert (waiting.missing, waiting.wake_ms) == ((), STEP + DEADLINE)
     bars.feed(Connected(1, ("B",)))
@@ -232,7 +234,7 @@ def test_an_unheard_symbol_is_asked_for_soon_and_the_others_at_the_deadline() ->
 )
 def test_what_an_answer_shows_of_the_time_makes_a_bar_late(shown: int, tradable: bool) -> None:
     bars = make(("A",))
-    bars.accept(Span("A", 0, 0), fetched([0], shown), STEP + 1)
+    bars.accept(CandleSpan("A", 0, 0), fetched([0], shown), STEP + 1)
     assert bars.close(STEP + 1).tradable is tradable
     assert bars.counters.late_bars == (not tradable)
 
@@ -240,7 +242,7 @@ def test_what_an_answer_shows_of_the_time_makes_a_bar_late(shown: int, tradable:
 def test_what_comes_after_the_close_changes_nothing() -> None:
     bars = make(("A", "B"))
     bars.feed(candle("A", 0))
-    bars.accept(Span("B", 0, 0), fetched([]), STEP)
+    bars.accept(CandleSpan("B", 0, 0), fetched([]), STEP)
     bars.close(STEP)
     bars.feed(candle("A", 0))
     bars.feed(candle("A", 0, close=11.0))
@@ -250,23 +252,23 @@ def test_what_comes_after_the_close_changes_nothing() -> None:
     assert (counters.duplicates, counters.revisions, counters.reordered) == (1, 1, 1)
     assert counters.late == 1
     assert bars.next_open == STEP
-    bars.accept(Span("B", 0, STEP), fetched([0, 1]), 2 * STEP)
+    bars.accept(CandleSpan("B", 0, STEP), fetched([0, 1]), 2 * STEP)
     assert bars.counters.fetched == 1, "the closed bar is not filled again"
 
 
 def test_a_bar_that_has_not_ended_is_not_given_up() -> None:
     bars = make(("A",))
-    assert not bars.accept(Span("A", 0, STEP), fetched([], over_ms=STEP - 1), 9 * STEP)
+    assert not bars.accept(CandleSpan("A", 0, STEP), fetched([], over_ms=STEP - 1), 9 * STEP)
     assert bars.counters.absent == 0, "our clock does not say that it is over"
-    assert bars.accept(Span("A", 0, STEP), fetched([], over_ms=STEP), STEP)
+    assert bars.accept(CandleSpan("A", 0, STEP), fetched([], over_ms=STEP), STEP)
     assert bars.counters.absent == 1
     bars.close(STEP)
-    assert bars.awaited(2 * STEP + DEADLINE).missing == (Span("A", STEP, STEP),)
+    assert bars.awaited(2 * STEP + DEADLINE).missing == (CandleSpan("A", STEP, STEP),)
 
 
 def test_a_confirm_after_an_empty_answer_still_counts() -> None:
     bars = make(("A", "B"))
-    bars.accept(Span("A", 0, 0), fetched([]), STEP)
+    bars.accept(CandleSpan("A", 0, 0), fetched([]), STEP)
     bars.feed(candle("A", 0))
     assert not bars.awaited(STEP).complete
     bars.feed(candle("B", 0))
@@ -291,11 +293,11 @@ def test_a_symbol_the_stream_does_not_hear_is_fetched_as_soon_as_its_bar_is_over
     bars.feed(Connected(1, ("C",)))
     asleep = Awaited(0, complete=False, missing=(), wake_ms=STEP + soon)
     assert bars.awaited(STEP + soon - 1) == asleep
-    lone = (Span("B", 0, 0),)
+    lone = (CandleSpan("B", 0, 0),)
     if soon < deadline:
         assert bars.awaited(STEP + soon) == Awaited(0, complete=False, missing=lone, wake_ms=None)
         assert bars.awaited(STEP + deadline - 1).missing == lone
-    everything = tuple(Span(s, 0, 0) for s in "ABC")
+    everything = tuple(CandleSpan(s, 0, 0) for s in "ABC")
     assert bars.awaited(STEP + deadline).missing == everything
     bars.accept(lone[0], fetched([0]), STEP + soon)
     assert bars.awaited(STEP + soon - 1).wake_ms == STEP + deadline, "what is left is heard"
@@ -327,19 +329,19 @@ def test_a_candle_may_be_ahead_by_the_slack_and_no_more(
 
 def test_what_was_asked_for_in_vain_parts_a_hole_in_spans() -> None:
     bars = make(("A", "B"))
-    assert bars.accept(Span("A", STEP, STEP), fetched([]), 2 * STEP)
+    assert bars.accept(CandleSpan("A", STEP, STEP), fetched([]), 2 * STEP)
     awaited = bars.awaited(3 * STEP + DEADLINE)
     assert awaited.missing == (
-        Span("A", 0, 0),
-        Span("A", 2 * STEP, 2 * STEP),
-        Span("B", 0, 2 * STEP),
+        CandleSpan("A", 0, 0),
+        CandleSpan("A", 2 * STEP, 2 * STEP),
+        CandleSpan("B", 0, 2 * STEP),
     )
 
 
 def test_an_answer_tells_whether_it_brought_anything() -> None:
     bars = make(("A",))
     bars.feed(candle("A", 1))
-    whole = Span("A", 0, 2 * STEP)
+    whole = CandleSpan("A", 0, 2 * STEP)
     assert bars.accept(whole, fetched([0, 1, 2]), 3 * STEP)
     assert not bars.accept(whole, fetched([0, 1, 2]), 3 * STEP)
     assert (bars.counters.fetched, bars.counters.absent) == (2, 0)
@@ -348,7 +350,7 @@ def test_an_answer_tells_whether_it_brought_anything() -> None:
 @pytest.mark.parametrize(("ours", "theirs"), [(STEP + 50, STEP + 70), (STEP + 90, STEP + 70)])
 def test_a_fetched_candle_came_when_the_later_clock_says(ours: int, theirs: int) -> None:
     bars = make(("A",))
-    bars.accept(Span("A", 0, 0), fetched([0], theirs), ours)
+    bars.accept(CandleSpan("A", 0, 0), fetched([0], theirs), ours)
     assert bars.close(ours).confirmed_ms == max(ours, theirs)
 
 
@@ -392,7 +394,7 @@ def test_nothing_is_kept_of_bars_that_are_closed() -> None:
         for bar in range(10**6, 10**6 + count):
             bars.feed(candle("A", bar, confirm=False))
             bars.feed(candle("A", bar))
-            bars.accept(Span("B", bar * STEP, bar * STEP), fetched([]), (bar + 1) * STEP)
+            bars.accept(CandleSpan("B", bar * STEP, bar * STEP), fetched([]), (bar + 1) * STEP)
             bars.close((bar + 1) * STEP)
             assert bars.first_open_seen("A", bar * STEP) is None
         bars.counters = Counters()
