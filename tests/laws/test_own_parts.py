@@ -1,0 +1,41 @@
+"""A daemon with parts of a user's own of every kind: killed and resumed, it is that of nobody killed.
+
+The parts are those of examples/my_parts.py; tests/app/backtest has the backtest with them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.soaking.proof import prove
+from scripts.soaking.rehearsal import PoolHere, Rehearsal
+from tests.laws.test_kill import PLAN, SETTINGS, Daemons, at, never
+from tests.parts.conftest import nothing_loaded
+
+__all__ = ["nothing_loaded"]
+
+PARTS = Path(__file__).resolve().parents[2] / "examples" / "my_parts.py"
+OWN = (
+    f"plugins={PARTS}", "features.names=return_1,volatility,range,atr_14,return_rank",
+    "features.settings={return_rank={bars=12}}",
+    "targets.kinds=return,direction,volatility,volume,dip", "targets.settings={dip={depth=0.005}}",
+    "model.encoder=gated", "training.weighting=random", "policy.kind=patient",
+    "policy.settings={patient={cost_multiple=0.5}}", "costs.scheme=tiered",
+    "execution.price=open", "costs.funding=false",
+)  # fmt: skip
+
+
+def test_killed_and_gone_on_with_the_ledger_is_the_same_and_proved(tmp_path: Path) -> None:
+    Rehearsal.make(tmp_path / "warm", *SETTINGS, *OWN).run(14)  # children inherit what it compiles
+    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *SETTINGS, *OWN), training_s=0.0)
+    killed_at = [(point, count) for point, count in PLAN if "safetensors" not in point][::4]
+    for point, count in killed_at:
+        assert daemons.live(60, at(point, count)), f"{point} was not reached"
+    assert not daemons.live(12, never)
+    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    assert (killed.holes, killed.untrue, killed.late) == (0, 0, 0)
+    assert len(killed.models) >= 2
+    assert len(killed.fills) > 5
+    calm = Rehearsal.make(tmp_path / "calm", *SETTINGS, *OWN)
+    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
+    assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256
