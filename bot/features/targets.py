@@ -103,6 +103,18 @@ def compute_targets(
     return y, known
 
 
+def known_at(in_session: Bool, horizon: int) -> I64:
+    """Return int64[n, S], the bar at whose close a label over `horizon` bars is known; -1 for none.
+
+    >>> known_at(np.array([[True], [False], [True], [True]]), 1).ravel().tolist()
+    [2, 2, 3, -1]
+    """
+    known = np.full((*in_session.shape, 1), -1, dtype=np.int64)
+    for s in range(in_session.shape[1]):
+        _set_known(in_session, np.flatnonzero(in_session[:, s]), s, 0, horizon, known)
+    return known[:, :, 0]
+
+
 @njit(cache=True, error_model="numpy")
 def _label_all(
     close: F64,

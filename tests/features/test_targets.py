@@ -15,6 +15,7 @@ from bot.blocks import F64, I64, BarBlock, Task
 from bot.config.schema import BASE_KINDS, Targets
 from bot.errors import ConfigError
 from bot.features import compute_targets, target_tasks
+from bot.features.targets import known_at
 
 Load = Callable[..., BarBlock]
 TASKS = tuple(Task(kind, horizon) for horizon in (1, 2, 5) for kind in BASE_KINDS)
@@ -134,6 +135,20 @@ def test_weekends_are_skipped_and_holes_are_not(random_market: Load) -> None:
     assert y[3, 0, 0] == close[7] / close[3] - 1
     assert known[:, 0, 0].tolist() == [2, 3, 6, 7, 7, 7, 8, 9, 10, 11, -1, -1]
     assert np.flatnonzero(np.isnan(y[:, 0, 0])).tolist() == [4, 5, 7, 8, 9, 10, 11]
+
+
+def test_labels_are_known_by_bars_in_session() -> None:
+    session = np.array([[True], [False], [False], [True], [True], [False], [True]])
+    assert known_at(session, 2)[:, 0].tolist() == [4, 4, 4, 6, -1, -1, -1]
+
+
+def test_when_labels_are_known_is_one_rule(random_market: Load) -> None:
+    block = random_market(200, 3, seed=2, closed=0.0)
+    block.in_session[np.arange(200) % 7 >= 5] = False
+    tasks = (Task("return", 1), Task("volatility", 9))
+    _, known = compute_targets(block, tasks, 20)
+    for k, task in enumerate(tasks):
+        np.testing.assert_array_equal(known[:, :, k], known_at(block.in_session, task.horizon))
 
 
 def test_tasks_are_in_the_order_of_the_kinds() -> None:

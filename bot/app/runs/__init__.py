@@ -8,7 +8,6 @@ status          `bot status`: where a run stands
 status_view     the status as tables
 heartbeat       what the daemon last said of itself
 results         from a folder to figures and pictures
-insights        what models look at, for the report
 export          rows in the document's columns
 ledger_hash     the ledger's hash from stored rows
 own_parts       parts of a user's own that a run was made with

@@ -8,6 +8,7 @@ out, with its fills.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
-from bot.app.runs.insights import insight_of
 from bot.app.runs.record import open_record
 from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.triggers import DueBars, planned_dues
@@ -31,7 +31,8 @@ from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
 from bot.portfolio.reasons import FILL_REASON, REFUSAL
 from bot.portfolio.rules import rules_from
-from bot.report.inputs import ModelInfo, RunData
+from bot.report.inputs import Gate, Insight, ModelInfo, RunData
+from bot.report.insights import over_models
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
 
@@ -130,6 +131,41 @@ def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
         metrics={k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)},
         insight=insight_of(manifest),
     )
+
+
+def insight_of(manifest: Mapping[str, Any]) -> Insight | None:
+    """Return what the training found out about its model; None where `training.interpret` was off.
+
+    Of an ensemble, importance is the members' mean; cosines and gates are the first member's,
+    because members stop at epochs of their own and their experts are not the same.
+    """
+    members = manifest.get("insights", [])
+    if not members:
+        return None
+    first: list[F64] = []
+    for epoch in manifest["history"]:
+        if first and epoch["number"] == 1:
+            break
+        first.append(np.array(epoch["cosines"], dtype=np.float64))
+    n = len(manifest["tasks"])
+    cosines = np.stack(first) if first[0].size else np.zeros((0, n, n))
+    features = list(manifest["features"])
+    if manifest["spec"].get("symbols"):
+        features.append("symbol")  # the place of the symbol follows the features
+    each = [np.array(member["importance"], dtype=np.float64) for member in members]
+    return Insight(
+        tasks=tuple(manifest["tasks"]),
+        features=tuple(features),
+        importance=over_models(each).mean,
+        cosines=cosines,
+        best_epoch=int(manifest["metrics"]["best_epoch"]),
+        gates=tuple(_gate(value) for value in members[0]["gates"]),
+    )
+
+
+def _gate(value: Mapping[str, Any]) -> Gate:
+    weights = dict(zip(value["experts"], value["weights"], strict=True))
+    return Gate(int(value["layer"]), value["reader"], weights)
 
 
 def _refusals(codes: I64) -> dict[str, int]:

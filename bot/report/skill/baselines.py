@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bot.blocks import F64, I64, Bool, Task
+from bot.features.targets import known_at
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.timegrid import HOUR_MS
@@ -71,7 +72,8 @@ def eras(run: Judged, head: Head) -> Iterator[Era]:
     """Yield the eras of the models behind the head's forecasts that have training rows."""
     known = known_at(run.bars.in_session, head.task.horizon)
     for model, bars, first, stop, last_known in _spans(run, head):
-        trained = np.isfinite(head.label[first:stop]) & (known[first:stop] <= last_known)
+        in_time = (known[first:stop] >= 0) & (known[first:stop] <= last_known)
+        trained = np.isfinite(head.label[first:stop]) & in_time
         if len(bars) and trained.any():
             yield Era(model, bars, first, stop, trained)
 
@@ -90,22 +92,6 @@ def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
         first, stop = np.searchsorted(run.open_time, [info.train_from_ms, info.train_to_ms + 1])
         due = int(np.searchsorted(run.open_time, info.due_ms, side="right")) - 1
         yield m, bars, int(first), int(stop), due
-
-
-def known_at(in_session: Bool, horizon: int) -> I64:
-    """Return int64[n, S], the bar at whose close the label of each bar is known.
-
-    It is the symbol's `horizon`-th bar in session after it; n where there is none.
-
-    >>> known_at(np.array([[True], [False], [True], [True]]), 1).ravel().tolist()
-    [2, 4, 3, 4]
-    """
-    n, n_symbols = in_session.shape
-    known = np.full((n, n_symbols), n, dtype=np.int64)
-    for s in range(n_symbols):
-        bars = np.flatnonzero(in_session[:, s])
-        known[bars[:-horizon], s] = bars[horizon:]
-    return known
 
 
 def _per_era(run: Judged, head: Head, fit: Callable[[Era], F64]) -> F64:

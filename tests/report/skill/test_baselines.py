@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import pytest
@@ -269,12 +268,6 @@ def test_a_single_date_of_forecasts_made_elsewhere_has_a_baseline(run: RunData) 
     changed = dataclasses.replace(run, models=(), forecast=forecast)
     (era,) = baselines.eras(changed, head_of(changed, "direction"))
     assert (era.bars.tolist(), era.first, era.stop) == ([50], 0, 50)
-
-
-def test_labels_are_known_by_bars_in_session(run_maker: Any) -> None:
-    session = np.array([[True], [False], [False], [True], [True], [False], [True]])
-    got = baselines.known_at(session, 2)[:, 0].tolist()
-    assert [got[i] for i in (0, 3, 4, 6)] == [4, 6, 7, 7]
 
 
 def test_only_rows_from_the_start_on_are_judged(run: RunData) -> None:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bot.app.runs.insights import insight_of
-from bot.app.runs.results import read_run
+from bot.app.runs.results import insight_of, read_run
 
 if TYPE_CHECKING:
     from tests.conftest import Ran
