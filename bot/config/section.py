@@ -35,6 +35,6 @@ def settings_of_parts(section: str) -> Any:
     return Field(
         default_factory=dict,
         description=f"Settings of parts that have their own, as tables [{section}.settings.NAME]; "
-        "'bot parts' lists them.",
+        "'bot parts list' shows them.",
         json_schema_extra={"of_parts": True},
     )
