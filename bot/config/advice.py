@@ -20,7 +20,7 @@ Values = Mapping[str, Any]
 _CHOSEN_BY = {
     kind.name: kind.chosen_by
     for kind in KINDS.values()
-    if kind.name in ("encoder", "architecture", "weighting")
+    if kind.name in ("encoder", "architecture", "weighting", "sizing")
 }
 """The settings that choose one part, whose own settings the others' are of no use."""
 
@@ -29,11 +29,10 @@ _REFUSED = frozenset({"training.weights"})
 
 _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     # the settings that are read only where the condition holds, and the condition in words
-    ("sizing.fraction", "sizing.method = 'fixed'", lambda v: v["sizing.method"] == "fixed"),
     (
-        "sizing.scale sizing.max_weight sizing.rebalance_band",
-        "sizing.method = 'proportional'",
-        lambda v: v["sizing.method"] == "proportional",
+        "signal.threshold",
+        "policy.kind = 'threshold'",
+        lambda v: v["policy.kind"] == "threshold",
     ),
     ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),
     ("retrain.hours", "retrain.trigger = 'interval'", lambda v: v["retrain.trigger"] == "interval"),
@@ -113,12 +112,13 @@ def _of_other_parts(changed: Sequence[str], given: Values) -> Iterator[str]:
 def _unreachable(config: Config) -> list[str]:
     lines = []
     signal, sizing, risk = config.signal, config.sizing, config.risk
-    if signal.source == "decision" and signal.threshold >= 1.0:
+    asks = config.policy.kind == "threshold"
+    if asks and signal.source == "decision" and signal.threshold >= 1.0:
         lines.append(
             f"signal.threshold = {signal.threshold:g}: a position of 'decision' never exceeds 1, so "
             "nothing is ever traded; lower it"
         )
-    if signal.source == "return_x_direction" and signal.threshold >= 0.2:
+    if asks and signal.source == "return_x_direction" and signal.threshold >= 0.2:
         lines.append(
             f"signal.threshold = {signal.threshold:g} asks for a forecast return of "
             f"{signal.threshold:.0%} and more, so nothing is likely ever traded; it is a fraction, "

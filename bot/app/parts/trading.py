@@ -17,11 +17,12 @@ from bot.app.parts.market import SYMBOLS, made_market, with_other_future
 from bot.blocks import F64, BarBlock
 from bot.compiled import njit
 from bot.config import Config
+from bot.parts.compile import compile_part
 from bot.parts.registry import Part
 from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.kernel.asked import FILL_ASKED, POLICY_BAR
 from bot.portfolio.ledger import check_books
-from bot.portfolio.own import OwnPart, own_part
+from bot.portfolio.own import SIGNATURES, OwnPart, own_part
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase
 
@@ -47,9 +48,20 @@ def scheme_faults(part: Part) -> Iterator[str]:
     yield from _plain_faults(own, FILL_ASKED) or _law_faults(rules)
 
 
+def _follow(bar: Any, _state: F64) -> Any:
+    return np.sign(bar.signal)
+
+
+def _take(_fill: Any, _state: F64) -> None:
+    """Leave price and fee as a taker's."""
+
+
 def _rules() -> Rules:
-    """Return the default rules, with the shipped policy and costs."""
-    return rules_from(Config(), SYMBOLS, numbers_only=True)
+    """Return the default rules with a policy and a scheme by pointer, so that one kernel does for both."""
+    rules = rules_from(Config(), SYMBOLS, numbers_only=True)
+    policy = compile_part(_follow, SIGNATURES["policy"], "the plain policy")
+    scheme = compile_part(_take, SIGNATURES["cost_scheme"], "the plain cost scheme")
+    return rules._replace(policy=policy.call, scheme=scheme.call)
 
 
 def _law_faults(rules: Rules) -> Iterator[str]:
