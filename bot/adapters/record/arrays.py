@@ -175,9 +175,9 @@ class RowsAsArrays(ABC):
     def ledger_times(self) -> I64:
         """Return the open times of the ledger, int64[n], oldest first."""
 
-    def links(self) -> tuple[I64, list[bytes]]:
+    def links(self, after: int = EARLIEST, to: int = LATEST) -> tuple[I64, list[bytes]]:
         """Return the open times and links of the hash chain."""
-        rows = self.rows("chain")
+        rows = self.rows("chain", after, to)
         return np.array([row[0] for row in rows], dtype=np.int64), [row[1] for row in rows]
 
     def state(self) -> Arrays | None:

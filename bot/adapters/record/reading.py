@@ -105,6 +105,9 @@ class Record(Protocol):
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> Sequence[Row]:
         """Return the rows of a span in the columns of `columns_of`, by key; fills as booked."""
 
+    def links(self, after: int = EARLIEST, to: int = LATEST) -> tuple[I64, list[bytes]]:
+        """Return the open times and links of the hash chain."""
+
     def damage(self) -> Difference | None:
         """Return what is wrong with what it is stored in, though no row shows it."""
 

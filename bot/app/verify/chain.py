@@ -34,7 +34,8 @@ def check_chain(
     link = first_link(record.symbols) if link is None else link
     seams = {row.closed: row.link for row in record.builds() if row.is_seam}
     link = seams.get(None, link) if after == EARLIEST else link
-    times = np.array([t for t, _ in record.rows("chain", after, to)], dtype=np.int64)
+    times, links = record.links(after, to)
+    stored = dict(zip(times.tolist(), links, strict=True))
     for start in range(0, len(times), SPAN_BARS):
         part = times[start : start + SPAN_BARS]
         since = after if start == 0 else int(times[start - 1])
@@ -51,7 +52,6 @@ def check_chain(
             )
         if isinstance(made, Difference):
             return made
-        stored: dict[int, bytes] = dict(record.rows("chain", since, int(part[-1])))
         for time, content in zip(part.tolist(), made, strict=True):
             [link] = chain_links(link, [content])
             if stored[time] != link:

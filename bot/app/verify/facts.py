@@ -39,7 +39,8 @@ def check_start_and_numbers(record: Record) -> Difference | None:
 def _builds(record: Record) -> Iterator[Difference]:
     """Make the links of the builds again; the first one's is over the facts of the run."""
     link = first_link(record.symbols)
-    links: dict[int, bytes] = dict(record.rows("chain"))
+    times, told = record.links()
+    links = dict(zip(times.tolist(), told, strict=True))
     rows = record.builds()
     if not rows and record.version > 1:
         yield Difference(

@@ -141,7 +141,9 @@ def test_a_record_proves_itself(record: Record) -> None:
     assert check_chain(record) is None
     assert (record.damage(), record.misshapen(), record.misnumbered()) == (None, None, None)
     [build] = record.builds()
-    links = [row[1] for row in record.rows("chain")]
+    times, links = record.links()
+    assert list(zip(times.tolist(), links, strict=True)) == list(record.rows("chain"))
+    assert equal(record.links(int(times[3]), int(times[8])), (times[4:9], links[4:9]))
     assert build.expected_link(first_link(record.symbols), record.meta) == build.link
     assert len(set(links)) == N
     assert record.version == JOURNAL_VERSION
