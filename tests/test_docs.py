@@ -17,7 +17,7 @@ import typer
 from bot import errors
 from bot.adapters.journal import schema as journal_schema
 from bot.cli.main import app
-from bot.config.load import section_types
+from bot.config.whole import section_types
 from bot.practice import exchange
 from bot.practice.faults import Faults
 

@@ -17,7 +17,8 @@ from bot.cli.options import ConfigOption, JsonOption, SetOption
 from bot.config import Config, flatten, load_config, to_toml
 from bot.config.advice import advice
 from bot.config.example import example_toml
-from bot.config.load import SettingsError, stray_variables
+from bot.config.given import stray_variables
+from bot.config.load import SettingsError
 from bot.errors import BotError, ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from bot.cli.output import progress_bar
 from bot.cli.parts import parts_app
 from bot.cli.reading import print_summary
 from bot.config import load_config
-from bot.config.load import stray_variables
+from bot.config.given import stray_variables
 from bot.errors import ConfigError
 
 app = typer.Typer(

@@ -1,9 +1,11 @@
 """Settings: the sections, their loading from file, environment and command line, their checks.
 
-schema          `Config`, and the sections that are neither learning nor trading
+whole           `Config`: all settings together
+schema          the sections that are neither learning nor trading
 learning        features, targets, model, training
 trading         signal, sizes, risk, account, costs
 section         what every section is
+given           what is given, and where it came from
 load            file, environment, command line, in this order
 faults          the words for a value that is refused
 bounds          what a value may be, in brackets
@@ -15,6 +17,7 @@ needed_heads    which heads the account needs
 example         config.example.toml
 """
 
-from bot.config.load import Config, flatten, load_config, to_toml
+from bot.config.load import load_config
+from bot.config.whole import Config, flatten, to_toml
 
 __all__ = ["Config", "flatten", "load_config", "to_toml"]

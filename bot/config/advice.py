@@ -13,7 +13,7 @@ from bot.parts.kinds import KINDS
 from bot.parts.registry import parts
 
 if TYPE_CHECKING:
-    from bot.config.load import Config
+    from bot.config.whole import Config
 
 Values = Mapping[str, Any]
 
@@ -80,8 +80,8 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
 
 def advice(config: Config) -> list[str]:
     """Return a line for each thing that is allowed and has no effect, or none that is wanted."""
-    from bot.config.load import Config as Defaults
-    from bot.config.load import flatten
+    from bot.config.whole import Config as Defaults
+    from bot.config.whole import flatten
 
     given, default = flatten(config), flatten(Defaults())
     lines = [

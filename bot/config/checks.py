@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bot.config.needed_heads import untrained_heads
 
 if TYPE_CHECKING:
-    from bot.config.load import Config
+    from bot.config.whole import Config
 
 _SYMBOL = re.compile(r"^([a-z0-9]+(_[a-z0-9]+)*:)?[A-Za-z0-9.\-]+$")
 

@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 
 from bot.config.bounds import bounds
-from bot.config.load import PLUGINS, Config, section_types
+from bot.config.whole import PLUGINS, Config, section_types
 
 _WIDTH = 100
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bot.config.load import Config
+    from bot.config.whole import Config
 
 LEAST_SHARE = 0.001
 """A needed head's weight is at least this share of the largest: below, it is as good as untrained."""

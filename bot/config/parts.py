@@ -15,7 +15,7 @@ from bot.parts.registry import find
 from bot.parts.sections import section_of
 
 if TYPE_CHECKING:
-    from bot.config.load import Config
+    from bot.config.whole import Config
 
 
 def unknown_parts(config: Config) -> list[dict[str, Any]]:

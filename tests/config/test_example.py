@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.config import example, flatten, load_config
 from bot.config.bounds import bounds
-from bot.config.load import section_types
+from bot.config.whole import section_types
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "config.example.toml"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.config import Config, flatten, load_config, to_toml
-from bot.config.load import stray_variables
+from bot.config.given import stray_variables
 from bot.errors import ConfigError
 
 

@@ -9,8 +9,8 @@ import pytest
 from bot.app.runs.borrow import Recorded, recorded_settings
 from bot.app.runs.folder import RunFolder, config_hash, config_of, stored_hash
 from bot.config import load_config, to_toml
-from bot.config.load import section_types
 from bot.config.renamed import RENAMED
+from bot.config.whole import section_types
 from bot.errors import ConfigError
 
 

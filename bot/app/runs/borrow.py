@@ -16,7 +16,7 @@ from bot.adapters.files.models import load_model
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.record import open_record
-from bot.config.load import read_toml
+from bot.config.given import read_toml
 from bot.config.renamed import translated
 from bot.engine_state import Activation
 from bot.errors import DataError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.config import Config, flatten, load_config, to_toml
-from bot.config.load import read_toml
+from bot.config.given import read_toml
 from bot.errors import JournalError
 
 NOT_IN_HASH = {
