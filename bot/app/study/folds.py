@@ -36,7 +36,7 @@ class FoldData:
     def write(self, path: Path) -> None:
         """Write it as arrays with a JSON head."""
         d, w = self.dataset, self.windows
-        arrays = {"x": self.x, "ready": self.ready, "labels": self.labels}
+        arrays: dict[str, Any] = {"x": self.x, "ready": self.ready, "labels": self.labels}
         arrays |= {f"rows.{name}": getattr(d, name) for name in _ROWS}
         arrays |= {f"windows.{name}": getattr(w, name) for name in _WINDOWS if w is not None}
         head = {
