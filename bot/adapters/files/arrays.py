@@ -1,15 +1,18 @@
 """Named arrays with a JSON head in one file: numpy's npz, and never a pickle.
 
-Rules: a file that lies in a folder may come from anybody, so reading it runs nothing of it; what is
-not numbers, or not whole, is refused by name. A file appears whole or not at all.
+Rules: a file that lies in a folder may come from anybody, so reading it runs nothing of it, waits
+for nothing and takes no more memory than the file has bytes; what is not numbers, or not whole, is
+refused by name. A file appears whole or not at all.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,11 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _HEAD = "head"
 _NUMBERS = "biuf"
+_UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError, MemoryError, TokenError,
+    zipfile.BadZipFile,
+)  # fmt: skip
+"""What zipfile, numpy and json make of bytes that are not theirs."""
 
 
 def write_arrays(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
@@ -36,13 +44,17 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
     Raises:
         DataError: the file is damaged, foreign, or holds more than numbers.
     """
+    if not path.is_file():  # a pipe would be waited for, and a device never ends
+        raise _refused(path, "no file")
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as members:
+            size = path.stat().st_size
             found = {
-                name.removesuffix(".npy"): _array(members, name) for name in members.namelist()
+                member.filename.removesuffix(".npy"): _array(members, member, size)
+                for member in members.infolist()
             }
         head = json.loads(str(found.pop(_HEAD)[()]))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise _refused(path, str(error) or type(error).__name__) from error
     odd = [name for name, array in found.items() if array.dtype.kind not in _NUMBERS]
     if odd or not isinstance(head, dict):
@@ -50,9 +62,21 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
     return head, found
 
 
-def _array(members: zipfile.ZipFile, name: str) -> npt.NDArray[Any]:
-    with members.open(name) as member:
-        array: npt.NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+def _array(members: zipfile.ZipFile, member: zipfile.ZipInfo, file_size: int) -> npt.NDArray[Any]:
+    """Read an array whose bytes are there: numpy makes room for whatever a header claims."""
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{member.filename} is compressed, which this bot never does")
+    with members.open(member) as content:
+        if np.lib.format.read_magic(content) != (1, 0):
+            raise ValueError(f"{member.filename} is of another version of numpy's format")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(content)
+        claimed = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or claimed != member.file_size - content.tell():
+            raise ValueError(f"{member.filename} claims {shape} and has not so many bytes")
+        if claimed > file_size:
+            raise ValueError(f"{member.filename} claims more bytes than the file has")
+    with members.open(member) as content:
+        array: npt.NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
     return array
 
 

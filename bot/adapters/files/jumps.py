@@ -51,12 +51,13 @@ class Jumps:
         beyond = jumps(prices, last, self.max_jump)
         beyond &= ~np.isin(candles.time, list(self.accepted))
         if beyond.any():
-            i = int(beyond.argmax())
+            i, n = int(beyond.argmax()), int(beyond.sum())
             at = format_utc(int(candles.time[i])).replace(" ", "T")
+            after = f"after a close of {last[i]:g}" if np.isfinite(last[i]) else "in the first row"
             raise DataError(
-                f"{where}: {int(beyond.sum())} jumps of price; {row(i)}: open, high, low, close are "
-                f"{', '.join(f'{column[i]:g}' for column in prices)} after a close of "
-                f"{last[i]:g}, more than a factor of {self.max_jump:g} (market.max_jump); correct the "
+                f"{where}: {n} {'jump' if n == 1 else 'jumps'} of price; {row(i)}: open, high, low, "
+                f"close are {', '.join(f'{column[i]:g}' for column in prices)} {after}, more than a "
+                f"factor of {self.max_jump:.10g} (market.max_jump); correct the "
                 f"file, or where the coin was redenominated add '{self.symbol}@{at}' to "
                 "market.accept_jumps"
             )

@@ -50,3 +50,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that can be made again; where a link stands, it is replaced and not followed."""
+    with replacing(path, durable=False) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.system.atomic_file import sweep
+from bot.adapters.system.atomic_file import replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.forecasters import TABLE_ID, TableForecaster
 from bot.app.study.contenders import Contender, check_packages
@@ -85,13 +85,13 @@ def compare_command(
     """
     comparison, setting = walk_forward(contenders, out, shape, progress)
     folder = out / title
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "compare.json").write_text(
-        json.dumps({"setting": setting, **comparison.as_json()}, indent=1), encoding="utf-8"
+    write_text(
+        folder / "compare.json",
+        json.dumps({"setting": setting, **comparison.as_json()}, indent=1),
     )
-    text = to_markdown(comparison, title, setting)
-    (folder / "compare.md").write_text(text, encoding="utf-8")
-    draw(comparison, title, folder / "compare.png")
+    write_text(folder / "compare.md", to_markdown(comparison, title, setting))
+    with replacing(folder / "compare.png", durable=False) as temporary:
+        draw(comparison, title, temporary)
     return ComparisonDone(comparison, setting, folder)
 
 
@@ -171,7 +171,11 @@ def _judge(
 
     for contender in study.contenders:
         own = [unit for unit in units if unit.name == contender.name]
-        read = {(u.seed, u.fold): read_result(u) for u in own}
+        read = {
+            (unit.seed, fold.number): read_result(unit, fold.first, rows[fold.first : fold.stop])
+            for unit in own
+            for fold in [study.folds[unit.fold]]
+        }
         seeds = sorted({seed for seed, _ in read})
         measured[contender.name], account = measure(seeds, read)
         without: dict[str, list[float]] = {}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.adapters.system.atomic_file import write_text
 from bot.app.study.compare import Progress, Shape, walk_forward
 from bot.app.study.contenders import Contender
 from bot.config import load_config
@@ -73,11 +74,10 @@ def discover(contenders: list[Contender], out: Path, shape: Shape, progress: Pro
     kept = tuple(name for name in comparison.names[1:] if helps(comparison, name))
     text = _text(comparison, kept, setting)
     folder = out / "discover"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "discover.md").write_text(text, encoding="utf-8")
-    (folder / "discover.json").write_text(
+    write_text(folder / "discover.md", text)
+    write_text(
+        folder / "discover.json",
         json.dumps({"kept": kept, "setting": setting, **comparison.as_json()}, indent=1),
-        encoding="utf-8",
     )
     return Discovery(comparison, kept, text, folder)
 

@@ -17,7 +17,7 @@ from bot.adapters.files.arrays import read_arrays, write_arrays
 from bot.app.study.contenders import Kind
 from bot.app.study.folds import FoldData
 from bot.app.training.request import training_seed, variance_scales
-from bot.blocks import F64, Task
+from bot.blocks import F64, Bool, Task
 from bot.config import Config
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
@@ -193,21 +193,45 @@ _FACTS = frozenset(
 )
 
 
-def read_result(unit: Unit) -> tuple[F64, dict[str, Any]]:
+def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, dict[str, Any]]:
     """Return the forecasts float64[n, S, K] of the fold's bars, and the facts of the training.
 
+    Args:
+        start: the fold's first bar.
+        rows: bool[n, S], those of the fold that it must forecast.
+
     Raises:
-        DataError: the file is damaged or no result of a training.
+        DataError: the file is damaged or no result of this training.
     """
     facts, arrays = read_arrays(unit.result)
     value = arrays.get("value")
+    shape = (*rows.shape, len(unit.judged))
     if (
         value is None
-        or value.ndim != 3
-        or value.shape[2] != len(unit.judged)
-        or facts.keys() != _FACTS
+        or value.dtype != np.float64
+        or value.shape != shape
+        or not np.isfinite(value[rows]).all()
+        or not _are_facts(facts, len(unit.judged), start)
     ):
         raise DataError(
-            f"{unit.result}: is no result of a training; delete it, and it is made anew"
+            f"{unit.result}: is no result of this training; delete it, and it is made anew"
         )
     return value, facts
+
+
+def _are_facts(facts: dict[str, Any], tasks: int, start: int) -> bool:
+    """Tell whether these can be a training's of so many tasks, on bars before the fold's start."""
+    if facts.keys() != _FACTS or not isinstance(facts["variance_scales"], dict):
+        return False
+    losses, span = (facts["train_loss"], facts["test_loss"]), facts["train_bars"]
+    if not all(isinstance(each, list) for each in (*losses, span)):
+        return False
+    whole = (facts["parameters"], facts["rows"], *span)
+    numbers = (facts["seconds"], *facts["variance_scales"].values(), *losses[0], *losses[1])
+    return (
+        all(len(each) == tasks for each in losses)
+        and all(type(each) is int and each >= 0 for each in whole)
+        and len(span) == 2
+        and span[0] <= span[1] < start
+        and all(type(each) in (int, float) for each in numbers)
+    )

@@ -130,11 +130,11 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, contenders: list[Cont
     with pytest.raises(DataError, match="does not hold a fold"):
         FoldData.read(unit.data)
     write_arrays(unit.result, {"seconds": 1.0}, {"value": np.zeros((2, 2, 4))})
-    with pytest.raises(DataError, match="no result of a training"):
-        read_result(unit)
+    with pytest.raises(DataError, match="no result of this training"):
+        read_result(unit, 9, ROWS)
     write_arrays(unit.result, {}, {"value": np.array(["text"])})
     with pytest.raises(DataError, match="is not what this bot writes"):
-        read_result(unit)
+        read_result(unit, 9, ROWS)
 
 
 def _stored(folder: Path, content: bytes) -> tuple[dict[str, object], dict[str, object]]:
@@ -142,3 +142,63 @@ def _stored(folder: Path, content: bytes) -> tuple[dict[str, object], dict[str, 
     path.write_bytes(content)
     head, arrays = read_arrays(path)
     return head, dict(arrays)
+
+
+ROWS = np.array([[True, False], [True, True]])
+GOOD = {
+    "seconds": 1.0, "parameters": 9, "variance_scales": {"volatility_5": 1.0}, "rows": 8,
+    "train_loss": [1.0] * 4, "test_loss": [float("nan")] * 4, "train_bars": [0, 8],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"seconds": None}, {"parameters": "9"}, {"rows": -1}, {"variance_scales": [1.0]},
+        {"variance_scales": {"volatility_5": "1"}}, {"train_loss": "four"}, {"test_loss": [1.0]},
+        {"train_bars": [0, 9]}, {"train_bars": [5, 4]}, {"train_bars": [4]}, {"train_bars": 4},
+    ],
+)  # fmt: skip
+def test_facts_that_no_training_has_are_refused(
+    tmp_path: Path, contenders: list[Contender], facts: dict[str, object]
+) -> None:
+    unit = units_of(tmp_path, contenders[:1])[0]
+    value = np.zeros((2, 2, 4))
+    write_arrays(unit.result, GOOD, {"value": value})
+    assert read_result(unit, 9, ROWS)[1]["rows"] == 8
+    write_arrays(unit.result, GOOD | facts, {"value": value})
+    with pytest.raises(DataError, match="no result of this training"):
+        read_result(unit, 9, ROWS)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros((1, 2, 4)), np.zeros((2, 1, 4)), np.zeros((2, 2, 3)), np.zeros((2, 8)),
+        np.zeros((2, 2, 4), np.int64), np.full((2, 2, 4), np.inf), np.full((2, 2, 4), np.nan),
+    ],
+)  # fmt: skip
+def test_forecasts_of_another_fold_are_refused(
+    tmp_path: Path, contenders: list[Contender], value: np.ndarray
+) -> None:
+    unit = units_of(tmp_path, contenders[:1])[0]
+    write_arrays(unit.result, GOOD, {"value": value})
+    with pytest.raises(DataError, match="no result of this training"):
+        read_result(unit, 9, ROWS)
+
+
+def test_a_link_in_a_studys_folder_is_replaced_and_not_followed(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str]
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    (tmp_path / "out" / "test").mkdir(parents=True)
+    names = ("compare.json", "compare.md", "compare.png")
+    for name in names:
+        (tmp_path / "out" / "test" / name).symlink_to(mine)
+    compare_command(contenders, "test", tmp_path / "out", SHAPE, lambda done, of: None)
+    assert mine.read_text() == "precious"
+    for name in names:
+        written = tmp_path / "out" / "test" / name
+        assert not written.is_symlink()
+        assert written.stat().st_size > 100
