@@ -75,8 +75,9 @@ class Market(Section):
     accept_jumps: tuple[str, ...] = Field(
         (),
         max_length=1000,
-        description="Bars of files at which a larger jump is real, such as a redenomination: "
-        "SYMBOL@TIME, for example 'BTCUSDT@2024-01-01T00:00'.",
+        description="Bars of files at which a larger jump is real: SYMBOL@TIME, for example "
+        "'BTCUSDT@2024-01-01T00:00'. A quantity held is not converted, so across a redenomination "
+        "its profit is not real: trade from that bar on (data.start).",
     )
     feed: Literal["stream", "poll"] = Field(
         "stream",
