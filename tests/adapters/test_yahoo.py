@@ -62,5 +62,5 @@ def test_nothing_and_nonsense() -> None:
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yfinance", None)
-    with pytest.raises(ConfigError, match=r"pip install 'mtl-paper-bot\[yahoo\]'"):
+    with pytest.raises(ConfigError, match=r"the extra 'yahoo'.*-e '\.\[yahoo\]'"):
         download_table("AAPL", "2024-01-01", "2024-01-02")

@@ -83,7 +83,7 @@ def test_what_the_exchange_says_goes_before_the_name() -> None:
         ("bybit_linear", "A", r"market\.quote = 'USDT'"),
         ("bybit_inverse", "BTCUSD", "BTCUSD on bybit_inverse is an inverse contract"),
         ("binance_coinm", "BTCUSD", "inverse contract"),
-        ("binance_futures", "BTCUSDT", r"no venue 'binance_futures'; .*Known are bybit_linear"),
+        ("binance_futures", "BTCUSDT", r"no venue 'binance_futures'.*Known are bybit_linear"),
         ("binance", "BTCUSDT", "no venue 'binance'"),
         ("bybit", "BTCUSDT", "no venue 'bybit'"),
         ("foo_spot", "BTCUSDT", "other_spot"),

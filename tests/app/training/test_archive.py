@@ -82,9 +82,9 @@ def test_the_rows_are_those_ready_in_the_window_with_a_label_known(
     both = np.isfinite(rows.y[:, 3])  # the mean volume before the window's first bars is cut off
     np.testing.assert_allclose(rows.y[both], y[at][both], rtol=1e-12, atol=1e-14)
     assert (~both).sum() <= 2 * 20
-    assert rows.due is not None
-    assert rows.due.max() == due
-    assert (rows.due > rows.bar).all()
+    assert rows.known_at is not None
+    assert rows.known_at.max() == due
+    assert (rows.known_at > rows.bar).all()
 
 
 @settings(max_examples=15, deadline=None)

@@ -38,7 +38,7 @@ ROWS = st.lists(
 
 def built(name: str) -> Architecture:
     torch.manual_seed(2)
-    settings = Model(hidden=(12, 8), head_hidden=4, dropout=0.0, experts=2)
+    settings = Model(architecture=name, hidden=(12, 8), head_hidden=4, dropout=0.0, experts=2)
     return build_architecture(settings, F, TASKS)
 
 
