@@ -88,7 +88,8 @@ class BybitRest(Asking):
 
         Each candle is given exactly once; a page may be empty, for the symbol may be younger.
         """
-        for page in self.klines(venue, symbol, interval, start_ms, end_ms):
+        query = _candle_query(venue, symbol, interval)
+        for page in self._pages("get_kline", 7, query, start_ms, end_ms):
             yield page.candles
 
     def mark_pages(
@@ -102,9 +103,13 @@ class BybitRest(Asking):
     def klines(
         self, venue: str, symbol: str, interval: str, start_ms: int, end_ms: int
     ) -> Iterator[Klines]:
-        """Yield the candles that open in start..end, inclusive, and which time is over, by page."""
+        """Yield the candles that open in start..end, inclusive, and which time is over, by page.
+
+        Whole pages are asked for: candles beyond the end show how late it is at the exchange at least,
+        also where it tells another time.
+        """
         query = _candle_query(venue, symbol, interval)
-        yield from self._pages("get_kline", 7, query, start_ms, end_ms)
+        yield from self._pages("get_kline", 7, query, start_ms, end_ms, whole=True)
 
     def lists(self, venue: str, symbol: str) -> bool:
         """Return whether the symbol is among the venue's instruments and traded."""
@@ -164,14 +169,16 @@ class BybitRest(Asking):
         )
 
     def _pages(
-        self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int
-    ) -> Iterator[Klines]:
+        self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int, *,
+        whole: bool = False,
+    ) -> Iterator[Klines]:  # fmt: skip
         """Ask a row more than is given out a page: it shows that the last of them is closed."""
         step = CODE_MS[query["interval"]]
         first, last = -(-start_ms // step) * step, end_ms // step * step
         for low in range(first, last + 1, (PAGE_ROWS - 1) * step):
             high = min(low + (PAGE_ROWS - 2) * step, last)
-            asked = {**query, "start": low, "end": high + step}
+            end = low + (PAGE_ROWS - 1) * step if whole else high + step
+            asked = {**query, "start": low, "end": end}
             rows, told_ms, over_ms = self._candles(call, columns, asked)
             if over_ms < min(high + step, told_ms // step * step):  # nothing newer is here
                 self._show_newest(query)
