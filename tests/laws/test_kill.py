@@ -168,3 +168,15 @@ def test_a_kill_changes_nothing_of_what_a_users_own_policy_and_costs_carry(tmp_p
     assert states[0]["book.policy_state"].any()
     for name in ("book.policy_state", "book.cost_state", "book.bars_held"):
         np.testing.assert_array_equal(states[0][name], states[1][name])
+
+
+def test_killed_at_every_commit_a_model_is_trained_on_bars_that_are_closed(tmp_path: Path) -> None:
+    """Also where the bar that is due is open at the kill: its close must be waited for."""
+    settings = (*SETTINGS, "retrain.every_bars=4")
+    daemons = Daemons(Rehearsal.make(tmp_path / "run", *settings), training_s=0.0)
+    assert not daemons.live(2, never)
+    for i in range(12):
+        assert daemons.live(60, at("after COMMIT", 1 + i % 3))
+        assert not daemons.live(1 + i % 2, never)
+    proof = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    assert len(proof.models) >= 2

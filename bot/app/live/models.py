@@ -81,14 +81,15 @@ class LiveModels:
         if self._given is not None:
             check_given(*self._given, state.last_open)
             return True
-        for due in training.unmade(run.first_bar, state.last_open, self._trained_until):
+        closed = run.next_open - run.interval_ms  # a bar that is open has no close to learn from
+        for due in training.unmade(run.first_bar, closed, self._trained_until):
             training.want(due)
         if state.schedule:
-            training.go_on(state.last_open)
+            training.go_on(closed)
             return True
-        start = state.last_open + run.interval_ms if run.start is None else run.start
+        start = run.next_open if run.start is None else run.start
         training.begin(start, run.first_bar)
-        await training.first_model(state.last_open)
+        await training.first_model(closed)
         return training.expected
 
     def take_effect(self, open_time: int) -> tuple[Activation, bool] | None:
