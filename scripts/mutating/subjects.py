@@ -28,7 +28,7 @@ SUBJECTS = (
          "bot/portfolio/kernel/decide.py", "bot/portfolio/kernel/orders.py",
          "bot/portfolio/policies.py", "bot/portfolio/sizings.py", "bot/portfolio/costs.py"),
         ("tests/portfolio/test_broker.py", "tests/portfolio/test_reference_backtest.py",
-         "tests/portfolio/test_kernel.py"),
+         "tests/portfolio/test_kernel.py", "tests/portfolio/test_own.py"),
         plain=True,
     ),
     Subject("engine", ("bot/engine.py", "bot/engine_state.py"), ("tests/test_engine.py", "tests/app/runs/test_state_layout.py")),
