@@ -6,6 +6,7 @@ kernels         the compiled loop over bars
 long_windows    features over long windows of returns
 running_sums    sums over long windows, exact
 carried         what the kernels carry, and how it is laid out
+called          a user's function, called over windows of bars
 own             features of a user's own, called over the last bars
 own_targets     targets of a user's own
 lookback        the last L ready bars, for models that read windows

@@ -43,15 +43,13 @@ class Feature(IntEnum):
     WEEKDAY_COS = 21
 
 
-CROSS_SECTION = frozenset({Feature.CROSS_CORRELATION, Feature.CROSS_RETURN})
-"""They compare a symbol with the others, so with one symbol they say nothing."""
-
-HOUR_OF_DAY = frozenset({Feature.HOUR_SIN, Feature.HOUR_COS})
-"""They are constant where a bar lasts a day, so there they say nothing."""
-
-
-def _enter(feature: Feature, doc: str, bars: Callable[[Features], int] = lambda _: 1) -> None:
-    shipped("feature", feature.name.lower(), doc=doc, bars=bars)(feature)
+def _enter(
+    feature: Feature, doc: str, bars: Callable[[Features], int] = lambda _: 1, *,
+    over: str = "symbol", within_day: bool = False,
+) -> None:  # fmt: skip
+    """Enter a feature; `within_day`: it is constant where a bar lasts a day."""
+    facts = {"bars": bars, "over": over, "within_day": within_day}
+    shipped("feature", feature.name.lower(), doc=doc, **facts)(feature)
 
 
 # A window of w returns needs w + 1 bars. Exponential averages (adjust=True) have no window.
@@ -79,11 +77,13 @@ _enter(
 )  # fmt: skip
 _enter(
     Feature.CROSS_CORRELATION, "correlation with the mean return of all symbols",
-    lambda f: f.correlation_window + 1,
+    lambda f: f.correlation_window + 1, over="cross_section",
 )  # fmt: skip
-_enter(Feature.CROSS_RETURN, "return less the mean of all symbols", lambda _: 2)
-_enter(Feature.HOUR_SIN, "sine of the hour of the day, UTC")
-_enter(Feature.HOUR_COS, "cosine of the hour of the day, UTC")
+_enter(
+    Feature.CROSS_RETURN, "return less the mean of all symbols", lambda _: 2, over="cross_section"
+)
+_enter(Feature.HOUR_SIN, "sine of the hour of the day, UTC", within_day=True)
+_enter(Feature.HOUR_COS, "cosine of the hour of the day, UTC", within_day=True)
 _enter(Feature.WEEKDAY_SIN, "sine of the day of the week, UTC")
 _enter(Feature.WEEKDAY_COS, "cosine of the day of the week, UTC")
 
@@ -113,9 +113,9 @@ def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> t
 
 
 def _says_something(part: Part, n_symbols: int, interval_ms: int) -> bool:
-    if n_symbols == 1 and (part.made in CROSS_SECTION or part.facts.get("over") == "cross_section"):
+    if n_symbols == 1 and part.facts["over"] == "cross_section":
         return False
-    return not (interval_ms >= DAY_MS and part.made in HOUR_OF_DAY)
+    return not (interval_ms >= DAY_MS and part.facts.get("within_day", False))
 
 
 def bars_needed(part: Part, config: Features) -> int:

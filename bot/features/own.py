@@ -18,12 +18,11 @@ import numpy.typing as npt
 from bot.blocks import F64, I64, BarBlock, Bool
 from bot.compiled import njit
 from bot.errors import ConfigError
+from bot.features.called import OF_SYMBOL, call_windows
 from bot.parts.compile import (
     COLUMNS,
     NOTHING,
-    NUMBER,
     OUTPUT,
-    ROW,
     TABLE,
     Compiled,
     Signature,
@@ -34,7 +33,6 @@ from bot.parts.compile import (
 from bot.parts.registry import Part
 from bot.parts.sections import section_of
 
-SYMBOL = Signature(COLUMNS, (ROW,) * 6, NUMBER)
 CROSS_SECTION = Signature((*COLUMNS, "values"), (*(TABLE,) * 6, OUTPUT), NOTHING)
 MAX_BARS = 10_000
 
@@ -73,7 +71,7 @@ def own_feature(part: Part, given: Mapping[str, Any]) -> OwnFeature:
             f"from 1 to {MAX_BARS}"
         )
     cross = part.facts["over"] == "cross_section"
-    compiled = compiled_part(part, given, CROSS_SECTION if cross else SYMBOL)
+    compiled = compiled_part(part, given, CROSS_SECTION if cross else OF_SYMBOL)
     return OwnFeature(part.name, bars, cross, compiled)
 
 
@@ -122,25 +120,14 @@ def _of_symbols(
         series.flags.writeable = False
         for f, feature in enumerate(features):
             if not feature.cross:
-                with faults_of(feature.compiled.call):
-                    _call_symbol(
-                        feature.compiled.call, feature.bars, series, before, at, x[:, s, f]
-                    )
+                call, bars = feature.compiled.call, feature.bars
+                starts = np.arange(before + 1 - bars, series.shape[1] + 1 - bars)
+                full = starts >= 0
+                with faults_of(call):
+                    call_windows(call, series, starts[full], bars, at[full], x[:, s, f])
         kept = min(series.shape[1], room)
         carried[s, :, room - kept :] = series[:, series.shape[1] - kept :]
         count[s] = kept
-
-
-@njit(cache=True)
-def _call_symbol(call: Any, bars: int, series: F64, before: int, at: I64, out: F64) -> None:
-    for k in range(len(at)):
-        stop = before + k + 1
-        if stop >= bars:
-            out[at[k]] = call(
-                series[0, stop - bars : stop], series[1, stop - bars : stop],
-                series[2, stop - bars : stop], series[3, stop - bars : stop],
-                series[4, stop - bars : stop], series[5, stop - bars : stop],
-            )  # fmt: skip
 
 
 def _of_grid(

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bot.blocks import F64, I64, BarBlock, Task
-from bot.compiled import njit
+from bot.blocks import F64, BarBlock, Task
 from bot.features.auxiliary import Own
-from bot.parts.compile import COLUMNS, NUMBER, ROW, Signature, compiled_part, faults_of
+from bot.features.called import OF_SYMBOL, call_windows
+from bot.parts.compile import COLUMNS, compiled_part, faults_of
 from bot.parts.registry import part
-
-SIGNATURE = Signature(COLUMNS, (ROW,) * len(COLUMNS), NUMBER)
 
 
 def own_labels(bars: BarBlock, task: Task, settings: dict[str, Any]) -> F64:
@@ -29,7 +27,7 @@ def own_labels(bars: BarBlock, task: Task, settings: dict[str, Any]) -> F64:
     Raises:
         ConfigError: it does not compile, or its settings are refused.
     """
-    call = compiled_part(part("target", task.kind), settings, SIGNATURE).call
+    call = compiled_part(part("target", task.kind), settings, OF_SYMBOL).call
     y = np.full(bars.valid.shape, np.nan)
     for s in range(bars.n_symbols):
         own = Own(bars, s, task.horizon, window=2)
@@ -37,16 +35,6 @@ def own_labels(bars: BarBlock, task: Task, settings: dict[str, Any]) -> F64:
         series.flags.writeable = False
         labels = np.full(len(own.at), np.nan)
         with faults_of(call):
-            _label(call, task.horizon, series, own.start, labels)
+            call_windows(call, series, own.start, task.horizon + 1, own.start, labels)
         y[own.at, s] = labels
     return y
-
-
-@njit(cache=True)
-def _label(call: Any, horizon: int, series: F64, start: I64, labels: F64) -> None:
-    for t in start:
-        stop = t + horizon + 1
-        labels[t] = call(
-            series[0, t:stop], series[1, t:stop], series[2, t:stop],
-            series[3, t:stop], series[4, t:stop], series[5, t:stop],
-        )  # fmt: skip

@@ -32,7 +32,7 @@ def feature(
     Args:
         name: as in `features.names`.
         bars: how many bars it reads, itself the last; or a function of its settings.
-        settings: the schema of `[parts.NAME]`; then what is decorated is a function of the settings
+        settings: the schema of `[features.settings.NAME]`; then what is decorated is a function of the settings
             that returns the compiled one.
     """
     return _entering("feature", name, settings, bars=bars, over="symbol")

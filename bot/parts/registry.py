@@ -28,7 +28,7 @@ class Part:
 
     Attributes:
         made: the function or class itself; what it must be depends on the kind.
-        settings: the schema of its section `[parts.NAME]`; None where it has none.
+        settings: the schema of its section, such as `[features.settings.NAME]`; None where it has none.
         keys: settings of other sections that are this part's own, such as 'training.stch_mu'.
         facts: what else the kind wants to know, such as the bars that a feature reads.
         doc: its docstring.

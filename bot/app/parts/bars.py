@@ -17,8 +17,8 @@ from bot.app.parts.market import SYMBOLS, made_market, with_other_future
 from bot.blocks import F64, BarBlock, Task
 from bot.compiled import njit
 from bot.config.schema import Features
+from bot.features.called import OF_SYMBOL
 from bot.features.own import own_feature
-from bot.features.own_targets import SIGNATURE
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import compute_targets
 from bot.parts.compile import COLUMNS, Compiled, compiled_part
@@ -61,7 +61,7 @@ def feature_faults(part: Part) -> Iterator[str]:
 def target_faults(part: Part) -> Iterator[str]:
     """Yield what a target does that no target may do."""
     if not part.is_shipped:
-        yield from _plain_faults(compiled_part(part, {}, SIGNATURE), HORIZON + 1)
+        yield from _plain_faults(compiled_part(part, {}, OF_SYMBOL), HORIZON + 1)
     bars = made_market(BARS)
     tasks = (Task(part.name, HORIZON),)
     y, known_at = compute_targets(bars, tasks, 20)
