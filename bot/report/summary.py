@@ -25,7 +25,7 @@ from bot.report.money.activity import (
 )
 from bot.report.money.buy_and_hold import buy_and_hold
 from bot.report.money.metrics import Figures, equity_metrics
-from bot.report.skill.measures import skill
+from bot.report.skill.verdicts import skill
 
 TARGETS = (
     ("sharpe_ratio", "Sharpe ratio", ">", 1.0),

@@ -59,8 +59,11 @@ SUBJECTS = (
          "tests/report/money/test_round_trips.py"),
     ),
     Subject(
-        "skill", ("bot/report/skill/measures.py", "bot/report/skill/baselines.py", "bot/report/study/endpoints.py"),
-        ("tests/report/skill/test_measures.py", "tests/report/skill/test_baselines.py",
+        "skill",
+        ("bot/report/skill/measures.py", "bot/report/skill/by_head.py", "bot/report/skill/verdicts.py",
+         "bot/report/skill/baselines.py", "bot/report/study/endpoints.py"),
+        ("tests/report/skill/test_measures.py", "tests/report/skill/test_verdicts.py",
+         "tests/report/skill/test_baselines.py",
          "tests/report/study/test_endpoints.py", "tests/report/study/test_comparison.py"),
     ),
 )  # fmt: skip

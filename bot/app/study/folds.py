@@ -1,7 +1,7 @@
 """What a fold of a comparison trains on and forecasts, as a file that workers read.
 
 Rules: arrays and JSON only, so a study's folder from elsewhere runs no code of its maker's; the
-file's name says what decided it (`study.py`), and its head which layout it has.
+file's name says what decided it (`data.py`), and its head which layout it has.
 """
 
 from __future__ import annotations

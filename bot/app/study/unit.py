@@ -26,6 +26,7 @@ from bot.model.predict import Predictor
 from bot.model.tasks import is_classified
 from bot.model.threads import single_thread
 from bot.model.training.train import train
+from bot.report.skill.measures import clipped, log_loss
 
 TRAINING = 3
 """The way units are trained; another number makes every unit be trained anew."""
@@ -176,16 +177,13 @@ def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> lis
             continue
         f, label, mean = forecast[rows, k], y[rows, k], float(np.nanmean(trained[:, k]))
         if is_classified(task):
-            loss, naive = (_log_loss(p, label) for p in (f, np.full(len(f), mean)))
+            loss, naive = (
+                float(np.mean(log_loss(clipped(p), label))) for p in (f, np.full(len(f), mean))
+            )
         else:
             loss, naive = np.mean((f - label) ** 2), np.mean((mean - label) ** 2)
         out.append(float(loss / naive))
     return out
-
-
-def _log_loss(p: F64, y: F64) -> float:
-    p = np.clip(p, 1e-6, 1.0 - 1e-6)
-    return float(-np.mean(np.log(np.where(y > 0.5, p, 1.0 - p))))
 
 
 _FACTS = frozenset(

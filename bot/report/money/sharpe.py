@@ -8,6 +8,7 @@ Ratio" (2014).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -33,6 +34,22 @@ def sharpe_per_bar(returns: F64) -> float | None:
     if not deviation > ZERO_DEVIATION:
         return None
     return float(np.mean(returns)) / deviation
+
+
+def sharpe_of_sums(periods_per_year: float) -> Callable[[F64], F64]:
+    """Return the annualised ratio as a function of the sums of 1, r and r², float64[..., 3].
+
+    For resampling. Such a function may not depend on the sums' scale, so the deviation is the
+    population's: √(n / (n − 1)) times `sharpe_per_bar` over n returns.
+    """
+
+    def statistic(s: F64) -> F64:
+        mean = s[..., 1] / s[..., 0]
+        deviation = np.sqrt(s[..., 2] / s[..., 0] - mean**2)
+        ratio: F64 = mean / deviation * np.sqrt(periods_per_year)
+        return ratio
+
+    return statistic
 
 
 def skew_and_kurtosis(returns: F64) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.report import formats as w
-from bot.report.skill.measures import NONE_SHOWN, SHOWN, WORSE
+from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, WORSE
 from bot.report.summary import Summary
 
 Tone = Literal["", "good", "bad", "doubt"]

@@ -1,6 +1,8 @@
 """Whether a head is worth having.
 
-measures        skill against a baseline, with an interval
+verdicts        a head's measures with intervals, and what they show
+by_head         which measures each kind of head has, against which baseline
+measures        the formulas, each a statistic of sums over dates
 baselines       the naive forecasts, and the rows they learn from
 har             volatility by its own past (Corsi 2009)
 bootstrap       intervals for dependent data

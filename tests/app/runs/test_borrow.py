@@ -11,7 +11,7 @@ import pytest
 from bot.app.runs.borrow import read_recorded
 from bot.app.runs.results import read_run
 from bot.errors import DataError, ModelError
-from bot.report.skill.measures import skill
+from bot.report.skill.verdicts import skill
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:

@@ -100,3 +100,14 @@ def test_the_deflated_ratio_of_few_returns(n: int, trials: int) -> None:
 def test_more_trials_ask_for_more(trials: int, variance: float) -> None:
     more = sharpe.expected_best_sharpe(trials + 1, variance)
     assert 0.0 <= sharpe.expected_best_sharpe(trials, variance) < more
+
+
+def test_the_ratio_of_sums_is_that_of_the_returns_but_for_one_degree_of_freedom() -> None:
+    r = np.random.default_rng(6).normal(0.001, 0.01, 400)
+    sums = np.array([400.0, r.sum(), (r**2).sum()])
+    per_bar = sharpe.sharpe_per_bar(r)
+    assert per_bar is not None
+    expected = per_bar * math.sqrt(8760.0 * 400 / 399)
+    of_sums = sharpe.sharpe_of_sums(8760.0)
+    assert float(of_sums(sums)) == pytest.approx(expected)
+    assert float(of_sums(sums / 400)) == pytest.approx(expected)

@@ -140,8 +140,10 @@ def test_endpoints_agree_with_the_report(run: RunData) -> None:
     found = {e.name: float(e.statistic(e.sums.sum(axis=0))) for e in listed}
     rows = np.isfinite(run.forecast.value[:, :, 0]) & np.isfinite(run.labels[:, :, 0])
     rows[: run.start_index] = False
-    direct = rank_ic(run.forecast.value[:, :, 0], run.labels[:, :, 0], rows, 3, 100)
-    assert found["return rank IC"] == pytest.approx(direct["value"])
+    direct = rank_ic(run.forecast.value[:, :, 0], run.labels[:, :, 0], rows)
+    assert found["return rank IC"] == pytest.approx(
+        float(direct.statistic(direct.sums.sum(axis=0)))
+    )
     sharpe = returns.mean() / returns.std() * np.sqrt(365 * 24)
     assert found["Sharpe after costs"] == pytest.approx(sharpe)
     assert 0.0 <= found["direction calibration error"] <= 1.0
