@@ -72,6 +72,15 @@ def basis_points(value: float) -> str:
     return f"{10_000 * value:.2f} bp"
 
 
+def bps(value: float) -> str:
+    """Return a number of basis points.
+
+    >>> bps(7.5)
+    '7.50 bp'
+    """
+    return f"{value:.2f} bp"
+
+
 def skill_value(null: float) -> Format:
     """Return the form of a measure: with a sign where its value without skill is zero."""
     return (lambda v: f"{v:+.4f}") if null == 0.0 else (lambda v: f"{v:.4f}")

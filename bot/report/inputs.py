@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I64, BarBlock, Forecast
+from bot.blocks import F64, I64, BarBlock, Bool, Forecast
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,9 @@ class RunData(Judged):
         initial_capital: equity before the first bar.
         fill: where orders decided at a close are filled.
         taker_fee: float64[S], fraction of the notional.
+        pays_funding: bool[S], whether positions in the symbol are charged funding.
+        horizon: bars over which the signal tells a return.
+        seed: the run's.
         half_spread_bps, slippage_bps: what a fill costs beside the fee.
         equity, cash: float64[n], at the bar's close.
         fees, funding, spread, slippage: float64[n], paid in the bar.
@@ -147,6 +150,9 @@ class RunData(Judged):
     initial_capital: float
     fill: Literal["next_open", "next_close"]
     taker_fee: F64
+    pays_funding: Bool
+    horizon: int
+    seed: int
     half_spread_bps: float
     slippage_bps: float
     equity: F64

@@ -24,6 +24,7 @@ from bot.report.money.activity import (
     symbol_rows,
 )
 from bot.report.money.buy_and_hold import buy_and_hold
+from bot.report.money.edge import edge_figures
 from bot.report.money.metrics import Figures, equity_metrics
 from bot.report.skill.verdicts import skill
 
@@ -42,6 +43,7 @@ class Summary(TypedDict):
 
     `coverage` says how much of the span had bars, forecasts and a model (`coverage.py`);
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
+    `edge` says what a side traded earned and cost (`money/edge.py`);
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
     of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
     did not; `skill` is by task; `symbols` and `models` are rows of tables,
@@ -54,6 +56,7 @@ class Summary(TypedDict):
     metrics: Figures
     since_first_model: Figures | None
     bankruptcy: str
+    edge: dict[str, Any]
     costs: dict[str, float]
     cost_returns: dict[str, float]
     buy_and_hold: Figures
@@ -82,6 +85,7 @@ def build(run: RunData, config: Report) -> Summary:
         "metrics": metrics,
         "since_first_model": None if first is None else run_metrics(run, first, config.trials),
         "bankruptcy": _bankruptcy(run),
+        "edge": edge_figures(run, start, metrics, config.bootstrap_samples),
         "costs": cost_waterfall(run, start),
         "cost_returns": cost_returns(run, start),
         "buy_and_hold": held,

@@ -123,7 +123,7 @@ def test_it_stands_at_the_top_and_labels_the_figures(share: float) -> None:
     page = html.render(run, summary)
     low = share < LEAST_SHARE
     assert printed.startswith("Only 50.00 % of the bars") == low
-    assert printed.lstrip().startswith("Coverage") != low
+    assert printed.lstrip().startswith("A side traded") != low
     for text in (printed, page):
         assert ("(whole span; 50.00 % of it had a forecast)" in text) == low
         assert "Coverage" in text

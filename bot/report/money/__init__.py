@@ -1,6 +1,8 @@
 """The figures of money, all from net returns.
 
 activity        a whole run: equity, trades, costs, each symbol's part
+days            what each day earned, paid and traded, on its own equity
+edge            the edge of a side beside its cost
 metrics         the figures of an equity curve
 sharpe          the Sharpe ratio, its error, probabilistic and deflated
 round_trips     who earned what, trip by trip

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from bot.blocks import F64, Bool
+from bot.blocks import Bool
 from bot.report.inputs import RunData
+from bot.report.money.days import COSTS, days_of
 from bot.report.money.metrics import (
     Figure,
     Figures,
@@ -21,10 +22,6 @@ from bot.report.money.metrics import (
     win_figures,
 )
 from bot.report.money.round_trips import Trips, profits, round_trips
-from bot.timegrid import DAY_MS
-
-COSTS = ("fees", "spread", "slippage", "funding")
-"""What stands between gross and net, in the ledger's names."""
 
 
 def run_metrics(run: RunData, start: int, trials: int = 1) -> Figures:
@@ -80,15 +77,15 @@ def exposure_figures(run: RunData, start: int) -> Figures:
     """Return how much was held and traded.
 
     Exposure is the share of bars that close with a position, `mean_gross_exposure` the mean of the
-    positions' absolute value over equity. Turnover is the notional traded over mean equity; it has
-    none of both where the account went bankrupt.
+    positions' absolute value over equity. Turnover is the notional traded over the equity of its day;
+    there is none of both where the account went bankrupt.
     """
     equity = run.equity[start:]
     held = (run.quantity[start:] != 0.0).any(axis=1)
     gross = np.abs(np.nan_to_num(run.quantity[start:] * run.price[start:])).sum(axis=1)
     years = len(equity) / run.periods_per_year
     alive = bool(np.all(equity > 0.0))
-    turnover = float(notional_by_symbol(run, start).sum() / equity.mean()) if alive else None
+    turnover = float(days_of(run, start).notional.sum()) if alive else None
     return {
         "num_trades": int(np.count_nonzero(held[:-1])),
         "fills": int(np.count_nonzero(run.fills["open_time"] >= run.open_time[start])),
@@ -97,13 +94,6 @@ def exposure_figures(run: RunData, start: int) -> Figures:
         "exposure": float(held.mean()),
         "mean_gross_exposure": float(np.mean(gross / equity)) if alive else None,
     }
-
-
-def notional_by_symbol(run: RunData, start: int) -> F64:
-    """Return float64[S], the value traded from bar `start` on."""
-    ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
-    notional = np.abs(ours["quantity"] * ours["price"])
-    return np.bincount(ours["symbol"], weights=notional, minlength=run.n_symbols).astype(np.float64)
 
 
 def cost_waterfall(run: RunData, start: int) -> dict[str, float]:
@@ -120,29 +110,14 @@ def cost_returns(run: RunData, start: int) -> dict[str, float]:
     """Return the same way from gross to net as returns: each day's sums over its opening equity.
 
     The days' returns are summed, so gross − fees − spread − slippage − funding = net here too;
-    `net_compounded` multiplies the days' net returns up, which is the total return. A day is one of
-    UTC, its opening equity that of the close before its first bar; days that open without any
-    equity, after a bankruptcy, are left out.
+    `net_compounded` multiplies the days' net returns up, which is the total return.
     """
-    day = run.open_time[start:] // DAY_MS
-    first = np.flatnonzero(np.concatenate(([True], day[1:] != day[:-1])))
-    before = np.concatenate(([run.equity_before(start)], run.equity[start:-1]))
-    opening = before[first]
-    counted = opening > 0.0
-
-    def on_the_day(amounts: F64) -> F64:
-        """Return each day's sum over its opening equity."""
-        share: F64 = np.add.reduceat(amounts, first)[counted] / opening[counted]
-        return share
-
-    net = on_the_day(run.equity[start:] - before)
-    costs = {name: float(on_the_day(getattr(run, name)[start:]).sum()) for name in COSTS}
-    total = float(net.sum())
+    days = days_of(run, start)
     return {
-        "gross": total + sum(costs.values()),
-        **costs,
-        "net": total,
-        "net_compounded": float(np.prod(1.0 + net) - 1.0),
+        "gross": float(days.gross.sum()),
+        **{name: float(getattr(days, name).sum()) for name in COSTS},
+        "net": float(days.net.sum()),
+        "net_compounded": float(np.prod(1.0 + days.net) - 1.0),
     }
 
 
@@ -160,11 +135,10 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
     """
     profit = profits(run, start)
     trips = round_trips(run, start, profit)
-    notional = notional_by_symbol(run, start)
+    turnover = days_of(run, start).notional.sum(axis=0)
     valid = run.bars.valid[start:]
     ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
-    equity = run.equity[start:]
-    mean_equity = float(equity.mean()) if np.all(equity > 0.0) else None
+    alive = bool(np.all(run.equity[start:] > 0.0))
     rows = []
     for s, symbol in enumerate(run.symbols):
         mine = trips.symbol == s
@@ -175,7 +149,7 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
             "fills": int(np.count_nonzero(ours["symbol"] == s)),
             "trades": int(np.count_nonzero(mine)),
             **win_figures(trips.profit[mine], "_by_trade"),
-            "turnover": None if mean_equity is None else float(notional[s]) / mean_equity,
+            "turnover": float(turnover[s]) if alive else None,
             "pnl": float(profit.total[:, s].sum()),
             "fees": float(profit.fees[:, s].sum()),
             "funding": float(profit.funding[:, s].sum()),

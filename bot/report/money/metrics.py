@@ -2,7 +2,7 @@
 
 Rules: a figure that cannot be had (too few returns, no variance, no losses) is None, never an
 infinity, a NaN or a made-up number. Fractions are fractions, not percent; a drawdown is positive.
-Must not know about symbols or fills; what trades add is in `trips.py`.
+Must not know about symbols or fills; what trades add is in `activity.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Looks: the same sheets for the terminal and for the page.
 
+sheet           what a table is
 sheets          a summary as rows of text
+edge_sheets     what trading was worth, as rows of text
 tables          the sheets for the terminal
 html            the page, in one file that needs no network
 money_pictures  equity, drawdown, what was held

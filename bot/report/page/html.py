@@ -14,7 +14,8 @@ from bot.report.inputs import RunData
 from bot.report.page.head_pictures import calibration_picture, judged, scatter_picture
 from bot.report.page.insight_pictures import insight_pictures
 from bot.report.page.money_pictures import equity_picture, positions_picture
-from bot.report.page.sheets import Tone, sheets
+from bot.report.page.sheet import Tone
+from bot.report.page.sheets import sheets
 from bot.report.page.svg import Picture, look
 from bot.report.summary import Summary
 
@@ -42,6 +43,7 @@ def render(run: RunData, summary: Summary) -> str:
         name=summary["name"],
         facts=summary["facts"],
         bankruptcy=summary["bankruptcy"],
+        below_cost=summary["edge"]["warning"],
         uncovered=summary["coverage"]["warnings"],
         tiles=tiles(summary),
         pictures=pictures(run),

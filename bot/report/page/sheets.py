@@ -1,43 +1,20 @@
 """A summary laid out in sheets: rows of text, the same for the terminal and for the page.
 
-Owns which tables there are and what stands in them; the forms are in `wording.py`, the looks in
+Owns which tables there are and what stands in them; the forms are in `formats.py`, the looks in
 `tables.py` and `report.html`. Must not compute.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from bot.report import formats as w
+from bot.report.page.edge_sheets import edge_sheet
+from bot.report.page.sheet import Row, Sheet, Tone, from_column
 from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, WORSE
 from bot.report.summary import Summary
 
-Tone = Literal["", "good", "bad", "doubt"]
-
 _VERDICT_TONES: dict[str, Tone] = {SHOWN: "good", WORSE: "bad", NONE_SHOWN: "doubt"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Cells of text; the tone colours the last one, `strong` is a total, `ends` closes a group."""
-
-    cells: tuple[str, ...]
-    tone: Tone = ""
-    strong: bool = False
-    ends: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A table: a key to find it by, a title, columns (numbers stand right), rows and a note."""
-
-    key: str
-    title: str
-    columns: tuple[str, ...]
-    numbers: frozenset[int]
-    rows: tuple[Row, ...]
-    note: str = ""
 
 
 def sheets(summary: Summary) -> list[Sheet]:
@@ -46,6 +23,7 @@ def sheets(summary: Summary) -> list[Sheet]:
         coverage_sheet(summary),
         facts_sheet(summary),
         symbols_sheet(summary),
+        edge_sheet(summary),
         metrics_sheet(summary),
         costs_sheet(summary),
         targets_sheet(summary),
@@ -92,7 +70,7 @@ def coverage_sheet(summary: Summary) -> Sheet:
     )  # fmt: skip
     return Sheet(
         "coverage", "Coverage", columns,
-        numbers=_from(1, columns), rows=tuple(rows), note=" ".join(notes),
+        numbers=from_column(1, columns), rows=tuple(rows), note=" ".join(notes),
     )  # fmt: skip
 
 
@@ -114,7 +92,7 @@ def symbols_sheet(summary: Summary) -> Sheet:
         Row((row["symbol"], *(w.written(row[key], form) for key, _, form in shown)))
         for row in symbols
     )
-    return Sheet("symbols", "Symbols", columns, _from(1, columns), rows)
+    return Sheet("symbols", "Symbols", columns, from_column(1, columns), rows)
 
 
 def metrics_sheet(summary: Summary) -> Sheet:
@@ -130,7 +108,7 @@ def metrics_sheet(summary: Summary) -> Sheet:
         for key, label, form in w.METRICS
     )
     title = f"Metrics, net of costs{coverage_label(summary)}"
-    return Sheet("metrics", title, columns, _from(1, columns), rows)
+    return Sheet("metrics", title, columns, from_column(1, columns), rows)
 
 
 def costs_sheet(summary: Summary) -> Sheet:
@@ -151,7 +129,7 @@ def costs_sheet(summary: Summary) -> Sheet:
     )
     return Sheet(
         "costs", "From gross to net", columns,
-        numbers=_from(1, columns), rows=tuple(rows), note=note,
+        numbers=from_column(1, columns), rows=tuple(rows), note=note,
     )  # fmt: skip
 
 
@@ -243,7 +221,7 @@ def importance_sheet(summary: Summary) -> Sheet:
         "importance",
         "Permutation importance of features",
         columns,
-        numbers=_from(1, columns),
+        numbers=from_column(1, columns),
         rows=rows,
         note="What a head's validation loss rises by when the feature is shuffled, in percent of "
         "the loss of an uninformed head: mean ± deviation over the models.",
@@ -266,7 +244,7 @@ def cosines_sheet(summary: Summary) -> Sheet:
     note = "On the shared parameters at the epoch kept: mean ± deviation over the models."
     return Sheet(
         "cosines", "Cosines of the tasks' gradients", columns,
-        numbers=_from(1, columns), rows=rows, note=note,
+        numbers=from_column(1, columns), rows=rows, note=note,
     )  # fmt: skip
 
 
@@ -291,7 +269,3 @@ def gates_sheet(summary: Summary) -> Sheet:
     return Sheet(
         "gates", "Use of experts", columns, numbers=frozenset(range(1, 4)), rows=rows, note=note
     )
-
-
-def _from(first: int, columns: tuple[str, ...]) -> frozenset[int]:
-    return frozenset(range(first, len(columns)))

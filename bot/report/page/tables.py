@@ -6,7 +6,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bot.report.page.sheets import Row, Sheet, sheets
+from bot.report.page.sheet import Row, Sheet
+from bot.report.page.sheets import sheets
 from bot.report.summary import Summary
 
 _STYLES = {"good": "green", "bad": "red", "doubt": "yellow", "": ""}
@@ -16,10 +17,13 @@ _MOST_ROWS = {"coverage": 12, "models": 12, "cosines": 16}
 def render(summary: Summary) -> Group:
     """Return all tables of a run, in reading order.
 
-    A bankruptcy, and what the run does not cover, are told before and after them.
+    A bankruptcy, what the run does not cover, and an edge below its cost are told before and after
+    them.
     """
     warning = [Text(summary["bankruptcy"], style="bold red")] if summary["bankruptcy"] else []
     warning += [Text(line, style="bold yellow") for line in summary["coverage"]["warnings"]]
+    if summary["edge"]["warning"]:
+        warning.append(Text(summary["edge"]["warning"], style="bold red"))
     return Group(*warning, *(table(sheet) for sheet in sheets(summary)), *warning)
 
 

@@ -123,8 +123,12 @@ def test_bars_are_counted_as_in_a_loop(run: RunData) -> None:
     assert metrics["num_trades"] == sum(held[start : n - 1])
     assert metrics["exposure"] == pytest.approx(sum(held[start:]) / (n - start))
     assert metrics["win_rate"] == pytest.approx(wins / active)
-    notional = sum(abs(f["quantity"] * f["price"]) for f in run.fills)
-    assert metrics["turnover"] == pytest.approx(notional / run.equity[start:].mean())
+    traded = 0.0
+    for fill in run.fills:  # each on the equity at the last close of the day before
+        day = fill["open_time"] // 86_400_000 * 86_400_000
+        opened = max(int(np.searchsorted(run.open_time, day)), start)
+        traded += abs(fill["quantity"] * fill["price"]) / run.equity[opened - 1]
+    assert metrics["turnover"] == pytest.approx(traded)
 
 
 def test_a_run_that_did_nothing_has_nulls_and_no_numbers_made_up(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from bot.config.schema import Report
 from bot.report.inputs import ModelInfo, RunData
+from bot.report.page.edge_sheets import edge_sheet
 from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets, skill_sheet
 from bot.report.page.tables import render, table
 from bot.report.summary import Summary, build
@@ -47,7 +49,7 @@ def test_an_interval_over_zero_reads_no_skill_shown(summary: Summary) -> None:
 def test_without_heads_and_models_their_tables_are_left_out(run: RunData) -> None:
     bare = dataclasses.replace(run, forecast=None, labels=None, models=())
     keys = [sheet.key for sheet in sheets(build(bare, Report(bootstrap_samples=100)))]
-    assert keys == ["coverage", "facts", "symbols", "metrics", "costs", "targets"]
+    assert keys == ["coverage", "facts", "symbols", "edge", "metrics", "costs", "targets"]
 
 
 def test_figures_since_a_late_first_model_stand_beside(run: RunData) -> None:
@@ -90,3 +92,29 @@ def test_costs_stand_in_currency_and_on_the_equity_of_the_day(summary: Summary) 
     assert fees.cells[1] == f"{-summary['costs']['fees']:,.2f}"
     assert fees.cells[3] == f"{-100 * summary['cost_returns']['fees']:.2f} %"
     assert f"{100 * summary['metrics']['total_return']:.2f} %" in sheet.note  # type: ignore[operator]
+
+
+def test_what_it_was_worth_stands_beside_its_cost(summary: Summary) -> None:
+    edge = summary["edge"]
+    rows = {row.cells[0].strip(): row for row in edge_sheet(summary).rows}
+    assert rows["Edge a side, before costs"].cells[1:] == (
+        f"{edge['edge_bps']:.2f} bp",
+        f"[{edge['edge_low_bps']:.2f} bp, {edge['edge_high_bps']:.2f} bp]",
+    )
+    assert rows["Cost a side"].cells[1] == f"{edge['cost_bps']:.2f} bp"
+    assert rows["Edge over cost"].cells[1] == f"{edge['edge_to_cost']:.2f}"
+    assert rows["the forecast's horizon, bars"].cells[1] == "3"
+    assert rows["Edge a side, before costs"].tone == "bad"
+    text = text_of(render(summary))
+    assert edge["warning"]
+    assert text.count(edge["warning"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("low", "warning", "tone"),
+    [(8.0, "", "good"), (1.0, "", "doubt"), (1.0, "below", "bad"), (None, "", "")],
+)
+def test_the_tone_of_an_edge(summary: Summary, low: float | None, warning: str, tone: str) -> None:
+    changed = {"edge_low_bps": low, "cost_bps": 7.5, "warning": warning}
+    other: Any = {**summary, "edge": {**summary["edge"], **changed}}
+    assert edge_sheet(other).rows[0].tone == tone

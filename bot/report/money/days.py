@@ -1,0 +1,80 @@
+"""A run day by day: what each day earned, paid and traded, over the equity that it opened with.
+
+A day is one of UTC, its opening equity that of the close before its first bar. Rules: days that open
+without any equity, after a bankruptcy, are left out; costs are positive where the run paid, and
+gross − fees − spread − slippage − funding = net on every day. Must not annualise or format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.blocks import F64, I64
+from bot.report.inputs import RunData
+from bot.timegrid import DAY_MS
+
+COSTS = ("fees", "spread", "slippage", "funding")
+"""What stands between gross and net, in the ledger's names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days of a run, oldest first, d of them; all but `day` are shares of the opening equity.
+
+    Attributes:
+        day: int64[d], days since 1970 UTC.
+        net: float64[d], the day's return.
+        fees, spread, slippage, funding: float64[d], paid.
+        notional: float64[d, S], the value traded in each symbol, at the prices paid.
+    """
+
+    day: I64
+    net: F64
+    fees: F64
+    spread: F64
+    slippage: F64
+    funding: F64
+    notional: F64
+
+    @property
+    def costs(self) -> F64:
+        """Return float64[d], all that was paid."""
+        return self.fees + self.spread + self.slippage + self.funding
+
+    @property
+    def gross(self) -> F64:
+        """Return float64[d], the return before costs: fills at the middle, no fees, no funding."""
+        return self.net + self.costs
+
+
+def days_of(run: RunData, start: int) -> Days:
+    """Return the days of the run from bar `start` on; the first may begin within a day."""
+    day = run.open_time[start:] // DAY_MS
+    first = np.flatnonzero(np.concatenate(([True], day[1:] != day[:-1])))
+    before = np.concatenate(([run.equity_before(start)], run.equity[start:-1]))
+    opening = before[first]
+    counted = opening > 0.0
+
+    def on_the_day(amounts: F64) -> F64:
+        """Return each day's sum over its opening equity; the rows are bars."""
+        sums = np.add.reduceat(amounts, first, axis=0)[counted]
+        share: F64 = (sums.T / opening[counted]).T
+        return share
+
+    return Days(
+        day[first][counted],
+        net=on_the_day(run.equity[start:] - before),
+        notional=on_the_day(notional_by_bar(run, start)),
+        **{name: on_the_day(getattr(run, name)[start:]) for name in COSTS},
+    )
+
+
+def notional_by_bar(run: RunData, start: int) -> F64:
+    """Return float64[n - start, S], the value traded in each bar, at the prices paid."""
+    ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
+    bar = np.searchsorted(run.open_time[start:], ours["open_time"])
+    traded = np.zeros((len(run.open_time) - start, run.n_symbols))
+    np.add.at(traded, (bar, ours["symbol"]), np.abs(ours["quantity"] * ours["price"]))
+    return traded

@@ -1,0 +1,64 @@
+"""What trading was worth, as sheets. Must not compute."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.report import formats as w
+from bot.report.page.sheet import Row, Sheet, Tone
+from bot.report.summary import Summary
+
+_PARTS = (
+    ("fees", "  fees"),
+    ("spread", "  half spread"),
+    ("slippage", "  slippage"),
+    ("funding", "  funding"),
+)
+
+
+def edge_sheet(summary: Summary) -> Sheet:
+    """Return the edge of a side traded beside its cost, and how much was traded for it."""
+    edge = summary["edge"]
+    rows = [
+        Row(("Edge a side, before costs", *_measured(edge)), _tone(edge), strong=True),
+        Row(("Cost a side", w.written(edge["cost_bps"], w.bps), ""), strong=True),
+        *(
+            Row((label, w.written(edge["cost_parts_bps"][name], w.bps), ""))
+            for name, label in _PARTS
+        ),
+        Row(("Edge over cost", w.written(edge["edge_to_cost"], w.two_digits), "")),
+        Row(
+            ("Break-even cost a side", w.written(edge["break_even_cost_bps"], w.bps), ""),
+            ends=True,
+        ),
+        Row(
+            ("Turnover a year, times equity", w.written(edge["turnover_annual"], w.two_digits), "")
+        ),
+        Row(("Turnover a bar", w.written(edge["turnover_bar"], w.small), "")),
+        Row(("Mean bars held", w.written(edge["bars_held"], w.two_digits), "")),
+        Row(("  the forecast's horizon, bars", w.count(edge["horizon_bars"]), "")),
+    ]
+    note = (
+        "A side is one fill; amounts are on the equity that each day opened with. The break-even cost "
+        "is the fee, half spread and slippage of a side at which nothing would be left."
+    )
+    return Sheet(
+        "edge", "What it was worth", ("", "value", "95 % interval"),
+        numbers=frozenset({1, 2}), rows=tuple(rows), note=note,
+    )  # fmt: skip
+
+
+def _measured(edge: dict[str, Any]) -> tuple[str, str]:
+    low, high = edge["edge_low_bps"], edge["edge_high_bps"]
+    span = w.DASH if low is None or high is None else f"[{w.bps(low)}, {w.bps(high)}]"
+    return w.written(edge["edge_bps"], w.bps), span
+
+
+def _tone(edge: dict[str, Any]) -> Tone:
+    """Return whether the edge is surely above its cost, surely below, or neither."""
+    low, cost = edge["edge_low_bps"], edge["cost_bps"]
+    if low is None or cost is None:
+        return ""
+    if edge["warning"]:
+        return "bad"
+    return "good" if low > cost else "doubt"
