@@ -103,7 +103,9 @@ def test_edge_less_cost_on_what_was_traded_is_the_net_return(run: RunData) -> No
 
 def test_an_account_that_shrinks_counts_each_day_alike(run: RunData) -> None:
     """Ten times the money in every amount, equity with it, changes nothing."""
-    tenfold = {name: 10.0 * getattr(run, name) for name in (*PAID, "equity", "cash", "quantity")}
+    tenfold: dict[str, Any] = {
+        name: 10.0 * getattr(run, name) for name in (*PAID, "equity", "cash", "quantity")
+    }
     fills = run.fills.copy()
     fills["quantity"] *= 10.0
     more = dataclasses.replace(run, fills=fills, initial_capital=1e5, **tenfold)
@@ -145,12 +147,13 @@ def test_a_warning_only_where_the_upper_bound_is_below_the_cost(
 
 
 def test_without_a_fill_or_without_equity_there_is_nothing_to_say(run: RunData) -> None:
+    nothing: dict[str, Any] = {name: np.zeros(len(run.equity)) for name in PAID}
     idle = dataclasses.replace(
         run,
         fills=run.fills[:0],
         quantity=np.zeros_like(run.quantity),
         equity=np.full(len(run.equity), 1e4),
-        **{name: np.zeros(len(run.equity)) for name in PAID},
+        **nothing,
     )
     broke = dataclasses.replace(run, equity=np.where(np.arange(400) < 200, run.equity, -500.0))
     for strange in (idle, broke):
