@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 I8 = npt.NDArray[np.int8]
 Bool = npt.NDArray[np.bool_]
+Arrays = dict[str, npt.NDArray[Any]]
+"""Named arrays, as they are stored together."""
 
 SCHEMA_VERSION = 1
 """The version of the ledger's binary layout; it is hashed into every ledger_sha256."""

@@ -23,7 +23,7 @@ SESSIONS_PER_YEAR = 252
 SESSION_MS = 390 * MINUTE_MS
 
 
-class Kind(Enum):
+class ProductKind(Enum):
     """What is traded: against cash, or a contract settled in the quote currency or in coin."""
 
     CASH = "cash"
@@ -50,7 +50,7 @@ class Venue:
     """
 
     name: str
-    kind: Kind
+    kind: ProductKind
     taker_fee: float
     source: Source = Source.FILES
     quote: str = ""
@@ -59,32 +59,32 @@ class Venue:
     @property
     def contract(self) -> bool:
         """Tell whether positions are contracts: they can be short, and pay funding."""
-        return self.kind is not Kind.CASH
+        return self.kind is not ProductKind.CASH
 
     @property
     def live(self) -> bool:
         """Tell whether the daemon can trade here."""
-        return self.source is Source.BYBIT and self.kind is not Kind.INVERSE
+        return self.source is Source.BYBIT and self.kind is not ProductKind.INVERSE
 
 
 VENUES = {
     row.name: row
     for row in (
-        Venue("bybit_linear", Kind.LINEAR, 0.00055, Source.BYBIT),
-        Venue("bybit_spot", Kind.CASH, 0.001, Source.BYBIT),
-        Venue("bybit_inverse", Kind.INVERSE, 0.00055, Source.BYBIT),
-        Venue("binance_linear", Kind.LINEAR, 0.0005),
-        Venue("binance_usdm", Kind.LINEAR, 0.0005),
-        Venue("binance_spot", Kind.CASH, 0.001),
-        Venue("binance_coinm", Kind.INVERSE, 0.0005),
-        Venue("okx_linear", Kind.LINEAR, 0.0005),
-        Venue("okx_spot", Kind.CASH, 0.001),
-        Venue("coinbase_spot", Kind.CASH, 0.006),
-        Venue("kraken_spot", Kind.CASH, 0.004),
-        Venue("other_linear", Kind.LINEAR, 0.00055),
-        Venue("other_spot", Kind.CASH, 0.001),
-        Venue("us", Kind.CASH, 0.0005, Source.YAHOO, quote="USD", sessions=True),
-        Venue("yahoo", Kind.CASH, 0.0005, Source.YAHOO),
+        Venue("bybit_linear", ProductKind.LINEAR, 0.00055, Source.BYBIT),
+        Venue("bybit_spot", ProductKind.CASH, 0.001, Source.BYBIT),
+        Venue("bybit_inverse", ProductKind.INVERSE, 0.00055, Source.BYBIT),
+        Venue("binance_linear", ProductKind.LINEAR, 0.0005),
+        Venue("binance_usdm", ProductKind.LINEAR, 0.0005),
+        Venue("binance_spot", ProductKind.CASH, 0.001),
+        Venue("binance_coinm", ProductKind.INVERSE, 0.0005),
+        Venue("okx_linear", ProductKind.LINEAR, 0.0005),
+        Venue("okx_spot", ProductKind.CASH, 0.001),
+        Venue("coinbase_spot", ProductKind.CASH, 0.006),
+        Venue("kraken_spot", ProductKind.CASH, 0.004),
+        Venue("other_linear", ProductKind.LINEAR, 0.00055),
+        Venue("other_spot", ProductKind.CASH, 0.001),
+        Venue("us", ProductKind.CASH, 0.0005, Source.YAHOO, quote="USD", sessions=True),
+        Venue("yahoo", ProductKind.CASH, 0.0005, Source.YAHOO),
     )
 }
 """Every known venue. `other_spot` and `other_linear` are for files of exchanges not named here; the

@@ -24,7 +24,7 @@ from bot.blocks import BarBlock, Bool
 from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.recorded import RecordedMarket
 from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import DAY_MS, HOUR_MS, MINUTE_MS
@@ -142,7 +142,7 @@ def funding(hours: BarBlock, s: int) -> pd.DataFrame:
 
 async def _messages(hours: BarBlock) -> dict[str, Any]:
     """Return every kind of answer and frame of the practice exchange, by its file's name."""
-    market = Market(RecordedMarket(hours, SYMBOLS, HOUR_MS), ticks_per_bar=4)
+    market = PracticeMarket(RecordedMarket(hours, SYMBOLS, HOUR_MS), ticks_per_bar=4)
     clock = ManualClock(START_MS + 1000 * HOUR_MS + HOUR_MS // 2)
     exchange = await serve(market, clock)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,3 +110,32 @@ def test_the_check_of_calls_finds_what_it_should() -> None:
     assert len(faults("x.ours(1, 2, 3, 4, 5, *rest)", known)) == 1
     assert len(faults("class C:\n def f(self):\n  return type(self)(1, 2, 3, 4, 5, 6)", known)) == 1
     assert faults("@njit(cache=True)\ndef k():\n ours(1, 2, 3, 4, 5, 6)", known) == []
+
+
+def types_defined(source: str) -> Iterator[str]:
+    """Yield the names of classes, and of the aliases and type variables of a module."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+    for node in tree.body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and re.fullmatch(r"_?[A-Z][a-z]\w*", target.id):
+            yield target.id
+
+
+def test_a_name_of_a_type_is_one_thing() -> None:
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in MODULES:
+        for name in types_defined(path.read_text(encoding="utf-8")):
+            found[name].append(name_of(path))
+    twice = {name: places for name, places in found.items() if len(places) > 1}
+    assert twice == {}, "give each thing a word of its own"
+
+
+def test_the_check_of_names_finds_classes_and_aliases() -> None:
+    source = (
+        "A = 1\nPrice = dict[str, float]\nBar: TypeAlias = int\nMADE = 2\nlow = Price()\n"
+        "class Book:\n class Row:\n  pass\n"
+    )
+    assert sorted(types_defined(source)) == ["Bar", "Book", "Price", "Row"]

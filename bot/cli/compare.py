@@ -68,7 +68,7 @@ def compare(
 
     What is trained is kept in --out: after an interruption the same command continues.
     """
-    from bot.app.study.compare import Shape, compare_command
+    from bot.app.study.compare import StudyPlan, compare_command
     from bot.app.study.contenders import from_files
     from bot.app.study.contenders import preset as of_preset
     from bot.errors import ConfigError
@@ -84,10 +84,10 @@ def compare(
     else:
         contenders = from_files(files or [], overrides)
         title = "-".join(contender.name for contender in contenders)
-    shape = Shape(folds, fold_months, seeds, workers or os.cpu_count() or 1)
+    plan = StudyPlan(folds, fold_months, seeds, workers or os.cpu_count() or 1)
     _tell_of_leftovers(out)
     with progress_bar(f"compare {title}", quiet=as_json) as progress, _resumable():
-        done = compare_command(contenders, title, Path(out), shape, progress)
+        done = compare_command(contenders, title, Path(out), plan, progress)
     if as_json:
         print(json.dumps({"folder": str(done.folder), "setting": done.setting,
                           **done.comparison.as_json()}))  # fmt: skip
@@ -118,15 +118,15 @@ def discover(
     What is trained is kept in --out: after an interruption the same command continues.
     """
     from bot.app.study import discover as discovery
-    from bot.app.study.compare import Shape
+    from bot.app.study.compare import StudyPlan
 
     named = [name.strip() for name in (candidates or "").split(",") if name.strip()]
     overrides = _overrides(data, start, end, symbols, sets)
     contenders = discovery.candidates(config, overrides, named)
-    shape = Shape(folds, fold_months, seeds, workers or os.cpu_count() or 1)
+    plan = StudyPlan(folds, fold_months, seeds, workers or os.cpu_count() or 1)
     _tell_of_leftovers(out)
     with progress_bar("discover", quiet=as_json) as progress, _resumable():
-        done = discovery.discover(contenders, Path(out), shape, progress)
+        done = discovery.discover(contenders, Path(out), plan, progress)
     if as_json:
         print(json.dumps({"folder": str(done.folder), "kept": done.kept,
                           **done.comparison.as_json()}))  # fmt: skip

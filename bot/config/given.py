@@ -76,7 +76,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not a valid TOML file: {error}") from None
 
 
-class Given:
+class GivenSettings:
     """The values given so far, by section and key, where each came from, and what was refused."""
 
     def __init__(self) -> None:

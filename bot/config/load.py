@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from bot.config.checks import combination_faults
 from bot.config.faults import value_faults
-from bot.config.given import Given, read_toml, setting_of_variable
+from bot.config.given import GivenSettings, read_toml, setting_of_variable
 from bot.config.parts import settings_faults, unknown_parts
 from bot.config.renamed import translated
 from bot.config.whole import PLUGINS, Config, flatten, section_types
@@ -62,7 +62,7 @@ def load_config(
         ConfigError: the file cannot be read.
         SettingsError: keys, values or combinations are refused; a line each, with the fix.
     """
-    given = Given()
+    given = GivenSettings()
     given.merge(base or {}, "the embedded default")
     if path is not None:
         content = read_toml(path)
@@ -85,7 +85,7 @@ def load_config(
     return config
 
 
-def _checked(given: Given, *, recorded: bool = False) -> tuple[Config, list[str]]:
+def _checked(given: GivenSettings, *, recorded: bool = False) -> tuple[Config, list[str]]:
     """Return the settings and every fault; of combinations those whose keys are sound."""
     sound = {k: v if k == PLUGINS else dict(v) for k, v in given.values.items()}
     wrong: dict[str, str] = {}
@@ -114,7 +114,7 @@ def _without(sound: dict[str, Any], wrong: Mapping[str, Any]) -> Config:
     return Config(**cast(Any, sound))
 
 
-def _of_parts(config: Config, given: Given) -> tuple[list[str], dict[str, str]]:
+def _of_parts(config: Config, given: GivenSettings) -> tuple[list[str], dict[str, str]]:
     """Load the files of parts.
 
     Returns:

@@ -22,8 +22,8 @@ from bot.config.section import Bps, Section
 from bot.config.trading import Conviction, Costs, Execution, Policy, Portfolio, Risk, Sizing
 
 __all__ = [
-    "BASE_KINDS", "Conviction", "Costs", "Data", "Exchange", "Execution", "Features",
-    "Log", "Market", "Model", "Policy", "Portfolio", "Practice", "Report", "Retrain", "Risk", "Run", "Section",
+    "BASE_KINDS", "Conviction", "Costs", "Data", "ExchangeSection", "Execution", "Features",
+    "Log", "MarketSection", "Model", "Policy", "Portfolio", "Practice", "Report", "Retrain", "Risk", "Run", "Section",
     "Sizing", "Synthetic", "Targets", "Training",
 ]  # fmt: skip
 
@@ -42,7 +42,7 @@ class Run(Section):
     )
 
 
-class Market(Section):
+class MarketSection(Section):
     """What is traded."""
 
     venue: str = Field(
@@ -137,7 +137,7 @@ class Synthetic(Section):
     )
 
 
-class Exchange(Section):
+class ExchangeSection(Section):
     """Where live market data comes from, and how long the daemon waits for what."""
 
     source: Literal["bybit", "practice"] = Field(

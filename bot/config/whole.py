@@ -33,7 +33,7 @@ class Config(BaseSettings):
         "for those of an installed package (docs/extending.md).",
     )
     run: s.Run = Field(default_factory=s.Run)
-    market: s.Market = Field(default_factory=s.Market)
+    market: s.MarketSection = Field(default_factory=s.MarketSection)
     data: s.Data = Field(default_factory=s.Data)
     synthetic: s.Synthetic = Field(default_factory=s.Synthetic)
     features: s.Features = Field(default_factory=s.Features)
@@ -48,7 +48,7 @@ class Config(BaseSettings):
     portfolio: s.Portfolio = Field(default_factory=s.Portfolio)
     costs: s.Costs = Field(default_factory=s.Costs)
     execution: s.Execution = Field(default_factory=s.Execution)
-    exchange: s.Exchange = Field(default_factory=s.Exchange)
+    exchange: s.ExchangeSection = Field(default_factory=s.ExchangeSection)
     practice: s.Practice = Field(default_factory=s.Practice)
     report: s.Report = Field(default_factory=s.Report)
     log: s.Log = Field(default_factory=s.Log)

@@ -20,7 +20,7 @@ N_SUMS = 9
 """Running sums a symbol: `long_windows.py` says of what."""
 
 
-class Carried(NamedTuple):
+class CarriedArrays(NamedTuple):
     """What goes from bar to bar, per symbol.
 
     Attributes:
@@ -42,7 +42,7 @@ class Carried(NamedTuple):
     sums: F64
 
 
-class Candles(NamedTuple):
+class FeatureInputs(NamedTuple):
     """The part of a block that features are made of: int64[n], float64[n, S], bool[n, S]."""
 
     open_time: I64

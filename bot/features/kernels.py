@@ -16,7 +16,7 @@ import numpy as np
 
 from bot.blocks import F64, I64, Bool
 from bot.compiled import njit
-from bot.features.carried import CHANGE, CLOSE, RECENT, RETURN, VOLUME, Candles, Carried
+from bot.features.carried import CHANGE, CLOSE, RECENT, RETURN, VOLUME, CarriedArrays, FeatureInputs
 from bot.features.catalogue import Feature
 from bot.features.long_windows import set_long_windows
 from bot.timegrid import DAY_MS, HOUR_MS
@@ -46,7 +46,7 @@ _WEEKDAY = np.array([(math.sin(a), math.cos(a)) for a in 2 * np.pi * np.arange(7
 
 @njit(cache=True, error_model="numpy")
 def advance_features(
-    state: Carried, bars: Candles, windows: I64, columns: I64, x: F64, ready: Bool
+    state: CarriedArrays, bars: FeatureInputs, windows: I64, columns: I64, x: F64, ready: Bool
 ) -> None:
     """Advance the state in place over n bars and fill `x` and `ready`.
 
@@ -93,7 +93,7 @@ def _select(row: F64, columns: I64, x: F64, i: int, s: int) -> bool:
 
 
 @njit(cache=True, error_model="numpy")
-def _returns_of_bar(state: Carried, bars: Candles, i: int, returns: F64) -> float:
+def _returns_of_bar(state: CarriedArrays, bars: FeatureInputs, i: int, returns: F64) -> float:
     """Set each symbol's return since its previous bar, and return their mean; NaN where unknown."""
     total, known = 0.0, 0
     for s in range(len(returns)):
@@ -121,7 +121,9 @@ def _bar_shape(row: F64, high: float, low: float, close: float) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _lags(row: F64, state: Carried, s: int, close: float, volume: float, return_1: float) -> None:
+def _lags(
+    row: F64, state: CarriedArrays, s: int, close: float, volume: float, return_1: float
+) -> None:
     """Set what compares the bar with single bars before it, and put its close on the ring."""
     count = state.seen[s]
     window = state.short.shape[1]
@@ -155,7 +157,7 @@ def _log_change(volume: float, previous: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _averages(row: F64, state: Carried, s: int, close: float) -> None:
+def _averages(row: F64, state: CarriedArrays, s: int, close: float) -> None:
     """Set what is made of exponential averages."""
     usual = _exponential(state.averages, s, 0, close, float(state.short.shape[1]))
     fast = _exponential(state.averages, s, 1, close, FAST_SPAN)
@@ -181,7 +183,7 @@ def _exponential(averages: F64, s: int, k: int, close: float, span: float) -> fl
 
 
 @njit(cache=True, error_model="numpy")
-def _short_window(row: F64, state: Carried, s: int, close: float, volume: float) -> None:
+def _short_window(row: F64, state: CarriedArrays, s: int, close: float, volume: float) -> None:
     """Put the bar on the short ring, and set what is a mean or deviation over it, in two passes.
 
     Closes are taken relative to the newest, which is exact for closes within a factor of two, so

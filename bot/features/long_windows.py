@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.blocks import F64, I64
 from bot.compiled import njit
-from bot.features.carried import Carried
+from bot.features.carried import CarriedArrays
 from bot.features.catalogue import Feature
 from bot.features.running_sums import add, clear, deviation, scatter, sum_of
 
@@ -28,7 +28,7 @@ FLAT = 1e-12
 
 @njit(cache=True, error_model="numpy")
 def set_long_windows(
-    row: F64, state: Carried, s: int, windows: I64, own: float, mean_return: float
+    row: F64, state: CarriedArrays, s: int, windows: I64, own: float, mean_return: float
 ) -> None:
     """Put the bar's return on the long rings and set what is made of running sums."""
     row[Feature.CROSS_RETURN] = own - mean_return
@@ -50,7 +50,9 @@ def set_long_windows(
 
 
 @njit(cache=True, error_model="numpy")
-def _slide(state: Carried, s: int, at: int, windows: I64, own: float, mean_return: float) -> int:
+def _slide(
+    state: CarriedArrays, s: int, at: int, windows: I64, own: float, mean_return: float
+) -> int:
     """Let a pair of returns into the sums and rings, and the pair a window ago out of the sums.
 
     Return the windows that a wild return has left, a bit each: medium, long, correlation.
@@ -86,7 +88,7 @@ def _add_pair(sums: F64, s: int, own: float, mean_return: float, sign: float) ->
 
 
 @njit(cache=True, error_model="numpy")
-def _resum(state: Carried, s: int, at: int, windows: I64, gone: int) -> None:
+def _resum(state: CarriedArrays, s: int, at: int, windows: I64, gone: int) -> None:
     """Sum anew what has just gone a full round of its window, or lost a wild return."""
     ring, cross, sums = state.returns, state.cross, state.sums
     longest, span = ring.shape[1], cross.shape[1]

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from bot.blocks import F64, BarBlock, Bool, FeatureBlock
 from bot.config.schema import Features
 from bot.errors import DataError
-from bot.features.carried import N_SUMS, RECENT, Candles, Carried
+from bot.features.carried import N_SUMS, RECENT, CarriedArrays, FeatureInputs
 from bot.features.catalogue import bars_needed, choose_features
 from bot.features.kernels import advance_features
 from bot.features.lookback import advance_windows, nothing_seen
@@ -29,7 +29,7 @@ from bot.features.own import advance_own, no_bars_seen, own_feature
 
 @dataclass(frozen=True, slots=True)
 class FeatureState:
-    """All that features carry from bar to bar: the arrays of `carried.Carried`, by name.
+    """All that features carry from bar to bar: the arrays of `CarriedArrays`, by name.
 
     With a lookback also `window_rows` and `window_count`, of `lookback`, and with features of a user's
     own the newest bars, of `own`. Their shapes follow from the settings and the number of symbols; each
@@ -79,7 +79,7 @@ class FeaturePipeline:
     def initial(self) -> FeatureState:
         """Return the state before the first bar."""
         c, n_symbols = self._config, self.n_symbols
-        carried = Carried(
+        carried = CarriedArrays(
             seen=np.zeros(n_symbols, dtype=np.int64),
             recent=np.full((n_symbols, RECENT), np.nan),
             short=np.full((n_symbols, c.window, 4), np.nan),
@@ -108,7 +108,7 @@ class FeaturePipeline:
                 "give every block the symbols of market.symbols, missing bars as not valid"
             )
         arrays = {name: array.copy() for name, array in state.arrays.items()}
-        carried = Carried(**{name: arrays[name] for name in Carried._fields})
+        carried = CarriedArrays(**{name: arrays[name] for name in CarriedArrays._fields})
         x = np.empty((len(block), self.n_symbols, len(self._columns)))
         ready = np.empty((len(block), self.n_symbols), dtype=np.bool_)
         advance_features(carried, _candles(block), self._windows, self._columns, x, ready)
@@ -128,11 +128,11 @@ class FeaturePipeline:
         return together
 
 
-def _candles(block: BarBlock) -> Candles:
+def _candles(block: BarBlock) -> FeatureInputs:
     """Return the arrays in the one layout that the kernel is compiled for."""
-    return Candles(
+    return FeatureInputs(
         **{
             name: np.require(getattr(block, name), requirements=["C", "W"])
-            for name in Candles._fields
+            for name in FeatureInputs._fields
         }
     )

@@ -24,13 +24,13 @@ PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 TREES = 300
 """Most boosting rounds; leaves, rate and penalty are fixed, there is nothing else to choose."""
 
-Kind = Literal["linear", "trees"]
+LearnerKind = Literal["linear", "trees"]
 
 
 class PlainModel:
     """One fitted learner a task; `predict` maps float64[N, F] to float64[N, K]."""
 
-    def __init__(self, dataset: Dataset, training: Training, kind: Kind) -> None:
+    def __init__(self, dataset: Dataset, training: Training, kind: LearnerKind) -> None:
         """Fit all tasks.
 
         Raises:

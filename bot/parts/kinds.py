@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PartKind:
     """A kind of part.
 
     Attributes:
@@ -27,31 +27,31 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("feature", "a number of each bar, for the model to see",
+        PartKind("feature", "a number of each bar, for the model to see",
              "features.names", "bot.features.catalogue"),
-        Kind("target", "a number of the bars to come, for a head to predict",
+        PartKind("target", "a number of the bars to come, for a head to predict",
              "targets.kinds", "bot.features.targets"),
-        Kind("encoder", "what reads the features",
+        PartKind("encoder", "what reads the features",
              "model.encoder", "bot.model.networks.encoders"),
-        Kind("architecture", "how the tasks share a network",
+        PartKind("architecture", "how the tasks share a network",
              "model.architecture", "bot.model.networks.architectures"),
-        Kind("weighting", "how the tasks' losses become one",
+        PartKind("weighting", "how the tasks' losses become one",
              "training.weighting", "bot.model.training.weighting"),
-        Kind("gradient_method", "how the tasks' gradients become one",
+        PartKind("gradient_method", "how the tasks' gradients become one",
              "training.gradients", "bot.model.training.gradients"),
-        Kind("policy", "which side a symbol is worth",
+        PartKind("policy", "which side a symbol is worth",
              "policy.kind", "bot.portfolio.policies"),
-        Kind("sizing", "how large a position is",
+        PartKind("sizing", "how large a position is",
              "sizing.method", "bot.portfolio.sizings"),
-        Kind("cost_scheme", "what a fill costs",
+        PartKind("cost_scheme", "what a fill costs",
              "costs.scheme", "bot.portfolio.costs"),
-        Kind("baseline", "the naive forecast that a head has to beat",
+        PartKind("baseline", "the naive forecast that a head has to beat",
              "", "bot.report.skill.baselines"),
-        Kind("contender", "settings that `bot compare` holds against others",
+        PartKind("contender", "settings that `bot compare` holds against others",
              "", "bot.app.study.contenders"),
-        Kind("venue", "a place where symbols trade",
+        PartKind("venue", "a place where symbols trade",
              "market.venue", "bot.venues"),
-        Kind("importer", "a layout of files that `bot import` reads",
+        PartKind("importer", "a layout of files that `bot import` reads",
              "", "bot.adapters.files.layouts"),
     )
 }  # fmt: skip

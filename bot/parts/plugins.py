@@ -63,7 +63,7 @@ def digests_of(given: Sequence[str]) -> dict[str, str]:
     return {name: _loaded[name] for name in names_of(given) if name in _loaded}
 
 
-class _Source(importlib.abc.ExecutionLoader):
+class _BytesLoader(importlib.abc.ExecutionLoader):
     """A module out of bytes: no file beside it is read or written."""
 
     def __init__(self, path: Path, source: bytes) -> None:
@@ -106,7 +106,7 @@ def _load(name: str, path: Path) -> None:
     if _loaded.get(name) == digest:
         return
     withdraw(str(path))
-    loader = _Source(path, source)
+    loader = _BytesLoader(path, source)
     spec = importlib.util.spec_from_loader(f"bot_parts_{digest[:12]}", loader, origin=str(path))
     assert spec is not None
     module = importlib.util.module_from_spec(spec)

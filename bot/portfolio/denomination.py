@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from bot.config import Config
 from bot.errors import ConfigError
 from bot.portfolio.rules import Instrument
-from bot.venues import Kind, Venue, split_symbol, venue_row
+from bot.venues import ProductKind, Venue, split_symbol, venue_row
 
 AT_PAR = frozenset(
     (
@@ -76,9 +76,9 @@ def denomination(venue: Venue, symbol: str, instrument: Instrument | None = None
     if instrument is not None and instrument.quote:
         kind = instrument.contract_type
         settle = instrument.settle or instrument.quote
-        inverse = kind.startswith("Inverse") or venue.kind is Kind.INVERSE
+        inverse = kind.startswith("Inverse") or venue.kind is ProductKind.INVERSE
         return Denomination(instrument.quote, settle, kind.endswith("Futures"), inverse)
-    inverse = venue.kind is Kind.INVERSE
+    inverse = venue.kind is ProductKind.INVERSE
     if venue.quote:
         return Denomination(venue.quote, venue.quote, expires=False, inverse=inverse)
     name = symbol.upper()

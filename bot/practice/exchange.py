@@ -24,7 +24,7 @@ from aiohttp import web
 from bot.errors import ConfigError
 from bot.practice.clock import Clock, ManualClock
 from bot.practice.faults import Faults, FaultSwitch
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.rest import Rest
 from bot.practice.stream import Stream
 
@@ -39,7 +39,7 @@ class PracticeExchange:
         finished: set once a source that ends has confirmed its last bar.
     """
 
-    def __init__(self, market: Market, clock: Clock, faults: Faults) -> None:
+    def __init__(self, market: PracticeMarket, clock: Clock, faults: Faults) -> None:
         self.switch = FaultSwitch(faults)
         self.port = 0
         self.rest_url = self.stream_url = ""
@@ -140,7 +140,7 @@ class PracticeExchange:
 
 
 async def serve(
-    market: Market,
+    market: PracticeMarket,
     clock: Clock,
     *,
     host: str = "127.0.0.1",
@@ -158,7 +158,7 @@ async def serve(
 
 
 def serve_until_stopped(
-    market: Market,
+    market: PracticeMarket,
     clock: Clock,
     *,
     host: str = "127.0.0.1",

@@ -16,7 +16,7 @@ from bot.blocks import F64, I64, BarBlock, Bool
 from bot.timegrid import DAY_MS, HOUR_MS
 
 
-class Source(Protocol):
+class MarketSource(Protocol):
     """Candles by number: the synthetic market or a recording."""
 
     interval_ms: int
@@ -75,7 +75,7 @@ class Moment:
     day: Day
 
 
-class Market:
+class PracticeMarket:
     """A source seen through the exchange's time.
 
     Args:
@@ -85,7 +85,7 @@ class Market:
     """
 
     def __init__(
-        self, source: Source, *, half_spread_bps: float = 1.0, ticks_per_bar: int = 6
+        self, source: MarketSource, *, half_spread_bps: float = 1.0, ticks_per_bar: int = 6
     ) -> None:
         self.source = source
         self.symbols = source.symbols

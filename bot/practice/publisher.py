@@ -18,7 +18,7 @@ from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import FaultSwitch
-from bot.practice.market import Market, Moment
+from bot.practice.market import Moment, PracticeMarket
 from bot.practice.wire import (
     WireCandle,
     closed_candle,
@@ -32,7 +32,7 @@ from bot.practice.wire import (
 class Publisher:
     """Build the frames of a market and hand them to connections."""
 
-    def __init__(self, market: Market, clock: Clock, switch: FaultSwitch) -> None:
+    def __init__(self, market: PracticeMarket, clock: Clock, switch: FaultSwitch) -> None:
         self._market = market
         self._clock = clock
         self._switch = switch

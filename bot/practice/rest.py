@@ -1,4 +1,4 @@
-"""Bybit's public v5 REST endpoints over a `Market`.
+"""Bybit's public v5 REST endpoints over a `PracticeMarket`.
 
 Rules: lists are newest first; what Bybit refuses is refused with its retCode in an answer of HTTP
 200. Faults strike before a request is looked at. Nothing later than the exchange's time is ever
@@ -15,7 +15,7 @@ from aiohttp import web
 from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.faults import FaultSwitch
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.settlements import settlements
 from bot.practice.wire import (
     CATEGORIES,
@@ -33,10 +33,10 @@ from bot.timegrid import MINUTE_MS
 PARAMETER_ERROR, RATE_LIMITED = 10001, 10006
 
 Query = Mapping[str, str]
-Result = dict[str, Any]
+Payload = dict[str, Any]
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this program
+class RefusedRequest(Exception):  # noqa: N818 - an answer, not a failure of this program
     """A request that Bybit answers with a retCode."""
 
     def __init__(self, message: str, code: int = PARAMETER_ERROR) -> None:
@@ -47,13 +47,13 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this progr
 class Rest:
     """The endpoints, each a function of the query."""
 
-    def __init__(self, market: Market, clock: Clock, switch: FaultSwitch) -> None:
+    def __init__(self, market: PracticeMarket, clock: Clock, switch: FaultSwitch) -> None:
         self._market = market
         self._clock = clock
         self._switch = switch
         self._period = period_of(market.interval_ms)
         self.requests = 0
-        self._answers: dict[str, Callable[[Query], Result]] = {
+        self._answers: dict[str, Callable[[Query], Payload]] = {
             "kline": self._kline,
             "mark-price-kline": self._mark_kline,
             "instruments-info": self._instruments,
@@ -70,7 +70,7 @@ class Rest:
         """Return the body of the answer to a question of `/v5/market/`."""
         try:
             return self._envelope(0, "OK", self._answers[path](query))
-        except Refusal as refusal:
+        except RefusedRequest as refusal:
             return self._envelope(refusal.code, str(refusal))
 
     def _serve(self, path: str) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -93,7 +93,7 @@ class Rest:
     def _reported_ms(self) -> int:
         return self._clock.now_ms() + self._switch.faults.clock_skew_ms
 
-    def _envelope(self, code: int, message: str, result: Result | None = None) -> dict[str, Any]:
+    def _envelope(self, code: int, message: str, result: Payload | None = None) -> dict[str, Any]:
         return {
             "retCode": code,
             "retMsg": message,
@@ -102,18 +102,18 @@ class Rest:
             "time": self._reported_ms(),
         }
 
-    def _time(self, query: Query) -> Result:  # noqa: ARG002 - it has no parameters
+    def _time(self, query: Query) -> Payload:  # noqa: ARG002 - it has no parameters
         now_ms = self._reported_ms() + self._switch.faults.time_skew_ms
         return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
 
-    def _tickers(self, query: Query) -> Result:
+    def _tickers(self, query: Query) -> Payload:
         category = _category(query)
         chosen = [self._symbol(query)] if "symbol" in query else range(self._listed())
         moment = self._market.at(self._clock.now_ms())
         found = [ticker(self._market, moment, s, category) for s in chosen]
         return {"category": category, "list": [t for t in found if t is not None]}
 
-    def _instruments(self, query: Query) -> Result:
+    def _instruments(self, query: Query) -> Payload:
         category, market = _category(query), self._market
         if "symbol" in query:
             listed = [instrument(market, self._symbol(query), category)]
@@ -131,13 +131,13 @@ class Rest:
             "nextPageCursor": str(last) if last < n else "",
         }
 
-    def _funding(self, query: Query) -> Result:
+    def _funding(self, query: Query) -> Payload:
         category, s = _category(query), self._symbol(query)
         if category == "spot":
-            raise Refusal("params error: Category invalid")
+            raise RefusedRequest("params error: Category invalid")
         start, end = _whole(query, "startTime"), _whole(query, "endTime")
         if start is not None and end is None:
-            raise Refusal("params error: endTime is required with startTime")
+            raise RefusedRequest("params error: endTime is required with startTime")
         limit = _limit(query, most=200, default=200)
         rows: list[dict[str, str]] = []
         step, now_ms = self._market.interval_ms, self._clock.now_ms()
@@ -157,26 +157,26 @@ class Rest:
                 break
         return {"category": category, "list": rows[:limit]}
 
-    def _kline(self, query: Query) -> Result:
+    def _kline(self, query: Query) -> Payload:
         return self._candles(query, _category(query, default="linear"), WireCandle.row)
 
-    def _mark_kline(self, query: Query) -> Result:
+    def _mark_kline(self, query: Query) -> Payload:
         """Answer candles of the mark price: it starts where the mark is known, else as the last."""
         category = _category(query, default="linear")
         if category == "spot":
-            raise Refusal("params error: Category invalid")
+            raise RefusedRequest("params error: Category invalid")
         code = query.get("interval", "")
         step = int(code) * MINUTE_MS if code in PERIODS and code.isdecimal() else 0
         if step and self._market.interval_ms % step == 0 and step < self._market.interval_ms:
             return self._fine_marks(query, category, step)
         return self._candles(query, category, lambda candle: candle.row()[:5], mark=True)
 
-    def _fine_marks(self, query: Query, category: str, step: int) -> Result:
+    def _fine_marks(self, query: Query, category: str, step: int) -> Payload:
         """Answer the marks of shorter intervals: that of the bar's open stands for the whole bar."""
         s, market = self._symbol(query), self._market
         start, end = _whole(query, "start"), _whole(query, "end")
         if start is None or end is None:
-            raise Refusal("params error: start and end are required")
+            raise RefusedRequest("params error: start and end are required")
         limit = _limit(query, most=1000, default=200)
         newest = min(end, self._clock.now_ms()) // step * step
         rows: list[list[str]] = []
@@ -191,12 +191,12 @@ class Rest:
     def _candles(
         self, query: Query, category: str, write: Callable[[WireCandle], list[str]],
         mark: bool = False,
-    ) -> Result:  # fmt: skip
+    ) -> Payload:  # fmt: skip
         s = self._symbol(query)
         self._check_period(query)
         start, end = _whole(query, "start"), _whole(query, "end")
         if start is not None and end is not None and start > end:
-            raise Refusal("params error: start is later than end")
+            raise RefusedRequest("params error: start is later than end")
         limit = _limit(query, most=1000, default=200)
         oldest_first = start is not None and end is None
         if start is not None and end is None:
@@ -257,7 +257,7 @@ class Rest:
         symbol = query.get("symbol", "")
         index = self._market.index.get(symbol)
         if index is None or index >= self._listed():
-            raise Refusal("Not supported symbols")
+            raise RefusedRequest("Not supported symbols")
         return index
 
     def _listed(self) -> int:
@@ -266,22 +266,24 @@ class Rest:
     def _check_period(self, query: Query) -> None:
         wanted = query.get("interval", "")
         if wanted not in PERIODS:
-            raise Refusal("Invalid period!")
+            raise RefusedRequest("Invalid period!")
         if wanted != self._period:
-            raise Refusal(f"Invalid period! This practice exchange has interval {self._period}")
+            raise RefusedRequest(
+                f"Invalid period! This practice exchange has interval {self._period}"
+            )
 
 
 def _category(query: Query, default: str = "") -> str:
     category = query.get("category", default)
     if category not in CATEGORIES:
-        raise Refusal("params error: Category invalid")
+        raise RefusedRequest("params error: Category invalid")
     return category
 
 
 def _whole(query: Query, name: str) -> int | None:
     text = query.get(name, "")
     if text and not text.isdecimal():
-        raise Refusal(f"params error: {name} invalid")
+        raise RefusedRequest(f"params error: {name} invalid")
     return int(text) if text else None
 
 
@@ -290,7 +292,7 @@ def _limit(query: Query, *, most: int, default: int) -> int:
     if limit is None:
         return default
     if not 1 <= limit <= most:
-        raise Refusal("params error: limit invalid")
+        raise RefusedRequest("params error: limit invalid")
     return limit
 
 

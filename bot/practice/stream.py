@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import FaultSwitch
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.publisher import Publisher
 from bot.practice.wire import CATEGORIES, period_of
 
@@ -35,7 +35,7 @@ class Stream:
     `finished` is set once a source that ends has confirmed its last bar.
     """
 
-    def __init__(self, market: Market, clock: Clock, switch: FaultSwitch) -> None:
+    def __init__(self, market: PracticeMarket, clock: Clock, switch: FaultSwitch) -> None:
         self._market = market
         self._clock = clock
         self._switch = switch

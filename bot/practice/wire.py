@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bot.blocks import BarBlock
-from bot.practice.market import Market, Moment
+from bot.practice.market import Moment, PracticeMarket
 from bot.practice.synthetic import FUNDING_MS
 from bot.timegrid import DAY_MS, MINUTE_MS
 
@@ -111,7 +111,7 @@ def forming_candle(
     )
 
 
-def ticker(market: Market, moment: Moment, s: int, category: str) -> Fields | None:
+def ticker(market: PracticeMarket, moment: Moment, s: int, category: str) -> Fields | None:
     """Return a symbol's ticker as REST has it; None where it has not traded of late."""
     last = float(moment.last[s])
     if math.isnan(last):
@@ -152,7 +152,7 @@ def ticker(market: Market, moment: Moment, s: int, category: str) -> Fields | No
     }
 
 
-def stream_ticker(market: Market, moment: Moment, s: int, category: str) -> Fields | None:
+def stream_ticker(market: PracticeMarket, moment: Moment, s: int, category: str) -> Fields | None:
     """Return a ticker as the stream has it: that of spot carries no bid and no ask."""
     full = ticker(market, moment, s, category)
     if full is None or category != "spot":
@@ -160,7 +160,7 @@ def stream_ticker(market: Market, moment: Moment, s: int, category: str) -> Fiel
     return {name: text for name, text in full.items() if name not in _BOOK_FIELDS}
 
 
-def instrument(market: Market, s: int, category: str) -> dict[str, object]:
+def instrument(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
     """Return what instruments-info says of a symbol."""
     symbol, price = market.symbols[s], float(market.first_price[s])
     base, quote = _coins(symbol)

@@ -18,7 +18,7 @@ from bot.blocks import F64, I64, BarBlock, Bool, Forecast
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class GateWeights:
     """How much a gate gives to each expert, on the mean over rows: layer, whose gate, by expert."""
 
     layer: int
@@ -45,7 +45,7 @@ class Insight:
     importance: F64
     cosines: F64
     best_epoch: int
-    gates: tuple[Gate, ...] = ()
+    gates: tuple[GateWeights, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.threads import single_thread
 from bot.model.trained import ModelSpec
-from bot.model.training.descent import Rows, _epoch, _prepare
+from bot.model.training.descent import RowTensors, _epoch, _prepare
 from bot.model.training.train import train
 from bot.parts.registry import parts
 from scripts.benchmarks.measuring import Row
@@ -90,11 +90,11 @@ def _beside_the_sum(
         note = ""
 
 
-def _rows(steps: int) -> Rows:
+def _rows(steps: int) -> RowTensors:
     n = steps * Training().batch_size
     dataset = _dataset(n // 4, 4)
     x, y = torch.from_numpy(dataset.x).float(), torch.from_numpy(dataset.y).float()
-    return Rows(x, y, torch.ones_like(y))
+    return RowTensors(x, y, torch.ones_like(y))
 
 
 def _dataset(n_bars: int, n_symbols: int) -> Dataset:

@@ -26,7 +26,7 @@ from bot.portfolio.rules import Instrument
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.publisher import Publisher
 from bot.practice.settlements import settlements
 from bot.practice.wire import instrument, period_of
@@ -51,7 +51,11 @@ class DirectExchange:
     """
 
     def __init__(
-        self, market: Market, clock: Clock, faults: Faults | None = None, category: str = "linear"
+        self,
+        market: PracticeMarket,
+        clock: Clock,
+        faults: Faults | None = None,
+        category: str = "linear",
     ) -> None:
         self.market, self.clock = market, clock
         self.switch = FaultSwitch(faults or Faults())

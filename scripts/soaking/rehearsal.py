@@ -29,7 +29,7 @@ from bot.config import Config, load_config
 from bot.errors import BotError, ModelError
 from bot.log import open_log
 from bot.practice.faults import Faults
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import INTERVAL_MS
 from scripts.soaking.direct_exchange import DirectExchange
@@ -128,10 +128,10 @@ class Rehearsal:
         return SyntheticMarket(self.config.synthetic, INTERVAL_MS[self.config.market.interval])
 
     @cached_property
-    def market(self) -> Market:
+    def market(self) -> PracticeMarket:
         """Return the market that the exchange serves."""
         practice = self.config.practice
-        return Market(
+        return PracticeMarket(
             self.source,
             half_spread_bps=practice.half_spread_bps,
             ticks_per_bar=practice.ticks_per_bar,

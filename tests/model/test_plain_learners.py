@@ -11,7 +11,7 @@ from bot.blocks import F64, Task
 from bot.config.schema import Training
 from bot.errors import ConfigError
 from bot.model.dataset import Dataset
-from bot.model.plain_learners import Kind, PlainModel
+from bot.model.plain_learners import LearnerKind, PlainModel
 
 TASKS = (Task("return", 1), Task("direction", 1), Task("volatility", 1))
 
@@ -26,7 +26,7 @@ def planted(n: int, seed: int) -> Dataset:
 
 
 @pytest.mark.parametrize("kind", ["linear", "trees"])
-def test_what_is_planted_is_found(kind: Kind) -> None:
+def test_what_is_planted_is_found(kind: LearnerKind) -> None:
     model = PlainModel(planted(4000, 1), Training(), kind)
     test = planted(2000, 2)
     f = model.predict(test.x)

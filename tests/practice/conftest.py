@@ -12,7 +12,7 @@ import pytest
 from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import HOUR_MS
 
@@ -29,7 +29,7 @@ class Client:
         self,
         exchange: PracticeExchange,
         clock: ManualClock,
-        market: Market,
+        market: PracticeMarket,
         http: aiohttp.ClientSession,
     ) -> None:
         self.exchange = exchange
@@ -89,13 +89,13 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def market() -> Market:
+def market() -> PracticeMarket:
     spec = Synthetic(symbols=3, bars=100, missing=0.02, seed=3)
-    return Market(SyntheticMarket(spec, HOUR_MS), ticks_per_bar=4)
+    return PracticeMarket(SyntheticMarket(spec, HOUR_MS), ticks_per_bar=4)
 
 
 @pytest.fixture
-async def client(clock: ManualClock, market: Market) -> AsyncIterator[Client]:
+async def client(clock: ManualClock, market: PracticeMarket) -> AsyncIterator[Client]:
     exchange = await serve(market, clock)
     async with aiohttp.ClientSession() as http:
         client = Client(exchange, clock, market, http)

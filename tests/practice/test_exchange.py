@@ -14,7 +14,7 @@ from bot.blocks import BarBlock
 from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock, RealClock
 from bot.practice.exchange import PracticeExchange, serve, serve_until_stopped
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.recorded import RecordedMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
@@ -79,7 +79,7 @@ async def test_a_recording_ends_with_its_last_confirm() -> None:
     grid = START_MS + HOUR_MS * np.arange(4, dtype=np.int64)
     bars = BarBlock.of_candles(grid, close, close, close, close, close)
     clock = ManualClock(START_MS + 2 * HOUR_MS)
-    exchange = await serve(Market(RecordedMarket(bars, ["BTCUSDT"], HOUR_MS)), clock)
+    exchange = await serve(PracticeMarket(RecordedMarket(bars, ["BTCUSDT"], HOUR_MS)), clock)
     async with aiohttp.ClientSession() as http:
         query = {"symbol": "BTCUSDT", "interval": "60"}
         assert not exchange.finished.is_set()
@@ -92,7 +92,7 @@ async def test_a_recording_ends_with_its_last_confirm() -> None:
 
 
 async def test_a_running_clock_is_not_advanced() -> None:
-    market = Market(SyntheticMarket(Synthetic(symbols=1, bars=100), HOUR_MS))
+    market = PracticeMarket(SyntheticMarket(Synthetic(symbols=1, bars=100), HOUR_MS))
     exchange = await serve(market, RealClock(START_MS + 50 * HOUR_MS))
     url = f"{exchange.rest_url}/practice/advance"
     async with aiohttp.ClientSession() as http, http.post(url, json={"bars": 1}) as answer:
@@ -107,6 +107,6 @@ def test_serving_ends_with_sigterm() -> None:
         seen.append(exchange.rest_url)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    market = Market(SyntheticMarket(Synthetic(symbols=1, bars=100), HOUR_MS))
+    market = PracticeMarket(SyntheticMarket(Synthetic(symbols=1, bars=100), HOUR_MS))
     serve_until_stopped(market, RealClock(START_MS + 50 * HOUR_MS), on_ready=ready)
     assert seen[0].startswith("http://127.0.0.1:")

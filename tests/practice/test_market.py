@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.blocks import F64, BarBlock
 from bot.config.schema import Synthetic
 from bot.errors import DataError
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.recorded import RecordedMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
@@ -28,7 +28,7 @@ def recording(close: F64, open_time: list[int] | None = None) -> BarBlock:
 
 @given(bar=st.integers(100, 400), passed=st.lists(st.integers(0, HOUR_MS), min_size=2, max_size=9))
 def test_a_forming_candle_never_contradicts_its_end(bar: int, passed: list[int]) -> None:
-    market = Market(SOURCE)
+    market = PracticeMarket(SOURCE)
     final = SOURCE.block(bar, 1)
     moments = [market.at(market.open_time(bar) + min(p, HOUR_MS - 1)) for p in sorted(passed)]
     for earlier, later in itertools.pairwise(moments):
@@ -49,7 +49,7 @@ def test_a_forming_candle_never_contradicts_its_end(bar: int, passed: list[int])
 
 
 def test_a_symbol_without_the_bar_keeps_its_last_price() -> None:
-    market = Market(SOURCE)
+    market = PracticeMarket(SOURCE)
     closes = SOURCE.block(100, 50).close
     bar, s = np.argwhere(np.isnan(closes[1:]) & ~np.isnan(closes[:-1]))[0]
     moment = market.at(market.open_time(100 + int(bar) + 1) + HOUR_MS // 2)
@@ -58,7 +58,7 @@ def test_a_symbol_without_the_bar_keeps_its_last_price() -> None:
 
 
 def test_the_day_is_that_of_the_bars_before() -> None:
-    market = Market(SOURCE)
+    market = PracticeMarket(SOURCE)
     day = market.at(market.open_time(200)).day
     past = SOURCE.block(176, 24)
     np.testing.assert_array_equal(day.high, np.nanmax(past.high, axis=0))
@@ -67,13 +67,13 @@ def test_the_day_is_that_of_the_bars_before() -> None:
 
 
 def test_the_first_moment_has_no_day_before() -> None:
-    moment = Market(SOURCE).at(START_MS)
+    moment = PracticeMarket(SOURCE).at(START_MS)
     assert np.isnan(moment.day.prev_price).all()
     assert (moment.last[moment.live] == moment.open[moment.live]).all()
 
 
 def test_closed_bars_end_where_the_clock_is() -> None:
-    market = Market(SOURCE)
+    market = PracticeMarket(SOURCE)
     assert market.closed(0, 99, 0, market.open_time(0) + HOUR_MS - 1) is None
     bars = market.closed(-5, 99, 0, market.open_time(3))
     assert bars is not None
@@ -87,7 +87,7 @@ def test_a_recording_is_put_on_its_grid() -> None:
     bars = recorded.block(0, 5)
     assert bars.valid[:, 0].tolist() == [True, True, False, False, True]
     assert bars.close[4].tolist() == [12.0, 7.125]
-    market = Market(recorded)
+    market = PracticeMarket(recorded)
     assert market.decimals.tolist() == [2, 3]
     assert market.end_ms == START_MS + 5 * HOUR_MS
     assert market.at(START_MS + 9 * HOUR_MS).last.tolist() == [12.0, 7.125]

@@ -13,7 +13,7 @@ from pybit.unified_trading import HTTP, WebSocket
 from bot.config.schema import Synthetic
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
 
@@ -63,7 +63,7 @@ def use_stream(url: str) -> list[dict[str, Any]]:
 
 
 async def test_pybit_reads_rest_and_stream() -> None:
-    market = Market(SyntheticMarket(Synthetic(symbols=2, bars=100), HOUR_MS))
+    market = PracticeMarket(SyntheticMarket(Synthetic(symbols=2, bars=100), HOUR_MS))
     exchange = await serve(market, RealClock(START_MS + 500 * HOUR_MS, speed=4 * 3600.0))
     try:
         answers = await asyncio.to_thread(use_rest, exchange.rest_url)

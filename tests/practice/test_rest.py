@@ -10,7 +10,7 @@ import pytest
 
 from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import DAY_MS, HOUR_MS
 
@@ -153,8 +153,8 @@ class TestDaily:
     NOW = START_MS + 20 * DAY_MS + 9 * HOUR_MS
 
     @pytest.fixture
-    def market(self) -> Market:
-        return Market(SyntheticMarket(Synthetic(symbols=1, bars=100, missing=0.0), DAY_MS))
+    def market(self) -> PracticeMarket:
+        return PracticeMarket(SyntheticMarket(Synthetic(symbols=1, bars=100, missing=0.0), DAY_MS))
 
     @pytest.fixture
     def clock(self) -> ManualClock:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bot.config.schema import Report
-from bot.report.inputs import Gate, Insight, RunData
+from bot.report.inputs import GateWeights, Insight, RunData
 from bot.report.page import html
 from bot.report.page.sheets import sheets
 from bot.report.summary import build
@@ -27,8 +27,8 @@ def insight(shift: float) -> Insight:
         cosines=cosines,
         best_epoch=2,
         gates=(
-            Gate(1, "return_3", {"return_3 1": 0.5, "shared 1": 0.5}),
-            Gate(1, "direction_3", {"direction_3 1": 1.0 - shift, "shared 1": shift}),
+            GateWeights(1, "return_3", {"return_3 1": 0.5, "shared 1": 0.5}),
+            GateWeights(1, "direction_3", {"direction_3 1": 1.0 - shift, "shared 1": shift}),
         ),
     )
 

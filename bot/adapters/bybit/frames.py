@@ -20,10 +20,10 @@ from bot.adapters.files.candles import ROUNDING
 from bot.errors import DataError
 
 NAN = math.nan
-Told = dict[str, float]
+QuoteFields = dict[str, float]
 """Fields of a quote, NaN where told to be unknown; next_funding_ms is a whole number of ms."""
 
-NOTHING: Told = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_funding_ms"), NAN)
+NOTHING: QuoteFields = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_funding_ms"), NAN)
 
 _FAR_FUTURE_MS = 10**14
 _LONGEST_TOPIC = 100
@@ -134,7 +134,7 @@ class FrameReader:
         data = _object(frame.get("data"), "a book")
         _check_named(data, "s", symbol)
         known = {} if frame.get("type") == "snapshot" else self._told.get(symbol, {})
-        told: Told = {}
+        told: QuoteFields = {}
         for side, key in (("bid", "b"), ("ask", "a")):
             if key in data:
                 best = known.get(side, (0, NAN))[1]
@@ -142,7 +142,7 @@ class FrameReader:
         return self._merge(frame, symbol, name, told, received_ms)
 
     def _merge(
-        self, frame: dict[str, Any], symbol: str, name: str, told: Told, received_ms: int
+        self, frame: dict[str, Any], symbol: str, name: str, told: QuoteFields, received_ms: int
     ) -> tuple[Event, ...]:
         """Lay what a frame tells over what is known, field by field where it is not older."""
         sort = frame.get("type")
@@ -162,7 +162,7 @@ class FrameReader:
         return (_quote(name, {field: value for field, (_, value) in known.items()}, received_ms),)
 
 
-def ticker_fields(data: Mapping[str, Any]) -> Told:
+def ticker_fields(data: Mapping[str, Any]) -> QuoteFields:
     """Return what a ticker, by stream or REST, tells of a quote; only the fields that it has.
 
     Raises:
@@ -171,7 +171,7 @@ def ticker_fields(data: Mapping[str, Any]) -> Told:
     >>> ticker_fields({"bid1Price": "9.5", "ask1Price": "", "nextFundingTime": "28800000"})
     {'bid': 9.5, 'ask': nan, 'next_funding_ms': 28800000}
     """
-    told: Told = {}
+    told: QuoteFields = {}
     for field, key in (("bid", "bid1Price"), ("ask", "ask1Price"), ("mark", "markPrice")):
         if key in data:
             price = _optional(data, key)
@@ -189,7 +189,7 @@ def quote_of(name: str, data: Mapping[str, Any], received_ms: int) -> Quote:
     return _quote(name, {**NOTHING, **ticker_fields(data)}, received_ms)
 
 
-def _quote(name: str, told: Told, received_ms: int) -> Quote:
+def _quote(name: str, told: QuoteFields, received_ms: int) -> Quote:
     settles_ms = told["next_funding_ms"]
     return Quote(
         symbol=name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.config.schema import Exchange
+from bot.config.schema import ExchangeSection
 from bot.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ REGIONS = {
 TESTNET = Hosts("https://api-testnet.bybit.com", "wss://stream-testnet.bybit.com")
 
 
-def hosts_of(settings: Exchange) -> Hosts:
+def hosts_of(settings: ExchangeSection) -> Hosts:
     """Return the hosts that the settings name.
 
     Raises:

@@ -21,7 +21,7 @@ SETTLE_MS = 1000
 """Bybit may still change a candle just after its end."""
 
 
-class Source(Protocol):
+class PolledExchange(Protocol):
     """What is asked."""
 
     clock: ServerClock
@@ -44,7 +44,7 @@ class Polling:
 
     def __init__(
         self,
-        source: Source,
+        source: PolledExchange,
         symbols: Sequence[str],
         interval: str,
         *,

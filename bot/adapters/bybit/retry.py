@@ -15,7 +15,7 @@ from pybit.exceptions import FailedRequestError, InvalidRequestError
 from requests.exceptions import ContentDecodingError, RequestException
 
 from bot.adapters.bybit.answers import shown
-from bot.config.schema import Exchange as Settings
+from bot.config.schema import ExchangeSection as Settings
 
 IP_BAN_WAIT_S = 600.0
 """Bybit lifts the ban of an address (HTTP 403) after ten minutes without a request."""

@@ -145,7 +145,7 @@ class BybitSocket:
     def __init__(self, category: str, inbox: Inbox, base_url: str, *, testnet: bool) -> None:
         self._category, self._inbox = category, inbox
         self._base_url, self._testnet = base_url.rstrip("/"), testnet
-        self._session: _Session | None = None
+        self._session: _PybitSession | None = None
 
     def open(self) -> None:
         """Connect.
@@ -155,7 +155,7 @@ class BybitSocket:
         """
         websocket.setdefaulttimeout(CONNECT_TIMEOUT_S)
         try:
-            _Session(self, self._category, self._inbox, self._base_url, testnet=self._testnet)
+            _PybitSession(self, self._category, self._inbox, self._base_url, testnet=self._testnet)
         except _GONE as error:
             cause = self._inbox.lost or str(error)
             raise ExchangeError(f"no connection to the stream: {cause}") from None
@@ -178,17 +178,17 @@ class BybitSocket:
         with suppress(ExchangeError, *_GONE):
             self._attached().leave()
 
-    def attach(self, session: _Session) -> None:
+    def attach(self, session: _PybitSession) -> None:
         """Know the session before it connects, so that it can be closed while it does."""
         self._session = session
 
-    def _attached(self) -> _Session:
+    def _attached(self) -> _PybitSession:
         if self._session is None:
             raise ExchangeError("the stream is not open")
         return self._session
 
 
-class _Session(WebSocket):
+class _PybitSession(WebSocket):
     """pybit's connection, with its reading, its errors and its reconnecting taken out."""
 
     def __init__(

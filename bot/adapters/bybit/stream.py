@@ -92,14 +92,14 @@ class BybitStream:
         failures = 0
         while True:
             self._sessions += 1
-            session = _Session(link, self._sessions, self._by, self._out)
+            session = _Connection(link, self._sessions, self._by, self._out)
             fault = await session.run()
             failures = 1 if session.heard else failures + 1
             await self._out.put([Disconnected(str(fault), link.names)])
             await self._by.sleep(self._by.backoff.wait_s(failures, self._by.dice))
 
 
-class _Session:
+class _Connection:
     """One connection, from opening to its end."""
 
     def __init__(

@@ -37,7 +37,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class _Symbol:
+class _SymbolTopics:
     """A symbol's topics, when each was last heard, and what became of its subscription."""
 
     name: str
@@ -62,7 +62,7 @@ class Subscriptions:
     def __init__(self, link: Link, number: int, stale_after_s: float) -> None:
         self._link, self._number, self._stale_after_s = link, number, stale_after_s
         self._symbols = {
-            name: _Symbol(name, topics_of(link.category, link.code, symbol))
+            name: _SymbolTopics(name, topics_of(link.category, link.code, symbol))
             for name, symbol in link.symbols
         }
         self._of_topic = {t: each for each in self._symbols.values() for t in each.topics}
@@ -189,7 +189,7 @@ class Subscriptions:
             self._waiting.appendleft(Request("subscribe", tuple(topics)))
 
     def _ask_again(
-        self, symbol: _Symbol, topics: Iterable[str], first_s: float, now_s: float
+        self, symbol: _SymbolTopics, topics: Iterable[str], first_s: float, now_s: float
     ) -> None:
         symbol.tries += 1
         symbol.again_s = now_s + min(first_s * 2.0 ** min(symbol.tries, 20), LONGEST_S)

@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.system.atomic_file import replacing
+from bot.blocks import Arrays
 from bot.errors import DataError
-
-Arrays = dict[str, npt.NDArray[Any]]
 
 _HEAD = "head"
 _NUMBERS = "biuf"

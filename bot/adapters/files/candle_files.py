@@ -23,7 +23,7 @@ from bot.adapters.files.candle_tables import BarKind, as_series, candles_of, wit
 from bot.adapters.files.candles import COLUMNS, Candles, check_candles
 from bot.adapters.files.data_root import Series
 from bot.adapters.files.jumps import Jumps
-from bot.adapters.files.layouts import Shape, columns_of
+from bot.adapters.files.layouts import TableShape, columns_of
 from bot.adapters.files.row_order import order_rows
 from bot.adapters.files.tables import read_table
 from bot.adapters.system.atomic_file import replacing
@@ -36,7 +36,7 @@ BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class FileSpan:
     """How many candles there are, and the open times of the first and the last."""
 
     rows: int
@@ -82,7 +82,7 @@ class CandleFile:
             for time, _ in self._parquet_batches(BATCH_ROWS, values=False):
                 yield time
 
-    def span(self, start_ms: int | None = None, end_ms: int | None = None) -> Span | None:
+    def span(self, start_ms: int | None = None, end_ms: int | None = None) -> FileSpan | None:
         """Return the span of the candles that open in start..end, inclusive; None without any."""
         rows, first, last = 0, 0, 0
         for time in self.times():
@@ -94,7 +94,7 @@ class CandleFile:
             if len(kept):
                 first, last = first if rows else int(kept[0]), int(kept[-1])
                 rows += len(kept)
-        return Span(rows, first, last) if rows else None
+        return FileSpan(rows, first, last) if rows else None
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[Candles]:
         """Yield all candles in batches of at most `rows`, each checked.
@@ -135,7 +135,7 @@ class CandleFile:
         if self._whole is None and not self._streamed:
             if self.path.suffix != ".parquet":
                 table = read_table(self.path)
-                columns = columns_of(Shape.of(table), self._bars.kind)
+                columns = columns_of(TableShape.of(table), self._bars.kind)
                 self._whole = self._ordered(candles_of(table, columns, self._bars), table.place)
             elif self._moves_forward():
                 self._streamed = True
@@ -162,7 +162,7 @@ class CandleFile:
         done = 0
         try:
             with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
-                shape = Shape(self.path, tuple(file.schema_arrow.names), named=True)
+                shape = TableShape(self.path, tuple(file.schema_arrow.names), named=True)
                 names = columns_of(shape, self._bars.kind)
                 columns = [names["timestamp"]]
                 if values:
@@ -261,7 +261,7 @@ def write_candles(
     series = Series.parse(path.stem.removesuffix("_mark"))
     if series is None or path.suffix not in {".parquet", ".csv"}:
         raise DataError(f"{path}: no candle file's name; expected VENUE_SYMBOL_INTERVAL.parquet")
-    columns_of(Shape(path, tuple(frame.columns), named=True), "candles")
+    columns_of(TableShape(path, tuple(frame.columns), named=True), "candles")
     candles = Candles.of_frame(frame)
     if len(candles) and candles.time[0] < EARLIEST_MS:
         raise DataError(

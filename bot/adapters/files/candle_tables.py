@@ -17,8 +17,8 @@ import pandas as pd
 
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import Series
-from bot.adapters.files.layouts import Kind
-from bot.adapters.files.tables import Table, split_ending
+from bot.adapters.files.layouts import SeriesKind
+from bot.adapters.files.tables import FileTable, split_ending
 from bot.blocks import F64, I64
 from bot.errors import DataError
 from bot.timegrid import DAY_MS, INTERVAL_MS
@@ -31,7 +31,7 @@ class BarKind:
     """What the bars of a file are: their interval, mark prices or traded ones, and sessions."""
 
     interval: str
-    kind: Kind = "candles"
+    kind: SeriesKind = "candles"
     sessions: bool = False
 
     @classmethod
@@ -61,7 +61,7 @@ class BarKind:
 
 
 def candles_of(
-    table: Table, columns: Mapping[str, str], bars: BarKind, reader: TimeReader | None = None
+    table: FileTable, columns: Mapping[str, str], bars: BarKind, reader: TimeReader | None = None
 ) -> Candles:
     """Return a table's candles in the order of its rows, unchecked.
 
@@ -83,7 +83,7 @@ def candles_of(
     return Candles(bars.open_times(times), without_volume(values, columns, bars))
 
 
-def one_symbol(table: Table, columns: Mapping[str, str]) -> str:
+def one_symbol(table: FileTable, columns: Mapping[str, str]) -> str:
     """Return the symbol that a table's rows name, empty where they name none.
 
     Raises:

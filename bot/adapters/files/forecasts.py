@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.adapters.files.layouts import Shape
+from bot.adapters.files.layouts import TableShape
 from bot.adapters.files.layouts.layout import refuse_doubles, squash, squashed, time_column
-from bot.adapters.files.tables import Table, read_table
+from bot.adapters.files.tables import FileTable, read_table
 from bot.blocks import F64, I64, Bool
 from bot.errors import DataError
 from bot.timegrid import DAY_MS
@@ -82,7 +82,7 @@ def read_forecasts(path: str | Path, symbols: Sequence[str], open_time: I64) -> 
 class _Rows:
     """The rows of a file as they stand there."""
 
-    table: Table
+    table: FileTable
     time: I64
     symbol: list[str]
     numbers: dict[str, F64]
@@ -99,9 +99,9 @@ def _read(path: Path, *, daily: bool) -> _Rows:
     )
 
 
-def _columns(table: Table) -> dict[str, str]:
+def _columns(table: FileTable) -> dict[str, str]:
     """Return the file's own name of each column."""
-    shape = Shape.of(table)
+    shape = TableShape.of(table)
     own = squashed(shape)
     time = time_column(own) if table.named else None
     names = {"timestamp": time} if time is not None else {}

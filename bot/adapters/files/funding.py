@@ -17,9 +17,9 @@ import pandas as pd
 
 from bot.adapters.files.candle_files import write_table
 from bot.adapters.files.candle_tables import one_symbol
-from bot.adapters.files.layouts import Shape, columns_of
+from bot.adapters.files.layouts import TableShape, columns_of
 from bot.adapters.files.row_order import order_rows
-from bot.adapters.files.tables import Table, read_table
+from bot.adapters.files.tables import FileTable, read_table
 from bot.blocks import F64, I64
 from bot.errors import DataError
 from bot.plausibility import MAX_FUNDING_RATE
@@ -51,7 +51,7 @@ def read_funding(path: Path) -> Funding:
 
 
 def read_funding_table(
-    table: Table, reader: TimeReader | None = None
+    table: FileTable, reader: TimeReader | None = None
 ) -> tuple[Funding, tuple[str, ...]]:
     """Return the rates of a table of any layout, checked, and what was put in order, as sentences.
 
@@ -62,7 +62,7 @@ def read_funding_table(
     Raises:
         DataError: as `read_funding`.
     """
-    path, columns = str(table.path), columns_of(Shape.of(table), "funding")
+    path, columns = str(table.path), columns_of(TableShape.of(table), "funding")
     one_symbol(table, columns)
     reader = reader or TimeReader(daily=False)
     time = settlement_times(table.times(columns["timestamp"], reader))

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.adapters.files.bar_funding import Marks, lay_funding
-from bot.adapters.files.candle_files import CandleCursor, CandleFile, Span
+from bot.adapters.files.candle_files import CandleCursor, CandleFile, FileSpan
 from bot.adapters.files.candles import COLUMNS
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.funding import Funding, read_funding_table, settlements_between
@@ -77,7 +77,7 @@ def load_history(config: Config) -> History:
         ConfigError: a time in the settings is none, or they leave no room for a bar.
         DataError: a file is missing, unreadable or has a faulty row.
     """
-    source = _Source(config)
+    source = _OpenedFiles(config)
     bars = BarBlock.concat(list(source.blocks(source.n_bars)))
     return History(
         bars=bars,
@@ -97,10 +97,10 @@ def stream_history(config: Config, rows_per_batch: int) -> Iterator[BarBlock]:
     Raises:
         ConfigError, DataError: as `load_history`; a faulty row is refused when it is reached.
     """
-    yield from _Source(config).blocks(rows_per_batch)
+    yield from _OpenedFiles(config).blocks(rows_per_batch)
 
 
-class _Symbol:
+class _SymbolFiles:
     """A symbol's files."""
 
     def __init__(
@@ -116,7 +116,7 @@ class _Symbol:
             path = root.find_funding(series.venue, series.symbol)
             known, notes = read_funding_table(read_table(path)) if path else (None, ())
             self._repairs = [(path, note) for note in notes if path]
-            span, step = self.span or Span(0, 0, 0), INTERVAL_MS[series.interval]
+            span, step = self.span or FileSpan(0, 0, 0), INTERVAL_MS[series.interval]
             stop_ms = span.last_ms + step if span.rows else span.first_ms
             self.funding = settlements_between(known, span.first_ms, stop_ms)
         mark = root.find_mark(series) if self.contract else None
@@ -129,7 +129,7 @@ class _Symbol:
         return [*((file.path, note) for file in files for note in file.notes), *self._repairs]
 
 
-class _Source:
+class _OpenedFiles:
     """The opened files of a run and the grid that they make."""
 
     def __init__(self, config: Config) -> None:
@@ -142,7 +142,7 @@ class _Source:
         root = DataRoot.at(data.root)
         jumps = jumps_of(market.max_jump, market.accept_jumps, market.symbols)
         self._symbols = [
-            _Symbol(
+            _SymbolFiles(
                 root,
                 Series(*split_symbol(name, market.venue), market.interval),
                 low,

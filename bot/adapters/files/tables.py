@@ -36,7 +36,7 @@ _FEATHER_1 = b"FEA1"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FileTable:
     """The rows of a file.
 
     Attributes:
@@ -61,7 +61,7 @@ class Table:
     def place(self, i: int) -> str:
         """Return what the i-th row is called.
 
-        >>> Table(Path("a.csv"), pd.DataFrame(), True, 2, "line").place(0)
+        >>> FileTable(Path("a.csv"), pd.DataFrame(), True, 2, "line").place(0)
         'line 2'
         """
         return f"{self.word} {self.first + i}"
@@ -102,7 +102,7 @@ class Table:
         return parsed
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path) -> FileTable:
     """Read a file by the ending of its name.
 
     Raises:
@@ -118,7 +118,7 @@ def read_table(path: Path) -> Table:
     raise DataError(f"{path}: cannot be read; expected one of {', '.join(_READERS)}")
 
 
-def _csv_table(path: Path) -> Table:
+def _csv_table(path: Path) -> FileTable:
     try:
         text = content_of(path).decode("utf-8-sig")
         lines = [line.rstrip("\r") for line in text.split("\n", _HEAD_LINES)[:_HEAD_LINES]]
@@ -140,13 +140,13 @@ def _csv_table(path: Path) -> Table:
     frame = frame.iloc[: filled[-1] + 1 if len(filled) else 0]
     if names is None:
         frame.columns = [str(i + 1) for i in range(frame.shape[1])]
-        return Table(path, frame, False, above + 1, "line")
+        return FileTable(path, frame, False, above + 1, "line")
     if frame.shape[1] > len(names) and (frame.iloc[:, len(names) :] != "").any(axis=None):
         wide = f"{len(names)} columns are named, and there are {frame.shape[1]}"
         raise unreadable(path, "CSV", ValueError(wide))
     frame = frame.reindex(columns=range(len(names)), fill_value="")
     frame.columns = _distinct(names)
-    return Table(path, frame, True, below + 1, "line")
+    return FileTable(path, frame, True, below + 1, "line")
 
 
 def _header(head: Sequence[Sequence[str]]) -> tuple[int, list[str] | None, int]:
@@ -188,14 +188,14 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return out
 
 
-def _parquet_table(path: Path) -> Table:
+def _parquet_table(path: Path) -> FileTable:
     try:
         return arrow_table(path, pq.read_table(path, partitioning=None))
     except (OSError, pa.ArrowException, ValueError) as error:
         raise unreadable(path, "Parquet", error) from None
 
 
-def _feather_table(path: Path) -> Table:
+def _feather_table(path: Path) -> FileTable:
     """Read Feather of version 2; a damaged file of version 1 would end the process in pyarrow."""
     try:
         content = path.read_bytes()
@@ -209,21 +209,21 @@ def _feather_table(path: Path) -> Table:
         raise unreadable(path, "Feather", error) from None
 
 
-def arrow_table(path: Path, table: Any, first: int = 1) -> Table:
+def arrow_table(path: Path, table: Any, first: int = 1) -> FileTable:
     """Return rows that arrow holds; what pandas kept as an index is a column as any other."""
     frame: pd.DataFrame = table.replace_schema_metadata(None).to_pandas(date_as_object=False)
     frame.columns = _distinct([str(name) for name in frame.columns])
-    return Table(path, frame, True, first, "row")
+    return FileTable(path, frame, True, first, "row")
 
 
-def _json_table(path: Path) -> Table:
+def _json_table(path: Path) -> FileTable:
     try:
         document = json.loads(content_of(path))
         frame, named = _frame_of(document)
     except (ValueError, RecursionError, TypeError, AttributeError, KeyError) as error:
         raise unreadable(path, "JSON", error) from None
     frame.columns = _distinct([str(name) for name in frame.columns])
-    return Table(path, frame.reset_index(drop=True), named, 1, "row")
+    return FileTable(path, frame.reset_index(drop=True), named, 1, "row")
 
 
 def _frame_of(document: Any) -> tuple[pd.DataFrame, bool]:
@@ -244,7 +244,7 @@ def _frame_of(document: Any) -> tuple[pd.DataFrame, bool]:
     return pd.DataFrame(document, columns=[str(i + 1) for i in range(widths.pop())]), False
 
 
-_READERS: dict[str, Callable[[Path], Table]] = {
+_READERS: dict[str, Callable[[Path], FileTable]] = {
     ".parquet": _parquet_table,
     ".csv": _csv_table,
     ".csv.gz": _csv_table,

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.record.contents import Arrays, Carried, ModelRow
+from bot.adapters.record.contents import Carried, ModelRow
 from bot.adapters.record.tables import (
     BAR_COLUMNS,
     BAR_FLAGS,
@@ -27,7 +27,7 @@ from bot.adapters.record.tables import (
     Row,
     Table,
 )
-from bot.blocks import F64, FILL, I64, BarBlock, Task
+from bot.blocks import F64, FILL, I64, Arrays, BarBlock, Task
 from bot.errors import JournalError
 from bot.portfolio.reasons import FILL_REASON_CODE, REFUSAL_CODE
 from bot.portfolio.trace import Phase, Trace, blank_trace

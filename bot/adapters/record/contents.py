@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bot.blocks import Arrays
 from bot.errors import JournalError
 
-Arrays = dict[str, npt.NDArray[Any]]
 _NO_ARRAYS = (
     ValueError, OSError, KeyError, EOFError, MemoryError, NotImplementedError, TypeError,
     zipfile.BadZipFile,

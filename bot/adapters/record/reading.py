@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.record.builds import BuildRow
-from bot.adapters.record.contents import Arrays, Carried, Extent, ModelRow, Span
+from bot.adapters.record.contents import Carried, Extent, ModelRow, Span
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table
-from bot.blocks import F64, I64, BarBlock, Task
+from bot.blocks import F64, I64, Arrays, BarBlock, Task
 from bot.plausibility import Prices
 from bot.portfolio.trace import Trace
 

@@ -8,7 +8,7 @@ first model; a model decides `retrain.latency_bars` after its due bar.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ from bot.app.backtest.read_ahead import Planned, ReadAhead
 from bot.app.loop.forecasters import ModelForecaster
 from bot.app.loop.interrupts import uninterrupted
 from bot.app.loop.recorders import GroupRecorder
-from bot.app.loop.runner import Runner
+from bot.app.loop.runner import Progress, Runner
 from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.training.archive import Archive
@@ -37,8 +37,6 @@ from bot.features.targets import target_tasks
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import Rules
 from bot.timegrid import INTERVAL_MS, cut
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass

@@ -11,8 +11,9 @@ import numpy as np
 from bot.adapters.files.forecasts import read_forecasts
 from bot.adapters.files.history import load_history
 from bot.adapters.files.instruments import instruments_text
-from bot.app.backtest.job import BacktestJob, Progress
+from bot.app.backtest.job import BacktestJob
 from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
+from bot.app.loop.runner import Progress
 from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
 from bot.app.symbols import known_instruments, traded_symbols

@@ -17,9 +17,9 @@ from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.yahoo import Download, download_table
 from bot.app.history.fetch_bybit import fetch_instruments, fetch_symbol
 from bot.app.history.fetch_yahoo import fetch_daily
-from bot.app.history.progress import Fetched, FetchProgress, Report
+from bot.app.history.progress import Fetched, FetchProgress, OnProgress
 from bot.config import Config
-from bot.config.schema import Exchange
+from bot.config.schema import ExchangeSection
 from bot.errors import ConfigError
 from bot.timestamps import format_utc, parse_utc
 from bot.venues import Source, split_symbol, venue_row
@@ -68,7 +68,7 @@ def fetch(
     symbols: Sequence[str],
     span_ms: tuple[int, int],
     root: str | Path,
-    progress: Report,
+    progress: OnProgress,
     *,
     rest: Callable[[], BybitRest],
     download: Download = download_table,
@@ -118,7 +118,7 @@ def _is_yahoo(venue: str) -> bool:
     return venue_row(venue).source is Source.YAHOO
 
 
-def open_rest(settings: Exchange, tell: Callable[[str], None]) -> BybitRest:
+def open_rest(settings: ExchangeSection, tell: Callable[[str], None]) -> BybitRest:
     """Return a client of the exchange that the settings name, which never waits in silence.
 
     It gives up at once where the exchange was never reached: nobody waits for a missing network.

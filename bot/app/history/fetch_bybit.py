@@ -26,8 +26,8 @@ from bot.app.history.progress import (
     ASKED_FROM,
     Fetched,
     FetchProgress,
-    Report,
-    Span,
+    OnProgress,
+    TimeSpan,
     asked_from,
     noted_absent,
 )
@@ -45,7 +45,7 @@ def fetch_symbol(
     series: Series,
     span_ms: tuple[int, int],
     rest: BybitRest,
-    progress: Report,
+    progress: OnProgress,
 ) -> Iterator[Fetched]:
     """Fetch what a symbol's files lack of the bars that open in first..last of `span_ms`."""
     start_ms, now_ms = span_ms[0], rest.server_time_ms()
@@ -69,7 +69,7 @@ class _Extension:
     """A candle file that grows at both ends, a page at a time."""
 
     def __init__(
-        self, path: Path, series: Series, what: str, pages: Pages, progress: Report
+        self, path: Path, series: Series, what: str, pages: Pages, progress: OnProgress
     ) -> None:
         self._path, self._series, self._what = path, series, what
         self._asked, self._progress = pages, progress
@@ -81,7 +81,7 @@ class _Extension:
             self._candles = read_candles(path, series.interval)
             self._asked_ms = asked_from(path, int(self._candles.time[0]))
         self._present = len(self._candles)
-        self._absent: tuple[Span, ...] = noted_absent(path)
+        self._absent: tuple[TimeSpan, ...] = noted_absent(path)
         self._done = self._total = 0
 
     def run(self, start_ms: int, end_ms: int) -> Fetched:

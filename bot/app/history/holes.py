@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.app.history.progress import Span
+from bot.app.history.progress import TimeSpan
 from bot.blocks import I64
 from bot.timegrid import HOUR_MS
 
@@ -20,7 +20,7 @@ _LONGEST_STEP_MS = 8 * HOUR_MS
 """Bybit charges no funding more rarely."""
 
 
-def holes(times: I64, step_ms: int) -> list[Span]:
+def holes(times: I64, step_ms: int) -> list[TimeSpan]:
     """Return the first and last missing time of each hole between rows that should be a step apart.
 
     >>> holes(np.array([0, 10, 40, 50, 70]), 10)
@@ -30,7 +30,7 @@ def holes(times: I64, step_ms: int) -> list[Span]:
     return [(int(times[i]) + step_ms, int(times[i + 1]) - step_ms) for i in before]
 
 
-def funding_holes(times: I64) -> list[Span]:
+def funding_holes(times: I64) -> list[TimeSpan]:
     """Return where settlements may be missing: gaps longer than any step, or than both neighbours.
 
     A symbol's step may change for good, which is no hole.
@@ -49,13 +49,13 @@ def funding_holes(times: I64) -> list[Span]:
     return found
 
 
-def requests_for(spans: list[Span], step_ms: int) -> list[Span]:
+def requests_for(spans: list[TimeSpan], step_ms: int) -> list[TimeSpan]:
     """Return the spans to ask for, those joined that one request can fill.
 
     >>> requests_for([(0, 10), (500, 500), (20_000, 20_000)], 10)
     [(0, 500), (20000, 20000)]
     """
-    asked: list[Span] = []
+    asked: list[TimeSpan] = []
     for first, last in spans:
         if asked and last - asked[-1][0] < PAGE_ROWS * step_ms:
             asked[-1] = (asked[-1][0], last)

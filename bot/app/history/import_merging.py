@@ -19,7 +19,7 @@ _TURNOVER = COLUMNS.index("turnover")
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SeriesRows:
     """Rows of one series in order of time.
 
     Attributes:
@@ -33,7 +33,7 @@ class Rows:
     place: Callable[[int], str]
 
 
-def merge(parts: Sequence[Rows]) -> Rows:
+def merge(parts: Sequence[SeriesRows]) -> SeriesRows:
     """Return the rows of all parts in order of time, each time once.
 
     Equal is what differs by rounding alone (`ROUNDING`); the row of the earlier part is kept, with a
@@ -48,7 +48,7 @@ def merge(parts: Sequence[Rows]) -> Rows:
     return merged
 
 
-def _merge_two(left: Rows, right: Rows) -> Rows:
+def _merge_two(left: SeriesRows, right: SeriesRows) -> SeriesRows:
     _, i, j = np.intersect1d(left.time, right.time, return_indices=True)
     mine, theirs = left.values[i], right.values[j]
     near = np.isclose(mine, theirs, rtol=ROUNDING, atol=0.0, equal_nan=True)
@@ -68,10 +68,10 @@ def _merge_two(left: Rows, right: Rows) -> Rows:
         row = int(order[k])
         return left.place(row) if row < count else right.place(int(only[row - count]))
 
-    return Rows(time[order], np.concatenate([values, right.values[only]])[order], place)
+    return SeriesRows(time[order], np.concatenate([values, right.values[only]])[order], place)
 
 
-def _refuse_conflict(left: Rows, right: Rows, i: I64, j: I64, differ: Bool) -> None:
+def _refuse_conflict(left: SeriesRows, right: SeriesRows, i: I64, j: I64, differ: Bool) -> None:
     row, column = np.argwhere(differ)[0]
     rows = int(differ.any(axis=1).sum())
     name = COLUMNS[column] if left.values.shape[1] > 1 else "funding_rate"

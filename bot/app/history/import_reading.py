@@ -18,11 +18,11 @@ import numpy as np
 from bot.adapters.files.candle_tables import BarKind, candles_of, one_symbol
 from bot.adapters.files.candles import Candles, check_candles
 from bot.adapters.files.funding import read_funding_table
-from bot.adapters.files.layouts import Identity, Layout, Shape, parts_of, recognise
+from bot.adapters.files.layouts import Identity, Layout, TableShape, parts_of, recognise
 from bot.adapters.files.layouts.layout import plain_symbol
 from bot.adapters.files.row_order import order_rows
-from bot.adapters.files.tables import Table, read_table
-from bot.app.history.import_merging import Rows
+from bot.adapters.files.tables import FileTable, read_table
+from bot.app.history.import_merging import SeriesRows
 from bot.blocks import I64
 from bot.errors import ConfigError, DataError
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS, MINUTE_MS
@@ -63,17 +63,17 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ImportSource:
     """A file, or a part of one, with all that it holds; `notes` say what reading did, a sentence each."""
 
     path: Path
     layout: str
     holds: Identity
-    rows: Rows
+    rows: SeriesRows
     notes: tuple[str, ...]
 
 
-def read_sources(path: Path, wanted: Wanted, now_ms: int) -> list[Source]:
+def read_sources(path: Path, wanted: Wanted, now_ms: int) -> list[ImportSource]:
     """Read a file, checked by the very checks of a backtest.
 
     Args:
@@ -101,13 +101,13 @@ def read_sources(path: Path, wanted: Wanted, now_ms: int) -> list[Source]:
     ]
 
 
-def identify(table: Table) -> Identity | None:
+def identify(table: FileTable) -> Identity | None:
     """Return what a table holds as far as it tells; None where it is laid out in no known way.
 
     Raises:
         DataError: a column stands there twice.
     """
-    found = recognise(Shape.of(parts_of(table)[0]))
+    found = recognise(TableShape.of(parts_of(table)[0]))
     return _identified(parts_of(table)[0])[2] if found else None
 
 
@@ -121,8 +121,8 @@ def import_command(path: Path, root: str | Path, identity: Identity, venue: str)
     return shlex.join(words)
 
 
-def _identified(table: Table) -> tuple[Layout, dict[str, str], Identity]:
-    shape = Shape.of(table)
+def _identified(table: FileTable) -> tuple[Layout, dict[str, str], Identity]:
+    shape = TableShape.of(table)
     found = recognise(shape)
     if found is None:
         listed = ",".join(table.columns) if table.named else f"{len(table.columns)} unnamed columns"
@@ -140,13 +140,13 @@ def _identified(table: Table) -> tuple[Layout, dict[str, str], Identity]:
 
 
 def _read(
-    table: Table,
+    table: FileTable,
     layout: Layout,
     columns: dict[str, str],
     identity: Identity,
     wanted: Wanted,
     now_ms: int,
-) -> Source:
+) -> ImportSource:
     held = plain_symbol(one_symbol(table, columns))
     if held and wanted.symbol and held != wanted.symbol:
         raise ConfigError(f"{table.path}: --symbol {wanted.symbol}: the rows are of {held}")
@@ -161,15 +161,17 @@ def _read(
         _ask(table.path, replace(holds, interval="-"))
         reader = TimeReader(daily=False, mixed=True)
         funding, notes = read_funding_table(table, reader)
-        rows = Rows(
+        rows = SeriesRows(
             funding.time, funding.rate[:, np.newaxis], lambda i: f"{table.path}: row {i + 1}"
         )
-        return Source(table.path, layout.name, holds, rows, (*overruled, *_units(reader), *notes))
+        return ImportSource(
+            table.path, layout.name, holds, rows, (*overruled, *_units(reader), *notes)
+        )
     if not holds.interval:
         holds = replace(holds, interval=_interval(table, columns))
     _ask(table.path, holds)
     rows, notes = _candles(table, columns, holds, now_ms)
-    return Source(table.path, layout.name, holds, rows, (*overruled, *notes))
+    return ImportSource(table.path, layout.name, holds, rows, (*overruled, *notes))
 
 
 def _overruled(told: Identity, holds: Identity) -> list[str]:
@@ -196,8 +198,8 @@ def _ask(path: Path, holds: Identity) -> None:
 
 
 def _candles(
-    table: Table, columns: dict[str, str], holds: Identity, now_ms: int
-) -> tuple[Rows, tuple[str, ...]]:
+    table: FileTable, columns: dict[str, str], holds: Identity, now_ms: int
+) -> tuple[SeriesRows, tuple[str, ...]]:
     bars = BarKind(holds.interval, holds.kind, has_sessions(holds.venue))
     reader = bars.time_reader(mixed=True)
     candles = candles_of(table, columns, bars, reader)
@@ -227,7 +229,7 @@ def _candles(
         sessions=bars.sessions,
     )  # fmt: skip
     place = lambda i: f"{table.path}: {table.place(int(kept[i]))}"  # noqa: E731
-    return Rows(candles.time, candles.values, place), (*notes, *order.notes)
+    return SeriesRows(candles.time, candles.values, place), (*notes, *order.notes)
 
 
 def _units(reader: TimeReader) -> list[str]:
@@ -236,7 +238,7 @@ def _units(reader: TimeReader) -> list[str]:
     return [f"times in {' and in '.join(reader.kinds)}: each read by its own unit"]
 
 
-def _refuse_turns(table: Table, time: I64) -> None:
+def _refuse_turns(table: FileTable, time: I64) -> None:
     """Refuse times of several units that do not keep to one direction: one may be misread."""
     steps = np.diff(time)
     if np.any(steps < 0) and np.any(steps > 0):
@@ -247,7 +249,7 @@ def _refuse_turns(table: Table, time: I64) -> None:
         )
 
 
-def _interval(table: Table, columns: dict[str, str]) -> str:
+def _interval(table: FileTable, columns: dict[str, str]) -> str:
     """Return the interval that most rows are apart, empty where it is none of ours."""
     reader = TimeReader(daily=False, mixed=True)
     steps = np.diff(np.unique(table.times(columns["timestamp"], reader)))

@@ -23,8 +23,8 @@ from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.funding import Funding, read_funding, settlements_between, write_funding
 from bot.adapters.files.layouts import Identity
-from bot.app.history.import_merging import Rows, merge
-from bot.app.history.import_reading import Source, Wanted, read_sources
+from bot.app.history.import_merging import SeriesRows, merge
+from bot.app.history.import_reading import ImportSource, Wanted, read_sources
 from bot.app.history.progress import ASKED_FROM
 from bot.blocks import F64, I64
 from bot.errors import ConfigError, DataError
@@ -118,7 +118,7 @@ def is_imported(path: Path, root: str | Path, wanted: Wanted, now_ms: int) -> bo
 
 def _plans(paths: Sequence[Path], where: DataRoot, wanted: Wanted, now_ms: int) -> list[_Plan]:
     sources = [source for path in paths for source in read_sources(path, wanted, now_ms)]
-    of_series: dict[tuple[str, ...], list[Source]] = {}
+    of_series: dict[tuple[str, ...], list[ImportSource]] = {}
     for source in sources:
         holds = source.holds
         interval = "" if holds.kind == "funding" else holds.interval
@@ -129,7 +129,7 @@ def _plans(paths: Sequence[Path], where: DataRoot, wanted: Wanted, now_ms: int) 
 class _Plan:
     """The files of one series, merged with what is there, not yet written; does it change that?"""
 
-    def __init__(self, where: DataRoot, sources: Sequence[Source]) -> None:
+    def __init__(self, where: DataRoot, sources: Sequence[ImportSource]) -> None:
         self._sources, self._holds = sources, sources[0].holds
         self._target, present = _target(where, self._holds)
         read = {source.path.resolve() for source in sources}
@@ -204,7 +204,7 @@ def _target(where: DataRoot, holds: Identity) -> tuple[Path, list[Path]]:
     return folder / f"{stem}.parquet", where.files_named(folder, stem)
 
 
-def _present_rows(path: Path, holds: Identity, imported: Set[Path]) -> Rows | None:
+def _present_rows(path: Path, holds: Identity, imported: Set[Path]) -> SeriesRows | None:
     """Return the rows of a file that is there; None where it is read only by importing it."""
 
     def place(i: int) -> str:
@@ -213,13 +213,13 @@ def _present_rows(path: Path, holds: Identity, imported: Set[Path]) -> Rows | No
     try:
         if holds.kind == "funding":
             funding = read_funding(path)
-            return Rows(funding.time, funding.rate[:, np.newaxis], place)
+            return SeriesRows(funding.time, funding.rate[:, np.newaxis], place)
         candles = read_candles(path, holds.interval)
     except DataError:
         if path.resolve() in imported:
             return None
         raise
-    return Rows(candles.time, candles.values, place)
+    return SeriesRows(candles.time, candles.values, place)
 
 
 def _is_ours(path: Path) -> bool:

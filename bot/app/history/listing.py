@@ -27,7 +27,7 @@ from bot.adapters.files.jumps import Jumps, jumps_of
 from bot.adapters.files.tables import read_table
 from bot.app.history.unread import Unread, import_hint, unread_files
 from bot.blocks import I64
-from bot.config.schema import Market
+from bot.config.schema import MarketSection
 from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, gaps
 from bot.timestamps import format_utc
@@ -67,7 +67,7 @@ class Listing:
     fix: str = ""
 
 
-def list_data(root: str | Path, market: Market | None = None) -> list[Listing]:
+def list_data(root: str | Path, market: MarketSection | None = None) -> list[Listing]:
     """Return every file of candles, mark prices and funding rates under a root, and what is not read.
 
     Args:
@@ -78,7 +78,7 @@ def list_data(root: str | Path, market: Market | None = None) -> list[Listing]:
         ConfigError: market.accept_jumps has an entry that is none.
         DataError: the root is no folder.
     """
-    market = Market() if market is None else market
+    market = MarketSection() if market is None else market
     venue, where = market.venue, DataRoot.at(root)
     files, marks = where.all_candle_files(), where.mark_files()
     jumps = _jumps(market, {(s.venue, s.symbol) for s, _ in [*files, *marks]})
@@ -104,7 +104,7 @@ def list_data(root: str | Path, market: Market | None = None) -> list[Listing]:
     return listed + [_unread(entry) for entry in unread_files(where, venue)]
 
 
-def listing_rows(root: str | Path, market: Market | None = None) -> list[dict[str, Any]]:
+def listing_rows(root: str | Path, market: MarketSection | None = None) -> list[dict[str, Any]]:
     """Return `list_data` as plain values, times as text, for JSON.
 
     Raises:
@@ -161,7 +161,9 @@ def _unread(entry: Unread) -> Listing:
     return Listing("unread", "", "", "", entry.path, size_bytes=size, notes=(entry.reason,))
 
 
-def _jumps(market: Market, found: Collection[tuple[str, str]]) -> dict[tuple[str, str], Jumps]:
+def _jumps(
+    market: MarketSection, found: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Jumps]:
     """Return the jumps that the files of each (venue, symbol) may have, as a backtest takes them."""
     names = {split_symbol(name, market.venue): name for name in market.symbols}
     for venue, symbol in found:

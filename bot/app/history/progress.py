@@ -18,7 +18,7 @@ ABSENT = "absent_ms"
 """Key in a Parquet file's schema: the holes that the exchange could not fill either, as a JSON list of
 [first, last] open times."""
 
-Span = tuple[int, int]
+TimeSpan = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class FetchProgress:
     total: int
 
 
-Report = Callable[[FetchProgress], None]
+OnProgress = Callable[[FetchProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Fetched:
     path: Path
     rows: int
     new_rows: int
-    absent: tuple[Span, ...] = ()
+    absent: tuple[TimeSpan, ...] = ()
     untrue: tuple[int, ...] = ()
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Fetched:
         )
 
 
-def noted_absent(path: Path) -> tuple[Span, ...]:
+def noted_absent(path: Path) -> tuple[TimeSpan, ...]:
     """Return the holes that an earlier download could not fill."""
     if path.suffix != ".parquet" or not path.is_file():
         return ()

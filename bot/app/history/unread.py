@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.files.data_root import DataRoot
-from bot.adapters.files.layouts.layout import Kind
-from bot.adapters.files.tables import Table, read_table
+from bot.adapters.files.layouts.layout import SeriesKind
+from bot.adapters.files.tables import FileTable, read_table
 from bot.app.history.import_reading import Wanted, identify, import_command
 from bot.app.history.importing import is_imported
 from bot.errors import DataError
@@ -28,7 +28,7 @@ class Unread:
     wrong: bool
 
 
-_NAMED: dict[Kind, tuple[str, str]] = {
+_NAMED: dict[SeriesKind, tuple[str, str]] = {
     "candles": ("candles", "VENUE_SYMBOL_INTERVAL"),
     "mark": ("mark prices", "VENUE_SYMBOL_INTERVAL_mark"),
     "funding": ("funding rates", "VENUE_SYMBOL_funding"),
@@ -75,5 +75,5 @@ def _unread(path: Path, where: DataRoot, venue: str) -> Unread:
     return Unread(path, reason, "", for_nothing_else)
 
 
-def _is_forecasts(table: Table) -> bool:
+def _is_forecasts(table: FileTable) -> bool:
     return {"return", "p_up"} <= {name.strip().lower() for name in table.columns}

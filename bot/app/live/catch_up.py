@@ -32,7 +32,7 @@ GIVEN_UP_AFTER = 8
 """Tries, over two minutes: then a symbol does not hold up the others any more."""
 
 
-class Clock(Protocol):
+class ExchangeTime(Protocol):
     """The exchange's time, and waiting for it.
 
     `refused` counts the times that it told and that were not believed; `doubted`: it still tells one.
@@ -65,7 +65,7 @@ class CatchUp:
     """
 
     def __init__(
-        self, run: CommittedRun, training: LiveTraining, exchange: ScreenedExchange, clock: Clock,
+        self, run: CommittedRun, training: LiveTraining, exchange: ScreenedExchange, clock: ExchangeTime,
         report: LiveReport,
     ) -> None:  # fmt: skip
         self._run, self._training, self._exchange = run, training, exchange

@@ -19,7 +19,7 @@ from bot.adapters.exchange import Exchange
 from bot.adapters.system.atomic_file import sweep
 from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
-from bot.app.live.catch_up import LONGEST_RETRY_S, Clock
+from bot.app.live.catch_up import LONGEST_RETRY_S, ExchangeTime
 from bot.app.live.exchange import ExchangeClock, live_exchange
 from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
@@ -183,7 +183,7 @@ async def _main(
 
 
 async def run_on(
-    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any,
+    exchange: Exchange, clock: ExchangeTime, config: Config, folder: RunFolder, log: Any,
     stop: asyncio.Event, max_bars: int | None = None, given_model: str | None = None,
     waits: RequestWaits | None = None,
 ) -> None:  # fmt: skip
@@ -211,7 +211,7 @@ async def run_on(
 
 
 async def _life(
-    exchange: Exchange, clock: Clock, config: Config, folder: RunFolder, log: Any, *,
+    exchange: Exchange, clock: ExchangeTime, config: Config, folder: RunFolder, log: Any, *,
     max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
 ) -> None:  # fmt: skip
     old = folder.journal.exists()  # it has its instruments; they may be delisted by now

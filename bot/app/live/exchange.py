@@ -22,7 +22,7 @@ from bot.app.start.history_need import history_need
 from bot.config import Config
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import INTERVAL_MS
 
@@ -78,7 +78,7 @@ async def live_exchange(
     # the daemon's history ends where a bar can still be decided on
     begin = START_MS + (history_need(config).bars + 1) * interval_ms + decidable_ms(config)
     begin = max(begin, next_bar_ms(folder, interval_ms))
-    market = Market(
+    market = PracticeMarket(
         SyntheticMarket(config.synthetic, interval_ms),
         half_spread_bps=config.practice.half_spread_bps,
         ticks_per_bar=config.practice.ticks_per_bar,

@@ -17,7 +17,7 @@ import numpy as np
 from bot.adapters.bybit.clock import LIMIT_S
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
 from bot.app.live.bar_assembly import Awaited, BarAssembler, candles_of
-from bot.app.live.catch_up import CatchUp, Clock
+from bot.app.live.catch_up import CatchUp, ExchangeTime
 from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import decidable_ms
 from bot.app.live.feed_counters import Counters
@@ -45,7 +45,7 @@ class LiveLoop:
     """
 
     def __init__(
-        self, run: CommittedRun, models: LiveModels, exchange: Exchange, clock: Clock, *,
+        self, run: CommittedRun, models: LiveModels, exchange: Exchange, clock: ExchangeTime, *,
         report: LiveReport, speed: float = 1.0, max_bars: int | None = None,
     ) -> None:  # fmt: skip
         self._run, self._models, self._clock, self._report = run, models, clock, report

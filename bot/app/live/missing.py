@@ -12,7 +12,7 @@ import asyncio
 from bot.adapters.exchange import Exchange, Klines
 from bot.adapters.files.candles import Candles
 from bot.app.live.bar_assembly import Awaited, BarAssembler, CandleSpan
-from bot.app.live.catch_up import Clock
+from bot.app.live.catch_up import ExchangeTime
 from bot.app.live.reporter import LiveReport
 from bot.errors import ExchangeError, UnlistedError, UnreachableError
 
@@ -30,7 +30,7 @@ class MissingCandles:
     """
 
     def __init__(
-        self, exchange: Exchange, clock: Clock, report: LiveReport, *, interval: str,
+        self, exchange: Exchange, clock: ExchangeTime, report: LiveReport, *, interval: str,
         tradable_ms: int, speed: float,
     ) -> None:  # fmt: skip
         self._exchange, self._clock, self._report = exchange, clock, report

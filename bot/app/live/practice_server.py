@@ -14,7 +14,7 @@ from bot.errors import ConfigError
 from bot.practice.clock import Clock, ManualClock, RealClock
 from bot.practice.exchange import PracticeExchange, serve_until_stopped
 from bot.practice.faults import Faults, FaultSwitch
-from bot.practice.market import Market, Source
+from bot.practice.market import MarketSource, PracticeMarket
 from bot.practice.recorded import RecordedMarket
 from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import INTERVAL_MS
@@ -38,7 +38,7 @@ def exchange_command(
     if begin is None:
         history = history_need(config).bars if source == "synthetic" else 1
         begin = candles.start_ms + (history + 1) * candles.interval_ms
-    market = Market(
+    market = PracticeMarket(
         candles,
         half_spread_bps=config.practice.half_spread_bps,
         ticks_per_bar=config.practice.ticks_per_bar,
@@ -73,7 +73,7 @@ def read_faults(given: Sequence[str]) -> Faults:
     return switch.change(wanted)
 
 
-def _source(config: Config, source: str) -> Source:
+def _source(config: Config, source: str) -> MarketSource:
     interval_ms = INTERVAL_MS[config.market.interval]
     if source == "synthetic":
         return SyntheticMarket(config.synthetic, interval_ms)

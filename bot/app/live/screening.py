@@ -28,7 +28,7 @@ from bot.plausibility import (
 )
 from bot.portfolio.rules import Instrument
 
-Told = Callable[[Implausible], None]
+OnImplausible = Callable[[Implausible], None]
 
 
 class ScreenedExchange:
@@ -45,7 +45,7 @@ class ScreenedExchange:
         symbols: Sequence[str],
         prices: Prices,
         max_jump: float,
-        told: Told,
+        told: OnImplausible,
     ) -> None:
         self._exchange, self._max_jump, self._told = exchange, max_jump, told
         self._index = {name: s for s, name in enumerate(symbols)}

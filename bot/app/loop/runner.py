@@ -7,6 +7,7 @@ next: live, backtest and verify do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from bot.blocks import BarBlock
@@ -14,6 +15,9 @@ from bot.engine import Engine, StepResult
 from bot.engine_state import Activation, EngineState
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.trace import Trace, joined
+
+Progress = Callable[[int, int], None]
+"""Called with what is done, and of how much: bars, or trainings."""
 
 
 class Recorder(Protocol):

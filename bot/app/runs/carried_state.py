@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.record.contents import Arrays, Carried
+from bot.adapters.record.contents import Carried
+from bot.blocks import Arrays
 from bot.engine_state import STATE_LAYOUT, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import JournalError
 from bot.features.pipeline import FeatureState

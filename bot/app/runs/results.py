@@ -31,7 +31,7 @@ from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
 from bot.portfolio.reasons import FILL_REASON, REFUSAL
 from bot.portfolio.rules import rules_from
-from bot.report.inputs import Gate, Insight, ModelInfo, RunData
+from bot.report.inputs import GateWeights, Insight, ModelInfo, RunData
 from bot.report.insights import over_models
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
@@ -166,9 +166,9 @@ def insight_of(manifest: Mapping[str, Any]) -> Insight | None:
     )
 
 
-def _gate(value: Mapping[str, Any]) -> Gate:
+def _gate(value: Mapping[str, Any]) -> GateWeights:
     weights = dict(zip(value["experts"], value["weights"], strict=True))
-    return Gate(int(value["layer"]), value["reader"], weights)
+    return GateWeights(int(value["layer"]), value["reader"], weights)
 
 
 def _refusals(codes: I64) -> dict[str, int]:

@@ -9,7 +9,7 @@ trade on paper through the engine itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from bot.adapters.system.atomic_file import replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.forecasters import TABLE_ID, TableForecaster
+from bot.app.loop.runner import Progress
 from bot.app.study.contenders import Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
@@ -41,14 +42,12 @@ from bot.report.study.overfitting import overfitting_differences
 from bot.report.study.text import to_markdown
 from bot.timegrid import INTERVAL_MS
 
-Progress = Callable[[int, int], None]
-
 SAMPLES = 10_000
 """Resamples of the bootstrap: enough for a small p-value to survive Holm's correction."""
 
 
 @dataclass(frozen=True)
-class Shape:
+class StudyPlan:
     """Folds of so many months, trainings of each network, and how many run side by side."""
 
     folds: int
@@ -76,14 +75,14 @@ class _Account:
 
 
 def compare_command(
-    contenders: list[Contender], title: str, out: Path, shape: Shape, progress: Progress
+    contenders: list[Contender], title: str, out: Path, plan: StudyPlan, progress: Progress
 ) -> ComparisonDone:
     """Run a comparison and write its tables and picture below `out`.
 
     Raises:
         ModelError: trainings failed; those that did not are kept.
     """
-    comparison, setting = walk_forward(contenders, out, shape, progress)
+    comparison, setting = walk_forward(contenders, out, plan, progress)
     folder = out / title
     write_text(
         folder / "compare.json",
@@ -96,7 +95,7 @@ def compare_command(
 
 
 def walk_forward(
-    contenders: list[Contender], out: Path, shape: Shape, progress: Progress, *,
+    contenders: list[Contender], out: Path, plan: StudyPlan, progress: Progress, *,
     every_pair: bool = True, primary: Sequence[str] = PRIMARY,
 ) -> tuple[Comparison, str]:  # fmt: skip
     """Train what is missing below `out`; return the comparison, and what it was made of.
@@ -114,14 +113,14 @@ def walk_forward(
     market = read_market(contenders[0].config)
     for contender in contenders:
         check_volume(contender.config, market)
-    study = Study(contenders, market, shape.folds, shape.months, out)
-    units = study.units(shape.seeds)
+    study = Study(contenders, market, plan.folds, plan.months, out)
+    units = study.units(plan.seeds)
     for name in ("data", "units"):
         (out / name).mkdir(parents=True, exist_ok=True)
         sweep(out / name)
-    _train(study, units, shape.workers, progress)
+    _train(study, units, plan.workers, progress)
     comparison = _judge(study, units, every_pair=every_pair, primary=primary)
-    return comparison, setting_of(study, shape.seeds)
+    return comparison, setting_of(study, plan.seeds)
 
 
 def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from bot.model.plain_learners import require_scikit_learn
 from bot.model.training.gradients import check_solver
 from bot.parts.registry import parts, shipped
 
-Kind = Literal["network", "shuffled", "linear", "trees"]
+ContenderKind = Literal["network", "shuffled", "linear", "trees"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Contender:
     """
 
     name: str
-    kind: Kind
+    kind: ContenderKind
     config: Config
 
     @property
@@ -52,7 +52,7 @@ def check_packages(contenders: Sequence[Contender]) -> None:
             check_solver(contender.config.training.gradients)
 
 
-Entry = tuple[str, Kind, tuple[str, ...]]
+Entry = tuple[str, ContenderKind, tuple[str, ...]]
 
 _MATCHED = "model.match_parameters=true"
 

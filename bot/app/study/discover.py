@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.system.atomic_file import write_text
-from bot.app.study.compare import Progress, Shape, walk_forward
+from bot.app.loop.runner import Progress
+from bot.app.study.compare import StudyPlan, walk_forward
 from bot.app.study.contenders import Contender
 from bot.config import load_config
 from bot.errors import ConfigError
@@ -62,14 +63,16 @@ def candidates(config: str | None, sets: Sequence[str], named: Sequence[str]) ->
     return made
 
 
-def discover(contenders: list[Contender], out: Path, shape: Shape, progress: Progress) -> Discovery:
+def discover(
+    contenders: list[Contender], out: Path, plan: StudyPlan, progress: Progress
+) -> Discovery:
     """Try every candidate and write the table below `out`.
 
     Raises:
         ModelError: trainings failed; those that did not are kept.
     """
     comparison, setting = walk_forward(
-        contenders, out, shape, progress, every_pair=False, primary=HEADS
+        contenders, out, plan, progress, every_pair=False, primary=HEADS
     )
     kept = tuple(name for name in comparison.names[1:] if helps(comparison, name))
     text = _text(comparison, kept, setting)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.arrays import read_arrays, write_arrays
-from bot.app.study.contenders import Kind
+from bot.app.study.contenders import ContenderKind
 from bot.app.study.folds import FoldData
 from bot.app.training.request import training_seed, variance_scales
 from bot.blocks import F64, Bool, Task
@@ -33,7 +33,7 @@ TRAINING = 3
 
 
 @dataclass(frozen=True)
-class Made:
+class UnitForecasts:
     """Forecasts of the judged tasks for the fold's bars and for the training rows."""
 
     value: F64
@@ -47,7 +47,7 @@ class Unit:
     """A training to be done, and the file that says it is."""
 
     name: str
-    kind: Kind
+    kind: ContenderKind
     config: Config
     judged: tuple[Task, ...]
     fold: int
@@ -92,14 +92,16 @@ class Unit:
         }
         write_arrays(self.result, facts, {"value": made.value})
 
-    def _make(self, data: FoldData) -> Made:
+    def _make(self, data: FoldData) -> UnitForecasts:
         if self.kind == "network":
             return self._network(data, data.dataset)
         if self.kind == "shuffled":
             return self._shuffled(data)
         return self._plain(data)
 
-    def _network(self, data: FoldData, dataset: Dataset, judged_by: tuple[Task, ...] = ()) -> Made:
+    def _network(
+        self, data: FoldData, dataset: Dataset, judged_by: tuple[Task, ...] = ()
+    ) -> UnitForecasts:
         config = self.config
         seed = training_seed(config.run.seed + 1000 * self.seed, self.due_ms)
         # a study judges forecasts; it does not look inside
@@ -109,14 +111,14 @@ class Unit:
         fitted = self._fitted(dataset)
         places = np.arange(data.x.shape[1])  # the fold's symbols are those of its rows
         columns = [dataset.tasks.index(task) for task in self.judged]
-        return Made(
+        return UnitForecasts(
             predictor.predict(data.x, data.ready, data.windows, places)[:, :, columns],
             predictor.predict(*fitted.as_bars())[:, 0, columns],
             variance_scales(trained, dataset),
             config.model.members * trained.spec.count_parameters(),
         )
 
-    def _shuffled(self, data: FoldData) -> Made:
+    def _shuffled(self, data: FoldData) -> UnitForecasts:
         """Train a network for each judged task, the labels of all others shuffled among the rows.
 
         Its best epoch is chosen by that task alone: losses of shuffled labels tell nothing.
@@ -135,14 +137,14 @@ class Unit:
             for task, part in zip(self.judged, parts, strict=True)
             if task.kind == "volatility"
         }
-        return Made(
+        return UnitForecasts(
             np.stack([part.value[:, :, k] for k, part in enumerate(parts)], axis=2),
             np.stack([part.fitted[:, k] for k, part in enumerate(parts)], axis=1),
             scales,
             parts[0].parameters,
         )
 
-    def _plain(self, data: FoldData) -> Made:
+    def _plain(self, data: FoldData) -> UnitForecasts:
         kind: Any = self.kind
         columns = [data.dataset.tasks.index(task) for task in self.judged]
         rows = data.dataset.newest()
@@ -156,7 +158,7 @@ class Unit:
             if task.kind == "volatility":
                 ratio = judged.y[:, k] / model.predict(judged.x)[:, k]
                 scales[task.name] = float(np.nanmean(ratio * ratio))
-        return Made(value, fitted, scales, 0)
+        return UnitForecasts(value, fitted, scales, 0)
 
     def _fitted(self, dataset: Dataset) -> Dataset:
         labelled = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))

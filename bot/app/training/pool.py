@@ -30,7 +30,7 @@ END_PATIENCE_S = 0.3
 Done_co = TypeVar("Done_co", covariant=True)
 
 
-class Job(Protocol[Done_co]):
+class TrainingJob(Protocol[Done_co]):
     """What the pool runs: picklable, and a pure function of itself."""
 
     @property
@@ -60,12 +60,14 @@ class TrainingPool:
         self._context.set_forkserver_preload(["bot.app.training.preload"])
         self._workers = workers
         self._threads: list[threading.Thread] = []
-        self._waiting: queue.SimpleQueue[tuple[Future[Any], Job[Any], float | None] | None]
+        self._waiting: queue.SimpleQueue[tuple[Future[Any], TrainingJob[Any], float | None] | None]
         self._waiting = queue.SimpleQueue()
         self._running: set[BaseProcess] = set()
         self._closed = False
 
-    def submit(self, request: Job[Done_co], time_limit_s: float | None = None) -> Future[Done_co]:
+    def submit(
+        self, request: TrainingJob[Done_co], time_limit_s: float | None = None
+    ) -> Future[Done_co]:
         """Start a training as soon as a worker is free; it holds a thread that only waits.
 
         The future raises ModelError where the worker dies or exceeds its time, and the training's
@@ -105,7 +107,7 @@ class TrainingPool:
             except Exception as error:  # noqa: BLE001 - it is raised where the result is taken
                 future.set_exception(error)
 
-    def _run(self, request: Job[Done_co], time_limit_s: float | None) -> Done_co:
+    def _run(self, request: TrainingJob[Done_co], time_limit_s: float | None) -> Done_co:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
         try:
@@ -148,7 +150,7 @@ def _leave_interrupts_to_parent() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def _work(sender: Connection, request: Job[Any]) -> None:
+def _work(sender: Connection, request: TrainingJob[Any]) -> None:
     """Train in the worker process, which ends with the one that started it, however that ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limit = request.config.training.memory_limit_mb * 2**20

@@ -17,6 +17,7 @@ from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.reading import Record
 from bot.adapters.system.build import present_build
+from bot.app.loop.runner import Progress
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.ledger_hash import stored_ledger
@@ -29,7 +30,7 @@ from bot.app.verify.facts import (
     must_be_provable,
 )
 from bot.app.verify.models import check_models
-from bot.app.verify.replay import Progress, Replay
+from bot.app.verify.replay import Replay
 from bot.app.verify.stretches import Unproved
 from bot.app.verify.training import check_training_rows
 from bot.app.verify.unproved import not_provable

@@ -9,7 +9,7 @@ earliest bar's difference is named, and of one bar the earliest cause's. Must no
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.memory import MemoryRecord
 from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import EARLIEST, LATEST, REPLAYED, Table, columns_of
-from bot.app.loop.runner import Runner
+from bot.app.loop.runner import Progress, Runner
 from bot.app.runs.carried_state import carried_state
 from bot.app.verify.chain import check_chain
 from bot.app.verify.engine import ReplayRecorder, start_of
@@ -39,7 +39,6 @@ from bot.timegrid import INTERVAL_MS
 from bot.venues import has_sessions, split_symbol
 
 BLOCK_BARS = 4096
-Progress = Callable[[int, int], None]
 
 
 class Replay:

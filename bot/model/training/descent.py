@@ -27,7 +27,7 @@ from bot.model.training.stopping import Stopping
 from bot.model.training.weighting import Weighting, build_weighting
 
 
-class Rows(NamedTuple):
+class RowTensors(NamedTuple):
     """What a network is trained on.
 
     Attributes:
@@ -95,8 +95,8 @@ class _Course:
 
 def descend(
     network: Architecture,
-    fitted: Rows,
-    held: Rows,
+    fitted: RowTensors,
+    held: RowTensors,
     *,
     spec: ModelSpec,
     training: Training,
@@ -141,7 +141,7 @@ def _prepare(
     spec: ModelSpec,
     training: Training,
     judged_by: Sequence[Task],
-    fitted: Rows,
+    fitted: RowTensors,
 ) -> _Course:
     """Build all that the network is trained with."""
     weighting = build_weighting(spec.tasks, training, network.last_shared())
@@ -163,7 +163,7 @@ def _prepare(
     )
 
 
-def _epoch(course: _Course, rows: Rows) -> Tensor:
+def _epoch(course: _Course, rows: RowTensors) -> Tensor:
     """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
     network, weighting, optimizer = course.network, course.weighting, course.optimizer
     network.train()
@@ -196,7 +196,7 @@ def _epoch(course: _Course, rows: Rows) -> Tensor:
     return total / labelled.clamp(min=1.0)
 
 
-def batches(rows: Rows, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(rows: RowTensors, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Cut the rows, shuffled, into nearly equal batches of at most `batch_size` (or 3) rows.
 
     Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
@@ -208,7 +208,7 @@ def batches(rows: Rows, batch_size: int) -> Iterator[tuple[Tensor, Tensor, Tenso
 
 
 def _validate(
-    course: _Course, held: Rows, number: int, training_losses: Tensor
+    course: _Course, held: RowTensors, number: int, training_losses: Tensor
 ) -> tuple[Epoch, Tensor]:
     """Measure the network on the validation rows; return the epoch, and float32[K] for `Stopping`.
 

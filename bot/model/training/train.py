@@ -22,7 +22,7 @@ from bot.model.networks.parameter_matching import check_match
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
-from bot.model.training.descent import Rows, descend
+from bot.model.training.descent import RowTensors, descend
 from bot.model.training.losses import TaskLosses
 
 __all__ = ["TrainedModel", "train"]
@@ -136,10 +136,10 @@ def member_seed(seed: int, member: int) -> int:
     return int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
 
 
-def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> Rows:
+def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> RowTensors:
     """Standardise a part for the network."""
     y = scaler.targets(dataset.y)
-    return Rows(
+    return RowTensors(
         torch.from_numpy(scaler.features(dataset.x)),
         torch.from_numpy(np.nan_to_num(y)),
         torch.from_numpy((~np.isnan(y)).astype(np.float32)),

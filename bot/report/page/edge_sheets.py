@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.report import formats as w
-from bot.report.page.sheet import Row, Sheet, Tone
+from bot.report.page.sheet import Sheet, SheetRow, Tone
 from bot.report.summary import Summary
 
 _PARTS = (
@@ -20,23 +20,23 @@ def edge_sheet(summary: Summary) -> Sheet:
     """Return the edge of a side traded beside its cost, and how much was traded for it."""
     edge = summary["edge"]
     rows = [
-        Row(("Edge a side, before costs", *_measured(edge)), _tone(edge), strong=True),
-        Row(("Cost a side", w.written(edge["cost_bps"], w.bps), ""), strong=True),
+        SheetRow(("Edge a side, before costs", *_measured(edge)), _tone(edge), strong=True),
+        SheetRow(("Cost a side", w.written(edge["cost_bps"], w.bps), ""), strong=True),
         *(
-            Row((label, w.written(edge["cost_parts_bps"][name], w.bps), ""))
+            SheetRow((label, w.written(edge["cost_parts_bps"][name], w.bps), ""))
             for name, label in _PARTS
         ),
-        Row(("Edge over cost", w.written(edge["edge_to_cost"], w.two_digits), "")),
-        Row(
+        SheetRow(("Edge over cost", w.written(edge["edge_to_cost"], w.two_digits), "")),
+        SheetRow(
             ("Break-even cost a side", w.written(edge["break_even_cost_bps"], w.bps), ""),
             ends=True,
         ),
-        Row(
+        SheetRow(
             ("Turnover a year, times equity", w.written(edge["turnover_annual"], w.two_digits), "")
         ),
-        Row(("Turnover a bar", w.written(edge["turnover_bar"], w.small), "")),
-        Row(("Mean bars held", w.written(edge["bars_held"], w.two_digits), "")),
-        Row(("  the forecast's horizon, bars", w.count(edge["horizon_bars"]), "")),
+        SheetRow(("Turnover a bar", w.written(edge["turnover_bar"], w.small), "")),
+        SheetRow(("Mean bars held", w.written(edge["bars_held"], w.two_digits), "")),
+        SheetRow(("  the forecast's horizon, bars", w.count(edge["horizon_bars"]), "")),
     ]
     note = (
         "A side is one fill; amounts are on the equity that each day opened with. The break-even cost "

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from bot.blocks import F64
-from bot.report.inputs import Gate, Insight, RunData
+from bot.report.inputs import GateWeights, Insight, RunData
 from bot.report.insights import (
     SHARED,
     by_importance,
@@ -157,7 +157,7 @@ def gate_picture(run: RunData, found: Sequence[Insight]) -> Picture:
     return Picture(title, caption, svg_of(figure, title))
 
 
-def _gates(axes: Axes, gates: Sequence[Gate]) -> None:
+def _gates(axes: Axes, gates: Sequence[GateWeights]) -> None:
     named = dict.fromkeys(name for gate in gates for name in gate.weights)
     experts = sorted(named, key=lambda name: name.startswith(SHARED))  # those at the right
     weights = np.array([[gate.weights.get(name, np.nan) for name in experts] for gate in gates])

@@ -9,7 +9,7 @@ Tone = Literal["", "good", "bad", "doubt"]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SheetRow:
     """Cells of text; the tone colours the last one, `strong` is a total, `ends` closes a group."""
 
     cells: tuple[str, ...]
@@ -26,7 +26,7 @@ class Sheet:
     title: str
     columns: tuple[str, ...]
     numbers: frozenset[int]
-    rows: tuple[Row, ...]
+    rows: tuple[SheetRow, ...]
     note: str = ""
 
 

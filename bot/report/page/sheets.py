@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.report import formats as w
 from bot.report.page.edge_sheets import edge_sheet
-from bot.report.page.sheet import Row, Sheet, Tone, from_column
+from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, WORSE
 from bot.report.summary import Summary
 
@@ -39,7 +39,8 @@ def sheets(summary: Summary) -> list[Sheet]:
 def facts_sheet(summary: Summary) -> Sheet:
     """Return what was run."""
     rows = tuple(
-        Row((name.replace("_", " "), w.fact(value))) for name, value in summary["facts"].items()
+        SheetRow((name.replace("_", " "), w.fact(value)))
+        for name, value in summary["facts"].items()
     )
     return Sheet("facts", f"Run {summary['name']}", ("", ""), frozenset(), rows)
 
@@ -49,12 +50,12 @@ def coverage_sheet(summary: Summary) -> Sheet:
     c = summary["coverage"]
     least = c["least_share"]
 
-    def row(name: str, found: dict[str, Any], *, strong: bool = False) -> Row:
+    def row(name: str, found: dict[str, Any], *, strong: bool = False) -> SheetRow:
         shares = [found["bars"], found["forecasts"]]
         doubt = any(share is not None and share < least for share in shares)
         ends = found.get("forecasts_from_to") or (w.DASH, w.DASH)
         cells = (name, *map(w.short_time, ends), *(w.written(x, w.percent) for x in shares))
-        return Row(cells, "doubt" if doubt else "", strong=strong)
+        return SheetRow(cells, "doubt" if doubt else "", strong=strong)
 
     rows = [row(each["symbol"], each) for each in c["symbols"]]
     if len(rows) > 1:
@@ -89,7 +90,7 @@ def symbols_sheet(summary: Summary) -> Sheet:
     shown = [c for c in w.SYMBOLS if c[0] not in optional or any(row[c[0]] for row in symbols)]
     columns = ("symbol", *(label for _, label, _ in shown))
     rows = tuple(
-        Row((row["symbol"], *(w.written(row[key], form) for key, _, form in shown)))
+        SheetRow((row["symbol"], *(w.written(row[key], form) for key, _, form in shown)))
         for row in symbols
     )
     return Sheet("symbols", "Symbols", columns, from_column(1, columns), rows)
@@ -104,7 +105,7 @@ def metrics_sheet(summary: Summary) -> Sheet:
         sources.insert(1, ("since first model", later))
     columns = ("", *(name for name, _ in sources))
     rows = tuple(
-        Row((label, *(w.written(source.get(key), form) for _, source in sources)))
+        SheetRow((label, *(w.written(source.get(key), form) for _, source in sources)))
         for key, label, form in w.METRICS
     )
     title = f"Metrics, net of costs{coverage_label(summary)}"
@@ -121,7 +122,7 @@ def costs_sheet(summary: Summary) -> Sheet:
         if not total:
             value, share = 0.0 - value, 0.0 - share
         cells = (label, w.amount(value), w.percent(value / capital), w.percent(share))
-        rows.append(Row(cells, strong=total, ends=key in ("gross", "funding")))
+        rows.append(SheetRow(cells, strong=total, ends=key in ("gross", "funding")))
     columns = ("", "amount", "of capital", "of each day's equity")
     note = (
         "Last column: each day's amounts over the equity it opened with, summed over the days. "
@@ -139,7 +140,9 @@ def targets_sheet(summary: Summary) -> Sheet:
     for target in summary["targets"]:
         met = target["met"]
         tick, tone = _TICKS[met]
-        rows.append(Row((target["label"], w.bound(target), w.target_value(target), tick), tone))
+        rows.append(
+            SheetRow((target["label"], w.bound(target), w.target_value(target), tick), tone)
+        )
     columns = ("", "target", "value", "met")
     title = f"Targets{coverage_label(summary)}"
     return Sheet(
@@ -157,7 +160,7 @@ _TICKS: dict[bool | None, tuple[str, Tone]] = {
 def skill_sheet(summary: Summary) -> Sheet:
     """Return each head's measures against its baseline, with their intervals."""
     columns = ("head", "measure", "value", "95 % interval", "model", "baseline", "verdict")
-    rows: list[Row] = []
+    rows: list[SheetRow] = []
     notes = []
     for task, head in summary["skill"].items():
         notes.append(f"{task}: against {head['baseline']}; {head['rows']:,} rows.")
@@ -169,7 +172,7 @@ def skill_sheet(summary: Summary) -> Sheet:
     )  # fmt: skip
 
 
-def _skill_rows(task: str, head: dict[str, Any]) -> list[Row]:
+def _skill_rows(task: str, head: dict[str, Any]) -> list[SheetRow]:
     rows = []
     for i, (name, measure) in enumerate(head["measures"].items()):
         form = w.SCORE_FORMS.get(name, w.small)
@@ -183,7 +186,7 @@ def _skill_rows(task: str, head: dict[str, Any]) -> list[Row]:
             measure["verdict"],
         )
         last = i == len(head["measures"]) - 1
-        rows.append(Row(cells, _VERDICT_TONES.get(measure["verdict"], ""), ends=last))
+        rows.append(SheetRow(cells, _VERDICT_TONES.get(measure["verdict"], ""), ends=last))
     return rows
 
 
@@ -192,7 +195,7 @@ def models_sheet(summary: Summary) -> Sheet:
     models = summary["models"]
     columns = ("model", "due", "effective from", "rows", "trained on", "metrics")
     rows = tuple(
-        Row(
+        SheetRow(
             (
                 model["model_id"],
                 w.short_time(model["due"]),
@@ -212,7 +215,7 @@ def importance_sheet(summary: Summary) -> Sheet:
     found = summary["insights"]["importance"]
     columns = ("feature", *(found[0]["heads"] if found else ()))
     rows = tuple(
-        Row(
+        SheetRow(
             (row["feature"], *(w.with_deviation(head, w.percent) for head in row["heads"].values()))
         )
         for row in found
@@ -232,7 +235,7 @@ def cosines_sheet(summary: Summary) -> Sheet:
     """Return the cosine of each pair of tasks, those that conflict most first."""
     columns = ("tasks", "cosine", "models in conflict")
     rows = tuple(
-        Row(
+        SheetRow(
             (
                 " and ".join(row["tasks"]),
                 w.with_deviation(row, w.two_digits),
@@ -252,7 +255,7 @@ def gates_sheet(summary: Summary) -> Sheet:
     """Return how evenly each gate uses its experts."""
     columns = ("gate", "experts", "in use", "given to shared ones", "newest model")
     rows = tuple(
-        Row(
+        SheetRow(
             (
                 f"layer {row['layer']}, {row['reader']}",
                 w.count(row["experts"]),

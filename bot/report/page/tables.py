@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bot.report.page.sheet import Row, Sheet
+from bot.report.page.sheet import Sheet, SheetRow
 from bot.report.page.sheets import sheets
 from bot.report.summary import Summary
 
@@ -45,11 +45,11 @@ def table(sheet: Sheet) -> Table:
     return made
 
 
-def _shortened(sheet: Sheet) -> tuple[Row, ...]:
+def _shortened(sheet: Sheet) -> tuple[SheetRow, ...]:
     most = _MOST_ROWS.get(sheet.key, len(sheet.rows))
     if len(sheet.rows) <= most:
         return sheet.rows
     head, tail = sheet.rows[: most // 2], sheet.rows[-(most // 2) :]
     left_out = len(sheet.rows) - len(head) - len(tail)
-    gap = Row((f"… {left_out} more", *[""] * (len(sheet.columns) - 1)))
+    gap = SheetRow((f"… {left_out} more", *[""] * (len(sheet.columns) - 1)))
     return (*head, gap, *tail)

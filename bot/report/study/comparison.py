@@ -28,7 +28,7 @@ SECONDARY = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class EndpointFigure:
     """A contender's figure on an endpoint, with the 95 % interval; `seed_error` is the seeds' part.
 
     It is the standard error of the figure from the choice of seeds, by the jackknife.
@@ -43,7 +43,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class PairedDifference:
     """The first contender's figure less the second's, with the interval of the pair.
 
     `p` is of the bootstrap, two-sided; `p_holm` is corrected, None on a secondary endpoint; the
@@ -68,8 +68,8 @@ class Comparison:
     names: tuple[str, ...]
     endpoints: tuple[str, ...]
     primary: tuple[str, ...]
-    figures: tuple[Figure, ...]
-    differences: tuple[Difference, ...]
+    figures: tuple[EndpointFigure, ...]
+    differences: tuple[PairedDifference, ...]
     facts: Mapping[str, Mapping[str, Any]]
     overfitting: tuple[OverfittingDifference, ...] = ()
     samples: int = 0
@@ -79,7 +79,7 @@ class Comparison:
         """Return the least p that so many resamples can give: none of them beyond, 1/(samples + 1)."""
         return 1.0 / (self.samples + 1)
 
-    def figure(self, endpoint: str, contender: str) -> Figure:
+    def figure(self, endpoint: str, contender: str) -> EndpointFigure:
         """Return one figure."""
         return next(f for f in self.figures if (f.endpoint, f.contender) == (endpoint, contender))
 
@@ -108,8 +108,8 @@ def compare(
             second of its pair, and correct for those only.
     """
     names = tuple(measured)
-    figures: list[Figure] = []
-    differences: list[Difference] = []
+    figures: list[EndpointFigure] = []
+    differences: list[PairedDifference] = []
     for row in zip(*measured.values(), strict=True):
         values, moved = _resample(row, samples)
         for k, name in enumerate(names):
@@ -117,7 +117,7 @@ def compare(
             moved[k] = moved[k] + seed_moves(influences, samples)
             error = _jackknife_error(influences)
             figures.append(
-                Figure(row[0].name, name, values[k], *_bounds(values[k], moved[k]), error)
+                EndpointFigure(row[0].name, name, values[k], *_bounds(values[k], moved[k]), error)
             )
         pairs = combinations(range(len(names)), 2)
         for a, b in pairs if every_pair else ((k, 0) for k in range(1, len(names))):
@@ -205,19 +205,21 @@ def _bounds(value: float, moved: F64) -> tuple[float, float]:
     return value + float(low), value + float(high)
 
 
-def _difference(endpoint: Endpoint, names: tuple[str, str], value: float, moved: F64) -> Difference:
+def _difference(
+    endpoint: Endpoint, names: tuple[str, str], value: float, moved: F64
+) -> PairedDifference:
     low, high = _bounds(value, moved)
     # as far from the observed difference as that is from nothing
     beyond = np.abs(moved) >= abs(value)
     p = (1.0 + float(beyond.sum())) / (1.0 + len(moved))
-    return Difference(
+    return PairedDifference(
         endpoint.name, *names, value=value, low=low, high=high, p=p, p_holm=None, verdict=SECONDARY
     )
 
 
 def _judged(
-    differences: Sequence[Difference], primary: Sequence[str], signs: Mapping[str, int]
-) -> list[Difference]:
+    differences: Sequence[PairedDifference], primary: Sequence[str], signs: Mapping[str, int]
+) -> list[PairedDifference]:
     """Give the primary differences their corrected p and verdict."""
     tested = [k for k, d in enumerate(differences) if d.endpoint in primary]
     adjusted = dict(zip(tested, holm([differences[k].p for k in tested]), strict=True))
@@ -229,7 +231,7 @@ def _judged(
         good = d.value * signs[d.endpoint] > 0.0
         verdict = NONE_SHOWN if adjusted[k] >= SIGNIFICANT else BETTER if good else WORSE
         out.append(
-            Difference(
+            PairedDifference(
                 d.endpoint,
                 d.first,
                 d.second,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from rich.console import Group
 from rich.markdown import Markdown
 
-from bot.report.study.comparison import SIGNIFICANT, Comparison, Difference
+from bot.report.study.comparison import SIGNIFICANT, Comparison, PairedDifference
 from bot.report.study.overfitting import OverfittingDifference
 
 
@@ -129,7 +129,7 @@ def overfitting_table(excess: Sequence[OverfittingDifference]) -> str:
     )
 
 
-def _difference_table(rows: Sequence[Difference]) -> str:
+def _difference_table(rows: Sequence[PairedDifference]) -> str:
     return table(
         ["endpoint", "first", "second", "difference", "95 %", "p", "p (Holm)", "verdict"],
         [

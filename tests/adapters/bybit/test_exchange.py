@@ -36,7 +36,7 @@ from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.faults import Faults
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.practice.wire import instrument
 from bot.timegrid import HOUR_MS
@@ -92,7 +92,7 @@ class Desk:
 @asynccontextmanager
 async def desk(*sets: str, faults: Faults | None = None) -> AsyncIterator[Desk]:
     clock = ManualClock(NOW, real_pauses=True)
-    market = Market(SyntheticMarket(Synthetic(symbols=2, bars=1000), HOUR_MS))
+    market = PracticeMarket(SyntheticMarket(Synthetic(symbols=2, bars=1000), HOUR_MS))
     practice = await serve(market, clock, faults=faults)
     one = Desk(practice, clock, *sets)
     try:
@@ -140,7 +140,7 @@ async def test_requests() -> None:
 
 @pytest.mark.parametrize("status", ["PreLaunch", "Delivering", "Closed", "Settling"])
 async def test_a_symbol_that_is_not_traded_now_is_named(status: str) -> None:
-    def told_of(market: Market, s: int, category: str) -> dict[str, object]:
+    def told_of(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
         return instrument(market, s, category) | ({"status": status} if s == 1 else {})
 
     async with desk() as one:

@@ -27,12 +27,12 @@ from bot.app.history.fetch import fetch, open_rest
 from bot.app.history.holes import funding_holes, holes, requests_for
 from bot.app.history.progress import Fetched, noted_absent
 from bot.config import load_config
-from bot.config.schema import Exchange, Synthetic
+from bot.config.schema import ExchangeSection, Synthetic
 from bot.errors import ConfigError, ExchangeError
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.faults import Faults
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
 from tests.adapters.bybit import fake_bybit
@@ -217,10 +217,10 @@ def test_each_region_has_hosts_and_an_unknown_one_is_refused_with_the_list() -> 
     for region, hosts in REGIONS.items():
         config = load_config(None, [f"exchange.region={region}"], {})
         assert hosts_of(config.exchange) == hosts
-    assert hosts_of(Exchange()).rest == "https://api.bybit.com"
-    assert hosts_of(Exchange(region="turkey")).stream == "wss://stream.bybit-tr.com"
-    assert hosts_of(Exchange(testnet=True)) == TESTNET
-    given = Exchange(rest_url="http://localhost:9/", stream_url="ws://localhost:9")
+    assert hosts_of(ExchangeSection()).rest == "https://api.bybit.com"
+    assert hosts_of(ExchangeSection(region="turkey")).stream == "wss://stream.bybit-tr.com"
+    assert hosts_of(ExchangeSection(testnet=True)) == TESTNET
+    given = ExchangeSection(rest_url="http://localhost:9/", stream_url="ws://localhost:9")
     assert hosts_of(given).rest == "http://localhost:9"
     with pytest.raises(ConfigError) as caught:
         load_config(None, ["exchange.region=mars"], {})
@@ -234,7 +234,7 @@ def test_without_a_network_it_says_so_at_once() -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        settings = Exchange(rest_url=url, stream_url="ws://127.0.0.1:1")
+        settings = ExchangeSection(rest_url=url, stream_url="ws://127.0.0.1:1")
         told: list[str] = []
         began = time.monotonic()
         with pytest.raises(
@@ -247,7 +247,7 @@ def test_without_a_network_it_says_so_at_once() -> None:
 
 
 def test_a_name_that_nobody_knows_is_named() -> None:
-    settings = Exchange(rest_url="http://no-such-host.invalid", stream_url="ws://x.invalid")
+    settings = ExchangeSection(rest_url="http://no-such-host.invalid", stream_url="ws://x.invalid")
     with pytest.raises(ExchangeError, match=r"no-such-host\.invalid: .*cannot be"):
         open_rest(settings, lambda line: None).server_time_ms()
 
@@ -269,7 +269,7 @@ def test_a_wait_is_told_before_it_with_its_reason_and_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[str] = []
-    rest = open_rest(Exchange(request_tries=2), told.append)
+    rest = open_rest(ExchangeSection(request_tries=2), told.append)
     session: Any = fake_bybit.FakeBybit(NOW, 0)
     session.errors = [FailedRequestError("GET", "Forbidden", 403, "now", None)]
     slept: list[float] = []
@@ -290,12 +290,12 @@ def test_a_wait_is_told_before_it_with_its_reason_and_its_end(
 
 
 @pytest.fixture
-def practice() -> Iterator[tuple[PracticeExchange, Market]]:
+def practice() -> Iterator[tuple[PracticeExchange, PracticeMarket]]:
     """A practice exchange that fails now and then, in a loop of its own, 300 hours in."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    market = Market(SyntheticMarket(Synthetic(symbols=1), HOUR_MS))
+    market = PracticeMarket(SyntheticMarket(Synthetic(symbols=1), HOUR_MS))
     clock = ManualClock(START_MS + 300 * HOUR_MS)
     faults = Faults(unavailable=0.4, seed=3)
     serving = asyncio.run_coroutine_threadsafe(serve(market, clock, faults=faults), loop)
@@ -308,7 +308,7 @@ def practice() -> Iterator[tuple[PracticeExchange, Market]]:
 
 
 def test_fetch_obeys_the_settings_of_the_exchange(
-    practice: tuple[PracticeExchange, Market], cli: Cli, tmp_path: Path
+    practice: tuple[PracticeExchange, PracticeMarket], cli: Cli, tmp_path: Path
 ) -> None:
     exchange, market = practice
     sets = [

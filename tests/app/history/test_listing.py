@@ -16,7 +16,7 @@ from bot.adapters.files.data_root import Series
 from bot.adapters.files.funding import Funding, write_funding
 from bot.app.history.listing import list_data, listing_rows, listing_text
 from bot.cli.main import app
-from bot.config.schema import Market
+from bot.config.schema import MarketSection
 from bot.errors import ConfigError, DataError
 from bot.timegrid import DAY_MS, HOUR_MS
 
@@ -133,7 +133,7 @@ def test_a_misnamed_file_comes_with_the_command_that_imports_it(tmp_path: Path, 
     path = tmp_path / "candles" / name
     path.parent.mkdir()
     path.write_text(text)
-    (entry,) = list_data(tmp_path, Market(venue="bybit_spot"))
+    (entry,) = list_data(tmp_path, MarketSection(venue="bybit_spot"))
     assert (entry.kind, entry.rows) == ("unread", 0)
     assert "holds candles, but is not named VENUE_SYMBOL_INTERVAL" in entry.fault
     options = MISNAMED[name].replace("BTCUSDT", "SYMBOL")
@@ -141,7 +141,7 @@ def test_a_misnamed_file_comes_with_the_command_that_imports_it(tmp_path: Path, 
     command = entry.fix.replace("SYMBOL", "BTCUSDT")
     done = CliRunner().invoke(app, shlex.split(command)[1:])
     assert done.exit_code == 0, done.output
-    ours, original = list_data(tmp_path, Market(venue="bybit_spot"))
+    ours, original = list_data(tmp_path, MarketSection(venue="bybit_spot"))
     assert (ours.kind, ours.symbol, ours.rows, ours.fault) == ("candles", "BTCUSDT", 3, "")
     if name != "prices.csv":  # which may hold another symbol
         assert (original.fault, original.notes) == (
@@ -201,15 +201,15 @@ def test_a_jump_is_a_fault_as_in_a_backtest_unless_it_is_accepted(tmp_path: Path
         at = f"{names[entry.venue]}@2024-01-01T02:00"
         assert f"add '{at}' to market.accept_jumps" in entry.fault
     real = tuple(f"{name}@2024-01-01T02:00" for name in names.values())
-    assert not any(e.fault for e in list_data(tmp_path, Market(accept_jumps=real)))
-    assert not any(e.fault for e in list_data(tmp_path, Market(max_jump=51.0)))
+    assert not any(e.fault for e in list_data(tmp_path, MarketSection(accept_jumps=real)))
+    assert not any(e.fault for e in list_data(tmp_path, MarketSection(max_jump=51.0)))
     arguments = ["data", "--data", str(tmp_path)]
     assert CliRunner().invoke(app, arguments).exit_code == 3
     settings = tmp_path / "real.toml"
     settings.write_text("[market]\nmax_jump = 51.0\n")
     assert CliRunner().invoke(app, [*arguments, "--config", str(settings)]).exit_code == 0
     with pytest.raises(ConfigError, match="accept_jumps: 'X@2024-01-01' is not SYMBOL@TIME"):
-        list_data(tmp_path, Market(accept_jumps=("X@2024-01-01",)))
+        list_data(tmp_path, MarketSection(accept_jumps=("X@2024-01-01",)))
 
 
 def test_a_venue_that_no_backtest_knows_is_a_fault_and_only_useful_commands_are_told(

@@ -16,7 +16,7 @@ from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import serve
 from bot.practice.faults import Faults
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
 
@@ -39,7 +39,7 @@ DEADLINE_MS, TRADABLE_MS = 5_000, 30_000
 async def test_every_bar_is_the_exchanges_own_whatever_fails(faults: Faults) -> None:
     clock = ManualClock(START_MS + FIRST * HOUR_MS, real_pauses=True)
     source = SyntheticMarket(Synthetic(symbols=3, bars=1000), HOUR_MS)
-    practice = await serve(Market(source), clock, faults=faults)
+    practice = await serve(PracticeMarket(source), clock, faults=faults)
     config = load_config(
         sets=[
             "exchange.source=practice", f"exchange.rest_url={practice.rest_url}",

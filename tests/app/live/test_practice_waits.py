@@ -9,11 +9,11 @@ import pytest
 
 from bot.app.start.practice import practice_config
 from bot.config import load_config
-from bot.config.schema import Market
+from bot.config.schema import MarketSection
 from bot.timegrid import INTERVAL_MS
 from scripts.soaking.rehearsal import Rehearsal
 
-INTERVALS = get_args(Market.model_fields["interval"].annotation)
+INTERVALS = get_args(MarketSection.model_fields["interval"].annotation)
 
 
 @pytest.mark.parametrize("interval", INTERVALS)

@@ -26,7 +26,7 @@ from bot.engine_state import state_from_arrays
 from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.portfolio.reasons import Refusal
 from bot.practice.faults import Faults
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.wire import instrument
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
@@ -114,7 +114,7 @@ def test_an_exchange_that_does_not_answer_is_asked_until_it_does(rehearsal: Rehe
 def test_a_symbol_that_cannot_be_held_leaves_no_run(
     rehearsal: Rehearsal, odd: dict[str, Any], error: type[BotError], told: str
 ) -> None:
-    def told_of(market: Market, s: int, category: str) -> dict[str, object]:
+    def told_of(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
         return instrument(market, s, category) | (odd if s == 1 else {})
 
     with (

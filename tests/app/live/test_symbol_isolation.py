@@ -19,7 +19,7 @@ from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import serve
 from bot.practice.faults import Faults
-from bot.practice.market import Market
+from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
@@ -83,7 +83,9 @@ async def listening(
 ) -> AsyncIterator[tuple[ManualClock, Any, list[Event]]]:
     """Stream hundreds of symbols of a practice exchange that has such faults."""
     clock = ManualClock(START_MS + 300 * HOUR_MS, real_pauses=True)
-    market = Market(SyntheticMarket(Synthetic(symbols=n, bars=500), HOUR_MS), ticks_per_bar=3)
+    market = PracticeMarket(
+        SyntheticMarket(Synthetic(symbols=n, bars=500), HOUR_MS), ticks_per_bar=3
+    )
     practice = await serve(market, clock, faults=Faults(**faults))
     config = load_config(
         sets=[

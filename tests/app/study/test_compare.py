@@ -13,7 +13,7 @@ import pytest
 
 from bot.app.backtest.preparing import read_market
 from bot.app.study import unit as study_unit
-from bot.app.study.compare import ComparisonDone, Shape, compare_command
+from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
 from bot.app.study.contenders import PRESETS, Contender, check_alike, from_files, preset
 from bot.app.study.data import Study
 from bot.app.study.folds import FoldData
@@ -43,7 +43,7 @@ def study(folder: Path, chosen: list[Contender]) -> Study:
 
 
 def compared(folder: Path, chosen: list[Contender]) -> ComparisonDone:
-    return compare_command(chosen, "test", folder, Shape(2, 1, 2, 1), lambda done, of: None)
+    return compare_command(chosen, "test", folder, StudyPlan(2, 1, 2, 1), lambda done, of: None)
 
 
 def test_every_contender_is_measured_on_the_same_rows(

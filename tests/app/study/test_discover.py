@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.study.compare import Shape
+from bot.app.study.compare import StudyPlan
 from bot.app.study.discover import BASE, candidates, discover, helps
 from bot.errors import ConfigError
-from bot.report.study.comparison import BETTER, WORSE, Comparison, Difference
+from bot.report.study.comparison import BETTER, WORSE, Comparison, PairedDifference
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_a_candidate_is_judged_on_the_bases_heads(
     tried = candidates(None, few, ["volume"])
     assert [c.name for c in tried] == [BASE, "volume"]
     assert tried[1].config.targets.kinds == ("return", "direction", "volatility", "volume")
-    done = discover(tried, tmp_path, Shape(2, 1, 1, 1), lambda done, of: None)
+    done = discover(tried, tmp_path, StudyPlan(2, 1, 1, 1), lambda done, of: None)
     assert len(units_ran) == 4
     assert {(d.first, d.second) for d in done.comparison.differences} == {("volume", BASE)}
     assert not any("volume" in name for name in done.comparison.endpoints)
@@ -38,7 +38,7 @@ def test_a_candidate_is_judged_on_the_bases_heads(
 )
 def test_kept_is_what_helps_one_head_and_harms_none(verdicts: tuple[str, str], kept: bool) -> None:
     found = tuple(
-        Difference(f"endpoint {k}", "extra", BASE, 0.1, 0.0, 0.2, 0.01, 0.02, verdict)
+        PairedDifference(f"endpoint {k}", "extra", BASE, 0.1, 0.0, 0.2, 0.01, 0.02, verdict)
         for k, verdict in enumerate(verdicts)
     )
     assert helps(Comparison((BASE, "extra"), (), (), (), found, {}), "extra") == kept

@@ -10,7 +10,7 @@ import pytest
 
 from bot.adapters.files.arrays import read_arrays, write_arrays
 from bot.app.backtest.preparing import read_market
-from bot.app.study.compare import Shape, compare_command
+from bot.app.study.compare import StudyPlan, compare_command
 from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
 from bot.app.study.folds import FoldData, left_from_before
@@ -18,7 +18,7 @@ from bot.app.study.unit import Unit, read_result
 from bot.config import load_config
 from bot.errors import BotError, DataError
 
-SHAPE = Shape(2, 1, 1, 1)
+SHAPE = StudyPlan(2, 1, 1, 1)
 
 
 class Bomb:

@@ -18,11 +18,17 @@ from bot.adapters.files.layouts.bybit import BYBIT
 from bot.adapters.files.layouts.ccxt import CCXT, CCXT_FUNDING
 from bot.adapters.files.layouts.cryptodatadownload import CRYPTODATADOWNLOAD
 from bot.adapters.files.layouts.freqtrade import FREQTRADE
-from bot.adapters.files.layouts.layout import Identity, Kind, Layout, Shape, refuse_doubles
+from bot.adapters.files.layouts.layout import (
+    Identity,
+    Layout,
+    SeriesKind,
+    TableShape,
+    refuse_doubles,
+)
 from bot.adapters.files.layouts.plain import PLAIN, PLAIN_FUNDING
 from bot.adapters.files.layouts.tradingview import TRADINGVIEW
 from bot.adapters.files.layouts.yfinance import YFINANCE
-from bot.adapters.files.tables import Table
+from bot.adapters.files.tables import FileTable
 from bot.errors import DataError
 from bot.parts.registry import shipped
 
@@ -42,7 +48,7 @@ _EXPECTED = {
 }
 
 
-def recognise(shape: Shape) -> tuple[Layout, dict[str, str]] | None:
+def recognise(shape: TableShape) -> tuple[Layout, dict[str, str]] | None:
     """Return a file's layout and the own names of its columns, None where it has none of them.
 
     Raises:
@@ -56,13 +62,13 @@ def recognise(shape: Shape) -> tuple[Layout, dict[str, str]] | None:
     return None
 
 
-def parts_of(table: Table) -> list[Table]:
+def parts_of(table: FileTable) -> list[FileTable]:
     """Return a table of each symbol that a file holds; mostly the table itself."""
     split = (layout.parts(table) for layout in LAYOUTS)
     return next((parts for parts in split if len(parts) > 1), [table])
 
 
-def columns_of(shape: Shape, kind: Kind) -> dict[str, str]:
+def columns_of(shape: TableShape, kind: SeriesKind) -> dict[str, str]:
     """Return the file's own name of each plain column.
 
     Raises:
@@ -85,4 +91,13 @@ def columns_of(shape: Shape, kind: Kind) -> dict[str, str]:
     )
 
 
-__all__ = ["LAYOUTS", "Identity", "Kind", "Layout", "Shape", "columns_of", "parts_of", "recognise"]
+__all__ = [
+    "LAYOUTS",
+    "Identity",
+    "Layout",
+    "SeriesKind",
+    "TableShape",
+    "columns_of",
+    "parts_of",
+    "recognise",
+]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bot.adapters.files.layouts.layout import (
     Identity,
-    Kind,
     Layout,
-    Shape,
+    SeriesKind,
+    TableShape,
     by_position,
     candle_columns,
     pair_and_interval,
@@ -20,7 +20,7 @@ from bot.adapters.files.layouts.layout import (
 _WIDTH = 12
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     if not shape.named:
         first = ("timestamp", "open", "high", "low", "close", "volume", "close_time", "turnover")
         return _without_close_time(by_position(*first)) if len(shape.columns) == _WIDTH else None
@@ -34,10 +34,10 @@ def _without_close_time(columns: dict[str, str]) -> dict[str, str]:
     return {name: own for name, own in columns.items() if name != "close_time"}
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     symbol, interval = pair_and_interval(shape.stem)
     folders = set(shape.path.parts)
-    kind: Kind = "mark" if "markPriceKlines" in folders else "candles"
+    kind: SeriesKind = "mark" if "markPriceKlines" in folders else "candles"
     venue = _venue(folders) or ("binance_linear" if kind == "mark" else "")
     return Identity(kind, venue, symbol, interval, likely_venue="binance_spot")
 
@@ -48,14 +48,14 @@ def _venue(folders: set[str]) -> str:
     return "binance_spot" if "spot" in folders else ""
 
 
-def _funding_columns(shape: Shape) -> dict[str, str] | None:
+def _funding_columns(shape: TableShape) -> dict[str, str] | None:
     names = squashed(shape)
     if not shape.named or not {"calctime", "lastfundingrate"} <= names.keys():
         return None
     return {"timestamp": names["calctime"], "funding_rate": names["lastfundingrate"]}
 
 
-def _identify_funding(shape: Shape) -> Identity:
+def _identify_funding(shape: TableShape) -> Identity:
     symbol, dash, _ = shape.stem.partition("-fundingRate")
     return Identity(
         "funding", _venue(set(shape.path.parts)), symbol if dash else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.adapters.files.layouts.layout import (
     Identity,
     Layout,
-    Shape,
+    TableShape,
     candle_columns,
     first_text,
     interval_of,
@@ -14,12 +14,12 @@ from bot.adapters.files.layouts.layout import (
 )
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     names = squashed(shape)
     return candle_columns(shape) if {"startat", "period", "symbol"} <= names.keys() else None
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     named, interval = pair_and_interval(shape.stem, "_")
     symbol = first_text(shape, ["symbol"]) or named
     period = interval_of(first_text(shape, ["period"])) or interval

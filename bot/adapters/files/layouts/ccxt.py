@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.adapters.files.layouts.layout import (
     Identity,
     Layout,
-    Shape,
+    TableShape,
     by_position,
     first_text,
     pair_and_interval,
@@ -14,22 +14,22 @@ from bot.adapters.files.layouts.layout import (
 )
 
 
-def _is_json(shape: Shape) -> bool:
+def _is_json(shape: TableShape) -> bool:
     return shape.path.name.lower().endswith((".json", ".json.gz"))
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     if shape.named or not _is_json(shape) or len(shape.columns) != 6:
         return None
     return by_position("timestamp", "open", "high", "low", "close", "volume")
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     symbol, interval = pair_and_interval(shape.stem)
     return Identity(symbol=symbol, interval=interval)
 
 
-def _funding_columns(shape: Shape) -> dict[str, str] | None:
+def _funding_columns(shape: TableShape) -> dict[str, str] | None:
     names = squashed(shape)
     if not _is_json(shape) or not {"symbol", "fundingrate", "timestamp"} <= names.keys():
         return None
@@ -37,7 +37,7 @@ def _funding_columns(shape: Shape) -> dict[str, str] | None:
     return {plain: names[own] for plain, own in wanted.items()}
 
 
-def _identify_funding(shape: Shape) -> Identity:
+def _identify_funding(shape: TableShape) -> Identity:
     return Identity("funding", symbol=plain_symbol(first_text(shape, ["symbol"])))
 
 

@@ -10,7 +10,7 @@ import re
 from bot.adapters.files.layouts.layout import (
     Identity,
     Layout,
-    Shape,
+    TableShape,
     candle_columns,
     first_text,
     interval_of,
@@ -25,7 +25,7 @@ _NAME = re.compile(
 )
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     names, columns = squashed(shape), candle_columns(shape)
     symbol = plain_symbol(first_text(shape, ["symbol"]))
     volumes = {squash(own)[6:]: own for own in shape.columns if own.lower().startswith("volume ")}
@@ -36,7 +36,7 @@ def _columns(shape: Shape) -> dict[str, str] | None:
     return columns | {"volume": base[0]} | ({"turnover": quote[0]} if len(quote) == 1 else {})
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     match = _NAME.fullmatch(shape.stem)
     symbol = plain_symbol(first_text(shape, ["symbol"]))
     if match is None:

@@ -10,9 +10,9 @@ import re
 
 from bot.adapters.files.layouts.layout import (
     Identity,
-    Kind,
     Layout,
-    Shape,
+    SeriesKind,
+    TableShape,
     by_position,
     candle_columns,
     interval_of,
@@ -24,11 +24,11 @@ _NAME = re.compile(
     r"(?P<base>[A-Z0-9]+)_(?P<quote>[A-Z]+)(_(?P<settle>[A-Z]+))?-(?P<interval>[0-9]+[mhd])"
     r"(-(?P<kind>futures|spot|mark|funding_rate))?"
 )
-_KINDS: dict[str | None, Kind] = {"mark": "mark", "funding_rate": "funding"}
+_KINDS: dict[str | None, SeriesKind] = {"mark": "mark", "funding_rate": "funding"}
 _EXCHANGES = frozenset({name.partition("_")[0] for name in VENUES})
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     match = _NAME.fullmatch(shape.stem)
     columns = (
         candle_columns(shape)
@@ -42,7 +42,7 @@ def _columns(shape: Shape) -> dict[str, str] | None:
     return columns
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     match = _NAME.fullmatch(shape.stem)
     if match is None:
         return Identity()

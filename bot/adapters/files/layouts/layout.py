@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bot.adapters.files.tables import Table, split_ending
+from bot.adapters.files.tables import FileTable, split_ending
 from bot.errors import DataError
 from bot.timegrid import INTERVAL_MS, MINUTE_MS
 from bot.venues import VENUES
 
-Kind = Literal["candles", "mark", "funding"]
+SeriesKind = Literal["candles", "mark", "funding"]
 
 PRICES = ("open", "high", "low", "close")
 NEEDED = (*PRICES, "volume")
@@ -33,7 +33,7 @@ TURNOVER_NAMES = ("turnover", "quotevolume", "quoteassetvolume")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class TableShape:
     """What a layout is recognised by: the file's name, its columns and its first row."""
 
     path: Path
@@ -42,7 +42,7 @@ class Shape:
     sample: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, table: Table) -> Shape:
+    def of(cls, table: FileTable) -> TableShape:
         """Return a table's shape."""
         sample = dict(zip(table.columns, table.frame.iloc[0], strict=True))
         return cls(table.path, table.columns, table.named, sample)
@@ -61,7 +61,7 @@ class Identity:
     `likely_venue` is a guess to offer, never one to act on.
     """
 
-    kind: Kind = "candles"
+    kind: SeriesKind = "candles"
     venue: str = ""
     symbol: str = ""
     interval: str = ""
@@ -81,9 +81,9 @@ class Layout:
     """
 
     name: str
-    columns: Callable[[Shape], dict[str, str] | None]
-    identify: Callable[[Shape], Identity]
-    parts: Callable[[Table], list[Table]] = lambda table: [table]
+    columns: Callable[[TableShape], dict[str, str] | None]
+    identify: Callable[[TableShape], Identity]
+    parts: Callable[[FileTable], list[FileTable]] = lambda table: [table]
 
 
 def squash(name: str) -> str:
@@ -95,7 +95,7 @@ def squash(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def squashed(shape: Shape) -> dict[str, str]:
+def squashed(shape: TableShape) -> dict[str, str]:
     """Return the file's own name of each column by its squashed name, the first of equal ones."""
     names: dict[str, str] = {}
     for own in shape.columns:
@@ -108,7 +108,7 @@ def time_column(names: Mapping[str, str]) -> str | None:
     return next((names[name] for name in TIME_NAMES if name in names), None)
 
 
-def candle_columns(shape: Shape) -> dict[str, str] | None:
+def candle_columns(shape: TableShape) -> dict[str, str] | None:
     """Return the columns of named candles, None where a price or the times are missing."""
     names = squashed(shape)
     time = time_column(names) if shape.named else None
@@ -129,7 +129,7 @@ def by_position(*names: str) -> dict[str, str]:
     return {name: str(i + 1) for i, name in enumerate(names)}
 
 
-def refuse_doubles(shape: Shape, columns: Mapping[str, str]) -> None:
+def refuse_doubles(shape: TableShape, columns: Mapping[str, str]) -> None:
     """Refuse a file in which a column that is read stands twice.
 
     Raises:
@@ -188,7 +188,7 @@ def known_venue(exchange: str, market: str) -> str:
     return venue if venue in VENUES else ""
 
 
-def first_text(shape: Shape, names: Sequence[str]) -> str:
+def first_text(shape: TableShape, names: Sequence[str]) -> str:
     """Return the first row's text in the first of these columns that the file has."""
     own = squashed(shape)
     return next((str(shape.sample.get(own[n], "")) for n in names if n in own), "")

@@ -6,7 +6,7 @@ from bot.adapters.files.layouts.layout import (
     RATE_NAMES,
     Identity,
     Layout,
-    Shape,
+    TableShape,
     by_position,
     candle_columns,
     first_text,
@@ -19,19 +19,19 @@ from bot.adapters.files.layouts.layout import (
 _ROW = ("timestamp", "open", "high", "low", "close", "volume", "turnover")
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     if shape.named:
         return candle_columns(shape)
     width = len(shape.columns)
     return by_position(*_ROW[:width]) if width in {6, 7} else None
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     symbol, interval = pair_and_interval(shape.stem)
     return Identity(symbol=plain_symbol(first_text(shape, ["symbol"])) or symbol, interval=interval)
 
 
-def _funding_columns(shape: Shape) -> dict[str, str] | None:
+def _funding_columns(shape: TableShape) -> dict[str, str] | None:
     if not shape.named:
         return by_position("timestamp", "funding_rate") if len(shape.columns) == 2 else None
     names = squashed(shape)
@@ -43,7 +43,7 @@ def _funding_columns(shape: Shape) -> dict[str, str] | None:
     return columns | ({"symbol": names["symbol"]} if "symbol" in names else {})
 
 
-def _identify_funding(shape: Shape) -> Identity:
+def _identify_funding(shape: TableShape) -> Identity:
     return Identity("funding", symbol=plain_symbol(first_text(shape, ["symbol"])))
 
 

@@ -10,7 +10,7 @@ import re
 from bot.adapters.files.layouts.layout import (
     Identity,
     Layout,
-    Shape,
+    TableShape,
     candle_columns,
     interval_of,
     known_venue,
@@ -24,11 +24,11 @@ _NAME = re.compile(
 _US = frozenset({"NASDAQ", "NYSE", "AMEX", "BATS", "ARCA"})
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     return candle_columns(shape) if _NAME.fullmatch(shape.stem) else None
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     match = _NAME.fullmatch(shape.stem)
     if match is None:
         return Identity()

@@ -16,11 +16,11 @@ from bot.adapters.files.layouts.layout import (
     NEEDED,
     Identity,
     Layout,
-    Shape,
+    TableShape,
     candle_columns,
     interval_of,
 )
-from bot.adapters.files.tables import Table
+from bot.adapters.files.tables import FileTable
 from bot.errors import DataError
 
 _TIMES = ("Date", "Datetime")
@@ -28,7 +28,7 @@ _US_TICKER = re.compile(r"[A-Z]{1,5}(-[A-Z])?")
 _NAME = re.compile(r"(?P<symbol>[A-Z][A-Z0-9.=^\-]{0,14})([_ -](?P<interval>\d+[mhd]))?")
 
 
-def _columns(shape: Shape) -> dict[str, str] | None:
+def _columns(shape: TableShape) -> dict[str, str] | None:
     of_ticker = _levels(shape)
     if of_ticker:
         if len(of_ticker) > 1:
@@ -45,7 +45,7 @@ def _columns(shape: Shape) -> dict[str, str] | None:
     return candle_columns(shape)
 
 
-def _levels(shape: Shape) -> dict[str, dict[str, str]]:
+def _levels(shape: TableShape) -> dict[str, dict[str, str]]:
     """Return the columns of each ticker of a file whose columns have two levels."""
     found: dict[str, dict[str, str]] = {}
     for own in shape.columns:
@@ -71,7 +71,7 @@ def _pair(own: str) -> tuple[str, str] | None:
     return (str(pair[0]), str(pair[1])) if isinstance(pair, tuple) and len(pair) == 2 else None
 
 
-def _index(shape: Shape) -> str:
+def _index(shape: TableShape) -> str:
     """Return the column that is not of two levels, or whose second is empty: the times."""
     for own in shape.columns:
         pair = _pair(own)
@@ -80,8 +80,8 @@ def _index(shape: Shape) -> str:
     return shape.columns[0]
 
 
-def _parts(table: Table) -> list[Table]:
-    shape = Shape.of(table)
+def _parts(table: FileTable) -> list[FileTable]:
+    shape = TableShape.of(table)
     of_ticker = _levels(shape)
     if len(of_ticker) < 2:
         return [table]
@@ -93,7 +93,7 @@ def _parts(table: Table) -> list[Table]:
     return [replace(table, frame=table.frame[columns]) for columns in kept.values()]
 
 
-def _identify(shape: Shape) -> Identity:
+def _identify(shape: TableShape) -> Identity:
     match = _NAME.fullmatch(shape.stem)
     tickers = list(_levels(shape))
     symbol = tickers[0] if tickers else match["symbol"] if match else ""
