@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import signal
 import sys
+from collections.abc import Sequence
 
 _FREE, _WRITABLE = "free disk space, then start again", "make it writable, or name another folder"
 _NO_ROOM = {
@@ -24,6 +26,7 @@ def run() -> None:
     from bot.errors import BotError, JournalError
 
     try:
+        _refuse_nothing(sys.argv[1:])
         app()
     except BotError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,6 +40,19 @@ def run() -> None:
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror}; {remedy}", file=sys.stderr)
         sys.exit(JournalError.exit_code)
+
+
+def _refuse_nothing(arguments: Sequence[str]) -> None:
+    """Refuse an argument of nothing, which as a path would be the folder that one stands in."""
+    from bot.errors import ConfigError
+
+    for before, given in zip(("bot", *arguments), arguments, strict=False):
+        if not given.strip() or re.fullmatch(r"--[a-z-]+=\s*", given):
+            place = given if given.strip() else f"after '{before}'"
+            raise ConfigError(
+                f"{place}: an argument is empty; is a variable of the shell not set? "
+                "Give a value, or leave it out"
+            )
 
 
 def main() -> None:

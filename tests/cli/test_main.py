@@ -63,6 +63,10 @@ def test_help_names_the_commands(cli: Cli) -> None:
         (["fetch"], 2, "--from"),
         (["backtest", "--bloc", "1"], 2, "No such option"),
         (["bactest"], 2, "No such command"),
+        (["verify", ""], 2, "after 'verify': an argument is empty"),
+        (["logs", " "], 2, "after 'logs': an argument is empty"),
+        (["run", "--run-dir", ""], 2, "after '--run-dir': an argument is empty"),
+        (["backtest", "--config="], 2, "--config=: an argument is empty"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_on_stderr_with_its_code(
