@@ -50,6 +50,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "implausible": frozenset({"symbol", "time", "what", "value", "last"}),
     "bad_frame": frozenset({"count", "sample"}),
     "exchange_unreachable": frozenset({"reason", "retry_s"}),
+    "symbol_unlisted": frozenset({"symbol", "reason"}),
     "clock_jump": frozenset({"by_ms", "believed", "refused"}),
     "loop_state": frozenset({"was", "on", "now"}),
     "bar_opened": frozenset({"bar", "fills", "not_fillable", "lag_ms"}),

@@ -7,10 +7,10 @@ of their own, as they do live.
 from __future__ import annotations
 
 import asyncio
-import os
 from concurrent.futures import Future
 from pathlib import Path
 
+from bot.adapters.system.memory import resident_mb
 from bot.app.training.pool import TrainingPool
 from bot.app.training.request import TrainingDone, TrainingRequest
 from scripts.soaking.direct_exchange import DirectExchange
@@ -52,9 +52,3 @@ def soak_bars(bars: int, folder: Path) -> tuple[list[tuple[int, float]], Proof]:
 
     rehearsal.run(bars + 1, pool=PoolApart(), script=watch)
     return samples, prove(rehearsal.folder, rehearsal.source)
-
-
-def resident_mb() -> float:
-    """Return the memory that this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

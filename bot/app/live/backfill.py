@@ -40,14 +40,14 @@ class PartlyError(ExchangeError):
 
 async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
-    first_ms: int, last_ms: int, tell: Callable[[BotError], None], closes: F64 | None = None,
+    first_ms: int, last_ms: int, unlisted: Callable[[str, BotError], None], closes: F64 | None = None,
     screen: Callable[[BarBlock], BarBlock] = lambda bars: bars,
     without: Collection[str] = (), kept: dict[str, Column] | None = None,
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
     Args:
-        tell: told of a symbol that the exchange does not list any more; its bars are not valid.
+        unlisted: told of a symbol that the exchange does not list any more; its bars are not valid.
         closes: float64[S], the last close before these bars, where they are booked; None for bars
             that only warm up: nobody pays the funding inside them.
         screen: takes out candles that cannot be true; asked once, when all has been answered.
@@ -75,7 +75,7 @@ async def fetch_bars(
                     told[symbol] = await asked(symbol)
                 return told[symbol]
         except UnlistedError as error:
-            tell(error)
+            unlisted(symbol, error)
         return Candles.empty(), Candles.empty(), nothing
 
     async def asked(symbol: str) -> Column:

@@ -134,7 +134,7 @@ class CatchUp:
             interval_ms=step,
             first_ms=span[0],
             last_ms=span[1],
-            tell=lambda error: self._report.unreachable(error, 0.0),
+            unlisted=self._report.unlisted,
             closes=None if run.start is None else run.book.mark,
             screen=self._exchange.bars,
             without=self._given_up(),

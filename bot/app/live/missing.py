@@ -45,7 +45,7 @@ class MissingCandles:
         learned = False
         for span, answer in zip(awaited.missing, answers, strict=True):
             if isinstance(answer, UnlistedError):  # it was delisted: no candle will come
-                self._report.unreachable(answer, 0.0)
+                self._report.unlisted(span.symbol, answer)
                 learned |= assembler.accept(span, _none_until(self._now), self._now)
             elif isinstance(answer, Klines):
                 learned |= assembler.accept(span, answer, self._now)

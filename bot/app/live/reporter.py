@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import resource
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 from bot import __version__
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.system.atomic_file import replacing
+from bot.adapters.system.memory import resident_mb
 from bot.adapters.system.sd_notify import notify
 from bot.app.live.committed import CommittedRun
 from bot.app.live.feed_counters import Counters
@@ -53,6 +53,7 @@ class LiveReport:
         self._log, self._speed, self._waits = log, speed, waits
         self._connection = "connecting"
         self._unheard: set[str] = set()
+        self._unlisted: set[str] = set()
         self._seldom = Seldom()
         self._doubted = False
         self._lag_ms: float | None = None
@@ -120,6 +121,12 @@ class LiveReport:
         self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
         notify("WATCHDOG=1")
 
+    def unlisted(self, symbol: str, error: BotError) -> None:
+        """Tell that the exchange does not list a symbol, or no longer: once, until it has a bar."""
+        if symbol not in self._unlisted:
+            self._unlisted.add(symbol)
+            self._log.warning("symbol_unlisted", symbol=symbol, reason=str(error))
+
     def history(self, need: HistoryNeed) -> None:
         """Tell how much history a new run begins with, and why."""
         self._log.info("history_wanted", bars=need.bars, reason=need.reason)
@@ -169,6 +176,7 @@ class LiveReport:
         step_ms = round(sum(ms for stage, ms in stages_ms.items() if stage != "open"), 3)
         for s in range(bars.n_symbols):
             if bars.valid[0, s]:
+                self._unlisted.discard(self._run.symbols[s])
                 self._decision(result, s, equity, stages_ms)
         self._log.info(
             "bar_closed", bar=int(bars.open_time[0]), equity=equity, cash=float(trace.cash[0]),
@@ -287,12 +295,3 @@ class LiveReport:
 def _number(value: Any) -> float | None:
     number = float(value)
     return None if math.isnan(number) else number
-
-
-def resident_mb() -> float:
-    """Return the memory that this process holds now, in MiB; where that is not told, its peak."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except FileNotFoundError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

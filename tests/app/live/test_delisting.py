@@ -42,8 +42,9 @@ def test_in_the_middle_of_a_run(rehearsal: Rehearsal) -> None:
     assert not bars.valid[9:, s].any()
     assert np.delete(bars.valid, s, axis=1).all()
     assert bars.tradable.all(), "no bar waits for it"
-    told = rehearsal.events("exchange_unreachable")
-    assert {event["reason"] for event in told} == {f"{GONE}: not supported"}
+    assert not rehearsal.events("exchange_unreachable"), "the others' candles come"
+    (told,) = rehearsal.events("symbol_unlisted")
+    assert (told["symbol"], told["reason"]) == (GONE, f"{GONE}: not supported")
     after = [e for e in rehearsal.events("decision") if e["bar"] > begin + 12 * HOUR_MS]
     assert {e["symbol"] for e in after if e["order"]} == {"SYN0USDT", "SYN2USDT"}
 
@@ -57,6 +58,7 @@ def test_while_the_run_was_down(rehearsal: Rehearsal) -> None:
     assert not bars.valid[12:, s].any()
     assert np.delete(bars.valid, s, axis=1).all()
     assert len(rehearsal.events("bar_closed")) >= 15
+    assert [event["symbol"] for event in rehearsal.events("symbol_unlisted")] == [GONE]
     assert verify(rehearsal.folder).identical
 
 
