@@ -1,6 +1,7 @@
-"""Settings that have another name now: refused in a user's file, translated in an old run's folder.
+"""Settings that have another name now, or are gone: refused in a user's file, read in an old run's.
 
-Rule: a name stays here for good, since runs made with it do; the value means what it meant.
+Rule: a name stays here for good, since runs made with it do. A new name's value means what it meant;
+a setting that is gone is left out, so it must not have changed a number of the ledger.
 """
 
 from __future__ import annotations
@@ -13,9 +14,17 @@ RENAMED: dict[str, str] = {
 }
 """The new name of each old one, both as section.key."""
 
+GONE: dict[str, str] = {
+    "report.trials": "trials count themselves, in the register beside the runs, which 'bot trials' "
+    "lists",
+}
+"""Why a setting is one no more, by section.key."""
+
 
 def refusal_of(dotted: str) -> str | None:
     """Return what to tell of a key that is no setting any more, None where it never was one."""
+    if dotted in GONE:
+        return f"'{dotted}' is no setting any more: {GONE[dotted]}; leave it out"
     new = RENAMED.get(dotted)
     return None if new is None else f"'{dotted}' is called '{new}' now; write that"
 
@@ -28,6 +37,8 @@ def translated(sections: Mapping[str, Any]) -> dict[str, Any]:
             found[section] = values
             continue
         for key, value in values.items():
+            if f"{section}.{key}" in GONE:
+                continue
             new = RENAMED.get(f"{section}.{key}", f"{section}.{key}")
             place, _, name = new.partition(".")
             found.setdefault(place, {})[name] = value

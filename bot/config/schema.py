@@ -233,9 +233,6 @@ class Report(Section):
     bootstrap_samples: int = Field(
         1000, ge=100, le=100_000, description="Bootstrap resamples for each interval."
     )
-    trials: int = Field(
-        1, ge=1, le=1_000_000, description="Configurations tried before this one (deflated Sharpe)."
-    )
 
 
 class Practice(Section):

@@ -26,6 +26,7 @@ from bot.report.money.activity import (
 from bot.report.money.buy_and_hold import buy_and_hold
 from bot.report.money.edge import edge_figures
 from bot.report.money.metrics import Figures, equity_metrics
+from bot.report.money.trials import Tried
 from bot.report.skill.verdicts import skill
 
 TARGETS = (
@@ -47,7 +48,8 @@ class Summary(TypedDict):
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
     of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
     did not; `skill` is by task; `symbols` and `models` are rows of tables,
-    and so are `importance`, `cosines` and `gates` in `insights`.
+    and so are `importance`, `cosines` and `gates` in `insights`; `trials` is what was tried on the
+    same data (None where the run is no trial).
     """
 
     name: str
@@ -65,12 +67,17 @@ class Summary(TypedDict):
     models: list[dict[str, Any]]
     insights: dict[str, list[dict[str, Any]]]
     targets: list[dict[str, Any]]
+    trials: dict[str, Any] | None
 
 
-def build(run: RunData, config: Report) -> Summary:
-    """Return the results of the run, judged from its start on."""
+def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
+    """Return the results of the run, judged from its start on.
+
+    Args:
+        tried: the trials on the same data, with this run; None where it is no trial.
+    """
     start = run.start_index
-    metrics = run_metrics(run, start, config.trials)
+    metrics = run_metrics(run, start, tried)
     first = run.first_model_index()
     held = equity_metrics(
         buy_and_hold(run, start),
@@ -83,7 +90,7 @@ def build(run: RunData, config: Report) -> Summary:
         "coverage": coverage(run),
         "facts": run_facts(run),
         "metrics": metrics,
-        "since_first_model": None if first is None else run_metrics(run, first, config.trials),
+        "since_first_model": None if first is None else run_metrics(run, first, tried),
         "bankruptcy": _bankruptcy(run),
         "edge": edge_figures(run, start, metrics, config.bootstrap_samples),
         "costs": cost_waterfall(run, start),
@@ -94,7 +101,15 @@ def build(run: RunData, config: Report) -> Summary:
         "models": [_model_row(model) for model in run.models],
         "insights": insight_rows(run),
         "targets": targets(metrics),
+        "trials": _trials(run, metrics, tried),
     }
+
+
+def _trials(run: RunData, metrics: Figures, tried: Tried | None) -> dict[str, Any] | None:
+    if tried is None:
+        return None
+    n = int(metrics["bars"] or 0)
+    return tried.as_json(n, run.periods_per_year, metrics["deflated_sharpe"])
 
 
 def _bankruptcy(run: RunData) -> str:

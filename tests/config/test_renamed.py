@@ -9,7 +9,7 @@ import pytest
 from bot.app.runs.borrow import Recorded, recorded_settings
 from bot.app.runs.folder import RunFolder, config_hash, config_of, stored_hash
 from bot.config import load_config, to_toml
-from bot.config.renamed import RENAMED
+from bot.config.renamed import GONE, RENAMED
 from bot.config.whole import section_types
 from bot.errors import ConfigError
 
@@ -57,3 +57,21 @@ def test_the_disagreement_penalty_was_called_spread_penalty(tmp_path: Path) -> N
         load_config(tmp_path / "config.toml", environ={})
     with pytest.raises(ConfigError, match="disagreement_penalty' now; write that"):
         load_config(None, [], environ={"BOT_SIZING__SPREAD_PENALTY": "1"})
+
+
+def test_a_setting_that_is_gone_is_refused_with_the_reason_and_left_out_of_an_old_run(
+    tmp_path: Path,
+) -> None:
+    text = to_toml(load_config(None, ["report.bootstrap_samples=123"], {}))
+    (tmp_path / "config.toml").write_text(
+        text.replace("[report]\n", "[report]\ntrials = 7\n"), "utf-8"
+    )
+    assert config_of(RunFolder(tmp_path)).report.bootstrap_samples == 123
+    again = Recorded(RunFolder(tmp_path), (), {}, 0, 0, 0)
+    assert "trials" not in recorded_settings(again)["report"]
+    with pytest.raises(ConfigError, match=r"config\.toml: 'report\.trials' is no setting any more"):
+        load_config(tmp_path / "config.toml", environ={})
+    with pytest.raises(ConfigError, match="'bot trials' lists; leave it out"):
+        load_config(None, ["report.trials=3"], environ={})
+    names = {f"{s}.{key}" for s, t in section_types().items() for key in t.model_fields}
+    assert not names.intersection(GONE)

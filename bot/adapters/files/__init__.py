@@ -16,5 +16,6 @@ bar_funding     settlements laid on the bars they fall in
 instruments     what the exchange lets one order, a file a venue
 forecasts       forecasts made elsewhere, laid on the grid
 models          trained models as safetensors and a manifest
+trials          the register of trials: lines added and read
 arrays          named arrays in one file, never a pickle
 """

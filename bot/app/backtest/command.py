@@ -17,6 +17,7 @@ from bot.app.runs.borrow import Recorded
 from bot.app.runs.folder import RunFolder, config_of, new_run
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.results import read_run
+from bot.app.runs.trials import enter, runs_dir_of, trial_of_run, tried
 from bot.app.start.check import check_start
 from bot.config import Config
 from bot.errors import BotError
@@ -75,12 +76,16 @@ def backtest_command(
 def write_report(folder: RunFolder) -> Summary:
     """Write report.html from the journal, and return the summary that it shows.
 
-    Where the folder cannot be written, that is told on stderr, and the summary is whole.
+    A backtest that is not in the register of trials yet is entered there. Where the folder or the
+    register cannot be written, that is told on stderr, and the summary is whole.
     """
     config = config_of(folder)
     check_parts(config, "", folder.path)
     run = read_run(folder)
-    summary = build(run, config.report)
+    trial, runs_dir = trial_of_run(folder, run), runs_dir_of(folder.path)
+    if trial is not None and (warning := enter(runs_dir, trial)):
+        print(f"warning: {warning}", file=sys.stderr)
+    summary = build(run, config.report, None if trial is None else tried(runs_dir, trial))
     page = html.render(run, summary)
     try:
         folder.report.write_text(page, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
 from bot.app.loop.runner import Progress
 from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.trials import FORECASTS_SHA256
 from bot.app.symbols import known_instruments, traded_symbols
 from bot.blocks import BarBlock
 from bot.config import Config
@@ -118,19 +120,24 @@ def prepare(
             "between members; set it to 0"
         )
     if forecasts:
-        columns = read_forecasts(Path(forecasts), market.symbols, times)
-        value = np.stack(
-            [columns.expected_return, columns.p_up, columns.volatility, columns.volume], axis=2
-        )
-        job.table = TableForecaster(times, value)
-        job.table_tasks = TABLE_TASKS
-        job.meta[TABLE_ID] = str(forecasts)
+        _take_forecasts(job, Path(forecasts))
     else:
         check_volume(config, market)
     if schedule:
         job.schedule = take_models(schedule, folder, int(times[0]))
         job.meta["schedule_of"] = str(schedule.folder.path)
     return job
+
+
+def _take_forecasts(job: BacktestJob, file: Path) -> None:
+    """Let a file of forecasts decide, and say in the run's facts which one it is."""
+    columns = read_forecasts(file, job.symbols, job.bars.open_time)
+    value = np.stack(
+        [columns.expected_return, columns.p_up, columns.volatility, columns.volume], axis=2
+    )
+    job.table, job.table_tasks = TableForecaster(job.bars.open_time, value), TABLE_TASKS
+    job.meta[TABLE_ID] = str(file)
+    job.meta[FORECASTS_SHA256] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def check_volume(config: Config, market: RunBars) -> None:

@@ -26,7 +26,7 @@ def check_parts(config: Config, made_by: str, run: object) -> None:
     Raises:
         ConfigError: a source is missing, or is another one; with its name.
     """
-    recorded = _recorded(made_by)
+    recorded = recorded_parts(made_by)
     here = loaded()
     wanted = {name: recorded.get(name, "") for name in names_of(config.plugins)} | recorded
     faults = []
@@ -45,7 +45,7 @@ def check_parts(config: Config, made_by: str, run: object) -> None:
         raise ConfigError("\n".join(faults))
 
 
-def _recorded(made_by: str) -> dict[str, str]:
+def recorded_parts(made_by: str) -> dict[str, str]:
     """Return SHA-256 by name of the sources that a build names."""
     try:
         parts = json.loads(made_by or "{}")

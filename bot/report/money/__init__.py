@@ -4,6 +4,7 @@ activity        a whole run: equity, trades, costs, each symbol's part
 days            what each day earned, paid and traded, on its own equity
 edge            the edge of a side beside its cost
 metrics         the figures of an equity curve
+trials          how many settings were tried on the same data, and what a ratio is worth then
 sharpe          the Sharpe ratio, its error, probabilistic and deflated
 round_trips     who earned what, trip by trip
 buy_and_hold    the benchmark that asks nothing of a model

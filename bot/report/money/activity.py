@@ -22,9 +22,10 @@ from bot.report.money.metrics import (
     win_figures,
 )
 from bot.report.money.round_trips import Trips, profits, round_trips
+from bot.report.money.trials import Tried
 
 
-def run_metrics(run: RunData, start: int, trials: int = 1) -> Figures:
+def run_metrics(run: RunData, start: int, tried: Tried | None = None) -> Figures:
     """Return all figures of the run from bar `start` on.
 
     Win rate and profit factor by bar look at the bars in which something was held or traded;
@@ -33,7 +34,7 @@ def run_metrics(run: RunData, start: int, trials: int = 1) -> Figures:
     equity = run.equity[start:]
     capital = run.equity_before(start)
     figures = equity_metrics(
-        equity, capital, run.periods_per_year, elapsed_ms(run, start), trials=trials
+        equity, capital, run.periods_per_year, elapsed_ms(run, start), tried=tried
     )
     curve = np.concatenate(([capital], equity))
     active = active_bars(run, start)

@@ -14,6 +14,7 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.report.money import sharpe
+from bot.report.money.trials import Tried
 
 Figure: TypeAlias = float | int | None
 Figures: TypeAlias = dict[str, Figure]
@@ -26,7 +27,11 @@ LEAST_YEARS = 30.0 / 365.0
 
 
 def equity_metrics(
-    equity: F64, capital: float, periods_per_year: float, elapsed_ms: float, trials: int = 1
+    equity: F64,
+    capital: float,
+    periods_per_year: float,
+    elapsed_ms: float,
+    tried: Tried | None = None,
 ) -> Figures:
     """Return the figures of an equity curve.
 
@@ -35,7 +40,7 @@ def equity_metrics(
         capital: equity before the first of them.
         periods_per_year: A, bars a year.
         elapsed_ms: calendar time from the first bar's open to the last one's close, for CAGR.
-        trials: configurations tried before this one, for the deflated Sharpe ratio.
+        tried: the trials on the same data, for the deflated Sharpe ratio; without them it has none.
 
     Once equity is not positive, returns have no meaning: only total return, drawdown (which is at
     most 1) and time under water are given then. Over less than 30 days there is no annualised
@@ -54,7 +59,7 @@ def equity_metrics(
         "total_return": total,
         "annualized_return": annual,
         "annualized_volatility": _times(deviation, math.sqrt(periods_per_year)),
-        **sharpe_figures(returns, periods_per_year, trials),
+        **sharpe_figures(returns, periods_per_year, tried),
         **_sortino_figures(returns, periods_per_year),
         "max_drawdown": drawdown,
         "calmar_ratio": _ratio(annual, drawdown),
@@ -106,10 +111,10 @@ def longest_true(flags: Bool) -> int:
     return int(np.max(edges[1::2] - edges[::2])) if len(edges) else 0
 
 
-def sharpe_figures(returns: F64, periods_per_year: float, trials: int) -> Figures:
+def sharpe_figures(returns: F64, periods_per_year: float, tried: Tried | None) -> Figures:
     """Return the annualised Sharpe ratio, its standard error, and how sure it is.
 
-    The deflated ratio is None unless several configurations were tried.
+    The deflated ratio is None unless several settings were tried on the same data.
     """
     sr = sharpe.sharpe_per_bar(returns)
     names = ("sharpe_ratio", "sharpe_error", "probabilistic_sharpe", "deflated_sharpe")
@@ -118,9 +123,7 @@ def sharpe_figures(returns: F64, periods_per_year: float, trials: int) -> Figure
     n = len(returns)
     skew, kurtosis = sharpe.skew_and_kurtosis(returns)
     scale = math.sqrt(periods_per_year)
-    deflated = (
-        sharpe.deflated_sharpe(sr, n, trials, skew=skew, kurtosis=kurtosis) if trials > 1 else None
-    )
+    deflated = None if tried is None else tried.deflated(sr, n, skew=skew, kurtosis=kurtosis)
     values = (
         sr * scale,
         _times(sharpe.sharpe_error(sr, n, skew, kurtosis), scale),

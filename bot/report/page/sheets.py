@@ -109,7 +109,8 @@ def metrics_sheet(summary: Summary) -> Sheet:
         for key, label, form in w.METRICS
     )
     title = f"Metrics, net of costs{coverage_label(summary)}"
-    return Sheet("metrics", title, columns, from_column(1, columns), rows)
+    note = summary["trials"]["text"] if summary["trials"] else ""
+    return Sheet("metrics", title, columns, numbers=from_column(1, columns), rows=rows, note=note)
 
 
 def costs_sheet(summary: Summary) -> Sheet:

@@ -63,7 +63,7 @@ def test_a_folder_with_a_run_or_no_folder_at_all_is_refused(tmp_path: Path) -> N
         ("training.workers=1", True),
         ("data.root=elsewhere", True),
         ("log.level=debug", True),
-        ("report.trials=3", True),
+        ("report.bootstrap_samples=200", True),
         ("run.seed=8", False),
         ("costs.taker_fee=0.001", False),
         ("features.window=21", False),

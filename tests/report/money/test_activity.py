@@ -17,6 +17,7 @@ from bot.report.money.activity import (
     run_metrics,
     symbol_rows,
 )
+from bot.report.money.trials import Tried
 
 
 def test_the_waterfall_adds_up(run: RunData) -> None:
@@ -145,7 +146,7 @@ def test_a_run_that_did_nothing_has_nulls_and_no_numbers_made_up(
         spread=nothing,
         slippage=nothing,
     )
-    metrics = run_metrics(idle, idle.start_index, trials=5)
+    metrics = run_metrics(idle, idle.start_index, tried=Tried(5, 5, (), (), 0, 1, ""))
     for name in ("sharpe_ratio", "win_rate", "profit_factor", "expectancy", "sqn", "calmar_ratio"):
         assert metrics[name] is None
     assert metrics["total_return"] == 0.0

@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from bot.blocks import F64
 from bot.report.money import metrics
+from bot.report.money.trials import Tried
 
 HOUR_MS = 3_600_000.0
 A = 8760.0
@@ -21,7 +22,8 @@ CURVES = arrays(np.float64, st.integers(1, 40), elements=st.floats(0.01, 1e6))
 
 def figures(curve: F64, trials: int = 1) -> metrics.Figures:
     n = len(curve) - 1
-    return metrics.equity_metrics(curve[1:], float(curve[0]), A, n * HOUR_MS, trials)
+    tried = Tried(trials, trials, (), (), 0, 1, "")
+    return metrics.equity_metrics(curve[1:], float(curve[0]), A, n * HOUR_MS, tried)
 
 
 @pytest.fixture(scope="module")
