@@ -77,7 +77,7 @@ class MarketSection(Section):
         max_length=1000,
         description="Bars of files at which a larger jump is real: SYMBOL@TIME, for example "
         "'BTCUSDT@2024-01-01T00:00'. A quantity held is not converted, so across a redenomination "
-        "its profit is not real: trade from that bar on (data.start).",
+        "its profit is not real, which the report says: trade from that bar on (data.start).",
     )
     feed: Literal["stream", "poll"] = Field(
         "stream",

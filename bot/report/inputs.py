@@ -6,6 +6,7 @@ Rules: n bars in the order of `bars`, S symbols, K tasks; amounts are in the quo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -141,6 +142,7 @@ class RunData(Judged):
         asked_ms: first and last open time that the settings asked for, None where all there is.
         trainings_due: int64[m], due bars of the trainings that were to be in force in the run; None
             where it does not train by a schedule of its own.
+        max_jump: the largest ratio of neighbouring prices that is plausible.
         facts: what else is printed as it is (seconds, hashes, paths).
     """
 
@@ -170,6 +172,7 @@ class RunData(Judged):
     funding_unknown: Mapping[str, int] = field(default_factory=dict)
     asked_ms: tuple[int | None, int | None] = (None, None)
     trainings_due: I64 | None = None
+    max_jump: float = math.inf
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def equity_before(self, index: int) -> float:

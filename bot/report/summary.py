@@ -25,6 +25,7 @@ from bot.report.money.activity import (
 )
 from bot.report.money.buy_and_hold import buy_and_hold
 from bot.report.money.edge import edge_figures
+from bot.report.money.jumps import jumps_held
 from bot.report.money.metrics import Figures, equity_metrics
 from bot.report.money.trials import Tried
 from bot.report.skill.verdicts import skill
@@ -47,8 +48,8 @@ class Summary(TypedDict):
     `edge` says what a side traded earned and cost (`money/edge.py`);
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
     of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
-    did not; `skill` is by task; `symbols` and `models` are rows of tables,
-    and so are `importance`, `cosines` and `gates` in `insights`; `trials` is what was tried on the
+    did not, and `jumps_held` in one each on which jumps of price a position was held; `skill` is by
+    task; `symbols` and `models` are rows of tables, and so are `importance`, `cosines` and `gates` in `insights`; `trials` is what was tried on the
     same data (None where the run is no trial).
     """
 
@@ -58,6 +59,7 @@ class Summary(TypedDict):
     metrics: Figures
     since_first_model: Figures | None
     bankruptcy: str
+    jumps_held: list[str]
     edge: dict[str, Any]
     costs: dict[str, float]
     cost_returns: dict[str, float]
@@ -92,6 +94,7 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "metrics": metrics,
         "since_first_model": None if first is None else run_metrics(run, first, tried),
         "bankruptcy": _bankruptcy(run),
+        "jumps_held": jumps_held(run),
         "edge": edge_figures(run, start, metrics, config.bootstrap_samples),
         "costs": cost_waterfall(run, start),
         "cost_returns": cost_returns(run, start),

@@ -98,6 +98,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         funding_unknown=_unknown_funding(config, bars, quantity, record.symbols),
         asked_ms=_asked(config, record),
         trainings_due=_trainings_due(config, record, bars, start),
+        max_jump=config.market.max_jump,
         facts=_facts(folder, record, config),
         **wide,
     )

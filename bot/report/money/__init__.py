@@ -6,6 +6,7 @@ edge            the edge of a side beside its cost
 metrics         the figures of an equity curve
 trials          how many settings were tried on the same data, and what a ratio is worth then
 sharpe          the Sharpe ratio, its error, probabilistic and deflated
+jumps           positions held across a jump of price
 round_trips     who earned what, trip by trip
 buy_and_hold    the benchmark that asks nothing of a model
 """

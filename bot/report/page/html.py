@@ -44,6 +44,7 @@ def render(run: RunData, summary: Summary) -> str:
         facts=summary["facts"],
         bankruptcy=summary["bankruptcy"],
         below_cost=summary["edge"]["warning"],
+        jumped=summary["jumps_held"],
         uncovered=summary["coverage"]["warnings"],
         tiles=tiles(summary),
         pictures=pictures(run),

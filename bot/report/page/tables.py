@@ -21,6 +21,7 @@ def render(summary: Summary) -> Group:
     them.
     """
     warning = [Text(summary["bankruptcy"], style="bold red")] if summary["bankruptcy"] else []
+    warning += [Text(line, style="bold red") for line in summary["jumps_held"]]
     warning += [Text(line, style="bold yellow") for line in summary["coverage"]["warnings"]]
     if summary["edge"]["warning"]:
         warning.append(Text(summary["edge"]["warning"], style="bold red"))

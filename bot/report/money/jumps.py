@@ -1,0 +1,38 @@
+"""Positions held across a jump of price that no market makes, which may be a redenomination.
+
+Rules: a jump is what `market.max_jump` would refuse, and was accepted: in files by name
+(`market.accept_jumps`), live by a second bar. Nobody but the user knows whether it is real, and a
+quantity is not converted, so it is told and no figure is changed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.plausibility import jumps
+from bot.report.formats import iso_time
+from bot.report.inputs import RunData
+
+_NAMED = 5
+
+
+def jumps_held(run: RunData) -> list[str]:
+    """Return a sentence for each jump across which a position was held, and what it booked."""
+    start, bars = run.start_index, run.bars.rows(run.start_index, len(run.bars))
+    last = np.vstack([np.full(run.n_symbols, np.nan), run.price[:-1]])[start:]
+    candles = bars.open, bars.high, bars.low, bars.close
+    before, inside = run.quantity_before(start), run.quantity_inside(start)
+    held = (before != 0.0) | (inside != 0.0)
+    found = np.argwhere(held & bars.valid & jumps(candles, last, run.max_jump))
+    told = []
+    for i, s in found[:_NAMED].tolist():
+        opened, closed, known = bars.open[i, s], bars.close[i, s], last[i, s]
+        booked = before[i, s] * (opened - known) + inside[i, s] * (closed - opened)
+        told.append(
+            f"{run.symbols[s]} was held while its price jumped from {known:g} to {closed:g} at "
+            f"{iso_time(int(bars.open_time[i]))}, which booked {booked:+,.2f}. The jump was accepted as "
+            "real; a quantity is not converted, so if it was a redenomination, this is no profit or loss."
+        )
+    if len(found) > _NAMED:
+        told.append(f"Positions were held across {len(found) - _NAMED} more jumps of price.")
+    return told
