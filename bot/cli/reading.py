@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (report, export, verify, status, runs, logs):
+    for command in (report, export, verify, status, runs, trials, logs):
         app.command()(command)
 
 
@@ -107,6 +107,30 @@ def runs(
         stdout_console().print(runs_table(lines))
     else:
         print(f"no runs in {folder}/; 'bot backtest' or 'bot run' makes one")
+
+
+def trials(
+    runs_dir: Annotated[
+        str | None, typer.Argument(help="Folder that holds the runs.", show_default="runs")
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="Only trials on this symbol, with its venue or without.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List all that was backtested and compared, and how much was tried on each symbol."""
+    from bot.app.runs.trials_view import read_trials, trials_json, trials_tables
+
+    folder = Path(runs_dir or "runs")
+    if not folder.is_dir() and (runs_dir is not None or folder.exists()):
+        raise JournalError(f"{folder}: no such folder of runs; name one that exists")
+    found = read_trials(folder, symbol)
+    if as_json:
+        print(json.dumps(trials_json(found)))
+    elif found.trials or found.faults:
+        stdout_console().print(trials_tables(found))
+    else:
+        print(f"no trials in {found.path}; every 'bot backtest' and 'bot compare' enters one")
 
 
 def logs(

@@ -17,23 +17,21 @@ from typing import Any
 
 import numpy as np
 
+from bot.adapters.files.trials import Kind
 from bot.adapters.system.atomic_file import replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
-from bot.app.loop.forecasters import TABLE_ID, TableForecaster
 from bot.app.loop.runner import Progress
+from bot.app.study.account import Account, trade
 from bot.app.study.contenders import Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
+from bot.app.study.trials import count_in
 from bot.app.study.unit import Unit, read_result
-from bot.app.symbols import bars_a_year, known_instruments
+from bot.app.symbols import bars_a_year
 from bot.app.training.pool import TrainingPool
 from bot.blocks import F64, Forecast
-from bot.engine import Engine
-from bot.engine_state import Activation
 from bot.errors import BotError, ConfigError, ModelError
-from bot.portfolio.rules import rules_from
 from bot.report.inputs import Judged, ModelInfo
-from bot.report.money.metrics import max_drawdown
 from bot.report.study.comparison import Comparison
 from bot.report.study.comparison import compare as hold_together
 from bot.report.study.endpoints import PRIMARY, Endpoint, endpoints
@@ -65,15 +63,6 @@ class ComparisonDone:
     folder: Path
 
 
-@dataclass(frozen=True)
-class _Account:
-    """What the paper account did: returns a bar after and before costs, and figures."""
-
-    returns: F64
-    gross: F64
-    facts: dict[str, Any]
-
-
 def compare_command(
     contenders: list[Contender], title: str, out: Path, plan: StudyPlan, progress: Progress
 ) -> ComparisonDone:
@@ -82,7 +71,7 @@ def compare_command(
     Raises:
         ModelError: trainings failed; those that did not are kept.
     """
-    comparison, setting = walk_forward(contenders, out, plan, progress)
+    comparison, setting = walk_forward(contenders, out, plan, progress, title=title)
     folder = out / title
     write_text(
         folder / "compare.json",
@@ -96,9 +85,11 @@ def compare_command(
 
 def walk_forward(
     contenders: list[Contender], out: Path, plan: StudyPlan, progress: Progress, *,
-    every_pair: bool = True, primary: Sequence[str] = PRIMARY,
+    title: str, kind: Kind = "compare", every_pair: bool = True, primary: Sequence[str] = PRIMARY,
 ) -> tuple[Comparison, str]:  # fmt: skip
     """Train what is missing below `out`; return the comparison, and what it was made of.
+
+    It is entered in the register of trials under its kind and title.
 
     Raises:
         ConfigError: the settings size by disagreement, which the mean over the seeds does not have, or
@@ -119,7 +110,8 @@ def walk_forward(
         (out / name).mkdir(parents=True, exist_ok=True)
         sweep(out / name)
     _train(study, units, plan.workers, progress)
-    comparison = _judge(study, units, every_pair=every_pair, primary=primary)
+    comparison, accounts = _judge(study, units, every_pair=every_pair, primary=primary)
+    comparison = count_in(comparison, study, title, kind=kind, accounts=accounts)
     return comparison, setting_of(study, plan.seeds)
 
 
@@ -156,16 +148,17 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
 
 def _judge(
     study: Study, units: list[Unit], *, every_pair: bool, primary: Sequence[str]
-) -> Comparison:
+) -> tuple[Comparison, dict[str, Account]]:
+    accounts: dict[str, Account] = {}
     measured: dict[str, list[Endpoint]] = {}
     without_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
     excess: dict[str, F64] = {}
     rows = study.forecastable()
 
-    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], _Account]:
+    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], Account]:
         judged = _judged(study, seeds, read)
-        account = _trade(study, judged)
+        account = trade(study, judged, seeds)
         return endpoints(judged, account.returns, account.gross, rows, primary), account
 
     for contender in study.contenders:
@@ -177,6 +170,7 @@ def _judge(
         }
         seeds = sorted({seed for seed, _ in read})
         measured[contender.name], account = measure(seeds, read)
+        accounts[contender.name] = account
         without: dict[str, list[float]] = {}
         for left_out in seeds if len(seeds) > 1 else ():
             for e in measure([seed for seed in seeds if seed != left_out], read)[0]:
@@ -194,7 +188,8 @@ def _judge(
         )
     comparison = hold_together(measured, without_seed, facts, SAMPLES, every_pair=every_pair)
     names = [task.name for task in study.tasks]
-    return replace(comparison, overfitting=tuple(overfitting_differences(excess, names)))
+    excesses = tuple(overfitting_differences(excess, names))
+    return replace(comparison, overfitting=excesses), accounts
 
 
 def _excess_loss(fact: dict[str, Any]) -> F64:
@@ -246,41 +241,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
     )
 
 
-def _trade(study: Study, judged: Judged) -> _Account:
-    """Trade the forecasts on paper, through the engine."""
-    config, symbols, bars = study.config, study.market.symbols, study.market.bars
-    assert judged.forecast is not None
-    table = TableForecaster(bars.open_time, judged.forecast.value)
-    engine = Engine(
-        None,
-        rules_from(config, symbols, known_instruments(config, symbols)),
-        config.signal,
-        tasks=study.tasks,
-        n_symbols=len(symbols),
-        initial_capital=config.portfolio.initial_capital,
-        forecasters={TABLE_ID: table},
-    )
-    state = engine.initial()
-    state = engine.activate(state, Activation(int(bars.open_time[study.start]), TABLE_ID))
-    _, results = engine.step(state, bars.rows(study.start, study.folds[-1].stop))
-    equity = np.concatenate([r.trace.equity for r in results])
-    costs = np.concatenate([r.trace.fees + r.trace.spread + r.trace.slippage for r in results])
-    before = np.concatenate(([config.portfolio.initial_capital], equity[:-1]))
-    returns = equity / before - 1.0
-    return _Account(
-        returns,
-        returns + costs / before,
-        {
-            "net return": float(equity[-1] / config.portfolio.initial_capital - 1.0),
-            "max drawdown": max_drawdown(
-                np.concatenate(([config.portfolio.initial_capital], equity))
-            ),
-            "fills": int(sum(len(r.trace.fills) for r in results)),
-        },
-    )
-
-
-def _facts(study: Study, facts: list[dict[str, Any]], account: _Account) -> dict[str, Any]:
+def _facts(study: Study, facts: list[dict[str, Any]], account: Account) -> dict[str, Any]:
     """Return what is printed of a contender beside its figures."""
     found: dict[str, Any] = {
         "parameters": int(facts[0]["parameters"]) or None,

@@ -21,7 +21,7 @@ from bot.errors import ConfigError
 from bot.parts.registry import parts
 from bot.report.study.comparison import BETTER, WORSE, Comparison
 from bot.report.study.endpoints import HEADS
-from bot.report.study.text import floor_note, interval, number, table
+from bot.report.study.text import floor_note, interval, number, table, trials_note
 
 BASE = "base"
 
@@ -72,8 +72,9 @@ def discover(
         ModelError: trainings failed; those that did not are kept.
     """
     comparison, setting = walk_forward(
-        contenders, out, plan, progress, every_pair=False, primary=HEADS
-    )
+        contenders, out, plan, progress,
+        title="discover", kind="discover", every_pair=False, primary=HEADS,
+    )  # fmt: skip
     kept = tuple(name for name in comparison.names[1:] if helps(comparison, name))
     text = _text(comparison, kept, setting)
     folder = out / "discover"
@@ -104,7 +105,7 @@ def _text(c: Comparison, kept: Sequence[str], setting: str) -> str:
     return (
         f"# Discovery of auxiliary targets\n\n{setting}\n\nEach candidate joins the base's targets on "
         f"its own; candidate less base, p corrected by Holm for all {len(primary)} comparisons. "
-        f"{floor_note(c)}\n\n"
+        f"{floor_note(c)}{trials_note(c)}\n\n"
         + table(["candidate", "endpoint", "difference", "95 %", "p", "p (Holm)", "verdict"], rows)
         + f"\n\n{verdict}\n"
     )

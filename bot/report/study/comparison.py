@@ -63,7 +63,10 @@ class PairedDifference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All figures and differences, and what else is known of each contender."""
+    """All figures and differences, and what else is known of each contender.
+
+    `trials` is what was tried on the same data, as in a run's summary, with the name of the best here.
+    """
 
     names: tuple[str, ...]
     endpoints: tuple[str, ...]
@@ -73,6 +76,7 @@ class Comparison:
     facts: Mapping[str, Mapping[str, Any]]
     overfitting: tuple[OverfittingDifference, ...] = ()
     samples: int = 0
+    trials: Mapping[str, Any] | None = None
 
     @property
     def p_floor(self) -> float:

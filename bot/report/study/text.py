@@ -61,7 +61,19 @@ def _figures(c: Comparison) -> list[str]:
 def _facts(c: Comparison) -> str:
     keys = list(dict.fromkeys(key for facts in c.facts.values() for key in facts))
     rows = [[name, *(_plain(c.facts[name].get(key)) for key in keys)] for name in c.names]
-    return "## The contenders\n\n" + table(["contender", *keys], rows)
+    note = trials_note(c).strip()
+    return (
+        "## The contenders\n\n"
+        + table(["contender", *keys], rows)
+        + (f"\n\n{note}" if note else "")
+    )
+
+
+def trials_note(c: Comparison) -> str:
+    """Say how much was tried on the same data, and which contender the best ratio is of."""
+    if c.trials is None:
+        return ""
+    return f" {c.trials['text']} The best Sharpe ratio here is that of {c.trials['best']}."
 
 
 def floor_note(c: Comparison) -> str:

@@ -1,0 +1,100 @@
+"""A comparison as the trial that it is: each contender a setting that was tried on the folds' bars."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from bot.adapters.files.trials import Kind, Outcome, Trial
+from bot.app.runs.folder import config_hash, deciding
+from bot.app.runs.trials import (
+    digest_of,
+    enter,
+    named_with_venues,
+    now_ms,
+    outcome_of,
+    runs_dir_of,
+    source_of,
+    tried,
+    unusual,
+)
+from bot.app.study.account import Account
+from bot.app.study.contenders import Contender
+from bot.app.study.data import Study
+from bot.app.symbols import bars_a_year
+from bot.parts.plugins import digests_of
+from bot.report.study.comparison import Comparison
+from bot.timegrid import INTERVAL_MS
+
+DEFLATED = "deflated Sharpe"
+"""The fact of a contender, after all that was tried on its data."""
+
+
+def count_in(
+    comparison: Comparison, study: Study, title: str, kind: Kind, accounts: Mapping[str, Account]
+) -> Comparison:
+    """Enter a comparison in the register beside its folder; return it with the count of trials.
+
+    A register that cannot be written is told on stderr, and in the comparison.
+
+    Args:
+        title: of the tables' folder.
+        accounts: by contender, what its averaged forecasts earned.
+    """
+    trial, runs_dir = trial_of(study, title, kind, accounts), runs_dir_of(study.folder)
+    if warning := enter(runs_dir, trial):
+        print(f"warning: {warning}", file=sys.stderr)
+    found = tried(runs_dir, trial)
+    deflated = {
+        o.name: None
+        if o.sharpe is None
+        else found.deflated(o.sharpe, o.returns, skew=o.skew, kurtosis=o.kurtosis)
+        for o in trial.outcomes
+    }
+    best = max(trial.outcomes, key=lambda o: -np.inf if o.sharpe is None else o.sharpe)
+    facts = {name: {**facts, DEFLATED: deflated[name]} for name, facts in comparison.facts.items()}
+    told = found.as_json(best.returns, trial.periods_per_year, deflated[best.name])
+    return replace(comparison, facts=facts, trials=told | {"best": best.name})
+
+
+def trial_of(study: Study, title: str, kind: Kind, accounts: Mapping[str, Account]) -> Trial:
+    """Return a comparison as a trial of as many settings as it has contenders."""
+    times, first = study.market.bars.open_time, study.contenders[0]
+    decides = [
+        [[int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)] for fold in study.folds],
+        [
+            [c.name, c.kind, accounts[c.name].seeds, config_hash(c.config),
+             sorted(digests_of(c.config.plugins).values())]
+            for c in study.contenders
+        ],
+    ]  # fmt: skip
+    interval = study.config.market.interval
+    return Trial(
+        kind=kind,
+        where=f"{study.folder.name}/{title}",
+        digest=digest_of(decides),
+        settings=unusual(first.config),
+        source=source_of(study.config),
+        symbols=named_with_venues(study.config, study.market.symbols),
+        interval=interval,
+        start_ms=int(times[study.start]),
+        end_ms=int(times[study.folds[-1].stop - 1]) + INTERVAL_MS[interval],
+        periods_per_year=bars_a_year(study.config, study.market.symbols),
+        outcomes=tuple(_outcome(c, first, accounts[c.name]) for c in study.contenders),
+        time_ms=now_ms(),
+    )
+
+
+def _outcome(contender: Contender, first: Contender, account: Account) -> Outcome:
+    base = deciding(first.config)
+    own = {k: v for k, v in deciding(contender.config).items() if v != base.get(k)}
+    alive = bool(np.all(account.returns > -1.0))
+    return outcome_of(
+        account.returns if alive else np.empty(0),
+        float(account.facts["net return"]),
+        contender.name,
+        own,
+    )
