@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: see d
 
 
 def run() -> None:
-    """Run the command line; an error that a person can act on is told in a line."""
+    """Run the command line; an error that a person can act on is printed in a line."""
     from bot.cli.main import app
     from bot.errors import BotError, JournalError
 

@@ -81,12 +81,12 @@ def compiled_before(folder: Path | None = None) -> bool:
 
 
 def _places() -> Iterator[Path]:
-    """Yield where the folder may be: as told to numba, beside the package, the user's, temporary.
+    """Yield where the folder may be: as NUMBA_CACHE_DIR says, beside the package, the user's, temporary.
 
     What lies there is run as it is, so a temporary place must be the user's own.
     """
-    if told := os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(told)
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(named)
     yield PACKAGE / "__pycache__"
     with suppress(RuntimeError):  # there is no home
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -204,7 +204,7 @@ def _known(value: Any) -> Any:
 
 
 class Terminal:
-    """A terminal, or a pipe in its place, that may go away: what is told to nobody is lost.
+    """A terminal, or a pipe in its place, that may go away: what nobody reads is lost.
 
     A daemon outlives whoever reads its stderr (a closed window, `| head`, a full disk behind `2>`);
     its log file has every line all the same.

@@ -1,8 +1,8 @@
 """Times as people and files write them, to int64 milliseconds UTC and back: the one reader of times.
 
-Rules: a number's unit (s, ms, µs, ns) is told by its size, since between 1973 and 2100 the four
+Rules: a number's unit (s, ms, µs, ns) is known by its size, since between 1973 and 2100 the four
 ranges lie apart; a number in none of them is refused, and so is a column of several units, unless
-its reader was told to take each number by itself (`bot import`). A whole number of eight digits
+its reader was asked to take each number by itself (`bot import`). A whole number of eight digits
 that is a date, as 20240131, is that day. ISO text without an offset is UTC; of a daily bar the
 calendar date counts as it is written, whatever its offset, because a session's date is local to
 its exchange. Knows nothing of bars or files.

@@ -153,9 +153,9 @@ def _overrides(
 def _tell_of_leftovers(out: str) -> None:
     from bot.app.study.folds import left_from_before
 
-    told = left_from_before(Path(out))
-    if told:
-        typer.echo(told, err=True)
+    note = left_from_before(Path(out))
+    if note:
+        typer.echo(note, err=True)
 
 
 @contextmanager

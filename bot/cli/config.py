@@ -92,7 +92,7 @@ def _others(faults: list[BotError], refused: SettingsError) -> list[BotError]:
 
 
 def _tell(faults: Mapping[Job, list[str]], warnings: list[str], *, refused: bool) -> None:
-    """Print which jobs can start, and why others cannot; what none can start with is told once."""
+    """Print which jobs can start, and why others cannot; what stops all of them is said once."""
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
     common = [

@@ -103,9 +103,9 @@ def _of_other_parts(changed: Sequence[str], given: Values) -> Iterator[str]:
             readers = [name for name, part in parts(kind).items() if key in part.keys]
             if readers and given[chosen_by] not in readers and key not in _REFUSED:
                 *most, last = [f"'{name}'" for name in readers]
-                told = f"{', '.join(most)} or {last}" if most else last
+                values = f"{', '.join(most)} or {last}" if most else last
                 yield (
-                    f"{key} = {given[key]!r} has no effect: it is read with {chosen_by} = {told} only"
+                    f"{key} = {given[key]!r} has no effect: it is read with {chosen_by} = {values} only"
                 )
 
 

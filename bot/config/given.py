@@ -131,8 +131,8 @@ class GivenSettings:
         section, dot, key = dotted.partition(".")
         types = section_types()
         if not dot or section not in types or key not in types[section].model_fields:
-            told = refusal_of(dotted) or f"unknown setting '{dotted}'; {_known(dotted)}"
-            self.faults.append(f"{origin}: {told}")
+            fault = refusal_of(dotted) or f"unknown setting '{dotted}'; {_known(dotted)}"
+            self.faults.append(f"{origin}: {fault}")
             return None
         return types[section].model_fields[key]
 

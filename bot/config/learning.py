@@ -125,7 +125,7 @@ class Model(Section):
 
     @property
     def knows_symbols(self) -> bool:
-        """Return whether the network is told which symbol a row is of."""
+        """Return whether the network sees which symbol a row is of."""
         return self.heads == "per_symbol" or self.symbol_embedding > 0
 
     @property

@@ -7,7 +7,7 @@ kinds           the kinds: what each is, where its shipped parts lie, which sett
 declare         the decorators that enter a part
 compile         a user's function to machine code of a fixed signature
 sections        a part's own settings, checked
-plugins         a user's files and installed packages: loaded, hashed, faults told by line
+plugins         a user's files and installed packages: loaded, hashed, faults reported by line
 """
 
 from bot.parts.declare import (

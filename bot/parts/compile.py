@@ -2,7 +2,7 @@
 
 A function that is called by pointer leaves the kernels as they are compiled for the shipped parts,
 so that a run without parts of a user's own is not slower, and one with them compiles only these.
-Rule: what does not compile is told by file and line. Must not know what a function is for.
+Rule: what does not compile is reported by file and line. Must not know what a function is for.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class Signature:
     result: Any = NUMBER
 
     def __str__(self) -> str:
-        return ", ".join(f"{n}: {_told(t)}" for n, t in zip(self.names, self.types, strict=True))
+        return ", ".join(
+            f"{n}: {_type_in_words(t)}" for n, t in zip(self.names, self.types, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def place_of(function: Any) -> str:
     return f"{path}, line {line}"
 
 
-def _told(kind: Any) -> str:
+def _type_in_words(kind: Any) -> str:
     if isinstance(kind, types.Record):
         return f"a record of {', '.join(kind.fields)}"
     return {
@@ -173,8 +175,8 @@ def _told(kind: Any) -> str:
 
 def _first_lines(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Failed in", "During: resolving"))]
-    return " ".join(told[:3])[:400]
+    kept = [line for line in lines if not line.startswith(("Failed in", "During: resolving"))]
+    return " ".join(kept[:3])[:400]
 
 
 def compiled_part(part: Part, given: Mapping[str, Any], signature: Signature) -> Compiled:

@@ -1,7 +1,7 @@
 """A user's own parts: files, and modules of installed packages, that `plugins` names.
 
 Rules: a file is loaded from the bytes that were hashed, so that a run can name the source it was made
-with; a fault in it is told by file and line, and leaves none of its parts entered. Only what this
+with; a fault in it is reported by file and line, and leaves none of its parts entered. Only what this
 process's own settings or command line name is run: never what a run's folder says. This is the one
 place where a source is run.
 """
@@ -119,11 +119,11 @@ def _load(name: str, path: Path) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         withdraw(str(path))
-        raise ConfigError(_told(path, error)) from None
+        raise ConfigError(_fault_of(path, error)) from None
     _loaded[name] = digest
 
 
-def _told(path: Path, error: Exception) -> str:
+def _fault_of(path: Path, error: Exception) -> str:
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
     if isinstance(error, SyntaxError):
         lines = [error.lineno or 0]

@@ -43,7 +43,7 @@ OTHERS = frozenset((
     "BTC", "XBT", "ETH", "BNB", "SOL", "XRP", "DOGE", "TRX", "DOT", "MNT", "KCS", "OKB",
 ))
 # fmt: on
-"""Further currencies that symbols are quoted in, to be told from a symbol's name."""
+"""Further currencies that symbols are quoted in, to be read from a symbol's name."""
 
 _BY_LENGTH = sorted(AT_PAR | OTHERS, key=lambda name: (-len(name), name))
 
@@ -112,9 +112,9 @@ def check_symbols(
     """
     known = instruments or {}
     faults = [_fault(config, name, known.get(name)) for name in symbols]
-    told = list(dict.fromkeys(fault for fault in faults if fault))
-    if told:
-        raise ConfigError("\n".join(told))
+    faults = list(dict.fromkeys(fault for fault in faults if fault))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
@@ -125,28 +125,28 @@ def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
     except ConfigError as error:
         return str(error)
     found = denomination(venue, symbol, instrument)
-    told = f"market.symbols: {name} on {own}"
+    where = f"market.symbols: {name} on {own}"
     if found.inverse:
         return (
-            f"{told} is an inverse contract, whose profit is in coin while the account is in "
+            f"{where} is an inverse contract, whose profit is in coin while the account is in "
             f"{config.portfolio.currency}; use the linear contract"
         )
     if found.expires:
         return (
-            f"{told} is a dated future, which expires; the account knows no delivery; use the "
+            f"{where} is a dated future, which expires; the account knows no delivery; use the "
             "perpetual"
         )
     quote, account = found.quote or config.market.quote, config.portfolio.currency
     if not quote:
         return (
-            f"{told}: neither an instrument on file nor the name tells what its price is in; "
+            f"{where}: neither an instrument on file nor the name tells what its price is in; "
             "state it: market.quote = 'USDT' (or what it is)"
         )
     for currency in dict.fromkeys((quote, found.settle or quote)):
         if not at_par(currency, account):
             what = "quoted" if currency == quote else "settled"
             return (
-                f"{told} is {what} in {currency}, and the account is in {account}: its prices would "
+                f"{where} is {what} in {currency}, and the account is in {account}: its prices would "
                 f"be booked as {account}; remove it, or set portfolio.currency = '{currency}' and "
                 "trade nothing else"
             )

@@ -1,4 +1,4 @@
-"""One client of the stream: what it subscribed to, what it was last told, and its outgoing frames.
+"""One client of the stream: what it subscribed to, what it was last sent, and its outgoing frames.
 
 Rules: frames leave in the order in which they were given, by a task of the connection's own, so a
 client that does not read holds up nobody; once too many wait, it is cut off. The faults of single
@@ -37,7 +37,7 @@ class Connection:
 
     Attributes:
         topics: by their text.
-        told: by a topic's text, the fields that its client knows after the last frame.
+        sent: by a topic's text, the fields that its client knows after the last frame.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Connection:
         self.category = category
         self.id = f"practice-{number}"
         self.topics: dict[str, Topic] = {}
-        self.told: dict[str, Fields] = {}
+        self.sent: dict[str, Fields] = {}
         self.tasks: set[asyncio.Task[None]] = set()
         self._socket = socket
         self._switch = switch

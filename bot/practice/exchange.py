@@ -7,7 +7,7 @@ Controls, for tests, soaks and people (JSON in and out):
     POST /practice/advance     {"bars": 1} or {"ms": 60000}: move a manual clock on; answers the state
     POST /practice/disconnect  cut every stream connection once
 
-Rules: listens where it is told to and nowhere else; keeps nothing on disk.
+Rules: listens at the given address and nowhere else; keeps nothing on disk.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def serve_until_stopped(
     faults: Faults | None = None,
     on_ready: Callable[[PracticeExchange], None] | None = None,
 ) -> None:
-    """Serve in a loop of its own until SIGTERM or SIGINT; `on_ready` is told of the start.
+    """Serve in a loop of its own until SIGTERM or SIGINT; `on_ready` is called at the start.
 
     Raises:
         OSError: the port cannot be had.

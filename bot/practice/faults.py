@@ -28,7 +28,7 @@ class Faults:
         seed: of the dice.
         drop: a connection is cut at a push.
         mute: pings are answered, no data are sent.
-        silent: so many of the last symbols are subscribed to and not told of.
+        silent: so many of the last symbols are subscribed to and never sent.
         unlisted: so many of the last symbols are not known: refused by stream and requests.
         garbage: a data frame is preceded by one that is malformed, no object, or without a topic.
         duplicate: a data frame is sent twice.

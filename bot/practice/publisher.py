@@ -41,7 +41,7 @@ class Publisher:
         self._owed: list[tuple[int, int, int]] = []  # (time in ms, bar, symbol) of late confirms
 
     def push(self, connections: Collection[Connection], tick_ms: int) -> bool:
-        """Tell everything of a tick; return whether the source has ended and all is told."""
+        """Tell everything of a tick; return whether the source has ended and all is sent."""
         market = self._market
         bar, into = divmod(tick_ms - market.source.start_ms, market.interval_ms)
         left_ms = math.inf if market.end_ms is None else market.end_ms - tick_ms
@@ -106,13 +106,13 @@ class Publisher:
         fields = stream_ticker(self._market, moment, topic.symbol, connection.category)
         if fields is None:
             return
-        told = connection.told.get(topic.text)
-        connection.told[topic.text] = fields
+        sent = connection.sent.get(topic.text)
+        connection.sent[topic.text] = fields
         frame: dict[str, Any] = {"topic": topic.text, "cs": next(self._sequence)}
-        if told is None or connection.category == "spot":  # spot sends snapshots only
+        if sent is None or connection.category == "spot":  # spot sends snapshots only
             connection.push(self._frame({**frame, "type": "snapshot", "data": fields}))
             return
-        changed = {name: text for name, text in fields.items() if told[name] != text}
+        changed = {name: text for name, text in fields.items() if sent[name] != text}
         if changed:
             data = {"symbol": fields["symbol"], **changed}
             connection.push(self._frame({**frame, "type": "delta", "data": data}))
@@ -122,16 +122,16 @@ class Publisher:
         if math.isnan(bid):  # no price of late
             return
         now = {"b": plain(bid), "a": plain(ask)}
-        told = connection.told.get(topic.text)
-        connection.told[topic.text] = now
+        sent = connection.sent.get(topic.text)
+        connection.sent[topic.text] = now
         data: dict[str, Any] = {"s": self._market.symbols[topic.symbol]}
-        fresh = told is None or told == now
+        fresh = sent is None or sent == now
         for side, price in now.items():
             new = [[price, "1"]]
-            if told is not None and not fresh:
-                new = [[told[side], "0"], *new] if told[side] != price else []
+            if sent is not None and not fresh:
+                new = [[sent[side], "0"], *new] if sent[side] != price else []
             data[side] = new
-        data |= {"u": 1 if told is None else next(self._sequence), "seq": next(self._sequence)}
+        data |= {"u": 1 if sent is None else next(self._sequence), "seq": next(self._sequence)}
         kind = "snapshot" if fresh else "delta"
         now_ms = self._reported_ms()
         connection.push(

@@ -1,7 +1,7 @@
 """Bybit's public v5 stream as its clients meet it: connections, requests, answers, the ticks.
 
 Rules: an acknowledgement comes 20 to 50 ms after the request, and data of a topic only after it.
-Acknowledgements and pongs are always sound, whatever faults are on. What is told of a topic is the
+Acknowledgements and pongs are always sound, whatever faults are on. What is sent of a topic is the
 `publisher`'s.
 """
 
@@ -150,12 +150,12 @@ class Stream:
         if answer["op"] == "unsubscribe":
             for topic in topics:
                 connection.topics.pop(topic.text, None)
-                connection.told.pop(topic.text, None)
+                connection.sent.pop(topic.text, None)
             return
         moment = self._market.at(self._clock.now_ms())
         for topic in topics:
             connection.topics[topic.text] = topic
-            connection.told.pop(topic.text, None)
+            connection.sent.pop(topic.text, None)
             self._publisher.update(connection, topic, moment)
 
     def _topics(self, args: object, category: str) -> list[Topic]:

@@ -1,7 +1,7 @@
 """How much of its span a run really covers: bars, forecasts, models, and what was asked for.
 
 Rules: shares are of the bars in session from the run's start on, so a closed market is no gap; what
-falls below LEAST_SHARE is told in a sentence, because all other figures are of the whole span.
+falls below LEAST_SHARE is said in a sentence, because all other figures are of the whole span.
 """
 
 from __future__ import annotations
@@ -108,10 +108,10 @@ def _trainings(run: RunData) -> dict[str, Any] | None:
 
 
 def _warnings(found: dict[str, Any]) -> list[str]:
-    told = []
+    sentences = []
     asked, whole = found["asked"], found["all"]
     if asked is not None and asked["share"] < LEAST_SHARE:
-        told.append(
+        sentences.append(
             f"Asked for was {_span(asked['from_to'])}; there are bars from "
             f"{_span(found['from_to'])} only, {percent(asked['share'])} of it."
         )
@@ -119,25 +119,25 @@ def _warnings(found: dict[str, Any]) -> list[str]:
     if few:
         parts = [f"{row['symbol']} {_of(row, 'bars')}" for row in few[:_NAMED]]
         more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""
-        told.append(f"Bars are missing: {'; '.join(parts)}{more}.")
+        sentences.append(f"Bars are missing: {'; '.join(parts)}{more}.")
     if whole["forecasts"] is not None and whole["forecasts"] < LEAST_SHARE:
-        told.append(
+        sentences.append(
             f"Only {percent(whole['forecasts'])} of the bars had a forecast"
             + (f" ({_span(whole['forecasts_from_to'])})" if whole["forecasts_from_to"] else "")
             + "; without one nothing is decided. All figures are of the whole span."
         )
     elif found["model"] is not None and found["model"] < LEAST_SHARE:
-        told.append(f"A model was in force in {percent(found['model'])} of the bars only.")
+        sentences.append(f"A model was in force in {percent(found['model'])} of the bars only.")
     trainings = found["trainings"]
     if trainings is not None and trainings["without_model"]:
         without: Sequence[str] = trainings["without_model"]
         days = ", ".join(time[:16].replace("T", " ") for time in without[:_NAMED])
         more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
-        told.append(
+        sentences.append(
             f"{len(without)} of {trainings['due']} scheduled trainings gave no model ({days}"
             f"{more}); the log says why ('bot logs')."
         )
-    return told
+    return sentences
 
 
 def _of(row: dict[str, Any], what: str) -> str:

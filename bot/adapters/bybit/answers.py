@@ -47,7 +47,7 @@ def result_of(answer: Any) -> dict[str, Any]:
     return result
 
 
-def told_of(answer: dict[str, Any]) -> int:
+def answered_at(answer: dict[str, Any]) -> int:
     """Return the exchange's time that an answer tells of itself, ms UTC."""
     return moment(answer.get("time"), "time")
 

@@ -74,7 +74,7 @@ class Asking:
     """A synchronous client.
 
     Args:
-        on_wait: told how many seconds it waits to ask again, and why.
+        on_wait: called with how many seconds it waits to ask again, and why.
         patient_at_first: whether it asks again an exchange that has never answered and cannot be
             reached; one that did answer is asked again in any case.
     """

@@ -18,7 +18,7 @@ LIMIT_S = 2.0
 """Seconds of ours by which the exchange's time may be off what was believed: more is a jump."""
 
 STAND_S = 60.0
-"""Seconds of ours for which a jump must be told before it is believed."""
+"""Seconds of ours for which the exchange must keep to a jump before it is believed."""
 
 ASK_AGAIN_S = 5.0
 """Seconds until a time that jumped is asked again."""
@@ -41,7 +41,7 @@ class Jump:
     Attributes:
         by_ms: how far ahead of what was believed.
         believed: it has stood for long enough, and is the time now.
-        first: it was not told before.
+        first: it was not reported before.
     """
 
     by_ms: int
@@ -50,7 +50,7 @@ class Jump:
 
 
 class ServerClock:
-    """Until the exchange has told its time, the wall clock is believed.
+    """Until the exchange has answered its time, the wall clock is believed.
 
     `speed` is seconds of the exchange's time in one of ours, 1 but for a practice exchange;
     `refused` counts the times that were not believed.
@@ -58,13 +58,13 @@ class ServerClock:
     >>> clock = ServerClock(wall_ms=lambda: 5_000, monotonic=lambda: 2.0)
     >>> clock.now_ms(), clock.measured
     (5000, False)
-    >>> clock.told(9_000, asked_s=1.4, at_s=1.5)
+    >>> clock.answered(9_000, asked_s=1.4, at_s=1.5)
     >>> clock.now_ms(), clock.measured, clock.seconds_until(10_000)
     (9500, True, 0.5)
-    >>> clock.told(9_000, asked_s=0.0, at_s=2.0)  # a slow answer says nothing new
+    >>> clock.answered(9_000, asked_s=0.0, at_s=2.0)  # a slow answer says nothing new
     >>> clock.now_ms()
     9500
-    >>> clock.told(99_500, asked_s=2.0, at_s=2.0)
+    >>> clock.answered(99_500, asked_s=2.0, at_s=2.0)
     Jump(by_ms=90000, believed=False, first=True)
     >>> clock.now_ms(), clock.doubted, clock.refused
     (9500, True, 1)
@@ -96,7 +96,7 @@ class ServerClock:
         """Return our seconds until the exchange's time is `time_ms`, negative where it is past."""
         return (time_ms - self.now_ms()) / self.rate
 
-    def told(self, server_ms: int, asked_s: float, at_s: float) -> Jump | None:
+    def answered(self, server_ms: int, asked_s: float, at_s: float) -> Jump | None:
         """Take the exchange's time, and the monotonic seconds of the question and the answer.
 
         Returns:

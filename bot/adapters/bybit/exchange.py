@@ -1,7 +1,7 @@
 """Bybit as the daemon sees it: requests beside the loop, a stream, the exchange's time.
 
 Rules: a name of market.symbols stands for one symbol of one of Bybit's venues; a candle that cannot
-be true is left out and told. Must not keep market data.
+be true is left out and reported. Must not keep market data.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class BybitExchange:
             return rest.server_time_ms(), asked_s, self.clock.monotonic()
 
         server_ms, asked_s, at_s = await self._pool.run(ask)
-        jump = self.clock.told(server_ms, asked_s, at_s)
+        jump = self.clock.answered(server_ms, asked_s, at_s)
         if jump is not None and self._on_jump is not None:
             self._on_jump(jump, self.clock.refused)
         return server_ms
@@ -214,12 +214,12 @@ class BybitExchange:
         def row(i: int) -> str:
             return format_utc(int(candles.time[i]))
 
-        faulty, told = faults_of(candles, interval, f"Bybit's candles of {symbol}", row)
+        faulty, fault = faults_of(candles, interval, f"Bybit's candles of {symbol}", row)
         if not faulty.any():
             return candles
         self._faulty += int(faulty.sum())
         if self._on_fault is not None:
-            self._on_fault(self._faulty, told)
+            self._on_fault(self._faulty, fault)
         return Candles(candles.time[~faulty], candles.values[~faulty])
 
     def _split(self, symbol: str) -> tuple[str, str]:

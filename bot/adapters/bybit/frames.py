@@ -21,7 +21,7 @@ from bot.errors import DataError
 
 NAN = math.nan
 QuoteFields = dict[str, float]
-"""Fields of a quote, NaN where told to be unknown; next_funding_ms is a whole number of ms."""
+"""Fields of a quote, NaN where the frame says that it is unknown; next_funding_ms is a whole number of ms."""
 
 NOTHING: QuoteFields = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_funding_ms"), NAN)
 
@@ -58,7 +58,7 @@ class FrameReader:
         self._names = names
         self._code = code
         self._interval_ms = interval_ms
-        self._told: dict[str, dict[str, tuple[int, float]]] = {}
+        self._known: dict[str, dict[str, tuple[int, float]]] = {}
 
     def read(self, text: str | bytes, received_ms: int) -> Reading | Answer:
         """Return what a frame says.
@@ -125,24 +125,24 @@ class FrameReader:
     ) -> tuple[Event, ...]:
         data = _object(frame.get("data"), "a ticker")
         _check_named(data, "symbol", symbol)
-        told = ticker_fields(data)
-        return self._merge(frame, symbol, name, told, received_ms)
+        fields = ticker_fields(data)
+        return self._merge(frame, symbol, name, fields, received_ms)
 
     def _book(
         self, frame: dict[str, Any], symbol: str, name: str, received_ms: int
     ) -> tuple[Event, ...]:
         data = _object(frame.get("data"), "a book")
         _check_named(data, "s", symbol)
-        known = {} if frame.get("type") == "snapshot" else self._told.get(symbol, {})
-        told: QuoteFields = {}
+        known = {} if frame.get("type") == "snapshot" else self._known.get(symbol, {})
+        fields: QuoteFields = {}
         for side, key in (("bid", "b"), ("ask", "a")):
             if key in data:
                 best = known.get(side, (0, NAN))[1]
-                told[side] = _best(data[key], best, largest=side == "bid")
-        return self._merge(frame, symbol, name, told, received_ms)
+                fields[side] = _best(data[key], best, largest=side == "bid")
+        return self._merge(frame, symbol, name, fields, received_ms)
 
     def _merge(
-        self, frame: dict[str, Any], symbol: str, name: str, told: QuoteFields, received_ms: int
+        self, frame: dict[str, Any], symbol: str, name: str, fields: QuoteFields, received_ms: int
     ) -> tuple[Event, ...]:
         """Lay what a frame tells over what is known, field by field where it is not older."""
         sort = frame.get("type")
@@ -151,12 +151,12 @@ class FrameReader:
         if sort not in ("snapshot", "delta"):
             raise DataError(f"type must be snapshot or delta, it is {shown(sort)}")
         if sort == "snapshot":
-            told = {**NOTHING, **told}
-        elif symbol not in self._told:
+            fields = {**NOTHING, **fields}
+        elif symbol not in self._known:
             raise DataError(f"a delta of {symbol} came before its snapshot")
-        known = self._told.setdefault(symbol, dict.fromkeys(NOTHING, (0, NAN)))
+        known = self._known.setdefault(symbol, dict.fromkeys(NOTHING, (0, NAN)))
         newest = max(known_ts for known_ts, _ in known.values())
-        known.update({field: (ts, v) for field, v in told.items() if ts >= known[field][0]})
+        known.update({field: (ts, v) for field, v in fields.items() if ts >= known[field][0]})
         if ts < newest:
             return ()
         return (_quote(name, {field: value for field, (_, value) in known.items()}, received_ms),)
@@ -171,17 +171,17 @@ def ticker_fields(data: Mapping[str, Any]) -> QuoteFields:
     >>> ticker_fields({"bid1Price": "9.5", "ask1Price": "", "nextFundingTime": "28800000"})
     {'bid': 9.5, 'ask': nan, 'next_funding_ms': 28800000}
     """
-    told: QuoteFields = {}
+    fields: QuoteFields = {}
     for field, key in (("bid", "bid1Price"), ("ask", "ask1Price"), ("mark", "markPrice")):
         if key in data:
             price = _optional(data, key)
-            told[field] = price if price > 0.0 else NAN
+            fields[field] = price if price > 0.0 else NAN
     if "fundingRate" in data:
-        told["funding_rate"] = _optional(data, "fundingRate")
+        fields["funding_rate"] = _optional(data, "fundingRate")
     if "nextFundingTime" in data:
         none = data["nextFundingTime"] in ("", "0", 0)
-        told["next_funding_ms"] = NAN if none else _time(data, "nextFundingTime")
-    return told
+        fields["next_funding_ms"] = NAN if none else _time(data, "nextFundingTime")
+    return fields
 
 
 def quote_of(name: str, data: Mapping[str, Any], received_ms: int) -> Quote:
@@ -189,14 +189,14 @@ def quote_of(name: str, data: Mapping[str, Any], received_ms: int) -> Quote:
     return _quote(name, {**NOTHING, **ticker_fields(data)}, received_ms)
 
 
-def _quote(name: str, told: QuoteFields, received_ms: int) -> Quote:
-    settles_ms = told["next_funding_ms"]
+def _quote(name: str, fields: QuoteFields, received_ms: int) -> Quote:
+    settles_ms = fields["next_funding_ms"]
     return Quote(
         symbol=name,
-        bid=told["bid"],
-        ask=told["ask"],
-        mark=told["mark"],
-        funding_rate=told["funding_rate"],
+        bid=fields["bid"],
+        ask=fields["ask"],
+        mark=fields["mark"],
+        funding_rate=fields["funding_rate"],
         next_funding_ms=int(settles_ms) if math.isfinite(settles_ms) else None,
         received_ms=received_ms,
     )

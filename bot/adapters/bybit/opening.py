@@ -42,9 +42,9 @@ def open_bybit(
     Args:
         config: market.venue, market.feed and the section exchange are read.
         clock, sleep, dice: by default the machine's.
-        on_wait: told, in a request's thread, how many seconds it waits to ask again, and why.
-        on_fault: told how many candles so far could not be true and were left out, and the last.
-        on_jump: told of an exchange's time that jumps, and how many were not believed so far.
+        on_wait: called, in a request's thread, with how many seconds it waits to ask again, and why.
+        on_fault: called with how many candles so far could not be true and were left out, and the last.
+        on_jump: called with an exchange's time that jumps, and how many were not believed so far.
 
     Raises:
         ConfigError: the practice exchange is to be used, and its address is not given.

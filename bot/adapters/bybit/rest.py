@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.bybit.answers import (
+    answered_at,
     check_subject,
     field,
     instrument_of,
@@ -24,7 +25,6 @@ from bot.adapters.bybit.answers import (
     rows_of,
     shown,
     text,
-    told_of,
 )
 from bot.adapters.bybit.asking import Asking
 from bot.adapters.exchange import Klines
@@ -179,12 +179,12 @@ class BybitRest(Asking):
             high = min(low + (PAGE_ROWS - 2) * step, last)
             end = low + (PAGE_ROWS - 1) * step if whole else high + step
             asked = {**query, "start": low, "end": end}
-            rows, told_ms, over_ms = self._candles(call, columns, asked)
-            if over_ms < min(high + step, told_ms // step * step):  # nothing newer is here
+            rows, answered_ms, over_ms = self._candles(call, columns, asked)
+            if over_ms < min(high + step, answered_ms // step * step):  # nothing newer is here
                 self._show_newest(query)
-                if min(self._present.least_ms(), told_ms) // step > over_ms // step:
+                if min(self._present.least_ms(), answered_ms) // step > over_ms // step:
                     # what is newer came after the answer, whose last candle may have been open then
-                    rows, told_ms, over_ms = self._candles(call, columns, asked)
+                    rows, answered_ms, over_ms = self._candles(call, columns, asked)
             wanted, closed = rows.time <= high, rows.time + step <= over_ms
             yield Klines(rows.only(wanted & closed), over_ms, rows.only(wanted & ~closed))
             if over_ms < high + step:
@@ -194,7 +194,7 @@ class BybitRest(Asking):
         """Return a page of candles, the time it tells, and what is over by then."""
         least_ms = self._present.least_ms()  # before it is asked
         answer = self._answer(call, **query)
-        told_ms = told_of(answer)
+        answered_ms = answered_at(answer)
         where = f"Bybit {query['category']} {query['symbol']}"
         result = result_of(answer)
         check_subject(result, category=query["category"], symbol=query["symbol"])
@@ -203,24 +203,24 @@ class BybitRest(Asking):
         )
         if len(rows):
             newest_ms = int(rows.time[-1])
-            self._show(newest_ms, told_ms, where)
+            self._show(newest_ms, answered_ms, where)
             least_ms = max(least_ms, newest_ms)
-        return rows, told_ms, min(told_ms, least_ms)
+        return rows, answered_ms, min(answered_ms, least_ms)
 
     def _show_newest(self, query: dict[str, Any]) -> None:
         """Ask for the newest candle there is, and take note of it."""
         answer = self._answer("get_kline", **{**query, "limit": 1})
         for row in rows_of(result_of(answer), "list")[:1]:
             opened = moment(row[0] if isinstance(row, list) and row else None, "start")
-            self._show(opened, told_of(answer), f"Bybit {query['category']} {query['symbol']}")
+            self._show(opened, answered_at(answer), f"Bybit {query['category']} {query['symbol']}")
 
-    def _show(self, open_ms: int, told_ms: int, where: str) -> None:
-        if open_ms > told_ms + _CLOCKS_APART_MS:
+    def _show(self, open_ms: int, answered_ms: int, where: str) -> None:
+        if open_ms > answered_ms + _CLOCKS_APART_MS:
             raise ExchangeError(
-                f"{where}: the newest candle opens at {open_ms}, after {told_ms}, which the answer "
+                f"{where}: the newest candle opens at {open_ms}, after {answered_ms}, which the answer "
                 "tells for the time; try again later"
             )
-        self._present.shown(min(open_ms, told_ms))
+        self._present.shown(min(open_ms, answered_ms))
 
     def _funding_page(self, venue: str, symbol: str, low: int, high: int) -> dict[int, float]:
         result = self._ask(

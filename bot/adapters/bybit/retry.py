@@ -163,9 +163,9 @@ def judge(error: Exception) -> ErrorVerdict:
 
 def _cause(error: Exception) -> str:
     """Return why nobody answers, in a word that a person knows where there is one."""
-    told = str(error)
+    text = str(error)
     for sign, cause in _CAUSES.items():
-        if sign in told:
+        if sign in text:
             return cause
     return type(error).__name__
 

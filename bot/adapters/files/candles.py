@@ -105,9 +105,9 @@ def check_candles(
     Raises:
         DataError: with the place and kind of the first faults, and how many rows are faulty.
     """
-    faulty, told = faults_of(candles, interval, where, row, after_ms, sessions=sessions)
+    faulty, fault = faults_of(candles, interval, where, row, after_ms, sessions=sessions)
     if faulty.any():
-        raise DataError(told)
+        raise DataError(fault)
 
 
 def faults_of(

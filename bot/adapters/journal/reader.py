@@ -154,9 +154,9 @@ class JournalReader(RowsAsArrays):
         for table in sorted({*found, *expected}):
             mine, wanted = found.get(table), expected.get(table)
             if mine != wanted:
-                told = [sorted(each) if each is not None else MISSING for each in (mine, wanted)]
+                named = [sorted(each) if each is not None else MISSING for each in (mine, wanted)]
                 return Difference(
-                    table, "columns", None, symbol=None, stored=told[0], replayed=told[1]
+                    table, "columns", None, symbol=None, stored=named[0], replayed=named[1]
                 )
         return None
 

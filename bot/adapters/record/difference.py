@@ -1,4 +1,4 @@
-"""The first place where a record is not what it must be, told to people and programs.
+"""The first place where a record is not what it must be, written for people and programs.
 
 Must not compare anything.
 """

@@ -70,10 +70,10 @@ def described(digest: str, made_by: str) -> str:
         parts = json.loads(made_by).items()
     except (ValueError, AttributeError):
         return f"build {digest[:12]}"
-    told = ", ".join(
+    parts = ", ".join(
         f"{k} {str(v)[:12] if k == 'code' or k.startswith('parts:') else v}" for k, v in parts
     )
-    return f"build {digest[:12]} ({told})"
+    return f"build {digest[:12]} ({parts})"
 
 
 def _version(package: str) -> str:

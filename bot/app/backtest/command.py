@@ -51,9 +51,9 @@ def backtest_command(
     market = read_market(config)
     there_before = run_dir is not None and Path(run_dir).exists()
     folder = new_run(config, run_dir, "backtest")
-    told, terminal = config.log, None if quiet else sys.stderr
+    settings, terminal = config.log, None if quiet else sys.stderr
     try:
-        with open_log(folder.log, told.level, terminal, told.max_mb, told.keep) as log:
+        with open_log(folder.log, settings.level, terminal, settings.max_mb, settings.keep) as log:
             done = run_backtest(
                 prepare(
                     config,
@@ -77,7 +77,7 @@ def write_report(folder: RunFolder) -> Summary:
     """Write report.html from the journal, and return the summary that it shows.
 
     A backtest that is not in the register of trials yet is entered there. Where the folder or the
-    register cannot be written, that is told on stderr, and the summary is whole.
+    register cannot be written, stderr says so, and the summary is whole.
     """
     config = config_of(folder)
     check_parts(config, "", folder.path)
@@ -90,8 +90,8 @@ def write_report(folder: RunFolder) -> Summary:
     try:
         folder.report.write_text(page, encoding="utf-8")
     except OSError as error:
-        told = f"note: {folder.report}: the page cannot be written ({error.strerror})"
-        print(told, file=sys.stderr)
+        note = f"note: {folder.report}: the page cannot be written ({error.strerror})"
+        print(note, file=sys.stderr)
     return summary
 
 

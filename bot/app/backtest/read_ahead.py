@@ -3,7 +3,7 @@
 Owns the backtest's trainings: at each due bar it cuts the rows known by then and sends them to a
 worker; the engine gets a block only with every model that decides in it. Rules: at most `workers`
 trainings beyond the one waited for are under way; a due bar with too little to learn from is
-skipped and told; what is sent never depends on how far ahead it reads.
+skipped and reported; what is sent never depends on how far ahead it reads.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Rules: a file is contiguous in what was asked for at every instant: later bars are added in order of
 time, earlier ones backwards from the first, so that whatever interrupts, the next fetch goes on. An
 answer may be cut short without a word, so what lacks at an end, and every hole in between, is asked
-for again as long as that brings something; what the exchange does not have is noted and told.
+for again as long as that brings something; what the exchange does not have is noted and reported.
 """
 
 from __future__ import annotations

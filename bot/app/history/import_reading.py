@@ -2,7 +2,7 @@
 
 Rules: what the file's name or its rows tell for certain is taken, what an option says goes before it,
 and what neither tells is asked for. Each time is taken by its own unit, as long as the rows keep
-to one direction. Left out, and told: rows without any price, and bars that are not over. Must not
+to one direction. Left out, and noted: rows without any price, and bars that are not over. Must not
 write.
 """
 
@@ -174,13 +174,13 @@ def _read(
     return ImportSource(table.path, layout.name, holds, rows, (*overruled, *notes))
 
 
-def _overruled(told: Identity, holds: Identity) -> list[str]:
+def _overruled(said: Identity, holds: Identity) -> list[str]:
     """Say where an option overrules what the file says of itself."""
     return [
-        f"the file says its {name} is {getattr(told, name)}; taken as {getattr(holds, name)}, "
+        f"the file says its {name} is {getattr(said, name)}; taken as {getattr(holds, name)}, "
         f"as --{name} says"
         for name in ("venue", "symbol", "interval")
-        if getattr(told, name) not in {"", getattr(holds, name)}
+        if getattr(said, name) not in {"", getattr(holds, name)}
     ]
 
 

@@ -74,13 +74,13 @@ class Imported:
             word for word in (self.venue, self.symbol, self.interval, self.kind) if word
         )
         files = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
-        told = [
+        lines = [
             f"{what}: read as {' and '.join(dict.fromkeys(self.layouts))} from {files}",
             f"  {self.rows:,} rows, {format_utc(self.first_ms)} to {format_utc(self.last_ms)}{missing}",
             f"  {self.new_rows:,} new; {self.total_rows:,} in {self.path}",
             *(f"  {note}" for note in self.notes),
         ]
-        return "\n".join(told)
+        return "\n".join(lines)
 
     def as_json(self) -> dict[str, Any]:
         """Return plain values, times as text."""

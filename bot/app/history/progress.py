@@ -53,18 +53,18 @@ class Fetched:
     untrue: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        told = f"{self.symbol} {self.what}: {self.new_rows} new, {self.rows} in {self.path}"
+        line = f"{self.symbol} {self.what}: {self.new_rows} new, {self.rows} in {self.path}"
         if self.untrue:
-            told += (
+            line += (
                 f"; {len(self.untrue)} left out that cannot be true (a high below its close, a price of "
                 f"0, …), the first at {format_utc(self.untrue[0])}"
             )
         if not self.absent:
-            return told
+            return line
         first, last = self.absent[0][0], self.absent[-1][1]
         holes = "1 hole" if len(self.absent) == 1 else f"{len(self.absent)} holes"
         return (
-            f"{told}; {holes} that the exchange does not fill, from {format_utc(first)} to "
+            f"{line}; {holes} that the exchange does not fill, from {format_utc(first)} to "
             f"{format_utc(last)}; each later fetch asks once more"
         )
 

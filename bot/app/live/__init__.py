@@ -18,8 +18,8 @@ catch_up        bars that nobody can decide on any more
 backfill        bars of the past, on the run's grid
 retraining      training beside the loop, and when a model takes over
 reporter        log events, the status file, systemd
-seldom          the same thing told seldom
-request_waits   long waits for a request, told
+seldom          the same thing logged seldom
+request_waits   long waits for a request, logged
 waiting         the first of several things
 resume_check    whether a journal agrees with itself, before going on
 practice_server `bot exchange`: a practice exchange for other processes

@@ -47,12 +47,12 @@ async def fetch_bars(
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
     Args:
-        unlisted: told of a symbol that the exchange does not list any more; its bars are not valid.
+        unlisted: called with a symbol that the exchange does not list any more; its bars are not valid.
         closes: float64[S], the last close before these bars, where they are booked; None for bars
             that only warm up: nobody pays the funding inside them.
         screen: takes out candles that cannot be true; asked once, when all has been answered.
         without: symbols that are not asked for; their bars are not valid.
-        kept: what a try before was told of these bars, by symbol; what this one is told is added.
+        kept: what a try before was answered of these bars, by symbol; this one's answers are added.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
@@ -66,14 +66,14 @@ async def fetch_bars(
     nothing = Funding(np.empty(0, np.int64), np.empty(0))
     hourly = closes is not None and interval_ms > HOUR_MS
 
-    told: dict[str, Column] = {} if kept is None else kept
+    answers: dict[str, Column] = {} if kept is None else kept
 
     async def column(symbol: str) -> Column:
         try:
             if symbol not in without:
-                if symbol not in told:
-                    told[symbol] = await asked(symbol)
-                return told[symbol]
+                if symbol not in answers:
+                    answers[symbol] = await asked(symbol)
+                return answers[symbol]
         except UnlistedError as error:
             unlisted(symbol, error)
         return Candles.empty(), Candles.empty(), nothing

@@ -35,17 +35,17 @@ GIVEN_UP_AFTER = 8
 class ExchangeTime(Protocol):
     """The exchange's time, and waiting for it.
 
-    `refused` counts the times that it told and that were not believed; `doubted`: it still tells one.
+    `refused` counts the exchange's times that were not believed; `doubted`: its last one was not.
     """
 
     @property
     def refused(self) -> int:
-        """Return how many times that the exchange told were not believed."""
+        """Return how many of the exchange's times were not believed."""
         ...
 
     @property
     def doubted(self) -> bool:
-        """Return whether the exchange tells another time than is believed."""
+        """Return whether the exchange's last time was not believed."""
         ...
 
     def now_ms(self) -> int:

@@ -74,8 +74,10 @@ def live_command(
         sweep(folder.path)
         sweep(folder.models)
         given = _given_model(config, folder, model_of)
-        told = config.log
-        with open_log(folder.log, told.level, sys.stderr, told.max_mb, told.keep) as log:
+        settings = config.log
+        with open_log(
+            folder.log, settings.level, sys.stderr, settings.max_mb, settings.keep
+        ) as log:
             gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
             asyncio.run(_main(config, folder, log, given, practice=practice, max_bars=max_bars))
     return folder
@@ -247,7 +249,7 @@ async def _life(
 
 
 async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
-    """Ask for the instruments until they are told.
+    """Ask for the instruments until they are answered.
 
     Raises:
         ConfigError: a symbol is not listed, or not one that the account can hold.

@@ -37,7 +37,7 @@ class CommittedRun:
 
     Args:
         opened_row: the row with which the last bar was opened, where its close is not committed.
-        stages: told by the engine when a stage ends.
+        stages: called by the engine when a stage ends.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class ExchangeClock:
 
     @property
     def refused(self) -> int:
-        """Return how many times that the exchange told were not believed."""
+        """Return how many of the exchange's times were not believed."""
         return self._exchange.clock.refused
 
     @property
@@ -87,8 +87,8 @@ async def live_exchange(
     inside = config.exchange.model_copy(
         update={"rest_url": server.rest_url, "stream_url": server.stream_url}
     )
-    told = config.model_copy(update={"exchange": inside})
-    exchange = open_bybit(told, on_wait=waits.on_wait, on_fault=on_fault, on_jump=on_jump)
+    settings = config.model_copy(update={"exchange": inside})
+    exchange = open_bybit(settings, on_wait=waits.on_wait, on_fault=on_fault, on_jump=on_jump)
     try:
         yield exchange
     finally:

@@ -1,4 +1,4 @@
-"""What a feed did, counted: oddities are told as they occur, and nothing is decided by it."""
+"""What a feed did, counted: oddities are logged as they occur, and nothing is decided by it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Counters:
         foreign: of no symbol here, off the grid, or of the future.
         fetched: candles that were asked for and came; `absent`: those that did not.
         late_bars: bars that were closed too late to decide on.
-        clock_refused: times told by the exchange that were not believed.
+        clock_refused: the exchange's times that were not believed.
         implausible: candles, quotes, mark prices and funding rates refused as they cannot be true.
         quotes, bad_frames, connects, disconnects: events of that kind.
     """

@@ -1,6 +1,6 @@
 """What the daemon tells: log events, the status file, and systemd.
 
-Rules: everything told is in the journal already; a decision is one event with all that a person
+Rules: everything logged is in the journal already; a decision is one event with all that a person
 needs of it. Must not change anything.
 """
 

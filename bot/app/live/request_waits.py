@@ -1,7 +1,7 @@
-"""What a request waits for: told when a long wait begins, and in the status while it lasts.
+"""What a request waits for: logged when a long wait begins, and in the status while it lasts.
 
 Rule: a request of another thread may wait for ten minutes (HTTP 403), and the loop does not know of
-it; what is told comes from the loop's own thread.
+it; what is logged comes from the loop's own thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from bot.timestamps import format_utc
 
 TOLD_WAIT_S = 15.0
-"""A request that is asked again only after so long is told of before; an HTTP 403 takes minutes."""
+"""A request that is asked again only after so long is logged before; an HTTP 403 takes minutes."""
 
 
 class RequestWaits:

@@ -33,9 +33,9 @@ def check_resumable(
     Raises:
         JournalError: they tell of different histories.
     """
-    for told in _faults(record, state, interval_ms):
+    for fault in _faults(record, state, interval_ms):
         raise JournalError(
-            f"{folder.journal}: {told}. The journal is damaged or was changed; 'bot verify "
+            f"{folder.journal}: {fault}. The journal is damaged or was changed; 'bot verify "
             f"{folder.path}' names the first row that differs. Restore a copy, or begin a new run"
         )
 
@@ -96,12 +96,12 @@ def _fills(record: Record, state: EngineState) -> Iterator[str]:
     if len(fills) != int(account["fills"]):
         yield f"table fills has {len(fills)} rows, the state knows of {int(account['fills'])}"
     for name in ("fees", "spread", "slippage"):
-        told = math.fsum(fills["fee" if name == "fees" else name].tolist())
-        if not math.isclose(told, float(account[name]), rel_tol=REL, abs_tol=ABS):
-            yield f"the {name} of the fills sum to {told!r}, the state has {float(account[name])!r}"
+        paid = math.fsum(fills["fee" if name == "fees" else name].tolist())
+        if not math.isclose(paid, float(account[name]), rel_tol=REL, abs_tol=ABS):
+            yield f"the {name} of the fills sum to {paid!r}, the state has {float(account[name])!r}"
     for s, symbol in enumerate(record.symbols):
         mine = fills[fills["symbol"] == s]["quantity"]
         traded = float(np.abs(mine).sum())
-        held, told = float(state.book.quantity[s]), math.fsum(mine.tolist())
-        if not math.isclose(told, held, rel_tol=REL, abs_tol=REL * (1.0 + traded)):
-            yield f"the fills of {symbol} sum to {told!r}, the state holds {held!r}"
+        held, filled = float(state.book.quantity[s]), math.fsum(mine.tolist())
+        if not math.isclose(filled, held, rel_tol=REL, abs_tol=REL * (1.0 + traded)):
+            yield f"the fills of {symbol} sum to {filled!r}, the state holds {held!r}"

@@ -2,7 +2,7 @@
 
 Rules: quotes, mark prices and funding rates are screened as they come; candles when their bar is
 closed or caught up with, in the order of bars, so that stream, requests and a restart judge alike.
-What is refused is told and counted. Must not judge: `bot.plausibility` does.
+What is refused is reported and counted. Must not judge: `bot.plausibility` does.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ScreenedExchange:
 
     Args:
         prices: what the next candles are held against, as the journal has it.
-        told: told of everything that is refused.
+        on_refused: called with everything that is refused.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class ScreenedExchange:
         symbols: Sequence[str],
         prices: Prices,
         max_jump: float,
-        told: OnImplausible,
+        on_refused: OnImplausible,
     ) -> None:
-        self._exchange, self._max_jump, self._told = exchange, max_jump, told
+        self._exchange, self._max_jump, self._on_refused = exchange, max_jump, on_refused
         self._index = {name: s for s, name in enumerate(symbols)}
         self._prices = prices
 
@@ -55,7 +55,7 @@ class ScreenedExchange:
         """Return the next bars of the run with their symbols frozen where a candle is refused."""
         screened, self._prices, found = screen_bars(block, self._prices, self._max_jump)
         for refused in found:
-            self._told(refused)
+            self._on_refused(refused)
         return screened
 
     def event(self, event: Event) -> Event | None:
@@ -71,9 +71,9 @@ class ScreenedExchange:
         return event
 
     def _quote(self, quote: Quote, s: int) -> Quote:
-        time, told = quote.received_ms, math.isfinite(quote.bid) and math.isfinite(quote.ask)
+        time, whole = quote.received_ms, math.isfinite(quote.bid) and math.isfinite(quote.ask)
         last = self._prices.of(s)
-        if told and not plausible_quote(quote.bid, quote.ask, last, self._max_jump):
+        if whole and not plausible_quote(quote.bid, quote.ask, last, self._max_jump):
             fault = quote.ask if self._plausible(s, quote.bid) else quote.bid
             self._refuse(s, time, "quote", fault)
             quote = replace(quote, bid=math.nan, ask=math.nan)
@@ -86,7 +86,7 @@ class ScreenedExchange:
         return quote
 
     def _refuse(self, s: int, time_ms: int, what: str, value: float) -> None:
-        self._told(Implausible(s, time_ms, what, value, float(self._prices.last[s])))
+        self._on_refused(Implausible(s, time_ms, what, value, float(self._prices.last[s])))
 
     def _plausible(self, s: int, price: float) -> bool:
         return any(plausible(price, last, self._max_jump) for last in self._prices.of(s))

@@ -12,7 +12,7 @@ _REMEMBERED = 1000
 
 
 class Seldom:
-    """Say of each thing whether it may be told, at most every `EVERY_S`.
+    """Say of each thing whether it may be logged, at most every `EVERY_S`.
 
     >>> seldom = Seldom(monotonic=iter([0.0, 5.0, 5.0, 11.0]).__next__)
     >>> [seldom.may_tell(what) for what in ("a", "a", "b", "a")]
@@ -21,15 +21,15 @@ class Seldom:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._told_s: dict[Hashable, float] = {}
+        self._logged_s: dict[Hashable, float] = {}
 
     def may_tell(self, what: Hashable) -> bool:
-        """Return whether it may be told now; then it counts as told."""
+        """Return whether it may be logged now; then it counts as logged."""
         now_s = self._monotonic()
-        told_s = self._told_s.get(what)
-        if told_s is not None and now_s - told_s < EVERY_S:
+        logged_s = self._logged_s.get(what)
+        if logged_s is not None and now_s - logged_s < EVERY_S:
             return False
-        if len(self._told_s) >= _REMEMBERED:
-            self._told_s.clear()
-        self._told_s[what] = now_s
+        if len(self._logged_s) >= _REMEMBERED:
+            self._logged_s.clear()
+        self._logged_s[what] = now_s
         return True

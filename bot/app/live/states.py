@@ -82,6 +82,6 @@ def next_state(state: LoopState, event: LoopEvent) -> LoopState:
         return TRANSITIONS[state, event]
     except KeyError:
         raise InvariantError(
-            f"the live loop was told '{event}' while it was '{state}', which cannot happen; the "
+            f"the live loop got '{event}' while it was '{state}', which cannot happen; the "
             "journal holds what was committed until then: report this, with the run's log"
         ) from None

@@ -20,13 +20,13 @@ def edited_settings(folder: RunFolder, meta: Mapping[str, str]) -> tuple[str, ..
     Args:
         meta: the journal's facts.
     """
-    told = meta.get("config_toml")
-    if told is None:
+    recorded = meta.get("config_toml")
+    if recorded is None:
         same = meta.get("config_hash") in {None, stored_hash(folder)}
         return () if same else ("one that the journal's digest covers",)
     now = flatten_toml(tomllib.loads(config_text(folder)))
     try:
-        before = flatten_toml(tomllib.loads(told))
+        before = flatten_toml(tomllib.loads(recorded))
     except tomllib.TOMLDecodeError:
         return ("all: those in the journal are damaged",)
     # by their text: in Python 1 is True and 1.0

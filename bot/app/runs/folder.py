@@ -36,7 +36,7 @@ NOT_IN_HASH = {
 """Settings that cannot change what is computed from the same bars."""
 
 SECTIONS_NOT_IN_HASH = {"log", "report", "exchange", "practice"}
-"""Sections that cannot either: where bars come from and how it is told."""
+"""Sections that cannot either: where bars come from and how it is logged."""
 
 
 @dataclass(frozen=True)

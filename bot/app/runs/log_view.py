@@ -1,6 +1,6 @@
 """`bot logs`: a run's events for people, with colours, columns and filters.
 
-Rules: --json gives the lines through as they are; what is no event is counted and told, not fatal.
+Rules: --json gives the lines through as they are; what is no event is counted and reported, not fatal.
 Owns which event passes and how it looks. Must not change what an event says.
 """
 

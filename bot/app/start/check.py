@@ -1,4 +1,4 @@
-"""The start of a job up to its first request: what it needs is built or looked for, all faults told.
+"""The start of a job up to its first request: what it needs is built or looked for, all faults listed.
 
 `bot run`, `bot run --practice` and `bot backtest` begin with `check_start`; `bot config check` asks
 `faults_of` for each of them. Rules: the settings have been loaded, so every key is sound by itself;
@@ -81,7 +81,7 @@ def faults_of(config: Config, job: Job) -> list[BotError]:
 def advice_on_data(config: Config) -> list[str]:
     """Return a line for each thing that is legal and useless in the end, given bars and the schedule."""
     retrain, lines = config.retrain, []
-    with suppress(BotError):  # a fault, told as one
+    with suppress(BotError):  # listed among the faults
         lines += useless_settings(config)
     if retrain.trigger == "never":
         if not retrain.at_start:
@@ -95,7 +95,7 @@ def advice_on_data(config: Config) -> list[str]:
         start = parse_utc(config.data.start, "data.start")
         end = parse_utc(config.data.end, "data.end", inclusive_end=True)
     except BotError:
-        return lines  # a fault, told as one
+        return lines  # listed among the faults
     fire = bars.next_fire_ms(time.time_ns() // 1_000_000 if start is None else start)
     if fire is None:
         lines.append(f"retrain.{retrain.trigger}: never comes due; no model is ever trained anew")

@@ -70,26 +70,26 @@ def history_need(config: Config) -> HistoryNeed:
 
 def useless_settings(config: Config) -> list[str]:
     """Return what is legal and cannot be meant in a daemon's settings: a sentence each."""
-    need, told = history_need(config), []
+    need, faults = history_need(config), []
     interval = config.market.interval
     if config.data.history_bars and need.bars < need.least:
         more = need.least - need.bars
-        told.append(
+        faults.append(
             f"data.history_bars = {need.bars}: a first model needs {need.least} bars (training.min_rows "
             f"= {config.training.min_rows}), so nothing is decided for {more} bars of {interval} after "
             "the start; set 0 to fetch as many as are needed"
         )
     if not config.retrain.at_start and config.retrain.trigger != "never":
-        told.append(
+        faults.append(
             "retrain.at_start = false: nothing is decided before the first scheduled training, unless "
             f"one lies within the {need.bars} bars of history"
         )
     bar_s = INTERVAL_MS[interval] / 1000.0
     speed = config.practice.speed
     if speed and bar_s / speed < SLOWEST_BAR_S:
-        told.append(
+        faults.append(
             f"practice.speed = {speed:g}: a bar of {interval} lasts {1000.0 * bar_s / speed:.0f} ms, "
             "which a daemon cannot follow; under --practice it would catch up for good; set 0 for two "
             "bars a second"
         )
-    return told
+    return faults

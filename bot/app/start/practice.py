@@ -26,8 +26,8 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
         for key, share in PRACTICE_WAITS.items()
         if key not in config.exchange.model_fields_set
     }
-    told = {"source": "practice", "speed": speed, "requests_per_second": 100.0}
-    exchange = config.exchange.model_copy(update=told | waits)
+    changed = {"source": "practice", "speed": speed, "requests_per_second": 100.0}
+    exchange = config.exchange.model_copy(update=changed | waits)
     market = config.market.model_copy(
         update={"symbols": symbol_names(config.synthetic.symbols), "venue": "bybit_linear"}
     )

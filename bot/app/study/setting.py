@@ -30,8 +30,8 @@ def _own_parts(study: Study) -> str:
     """Say from which sources the contenders' own parts are; nothing where there are none."""
     plugins = {path for contender in study.contenders for path in contender.config.plugins}
     digests = digests_of(sorted(plugins))
-    told = ", ".join(f"{name} (SHA-256 {digest[:16]}…)" for name, digest in digests.items())
-    return f" Parts of a user's own are from {told}." if told else ""
+    sources = ", ".join(f"{name} (SHA-256 {digest[:16]}…)" for name, digest in digests.items())
+    return f" Parts of a user's own are from {sources}." if sources else ""
 
 
 def coverage_of(study: Study) -> str:

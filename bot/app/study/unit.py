@@ -169,7 +169,7 @@ class Unit:
 def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> list[float]:
     """Return each task's loss over that of the training rows' mean: log loss for a class, else MSE.
 
-    NaN where nothing can be told.
+    NaN where a task has no labelled row.
     """
     out = []
     for k, task in enumerate(tasks):

@@ -88,14 +88,14 @@ def _given(record: Record) -> TableForecaster:
 
 def start_of(record: Record) -> int:
     """Return the open time of the first bar that is booked; behind all bars before there is one."""
-    told = record.meta.get("start")
-    if told is None:
+    start = record.meta.get("start")
+    if start is None:
         return LATEST
     try:
-        return int(told)
+        return int(start)
     except ValueError:
         raise JournalError(
-            f"{record.path}: meta.start is {told!r}, expected an open time; restore a copy"
+            f"{record.path}: meta.start is {start!r}, expected an open time; restore a copy"
         ) from None
 
 

@@ -1,6 +1,6 @@
 """What a run's folder says of itself beside its bars: facts, builds, settings.
 
-Rules: a fact that can be told in another way is held against that; all that were told at the run's
+Rules: a fact that can be had in another way is held against that; all that were recorded at the run's
 creation are sealed by the first row of `builds`. Must not replay.
 """
 
@@ -28,10 +28,10 @@ def check_facts(folder: RunFolder, config: Config, record: Record) -> Difference
 
 def check_start_and_numbers(record: Record) -> Difference | None:
     """Return where the run's start is not its ledger's, or its numbered rows have holes."""
-    told, extent = record.meta.get("start"), record.extent()
-    if extent is not None and told != str(extent.first):
+    start, extent = record.meta.get("start"), record.extent()
+    if extent is not None and start != str(extent.first):
         return Difference(
-            "meta", "start", None, symbol=None, stored=told or MISSING, replayed=str(extent.first)
+            "meta", "start", None, symbol=None, stored=start or MISSING, replayed=str(extent.first)
         )
     return record.misnumbered()
 
@@ -39,8 +39,8 @@ def check_start_and_numbers(record: Record) -> Difference | None:
 def _builds(record: Record) -> Iterator[Difference]:
     """Make the links of the builds again; the first one's is over the facts of the run."""
     link = first_link(record.symbols)
-    times, told = record.links()
-    links = dict(zip(times.tolist(), told, strict=True))
+    times, recorded = record.links()
+    links = dict(zip(times.tolist(), recorded, strict=True))
     rows = record.builds()
     if not rows and record.version > 1:
         yield Difference(

@@ -45,8 +45,8 @@ def _order(row: ModelRow, before: ModelRow | None) -> Difference | None:
             "models", "effective_from", None, symbol=None, stored=at, replayed="an open time"
         )
     if before is not None and at <= before.effective_from:
-        told = f"after {before.effective_from}"
-        return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=told)
+        expected = f"after {before.effective_from}"
+        return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=expected)
     return None
 
 
@@ -77,8 +77,8 @@ def _model(folder: RunFolder, config: Config, record: Record, row: ModelRow) -> 
     planned = due + config.retrain.latency_bars * INTERVAL_MS[config.market.interval]
     own = row.due is not None and row.model_id != record.meta.get("given_model")
     if own and at < planned:
-        told = f"{planned} or later: due at {due}, retrain.latency_bars behind it"
-        return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=told)
+        allowed = f"{planned} or later: due at {due}, retrain.latency_bars behind it"
+        return Difference("models", "effective_from", at, symbol=None, stored=at, replayed=allowed)
     late = live and at > planned
     if row.late != late:
         return Difference("models", "late", at, symbol=None, stored=row.late, replayed=late)

@@ -133,7 +133,7 @@ class Verdict:
 
 
 def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
-    """Replay a run, finished or going on, and compare; `progress` is told (bars done, of all).
+    """Replay a run, finished or going on, and compare; `progress` is called with (bars done, of all).
 
     A run with forecasts from a file is replayed from the forecasts in its journal: the chain of
     hashes proves those, nothing computes them again.
@@ -215,9 +215,11 @@ def _stored_sha256(record: Record, difference: Difference | None) -> str | None:
 
 
 def _hash_difference(record: Record, stored: str | None, replayed: str | None) -> Difference | None:
-    told = record.meta.get("ledger_sha256", stored)
-    if told != stored:
-        return Difference("meta", "ledger_sha256", None, symbol=None, stored=told, replayed=stored)
+    recorded = record.meta.get("ledger_sha256", stored)
+    if recorded != stored:
+        return Difference(
+            "meta", "ledger_sha256", None, symbol=None, stored=recorded, replayed=stored
+        )
     if replayed is not None and stored != replayed:
         return Difference("ledger", "sha256", None, symbol=None, stored=stored, replayed=replayed)
     return None

@@ -279,9 +279,11 @@ class Replay:
                 if bars
                 else None
             )
-        told, bar = carried.open_time, runner.state.last_open
-        if told != bar:
-            return Difference("state", "open_time", None, symbol=None, stored=told, replayed=bar)
+        recorded, bar = carried.open_time, runner.state.last_open
+        if recorded != bar:
+            return Difference(
+                "state", "open_time", None, symbol=None, stored=recorded, replayed=bar
+            )
         stored = carried_state(carried, self._record.path, self._engine.initial())
         found = state_difference(state_to_arrays(stored), state_to_arrays(runner.state))
         if found is None and self.stretches[-1].is_present and not carried.as_packed:

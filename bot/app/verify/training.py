@@ -84,17 +84,22 @@ def _not_due(
     earliest = planned if record.meta.get("mode") == "backtest" else EARLIEST
     trigger = config.retrain.trigger
     for row in trained:
-        at, told = row.due or 0, None
+        at, expected = row.due or 0, None
         of_start = at_start and row is trained[0] and at >= earliest
         if at not in known:
-            told = "a bar of the run"
+            expected = "a bar of the run"
         elif at not in due and not of_start:
-            told = f"a bar at which a training is due by retrain.trigger = '{trigger}'"
-        if told is not None:
+            expected = f"a bar at which a training is due by retrain.trigger = '{trigger}'"
+        if expected is not None:
             yield (
                 row,
                 Difference(
-                    "models", "due", row.effective_from, symbol=None, stored=row.due, replayed=told
+                    "models",
+                    "due",
+                    row.effective_from,
+                    symbol=None,
+                    stored=row.due,
+                    replayed=expected,
                 ),
             )
 

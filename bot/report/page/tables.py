@@ -17,7 +17,7 @@ _MOST_ROWS = {"coverage": 12, "models": 12, "cosines": 16}
 def render(summary: Summary) -> Group:
     """Return all tables of a run, in reading order.
 
-    A bankruptcy, what the run does not cover, and an edge below its cost are told before and after
+    A bankruptcy, what the run does not cover, and an edge below its cost stand in words before and after
     them.
     """
     warning = [Text(summary["bankruptcy"], style="bold red")] if summary["bankruptcy"] else []

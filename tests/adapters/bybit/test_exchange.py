@@ -181,7 +181,7 @@ async def test_a_candle_that_cannot_be_true_is_left_out_and_told() -> None:
 
     told: list[tuple[int, str]] = []
     clock = ServerClock(wall_ms=lambda: NOW, monotonic=lambda: 0.0)
-    clock.told(NOW, 0.0, 0.0)
+    clock.answered(NOW, 0.0, 0.0)
     config = settings("http://127.0.0.1:9", "ws://127.0.0.1:9")
     exchange = BybitExchange(
         config, DaemonPool([Rest()]), clock, unused, asyncio.sleep, lambda: 1.0,  # type: ignore[list-item]

@@ -41,7 +41,7 @@ def test_where_nothing_newer_opens_it_is_over_when_it_has_been_seen_for_its_leng
 def measured() -> tuple[ServerClock, Seconds]:
     seconds = Seconds()
     clock = ServerClock(wall_ms=lambda: 0, monotonic=seconds)
-    clock.told(1_000_000, 0.0, 0.0)
+    clock.answered(1_000_000, 0.0, 0.0)
     return clock, seconds
 
 
@@ -50,7 +50,7 @@ def test_a_jump_is_believed_once_it_has_stood_for_a_minute() -> None:
     jumps: list[Jump | None] = []
     while not jumps or jumps[-1] is None or not jumps[-1].believed:
         seconds.now += ASK_AGAIN_S
-        jumps.append(clock.told(2_000_000 + int(seconds.now * 1000), seconds.now, seconds.now))
+        jumps.append(clock.answered(2_000_000 + int(seconds.now * 1000), seconds.now, seconds.now))
         if clock.doubted:
             assert clock.now_ms() == 1_000_000 + int(seconds.now * 1000)
     assert seconds.now == STAND_S + ASK_AGAIN_S
@@ -65,7 +65,7 @@ def test_a_jump_that_comes_and_goes_or_wanders_is_not_believed() -> None:
     for turn in range(100):
         seconds.now += ASK_AGAIN_S
         off = 0 if turn % 11 == 10 else 50_000 if turn < 50 else 3_000 * turn
-        jump = clock.told(1_000_000 + off + int(seconds.now * 1000), seconds.now, seconds.now)
+        jump = clock.answered(1_000_000 + off + int(seconds.now * 1000), seconds.now, seconds.now)
         assert jump is None or not jump.believed
         assert clock.now_ms() == 1_000_000 + int(seconds.now * 1000)
 
@@ -74,7 +74,7 @@ def test_a_small_difference_is_taken_at_once() -> None:
     clock, _ = measured()
     for by_ms in (1_900, -100, -2_000, 2_000):
         before = clock.now_ms()
-        assert clock.told(before + by_ms, 0.0, 0.0) is None
+        assert clock.answered(before + by_ms, 0.0, 0.0) is None
         assert clock.now_ms() == before + by_ms
     assert not clock.doubted
     assert clock.refused == 0

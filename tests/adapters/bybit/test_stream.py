@@ -127,7 +127,7 @@ class Bench:
         self.clock_checks += 1
         if self.clock_fails:
             raise ExchangeError("no time")
-        self.clock.told(int(self.time.now * 1000.0), self.time.now, self.time.now)
+        self.clock.answered(int(self.time.now * 1000.0), self.time.now, self.time.now)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(5.0):
