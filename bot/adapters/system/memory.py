@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def resident_mb() -> float:
-    """Return the memory that this process holds now, in MiB; where that is not told, its peak."""
+    """Return the memory that this process holds now, in MiB; where that is not known, its peak."""
     try:
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     except FileNotFoundError:
