@@ -128,6 +128,8 @@ class RunData(Judged):
         fill: where orders decided at a close are filled.
         taker_fee: float64[S], fraction of the notional.
         pays_funding: bool[S], whether positions in the symbol are charged funding.
+        allow_short: bool[S], whether the symbol may be held short.
+        fraction: of equity, what a fixed size gives a symbol.
         horizon: bars over which the signal tells a return.
         seed: the run's.
         half_spread_bps, slippage_bps: what a fill costs beside the fee.
@@ -153,6 +155,8 @@ class RunData(Judged):
     fill: Literal["next_open", "next_close"]
     taker_fee: F64
     pays_funding: Bool
+    allow_short: Bool
+    fraction: float
     horizon: int
     seed: int
     half_spread_bps: float

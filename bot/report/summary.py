@@ -24,6 +24,7 @@ from bot.report.money.activity import (
     symbol_rows,
 )
 from bot.report.money.buy_and_hold import buy_and_hold
+from bot.report.money.controls import control_figures
 from bot.report.money.edge import edge_figures
 from bot.report.money.jumps import jumps_held
 from bot.report.money.metrics import Figures, equity_metrics
@@ -45,7 +46,8 @@ class Summary(TypedDict):
 
     `coverage` says how much of the span had bars, forecasts and a model (`coverage.py`);
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
-    `edge` says what a side traded earned and cost (`money/edge.py`);
+    `edge` says what a side traded earned and cost (`money/edge.py`), with `controls` beside the run
+    (`money/controls.py`);
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
     of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
     did not, and `jumps_held` in one each on which jumps of price a position was held; `skill` is by
@@ -95,7 +97,10 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "since_first_model": None if first is None else run_metrics(run, first, tried),
         "bankruptcy": _bankruptcy(run),
         "jumps_held": jumps_held(run),
-        "edge": edge_figures(run, start, metrics, config.bootstrap_samples),
+        "edge": {
+            **edge_figures(run, start, metrics, config.bootstrap_samples),
+            "controls": control_figures(run, start, held),
+        },
         "costs": cost_waterfall(run, start),
         "cost_returns": cost_returns(run, start),
         "buy_and_hold": held,

@@ -63,6 +63,7 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
         (("retrain:three_years", {}),),
     ),
     "parts": ("features of a user's own, called by pointer", (("own_parts:features", {}),)),
+    "report": ("a report's controls", (("report:twins", {}),)),
     "start": ("whole processes", (("start:commands", {}),)),
 }
 """Title of each group, and its cases with their options."""

@@ -61,6 +61,15 @@ SUBJECTS = (
          "tests/report/money/test_round_trips.py"),
     ),
     Subject(
+        "worth",
+        ("bot/report/money/days.py", "bot/report/money/edge.py", "bot/report/money/walk.py",
+         "bot/report/money/retraced.py", "bot/report/money/twins.py", "bot/report/money/momentum.py",
+         "bot/report/money/controls.py", "bot/report/money/buy_and_hold.py"),
+        ("tests/report/money/test_edge.py", "tests/report/money/test_activity.py",
+         "tests/report/money/test_walk.py", "tests/report/money/test_twins.py",
+         "tests/report/money/test_momentum.py", "tests/report/money/test_buy_and_hold.py"),
+    ),
+    Subject(
         "skill",
         ("bot/report/skill/measures.py", "bot/report/skill/by_head.py", "bot/report/skill/verdicts.py",
          "bot/report/skill/baselines.py", "bot/report/study/endpoints.py"),

@@ -55,10 +55,19 @@ def market(n: int, n_symbols: int, seed: int, missing: float = 0.02) -> Market:
 
 
 def make_run(
-    n: int = 400, n_symbols: int = 3, seed: int = 1, start: int = 100, **changes: Any
+    n: int = 400,
+    n_symbols: int = 3,
+    seed: int = 1,
+    start: int = 100,
+    *,
+    fixed: bool = False,
+    **changes: Any,
 ) -> RunData:
-    """Trade random sides at the next open, and book everything bar by bar."""
-    made = market(n, n_symbols, seed)
+    """Trade random sides at the next open, and book everything bar by bar.
+
+    With `fixed` nothing is missing, and a position keeps its quantity until its side changes.
+    """
+    made = market(n, n_symbols, seed, missing=0.0 if fixed else 0.02)
     random = np.random.default_rng(seed + 1)
     fee, half_spread, slippage, capital = 0.001, 0.0002, 0.0001, 10_000.0
     quantity = np.zeros((n, n_symbols))
@@ -93,6 +102,8 @@ def make_run(
         if i >= start - 1:
             move = random.random(n_symbols) < 0.3
             side = random.integers(-1, 2, n_symbols)
+            if fixed:
+                move &= side != np.sign(held)
             target = side * books["equity"][i] / n_symbols / mark
             wanted = np.where(move, target, held)
             weights[i] = wanted * mark / books["equity"][i]
@@ -108,6 +119,8 @@ def make_run(
         "fill": "next_open",
         "taker_fee": np.full(n_symbols, fee),
         "pays_funding": np.ones(n_symbols, dtype=np.bool_),
+        "allow_short": np.ones(n_symbols, dtype=np.bool_),
+        "fraction": 1.0 / n_symbols,
         "horizon": HORIZON,
         "seed": 7,
         "half_spread_bps": 2.0,

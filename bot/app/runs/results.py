@@ -78,6 +78,8 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         fill=config.execution.fill,
         taker_fee=rules.taker_fee,
         pays_funding=rules.funding,
+        allow_short=rules.allow_short,
+        fraction=rules.fraction,
         horizon=config.targets.horizons[0],
         seed=config.run.seed,
         half_spread_bps=rules.half_spread * 1e4,

@@ -85,7 +85,7 @@ def round_trips(run: RunData, start: int, profit: Profit) -> Trips:
     side = np.sign(run.quantity[start:])
     side_before = np.sign(run.quantity_before(start))
     capital = np.concatenate(([run.equity_before(start)], run.equity[start:-1]))
-    parts = [(s, *_entries_and_exits(side_before[:, s], side[:, s])) for s in range(run.n_symbols)]
+    parts = [(s, *entries_and_exits(side_before[:, s], side[:, s])) for s in range(run.n_symbols)]
     through = np.cumsum(profit.leaving, axis=0)
     symbol = np.concatenate([np.full(len(entries), s) for s, entries, _ in parts])
     first = np.concatenate([entries for _, entries, _ in parts])
@@ -94,7 +94,7 @@ def round_trips(run: RunData, start: int, profit: Profit) -> Trips:
     return Trips(symbol, first + start, last + start, earned, earned / capital[first])
 
 
-def _entries_and_exits(before: F64, after: F64) -> tuple[I64, I64]:
+def entries_and_exits(before: F64, after: F64) -> tuple[I64, I64]:
     """Return the first and last bar of each closed trip, from the sides around each bar."""
     changed = before != after
     entries = np.flatnonzero(changed & (after != 0.0))

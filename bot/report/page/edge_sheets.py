@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.report import formats as w
-from bot.report.page.sheet import Sheet, SheetRow, Tone
+from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.summary import Summary
 
 _PARTS = (
@@ -46,6 +46,56 @@ def edge_sheet(summary: Summary) -> Sheet:
         "edge", "What it was worth", ("", "value", "95 % interval"),
         numbers=frozenset({1, 2}), rows=tuple(rows), note=note,
     )  # fmt: skip
+
+
+_CONTROLS = (
+    ("flat", "flat"),
+    ("buy_and_hold", "buy and hold"),
+    ("momentum", "momentum, 30 days"),
+)
+
+
+def controls_sheet(summary: Summary) -> Sheet:
+    """Return the run beside its controls."""
+    controls = summary["edge"]["controls"]
+    columns = ("", "net return", "95 % of them", "Sharpe ratio", "max. drawdown", "round trips")
+    sources = [("run", summary["metrics"]), *((label, controls[key]) for key, label in _CONTROLS)]
+    rows = [SheetRow(_control(label, found), strong=label == "run") for label, found in sources]
+    random = controls["random"]
+    rows.append(SheetRow(_control(f"{random['draws']:,} random twins", random)))
+    return Sheet(
+        "controls", "Beside its controls", columns,
+        numbers=from_column(1, columns), rows=tuple(rows), note=_controls_note(summary),
+    )  # fmt: skip
+
+
+def _control(label: str, found: dict[str, Any]) -> tuple[str, ...]:
+    low, high = found.get("low"), found.get("high")
+    return (
+        label,
+        w.written(found["total_return"], w.percent),
+        w.DASH if low is None or high is None else f"[{w.percent(low)}, {w.percent(high)}]",
+        w.written(found.get("sharpe_ratio"), w.two_digits),
+        w.written(found.get("max_drawdown"), w.percent),
+        w.written(found.get("trades", found.get("trips")), w.count),
+    )
+
+
+def _controls_note(summary: Summary) -> str:
+    """Return where the run stands among its twins, and what funding nobody was charged."""
+    random, funding = (summary["edge"]["controls"][key] for key in ("random", "funding"))
+    told = ["All pay the run's costs and funding."]
+    if random["percentile"] is not None:
+        told.append(
+            "The twins are the run's own round trips at random times; the row is the median of them. "
+            f"The run beats {w.percent(random['percentile'])} of them."
+        )
+    if funding["unknown"]:
+        told.append(
+            f"The rates of {w.count(funding['unknown'])} settlements up to "
+            f"{w.short_time(funding['until'])} are not known and charged nothing, to any row."
+        )
+    return " ".join(told)
 
 
 def _measured(edge: dict[str, Any]) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def equity_picture(run: RunData) -> Picture:
     above.legend(loc="upper left", ncols=3, bbox_to_anchor=(0.0, -0.01), borderaxespad=0.0)
     caption = (
         "Below: the drawdown from the highest equity so far. Dotted lines: a new model takes effect. "
-        "Buy and hold pays its costs once and no funding."
+        "Buy and hold pays its costs once, and the funding of contracts."
     )
     title = "Equity and drawdown"
     return Picture(title, caption, svg_of(figure, title))

@@ -28,12 +28,27 @@ def test_equal_shares_bought_once_with_all_costs(run: RunData) -> None:
         first = next(i for i in range(start, len(run.equity)) if run.bars.valid[i, s])
         price = run.bars.open[first, s] * (1 + 3e-4) * (1 + 0.001)
         last = run.bars.close[run.bars.valid[:, s], s][-1]
-        expected += run.equity[start - 1] / run.n_symbols / price * last
+        quantity = run.equity[start - 1] / run.n_symbols / price
+        expected += quantity * last
+        for i in range(first + 1, len(run.equity)):  # funding is due before the bar's fills
+            at = run.bars.open[i, s] if run.bars.valid[i, s] else run.price[i - 1, s]
+            expected -= quantity * at * run.bars.funding_rate[i, s]
     assert curve[-1] == pytest.approx(expected)
     assert len(curve) == len(run.equity) - start
 
 
+def test_what_is_no_contract_pays_no_funding(run: RunData) -> None:
+    spot = dataclasses.replace(run, pays_funding=np.zeros(run.n_symbols, dtype=np.bool_))
+    free = dataclasses.replace(
+        run, bars=dataclasses.replace(run.bars, funding_rate=np.zeros_like(run.price))
+    )
+    start = run.start_index
+    np.testing.assert_array_equal(buy_and_hold(spot, start), buy_and_hold(free, start))
+    assert not np.array_equal(buy_and_hold(spot, start), buy_and_hold(run, start))
+
+
 def test_a_symbol_that_starts_late_waits_in_cash(run: RunData) -> None:
+    run = dataclasses.replace(run, pays_funding=np.zeros(run.n_symbols, dtype=np.bool_))
     start = run.start_index
     changed = late(run, 0, start + 40)
     share = 10_000.0 / 3

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bot.config.schema import Report
 from bot.report.inputs import ModelInfo, RunData
-from bot.report.page.edge_sheets import edge_sheet
+from bot.report.page.edge_sheets import controls_sheet, edge_sheet
 from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets, skill_sheet
 from bot.report.page.tables import render, table
 from bot.report.summary import Summary, build
@@ -49,7 +49,16 @@ def test_an_interval_over_zero_reads_no_skill_shown(summary: Summary) -> None:
 def test_without_heads_and_models_their_tables_are_left_out(run: RunData) -> None:
     bare = dataclasses.replace(run, forecast=None, labels=None, models=())
     keys = [sheet.key for sheet in sheets(build(bare, Report(bootstrap_samples=100)))]
-    assert keys == ["coverage", "facts", "symbols", "edge", "metrics", "costs", "targets"]
+    assert keys == [
+        "coverage",
+        "facts",
+        "symbols",
+        "edge",
+        "controls",
+        "metrics",
+        "costs",
+        "targets",
+    ]
 
 
 def test_figures_since_a_late_first_model_stand_beside(run: RunData) -> None:
@@ -118,3 +127,36 @@ def test_the_tone_of_an_edge(summary: Summary, low: float | None, warning: str, 
     changed = {"edge_low_bps": low, "cost_bps": 7.5, "warning": warning}
     other: Any = {**summary, "edge": {**summary["edge"], **changed}}
     assert edge_sheet(other).rows[0].tone == tone
+
+
+def test_the_controls_stand_beside_the_run(summary: Summary) -> None:
+    controls = summary["edge"]["controls"]
+    sheet = controls_sheet(summary)
+    rows = {row.cells[0]: row.cells[1:] for row in sheet.rows}
+    assert list(rows) == [
+        "run", "flat", "buy and hold", "momentum, 30 days", "1,000 random twins",
+    ]  # fmt: skip
+    assert rows["run"][0] == f"{100 * summary['metrics']['total_return']:.2f} %"  # type: ignore[operator]
+    assert rows["flat"] == ("0.00 %", "–", "–", "0.00 %", "0")
+    random = controls["random"]
+    assert rows["1,000 random twins"][:2] == (
+        f"{100 * random['total_return']:.2f} %",
+        f"[{100 * random['low']:.2f} %, {100 * random['high']:.2f} %]",
+    )
+    assert f"The run beats {100 * random['percentile']:.2f} % of them." in sheet.note
+    assert "not known" not in sheet.note
+
+
+def test_controls_of_a_run_that_never_traded_on_unknown_funding(summary: Summary) -> None:
+    controls = {
+        **summary["edge"]["controls"],
+        "random": {"draws": 1000, "trips": 0} | dict.fromkeys(("total_return", "percentile")),
+        "funding": {"unknown": 1234, "until": "2023-11-05T08:00:00Z"},
+    }
+    other: Any = {**summary, "edge": {**summary["edge"], "controls": controls}}
+    sheet = controls_sheet(other)
+    assert sheet.rows[-1].cells == ("1,000 random twins", "–", "–", "–", "–", "0")
+    assert "beats" not in sheet.note
+    assert (
+        "1,234 settlements up to 2023-11-05 08:00 are not known and charged nothing" in sheet.note
+    )

@@ -1,0 +1,57 @@
+"""What a run is held against: standing flat, holding, momentum, and its own random twins.
+
+Rules: all from the same bar on, with the same capital, market and costs. Must not format.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bot.report.formats import iso_time
+from bot.report.inputs import RunData
+from bot.report.money.activity import elapsed_ms
+from bot.report.money.metrics import Figures, equity_metrics
+from bot.report.money.momentum import momentum_legs
+from bot.report.money.retraced import tape_of
+from bot.report.money.twins import random_twins
+from bot.report.money.walk import equity_curve
+
+
+def control_figures(run: RunData, start: int, held: Figures) -> dict[str, Any]:
+    """Return the controls by name, and what funding they were not charged for want of its rate.
+
+    Args:
+        run: the run.
+        start: first bar that counts.
+        held: the figures of buy and hold from there on.
+
+    Returns:
+        `flat`, `buy_and_hold` and `momentum`: figures of an equity curve; `random`: see `twins.py`;
+        `funding`: how many settlements were `unknown`, and `until` when; they charged nothing.
+    """
+    tape, legs = tape_of(run, start), momentum_legs(run, start)
+    capital = run.equity_before(start)
+    momentum = equity_metrics(
+        equity_curve(tape, legs, capital), capital, run.periods_per_year, elapsed_ms(run, start)
+    )
+    return {
+        "flat": {"total_return": 0.0, "max_drawdown": 0.0, "trades": 0},
+        "buy_and_hold": held,
+        "momentum": momentum | {"trades": int(legs.bounds[-1])},
+        "random": random_twins(run, start, tape),
+        "funding": _funding(run, start),
+    }
+
+
+def _funding(run: RunData, start: int) -> dict[str, Any]:
+    """Return how many settlements were due and not known while a symbol had bars, and until when."""
+    rate = np.where(np.isfinite(run.price), run.bars.funding_rate, 0.0)[start:]
+    inside = run.bars.funding_inside_unknown[start:]
+    unknown = (np.isnan(rate) + inside) * run.pays_funding
+    late = np.flatnonzero(unknown.any(axis=1))
+    return {
+        "unknown": int(unknown.sum()),
+        "until": iso_time(int(run.open_time[start + late[-1]])) if len(late) else None,
+    }

@@ -1,0 +1,39 @@
+"""The control that needs no model: hold each symbol on the side of its own last 30 days.
+
+At each close a symbol is wanted long where it is above its close of 30 days ago and short where it is
+below (flat where it may not be held short), with the share of equity that a fixed size gives it. As
+under a fixed size it is traded when the side changes, at the next bar that can be filled, through the
+run's own costs and funding. Rules: closes before the start count as history. Must not be tuned.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.blocks import F64
+from bot.report.inputs import RunData, carried
+from bot.report.money.retraced import legs_of_sides, open_bars
+from bot.report.money.walk import Legs
+from bot.timegrid import DAY_MS
+
+DAYS = 30
+
+
+def momentum_legs(run: RunData, start: int) -> Legs:
+    """Return the round trips of the control from bar `start` on."""
+    wanted = np.vstack((np.full((1, run.n_symbols), np.nan), wanted_sides(run)))[start:-1]
+    side = np.nan_to_num(carried(np.where(open_bars(run, start), wanted, np.nan)))
+    return legs_of_sides(side, np.full_like(side, run.fraction))
+
+
+def wanted_sides(run: RunData) -> F64:
+    """Return float64[n, S], −1, 0 or 1 by the sign of the last 30 days' return at each close.
+
+    NaN in bars that are not decided on; 0 where there is no close of 30 days ago.
+    """
+    time = run.open_time
+    then = np.searchsorted(time, time - DAYS * DAY_MS, side="right") - 1
+    before = np.where((then >= 0)[:, None], run.price[then], np.nan)
+    side = np.nan_to_num(np.sign(run.price - before))
+    side = np.where(run.allow_short, side, np.maximum(side, 0.0))
+    return np.where(run.bars.tradable[:, None], side, np.nan)

@@ -1,0 +1,100 @@
+"""A run's market and round trips, as accounts are walked over them.
+
+Rules: costs are the run's own, by symbol: what its fills paid of their notional, and where a symbol
+has none, what its settings would charge. A bar is open to a symbol where the symbol has it, could be
+filled in it, and had a close before it. A position still open at the end is a trip without an exit.
+Must not decide who trades what.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.blocks import F64, Bool
+from bot.portfolio.funding import price_at_open
+from bot.report.inputs import RunData
+from bot.report.money.round_trips import carried_in, entries_and_exits
+from bot.report.money.walk import Legs, Tape
+from bot.timegrid import last_closes
+
+
+def tape_of(run: RunData, start: int) -> Tape:
+    """Return the market from bar `start` on, with the run's costs and funding."""
+    bars = run.bars.rows(start, len(run.bars))
+    before = carried_in(run.price, start)[0]
+    at_open = np.nan_to_num(bars.funding_rate * price_at_open(bars, before)) * run.pays_funding
+    inside = bars.funding_inside * run.pays_funding
+    at_open_fills = run.fill == "next_open"
+    return Tape(
+        fill=_plain(bars.open if at_open_fills else bars.close),
+        mark=_plain(last_closes(bars, before)),
+        paid_before=_plain(at_open if at_open_fills else at_open + inside),
+        paid_after=_plain(inside if at_open_fills else np.zeros_like(inside)),
+        cost=cost_shares(run, start),
+    )
+
+
+def cost_shares(run: RunData, start: int) -> F64:
+    """Return float64[S], what a fill pays beside its middle price, as a share of the notional there."""
+    ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
+    beyond = ours["spread"] + ours["slippage"]
+    middle = np.abs(ours["quantity"] * ours["price"] - beyond)
+
+    def by_symbol(amounts: F64) -> F64:
+        sums = np.bincount(ours["symbol"], weights=amounts, minlength=run.n_symbols)
+        return sums.astype(np.float64)
+
+    traded = by_symbol(middle)
+    set_to = run.taker_fee + (run.half_spread_bps + run.slippage_bps) / 10_000.0
+    paid = by_symbol(ours["fee"] + beyond)
+    return np.divide(paid, traded, out=set_to.astype(np.float64), where=traded > 0.0)
+
+
+def open_bars(run: RunData, start: int) -> Bool:
+    """Return bool[m, S], the bars from `start` on in which an order of the symbol can be filled."""
+    bars = run.bars.rows(start, len(run.bars))
+    known = np.isfinite(carried_in(run.price, start))
+    price = bars.open if run.fill == "next_open" else bars.close
+    allowed: Bool = bars.valid & bars.fillable & known & (price > 0.0)
+    return allowed
+
+
+def legs_of_sides(side: F64, size: F64) -> Legs:
+    """Return the round trips of one account.
+
+    Args:
+        side: float64[m, S], −1, 0 or 1 from each bar's fills on; flat before the first.
+        size: float64[m, S], the share of equity that a trip opened at a bar has.
+    """
+    before = np.concatenate((np.zeros_like(side[:1]), side))
+    after = np.concatenate((side, np.zeros_like(side[:1])))
+    entries, exits, sizes = [], [], []
+    for s in range(side.shape[1]):
+        entry, exit_ = entries_and_exits(before[:, s], after[:, s])
+        entries.append(entry)
+        exits.append(exit_)
+        sizes.append(side[entry, s] * size[entry, s])
+    bounds = np.cumsum([0, *(len(each) for each in entries)], dtype=np.int64)
+    return Legs(
+        entry=np.concatenate(entries)[None, :],
+        exit=np.concatenate(exits)[None, :],
+        size=np.concatenate(sizes)[None, :],
+        bounds=bounds,
+    )
+
+
+def legs_of_run(run: RunData, start: int) -> Legs:
+    """Return the run's own round trips from bar `start` on, each with the mean size it was held at."""
+    quantity = run.quantity[start:]
+    legs = legs_of_sides(np.sign(quantity), np.ones_like(quantity))
+    through = np.concatenate((np.zeros((1, run.n_symbols)), np.cumsum(np.abs(quantity), axis=0)))
+    symbol = np.repeat(np.arange(run.n_symbols), np.diff(legs.bounds))
+    entry, exit_ = legs.entry[0], legs.exit[0]
+    mean = (through[exit_, symbol] - through[entry, symbol]) / (exit_ - entry)
+    mark = tape_of(run, start).mark[entry, symbol]
+    equity = np.concatenate(([run.equity_before(start)], run.equity[start:]))[entry]
+    return legs._replace(size=legs.size * mean * mark / equity)
+
+
+def _plain(values: F64) -> F64:
+    return np.ascontiguousarray(values, dtype=np.float64)
