@@ -33,7 +33,7 @@ def run_with(run: RunData, quantity: list[float], price: list[Any], **changes: A
         "symbols": ("KUSDT",), "venues": ("bybit_linear",), "bars": bars, "start_index": 1,
         "quantity": held, "weights": held, "signal": held, "forecast": None, "labels": None,
         "models": (), "fills": run.fills[:0], "max_jump": 20.0, "taker_fee": np.zeros(1),
-        "pays_funding": np.ones(1, dtype=np.bool_),
+        "pays_funding": np.ones(1, dtype=np.bool_), "allow_short": np.ones(1, dtype=np.bool_),
     }  # fmt: skip
     money = {k: np.zeros(n) for k in ("fees", "funding", "spread", "slippage")}
     books = {"equity": np.full(n, 1000.0), "cash": np.full(n, 1000.0)}
