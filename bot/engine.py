@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -26,7 +26,14 @@ from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.agreement import agreement_of
 from bot.portfolio.broker import first_book, run_bars
-from bot.portfolio.conviction import signal_of
+from bot.portfolio.calibration import (
+    Calibrated,
+    CalibrationState,
+    calibrate,
+    new_calibration,
+    uncalibrated,
+)
+from bot.portfolio.conviction import bound_of, signal_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -53,13 +60,25 @@ class Forecaster(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What happened in a block: its bars, features, forecasts, signals, and the books' trace."""
+    """What happened in a block: its bars, features, forecasts, signals, what those are known to be
+    worth, and the books' trace."""
 
     bars: BarBlock
     features: FeatureBlock
     forecast: Forecast
     signal: F64
+    calibrated: Calibrated
     trace: Trace
+
+
+class _Judged(NamedTuple):
+    """Forecasts of bars, their signals, and the calibration behind them."""
+
+    forecast: Forecast
+    signal: F64
+    volatility: F64
+    calibration: CalibrationState
+    calibrated: Calibrated
 
 
 def _untold(stage: str) -> None:
@@ -93,7 +112,11 @@ class Engine:
     def initial(self) -> EngineState:
         """Return the state before the first bar."""
         features = FeatureState({}) if self.pipeline is None else self.pipeline.initial()
-        return EngineState(features, first_book(self.rules, self.initial_capital))
+        return EngineState(
+            features,
+            first_book(self.rules, self.initial_capital),
+            new_calibration(self.n_symbols, self.rules.horizon),
+        )
 
     def activate(self, state: EngineState, activation: Activation) -> EngineState:
         """Return the state with one more model in its schedule.
@@ -111,10 +134,21 @@ class Engine:
         return replace(state, schedule=(*state.schedule, activation))
 
     def warm(self, state: EngineState, block: BarBlock) -> EngineState:
-        """Advance the features over bars that are not traded and not booked."""
-        self._check_forward(state, block)
-        features, _ = self._features(state, block)
-        return replace(state, features=features, last_open=int(block.open_time[-1]))
+        """Take in bars that are not traded and not booked: features, and what signals were worth.
+
+        Models in the schedule by then are asked and their signals scored: a run may rehearse.
+        """
+        for part in self._split_at_activations(state, block):
+            self._check_forward(state, part)
+            feature_state, features = self._features(state, part)
+            calibration = state.calibration
+            if self.rules.is_calibrated:
+                calibration = self._judged(state, part, features).calibration
+            state = replace(
+                state, features=feature_state, calibration=calibration,
+                last_open=int(part.open_time[-1]),
+            )  # fmt: skip
+        return state
 
     def open(self, state: EngineState, block: BarBlock) -> tuple[EngineState, Trace]:
         """Book the open of one bar: funding, then the fills of pending orders.
@@ -169,21 +203,17 @@ class Engine:
     ) -> tuple[EngineState, StepResult]:
         feature_state, features = self._features(state, block)
         self.stage_ended("features")
-        forecast = self._forecast(state, block, features)
+        judged = self._judged(state, block, features)
         self.stage_ended("forecast")
-        signal = signal_of(forecast, self.conviction)
-        kinds = {task.kind for task in self.tasks}
-        volatility = (
-            forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
-        )
         book, trace = run_bars(
             state.book,
             self.rules,
             block,
-            signal=signal,
-            volatility=volatility,
+            signal=judged.signal,
+            volatility=judged.volatility,
             phase=phase,
-            agreement=self._agreement(forecast),
+            agreement=self._agreement(judged.forecast),
+            calibrated=judged.calibrated,
         )
         check_books(state.book, block, trace)
         if phase == Phase.CLOSE:
@@ -191,9 +221,29 @@ class Engine:
             trace = trace._replace(refusal=refusal)
         self.stage_ended("portfolio")
         new_state = EngineState(
-            feature_state, book, state.schedule, int(block.open_time[-1]), opened=False
+            feature_state, book, judged.calibration,
+            schedule=state.schedule, last_open=int(block.open_time[-1]), opened=False,
+        )  # fmt: skip
+        return new_state, StepResult(
+            block, features, judged.forecast,
+            signal=judged.signal, calibrated=judged.calibrated, trace=trace,
+        )  # fmt: skip
+
+    def _judged(self, state: EngineState, block: BarBlock, features: FeatureBlock) -> _Judged:
+        """Return what the model in force says of the bars, and what that is known to be worth."""
+        forecast = self._forecast(state, block, features)
+        signal = signal_of(forecast, self.conviction)
+        kinds = {task.kind for task in self.tasks}
+        volatility = (
+            forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
         )
-        return new_state, StepResult(block, features, forecast, signal, trace)
+        calibration, calibrated = state.calibration, uncalibrated(len(block))
+        if self.rules.is_calibrated:
+            calibration, calibrated = calibrate(
+                calibration, block, signal=signal, volatility=volatility,
+                bound=bound_of(forecast, self.conviction), days=self.rules.block_days,
+            )  # fmt: skip
+        return _Judged(forecast, signal, volatility, calibration, calibrated)
 
     def _features(self, state: EngineState, block: BarBlock) -> tuple[FeatureState, FeatureBlock]:
         if self.pipeline is None:

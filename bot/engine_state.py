@@ -14,12 +14,14 @@ import numpy.typing as npt
 
 from bot.blocks import I8
 from bot.features.pipeline import FeatureState
+from bot.portfolio import calibration
 from bot.portfolio.book import Book, from_arrays, to_arrays
+from bot.portfolio.calibration import CalibrationState
 
 NEVER = -(2**62)
 """An open time before every bar."""
 
-STATE_LAYOUT = 2
+STATE_LAYOUT = 3
 """Version of what `state_to_arrays` returns: names, kinds and shapes. Raise it with each change, and
 let `bot/app/runs/carried_state.py` bring older states to it."""
 
@@ -42,6 +44,7 @@ class EngineState:
 
     features: FeatureState
     book: Book
+    calibration: CalibrationState
     schedule: tuple[Activation, ...] = ()
     last_open: int = NEVER
     opened: bool = False
@@ -65,6 +68,9 @@ def state_to_arrays(state: EngineState) -> dict[str, npt.NDArray[np.generic]]:
     }
     arrays.update({f"features.{k}": v for k, v in state.features.arrays.items()})
     arrays.update({f"book.{k}": v for k, v in to_arrays(state.book).items()})
+    arrays.update(
+        {f"calibration.{k}": v for k, v in calibration.to_arrays(state.calibration).items()}
+    )
     return arrays
 
 
@@ -72,7 +78,7 @@ def state_from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> EngineSt
     """Rebuild the state that `state_to_arrays` took apart."""
     part = {
         prefix: {k[len(prefix) + 1 :]: v for k, v in arrays.items() if k.startswith(prefix + ".")}
-        for prefix in ("engine", "features", "book")
+        for prefix in ("engine", "features", "book", "calibration")
     }
     last_open, opened = part["engine"]["clock"].tolist()
     schedule = tuple(
@@ -86,6 +92,7 @@ def state_from_arrays(arrays: Mapping[str, npt.NDArray[np.generic]]) -> EngineSt
     return EngineState(
         FeatureState(dict(part["features"])),
         from_arrays(part["book"]),
+        calibration.from_arrays(part["calibration"]),
         schedule,
         int(last_open),
         opened=bool(opened),

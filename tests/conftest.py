@@ -50,6 +50,7 @@ SMALL = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.batch_size=256",
     "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
     "features.correlation_window=30", "report.bootstrap_samples=100",
+    "policy.kind=threshold",
 ]  # fmt: skip
 QUICK = [
     *SMALL, "data.source=synthetic", "synthetic.symbols=3", "synthetic.bars=1200",

@@ -27,7 +27,7 @@ from bot.timegrid import HOUR_MS
 CONFIG = load_config(
     None,
     ["synthetic.symbols=2", "synthetic.bars=120", "synthetic.missing=0.05",
-     "features.names=return_1,rsi"],
+     "features.names=return_1,rsi", "policy.kind=threshold"],
     {},
 )  # fmt: skip
 BARS = synthetic_bars(CONFIG.synthetic, HOUR_MS)

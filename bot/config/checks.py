@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from bot.config.needed_heads import untrained_heads
+from bot.config.needed_heads import reads_volatility, untrained_heads
 
 if TYPE_CHECKING:
     from bot.config.whole import Config
@@ -75,10 +75,13 @@ def _model(config: Config) -> list[str]:
             f"targets.kinds: the signal needs {' and '.join(sorted(missing))} too; add it"
         )
     faults += _horizons(config)
-    if config.sizing.method == "proportional" and "volatility" not in kinds:
-        faults.append(
-            "sizing.method = 'proportional' needs the volatility head; add it to targets.kinds"
+    if reads_volatility(config) and "volatility" not in kinds:
+        reader = (
+            f"sizing.method = '{config.sizing.method}'"
+            if config.sizing.method != "fixed"
+            else f"policy.kind = '{config.policy.kind}'"
         )
+        faults.append(f"{reader} needs the volatility head; add it to targets.kinds")
     for name in config.training.weights:
         if name not in kinds:
             faults.append(

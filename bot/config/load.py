@@ -79,10 +79,17 @@ def load_config(
             given.faults.append(
                 f"--set {item}: expected section.key=value, for example costs.taker_fee=0.001"
             )
+    _imply(given)
     config, faults = _checked(given, recorded=recorded)
     if faults:
         raise SettingsError(faults, config)
     return config
+
+
+def _imply(given: GivenSettings) -> None:
+    """Give the reference backtest its own policy, where none is named."""
+    if given.values.get("costs", {}).get("reference") is True:
+        given.values.setdefault("policy", {}).setdefault("kind", "threshold")
 
 
 def _checked(given: GivenSettings, *, recorded: bool = False) -> tuple[Config, list[str]]:

@@ -29,10 +29,20 @@ def needed_heads(config: Config) -> list[tuple[str, int]]:
         weighed = config.signal.horizons == "inverse_variance" and len(joined) > 1
         kinds = ("return", "direction", *(("volatility",) if weighed else ()))
         needed = [(kind, h) for kind in kinds for h in joined]
-    sized = ("volatility", horizons[0])
-    if config.sizing.method == "proportional" and sized not in needed:
-        needed.append(sized)
+    read = ("volatility", horizons[0])
+    if reads_volatility(config) and read not in needed:
+        needed.append(read)
     return needed
+
+
+def needs_calibration(config: Config) -> bool:
+    """Return whether policy or sizing asks what a signal has been worth."""
+    return config.policy.kind == "edge"
+
+
+def reads_volatility(config: Config) -> bool:
+    """Return whether sizing or calibration reads the predicted volatility."""
+    return config.sizing.method == "proportional" or needs_calibration(config)
 
 
 def untrained_heads(config: Config, stages: Sequence[Sequence[str]]) -> list[str]:

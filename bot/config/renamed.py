@@ -1,7 +1,8 @@
 """Settings that have another name now, or are gone: refused in a user's file, read in an old run's.
 
-Rule: a name stays here for good, since runs made with it do. A new name's value means what it meant;
-a setting that is gone is left out, so it must not have changed a number of the ledger.
+Rules: a name stays here for good, since runs made with it do. A new name's value means what it meant;
+a setting that is gone is left out, so it must not have changed a number of the ledger; a default that
+changed is written into the settings of runs that had the old one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ GONE: dict[str, str] = {
 """Why a setting is one no more, by section.key."""
 
 
+FORMER_DEFAULTS: dict[str, Any] = {"policy.kind": "threshold"}
+"""What runs did that have no such setting in their folder, where it is not what it defaults to now."""
+
+
 def refusal_of(dotted: str) -> str | None:
     """Return what to tell of a key that is no setting any more, None where it never was one."""
     if dotted in GONE:
@@ -30,7 +35,7 @@ def refusal_of(dotted: str) -> str | None:
 
 
 def translated(sections: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a file's sections under the names that settings have now."""
+    """Return the sections of a run's file under the names, and with the defaults, that settings have now."""
     found: dict[str, Any] = {}
     for section, values in sections.items():
         if not isinstance(values, Mapping):
@@ -42,4 +47,7 @@ def translated(sections: Mapping[str, Any]) -> dict[str, Any]:
             new = RENAMED.get(f"{section}.{key}", f"{section}.{key}")
             place, _, name = new.partition(".")
             found.setdefault(place, {})[name] = value
+    for key, value in FORMER_DEFAULTS.items():
+        place, _, name = key.partition(".")
+        found.setdefault(place, {}).setdefault(name, value)
     return found

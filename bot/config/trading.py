@@ -39,10 +39,46 @@ class Policy(Section):
     """From signal to side."""
 
     kind: str = Field(
-        "threshold",
-        description="Which side a signal is worth: long and short beyond signal.threshold, or a policy "
-        "of your own (docs/extending.md).",
+        "edge",
+        description="When a signal is traded. edge: where its calibrated edge exceeds its cost, held for "
+        "the horizon; threshold: beyond signal.threshold, at every bar; hysteresis: in beyond "
+        "signal.threshold, out within policy.exit_threshold; momentum: the sign of the last bars, "
+        "no model; or a policy of your own (docs/extending.md).",
         json_schema_extra=chosen("policy"),
+    )
+    cost_multiple: float = Field(
+        1.0,
+        ge=0.0,
+        le=100.0,
+        description="How many times its cost an edge must exceed (k of 'edge').",
+    )
+    confidence: float = Field(
+        1.0,
+        ge=0.0,
+        le=10.0,
+        description="Standard errors taken off the calibrated slope (z of 'edge').",
+    )
+    hold_bars: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Bars for which 'edge' holds a position; 0: the horizon, the first of "
+        "targets.horizons.",
+    )
+    min_calibration_days: int = Field(
+        90,
+        ge=2,
+        le=10_000,
+        description="Days of scored signals before 'edge' trades on them.",
+    )
+    exit_threshold: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="'hysteresis' closes a position when its signal falls to this; 0: when it turns.",
+    )
+    momentum_bars: int = Field(
+        720, ge=1, le=100_000, description="Bars over which 'momentum' takes the return."
     )
     settings: PartSettings = settings_of_parts("policy")
 

@@ -1,6 +1,7 @@
 """From forecast to ledger: what is decided, filled, charged and booked.
 
 conviction      forecasts to a signal
+calibration     what signals were worth, from those whose horizon is over
 agreement       how far an ensemble's members agree
 rules           the rules of trading as numbers, as the kernel takes them
 denomination    what a price is in, and whether an account can hold the symbol
@@ -8,7 +9,7 @@ book            the account, carried from bar to bar
 market          what is read of a block of bars
 broker          an account through bars: the way into the kernel
 kernel          the compiled loop: fill, charge, mark, halt, size, order
-policies        which side a signal is worth
+policies        which side a symbol is worth
 sizings         how large a position is
 costs           what a fill costs
 own             a user's policy and cost scheme, compiled

@@ -12,8 +12,10 @@ from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, InvariantError
 from bot.parts.compile import faults_of, place_of
 from bot.portfolio.book import Book, copy_book, copy_records, new_book
+from bot.portfolio.calibration import Calibrated
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
+from bot.portfolio.kernel.room import new_room
 from bot.portfolio.market import market_of
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace, blank_trace
@@ -26,7 +28,7 @@ def first_book(rules: Rules, capital: float) -> Book:
 
 def run_bars(
     book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64, phase: Phase,
-    agreement: F64 | None = None,
+    agreement: F64 | None = None, calibrated: Calibrated | None = None,
 ) -> tuple[Book, Trace]:  # fmt: skip
     """Take the account through the bars: funding and fills at each open, decisions at each close.
 
@@ -38,6 +40,9 @@ def run_bars(
         volatility: float64[n, S], predicted; read by proportional sizing only.
         phase: the opens, the closes, or both; an OPEN is of one bar, and its CLOSE follows.
         agreement: float64[n, S], a factor on the weights; read under a disagreement penalty only.
+
+        calibrated: what the signals are known to be worth; read by the edge policy and by sizings
+            on the edge only.
 
     Returns:
         The account after, and what happened.
@@ -53,12 +58,11 @@ def run_bars(
     n, n_symbols = bars.close.shape
     after = copy_book(book)
     trace = blank_trace(phase, n, n_symbols)
-    market = market_of(bars, signal, volatility, agreement)
-    room = np.empty(n_symbols), np.empty(n_symbols, dtype=np.bool_)
-    policy = policy_call(rules.policy, n_symbols)
+    market = market_of(bars, signal, volatility, agreement, calibrated)
+    policy = policy_call(rules.policy)
     scheme = scheme_call(rules.scheme, after.cost_state)
     with faults_of(rules.policy, rules.scheme):
-        count = run(after, rules, market, trace, *room, policy, scheme)
+        count = run(after, rules, market, trace, new_room(n_symbols), policy, scheme)
     _check_answers(bars, policy, scheme)
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
 

@@ -64,9 +64,25 @@ def signal_of(forecast: Forecast, settings: Conviction) -> F64:
     """
     if settings.source == "decision":
         return forecast.of("decision")
+    return _over_horizons(forecast, settings, settings.factor)
+
+
+def bound_of(forecast: Forecast, settings: Conviction) -> F64:
+    """Return float64[n, S], the largest return over the first horizon that a forecast speaks of.
+
+    It is the size of the predicted return itself, combined over the horizons as the signal is; of a
+    decision head, which names no return, one deviation of the return over the horizon, σ √h.
+    """
+    if settings.source == "decision":
+        horizon = next(task.horizon for task in forecast.tasks if task.kind == "volatility")
+        return forecast.of("volatility") * math.sqrt(horizon)
+    return np.abs(_over_horizons(forecast, settings, None))
+
+
+def _over_horizons(forecast: Forecast, settings: Conviction, factor: Factor | None) -> F64:
     horizons = [task.horizon for task in forecast.tasks if task.kind == "return"]
     if len(horizons) <= 1 or settings.horizons == "first":
-        return signal_from(forecast.of("return"), forecast.of("direction"), settings.factor)
+        return _at_horizon(forecast, horizons[0], factor)
     total = np.zeros(forecast.value.shape[:2])
     weights = np.zeros(total.shape)
     weighed = settings.horizons == "inverse_variance"
@@ -74,10 +90,17 @@ def signal_of(forecast: Forecast, settings: Conviction) -> F64:
         _precision(forecast, horizons) if weighed else [np.ones(total.shape)] * len(horizons)
     )
     for h, weight in zip(horizons, precision, strict=True):
-        own = signal_from(forecast.at("return", h), forecast.at("direction", h), settings.factor)
-        total += weight * (own / h)
+        total += weight * (_at_horizon(forecast, h, factor) / h)
         weights += weight
     return horizons[0] * (total / weights)
+
+
+def _at_horizon(forecast: Forecast, horizon: int, factor: Factor | None) -> F64:
+    """Return the signal of one horizon; the predicted return itself without a factor."""
+    expected = forecast.at("return", horizon)
+    if factor is None:
+        return expected
+    return signal_from(expected, forecast.at("direction", horizon), factor)
 
 
 def usual_deviation(n: int) -> float:

@@ -69,33 +69,32 @@ shipped(
 
 @cold
 def round_trip(
-    i: int, s: int, size: float, signal: float,
+    i: int, s: int, weight: float, half_spread: float,
     book: Book, rules: Rules, market: Market, scheme: SchemeCall | None,
 ) -> float:  # fmt: skip
     """Return what it would cost to open a position at this close and close it, of its notional.
 
     Args:
-        size: of the position, a weight.
-        signal: whose side is opened.
+        weight: of the position, negative when short.
+        half_spread: of the quotes that are to be met, a fraction.
 
     Returns:
-        A fraction; NaN where the size is not positive or not known.
+        A fraction; NaN where the weight is 0 or not known.
     """
     account = book.account[0]
     middle = market.close[i, s]
-    quantity = size * account.equity / middle
-    if not quantity > 0.0:
+    quantity = weight * account.equity / middle
+    if not abs(quantity) > 0.0:
         return math.nan
-    if signal < 0.0:
-        quantity = -quantity
     if scheme is not None:
         for k in range(len(scheme.trial)):
             scheme.trial[k] = scheme.state[s, k]
     turnover = account.turnover
     paid = 0.0
     for _ in range(2):
+        quote = middle * (1.0 + math.copysign(half_spread, quantity))
         price, fee, spread, slippage = costs(
-            i, s, quantity, middle, math.nan, turnover, rules, market, scheme, True
+            i, s, quantity, middle, quote, turnover, rules, market, scheme, True
         )
         paid += fee + spread + slippage
         turnover += abs(quantity) * price

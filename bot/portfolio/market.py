@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64, BarBlock, Bool
+from bot.portfolio.calibration import Calibrated, uncalibrated
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -34,13 +35,22 @@ class Market(NamedTuple):
     signal: F64
     volatility: F64
     agreement: F64
+    slope: F64
+    slope_error: F64
+    days: I64
+    bound: F64
 
 
-def market_of(bars: BarBlock, signal: F64, volatility: F64, agreement: F64 | None = None) -> Market:
+def market_of(
+    bars: BarBlock, signal: F64, volatility: F64,
+    agreement: F64 | None = None, calibrated: Calibrated | None = None,
+) -> Market:  # fmt: skip
     """Return the broker's columns of a block; signal, volatility, agreement are float64[n, S].
 
-    Without agreement, which is read under a disagreement penalty only, the signal holds its place.
+    Without agreement, which is read under a disagreement penalty only, the signal holds its place;
+    without a calibration nothing is known of what it is worth.
     """
+    known = uncalibrated(len(bars)) if calibrated is None else calibrated
     return Market(
         open_time=_plain(bars.open_time),
         open=_plain(bars.open),
@@ -58,6 +68,10 @@ def market_of(bars: BarBlock, signal: F64, volatility: F64, agreement: F64 | Non
         signal=_plain(signal),
         volatility=_plain(volatility),
         agreement=_plain(signal if agreement is None else agreement),
+        slope=_plain(known.slope),
+        slope_error=_plain(known.error),
+        days=_plain(known.days),
+        bound=_plain(known.bound),
     )
 
 

@@ -48,6 +48,10 @@ class Refusal(IntEnum):
     """Equity is not positive."""
     LATE_CANCELLED = 11
     """The order's bar could not be filled, and the late policy dropped it."""
+    CALIBRATING = 12
+    """Too few past signals are scored to know what this one is worth."""
+    EDGE_BELOW_COST = 13
+    """The calibrated edge does not exceed its cost."""
 
 
 class Halt(IntEnum):

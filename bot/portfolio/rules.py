@@ -15,8 +15,12 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.config import Config
+from bot.config.needed_heads import needs_calibration
 from bot.errors import ConfigError
+from bot.portfolio.calibration import block_days
 from bot.portfolio.own import own_part
+from bot.portfolio.policies.carried import PolicyKind, kind_of, width_of
+from bot.timegrid import INTERVAL_MS
 from bot.venues import split_symbol, venue_row
 
 
@@ -68,8 +72,13 @@ class Rules(NamedTuple):
     """Everything the kernel obeys; the arrays have one entry a symbol.
 
     Attributes:
-        policy: a user's compiled policy, None for the shipped one.
-        policy_state: numbers that it carries for each symbol.
+        policy_kind: a PolicyKind.
+        is_calibrated: whether a calibration is needed.
+        horizon: bars over which a signal is calibrated; 0 where none is.
+        block_days: of the calibration.
+        hold_bars: for which the edge policy holds.
+        policy: a user's compiled policy, None for a shipped one.
+        policy_state: numbers that the policy carries for each symbol.
         needs_forecast: whether its answer counts only where there is a forecast.
         scheme: a user's compiled cost scheme, None for the shipped one.
         cost_state: numbers that it carries for each symbol.
@@ -97,6 +106,16 @@ class Rules(NamedTuple):
     quantity_step: F64
     min_quantity: F64
     min_notional: F64
+    bar_ms: int
+    policy_kind: int = int(PolicyKind.THRESHOLD)
+    exit_threshold: float = 0.0
+    is_calibrated: bool = False
+    horizon: int = 0
+    block_days: int = 1
+    hold_bars: int = 1
+    cost_multiple: float = 1.0
+    confidence: float = 1.0
+    min_calibration_days: int = 90
     policy: Any = None
     policy_state: int = 0
     needs_forecast: bool = True
@@ -159,8 +178,28 @@ def rules_from(
         quantity_step=step * on,
         min_quantity=min_quantity * on,
         min_notional=min_notional * on,
+        **_policy(config),
     )
     return rules if numbers_only else _with_own_parts(rules, config)
+
+
+def _policy(config: Config) -> dict[str, Any]:
+    kind, horizon = kind_of(config), config.targets.horizons[0]
+    calibrated = needs_calibration(config)
+    bar_ms = INTERVAL_MS[config.market.interval]
+    return {
+        "bar_ms": bar_ms,
+        "policy_kind": int(kind),
+        "exit_threshold": float(config.policy.exit_threshold),
+        "is_calibrated": calibrated,
+        "horizon": horizon if calibrated else 0,
+        "block_days": block_days(horizon, bar_ms),
+        "hold_bars": config.policy.hold_bars or horizon,
+        "cost_multiple": float(config.policy.cost_multiple),
+        "confidence": float(config.policy.confidence),
+        "min_calibration_days": config.policy.min_calibration_days,
+        "policy_state": width_of(kind, config.policy.momentum_bars),
+    }
 
 
 def _with_own_parts(rules: Rules, config: Config) -> Rules:
@@ -170,12 +209,11 @@ def _with_own_parts(rules: Rules, config: Config) -> Rules:
     scheme = own_part(
         "cost_scheme", config.costs.scheme, config.costs.settings.get(config.costs.scheme, {})
     )
+    rules = rules._replace(scheme=scheme.call, cost_state=scheme.state)
+    if policy.call is None:
+        return rules
     return rules._replace(
-        policy=policy.call,
-        policy_state=policy.state,
-        needs_forecast=policy.needs_forecast,
-        scheme=scheme.call,
-        cost_state=scheme.state,
+        policy=policy.call, policy_state=policy.state, needs_forecast=policy.needs_forecast
     )
 
 

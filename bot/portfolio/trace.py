@@ -37,6 +37,10 @@ class Trace(NamedTuple):
         order: float64[n, S], the signed quantity ordered at this close, 0 for none.
         refusal: int8[n, S], a Refusal.
         fills: of dtype FILL, in the order of bars and then of symbols.
+        edge: float64[n, S], the return over the horizon that the signal is expected to bring; NaN
+            without a forecast, a calibration, or a policy or sizing that reads it.
+        hurdle: float64[n, S], what the edge had to exceed; NaN where none was asked.
+        age: float64[n, S], closes since the side was decided; NaN but for the edge policy.
     """
 
     phase: int
@@ -52,6 +56,9 @@ class Trace(NamedTuple):
     order: F64
     refusal: I8
     fills: npt.NDArray[np.void]
+    edge: F64
+    hurdle: F64
+    age: F64
 
     @property
     def n_bars(self) -> int:
@@ -77,6 +84,9 @@ def blank_trace(phase: Phase, n: int, n_symbols: int) -> Trace:
         order=np.zeros(shape),
         refusal=np.zeros(shape, dtype=np.int8),
         fills=np.empty(n * n_symbols, dtype=FILL),
+        edge=np.full(shape, np.nan),
+        hurdle=np.full(shape, np.nan),
+        age=np.full(shape, np.nan),
     )
 
 

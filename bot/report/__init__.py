@@ -4,6 +4,7 @@ Pure: functions take arrays and return values and strings. Reads no file, no clo
 
 inputs          one run as arrays: what everything here is made from
 summary         the results as one mapping: what `--json` prints
+why             why a bar was traded or not, in one phrase
 coverage        how much of its span a run covers
 insights        what the run's models look at
 export          the user's document's columns

@@ -25,7 +25,14 @@ N, S = 160, 2
 SYMBOLS = symbol_names(S)
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 CONFIG = load_config(
-    None, ["synthetic.symbols=2", f"synthetic.bars={N}", "synthetic.missing=0.1"], {}
+    None,
+    [
+        "synthetic.symbols=2",
+        f"synthetic.bars={N}",
+        "synthetic.missing=0.1",
+        "policy.kind=threshold",
+    ],
+    {},
 )
 
 

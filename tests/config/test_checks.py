@@ -154,7 +154,7 @@ def test_what_the_fix_says_works() -> None:
     ],
 )
 def test_what_the_account_does_not_read_may_stay_untrained(sets: list[str]) -> None:
-    load_config(None, sets, {})
+    load_config(None, ["policy.kind=threshold", *sets], {})
 
 
 def test_the_settings_of_a_run_stay_readable(tmp_path: Path) -> None:

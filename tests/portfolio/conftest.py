@@ -63,6 +63,7 @@ def make_rules(n_symbols: int = 1, **changed: Any) -> Rules:
         quantity_step=np.zeros(n_symbols),
         min_quantity=np.zeros(n_symbols),
         min_notional=np.zeros(n_symbols),
+        bar_ms=HOUR_MS,
     )
     arrays: dict[str, Any] = {
         name: np.broadcast_to(np.array(value, dtype=getattr(plain, name).dtype), n_symbols).copy()

@@ -21,6 +21,7 @@ from bot.portfolio.book import Book, to_arrays
 from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.ledger import check_books
 from bot.portfolio.own import SIGNATURES
+from bot.portfolio.policies.carried import PolicyKind
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules, SizingMethod, rules_from
 from bot.portfolio.trace import Phase, Trace
@@ -98,6 +99,7 @@ def with_parts(rules_of: Callable[..., Rules]) -> Callable[..., Rules]:
         policy: Any, scheme: Any = as_taker, widths: tuple[int, int] = (4, 4), **changed: Any
     ) -> Rules:
         return rules_of(changed.pop("n_symbols", S), **changed)._replace(
+            policy_kind=int(PolicyKind.OWN),
             policy=compiled(policy, "policy"), policy_state=widths[0],
             scheme=compiled(scheme, "cost_scheme"), cost_state=widths[1],
             needs_forecast=policy is not momentum,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.journal import schema
-from bot.adapters.record.tables import LATER_BAR_VALUES
+from bot.adapters.record.tables import LATER_BAR_VALUES, LATER_DECISION_VALUES
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import JournalError
 
@@ -64,6 +64,7 @@ MIGRATIONS = (
         },
         {"builds": schema.BUILDS},
     ),
+    Migration(3, {"decisions": tuple(Added(name, "REAL") for name in LATER_DECISION_VALUES)}, {}),
 )
 """In order; the last one's version is `schema.JOURNAL_VERSION`."""
 

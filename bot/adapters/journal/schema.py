@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bot.adapters.record.tables import BAR_FLAGS, BAR_VALUES, LATER_BAR_VALUES
+from bot.adapters.record.tables import (
+    BAR_FLAGS,
+    BAR_VALUES,
+    LATER_BAR_VALUES,
+    LATER_DECISION_VALUES,
+)
 from bot.blocks import Task
 
-JOURNAL_VERSION = 2
+JOURNAL_VERSION = 3
 
 
 def later_column(value: float) -> str:
@@ -28,6 +33,7 @@ def sql_number(value: float) -> str:
 _REALS = ", ".join(f"{name} REAL" for name in BAR_VALUES)
 _FLAGS = ", ".join(f"{name} INTEGER NOT NULL" for name in BAR_FLAGS)
 _LATER = "".join(f"{name} {later_column(value)}, " for name, value in LATER_BAR_VALUES.items())
+_LATER_DECISIONS = "".join(f"{name} REAL, " for name in LATER_DECISION_VALUES)
 
 BUILDS = """CREATE TABLE builds (
     position INTEGER PRIMARY KEY, closed INTEGER, digest TEXT NOT NULL, made_by TEXT NOT NULL,
@@ -51,7 +57,7 @@ CREATE TABLE fills (
 CREATE INDEX fills_by_time ON fills (open_time);
 CREATE TABLE decisions (
     open_time INTEGER NOT NULL, symbol TEXT NOT NULL, signal REAL, weight REAL,
-    order_quantity REAL NOT NULL, refusal TEXT, PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
+    order_quantity REAL NOT NULL, refusal TEXT, {_LATER_DECISIONS}PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
 CREATE TABLE models (
     position INTEGER PRIMARY KEY, model_id TEXT NOT NULL, effective_from INTEGER NOT NULL,
     due INTEGER, late INTEGER NOT NULL DEFAULT 0, manifest_sha256 TEXT);

@@ -31,7 +31,7 @@ from bot.adapters.record.rows import (
     ledger_rows,
     position_rows,
 )
-from bot.adapters.record.tables import bar_matrix, columns_of
+from bot.adapters.record.tables import Row, Table, bar_matrix, columns_of
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.build import present_build
 from bot.blocks import FILL, BarBlock, Task
@@ -184,23 +184,16 @@ class Journal:
         hashes = self.write_bars(result.bars)
         earlier = self._fills_of(int(result.bars.open_time[0])) if opened else np.empty(0, FILL)
         self.write_fills(result.trace.fills)
-        marks = ", ".join("?" * (3 + len(result.forecast.tasks)))
-        forecasts = forecast_rows(result, schedule, self.symbols)
-        self._db.executemany(f"INSERT INTO forecasts VALUES ({marks})", forecasts)
-        decisions = decision_rows(result, self.symbols)
-        self._db.executemany("INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)", decisions)
+        tasks = result.forecast.tasks
+        self._insert("forecasts", tasks, forecast_rows(result, schedule, self.symbols))
+        self._insert("decisions", tasks, decision_rows(result, self.symbols))
         self.write_ledger(result)
         self._write_chain(result, hashes, np.concatenate([earlier, result.trace.fills]))
 
     def write_ledger(self, result: StepResult) -> None:
         """Write the ledger rows and the positions that are not zero."""
-        self._db.executemany(
-            "INSERT INTO ledger (open_time, equity, cash, fees, funding, spread, slippage) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            ledger_rows(result),
-        )
-        positions = position_rows(result, self.symbols)
-        self._db.executemany("INSERT INTO positions VALUES (?, ?, ?)", positions)
+        self._insert("ledger", (), ledger_rows(result))
+        self._insert("positions", (), position_rows(result, self.symbols))
 
     def write_activation(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write that a model decides from a bar on."""
@@ -265,6 +258,10 @@ class Journal:
                 self._db.execute("PRAGMA busy_timeout = 0")
                 self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
+
+    def _insert(self, table: Table, tasks: Sequence[Task], rows: Iterator[Row]) -> None:
+        marks = ", ".join("?" * len(columns_of(table, tasks)))
+        self._db.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
 
     def _write_chain(
         self, result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]

@@ -22,10 +22,12 @@ from bot.adapters.record.tables import (
     BAR_FLAGS,
     DECISION_VALUES,
     EARLIEST,
+    LATER_DECISION_VALUES,
     LATEST,
     LEDGER_VALUES,
     Row,
     Table,
+    columns_of,
 )
 from bot.blocks import F64, FILL, I64, Arrays, BarBlock, Task
 from bot.errors import JournalError
@@ -109,15 +111,19 @@ class RowsAsArrays(ABC):
         return out
 
     def decisions(self, times: I64) -> tuple[dict[str, F64], I64]:
-        """Return signal, weight and order_quantity float64[n, S], and refusal codes int64[n, S]."""
+        """Return what was decided by column, float64[n, S], and refusal codes int64[n, S]."""
         shape = (len(times), len(self.symbols))
-        columns = {name: np.full(shape, np.nan) for name in DECISION_VALUES}
+        columns = {
+            name: np.full(shape, np.nan) for name in (*DECISION_VALUES, *LATER_DECISION_VALUES)
+        }
         refusals = np.zeros(shape, dtype=np.int64)
         rows = self._rows_of("decisions", times)
         with self._laying("decisions"):
             cells = self._cells("decisions", times, rows)
-            for k, name in enumerate(columns):
-                columns[name][cells] = np.array([row[2 + k] for row in rows], dtype=np.float64)
+            places = columns_of("decisions", self.tasks)
+            for name, column in columns.items():
+                at = places.index(name)
+                column[cells] = np.array([row[at] for row in rows], dtype=np.float64)
             refusals[cells] = [
                 self._code(REFUSAL_CODE, "decisions", "refusal", row[5]) for row in rows
             ]

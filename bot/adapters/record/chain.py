@@ -34,7 +34,7 @@ def row_hashes(open_time: I64, matrix: F64) -> I64:
     first = len(BAR_VALUES) + len(BAR_FLAGS)
     data = np.ascontiguousarray(matrix[:, :, :first].astype("<f8")).tobytes()
     size = first * 8
-    later = _later_bytes(matrix[:, :, first:].reshape(n * S, -1))
+    later = _later_bytes(matrix[:, :, first:].reshape(n * S, -1), *LATER_BAR_VALUES.values())
     digests = b"".join(
         hashlib.sha256(
             times[8 * i : 8 * i + 8] + data[k * size : (k + 1) * size] + later.get(k, b"")
@@ -45,10 +45,15 @@ def row_hashes(open_time: I64, matrix: F64) -> I64:
     return np.frombuffer(digests, dtype="<i8").reshape(n, S).astype(np.int64)
 
 
-def _later_bytes(values: F64) -> dict[int, bytes]:
-    """Return what the hash of a row takes in of its later values, by the row's place."""
+def _later_bytes(values: F64, *usual_values: float) -> dict[int, bytes]:
+    """Return what the hash of a row takes in of its later values, by the row's place.
+
+    Args:
+        usual_values: what older rows stand for, column by column; the one there is, for all.
+    """
     told: dict[int, bytes] = {}
-    for k, usual in enumerate(LATER_BAR_VALUES.values()):
+    usual_of = usual_values if len(usual_values) > 1 else usual_values * values.shape[1]
+    for k, usual in enumerate(usual_of):
         column = values[:, k]
         other = ~np.isnan(column) if math.isnan(usual) else column != usual
         for row in np.flatnonzero(other).tolist():
@@ -91,8 +96,9 @@ def chain_links(previous: bytes, rows: Sequence[bytes]) -> list[bytes]:
 
 
 def rows_as_bytes(
-    open_time: I64, hashes: I64, values: F64, refusals: I64, ledger: F64, fills: np.ndarray
-) -> list[bytes]:
+    open_time: I64, hashes: I64, values: F64, refusals: I64, ledger: F64, fills: np.ndarray,
+    later: F64,
+) -> list[bytes]:  # fmt: skip
     """Return the bytes of each bar's rows.
 
     Args:
@@ -101,6 +107,7 @@ def rows_as_bytes(
         refusals: int64[n, S].
         ledger: float64[n, 6] in the order of LEDGER_VALUES.
         fills: FILL records in the order of booking.
+        later: float64[n, S, k], what later versions added to decisions; hashed where it is a number.
     """
     edges = np.searchsorted(fills["open_time"], open_time, side="left").tolist()
     edges.append(int(np.searchsorted(fills["open_time"], open_time[-1], side="right")))
@@ -116,7 +123,8 @@ def rows_as_bytes(
         ],
         axis=1,
     )
+    more = _later_bytes(later.reshape(len(open_time), -1), math.nan)
     return [
-        fixed[i].tobytes() + packed[edges[i] * size : edges[i + 1] * size]
+        fixed[i].tobytes() + packed[edges[i] * size : edges[i + 1] * size] + more.get(i, b"")
         for i in range(len(open_time))
     ]

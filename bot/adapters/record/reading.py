@@ -75,7 +75,10 @@ class Record(Protocol):
         """Return the quantity held after each close, float64[n, S]."""
 
     def decisions(self, times: I64) -> tuple[dict[str, F64], I64]:
-        """Return signal, weight and order_quantity float64[n, S], and refusal codes int64[n, S]."""
+        """Return what was decided by column, float64[n, S], and refusal codes int64[n, S].
+
+        The columns are DECISION_VALUES and LATER_DECISION_VALUES (`tables`).
+        """
 
     def forecasts(self, times: I64) -> tuple[F64, I64]:
         """Return forecasts float64[n, S, K], and the index of the model in the schedule int64[n]."""

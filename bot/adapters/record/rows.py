@@ -68,8 +68,16 @@ def decision_rows(result: StepResult, symbols: Sequence[str]) -> Rows:
         trace.weight.ravel().tolist(),
         trace.order.ravel().tolist(),
         (REFUSAL[r] for r in trace.refusal.ravel().tolist()),
+        *(column.ravel().tolist() for column in later_decisions(result)),
         strict=False,
     )
+
+
+def later_decisions(result: StepResult) -> list[F64]:
+    """Return LATER_DECISION_VALUES, each float64[n, S]."""
+    trace, known = result.trace, result.calibrated
+    by_bar = (np.broadcast_to(b[:, None], trace.edge.shape) for b in (known.slope, known.error))
+    return [trace.edge, trace.hurdle, trace.age, *by_bar]
 
 
 def ledger_rows(result: StepResult) -> Rows:
@@ -103,6 +111,7 @@ def chain_rows(
         refusals=trace.refusal.astype(np.int64),
         ledger=np.stack([getattr(trace, name) for name in LEDGER_VALUES], axis=1),
         fills=fills,
+        later=np.stack(later_decisions(result), axis=2),
     )
 
 

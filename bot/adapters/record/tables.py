@@ -41,6 +41,9 @@ BAR_COLUMNS = (*BAR_VALUES, *BAR_FLAGS, *LATER_BAR_VALUES)
 LEDGER_VALUES = ("equity", "cash", "fees", "funding", "spread", "slippage")
 FILL_VALUES = ("quantity", "price", "fee", "spread", "slippage")
 DECISION_VALUES = ("signal", "weight", "order_quantity")
+LATER_DECISION_VALUES = ("edge", "hurdle", "age", "slope", "slope_error")
+"""What version 3 added to a decision: the expected return, what it had to exceed, closes since the
+side was decided, and what signals were known to be worth; NaN in older rows."""
 
 
 def columns_of(table: Table, tasks: Sequence[Task]) -> tuple[str, ...]:
@@ -50,7 +53,7 @@ def columns_of(table: Table, tasks: Sequence[Task]) -> tuple[str, ...]:
         "bars": (*by_symbol, *BAR_COLUMNS, "row_hash"),
         "fills": (*by_symbol, *FILL_VALUES, "reason"),
         "forecasts": (*by_symbol, "model_id", *(task.name for task in tasks)),
-        "decisions": (*by_symbol, *DECISION_VALUES, "refusal"),
+        "decisions": (*by_symbol, *DECISION_VALUES, "refusal", *LATER_DECISION_VALUES),
         "ledger": ("open_time", *LEDGER_VALUES),
         "positions": (*by_symbol, "quantity"),
         "chain": ("open_time", "link"),

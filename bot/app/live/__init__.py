@@ -17,6 +17,7 @@ funding         the funding of a bar
 catch_up        bars that nobody can decide on any more
 backfill        bars of the past, on the run's grid
 retraining      training beside the loop, and when a model takes over
+decision        the event of a decision, with its reason
 reporter        log events, the status file, systemd
 seldom          the same thing logged seldom
 request_waits   long waits for a request, logged

@@ -21,6 +21,7 @@ from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.memory import resident_mb
 from bot.adapters.system.sd_notify import notify
 from bot.app.live.committed import CommittedRun
+from bot.app.live.decision import decision_of
 from bot.app.live.feed_counters import Counters
 from bot.app.live.request_waits import RequestWaits
 from bot.app.live.retraining import LiveTraining
@@ -33,7 +34,7 @@ from bot.engine_state import Activation
 from bot.errors import BotError, JournalError
 from bot.log import EVENTS
 from bot.plausibility import Implausible
-from bot.portfolio.reasons import FILL_REASON, REFUSAL, Halt
+from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
 
 
@@ -228,32 +229,12 @@ class LiveReport:
     def _decision(
         self, result: StepResult, s: int, equity: float, stages_ms: Mapping[str, float]
     ) -> None:
-        bars, trace, forecast = result.bars, result.trace, result.forecast
-        mine = [f for f in (self._fills if self._fills is not None else []) if f["symbol"] == s]
+        fills = [f for f in (self._fills if self._fills is not None else []) if f["symbol"] == s]
+        run = self._run
         self._log.info(
-            "decision",
-            bar=int(bars.open_time[0]),
-            symbol=self._run.symbols[s],
-            close=float(bars.close[0, s]),
-            forecast={
-                task.name: _number(forecast.value[0, s, k])
-                for k, task in enumerate(forecast.tasks)
-            },
-            signal=_number(result.signal[0, s]),
-            target=_number(trace.weight[0, s]),
-            order=_number(trace.order[0, s]),
-            refusal=REFUSAL[int(trace.refusal[0, s])],
-            fill=[
-                {"quantity": float(f["quantity"]), "price": float(f["price"]),
-                 "reason": FILL_REASON[int(f["reason"])]}
-                for f in mine
-            ],
-            costs=float(sum(f["fee"] + f["spread"] + f["slippage"] for f in mine)),
-            position=float(trace.quantity[0, s]),
-            equity=equity,
-            model_id=self._model_id(),
-            lag_ms=self._lag_ms,
-            stages_ms=dict(stages_ms),
+            "decision", symbol=run.symbols[s], equity=equity, model_id=self._model_id(),
+            lag_ms=self._lag_ms, stages_ms=dict(stages_ms),
+            **decision_of(result, s, fills, run.config.policy.min_calibration_days),
         )  # fmt: skip
 
     def _model_id(self) -> str | None:

@@ -34,6 +34,7 @@ from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.plausibility import Prices
 from bot.portfolio.broker import first_book
+from bot.portfolio.calibration import new_calibration
 from bot.portfolio.rules import Instrument, rules_from
 from bot.timegrid import INTERVAL_MS
 
@@ -135,7 +136,11 @@ def _kept_instruments(
 def first_state(config: Config, pipeline: FeaturePipeline) -> EngineState:
     """Return the state before the first bar, which shows how a committed one must look."""
     rules = rules_from(config, config.market.symbols)
-    return EngineState(pipeline.initial(), first_book(rules, config.portfolio.initial_capital))
+    return EngineState(
+        pipeline.initial(),
+        first_book(rules, config.portfolio.initial_capital),
+        new_calibration(len(config.market.symbols), rules.horizon),
+    )
 
 
 def _state_of(record: Record, folder: RunFolder, initial: EngineState) -> EngineState:

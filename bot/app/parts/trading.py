@@ -17,12 +17,14 @@ from bot.app.parts.market import SYMBOLS, made_market, with_other_future
 from bot.blocks import F64, BarBlock
 from bot.compiled import njit
 from bot.config import Config
+from bot.config.schema import Policy
 from bot.parts.compile import compile_part
 from bot.parts.registry import Part
 from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.kernel.asked import FILL_ASKED, POLICY_BAR
 from bot.portfolio.ledger import check_books
 from bot.portfolio.own import SIGNATURES, OwnPart, own_part
+from bot.portfolio.policies.carried import PolicyKind
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase
 
@@ -58,10 +60,10 @@ def _take(_fill: Any, _state: F64) -> None:
 
 def _rules() -> Rules:
     """Return the default rules with a policy and a scheme by pointer, so that one kernel does for both."""
-    rules = rules_from(Config(), SYMBOLS, numbers_only=True)
+    rules = rules_from(Config(policy=Policy(kind="threshold")), SYMBOLS, numbers_only=True)
     policy = compile_part(_follow, SIGNATURES["policy"], "the plain policy")
     scheme = compile_part(_take, SIGNATURES["cost_scheme"], "the plain cost scheme")
-    return rules._replace(policy=policy.call, scheme=scheme.call)
+    return rules._replace(policy_kind=int(PolicyKind.OWN), policy=policy.call, scheme=scheme.call)
 
 
 def _law_faults(rules: Rules) -> Iterator[str]:
@@ -86,11 +88,11 @@ def _ledger(rules: Rules, bars: BarBlock, length: int) -> list[bytes]:
     for start in range(0, len(bars), length):
         part = bars.rows(start, min(start + length, len(bars)))
         at = slice(start, start + len(part))
-        forecast, last = {"signal": signal[at], "volatility": volatility[at]}, Phase.BOTH
+        given, last = (signal[at], volatility[at]), Phase.BOTH
         if length == 1:
-            book, _ = run_bars(book, rules, part, **forecast, phase=Phase.OPEN)
+            book, _ = run_bars(book, rules, part, *given, phase=Phase.OPEN)
             last = Phase.CLOSE
-        after, trace = run_bars(book, rules, part, **forecast, phase=last)
+        after, trace = run_bars(book, rules, part, *given, phase=last)
         check_books(book, part, trace)
         book = after
         columns = np.column_stack([trace.cash, trace.fees, trace.quantity, trace.weight])

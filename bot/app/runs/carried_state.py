@@ -17,7 +17,9 @@ from bot.blocks import Arrays
 from bot.engine_state import STATE_LAYOUT, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import JournalError
 from bot.features.pipeline import FeatureState
+from bot.portfolio import calibration
 from bot.portfolio.book import new_book
+from bot.portfolio.calibration import new_calibration
 
 
 def _with_states_of_parts(arrays: Arrays) -> Arrays:
@@ -30,10 +32,17 @@ def _with_states_of_parts(arrays: Arrays) -> Arrays:
     }
 
 
-STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {1: _with_states_of_parts}
+def _with_calibration(arrays: Arrays) -> Arrays:
+    """Add the state of a calibration, of which a run of layout 2 had none."""
+    none = calibration.to_arrays(new_calibration(len(arrays["book.quantity"]), 0))
+    return arrays | {f"calibration.{name}": array for name, array in none.items()}
+
+
+STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {1: _with_states_of_parts, 2: _with_calibration}
 """By layout, what makes the next one of it."""
 
 OF_ANY_LENGTH = ("engine.open_refusal", "engine.effective_from", "engine.model_id")
+PENDING = "calibration.signal"
 OF_PARTS = ("book.policy_state", "book.cost_state")
 
 
@@ -67,8 +76,14 @@ def account_state(carried: Carried, journal: Path, n_symbols: int) -> EngineStat
         JournalError: as above.
     """
     account = {k: v for k, v in carried.arrays.items() if not k.startswith("features.")}
-    widths = (np.shape(account[name])[-1] if name in account else 0 for name in OF_PARTS)
-    initial = EngineState(FeatureState({}), new_book(n_symbols, 0.0, *widths))
+    policy, scheme, horizon = (
+        np.shape(account[name])[-1] if name in account else 0 for name in (*OF_PARTS, PENDING)
+    )
+    initial = EngineState(
+        FeatureState({}),
+        new_book(n_symbols, 0.0, policy, scheme),
+        new_calibration(n_symbols, horizon),
+    )
     return carried_state(Carried(account, carried.layout), journal, initial)
 
 

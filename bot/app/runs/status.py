@@ -21,8 +21,11 @@ from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
 from bot.app.runs.record import open_record
 from bot.config import Config
+from bot.config.needed_heads import needs_calibration
+from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.reasons import FILL_REASON, REFUSAL, Halt
+from bot.report.why import why
 from bot.timegrid import INTERVAL_MS
 
 
@@ -61,6 +64,21 @@ class ModelInForce:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """What past signals were worth: slope and error None until enough days are scored."""
+
+    days: int
+    days_needed: int
+    slope: float | None
+    slope_error: float | None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether signals are traded."""
+        return self.days >= self.days_needed and self.slope is not None
+
+
+@dataclass(frozen=True)
 class Status:
     """Where a run stands; times in ms UTC, money in the quote currency.
 
@@ -73,6 +91,8 @@ class Status:
         bars, fills: since the start.
         drawdown: of the highest equity at a close, as a fraction.
         refusals: of the last closed bar, by symbol.
+        why: what decided at that bar, by symbol, in one phrase.
+        calibration: days scored and needed, where the policy asks what signals are worth.
     """
 
     name: str
@@ -97,6 +117,8 @@ class Status:
     pending: tuple[PendingOrder, ...]
     model: ModelInForce | None
     refusals: dict[str, str]
+    why: dict[str, str]
+    calibration: Calibration | None
     heartbeat: Heartbeat | None
 
     def as_json(self) -> str:
@@ -125,6 +147,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with open_record(folder) as record:
         carried = record.carried()
+        state = None
         if carried is None:
             book = new_book(len(record.symbols), config.portfolio.initial_capital)
             last_bar, opened = None, False
@@ -145,7 +168,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             positions=_positions(record.symbols, book),
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
-            refusals=_refusals(record),
+            **_decided(record, config, state),
             heartbeat=heartbeat,
             **_account(book, config.portfolio.initial_capital),
         )
@@ -208,13 +231,36 @@ def _model(models: list[ModelRow], last_bar: int | None) -> ModelInForce | None:
     return None
 
 
-def _refusals(record: Record) -> dict[str, str]:
+def _decided(record: Record, config: Config, state: EngineState | None) -> dict[str, Any]:
+    """Return refusals, reasons and calibration of the last closed bar."""
     extent = record.extent()
-    if extent is None:
-        return {}
-    _, codes = record.decisions(np.array([extent.last], dtype=np.int64))
-    named = zip(record.symbols, (REFUSAL[code] for code in codes[0].tolist()), strict=True)
-    return {symbol: name for symbol, name in named if name is not None}
+    if extent is None or state is None:
+        return {"refusals": {}, "why": {}, "calibration": None}
+    times = np.array([extent.last], dtype=np.int64)
+    columns, codes = record.decisions(times)
+    of = {name: column[0].tolist() for name, column in columns.items()}
+    held = record.positions(times)[0].tolist()
+    days, needed = int(state.calibration.sums["days"][0]), config.policy.min_calibration_days
+    reasons = {
+        symbol: why(
+            refusal=code, edge=of["edge"][s], hurdle=of["hurdle"][s], age=of["age"][s],
+            order=of["order_quantity"][s], position=held[s], days=days, days_needed=needed,
+        )
+        for s, (symbol, code) in enumerate(zip(record.symbols, codes[0].tolist(), strict=True))
+    }  # fmt: skip
+    named = {s: REFUSAL[code] for s, code in zip(record.symbols, codes[0].tolist(), strict=True)}
+    slope, error = (columns[name][0, 0] for name in ("slope", "slope_error"))
+    return {
+        "refusals": {symbol: name for symbol, name in named.items() if name is not None},
+        "why": {symbol: reason for symbol, reason in reasons.items() if reason},
+        "calibration": Calibration(days, needed, _number(slope), _number(error))
+        if needs_calibration(config)
+        else None,
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _behind_ms(config: Config, heartbeat: Heartbeat | None, last_bar: int | None) -> int | None:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.app.runs.durations import duration
-from bot.app.runs.status import Status
+from bot.app.runs.status import Calibration, Status
 from bot.timestamps import format_utc
 
 
@@ -35,6 +35,9 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         ("model", Text(_model(status))),
         ("refusals", Text(", ".join(f"{s}: {r}" for s, r in status.refusals.items()) or "none")),
     ]
+    rows += [(f"why {symbol}", Text(reason)) for symbol, reason in status.why.items()]
+    if status.calibration is not None:
+        rows.append(("calibration", Text(_calibration(status.calibration))))
     if status.halted != "none":
         rows.insert(1, ("halted", Text(status.halted, style="red")))
     beat = status.heartbeat
@@ -83,6 +86,12 @@ def _model(status: Status) -> str:
         return "none yet: nothing is decided"
     late = ", late" if model.late else ""
     return f"{model.model_id} since {format_utc(model.effective_from)}{late} ({duration(model.age_ms)})"
+
+
+def _calibration(known: Calibration) -> str:
+    if not known.is_over:
+        return f"calibrating: {known.days} of {known.days_needed} days"
+    return f"{known.slope:.2f} ± {known.slope_error:.2f} over {known.days:,} days"
 
 
 def _positions(status: Status) -> list[Table]:

@@ -14,7 +14,7 @@ import numpy as np
 from bot.adapters.record.chain import chain_links, first_link, rows_as_bytes
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.reading import Record
-from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table
+from bot.adapters.record.tables import EARLIEST, LATER_DECISION_VALUES, LATEST, Row, Table
 from bot.blocks import F64, FILL, I64
 from bot.portfolio.reasons import FILL_REASON_CODE, REFUSAL_CODE
 
@@ -92,6 +92,7 @@ def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Differenc
         if row[0] in place:
             hashes[place[row[0]], which[row[1]]] = row[-1]
     decided = laid(rows["decisions"], 2, 3)
+    later = laid(rows["decisions"], 6, len(LATER_DECISION_VALUES))
     values: list[Any] = [laid(rows["forecasts"], 3, K), decided, laid(rows["positions"], 2, 1, 0.0)]
     order = [values[0], decided[:, :, 0], decided[:, :, 1], decided[:, :, 2], values[2][:, :, 0]]
     ledger = np.array([row[1:] for row in rows["ledger"]], dtype=np.float64)
@@ -105,4 +106,5 @@ def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Differenc
         refusals=refusals,
         ledger=ledger.reshape(n, -1),
         fills=fills,
+        later=later,
     )

@@ -54,13 +54,11 @@ class PolicyCall(NamedTuple):
     Attributes:
         call: the compiled function.
         bar: one record POLICY_BAR.
-        side: float64[S], what it answered.
         fault: int64[2], bar and symbol of the first answer that cannot be; -1 where there is none.
     """
 
     call: Any
     bar: npt.NDArray[np.void]
-    side: F64
     fault: I64
 
 
@@ -82,11 +80,11 @@ class SchemeCall(NamedTuple):
     fault: I64
 
 
-def policy_call(call: Any, n_symbols: int) -> PolicyCall | None:
+def policy_call(call: Any) -> PolicyCall | None:
     """Return room for a call of the kernel; None for the shipped policy."""
     if call is None:
         return None
-    return PolicyCall(call, np.zeros(1, POLICY_BAR), np.empty(n_symbols), np.full(2, -1))
+    return PolicyCall(call, np.zeros(1, POLICY_BAR), np.full(2, -1))
 
 
 def scheme_call(call: Any, state: F64) -> SchemeCall | None:

@@ -9,11 +9,11 @@ import math
 
 from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
-from bot.portfolio.kernel.asked import PolicyCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.orders import place
+from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
-from bot.portfolio.policies import is_decided, side_wanted
+from bot.portfolio.policies.sides import is_decided, side_wanted
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules
 from bot.portfolio.sizings import is_worth_a_trade, size_of
@@ -25,18 +25,16 @@ CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
 
 
 @hot
-def decide(
-    i: int, book: Book, rules: Rules, market: Market, trace: Trace,
-    target: F64, wanted: Bool, policy: PolicyCall | None,
-) -> None:  # fmt: skip
-    """Decide every symbol of which a side is wanted; `target` and `wanted` are room for S."""
+def decide(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room) -> None:
+    """Decide every symbol of which a side is wanted, but those whose side is only kept."""
     equity = book.account[0].equity
+    target, wanted = room.target, room.wanted
     any_wanted = False
     for s in range(len(book.quantity)):
         wanted[s] = False
-        if not is_decided(i, s, market, policy):
+        if room.kept[s] or not is_decided(i, s, rules, market, room.side):
             continue
-        side = side_wanted(i, s, rules, market, policy)
+        side = side_wanted(i, s, rules, market, room.side)
         weight, refusal = _weight(i, s, side, rules, market)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal

@@ -6,11 +6,11 @@ Rule: a higher halt replaces a lower one, and only the day's is lifted.
 from __future__ import annotations
 
 from bot.portfolio.book import Book
-from bot.portfolio.kernel.asked import PolicyCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.orders import order
+from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
-from bot.portfolio.policies import is_decided, side_wanted
+from bot.portfolio.policies.sides import is_decided, side_wanted
 from bot.portfolio.reasons import FillReason, Halt, Refusal
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
@@ -55,9 +55,7 @@ def update_halt(book: Book, rules: Rules, open_time: int, equity: float) -> None
 
 
 @cold
-def obey_halt(
-    i: int, book: Book, rules: Rules, market: Market, trace: Trace, policy: PolicyCall | None
-) -> None:
+def obey_halt(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room) -> None:
     """Withdraw what is pending, and on a tradable close order every position closed."""
     halted = book.account[0].halted
     for s in range(len(book.quantity)):
@@ -67,7 +65,8 @@ def obey_halt(
             book.pending[s] = 0.0
         if not market.tradable[i]:
             continue
-        if is_decided(i, s, market, policy) and side_wanted(i, s, rules, market, policy) != 0.0:
+        decided = is_decided(i, s, rules, market, room.side)
+        if decided and side_wanted(i, s, rules, market, room.side) != 0.0:
             trace.refusal[i, s] = HALTED_DAY + halted - DAY_HALT
         if quantity != 0.0:
             trace.weight[i, s] = 0.0

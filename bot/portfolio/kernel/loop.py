@@ -5,7 +5,6 @@ Must not fill, charge, halt or decide by itself.
 
 from __future__ import annotations
 
-from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
@@ -13,8 +12,10 @@ from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, settle_reference
 from bot.portfolio.kernel.funding import charge_funding, count_unknown, pay_funding
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
+from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
-from bot.portfolio.policies import ask_policy
+from bot.portfolio.policies.asked import ask_policy
+from bot.portfolio.policies.sides import THRESHOLD, choose_sides, note_edges
 from bot.portfolio.rules import FillAt, Rules
 from bot.portfolio.trace import Phase, Trace
 
@@ -24,13 +25,12 @@ NEXT_OPEN = int(FillAt.NEXT_OPEN)
 
 @cold
 def run(
-    book: Book, rules: Rules, market: Market, trace: Trace, target: F64, wanted: Bool,
+    book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
     policy: PolicyCall | None, scheme: SchemeCall | None,
 ) -> int:  # fmt: skip
     """Do the phases of each bar and return the number of fills.
 
     Args:
-        target, wanted: room for S.
         policy: a user's; None for the shipped one, whose machine code has no trace of the other.
         scheme: a user's cost scheme; likewise.
     """
@@ -39,7 +39,7 @@ def run(
         if trace.phase & OPEN:
             count = _open_bar(i, book, rules, market, trace, count, scheme)
         if trace.phase & CLOSE:
-            count = _close_bar(i, book, rules, market, trace, count, target, wanted, policy, scheme)
+            count = _close_bar(i, book, rules, market, trace, count, room, policy, scheme)
         _record(i, book, trace)
     return count
 
@@ -69,7 +69,7 @@ def _open_bar(
 @hot
 def _close_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    target: F64, wanted: Bool, policy: PolicyCall | None, scheme: SchemeCall | None,
+    room: Room, policy: PolicyCall | None, scheme: SchemeCall | None,
 ) -> int:  # fmt: skip
     """End a bar: charge the funding inside it, mark, fill at the close, check halts, decide."""
     account = book.account[0]
@@ -86,12 +86,16 @@ def _close_bar(
         elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
             count = fill_or_delay(i, s, book, rules, market, trace, count, scheme)
     update_halt(book, rules, market.open_time[i], equity_of(book))
+    if rules.is_calibrated:
+        note_edges(i, rules, market, trace)
     if policy is not None:
-        ask_policy(i, book, rules, market, policy, scheme)
+        ask_policy(i, book, rules, market, room.side, policy, scheme)
+    elif rules.policy_kind != THRESHOLD:
+        choose_sides(i, book, rules, market, trace, room.side, room.kept, scheme)
     if account.halted != NOT_HALTED:
-        obey_halt(i, book, rules, market, trace, policy)
+        obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
-        decide(i, book, rules, market, trace, target, wanted, policy)
+        decide(i, book, rules, market, trace, room)
     account.opened = 0
     account.bars += 1
     return count

@@ -22,6 +22,7 @@ from bot.engine_state import STATE_LAYOUT, Activation, EngineState, state_to_arr
 from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.portfolio.book import new_book
+from bot.portfolio.calibration import new_calibration
 from bot.timegrid import HOUR_MS
 
 KEPT = Path(__file__).parents[2] / "fixtures" / "state_layout.json"
@@ -32,7 +33,7 @@ JOURNAL = Path("runs/old/journal.db")
 def initial() -> EngineState:
     config = load_config(None, [], environ={})
     pipeline = FeaturePipeline(config.features, ("A", "B"), HOUR_MS, lookback=3)
-    return EngineState(pipeline.initial(), new_book(2, 1000.0))
+    return EngineState(pipeline.initial(), new_book(2, 1000.0), new_calibration(2, 5))
 
 
 def test_a_change_of_the_state_raises_its_layout(initial: EngineState) -> None:
@@ -57,7 +58,7 @@ def test_every_older_layout_has_a_step() -> None:
 
 def test_a_state_of_this_layout_is_taken_as_it_is(initial: EngineState) -> None:
     state = EngineState(
-        initial.features, initial.book, (Activation(5, "m"),), 7, opened=True,
+        initial.features, initial.book, initial.calibration, (Activation(5, "m"),), 7, opened=True,
         open_refusal=np.zeros(2, dtype=np.int8),
     )  # fmt: skip
     arrays = dict(state_to_arrays(state))

@@ -1,0 +1,53 @@
+"""Why a bar was traded or not, in one phrase: for the log, the status and the report.
+
+Must not decide anything: the numbers are those that decided.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.portfolio.reasons import REFUSAL, Refusal
+
+
+def why(
+    *, refusal: int, edge: float, hurdle: float, age: float, order: float, position: float,
+    days: int = 0, days_needed: int = 0,
+) -> str:  # fmt: skip
+    """Return the reason of a decision.
+
+    Args:
+        refusal: a Refusal.
+        edge: the expected return, NaN where none is known.
+        hurdle: what it had to exceed, NaN where it was not asked.
+        age: closes since the side was decided, NaN but for the edge policy.
+        order: the quantity ordered.
+        position: the quantity held.
+        days: scored so far, where the calibration lacks some.
+        days_needed: before signals are traded.
+
+    >>> why(refusal=13, edge=0.00031, hurdle=0.0015, age=0.0, order=0.0, position=0.0)
+    'edge 3.1 bp < cost 15.0 bp'
+    >>> why(refusal=0, edge=-0.0031, hurdle=0.0015, age=0.0, order=-2.0, position=0.0)
+    'edge -31.0 bp > cost 15.0 bp'
+    >>> why(refusal=13, edge=0.00031, hurdle=0.0015, age=3.0, order=0.0, position=2.0)
+    'edge 3.1 bp < cost 15.0 bp, held for 3 bars'
+    """
+    if refusal == Refusal.CALIBRATING:
+        return f"calibrating: {days} of {days_needed} days" if days_needed else "calibrating"
+    phrase = ""
+    if math.isfinite(edge) and math.isfinite(hurdle):
+        sign = ">" if abs(edge) > hurdle else "<"
+        phrase = f"edge {edge * 1e4:.1f} bp {sign} cost {hurdle * 1e4:.1f} bp"
+    elif refusal == Refusal.EDGE_BELOW_COST:
+        phrase = "no edge"
+    elif refusal == Refusal.NONE and not math.isfinite(edge):
+        phrase = "ordered" if order else ""
+    if refusal not in (Refusal.NONE, Refusal.EDGE_BELOW_COST):
+        words = str(REFUSAL[refusal]).replace("_", " ")
+        phrase = f"{phrase}, {words}" if phrase else words
+    if refusal == Refusal.EDGE_BELOW_COST and position and not order:
+        return f"{phrase}, held for {age:.0f} bar{'' if age == 1.0 else 's'}"
+    if refusal == Refusal.EDGE_BELOW_COST and position and order:
+        return f"{phrase}, closed after {age:.0f} bars"
+    return phrase
