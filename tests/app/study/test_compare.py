@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.adapters.files.trials import NAME as REGISTER
+from bot.adapters.files.trials import read as read_trials
 from bot.app.backtest.preparing import read_market
 from bot.app.study import unit as study_unit
 from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
@@ -65,6 +67,42 @@ def test_every_contender_is_measured_on_the_same_rows(
         assert (done.folder / name).stat().st_size > 1000
     stored = json.loads((done.folder / "compare.json").read_text(encoding="utf-8"))
     assert stored["facts"]["alone"]["parameters"] > stored["facts"]["together"]["parameters"]
+
+
+def test_a_comparison_enters_each_contender_as_a_setting_tried(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str]
+) -> None:
+    folder = tmp_path / "compare"
+    first = compared(folder, contenders[:2]).comparison
+    found, _ = read_trials(tmp_path / REGISTER)
+    (entry,) = found
+    assert (entry.kind, entry.where) == ("compare", "compare/test")
+    assert [o.name for o in entry.outcomes] == ["together", "alone"]
+    assert entry.outcomes[1].settings == {"model.architecture": "single"}
+    for o in entry.outcomes:
+        assert o.net_return == first.facts[o.name]["net return"]
+        assert o.sharpe is not None
+        annual = first.figure("Sharpe after costs", o.name).value
+        assert o.sharpe * np.sqrt(8760) == pytest.approx(annual, rel=0.01), "another ddof"
+    assert first.trials is not None
+    assert first.trials["count"] == 2
+    assert compared(folder, contenders[:2]).comparison.as_json() == first.as_json()
+    wider = compare_command(
+        contenders[:4], "wider", folder, StudyPlan(2, 1, 2, 1), lambda done, of: None
+    )
+    assert wider.comparison.trials is not None
+    assert wider.comparison.trials["count"] == 6
+    ratios = [o.sharpe for t in read_trials(tmp_path / REGISTER)[0] for o in t.outcomes]
+    best = wider.comparison.trials["best"]
+    assert wider.comparison.facts[best]["deflated Sharpe"] == pytest.approx(
+        wider.comparison.trials["deflated_sharpe"]
+    )
+    sharpes = [float(r) for r in ratios if r is not None]
+    deviation = float(np.std(sharpes, ddof=1)) * np.sqrt(8760)
+    assert wider.comparison.trials["sharpe_deviation"] == pytest.approx(deviation)
+    told = (wider.folder / "compare.md").read_text("utf-8")
+    assert "6 settings in 2 entries of" in told
+    assert f"The best Sharpe ratio here is that of {best}." in told
 
 
 def test_a_comparison_says_what_it_covers(tmp_path: Path, contenders: list[Contender]) -> None:
