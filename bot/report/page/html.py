@@ -71,6 +71,14 @@ def insights(run: RunData) -> list[Picture]:
         return insight_pictures(run)
 
 
+def _deflated(summary: Summary) -> str:
+    """Return what is left of the ratio after the trials on the same data, "" where nothing is deflated."""
+    tried = summary["trials"]
+    if tried is None or tried["deflated_sharpe"] is None:
+        return ""
+    return f"; after {tried['count']:,} tried {w.percent(tried['deflated_sharpe'])} sure"
+
+
 def tiles(summary: Summary) -> list[Tile]:
     """Return the figures that a reader looks for first."""
     metrics, held = summary["metrics"], summary["buy_and_hold"]
@@ -88,7 +96,9 @@ def tiles(summary: Summary) -> list[Tile]:
         Tile(
             "Sharpe ratio",
             w.written(metrics["sharpe_ratio"], w.two_digits),
-            f"± {w.two_digits(error)} standard error" if error is not None else no_ratio,
+            f"± {w.two_digits(error)} standard error{_deflated(summary)}"
+            if error is not None
+            else no_ratio,
         ),
         Tile(
             "Maximum drawdown",
