@@ -136,6 +136,9 @@ class RunData(Judged):
         equity, cash: float64[n], at the bar's close.
         fees, funding, spread, slippage: float64[n], paid in the bar.
         quantity: float64[n, S], held at the bar's close (base currency).
+        edge, hurdle: float64[n, S], the return that the signal was expected to bring over the
+            horizon, and what it had to exceed; NaN where none was known or asked, None where the
+            record has no such columns.
         weights, signal: float64[n, S]; the targeted fraction of equity, and the conviction.
         fills: structured FILL array, oldest first.
         fill_reasons: names of the codes in `fills["reason"]`.
@@ -172,6 +175,8 @@ class RunData(Judged):
     signal: F64
     fills: npt.NDArray[np.void]
     fill_reasons: Mapping[int, str]
+    edge: F64 | None = None
+    hurdle: F64 | None = None
     refusals: Mapping[str, int] = field(default_factory=dict)
     funding_unknown: Mapping[str, int] = field(default_factory=dict)
     asked_ms: tuple[int | None, int | None] = (None, None)

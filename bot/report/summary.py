@@ -29,6 +29,8 @@ from bot.report.money.edge import edge_figures
 from bot.report.money.jumps import jumps_held
 from bot.report.money.metrics import Figures, equity_metrics
 from bot.report.money.trials import Tried
+from bot.report.skill.slopes import slopes
+from bot.report.skill.tenths import tenths
 from bot.report.skill.verdicts import skill
 
 TARGETS = (
@@ -46,8 +48,8 @@ class Summary(TypedDict):
 
     `coverage` says how much of the span had bars, forecasts and a model (`coverage.py`);
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
-    `edge` says what a side traded earned and cost (`money/edge.py`), with `controls` beside the run
-    (`money/controls.py`);
+    `edge` says what a side traded earned and cost (`money/edge.py`), how large forecasts
+    are beside what came (`slopes`, `tenths`), and has the `controls` (`money/controls.py`);
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
     of the day, summed; `bankruptcy` says in a sentence when the account went bankrupt, "" where it
     did not, and `jumps_held` in one each on which jumps of price a position was held; `skill` is by
@@ -99,6 +101,8 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "jumps_held": jumps_held(run),
         "edge": {
             **edge_figures(run, start, metrics, config.bootstrap_samples),
+            "slopes": slopes(run, config.bootstrap_samples),
+            "tenths": tenths(run, config.bootstrap_samples),
             "controls": control_figures(run, start, held),
         },
         "costs": cost_waterfall(run, start),

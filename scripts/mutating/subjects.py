@@ -72,9 +72,11 @@ SUBJECTS = (
     Subject(
         "skill",
         ("bot/report/skill/measures.py", "bot/report/skill/by_head.py", "bot/report/skill/verdicts.py",
-         "bot/report/skill/baselines.py", "bot/report/study/endpoints.py"),
+         "bot/report/skill/baselines.py", "bot/report/skill/slopes.py", "bot/report/skill/tenths.py",
+         "bot/report/study/endpoints.py"),
         ("tests/report/skill/test_measures.py", "tests/report/skill/test_verdicts.py",
-         "tests/report/skill/test_baselines.py",
+         "tests/report/skill/test_baselines.py", "tests/report/skill/test_slopes.py",
+         "tests/report/skill/test_tenths.py",
          "tests/report/study/test_endpoints.py", "tests/report/study/test_comparison.py"),
     ),
 )  # fmt: skip

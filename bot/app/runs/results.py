@@ -89,6 +89,8 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         quantity=quantity,
         weights=decisions["weight"],
         signal=decisions["signal"],
+        edge=decisions.get("edge"),
+        hurdle=decisions.get("hurdle"),
         fills=fills[fills["open_time"] <= bars.open_time[-1]],
         fill_reasons=FILL_REASON,
         forecast=Forecast(record.tasks, value, model) if judged else None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.report import formats as w
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
+from bot.report.skill.verdicts import UNKNOWN
 from bot.report.summary import Summary
 
 _PARTS = (
@@ -69,12 +70,91 @@ def controls_sheet(summary: Summary) -> Sheet:
     )  # fmt: skip
 
 
+def slopes_sheet(summary: Summary) -> Sheet:
+    """Return how large forecasts are beside what came."""
+    rows = tuple(
+        SheetRow(
+            (
+                task,
+                w.written(found["value"], w.two_digits),
+                w.written(found["error"], lambda error: f"± {error:.2f}"),
+                _span(found["low"], found["high"], w.two_digits),
+                _loudness(found["low"], found["high"]),
+            )
+        )
+        for task, found in summary["edge"]["slopes"].items()
+    )
+    columns = ("head", "slope", "error", "95 % interval", "reads")
+    note = (
+        "The slope of what happened on what was forecast, of a direction on the logit of its "
+        "probability: 1 is right, below it forecasts are too loud, at 0 they say nothing."
+    )
+    return Sheet(
+        "slopes", "How loud the forecasts are", columns,
+        numbers=frozenset({1, 2, 3}), rows=rows, note=note,
+    )  # fmt: skip
+
+
+def _loudness(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return UNKNOWN
+    said = [] if low > 0.0 else ["no information shown"]
+    if high < 1.0:
+        said.append("too loud")
+    return ", ".join(said) or ("too quiet" if low > 1.0 else "not shown to be off")
+
+
+def tenths_sheet(summary: Summary) -> Sheet:
+    """Return what came of each size of expected return."""
+    found = summary["edge"]["tenths"]
+    rows = tuple(
+        SheetRow(
+            (
+                str(row["tenth"]),
+                w.count(row["count"]),
+                w.bps(row["expected_bps"]),
+                w.bps(row["realised_bps"]),
+                _span(row["low_bps"], row["high_bps"], w.bps),
+                w.bps(row["cost_bps"]),
+                _against(row["low_bps"], row["high_bps"], row["cost_bps"]),
+            ),
+            _TONES[_against(row["low_bps"], row["high_bps"], row["cost_bps"])],
+        )
+        for row in found["rows"]
+    )
+    columns = ("tenth", "bars", "expected", "realised", "95 % interval", "cost", "reads")
+    what = "calibrated edge" if found["by"] == "edge" else "signal (no edge was recorded)"
+    note = (
+        f"Bars and symbols by the size of their {what}, smallest first, traded or not; realised is the "
+        f"return over the {summary['edge']['horizon_bars']} bars ahead on the side expected, cost what "
+        "a round trip had to exceed."
+    )
+    return Sheet(
+        "tenths", f"Realised return by tenth of the {found['by']}", columns,
+        numbers=frozenset(range(6)), rows=rows, note=note,
+    )  # fmt: skip
+
+
+def _against(low: float | None, high: float | None, cost: float) -> str:
+    """Return what an interval says of what was earned beside a cost."""
+    if low is None or high is None:
+        return UNKNOWN
+    return _ABOVE if low > cost else _BELOW if high < cost else _EITHER
+
+
+_ABOVE, _BELOW, _EITHER = "above its cost", "below its cost", "either"
+_TONES: dict[str, Tone] = {_ABOVE: "good", _BELOW: "bad", _EITHER: "doubt", UNKNOWN: ""}
+
+
+def _span(low: float | None, high: float | None, form: w.Format) -> str:
+    return w.DASH if low is None or high is None else f"[{form(low)}, {form(high)}]"
+
+
 def _control(label: str, found: dict[str, Any]) -> tuple[str, ...]:
-    low, high = found.get("low"), found.get("high")
     return (
         label,
         w.written(found["total_return"], w.percent),
-        w.DASH if low is None or high is None else f"[{w.percent(low)}, {w.percent(high)}]",
+        _span(found.get("low"), found.get("high"), w.percent),
         w.written(found.get("sharpe_ratio"), w.two_digits),
         w.written(found.get("max_drawdown"), w.percent),
         w.written(found.get("trades", found.get("trips")), w.count),
@@ -99,8 +179,7 @@ def _controls_note(summary: Summary) -> str:
 
 
 def _measured(edge: dict[str, Any]) -> tuple[str, str]:
-    low, high = edge["edge_low_bps"], edge["edge_high_bps"]
-    span = w.DASH if low is None or high is None else f"[{w.bps(low)}, {w.bps(high)}]"
+    span = _span(edge["edge_low_bps"], edge["edge_high_bps"], w.bps)
     return w.written(edge["edge_bps"], w.bps), span
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.report import formats as w
-from bot.report.page.edge_sheets import controls_sheet, edge_sheet
+from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, WORSE
 from bot.report.summary import Summary
@@ -25,6 +25,8 @@ def sheets(summary: Summary) -> list[Sheet]:
         symbols_sheet(summary),
         edge_sheet(summary),
         controls_sheet(summary),
+        slopes_sheet(summary),
+        tenths_sheet(summary),
         metrics_sheet(summary),
         costs_sheet(summary),
         targets_sheet(summary),

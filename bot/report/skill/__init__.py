@@ -5,5 +5,7 @@ by_head         which measures each kind of head has, against which baseline
 measures        the formulas, each a statistic of sums over dates
 baselines       the naive forecasts, and the rows they learn from
 har             volatility by its own past (Corsi 2009)
+slopes          how loud forecasts are: what happened on what was said
+tenths          what came of each size of edge
 bootstrap       intervals for dependent data
 """

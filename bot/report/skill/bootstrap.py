@@ -25,6 +25,7 @@ Statistic: TypeAlias = Callable[[F64], F64]
 LEVEL = 0.95
 """Coverage of every interval in a report."""
 
+_QUANTILE = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
 _LEAST_BLOCKS = 4
 _SEED = 20_240_229
 _CHUNK = 4_000_000
@@ -38,6 +39,13 @@ class Interval:
     low: float | None
     high: float | None
     block: int
+
+    @property
+    def error(self) -> float | None:
+        """Return a standard error: the interval's width over twice the normal quantile."""
+        if self.low is None or self.high is None:
+            return None
+        return (self.high - self.low) / (2.0 * _QUANTILE)
 
 
 def interval(sums: F64, statistic: Statistic, min_block: int, samples: int) -> Interval | None:
@@ -83,7 +91,7 @@ def widening(blocks: float) -> float:
     >>> round(widening(20.0), 3), round(widening(1e9), 3)
     (1.091, 1.0)
     """
-    z = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
+    z = _QUANTILE
     return math.sqrt(blocks / (blocks - 1.0)) * (1.0 + (z**2 + 1.0) / (4.0 * (blocks - 1.0)))
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bot.config.schema import Report
 from bot.report.inputs import ModelInfo, RunData
-from bot.report.page.edge_sheets import controls_sheet, edge_sheet
+from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
 from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets, skill_sheet
 from bot.report.page.tables import render, table
 from bot.report.summary import Summary, build
@@ -160,3 +160,46 @@ def test_controls_of_a_run_that_never_traded_on_unknown_funding(summary: Summary
     assert (
         "1,234 settlements up to 2023-11-05 08:00 are not known and charged nothing" in sheet.note
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.1, 0.9, "too loud"),
+        (-0.1, 0.9, "no information shown, too loud"),
+        (-0.1, 1.1, "no information shown"),
+        (0.1, 1.1, "not shown to be off"),
+        (1.1, 1.5, "too quiet"),
+        (None, None, "too few dates to tell"),
+    ],
+)
+def test_how_a_slope_reads(
+    summary: Summary, low: float | None, high: float | None, said: str
+) -> None:
+    found = {"kind": "return", "value": 0.5, "error": 0.1, "low": low, "high": high}
+    other: Any = {**summary, "edge": {**summary["edge"], "slopes": {"return_3": found}}}
+    (row,) = slopes_sheet(other).rows
+    assert row.cells[:3] == ("return_3", "0.50", "± 0.10")
+    assert row.cells[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("cost", "said", "tone"),
+    [(1.0, "above its cost", "good"), (3.0, "either", "doubt"), (5.0, "below its cost", "bad")],
+)
+def test_a_tenth_stands_beside_its_cost(
+    summary: Summary, cost: float, said: str, tone: str
+) -> None:
+    row = {
+        "tenth": 10, "count": 1234, "expected_bps": 20.0, "realised_bps": 3.0, "low_bps": 2.0,
+        "high_bps": 4.0, "cost_bps": cost,
+    }  # fmt: skip
+    found = {"by": "edge", "rows": [row]}
+    other: Any = {**summary, "edge": {**summary["edge"], "tenths": found}}
+    sheet = tenths_sheet(other)
+    assert sheet.title == "Realised return by tenth of the edge"
+    assert sheet.rows[0].cells == (
+        "10", "1,234", "20.00 bp", "3.00 bp", "[2.00 bp, 4.00 bp]", f"{cost:.2f} bp", said,
+    )  # fmt: skip
+    assert sheet.rows[0].tone == tone
+    assert "no edge was recorded" in tenths_sheet(summary).note
