@@ -216,7 +216,7 @@ STUDY = [
     "model.hidden=[8]", "model.head_hidden=4", "training.epochs=1", "training.batch_size=256",
     "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
     "features.correlation_window=30", "data.source=synthetic", "synthetic.symbols=2",
-    "synthetic.bars=3000", "synthetic.missing=0.01", "training.window_bars=700",
+    "policy.kind=threshold", "synthetic.bars=3000", "synthetic.missing=0.01", "training.window_bars=700",
 ]  # fmt: skip
 """A synthetic market for comparisons, and networks that hardly deserve the name."""
 

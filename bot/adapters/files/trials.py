@@ -29,9 +29,11 @@ NAME = "trials.jsonl"
 LAYOUT = 1
 """Of a line; one of another layout is named and not counted."""
 
-Kind = Literal["backtest", "compare", "discover", "sweep"]
+TrialKind = Literal["backtest", "compare", "discover", "sweep"]
 
 _TRIES, _PAUSE_S = 500, 0.02
+
+_FLAGS = os.O_CLOEXEC | os.O_NONBLOCK  # a pipe in the file's place must not be waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Trial:
         time_ms: when it was entered.
     """
 
-    kind: Kind
+    kind: TrialKind
     where: str
     digest: str
     settings: Mapping[str, Any]
@@ -136,7 +138,7 @@ def enter(path: Path, trial: Trial, pause: Callable[[float], None] = time.sleep)
     """
     line = json.dumps(trial.as_json(), allow_nan=False).encode()
     outcomes = _trial(json.loads(line)).outcomes  # as they will be read
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _FLAGS, 0o644)
     with _locked(descriptor, fcntl.LOCK_EX, pause):
         content = _content(descriptor)
         here, _ = _parsed(content, path)
@@ -161,7 +163,7 @@ def read(
         OSError: the file is there and cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
         return [], ()
     with _locked(descriptor, fcntl.LOCK_SH, pause):
@@ -192,7 +194,7 @@ def _locked(descriptor: int, kind: int, pause: Callable[[float], None]) -> Itera
 
 def _content(descriptor: int) -> bytes:
     with open(descriptor, "rb", closefd=False) as file:
-        return file.read()
+        return file.read() or b""
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -228,7 +230,7 @@ def _trial(given: Any) -> Trial:
     if given["layout"] != LAYOUT:
         raise ValueError(f"layout {given['layout']}, this bot reads {LAYOUT}")
     kind, interval, symbols = given["kind"], _text(given, "interval"), given["symbols"]
-    if kind not in get_args(Kind):
+    if kind not in get_args(TrialKind):
         raise ValueError(f"kind = {kind!r}")
     if interval not in INTERVAL_MS:
         raise ValueError(f"interval = {interval!r}")
@@ -241,7 +243,7 @@ def _trial(given: Any) -> Trial:
     if start >= end:
         raise ValueError("it ends before it starts")
     return Trial(
-        kind=cast(Kind, kind), where=_text(given, "where"), digest=_text(given, "digest"),
+        kind=cast(TrialKind, kind), where=_text(given, "where"), digest=_text(given, "digest"),
         settings=_table(given), source=_text(given, "source"), symbols=tuple(symbols),
         interval=interval, start_ms=start, end_ms=end,
         periods_per_year=_number(given, "periods_per_year"), outcomes=outcomes,

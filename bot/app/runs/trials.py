@@ -104,9 +104,9 @@ def outcome_of(
     own = settings or {}
     sr = sharpe.sharpe_per_bar(returns)
     net = float(net_return) if np.isfinite(net_return) else None
-    if sr is None:
+    skew, kurtosis = (0.0, 3.0) if sr is None else sharpe.skew_and_kurtosis(returns)
+    if sr is None or not np.isfinite([sr, skew, kurtosis]).all():
         return Outcome(name, net, None, len(returns), settings=own)
-    skew, kurtosis = sharpe.skew_and_kurtosis(returns)
     return Outcome(name, net, sr, len(returns), skew=skew, kurtosis=kurtosis, settings=own)
 
 

@@ -1,6 +1,6 @@
 """`bot trials`: the register of trials as tables, and how much was tried on each symbol.
 
-Rule: a line that is no entry is told and hides nothing.
+Rule: a line that is no entry is named and hides nothing.
 """
 
 from __future__ import annotations

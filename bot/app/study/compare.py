@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.files.trials import Kind
+from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.runner import Progress
@@ -85,7 +85,7 @@ def compare_command(
 
 def walk_forward(
     contenders: list[Contender], out: Path, plan: StudyPlan, progress: Progress, *,
-    title: str, kind: Kind = "compare", every_pair: bool = True, primary: Sequence[str] = PRIMARY,
+    title: str, kind: TrialKind = "compare", every_pair: bool = True, primary: Sequence[str] = PRIMARY,
 ) -> tuple[Comparison, str]:  # fmt: skip
     """Train what is missing below `out`; return the comparison, and what it was made of.
 

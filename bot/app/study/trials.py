@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bot.adapters.files.trials import Kind, Outcome, Trial
+from bot.adapters.files.trials import Outcome, Trial, TrialKind
 from bot.app.runs.folder import config_hash, deciding
 from bot.app.runs.trials import (
     digest_of,
@@ -34,11 +34,15 @@ DEFLATED = "deflated Sharpe"
 
 
 def count_in(
-    comparison: Comparison, study: Study, title: str, kind: Kind, accounts: Mapping[str, Account]
+    comparison: Comparison,
+    study: Study,
+    title: str,
+    kind: TrialKind,
+    accounts: Mapping[str, Account],
 ) -> Comparison:
     """Enter a comparison in the register beside its folder; return it with the count of trials.
 
-    A register that cannot be written is told on stderr, and in the comparison.
+    A register that cannot be written is a warning on stderr, and in the comparison.
 
     Args:
         title: of the tables' folder.
@@ -60,13 +64,13 @@ def count_in(
     return replace(comparison, facts=facts, trials=told | {"best": best.name})
 
 
-def trial_of(study: Study, title: str, kind: Kind, accounts: Mapping[str, Account]) -> Trial:
+def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, Account]) -> Trial:
     """Return a comparison as a trial of as many settings as it has contenders."""
     times, first = study.market.bars.open_time, study.contenders[0]
     decides = [
         [[int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)] for fold in study.folds],
         [
-            [c.name, c.kind, accounts[c.name].seeds, config_hash(c.config),
+            [c.kind, accounts[c.name].seeds, config_hash(c.config),
              sorted(digests_of(c.config.plugins).values())]
             for c in study.contenders
         ],

@@ -229,3 +229,10 @@ def test_who_holds_the_lock_is_waited_for_and_not_for_ever(path: Path) -> None:
 
         assert enter(path, replace(TRIAL, digest="later"), lets_go)
     assert sum(waits) < 60
+
+
+def test_a_pipe_in_the_registers_place_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    assert read(path) == ([], ())
+    with pytest.raises(OSError, match=r"."):
+        enter(path, TRIAL)

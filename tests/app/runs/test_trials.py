@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.conftest import Cli, Said
 
 MARKET = ["data.source=synthetic", "synthetic.symbols=2", "synthetic.bars=400"]
-SETS = [*MARKET, "report.bootstrap_samples=100", "signal.threshold=0.0"]
+SETS = [*MARKET, "report.bootstrap_samples=100", "policy.kind=threshold", "signal.threshold=0.0"]
 
 Backtest = Callable[..., "Said"]
 
