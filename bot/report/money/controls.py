@@ -13,10 +13,10 @@ from bot.report.formats import iso_time
 from bot.report.inputs import RunData
 from bot.report.money.activity import elapsed_ms
 from bot.report.money.metrics import Figures, equity_metrics
-from bot.report.money.momentum import momentum_legs
+from bot.report.money.momentum import has_history, momentum_legs
 from bot.report.money.retraced import tape_of
 from bot.report.money.twins import random_twins
-from bot.report.money.walk import equity_curve
+from bot.report.money.walk import Tape, equity_curve
 
 
 def control_figures(run: RunData, start: int, held: Figures) -> dict[str, Any]:
@@ -31,18 +31,24 @@ def control_figures(run: RunData, start: int, held: Figures) -> dict[str, Any]:
         `flat`, `buy_and_hold` and `momentum`: figures of an equity curve; `random`: see `twins.py`;
         `funding`: how many settlements were `unknown`, and `until` when; they charged nothing.
     """
-    tape, legs = tape_of(run, start), momentum_legs(run, start)
-    capital = run.equity_before(start)
-    momentum = equity_metrics(
-        equity_curve(tape, legs, capital), capital, run.periods_per_year, elapsed_ms(run, start)
-    )
+    tape = tape_of(run, start)
     return {
         "flat": {"total_return": 0.0, "max_drawdown": 0.0, "trades": 0},
         "buy_and_hold": held,
-        "momentum": momentum | {"trades": int(legs.bounds[-1])},
+        "momentum": _momentum(run, start, tape),
         "random": random_twins(run, start, tape),
         "funding": _funding(run, start),
     }
+
+
+def _momentum(run: RunData, start: int, tape: Tape) -> Figures:
+    """Return the figures of the control; no return where no close has one of 30 days before it."""
+    if not has_history(run, start):
+        return {"total_return": None, "max_drawdown": None, "trades": None}
+    legs, capital = momentum_legs(run, start), run.equity_before(start)
+    curve = equity_curve(tape, legs, capital)
+    figures = equity_metrics(curve, capital, run.periods_per_year, elapsed_ms(run, start))
+    return figures | {"trades": int(legs.bounds[-1])}
 
 
 def _funding(run: RunData, start: int) -> dict[str, Any]:

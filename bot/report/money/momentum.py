@@ -31,9 +31,19 @@ def wanted_sides(run: RunData) -> F64:
 
     NaN in bars that are not decided on; 0 where there is no close of 30 days ago.
     """
-    time = run.open_time
-    then = np.searchsorted(time, time - DAYS * DAY_MS, side="right") - 1
-    before = np.where((then >= 0)[:, None], run.price[then], np.nan)
-    side = np.nan_to_num(np.sign(run.price - before))
+    side = np.nan_to_num(np.sign(run.price - _closes_before(run)))
     side = np.where(run.allow_short, side, np.maximum(side, 0.0))
     return np.where(run.bars.tradable[:, None], side, np.nan)
+
+
+def has_history(run: RunData, start: int) -> bool:
+    """Return whether any close that decides on a bar from `start` on has one of 30 days before it."""
+    return bool(np.isfinite(_closes_before(run)[max(start - 1, 0) : -1]).any())
+
+
+def _closes_before(run: RunData) -> F64:
+    """Return float64[n, S], the close last known 30 days before each; NaN where there is none."""
+    time = run.open_time
+    then = np.searchsorted(time, time - DAYS * DAY_MS, side="right") - 1
+    closes: F64 = np.where((then >= 0)[:, None], run.price[then], np.nan)
+    return closes

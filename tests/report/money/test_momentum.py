@@ -110,3 +110,10 @@ def test_settlements_that_are_not_known_are_counted(long_run: RunData) -> None:
     assert control_figures(dataclasses.replace(unknown, pays_funding=~pays), 900, {})["funding"] == {
         "unknown": 1, "until": "2023-02-07T16:00:00Z",
     }  # fmt: skip
+
+
+def test_without_thirty_days_of_history_it_has_no_return(run_maker: Any) -> None:
+    for n, known in ((720, False), (721, False), (722, True)):
+        found = control_figures(run_maker(n=n, start=700), 700, {})["momentum"]
+        assert (found["total_return"] is not None) is known, n
+        assert (found["trades"] is not None) is known, n

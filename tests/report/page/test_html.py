@@ -99,3 +99,13 @@ def test_a_bankruptcy_stands_at_the_top(run: RunData, page: str) -> None:
     assert text.index('role="alert">The account went bankrupt at') < text.index("<svg")
     assert "bankrupt" not in page
     assert "of each day&#39;s equity" in page
+
+
+def test_what_it_was_worth_stands_on_the_page(run: RunData, page: str) -> None:
+    for words in (
+        "What it was worth", "Edge a side, before costs", "Break-even cost a side",
+        "Beside its controls", "1,000 random twins", "momentum, 30 days", "The run beats",
+        "How loud the forecasts are", "Realised return by tenth of the signal",
+    ):  # fmt: skip
+        assert words in page, words
+    assert f'role="alert">{build(run, CONFIG)["edge"]["warning"]}' in page
