@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = [
     "--set", "model.hidden=[16]", "--set", "training.epochs=1", "--set", "training.min_rows=300",
-    "--set", "report.bootstrap_samples=100", "--set", "synthetic.bars=1000",
+    "--set", "report.bootstrap_samples=100", "--set", "synthetic.bars=1744",
     "--set", "retrain.every_bars=300",
 ]  # fmt: skip
 SYNTHETIC = ["--config", str(ROOT / "configs" / "synthetic.toml"), *SMALL]
@@ -275,7 +275,7 @@ def test_a_reader_that_leaves_is_no_fault() -> None:
 def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(
-        "backtest", *SYNTHETIC, "--set", "synthetic.bars=2400", "--set", "retrain.every_bars=900",
+        "backtest", *SYNTHETIC, "--set", "synthetic.bars=2400", "--set", "retrain.every_bars=900", "--set", "data.start=",
         "--block", "1", "--run-dir", run,
     )  # fmt: skip
     code, out, err = interrupt_after(process, "model_activated")
@@ -301,7 +301,7 @@ def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) ->
     assert cli("backtest", *SYNTHETIC, "--run-dir", run).code == 5
     last = pd.Timestamp(int(times[-1]), unit="ms").isoformat()
     whole = cli(
-        "backtest", *SYNTHETIC, "--set", "synthetic.bars=2400", "--set", "retrain.every_bars=900",
+        "backtest", *SYNTHETIC, "--set", "synthetic.bars=2400", "--set", "retrain.every_bars=900", "--set", "data.start=",
         "--to", last, "--run-dir", tmp_path / "again", "--json",
     )  # fmt: skip
     assert whole.json["ledger_sha256"] == meta["ledger_sha256"]
