@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bot.errors import DataError
+
 _PART = ".part-"
 
 
@@ -50,6 +52,21 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder of files that can be made again, unless it is there.
+
+    Raises:
+        DataError: a link or a file is in its place. Through a link, which a folder from elsewhere may
+            hold, files of other folders would be swept and replaced.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise DataError(
+            f"{path}: is {'a link' if path.is_symlink() else 'no folder'}; move it away, or name another "
+            "--out (which may be a link itself)"
+        )
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

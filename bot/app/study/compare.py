@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.trials import TrialKind
-from bot.adapters.system.atomic_file import replacing, sweep, write_text
+from bot.adapters.system.atomic_file import make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.runner import Progress
 from bot.app.study.account import Account, trade
@@ -70,9 +70,11 @@ def compare_command(
 
     Raises:
         ModelError: trainings failed; those that did not are kept.
+        DataError: a folder of the study's is a link.
     """
-    comparison, setting = walk_forward(contenders, out, plan, progress, title=title)
     folder = out / title
+    make_folder(folder)
+    comparison, setting = walk_forward(contenders, out, plan, progress, title=title)
     write_text(
         folder / "compare.json",
         json.dumps({"setting": setting, **comparison.as_json()}, indent=1),
@@ -94,6 +96,7 @@ def walk_forward(
     Raises:
         ConfigError: the settings size by disagreement, which the mean over the seeds does not have, or
             a contender needs a package that is not installed.
+        DataError: a folder of the study's is a link.
         ModelError: trainings failed; those that did not are kept.
     """
     if contenders[0].config.sizing.disagreement_penalty > 0.0:
@@ -107,7 +110,7 @@ def walk_forward(
     study = Study(contenders, market, plan.folds, plan.months, out)
     units = study.units(plan.seeds)
     for name in ("data", "units"):
-        (out / name).mkdir(parents=True, exist_ok=True)
+        make_folder(out / name)
         sweep(out / name)
     _train(study, units, plan.workers, progress)
     comparison, accounts = _judge(study, units, every_pair=every_pair, primary=primary)

@@ -202,3 +202,36 @@ def test_a_link_in_a_studys_folder_is_replaced_and_not_followed(
         written = tmp_path / "out" / "test" / name
         assert not written.is_symlink()
         assert written.stat().st_size > 100
+
+
+@pytest.mark.parametrize("name", ["data", "units", "test"])
+def test_a_folder_of_a_study_that_is_a_link_is_refused(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str], name: str
+) -> None:
+    """A half-written file of another program's, and a table of another study's, lie behind it."""
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    for precious in (".notes.part-1.txt", "compare.json"):
+        (elsewhere / precious).write_text("precious")
+    out.mkdir()
+    (out / name).symlink_to(elsewhere)
+    with pytest.raises(DataError, match=f"{out / name}: is a link"):
+        compare_command(contenders, "test", out, SHAPE, lambda done, of: None)
+    assert {path.read_text() for path in elsewhere.iterdir()} == {"precious"}
+    assert len(list(elsewhere.iterdir())) == 2
+    assert units_ran == []
+    (out / name).unlink()
+    (out / name).write_text("a file")
+    with pytest.raises(DataError, match=f"{out / name}: is no folder"):
+        compare_command(contenders, "test", out, SHAPE, lambda done, of: None)
+
+
+def test_the_studys_own_folder_may_be_a_link(
+    tmp_path: Path, contenders: list[Contender], units_ran: list[str]
+) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    done = compare_command(contenders, "test", tmp_path / "out", SHAPE, lambda done, of: None)
+    assert units_ran
+    assert (tmp_path / "disk" / "test" / "compare.json").is_file()
+    assert done.folder == tmp_path / "out" / "test"
