@@ -13,6 +13,7 @@ import pytest
 from bot.blocks import F64, BarBlock
 from bot.errors import ConfigError
 from bot.parts.compile import compile_part
+from bot.parts.registry import parts
 from bot.portfolio.book import Book
 from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.own import SIGNATURES
@@ -237,3 +238,12 @@ def test_no_size_has_no_cost(
     assert math.isnan(told_at_last(rules, bars, [0.0])[0])
     assert math.isnan(told_at_last(rules, bars, [NAN])[0])
     assert told_at_last(rules, bars, [0.01])[0] == pytest.approx(2.0 / 100.0, rel=1e-12)
+
+
+def test_what_is_shipped_is_listed_with_the_settings_it_reads() -> None:
+    """The parts that `bot parts list` shows, one a method of sizing."""
+    listed = {kind: parts(kind) for kind in ("policy", "sizing", "cost_scheme")}
+    assert {name.upper() for name in listed["sizing"]} == set(SizingMethod.__members__)
+    assert listed["sizing"]["fixed"].keys == ("sizing.fraction",)
+    assert "threshold" in listed["policy"]
+    assert "taker" in listed["cost_scheme"]
