@@ -135,6 +135,12 @@ def manifest_sha256(folder: Path, model_id: str) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
+def half_saved(folder: Path) -> list[Path]:
+    """Return what trainings left that were killed between their two files: no models, never loaded."""
+    found = sorted(folder.glob("*.safetensors"))
+    return [path for path in found if not path.with_suffix(".json").exists()]
+
+
 def _tensors(trained: TrainedModel) -> dict[str, npt.NDArray[Any]]:
     """Return every array under the name it has in the file."""
     scaler = trained.scaler

@@ -2,7 +2,7 @@
 
 Rules: a model decides at its due bar plus `retrain.latency_bars` at the earliest, and is late beyond
 that; its manifest is the one that stood there when it was activated. Files of models that never
-decided are whole as well. Must not load what is not proved.
+decided are whole as well, but for what a training leaves that is killed between its two files. Must not load what is not proved.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.files.models import load_model, manifest_sha256
+from bot.adapters.files.models import half_saved, load_model, manifest_sha256
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.reading import Record
@@ -107,9 +107,10 @@ def _seal(folder: RunFolder, row: ModelRow) -> Difference | None:
 def _others(folder: RunFolder, known: set[str]) -> Difference | None:
     """Return the first file in models/ that is no whole model, though none of it ever decided."""
     paths: list[Path] = sorted(folder.models.iterdir()) if folder.models.is_dir() else []
+    half = half_saved(folder.models)
     for path in paths:
-        if is_unfinished(path):
-            continue  # nothing loads it, and the next start sweeps it away
+        if is_unfinished(path) or path in half:
+            continue  # nothing loads it
         model_id = path.name.partition(".")[0]
         if model_id in known and path.suffix in {".json", ".safetensors"}:
             continue

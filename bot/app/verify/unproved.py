@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.adapters.files.models import half_saved
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
@@ -44,6 +45,11 @@ def not_provable(
         found.append((f"the training rows of {names}", "another run trained it"))
     if TABLE_ID in record.meta:
         found.append(("the forecasts", "they came from a file and are as they were written"))
+    found += [
+        (f"models/{path.name}", "its training was ended before its manifest; it never decided")
+        for path in half_saved(folder.models)
+        if path.stem not in {row.model_id for row in models}
+    ]
     for path in sorted(folder.path.iterdir()):
         name = path.name
         if name in OWN or name in {"journal.db-wal", "journal.db-shm"}:

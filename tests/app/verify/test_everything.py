@@ -367,3 +367,17 @@ def test_the_results_have_stable_codes() -> None:
         "identical, but under other settings": 7,
         "identical, but for stretches of other builds": 8,
     }
+
+
+def test_half_a_model_of_a_training_that_was_killed_is_named(copy: RunFolder) -> None:
+    """The manifest is the last to be written: until then nothing knows the model."""
+    made = next(p for p in sorted(copy.models.glob("*.safetensors")) if is_activated(copy, p.stem))
+    half = made.with_name(f"{'0' * 16}.safetensors")
+    shutil.copy(made, half)
+    verdict = verify(copy)
+    assert verdict.identical
+    assert [what for what, _ in verdict.unproved if half.name in what] == [f"models/{half.name}"]
+    made.with_suffix(".json").unlink()
+    found = verify(copy).difference
+    assert found is not None
+    assert (found.table, found.field, found.replayed) == ("models", "file", f"model {made.stem}")
