@@ -123,6 +123,7 @@ def trial_of_run(folder: RunFolder, run: RunData) -> Trial | None:
         sorted(recorded_parts(builds[0].made_by if builds else "").values()),
         meta.get(FORECASTS_SHA256, meta.get(TABLE_ID)),
         models if "schedule_of" in meta else None,
+        int(run.open_time[0]),  # how much history models learn from is a choice too
     ]
     curve = np.concatenate(([run.equity_before(run.start_index)], run.equity[run.start_index :]))
     returns = bar_returns(curve) if np.all(curve > 0.0) else np.empty(0)

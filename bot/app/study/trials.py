@@ -68,6 +68,7 @@ def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, A
     """Return a comparison as a trial of as many settings as it has contenders."""
     times, first = study.market.bars.open_time, study.contenders[0]
     decides = [
+        int(times[0]),
         [[int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)] for fold in study.folds],
         [
             [c.kind, accounts[c.name].seeds, config_hash(c.config),

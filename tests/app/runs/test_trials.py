@@ -135,7 +135,9 @@ def test_other_bars_are_not_the_same_data(backtest: Backtest, runs: Path) -> Non
     later = ["data.start=2023-01-10", "costs.taker_fee=0.002"]
     assert backtest("c", "data.end=2023-01-08").json["trials"]["count"] == 2
     assert backtest("d", *later).json["trials"]["count"] == 2, "overlaps a, not c nor b"
-    assert len(read(runs / NAME)[0]) == 4
+    learned_from = backtest("e", *later, "data.history_start=2023-01-05")
+    assert learned_from.json["trials"]["count"] == 3, "with another history, another setting"
+    assert len(read(runs / NAME)[0]) == 5
 
 
 def test_a_run_from_before_the_register_is_entered_by_its_report(
