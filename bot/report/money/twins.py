@@ -41,13 +41,21 @@ def random_twins(run: RunData, start: int, tape: Tape, draws: int = TWINS) -> di
     returns = twin_returns(own, open_bars(run, start), tape, draws, rng)
     mine = float(run.equity[-1]) / run.equity_before(start) - 1.0
     low, middle, high = np.percentile(returns, [_TAIL, 50.0, 100.0 - _TAIL])
-    beaten = float(np.mean(returns < mine) + 0.5 * np.mean(returns == mine))
     return figures | {
         "total_return": float(middle),
         "low": float(low),
         "high": float(high),
-        "percentile": beaten,
+        "percentile": beaten(returns, mine),
     }
+
+
+def beaten(returns: F64, mine: float) -> float:
+    """Return the share of the returns that are below mine, with half of those that equal it.
+
+    >>> beaten(np.array([0.1, 0.2, 0.2, 0.3]), 0.2)
+    0.5
+    """
+    return float(np.mean(returns < mine) + 0.5 * np.mean(returns == mine))
 
 
 def twin_returns(own: Legs, allowed: Bool, tape: Tape, draws: int, rng: np.random.Generator) -> F64:

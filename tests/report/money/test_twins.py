@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.blocks import F64, I64
 from bot.report.inputs import RunData
 from bot.report.money.retraced import legs_of_run, legs_of_sides, open_bars, tape_of
-from bot.report.money.twins import dealt, placed, random_twins
+from bot.report.money.twins import beaten, dealt, placed, random_twins
 from bot.report.money.walk import Legs
 
 SIDES = st.sampled_from([-1.0, 0.0, 0.0, 1.0])
@@ -160,3 +160,16 @@ def test_without_a_trip_there_are_no_twins(run: RunData) -> None:
     got = random_twins(idle, run.start_index, tape_of(idle, run.start_index))
     assert got["trips"] == 0
     assert got["percentile"] is got["total_return"] is None
+
+
+@pytest.mark.parametrize(("mine", "share"), [(0.0, 0.0), (0.2, 0.5), (0.25, 0.75), (0.4, 1.0)])
+def test_those_that_are_equalled_count_half(mine: float, share: float) -> None:
+    assert beaten(np.array([0.1, 0.2, 0.2, 0.3]), mine) == share
+
+
+def test_one_trip_over_the_whole_span_leaves_chance_no_room(run_maker: Any) -> None:
+    run: RunData = run_maker(n=60, n_symbols=1, start=1, fixed=True)
+    quantity = np.ones_like(run.quantity)
+    quantity[0] = 0.0
+    alone = random_twins(dataclasses.replace(run, quantity=quantity), 1, tape_of(run, 1), 30)
+    assert alone["low"] == alone["total_return"] == alone["high"]

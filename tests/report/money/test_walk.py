@@ -66,6 +66,21 @@ def test_an_account_that_lost_everything_opens_nothing() -> None:
     assert curve.tolist() == [-1000.0] * 4
 
 
+def test_an_account_that_recovers_opens_its_next_trip() -> None:
+    """A short in one symbol goes under water and comes back; the other's first trip is skipped."""
+    fill = np.array([[100.0, 1.0], [300.0, 1.0], [300.0, 1.0], [100.0, 1.0], [100.0, 1.0]])
+    mark = np.vstack(([[100.0, 1.0]], [[300.0, 1.0]], [[300.0, 1.0]], [[100.0, 1.0]], [[100.0, 2.0]],
+                      [[100.0, 2.0]]))  # fmt: skip
+    nothing = np.zeros((5, 2))
+    tape = Tape(fill, mark, nothing, nothing.copy(), np.zeros(2))
+    given = Legs(
+        np.array([[0, 1, 3]]), np.array([[5, 2, 5]]), np.array([[-1.0, 1.0, 0.5]]),
+        np.array([0, 1, 3]),
+    )  # fmt: skip
+    curve = equity_curve(tape, given, 1000.0)
+    assert curve.tolist() == [-1000.0, -1000.0, 1000.0, 1500.0, 1500.0]
+
+
 def test_many_accounts_are_each_walked_alone(run: RunData) -> None:
     tape, own = tape_of(run, run.start_index), legs_of_run(run, run.start_index)
     pair = Legs(
