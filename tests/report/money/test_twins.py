@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.blocks import F64, I64
 from bot.report.inputs import RunData
 from bot.report.money.retraced import legs_of_run, legs_of_sides, open_bars, tape_of
-from bot.report.money.twins import beaten, dealt, placed, random_twins
+from bot.report.money.twins import beaten, dealt, placed, random_twins, twin_returns
 from bot.report.money.walk import Legs
 
 SIDES = st.sampled_from([-1.0, 0.0, 0.0, 1.0])
@@ -173,3 +173,10 @@ def test_one_trip_over_the_whole_span_leaves_chance_no_room(run_maker: Any) -> N
     quantity[0] = 0.0
     alone = random_twins(dataclasses.replace(run, quantity=quantity), 1, tape_of(run, 1), 30)
     assert alone["low"] == alone["total_return"] == alone["high"]
+
+
+def test_as_many_twins_are_drawn_as_asked(run: RunData) -> None:
+    own, allowed = legs_of_run(run, 100), open_bars(run, 100)
+    for draws in (1, 130):
+        found = twin_returns(own, allowed, tape_of(run, 100), draws, np.random.default_rng(1))
+        assert len(found) == draws
