@@ -25,7 +25,7 @@ from bot.engine_state import Activation, EngineState
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.portfolio.agreement import agreement_of
-from bot.portfolio.broker import first_book, run_bars
+from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import (
     Calibrated,
     CalibrationState,
@@ -146,6 +146,7 @@ class Engine:
                 calibration = self._judged(state, part, features).calibration
             state = replace(
                 state, features=feature_state, calibration=calibration,
+                book=observe_bars(state.book, self.rules, part),
                 last_open=int(part.open_time[-1]),
             )  # fmt: skip
         return state

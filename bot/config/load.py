@@ -87,9 +87,19 @@ def load_config(
 
 
 def _imply(given: GivenSettings) -> None:
-    """Give the reference backtest its own policy, where none is named."""
-    if given.values.get("costs", {}).get("reference") is True:
-        given.values.setdefault("policy", {}).setdefault("kind", "threshold")
+    """Set what others imply where it is not given.
+
+    The reference backtest has its own policy; momentum alone, with sizes that need no forecast, has
+    no use for a model, so none is trained unless a trigger is named.
+    """
+    values = given.values
+    if values.get("costs", {}).get("reference") is True:
+        values.setdefault("policy", {}).setdefault("kind", "threshold")
+    momentum = values.get("policy", {}).get("kind") == "momentum"
+    if momentum and values.get("sizing", {}).get("method", "fixed") == "fixed":
+        retrain = values.setdefault("retrain", {})
+        if "trigger" not in retrain:
+            retrain |= {"trigger": "never", "at_start": retrain.get("at_start", False)}
 
 
 def _checked(given: GivenSettings, *, recorded: bool = False) -> tuple[Config, list[str]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bot.parts.registry import find
+
 if TYPE_CHECKING:
     from bot.config.whole import Config
 
@@ -33,6 +35,13 @@ def needed_heads(config: Config) -> list[tuple[str, int]]:
     if reads_volatility(config) and read not in needed:
         needed.append(read)
     return needed
+
+
+def needs_model(config: Config) -> bool:
+    """Return whether anything is decided by forecasts."""
+    policy = find("policy", config.policy.kind)
+    decides_alone = policy is not None and not policy.facts.get("needs_forecast", True)
+    return not (decides_alone and config.sizing.method == "fixed")
 
 
 def needs_calibration(config: Config) -> bool:

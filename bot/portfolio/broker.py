@@ -15,8 +15,10 @@ from bot.portfolio.book import Book, copy_book, copy_records, new_book
 from bot.portfolio.calibration import Calibrated
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
+from bot.portfolio.kernel.observe import observe
 from bot.portfolio.kernel.room import new_room
 from bot.portfolio.market import market_of
+from bot.portfolio.policies.carried import OBSERVING
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace, blank_trace
 
@@ -65,6 +67,16 @@ def run_bars(
         count = run(after, rules, market, trace, new_room(n_symbols), policy, scheme)
     _check_answers(bars, policy, scheme)
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
+
+
+def observe_bars(book: Book, rules: Rules, bars: BarBlock) -> Book:
+    """Return the book of a policy that has seen bars which are not traded; the account is as it was."""
+    if rules.policy_kind not in OBSERVING:
+        return book
+    nothing = np.full(bars.close.shape, np.nan)
+    after = copy_book(book)
+    observe(after, rules, market_of(bars, signal=nothing, volatility=nothing))
+    return after
 
 
 def compile_kernel(rules: Rules) -> None:

@@ -31,8 +31,8 @@ def coverage(run: RunData) -> dict[str, Any]:
     span = slice(run.start_index, None)
     in_session, times = run.bars.in_session[span], run.open_time[span]
     valid = run.bars.valid[span] & in_session
-    recorded = run.facts.get("record", "full") == "full"
-    known = (np.isfinite(run.signal[span]) & in_session) if recorded else None
+    applies = run.facts.get("record", "full") == "full" and run.facts.get("needs_model", True)
+    known = (np.isfinite(run.signal[span]) & in_session) if applies else None
     rows = []
     for s, name in enumerate(run.symbols):
         column = None if known is None else known[:, s]

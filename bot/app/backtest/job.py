@@ -29,6 +29,7 @@ from bot.app.training.progress import tell_trained
 from bot.app.training.triggers import Due, DueBars, planned_dues
 from bot.blocks import I64, BarBlock, Task
 from bot.config import Config
+from bot.config.needed_heads import needs_model
 from bot.engine import Engine, Forecaster
 from bot.engine_state import Activation
 from bot.errors import ConfigError, DataError
@@ -179,12 +180,18 @@ def _trains(job: BacktestJob) -> bool:
     return job.table is None and job.schedule is None
 
 
+def _trains_nothing(config: Config) -> bool:
+    return config.retrain.trigger == "never" and not config.retrain.at_start
+
+
 def _dues(job: BacktestJob) -> list[Due]:
     """Return the trainings of the run: none where a table or a schedule takes their place."""
     if not _trains(job):
         return []
     config, times = job.config, job.bars.open_time
-    if config.retrain.trigger == "never" and not config.retrain.at_start:
+    if not needs_model(config) and _trains_nothing(config):
+        return []
+    if _trains_nothing(config):
         raise ConfigError(
             "retrain.trigger = 'never' and retrain.at_start = false: no model would ever be trained; "
             "set a trigger, or give --schedule RUN or --forecasts FILE"

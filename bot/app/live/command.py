@@ -46,6 +46,7 @@ from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
 from bot.compiled import compiled_before
 from bot.config import Config
+from bot.config.needed_heads import needs_model
 from bot.errors import BotError, ConfigError, ExchangeError, JournalError
 from bot.log import Terminal, open_log
 from bot.model.threads import single_thread
@@ -155,7 +156,8 @@ def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str
     """
     begun = folder.journal.exists()
     if model_of is None:
-        if config.retrain.trigger == "never" and not config.retrain.at_start and not begun:
+        untrained = config.retrain.trigger == "never" and not config.retrain.at_start
+        if untrained and needs_model(config) and not begun:
             raise ConfigError(
                 "retrain.trigger = 'never' and retrain.at_start = false: there would never be a model; "
                 "choose another trigger, or begin with another run's: --model RUN"

@@ -25,6 +25,7 @@ from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.triggers import DueBars, planned_dues
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
+from bot.config.needed_heads import needs_model
 from bot.errors import JournalError
 from bot.features.targets import compute_targets
 from bot.portfolio.denomination import currency_note
@@ -219,6 +220,7 @@ def _facts(folder: RunFolder, record: Record, config: Config) -> dict[str, Any]:
         "data": record.meta.get("data", ""),
         "seed": config.run.seed,
         "record": config.run.record,
+        "needs_model": needs_model(config),
     }
     instruments = instruments_of(
         record.meta.get("instruments", "{}"), f"{record.path}: meta.instruments"

@@ -20,6 +20,7 @@ from bot.app.start.practice import practice_config
 from bot.app.symbols import known_instruments, traded_symbols
 from bot.app.training.triggers import DueBars
 from bot.config import Config
+from bot.config.needed_heads import needs_model
 from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
@@ -84,7 +85,7 @@ def advice_on_data(config: Config) -> list[str]:
     with suppress(BotError):  # listed among the faults
         lines += useless_settings(config)
     if retrain.trigger == "never":
-        if not retrain.at_start:
+        if not retrain.at_start and needs_model(config):
             lines.append(
                 "retrain.trigger = 'never' and retrain.at_start = false: a live run needs another run's "
                 "model, --model RUN"

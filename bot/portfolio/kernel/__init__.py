@@ -10,6 +10,7 @@ halts           raised, lifted, obeyed
 decide          signals to target quantities, within the caps
 orders          a target rounded to steps, and noted as pending
 asked           a user's policy and cost scheme, and the records by which they are asked
+observe         bars before the first trade
 room            what a close works out
 compiling       how all of it is compiled
 """

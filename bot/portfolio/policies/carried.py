@@ -33,6 +33,10 @@ class PolicyKind(IntEnum):
     OWN = 4
 
 
+OBSERVING = (int(PolicyKind.EDGE), int(PolicyKind.MOMENTUM))
+"""Policies that carry something of the market, and so also see bars before the first trade."""
+
+
 def kind_of(config: Config) -> PolicyKind:
     """Return which policy is in force."""
     return PolicyKind.__members__.get(config.policy.kind.upper(), PolicyKind.OWN)

@@ -38,6 +38,6 @@ def momentum_side(i: int, s: int, book: Book, market: Market) -> float:
 
 
 shipped(
-    "policy", "momentum", keys=("policy.momentum_bars",),
+    "policy", "momentum", keys=("policy.momentum_bars",), needs_forecast=False,
     doc="The sign of the return of the last policy.momentum_bars bars; needs no model.",
 )(momentum_side)  # fmt: skip
