@@ -134,18 +134,15 @@ class Engine:
         return replace(state, schedule=(*state.schedule, activation))
 
     def warm(self, state: EngineState, block: BarBlock) -> EngineState:
-        """Take in bars that are not traded and not booked: features, and what signals were worth.
-
-        Models in the schedule by then are asked and their signals scored: a run may rehearse.
-        """
+        """Take in bars that are not traded and not booked; signals of models there are are scored."""
         for part in self._split_at_activations(state, block):
             self._check_forward(state, part)
             feature_state, features = self._features(state, part)
-            calibration = state.calibration
-            if self.rules.is_calibrated:
-                calibration = self._judged(state, part, features).calibration
             state = replace(
-                state, features=feature_state, calibration=calibration,
+                state, features=feature_state,
+                calibration=self._judged(state, part, features).calibration
+                if self.rules.is_calibrated
+                else state.calibration,
                 book=observe_bars(state.book, self.rules, part),
                 last_open=int(part.open_time[-1]),
             )  # fmt: skip

@@ -20,7 +20,7 @@ from bot.report.money.metrics import max_drawdown
 
 
 @dataclass(frozen=True)
-class Account:
+class Traded:
     """What the paper account did: returns a bar after and before costs, figures, and whose forecasts.
 
     Attributes:
@@ -33,7 +33,7 @@ class Account:
     seeds: tuple[int, ...]
 
 
-def trade(study: Study, judged: Judged, seeds: Sequence[int]) -> Account:
+def trade(study: Study, judged: Judged, seeds: Sequence[int]) -> Traded:
     """Trade the forecasts, averaged over some seeds, on paper, through the engine."""
     config, symbols, bars = study.config, study.market.symbols, study.market.bars
     assert judged.forecast is not None
@@ -54,7 +54,7 @@ def trade(study: Study, judged: Judged, seeds: Sequence[int]) -> Account:
     costs = np.concatenate([r.trace.fees + r.trace.spread + r.trace.slippage for r in results])
     before = np.concatenate(([config.portfolio.initial_capital], equity[:-1]))
     returns = equity / before - 1.0
-    return Account(
+    return Traded(
         returns,
         returns + costs / before,
         {

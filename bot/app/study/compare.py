@@ -21,7 +21,7 @@ from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.runner import Progress
-from bot.app.study.account import Account, trade
+from bot.app.study.account import Traded, trade
 from bot.app.study.contenders import Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
@@ -151,15 +151,15 @@ def _train(study: Study, units: list[Unit], workers: int, progress: Progress) ->
 
 def _judge(
     study: Study, units: list[Unit], *, every_pair: bool, primary: Sequence[str]
-) -> tuple[Comparison, dict[str, Account]]:
-    accounts: dict[str, Account] = {}
+) -> tuple[Comparison, dict[str, Traded]]:
+    accounts: dict[str, Traded] = {}
     measured: dict[str, list[Endpoint]] = {}
     without_seed: dict[str, dict[str, list[float]]] = {}
     facts: dict[str, dict[str, Any]] = {}
     excess: dict[str, F64] = {}
     rows = study.forecastable()
 
-    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], Account]:
+    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], Traded]:
         judged = _judged(study, seeds, read)
         account = trade(study, judged, seeds)
         return endpoints(judged, account.returns, account.gross, rows, primary), account
@@ -244,7 +244,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
     )
 
 
-def _facts(study: Study, facts: list[dict[str, Any]], account: Account) -> dict[str, Any]:
+def _facts(study: Study, facts: list[dict[str, Any]], account: Traded) -> dict[str, Any]:
     """Return what is printed of a contender beside its figures."""
     found: dict[str, Any] = {
         "parameters": int(facts[0]["parameters"]) or None,

@@ -21,7 +21,7 @@ from bot.app.runs.trials import (
     tried,
     unusual,
 )
-from bot.app.study.account import Account
+from bot.app.study.account import Traded
 from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
 from bot.app.symbols import bars_a_year
@@ -38,7 +38,7 @@ def count_in(
     study: Study,
     title: str,
     kind: TrialKind,
-    accounts: Mapping[str, Account],
+    accounts: Mapping[str, Traded],
 ) -> Comparison:
     """Enter a comparison in the register beside its folder; return it with the count of trials.
 
@@ -64,7 +64,7 @@ def count_in(
     return replace(comparison, facts=facts, trials=told | {"best": best.name})
 
 
-def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, Account]) -> Trial:
+def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, Traded]) -> Trial:
     """Return a comparison as a trial of as many settings as it has contenders."""
     times, first = study.market.bars.open_time, study.contenders[0]
     decides = [
@@ -93,7 +93,7 @@ def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, A
     )
 
 
-def _outcome(contender: Contender, first: Contender, account: Account) -> Outcome:
+def _outcome(contender: Contender, first: Contender, account: Traded) -> Outcome:
     base = deciding(first.config)
     own = {k: v for k, v in deciding(contender.config).items() if v != base.get(k)}
     alive = bool(np.all(account.returns > -1.0))
