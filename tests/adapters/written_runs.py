@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.journal.writer import Journal
-from bot.adapters.record.memory import MemoryRecord
+from bot.adapters.record.writing import RecordWriter
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.schema import Conviction
@@ -92,7 +92,7 @@ def make_world() -> World:
 
 
 def write(
-    world: World, writers: Sequence[Journal | MemoryRecord], cuts: list[int],
+    world: World, writers: Sequence[RecordWriter], cuts: list[int],
     opened: set[int] | None = None,
 ) -> list[Any]:  # fmt: skip
     """Step the bars in blocks, some bars opened and closed apart, and write it all.

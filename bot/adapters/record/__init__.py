@@ -4,6 +4,7 @@ Everyone who reads a run asks a `Record`; the SQLite journal (`bot/adapters/jour
 another way of storing a run is a package beside it that passes `tests/adapters/record`.
 
 reading         the Protocol: what every reader of a run may ask
+writing         the Protocols: what recorders need of a record that they write
 tables          the rows of a record: tables, columns, what a bar's row says
 contents        models, extent and carried state, as a record gives them
 builds          which build made which stretch, and the link that seals it

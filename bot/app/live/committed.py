@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.adapters.journal.writer import Journal
+from bot.adapters.record.writing import DurableWriter
 from bot.app.live.backfill import late
 from bot.app.live.opening import closed_row
 from bot.app.loop.runner import Runner
@@ -136,7 +137,7 @@ class CommittedRun:
 class LiveRecorder:
     """Write the daemon's life: a transaction for a bar's open and one for its close."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: DurableWriter) -> None:
         self._journal = journal
         self._activations: list[tuple[Activation, int | None, bool]] = []
 

@@ -1,4 +1,4 @@
-"""Recorders: into a run's journal, or nowhere.
+"""Recorders: into a run's record, or nowhere.
 
 Rule: a backtest groups many bars into a transaction, since a crash only costs its own time; the
 daemon commits each open and each close by itself (`bot/app/live/committed.py`).
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.adapters.journal.writer import Journal
+from bot.adapters.record.writing import DurableWriter
 from bot.blocks import BarBlock
 from bot.engine import StepResult
 from bot.engine_state import Activation, EngineState, state_to_arrays
@@ -34,13 +34,13 @@ class NoRecorder:
 
 
 class GroupRecorder:
-    """Write a backtest to its journal, some thousand bars to a transaction.
+    """Write a backtest to its record, some thousand bars to a transaction.
 
     Without `full` it keeps the bars, fills and ledger: what a report of the money needs.
     """
 
-    def __init__(self, journal: Journal, *, full: bool) -> None:
-        self._journal = journal
+    def __init__(self, record: DurableWriter, *, full: bool) -> None:
+        self._record = record
         self._full = full
         self._writes: list[Callable[[], None]] = []
         self._bars = 0
@@ -48,11 +48,11 @@ class GroupRecorder:
 
     def warmed(self, block: BarBlock, state: EngineState) -> None:
         """Write the bars."""
-        self._add(lambda: _discard(self._journal.write_bars(block)), len(block), state)
+        self._add(lambda: _discard(self._record.write_bars(block)), len(block), state)
 
     def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
         """Write the open of one bar."""
-        self._add(lambda: self._journal.write_open(block, trace), 1, state)
+        self._add(lambda: self._record.write_open(block, trace), 1, state)
 
     def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
         """Write closed bars."""
@@ -63,15 +63,15 @@ class GroupRecorder:
 
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write an activation."""
-        self._writes.append(lambda: self._journal.write_activation(activation, due, late=late))
+        self._writes.append(lambda: self._record.write_activation(activation, due, late=late))
 
     def flush(self) -> None:
         """Commit what has been taken in."""
-        with self._journal.transaction():
+        with self._record.transaction():
             for write in self._writes:
                 write()
             if self._state is not None:
-                self._journal.write_state(self._state.last_open, state_to_arrays(self._state))
+                self._record.write_state(self._state.last_open, state_to_arrays(self._state))
         self._writes.clear()
         self._bars = 0
 
@@ -80,11 +80,11 @@ class GroupRecorder:
     ) -> Callable[[], None]:
         def write() -> None:
             if self._full:
-                self._journal.write_close(result, state.schedule, opened=opened)
+                self._record.write_close(result, state.schedule, opened=opened)
             else:
-                self._journal.write_bars(result.bars)
-                self._journal.write_fills(result.trace.fills)
-                self._journal.write_ledger(result)
+                self._record.write_bars(result.bars)
+                self._record.write_fills(result.trace.fills)
+                self._record.write_ledger(result)
 
         return write
 

@@ -1,0 +1,53 @@
+"""The Protocols of writing a run's record: what recorders need of whatever a run is stored in.
+
+Rules: what the engine returned is written as it is, in the order in which it happened; what one
+transaction holds is committed together, or nothing of it. Must not know a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from bot.blocks import I64, BarBlock
+from bot.engine import StepResult
+from bot.engine_state import Activation
+from bot.portfolio.trace import Trace
+
+
+class RecordWriter(Protocol):
+    """A record that takes what happened."""
+
+    def write_bars(self, block: BarBlock) -> I64:
+        """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
+
+    def write_fills(self, fills: npt.NDArray[np.void]) -> None:
+        """Write fills in the order of booking."""
+
+    def write_open(self, block: BarBlock, trace: Trace) -> None:
+        """Write the open of one bar: its row as seen so far, and the fills."""
+
+    def write_close(
+        self, result: StepResult, schedule: Sequence[Activation], *, opened: bool = False
+    ) -> None:
+        """Write closed bars; `opened` where the first one's open was written before."""
+
+    def write_activation(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Write that a model decides from a bar on."""
+
+    def write_state(self, open_time: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Write the engine's state in place of the one before."""
+
+
+class DurableWriter(RecordWriter, Protocol):
+    """One that outlives the process, and so writes in transactions."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commit all that is written inside together, or nothing of it."""
+
+    def write_ledger(self, result: StepResult) -> None:
+        """Write ledger rows and positions alone, for a record of the money only."""
