@@ -124,7 +124,7 @@ def _unreachable(config: Config) -> list[str]:
             f"{signal.threshold:.0%} and more, so nothing is likely ever traded; it is a fraction, "
             "0.001 is 0.1 %"
         )
-    if sizing.method == "proportional" and sizing.rebalance_band >= 2.0 * sizing.max_weight:
+    if sizing.method != "fixed" and sizing.rebalance_band >= 2.0 * sizing.max_weight:
         lines.append(
             f"sizing.rebalance_band = {sizing.rebalance_band:g}: no weight moves so far, "
             f"sizing.max_weight is {sizing.max_weight:g}; lower it"

@@ -13,6 +13,9 @@ from bot.parts.registry import find
 if TYPE_CHECKING:
     from bot.config.whole import Config
 
+BY_EDGE = ("kelly", "mean_variance")
+"""The sizings that ask what a signal has been worth."""
+
 LEAST_SHARE = 0.001
 """A needed head's weight is at least this share of the largest: below, it is as good as untrained."""
 
@@ -46,12 +49,12 @@ def needs_model(config: Config) -> bool:
 
 def needs_calibration(config: Config) -> bool:
     """Return whether policy or sizing asks what a signal has been worth."""
-    return config.policy.kind == "edge"
+    return config.policy.kind == "edge" or config.sizing.method in BY_EDGE
 
 
 def reads_volatility(config: Config) -> bool:
     """Return whether sizing or calibration reads the predicted volatility."""
-    return config.sizing.method == "proportional" or needs_calibration(config)
+    return config.sizing.method != "fixed" or needs_calibration(config)
 
 
 def untrained_heads(config: Config, stages: Sequence[Sequence[str]]) -> list[str]:

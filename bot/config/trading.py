@@ -56,7 +56,8 @@ class Policy(Section):
         1.0,
         ge=0.0,
         le=10.0,
-        description="Standard errors taken off the calibrated slope (z of 'edge').",
+        description="Standard errors taken off the calibrated slope (z of 'edge', 'kelly' and "
+        "'mean_variance').",
     )
     hold_bars: int = Field(
         0,
@@ -69,7 +70,7 @@ class Policy(Section):
         90,
         ge=2,
         le=10_000,
-        description="Days of scored signals before 'edge' trades on them.",
+        description="Days of scored signals before 'edge', 'kelly' and 'mean_variance' trade on them.",
     )
     exit_threshold: float = Field(
         0.0,
@@ -88,7 +89,10 @@ class Sizing(Section):
 
     method: str = Field(
         "fixed",
-        description="A fraction of equity, or signal over predicted volatility.",
+        description="How large a position is. fixed: a share of equity; proportional: the signal over "
+        "the predicted volatility; kelly: a fraction of the calibrated edge over the variance; "
+        "volatility_target: all positions together, to a volatility of the account; mean_variance: all "
+        "together, by edge, covariance and the cost of getting there.",
         json_schema_extra=chosen("sizing"),
     )
     fraction: float = Field(
@@ -104,13 +108,41 @@ class Sizing(Section):
         0.5,
         gt=0.0,
         le=10.0,
-        description="Largest weight of 'proportional', before the caps of risk.",
+        description="Largest weight of all methods but 'fixed', before the caps of risk.",
     )
     rebalance_band: float = Field(
         0.05,
         ge=0.0,
         le=10.0,
-        description="Smallest change of a weight that is traded ('proportional').",
+        description="Smallest change of a weight that is traded; 'fixed' trades a change of side only.",
+    )
+    kelly_fraction: float = Field(
+        0.25,
+        gt=0.0,
+        le=1.0,
+        description="Share of the full Kelly weight E/(sigma² h) that 'kelly' takes; edge and variance "
+        "are estimates, and betting too much costs more than betting too little.",
+    )
+    volatility_target: float = Field(
+        0.2,
+        gt=0.0,
+        le=10.0,
+        description="Predicted volatility of the whole account that 'volatility_target' aims at, "
+        "annualised, a fraction.",
+    )
+    risk_aversion: float = Field(
+        4.0,
+        gt=0.0,
+        le=1000.0,
+        description="Weight of the variance in 'mean_variance'; without costs and correlation, 4 is a "
+        "quarter of Kelly.",
+    )
+    correlation_bars: int = Field(
+        720,
+        ge=20,
+        le=100_000,
+        description="Span, in bars, of the moving average that measures the correlation "
+        "('volatility_target', 'mean_variance').",
     )
     disagreement_penalty: float = Field(
         0.0,

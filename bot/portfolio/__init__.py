@@ -6,6 +6,7 @@ agreement       how far an ensemble's members agree
 rules           the rules of trading as numbers, as the kernel takes them
 denomination    what a price is in, and whether an account can hold the symbol
 book            the account, carried from bar to bar
+correlation     how symbols move together, measured
 market          what is read of a block of bars
 broker          an account through bars: the way into the kernel
 kernel          the compiled loop: fill, charge, mark, halt, size, order

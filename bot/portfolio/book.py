@@ -46,6 +46,9 @@ ACCOUNT = np.dtype(
 
 Account = npt.NDArray[np.void]
 
+OF_ANY_WIDTH = ("policy_state", "cost_state", "correlation")
+"""The arrays whose width depends on the settings, in the order in which `new_book` takes it."""
+
 
 class Book(NamedTuple):
     """The state of the broker.
@@ -63,6 +66,8 @@ class Book(NamedTuple):
             under a user's policy only.
         policy_state: float64[S, k], what a user's policy carries.
         cost_state: float64[S, k], what a user's cost scheme carries.
+        correlation: float64[S, k], the measured correlation (`correlation.py`); k is 0 where no
+            sizing asks for it.
     """
 
     account: Account
@@ -76,6 +81,7 @@ class Book(NamedTuple):
     bars_held: I64
     policy_state: F64
     cost_state: F64
+    correlation: F64
 
     @property
     def n_symbols(self) -> int:
@@ -83,12 +89,15 @@ class Book(NamedTuple):
         return len(self.quantity)
 
 
-def new_book(n_symbols: int, capital: float, policy_state: int = 0, cost_state: int = 0) -> Book:
+def new_book(
+    n_symbols: int, capital: float, policy_state: int = 0, cost_state: int = 0, correlation: int = 0
+) -> Book:
     """Return the book of an account that holds nothing but `capital` in cash.
 
     Args:
         policy_state: numbers that a user's policy carries for each symbol; they begin as 0.
         cost_state: numbers that a user's cost scheme carries for each symbol.
+        correlation: numbers that the measured correlation carries for each symbol.
 
     >>> float(new_book(2, 1000.0).account["equity"][0])
     1000.0
@@ -109,6 +118,7 @@ def new_book(n_symbols: int, capital: float, policy_state: int = 0, cost_state: 
         bars_held=np.zeros(n_symbols, dtype=np.int64),
         policy_state=np.zeros((n_symbols, policy_state)),
         cost_state=np.zeros((n_symbols, cost_state)),
+        correlation=np.eye(n_symbols, correlation),
     )
 
 
@@ -138,7 +148,7 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> Book:
             f"the book has the arrays {sorted(arrays)}, expected {sorted(Book._fields)}; the "
             "journal was written by another version of the bot: start a new run"
         )
-    widths = (np.shape(arrays[name])[-1] for name in ("policy_state", "cost_state"))
+    widths = (np.shape(arrays[name])[-1] for name in OF_ANY_WIDTH)
     like = new_book(len(arrays["quantity"]), 0.0, *widths)
     for name, expected in like._asdict().items():
         given = arrays[name]

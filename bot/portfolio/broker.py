@@ -13,6 +13,7 @@ from bot.errors import ConfigError, InvariantError
 from bot.parts.compile import faults_of, place_of
 from bot.portfolio.book import Book, copy_book, copy_records, new_book
 from bot.portfolio.calibration import Calibrated
+from bot.portfolio.correlation import measured, width_of
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
 from bot.portfolio.kernel.observe import observe
@@ -25,7 +26,9 @@ from bot.portfolio.trace import Phase, Trace, blank_trace
 
 def first_book(rules: Rules, capital: float) -> Book:
     """Return the book of an account that holds nothing but `capital` in cash."""
-    return new_book(len(rules.taker_fee), capital, rules.policy_state, rules.cost_state)
+    n = len(rules.taker_fee)
+    correlation = width_of(n) if rules.sizes_account else 0
+    return new_book(n, capital, rules.policy_state, rules.cost_state, correlation)
 
 
 def run_bars(
@@ -39,7 +42,7 @@ def run_bars(
         rules: what trading obeys, of the book's symbols.
         bars: n bars of S symbols, after those already done.
         signal: float64[n, S], NaN where there is none; not read by Phase.OPEN.
-        volatility: float64[n, S], predicted; read by proportional sizing only.
+        volatility: float64[n, S], predicted; read by all sizings but `fixed`.
         phase: the opens, the closes, or both; an OPEN is of one bar, and its CLOSE follows.
         agreement: float64[n, S], a factor on the weights; read under a disagreement penalty only.
 
@@ -64,18 +67,23 @@ def run_bars(
     policy = policy_call(rules.policy)
     scheme = scheme_call(rules.scheme, after.cost_state)
     with faults_of(rules.policy, rules.scheme):
-        count = run(after, rules, market, trace, new_room(n_symbols), policy, scheme)
+        room = new_room(n_symbols, sizes_account=rules.sizes_account)
+        count = run(after, rules, market, trace, room, policy, scheme)
     _check_answers(bars, policy, scheme)
     return after, trace._replace(fills=copy_records(trace.fills[:count]))
 
 
 def observe_bars(book: Book, rules: Rules, bars: BarBlock) -> Book:
-    """Return the book of a policy that has seen bars which are not traded; the account is as it was."""
-    if rules.policy_kind not in OBSERVING:
-        return book
-    nothing = np.full(bars.close.shape, np.nan)
+    """Return the book of a policy and a sizing that have seen bars which are not traded; the account
+    is as it was."""
     after = copy_book(book)
-    observe(after, rules, market_of(bars, signal=nothing, volatility=nothing))
+    if rules.policy_kind in OBSERVING:
+        nothing = np.full(bars.close.shape, np.nan)
+        observe(after, rules, market_of(bars, signal=nothing, volatility=nothing))
+    if rules.sizes_account:
+        after = after._replace(
+            correlation=measured(book.correlation, bars, rules.correlation_decay)
+        )
     return after
 
 

@@ -6,6 +6,7 @@ Rules: a cap, halt, step or minimum of 0 is off; fees, spread and slippage are f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -18,10 +19,12 @@ from bot.config import Config
 from bot.config.needed_heads import needs_calibration
 from bot.errors import ConfigError
 from bot.portfolio.calibration import block_days
+from bot.portfolio.conviction import usual_deviation
+from bot.portfolio.correlation import decay_of
 from bot.portfolio.own import own_part
 from bot.portfolio.policies.carried import PolicyKind, kind_of, width_of
 from bot.timegrid import INTERVAL_MS
-from bot.venues import split_symbol, venue_row
+from bot.venues import periods_per_year, split_symbol, venue_row
 
 
 class SizingMethod(IntEnum):
@@ -29,6 +32,13 @@ class SizingMethod(IntEnum):
 
     FIXED = 0
     PROPORTIONAL = 1
+    KELLY = 2
+    VOLATILITY_TARGET = 3
+    MEAN_VARIANCE = 4
+
+
+OF_ACCOUNT = (SizingMethod.VOLATILITY_TARGET, SizingMethod.MEAN_VARIANCE)
+"""The sizings that size all symbols of a close at once."""
 
 
 class FillAt(IntEnum):
@@ -77,6 +87,10 @@ class Rules(NamedTuple):
         horizon: bars over which a signal is calibrated; 0 where none is.
         block_days: of the calibration.
         hold_bars: for which the edge policy holds.
+        sizes_account: whether the sizing is of all symbols at once, by their measured correlation.
+        correlation_decay: how much less a bar weighs in it than the next.
+        target_deviation: of the account's return of a bar, to be aimed at.
+        usual_deviation: what the volatility head says on average where the deviation is 1.
         policy: a user's compiled policy, None for a shipped one.
         policy_state: numbers that the policy carries for each symbol.
         needs_forecast: whether its answer counts only where there is a forecast.
@@ -116,6 +130,12 @@ class Rules(NamedTuple):
     cost_multiple: float = 1.0
     confidence: float = 1.0
     min_calibration_days: int = 90
+    sizes_account: bool = False
+    correlation_decay: float = 0.0
+    target_deviation: float = 0.0
+    kelly_fraction: float = 0.25
+    risk_aversion: float = 4.0
+    usual_deviation: float = 1.0
     policy: Any = None
     policy_state: int = 0
     needs_forecast: bool = True
@@ -179,6 +199,7 @@ def rules_from(
         min_quantity=min_quantity * on,
         min_notional=min_notional * on,
         **_policy(config),
+        **_sizing(config, [venue.name for venue in venues]),
     )
     return rules if numbers_only else _with_own_parts(rules, config)
 
@@ -199,6 +220,19 @@ def _policy(config: Config) -> dict[str, Any]:
         "confidence": float(config.policy.confidence),
         "min_calibration_days": config.policy.min_calibration_days,
         "policy_state": width_of(kind, config.policy.momentum_bars),
+    }
+
+
+def _sizing(config: Config, venues: Sequence[str]) -> dict[str, Any]:
+    sizing = config.sizing
+    bars = periods_per_year(venues, config.market.interval)
+    return {
+        "sizes_account": SizingMethod[sizing.method.upper()] in OF_ACCOUNT,
+        "correlation_decay": decay_of(sizing.correlation_bars),
+        "target_deviation": float(sizing.volatility_target) / math.sqrt(bars),
+        "kelly_fraction": float(sizing.kelly_fraction),
+        "risk_aversion": float(sizing.risk_aversion),
+        "usual_deviation": usual_deviation(config.targets.horizons[0]),
     }
 
 

@@ -46,6 +46,8 @@ def why(
     if refusal not in (Refusal.NONE, Refusal.EDGE_BELOW_COST):
         words = str(REFUSAL[refusal]).replace("_", " ")
         phrase = f"{phrase}, {words}" if phrase else words
+    if not math.isfinite(age):
+        return phrase
     if refusal == Refusal.EDGE_BELOW_COST and position and not order:
         return f"{phrase}, held for {age:.0f} bar{'' if age == 1.0 else 's'}"
     if refusal == Refusal.EDGE_BELOW_COST and position and order:

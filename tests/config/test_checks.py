@@ -25,6 +25,16 @@ ONE = "market.symbols=BTCUSDT"
             ["targets.kinds=return,direction", "sizing.method=proportional"],
             "needs the volatility head",
         ),
+        *(
+            (
+                [
+                    "targets.kinds=return,direction", f"sizing.method={method}",
+                    "policy.kind=momentum",
+                ],
+                f"sizing.method = '{method}' needs the volatility head",
+            )
+            for method in ("kelly", "volatility_target", "mean_variance")
+        ),
         (["training.weights={price=1}"], "training.weights.price: there is no such head"),
         (
             ["training.weights={volume=2}", "training.weighting=uncertainty"],
@@ -111,6 +121,16 @@ ONE = "market.symbols=BTCUSDT"
                 "sizing.method=proportional",
             ],
             "needs sizing.method = 'fixed'",
+        ),
+        *(
+            (
+                [
+                    "costs.reference=true", ONE, "execution.fill=next_close",
+                    "policy.kind=threshold", f"sizing.method={method}",
+                ],
+                "needs sizing.method = 'fixed'",
+            )
+            for method in ("kelly", "volatility_target", "mean_variance")
         ),
         (["costs.reference=true", "execution.fill=next_close"], "is for one symbol"),
         (["retrain.cron=@monthly"], "expected five fields"),

@@ -1,4 +1,5 @@
-"""Laws of the shipped policies, each tried because it is registered: partition, replay, no look-ahead.
+"""Laws of the shipped policies and sizings, each tried because it is registered: partition, replay, no
+look-ahead.
 
 Forecasts are drawn, with skill, so that each policy has something to trade; the state is written to
 arrays and read back at every cut, as a journal would.
@@ -26,13 +27,22 @@ from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
 N, S, START = 900, 3, 100
-POLICIES = [name for name, part in parts("policy").items() if part.is_shipped]
+POLICIES, SIZINGS = (
+    [name for name, part in parts(kind).items() if part.is_shipped] for kind in ("policy", "sizing")
+)
+WAYS = [
+    *((policy, "fixed") for policy in POLICIES),
+    *(("threshold", sizing) for sizing in SIZINGS if sizing != "fixed"),
+    ("edge", "volatility_target"),  # of which some positions are kept as they are
+    ("edge", "mean_variance"),
+]
 
 
-def engine_of(policy: str, value: F64, times: I64) -> Engine:
+def engine_of(policy: str, value: F64, times: I64, sizing: str = "fixed") -> Engine:
     config = load_config(
         None,
-        [f"policy.kind={policy}", "policy.min_calibration_days=10", "policy.momentum_bars=50",
+        [f"policy.kind={policy}", f"sizing.method={sizing}", "sizing.rebalance_band=0.02",
+         "sizing.correlation_bars=100", "policy.min_calibration_days=10", "policy.momentum_bars=50",
          "targets.horizons=4", "signal.threshold=0.002", "policy.confidence=0.5"],
         {},
     )  # fmt: skip
@@ -97,10 +107,11 @@ def columns_of(result: StepResult) -> F64:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=POLICIES)
+@pytest.fixture(scope="module", params=WAYS, ids="-".join)
 def tried(request: pytest.FixtureRequest) -> tuple[Engine, BarBlock, list[bytes], EngineState]:
     bars, value = world()
-    engine = engine_of(request.param, value, bars.open_time)
+    policy, sizing = request.param
+    engine = engine_of(policy, value, bars.open_time, sizing)
     rows, state = ledger(engine, bars)
     return engine, bars, rows, state
 

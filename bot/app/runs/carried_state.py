@@ -18,7 +18,7 @@ from bot.engine_state import STATE_LAYOUT, EngineState, state_from_arrays, state
 from bot.errors import JournalError
 from bot.features.pipeline import FeatureState
 from bot.portfolio import calibration
-from bot.portfolio.book import new_book
+from bot.portfolio.book import OF_ANY_WIDTH, new_book
 from bot.portfolio.calibration import new_calibration
 
 
@@ -38,12 +38,21 @@ def _with_calibration(arrays: Arrays) -> Arrays:
     return arrays | {f"calibration.{name}": array for name, array in none.items()}
 
 
-STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {1: _with_states_of_parts, 2: _with_calibration}
+def _with_correlation(arrays: Arrays) -> Arrays:
+    """Add the measured correlation, of which a run of layout 3 had none."""
+    return arrays | {"book.correlation": np.zeros((len(arrays["book.quantity"]), 0))}
+
+
+STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {
+    1: _with_states_of_parts,
+    2: _with_calibration,
+    3: _with_correlation,
+}
 """By layout, what makes the next one of it."""
 
 OF_ANY_LENGTH = ("engine.open_refusal", "engine.effective_from", "engine.model_id")
 PENDING = "calibration.signal"
-OF_PARTS = ("book.policy_state", "book.cost_state")
+OF_BOOK = tuple(f"book.{name}" for name in OF_ANY_WIDTH)
 
 
 def carried_state(carried: Carried, journal: Path, initial: EngineState) -> EngineState:
@@ -76,12 +85,12 @@ def account_state(carried: Carried, journal: Path, n_symbols: int) -> EngineStat
         JournalError: as above.
     """
     account = {k: v for k, v in carried.arrays.items() if not k.startswith("features.")}
-    policy, scheme, horizon = (
-        np.shape(account[name])[-1] if name in account else 0 for name in (*OF_PARTS, PENDING)
+    horizon, *widths = (
+        np.shape(account[name])[-1] if name in account else 0 for name in (PENDING, *OF_BOOK)
     )
     initial = EngineState(
         FeatureState({}),
-        new_book(n_symbols, 0.0, policy, scheme),
+        new_book(n_symbols, 0.0, *widths),
         new_calibration(n_symbols, horizon),
     )
     return carried_state(Carried(account, carried.layout), journal, initial)

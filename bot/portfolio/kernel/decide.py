@@ -9,6 +9,7 @@ import math
 
 from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
+from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.orders import place
 from bot.portfolio.kernel.room import Room
@@ -16,17 +17,22 @@ from bot.portfolio.market import Market
 from bot.portfolio.policies.sides import is_decided, side_wanted
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules
-from bot.portfolio.sizings import is_worth_a_trade, size_of
+from bot.portfolio.sizings.sizes import is_worth_a_trade, size_account, size_of
 from bot.portfolio.trace import Trace
 
 ACCEPTED = int(Refusal.NONE)
-SHORT_NOT_ALLOWED, NO_VOLATILITY = int(Refusal.SHORT_NOT_ALLOWED), int(Refusal.NO_VOLATILITY)
+SHORT_NOT_ALLOWED = int(Refusal.SHORT_NOT_ALLOWED)
 CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
 
 
 @hot
-def decide(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room) -> None:
+def decide(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
+    scheme: SchemeCall | None,
+) -> None:  # fmt: skip
     """Decide every symbol of which a side is wanted, but those whose side is only kept."""
+    if rules.sizes_account:
+        size_account(i, book, rules, market, trace, room, scheme)
     equity = book.account[0].equity
     target, wanted = room.target, room.wanted
     any_wanted = False
@@ -35,10 +41,10 @@ def decide(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room:
         if room.kept[s] or not is_decided(i, s, rules, market, room.side):
             continue
         side = side_wanted(i, s, rules, market, room.side)
-        weight, refusal = _weight(i, s, side, rules, market)
+        weight, refusal = _weight(i, s, side, rules, market, trace, room)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal
-            if refusal == NO_VOLATILITY:
+            if math.isnan(weight):
                 continue
         trace.weight[i, s] = weight
         price = book.mark[s]
@@ -55,18 +61,19 @@ def decide(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room:
 
 
 @hot
-def _weight(i: int, s: int, side: float, rules: Rules, market: Market) -> tuple[float, int]:
+def _weight(
+    i: int, s: int, side: float, rules: Rules, market: Market, trace: Trace, room: Room
+) -> tuple[float, int]:
     """Return the weight on the side that is wanted, within what the symbol may have."""
     if side == 0.0:
         return 0.0, ACCEPTED
     if side < 0.0 and not rules.allow_short[s]:
         return 0.0, SHORT_NOT_ALLOWED
-    size = size_of(market.signal[i, s], market.volatility[i, s], rules) * abs(side)
+    size, refusal = size_of(i, s, side, rules, market, trace, room)
     if math.isnan(size):
-        return math.nan, NO_VOLATILITY
+        return math.nan, refusal
     if rules.disagreement_penalty > 0.0:
         size *= market.agreement[i, s]
-    refusal = ACCEPTED
     if 0.0 < rules.max_symbol_weight < size:
         size = rules.max_symbol_weight
         refusal = CAP_SYMBOL

@@ -6,6 +6,7 @@ Must not fill, charge, halt or decide by itself.
 from __future__ import annotations
 
 from bot.portfolio.book import Book
+from bot.portfolio.correlation import take_in
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.decide import decide
@@ -86,19 +87,27 @@ def _close_bar(
         elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
             count = fill_or_delay(i, s, book, rules, market, trace, count, scheme)
     update_halt(book, rules, market.open_time[i], equity_of(book))
-    if rules.is_calibrated:
-        note_edges(i, rules, market, trace)
+    _measure(i, book, rules, market, trace)
     if policy is not None:
-        ask_policy(i, book, rules, market, room.side, policy, scheme)
+        ask_policy(i, book, rules, market, trace, room.side, policy, scheme)
     elif rules.policy_kind != THRESHOLD:
         choose_sides(i, book, rules, market, trace, room.side, room.kept, scheme)
     if account.halted != NOT_HALTED:
         obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
-        decide(i, book, rules, market, trace, room)
+        decide(i, book, rules, market, trace, room, scheme)
     account.opened = 0
     account.bars += 1
     return count
+
+
+@hot
+def _measure(i: int, book: Book, rules: Rules, market: Market, trace: Trace) -> None:
+    """Take in what policy and sizing are to know of this close."""
+    if rules.sizes_account:
+        take_in(book.correlation, market.close[i], market.valid[i], rules.correlation_decay)
+    if rules.is_calibrated:
+        note_edges(i, rules, market, trace)
 
 
 @hot

@@ -10,23 +10,41 @@ from bot.blocks import F64, Bool
 
 
 class Room(NamedTuple):
-    """S numbers of each.
+    """S numbers of each; all below `wanted` are for sizings of the whole account.
 
     Attributes:
         side: wanted, NaN where nothing is decided.
         kept: whether the side is held already and left as it is.
         target: quantities to be held.
         wanted: whether the target is worth a trade.
+        size: of the position, a weight; NaN where it is not sized.
+        sized: the side of a symbol that is sized, 0 of one that is not.
+        position: the weight held and on order.
+        standing: the weight of what is not sized, 0 of what is.
+        deviation: of a bar's return.
+        cost: of trading a side, of its notional.
+        lowest, highest: bounds of the weight.
+        covariance: S × S, of a bar's returns; 0 × 0 where no sizing asks for it.
     """
 
     side: F64
     kept: Bool
     target: F64
     wanted: Bool
+    size: F64
+    sized: F64
+    position: F64
+    standing: F64
+    deviation: F64
+    cost: F64
+    lowest: F64
+    highest: F64
+    covariance: F64
 
 
-def new_room(n_symbols: int) -> Room:
+def new_room(n_symbols: int, *, sizes_account: bool = False) -> Room:
     """Return room for a call of the kernel."""
     flags = np.zeros((2, n_symbols), dtype=np.bool_)
-    numbers = np.zeros((2, n_symbols))
-    return Room(numbers[0], flags[0], numbers[1], flags[1])
+    numbers = np.zeros((10, n_symbols))
+    pairs = n_symbols if sizes_account else 0
+    return Room(numbers[0], flags[0], numbers[1], flags[1], *numbers[2:], np.zeros((pairs, pairs)))

@@ -19,12 +19,13 @@ from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, note_fault
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
-from bot.portfolio.sizings import size_of
+from bot.portfolio.sizings.sizes import own_size
+from bot.portfolio.trace import Trace
 
 
 @cold
 def ask_policy(
-    i: int, book: Book, rules: Rules, market: Market, sides: F64,
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, sides: F64,
     policy: PolicyCall, scheme: SchemeCall | None,
 ) -> None:  # fmt: skip
     """Ask a user's policy about every symbol that has a bar; `sides` is room for S answers."""
@@ -45,9 +46,9 @@ def ask_policy(
         bar.close = market.close[i, s]
         bar.signal = signal
         bar.volatility = market.volatility[i, s]
-        size = size_of(signal, market.volatility[i, s], rules)
-        if signal < 0.0:
-            size = -size
+        side_of_signal = -1.0 if signal < 0.0 else 1.0
+        size, _ = own_size(i, s, side_of_signal, rules, market, trace)
+        size *= side_of_signal
         bar.cost = round_trip(i, s, size, rules.half_spread, book, rules, market, scheme)
         bar.side = np.sign(quantity + book.pending[s])
         bar.bars_held = abs(book.bars_held[s])

@@ -142,6 +142,17 @@ def test_each_job_is_judged_by_itself(cli: Cli, made: list[str]) -> None:
             ["sizing.fraction=0.2", "sizing.method=proportional"],
             "sizing.fraction = 0.2 has no effect",
         ),
+        (["sizing.kelly_fraction=0.5"], "it is read with sizing.method = 'kelly' only"),
+        (
+            ["sizing.correlation_bars=99", "sizing.method=kelly"],
+            "it is read with sizing.method = 'mean_variance' or 'volatility_target' only",
+        ),
+        (
+            ["sizing.volatility_target=0.1", "sizing.method=mean_variance"],
+            "it is read with sizing.method = 'volatility_target' only",
+        ),
+        (["sizing.risk_aversion=2"], "it is read with sizing.method = 'mean_variance' only"),
+        (["sizing.method=kelly", "sizing.rebalance_band=1"], "no weight moves so far"),
         (["retrain.every_bars=5"], "retrain.every_bars = 5 has no effect"),
         (["retrain.trigger=every_bars", "retrain.cron=0 0 * * *"], "retrain.cron"),
         (["training.stch_mu=1"], "it is read with training.weighting = 'stch' only"),
