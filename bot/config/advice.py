@@ -31,8 +31,8 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     # the settings that are read only where the condition holds, and the condition in words
     (
         "signal.threshold",
-        "policy.kind = 'threshold'",
-        lambda v: v["policy.kind"] == "threshold",
+        "policy.kind = 'threshold' or 'hysteresis'",
+        lambda v: v["policy.kind"] in ("threshold", "hysteresis"),
     ),
     ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),
     ("retrain.hours", "retrain.trigger = 'interval'", lambda v: v["retrain.trigger"] == "interval"),

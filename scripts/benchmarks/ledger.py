@@ -152,6 +152,7 @@ def _crowd(n: int, n_symbols: int) -> tuple[BarBlock, F64, Rules]:
         rng.normal(size=bars.close.shape), np.maximum.accumulate(drawn_at, axis=0), axis=0
     )
     sets = [
+        "policy.kind=threshold",
         "signal.threshold=0.5",
         "costs.half_spread_bps=0.1",
         "costs.slippage_bps=0.1",

@@ -96,6 +96,7 @@ class Workload:
     def rules(self) -> Rules:
         """Return the same rules as our broker takes them: the fee, and no other cost or limit."""
         sets = [
+            "policy.kind=threshold",
             f"signal.threshold={self.threshold}",
             f"sizing.fraction={self.weight}",
             f"costs.taker_fee={self.fee}",

@@ -119,6 +119,7 @@ def test_little_is_believed_of_few_bars() -> None:
 def test_a_price_that_stands_still_or_leaps_is_survived() -> None:
     still = np.column_stack([np.full(3000, 100.0), walks(4, 3000)[:, 0]])
     still[2990:, 0] *= 1.5
+    carried = begun(2)
     for n in (2990, 2995, 3000):
         carried = measured(begun(2), bars_of_closes(still[:n]), decay_of(20))
         assert np.isfinite(carried).all()

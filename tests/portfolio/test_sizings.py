@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import cvxpy as cp
+import cvxpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,6 +21,7 @@ from bot.portfolio.rules import OF_ACCOUNT, FillAt, Rules, SizingMethod
 from bot.portfolio.sizings.mean_variance import best_weights
 from bot.portfolio.trace import Phase, Trace
 
+cp: Any = cvxpy  # its types do not say what its functions are
 NAN = math.nan
 DECAY = decay_of(60)
 HORIZON = 4
@@ -79,7 +80,8 @@ def covariance_at(rules: Rules, bars: BarBlock, volatility: F64, at: int) -> F64
     rho = np.array([[correlation_between(carried, s, t) for t in range(S)] for s in range(S)])
     own = np.array([measured_deviation(carried, s) for s in range(S)])
     deviation = np.where(np.isnan(volatility[at]), own, volatility[at] / 0.94)
-    return rho * np.outer(deviation, deviation)
+    covariance: F64 = rho * np.outer(deviation, deviation)
+    return covariance
 
 
 def standing_at(trace: Trace, bars: BarBlock, at: int) -> F64:
@@ -263,7 +265,7 @@ def test_the_band_and_the_caps_hold_for_each(
     assert np.nanmax(np.abs(free.weight)) <= 0.3
     assert (free.refusal == Refusal.CAP_SYMBOL).any()
     assert 20 < len(banded.fills) < len(free.fills)
-    for at in np.flatnonzero(banded.order.any(axis=1)):
+    for at in np.flatnonzero(banded.order.any(axis=1)).tolist():
         held = standing_at(banded, bars, at)
         moved = np.abs(banded.weight[at] - held)[banded.order[at] != 0.0]
         left = banded.weight[at][banded.order[at] != 0.0] == 0.0

@@ -47,4 +47,6 @@ def new_room(n_symbols: int, *, sizes_account: bool = False) -> Room:
     flags = np.zeros((2, n_symbols), dtype=np.bool_)
     numbers = np.zeros((10, n_symbols))
     pairs = n_symbols if sizes_account else 0
-    return Room(numbers[0], flags[0], numbers[1], flags[1], *numbers[2:], np.zeros((pairs, pairs)))
+    return Room._make(
+        [numbers[0], flags[0], numbers[1], flags[1], *numbers[2:], np.zeros((pairs, pairs))]
+    )

@@ -132,9 +132,17 @@ def test_each_job_is_judged_by_itself(cli: Cli, made: list[str]) -> None:
 @pytest.mark.parametrize(
     ("sets", "told"),
     [
-        (["signal.threshold=0.5"], "signal.threshold = 0.5 asks for a forecast return of 50%"),
         (
-            ["signal.source=decision", "signal.threshold=1", "targets.kinds=decision"],
+            ["signal.threshold=0.5", "policy.kind=threshold"],
+            "signal.threshold = 0.5 asks for a forecast return of 50%",
+        ),
+        (
+            [
+                "signal.source=decision",
+                "signal.threshold=1",
+                "targets.kinds=decision",
+                "policy.kind=threshold",
+            ],
             "never exceeds 1",
         ),
         (["sizing.scale=0.2"], "sizing.scale = 0.2 has no effect"),
