@@ -17,6 +17,7 @@ from bot.parts.registry import parts
 from bot.portfolio.book import Book
 from bot.portfolio.broker import first_book, run_bars
 from bot.portfolio.own import SIGNATURES
+from bot.portfolio.policies.carried import PolicyKind
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules, SizingMethod
 from bot.portfolio.trace import Phase, Trace
@@ -73,6 +74,7 @@ def asking(rules_of: Callable[..., Rules]) -> Callable[..., Rules]:
         return rules_of(n_symbols, **more)._replace(
             policy=compile_part(policy, SIGNATURES["policy"], "it").call, policy_state=4,
             scheme=compile_part(scheme, SIGNATURES["cost_scheme"], "it").call, cost_state=4,
+            policy_kind=int(PolicyKind.OWN),
         )  # fmt: skip
 
     return made

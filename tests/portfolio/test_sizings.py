@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.blocks import F64, BarBlock
-from bot.portfolio.broker import first_book, run_bars, observe_bars
+from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated
 from bot.portfolio.correlation import correlation_between, decay_of, measured, measured_deviation
 from bot.portfolio.reasons import Refusal
