@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bot.app.loop.interrupts import stop_signals
-from bot.cli.options import ConfigOption, SetOption
+from bot.cli.options import ConfigOption, NoRehearsalOption, SetOption, rehearsal_setting
 from bot.config import load_config
 
 
@@ -33,6 +33,7 @@ def run(
         bool,
         typer.Option("--practice", help="Trade on a built-in practice exchange; needs no network."),
     ] = False,
+    no_rehearsal: NoRehearsalOption = False,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error; overrides log.level.")
     ] = None,
@@ -40,7 +41,8 @@ def run(
     """Trade on paper until stopped; restarting with the same --run-dir continues the run."""
     for number in stop_signals():  # until the loop has handlers of its own
         signal.signal(number, _stop_before_the_start)
-    overrides = [*(sets or []), *([f"log.level={log_level}"] if log_level else [])]
+    overrides = [*(sets or []), *rehearsal_setting(no_rehearsal)]
+    overrides += [f"log.level={log_level}"] if log_level else []
     settings = load_config(config, overrides, old_names=_is_of(config, run_dir))
     from bot.app.live.command import live_command
 

@@ -18,7 +18,14 @@ from bot.cli import data as cli_data
 from bot.cli import live as cli_live
 from bot.cli import reading as cli_reading
 from bot.cli.config import config_app
-from bot.cli.options import ConfigOption, DataOption, JsonOption, SetOption
+from bot.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    NoRehearsalOption,
+    SetOption,
+    rehearsal_setting,
+)
 from bot.cli.output import progress_bar
 from bot.cli.parts import parts_app
 from bot.cli.reading import print_summary
@@ -85,6 +92,7 @@ def backtest(
     schedule: Annotated[
         str | None, typer.Option(help="Replay the recorded models of this run.")
     ] = None,
+    no_rehearsal: NoRehearsalOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Backtest on history through the live engine, retraining on schedule, and report."""
@@ -95,6 +103,7 @@ def backtest(
         *([f"market.symbols={symbols}"] if symbols else []),
         *([f"run.block_bars={block}"] if block is not None else []),
         *(sets or []),
+        *rehearsal_setting(no_rehearsal),
     ]
     recorded, base = None, None
     if schedule:

@@ -24,3 +24,15 @@ PluginOption = Annotated[
 DataOption = Annotated[
     str | None, typer.Option("--data", help="Folder with candles/, or the candles' own folder.")
 ]
+NoRehearsalOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-rehearsal",
+        help="Start without a rehearsal on the bars before (policy.rehearse = false).",
+    ),
+]
+
+
+def rehearsal_setting(no_rehearsal: bool) -> list[str]:
+    """Return what --no-rehearsal sets."""
+    return ["policy.rehearse=false"] if no_rehearsal else []

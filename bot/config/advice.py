@@ -34,6 +34,7 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         "policy.kind = 'threshold' or 'hysteresis'",
         lambda v: v["policy.kind"] in ("threshold", "hysteresis"),
     ),
+    ("policy.rehearse", "policy.kind = 'edge'", lambda v: v["policy.kind"] == "edge"),
     ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),
     ("retrain.hours", "retrain.trigger = 'interval'", lambda v: v["retrain.trigger"] == "interval"),
     (

@@ -72,6 +72,12 @@ class Policy(Section):
         le=10_000,
         description="Days of scored signals before 'edge', 'kelly' and 'mean_variance' trade on them.",
     )
+    rehearse: bool = Field(
+        True,
+        description="Before the start of a run, walk forward over the history with the trainings due "
+        "there, so that 'edge' has its scored signals, and a model, from the first bar; --no-rehearsal "
+        "turns it off, and the run calibrates itself as it goes.",
+    )
     exit_threshold: float = Field(
         0.0,
         ge=0.0,

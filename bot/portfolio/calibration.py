@@ -131,6 +131,15 @@ def calibrate(
     return after, known
 
 
+def slope_of(state: CalibrationState) -> tuple[float | None, float | None]:
+    """Return slope and standard error as they stand; None while fewer than two blocks are over."""
+    sums = state.sums[0]
+    if sums["blocks"] < LEAST_BLOCKS:
+        return None, None
+    slope, error = _regressed(sums)
+    return float(slope), float(error)
+
+
 def to_arrays(state: CalibrationState) -> dict[str, npt.NDArray[Any]]:
     """Return the state as named arrays; the sums, one by one."""
     arrays: dict[str, npt.NDArray[Any]] = state._asdict()

@@ -2,7 +2,8 @@
 
 Rules: it uses the daemon's engine, runner, journal and trainer; what it adds is only that bars come
 from files and that it waits for trainings. Bars before the start warm up features and train the
-first model; a model decides `retrain.latency_bars` after its due bar.
+first model, and the last of them are rehearsed where the policy is calibrated: models decide on them,
+and their signals are scored. A model decides `retrain.latency_bars` after its due bar.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining
 from bot.app.training.pool import TrainingPool
-from bot.app.training.progress import tell_trained
+from bot.app.training.progress import tell_rehearsal, tell_rehearsed, tell_trained
+from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.triggers import Due, DueBars, planned_dues
 from bot.blocks import I64, BarBlock, Task
 from bot.config import Config
@@ -63,6 +65,16 @@ class BacktestJob:
     table_tasks: tuple[Task, ...] = ()
     schedule: list[Activation] | None = None
     meta: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def first_decided(self) -> int:
+        """Return the first bar on which its models are to decide: of the rehearsal, or the start."""
+        return max(self.start_index - rehearsal_bars(self.config), 0)
+
+    @property
+    def rehearses(self) -> bool:
+        """Return whether it trains models to decide before the start."""
+        return _trains(self) and self.first_decided < self.start_index
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,8 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         interval=config.market.interval, config_hash=digest,
     )  # fmt: skip
     compile_own_parts(job.rules, job.log)
+    if job.rehearses:
+        tell_rehearsal(job.log, job.bars.open_time, job.first_decided, job.start_index)
     pool = TrainingPool(config.training.workers) if _trains(job) else None
     interrupted = False
     try:
@@ -121,9 +135,11 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         ):
             wait([planned.future for planned in models])
             with uninterrupted():
-                _activate(job, runner, forecasters, start=start, block=block, models=models)
+                _activate(job, runner, forecasters, start=start, models=models)
                 if start < job.start_index:
                     runner.warm(block)
+                    if job.rehearses and start + len(block) == job.start_index:
+                        tell_rehearsed(job.log, runner.state, config)
                 else:
                     runner.step(block)
             job.progress(start + len(block), len(job.bars))
@@ -197,7 +213,7 @@ def _dues(job: BacktestJob) -> list[Due]:
             "set a trigger, or give --schedule RUN or --forecasts FILE"
         )
     due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(times)
-    dues = planned_dues(due, job.start_index, config.retrain.latency_bars)
+    dues = planned_dues(due, job.first_decided, config.retrain.latency_bars)
     if not dues and not config.retrain.at_start:
         raise ConfigError(
             f"retrain.trigger = '{config.retrain.trigger}': no training is due in the {len(times)} "
@@ -233,7 +249,7 @@ def _blocks(
         log=job.log,
     )
     last = len(times) - 1 - config.retrain.latency_bars
-    first = FirstTraining(config, len(job.symbols), job.start_index, first=0, last=last)
+    first = FirstTraining(config, len(job.symbols), job.first_decided, first=0, last=last)
     yield from ahead.blocks(cut([job.bars], config.run.block_bars, ends), dues, first)
 
 
@@ -242,12 +258,12 @@ def _activate(
     runner: Runner,
     forecasters: dict[str, Forecaster],
     start: int,
-    block: BarBlock,
     models: list[Planned],
 ) -> None:
     if start == 0 and job.table is not None:
         forecasters["forecasts"] = job.table
-        runner.activate(Activation(int(block.open_time[0]), "forecasts"), None)
+        at = 0 if job.config.policy.rehearse else job.start_index
+        runner.activate(Activation(int(job.bars.open_time[at]), "forecasts"), None)
     if start == 0 and job.schedule is not None:
         for activation in job.schedule:
             load_forecaster(job, runner.engine, forecasters, activation.model_id)

@@ -97,9 +97,10 @@ class ReadAhead:
     def _next_due(self, dues: deque[Due], first: FirstTraining) -> Due | None:
         """Return the next bar at which a training is due, by the schedule or at the start."""
         scheduled = dues[0] if dues else None
-        if first.next is None or (scheduled is not None and scheduled.index <= first.next):
+        index = first.next_of(None if scheduled is None else scheduled.index)
+        if index is None or (scheduled is not None and index == scheduled.index):
             return scheduled
-        return Due(first.next, first.next + self._config.retrain.latency_bars)
+        return Due(index, index + self._config.retrain.latency_bars)
 
     def _next(self, waiting: deque[tuple[int, BarBlock]]) -> tuple[int, BarBlock, list[Planned]]:
         start, block = waiting.popleft()

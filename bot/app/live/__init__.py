@@ -3,6 +3,7 @@
 command         `bot run` from its settings to its last commit: start here
 setup           make a run, or resume one from its journal
 committed       the run as its journal has it: warm, open, close, catch up
+rehearsal       a first start: the history again, with its models
 models          which model decides, and from when
 states          the states of the live loop, as a table
 loop            the live loop: a method for each state

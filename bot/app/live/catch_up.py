@@ -161,6 +161,8 @@ class CatchUp:
         if self._run.start is None:
             self._run.warm(bars)
             self._report.backfilled(bars)
+            if self._run.state.schedule:  # it has rehearsed: what was due before has been looked at
+                self._training.closed(bars.open_time)
             return
         rows = self._run.catch_up(bars)
         self._training.closed(bars.open_time)

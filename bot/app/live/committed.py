@@ -1,14 +1,15 @@
-"""The run as the journal has committed it, and the four ways in which it goes on.
+"""The run as the journal has committed it, and the ways in which it goes on.
 
-Owns the engine's state and its journal, what the loop asks of both (warm, open, close, catch up), and
-what makes each a transaction.
+Owns the engine's state and its journal, what the loop asks of both (warm, rehearsed, open, close,
+catch up), and what makes each a transaction.
 Rules: each of them is committed when it returns; nothing else writes bars. Must not know a clock or
 the exchange.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.writing import DurableWriter
@@ -19,7 +20,7 @@ from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.folder import RunFolder
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import StepResult
+from bot.engine import Engine, Forecaster, StepResult
 from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.errors import InvariantError
 from bot.plausibility import Prices
@@ -78,6 +79,30 @@ class CommittedRun:
         """Take in history: features advance, nothing is traded."""
         self._runner.warm(bars)
         self.first_bar = self.first_bar or int(bars.open_time[0])
+
+    def engine_with(self, forecasters: Mapping[str, Forecaster]) -> Engine:
+        """Return the run's engine with such models, for the history before the start."""
+        return replace(self._runner.engine, forecasters=forecasters)
+
+    def rehearsed(self, state: EngineState, models: Sequence[tuple[Activation, int, bool]]) -> None:
+        """Go on from what a rehearsal of all the history came to.
+
+        Args:
+            models: (activation, due bar, late) of each of its models.
+
+        Raises:
+            InvariantError: it has come to another bar than the run.
+        """
+        if self.start is not None or state.last_open != self.state.last_open:
+            raise InvariantError(
+                f"a rehearsal came to {state.last_open}, the run to {self.state.last_open}; report "
+                "this, with the run's log"
+            )
+        with self._journal.transaction():
+            for activation, due, late in models:
+                self._journal.write_activation(activation, due, late=late)
+            self._journal.write_state(state.last_open, state_to_arrays(state))
+        self._runner.state = state
 
     def catch_up(self, bars: BarBlock) -> BarBlock:
         """Step bars that were missed, the first of which may be open; return them as stepped."""

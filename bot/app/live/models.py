@@ -1,16 +1,21 @@
 """Which model decides, live: the one in force, the next one that is ready, and the first of a run.
 
 Rules: the engine asks one model, the last in the schedule; a model takes effect between two bars; a
-model of another run must not know bars that this run has not reached. Must not train: `retraining`.
+model of another run must not know bars that this run has not reached. A first start rehearses where
+the policy is calibrated. Must not train: `retraining`, `rehearsal`.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.adapters.files.models import load_model
 from bot.app.live.committed import CommittedRun
+from bot.app.live.rehearsal import Rehearsal
 from bot.app.live.retraining import LiveTraining
 from bot.app.loop.forecasters import ModelForecaster
 from bot.app.runs.folder import RunFolder
+from bot.app.training.rehearsal import rehearsal_bars
 from bot.blocks import Task
 from bot.config import Config
 from bot.engine import Forecaster
@@ -54,20 +59,23 @@ class LiveModels:
     def __init__(
         self, run: CommittedRun, training: LiveTraining, *, forecasters: dict[str, Forecaster],
         names: tuple[str, ...], tasks: tuple[Task, ...], trained_until: int | None,
-        given: str | None,
+        given: str | None, log: Any,
     ) -> None:  # fmt: skip
         self.training = training
         self._run, self._forecasters = run, forecasters
         self._names, self._tasks = names, tasks
         self._trained_until = trained_until
         self._given: tuple[str, int] | None = None
+        self._log = log
+        if given is not None and given not in {a.model_id for a in run.state.schedule}:
+            self._given = given, self._read(given)[1]
         if run.state.schedule:
             self._load(run.state.schedule[-1].model_id)
-        elif given is not None:
-            self._given = given, self._load(given)
 
     async def first(self) -> bool:
-        """Train what was due before now and is in no schedule; wait for it at the first start.
+        """Rehearse a first start; train what was due before now and is in no schedule.
+
+        At the first start it is waited for.
 
         Returns:
             whether a model decides, or may soon.
@@ -75,16 +83,19 @@ class LiveModels:
         Raises:
             ConfigError: the given model would know the future.
         """
-        run, training, state = self._run, self.training, self._run.state
+        run, training = self._run, self.training
         if run.first_bar is None:
             return True
         if self._given is not None:
-            check_given(*self._given, state.last_open)
+            check_given(*self._given, run.state.last_open)
+        if run.start is None and not run.state.schedule and rehearsal_bars(run.config):
+            await self._rehearse()
+        if self._given is not None:
             return True
         closed = run.next_open - run.interval_ms  # a bar that is open has no close to learn from
         for due in training.unmade(run.first_bar, closed, self._trained_until):
             training.want(due)
-        if state.schedule:
+        if run.state.schedule:
             training.go_on(closed)
             return True
         start = run.next_open if run.start is None else run.start
@@ -96,6 +107,7 @@ class LiveModels:
         """Let the model whose time has come decide from this bar on; return it, and if it is late."""
         if self._given is not None:
             (model_id, due), self._given = self._given, None
+            self._load(model_id)
             activation = Activation(open_time, model_id)
             is_late = open_time > self.training.planned(due)
         else:
@@ -107,10 +119,28 @@ class LiveModels:
         self._run.activate(activation, due, late=is_late)
         return activation, is_late
 
+    async def _rehearse(self) -> None:
+        rehearsal = Rehearsal(
+            self._run,
+            self.training,
+            lambda model_id: self._read(model_id)[0],
+            self._log,
+            self._given,
+        )
+        self._trained_until = await rehearsal.run()
+        schedule = self._run.state.schedule
+        if schedule:
+            self._load(schedule[-1].model_id)
+        if self._given is not None and schedule and schedule[-1].model_id == self._given[0]:
+            self._given, self._trained_until = None, self._run.state.last_open
+
+    def _read(self, model_id: str) -> tuple[ModelForecaster, int]:
+        run = self._run
+        return forecaster_of(run.config, run.folder, model_id, self._names, self._tasks)
+
     def _load(self, model_id: str) -> int:
         """Let the engine ask this model, and no other from now on; return its due bar."""
-        run = self._run
-        forecaster, due = forecaster_of(run.config, run.folder, model_id, self._names, self._tasks)
+        forecaster, due = self._read(model_id)
         self._forecasters.clear()
         self._forecasters[model_id] = forecaster
         return due

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bot.adapters.files.models import load_model
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.training.archive import Archive
@@ -26,7 +28,7 @@ from bot.app.training.triggers import DueBars
 from bot.blocks import I64
 from bot.config import Config
 from bot.engine_state import Activation
-from bot.errors import BotError, DataError
+from bot.errors import BotError, DataError, ModelError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.model.training.train import parts_of
@@ -129,6 +131,37 @@ class LiveTraining:
         while self._under_way is not None and not self._ready:
             await self.wait()
             self.go_on(last_open)
+
+    async def model_of(self, due_ms: int) -> str:
+        """Train for a due bar of the past and wait for it, unless that model lies there; return its id.
+
+        Raises:
+            DataError: there is too little to learn from.
+            ModelError: the training failed.
+        """
+        found = self._lies_there(due_ms)
+        if found is None:
+            self._submit(due_ms)
+            await self.wait()
+            assert self._under_way is not None
+            (_, future), self._under_way = self._under_way, None
+            done = future.result()
+            tell_trained(self._log, self._models, done, due_ms)
+            found = done.model_id
+        self._parent_due_ms = due_ms
+        return found
+
+    def _lies_there(self, due_ms: int) -> str | None:
+        """Return the model of this due bar that an earlier process of this run has left."""
+        wanted = {
+            "due_ms": due_ms, "config_hash": self._hash, "parent_due_ms": self._parent_due_ms,
+        }  # fmt: skip
+        for path in sorted(self._models.glob("*.json")):
+            with suppress(ModelError):  # one that is damaged is made again
+                _, manifest = load_model(self._models, path.stem)
+                if all(manifest.get(key) == value for key, value in wanted.items()):
+                    return path.stem
+        return None
 
     def unmade(self, first_open: int, last_open: int, after: int | None) -> list[int]:
         """Return the due bars in first_open..last_open, and after one, that are worth a training."""

@@ -98,7 +98,7 @@ def open_run(
     )  # fmt: skip
     models = LiveModels(
         run, training, forecasters=forecasters, names=pipeline.names, tasks=tasks,
-        trained_until=found.trained_until, given=found.given,
+        trained_until=found.trained_until, given=found.given, log=log,
     )  # fmt: skip
     return run, models
 
@@ -169,7 +169,9 @@ def _committed(folder: RunFolder, engine: Engine, interval_ms: int) -> _Found:
         given = record.meta.get("given_model")
         dues = [row.due for row in record.models() if row.due is not None]
         if given is not None:
-            dues += [activation.effective_from for activation in state.schedule[:1]]
+            # it may have decided in the rehearsal: nothing that was due before the start is trained
+            begun = state.last_open if start is None else int(start) - interval_ms
+            dues += [max(a.effective_from, begun) for a in state.schedule if a.model_id == given]
         return _Found(
             state=state,
             start=int(start) if start else None,

@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.app.symbols import traded_symbols
+from bot.app.training.rehearsal import rehearsal_bars
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
 from bot.timegrid import INTERVAL_MS
 
-MOST_BARS = 100_000
+MOST_BARS = 250_000
 """Bars that are fetched at most where data.history_bars leaves it open: an hour's work of requests."""
 
 SLOWEST_BAR_S = 0.05
@@ -54,12 +55,17 @@ def history_need(config: Config) -> HistoryNeed:
             f"data.history_bars = {config.data.history_bars}",
         )  # fmt: skip
     before = max(warmup, config.features.window)  # a label looks back over features.window
-    wanted = max(training.window_bars + before + late, least)
+    learned = max(training.window_bars + before + late, least)
     reason = (
         f"training.window_bars = {training.window_bars}, {before} for features to warm up"
-        if wanted > least
+        if learned > least
         else f"training.min_rows = {training.min_rows} labelled rows of {len(symbols)} symbols"
     )
+    rehearsed = rehearsal_bars(config)
+    if rehearsed:
+        days = config.policy.min_calibration_days
+        reason += f", {rehearsed} to rehearse (policy.min_calibration_days = {days})"
+    wanted = learned + rehearsed
     if wanted > MOST_BARS:
         return HistoryNeed(
             MOST_BARS, warmup, least,

@@ -2,6 +2,7 @@
 
 triggers        when a training is due
 first           the training at a run's start
+rehearsal       how long before the start models begin to decide
 archive         bars and features of the past, to cut rows from
 request         a training as a pure function: its rows, seed and manifest
 pool            jobs side by side, in processes of their own

@@ -21,7 +21,7 @@ class FirstTraining:
     unfit otherwise (a head without a label), it is tried again with a tenth more of them.
 
     Args:
-        start: the first bar that is traded.
+        start: the first bar on which a model is to decide: of the rehearsal, or that is traded.
         first: the oldest bar there is.
         last: the newest bar that is worth a try; None where more may come.
 
@@ -52,6 +52,13 @@ class FirstTraining:
         if self._next is None or (self._last is not None and self._next > self._last):
             return None
         return self._next
+
+    def next_of(self, scheduled: int | None) -> int | None:
+        """Return the bar of the next training: the scheduled one, or a try that comes before it."""
+        tried = self.next
+        if tried is None or (scheduled is not None and scheduled <= tried):
+            return scheduled
+        return tried
 
     def unfit(self, bar: int, rows: int | None) -> None:
         """Take that no model can come of the rows at this bar, scheduled or tried.

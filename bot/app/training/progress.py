@@ -1,6 +1,7 @@
-"""What the log tells of a training once it is done: its course epoch by epoch, and its model.
+"""What the log tells of trainings: each one's course once it is done, and a rehearsal of several.
 
-Rules: the numbers are those of the model's manifest. Must not decide whether the model takes effect.
+Rules: the numbers are those of the model's manifest, and of the engine's state. Must not decide
+whether the model takes effect.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from typing import Any
 
 from bot.adapters.files.models import load_manifest
 from bot.app.training.request import TrainingDone
+from bot.blocks import I64
+from bot.config import Config
+from bot.engine_state import EngineState
+from bot.portfolio.calibration import slope_of
 
 
 def tell_trained(log: Any, models: Path, done: TrainingDone, due: int) -> None:
@@ -32,4 +37,22 @@ def tell_trained(log: Any, models: Path, done: TrainingDone, due: int) -> None:
     log.info(
         "model_trained", model_id=done.model_id, due=due, rows=done.rows,
         seconds=round(done.seconds, 2), best_epoch=done.best_epoch,
+    )  # fmt: skip
+
+
+def tell_rehearsal(log: Any, open_time: I64, first: int, start: int) -> None:
+    """Log that the bars from one index up to another are rehearsed."""
+    log.info(
+        "rehearsal_started", bars=start - first, first=int(open_time[first]),
+        last=int(open_time[start - 1]),
+    )  # fmt: skip
+
+
+def tell_rehearsed(log: Any, state: EngineState, config: Config) -> None:
+    """Log what a rehearsal came to: its models, the days scored, what signals were worth."""
+    slope, error = slope_of(state.calibration)
+    log.info(
+        "rehearsal_done", models=len(state.schedule),
+        days=int(state.calibration.sums["days"][0]), days_needed=config.policy.min_calibration_days,
+        slope=slope, slope_error=error,
     )  # fmt: skip

@@ -68,6 +68,8 @@ class Replay:
         """Replay the whole run."""
         try:
             runner: Runner | None = self._runner(self._engine.initial())
+            if (first := self.stretches[0].build) is not None and first.is_seam:
+                self._join(self.stretches[0])
             for k, stretch in enumerate(self.stretches):
                 if k > 0 and stretch.seam is not None:
                     runner = runner or self._begun_at(stretch.seam)

@@ -1,6 +1,7 @@
 """The stretches of a run: what each build made, up to the seam where another went on.
 
-Rule: a stretch goes from the state at its seam to the state at the next one. Must not replay.
+Rules: a stretch goes from the state at its seam to the state at the next one; a build that rehearsed
+went on from no state, but began at the first bar again. Must not replay.
 """
 
 from __future__ import annotations
@@ -83,13 +84,16 @@ def stretches_of(record: Record, initial: EngineState) -> list[Stretch]:
     Raises:
         JournalError: the state at a seam cannot be read by this version.
     """
-    found = [Stretch(None, None)]
+    found, models = [Stretch(None, None)], record.models()
     for row in record.builds():
         carried = row.carried(record.path)
         if carried is None:
             found[-1] = replace(found[-1], build=row)
             continue
         state = carried_state(carried, record.path, initial)
+        if any(m.effective_from <= state.last_open for m in models[len(state.schedule) :]):
+            found[-1] = replace(found[-1], build=row)  # it rehearsed, from the first bar on
+            continue
         found[-1] = replace(found[-1], last=state.last_open, opened=state.opened)
         found.append(Stretch(row, state))
     return found

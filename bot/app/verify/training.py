@@ -1,7 +1,7 @@
 """When a run's models were due, and the rows that they were trained on, cut again from its bars.
 
-Rules: a due bar is one of the trigger's, but for the training at the start, which comes before all
-others. Rows are cut by the archive that cut them for the training, bars forward, a window at a time.
+Rules: a due bar is one of the trigger's, but for the training at the start, of the rehearsal where
+there is one, which comes before all others. Rows are cut by the archive that cut them for the training, bars forward, a window at a time.
 Must not train: whether these rows give these weights is not shown.
 """
 
@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from bot.adapters.files.models import load_manifest
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
@@ -19,6 +21,7 @@ from bot.adapters.record.tables import EARLIEST
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.app.training.archive import Archive
+from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.request import training_seed
 from bot.app.training.triggers import DueBars
 from bot.app.verify.engine import start_of
@@ -78,10 +81,15 @@ def _not_due(
     interval_ms = INTERVAL_MS[config.market.interval]
     known = set(times.tolist())
     due = set(times[DueBars(config.retrain, interval_ms).due(times)].tolist())
-    at_start = config.retrain.at_start and "given_model" not in record.meta
-    # a daemon plans its start, and the first bar that it trades may be a later one
-    planned = start_of(record) - config.retrain.latency_bars * interval_ms
-    earliest = planned if record.meta.get("mode") == "backtest" else EARLIEST
+    rehearsed = rehearsal_bars(config)
+    at_start = config.retrain.at_start and (rehearsed > 0 or "given_model" not in record.meta)
+    earliest = (
+        EARLIEST  # a daemon plans its start, and the first bar that it trades may be a later one
+    )
+    if record.meta.get("mode") == "backtest" and len(times):
+        start = int(np.searchsorted(times, start_of(record)))
+        before = max(start - rehearsed, 0) - config.retrain.latency_bars
+        earliest = int(times[max(before, 0)])
     trigger = config.retrain.trigger
     for row in trained:
         at, expected = row.due or 0, None
