@@ -170,6 +170,34 @@ def test_a_kill_changes_nothing_of_what_a_users_own_policy_and_costs_carry(tmp_p
         np.testing.assert_array_equal(states[0][name], states[1][name])
 
 
+def test_a_kill_in_the_middle_of_the_rehearsal_changes_nothing(tmp_path: Path) -> None:
+    """It rehearses again, with the models that lie there: the ledger is that of one nobody killed."""
+    settings = (
+        "policy.kind=edge", "policy.min_calibration_days=4", "policy.cost_multiple=0.2",
+        "policy.confidence=0", "sizing.method=fixed", "data.history_bars=1100",
+        "retrain.every_bars=200", "execution.price=open", "costs.funding=false",
+    )  # fmt: skip
+    plan: list[tuple[Point, int]] = [
+        ("after bars", 2), ("before .safetensors", 1), ("before .json", 2), ("after .json", 2),
+        ("before models", 1), ("after models", 2), ("before state", 1), ("after state", 1),
+        ("before COMMIT", 2), ("after COMMIT", 2),
+    ]  # fmt: skip
+    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *settings), training_s=0.0)
+    for point, count in plan:
+        assert daemons.live(60, at(point, count)), f"{point} was not reached"
+    assert not daemons.live(12, never)
+    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    assert len(killed.models) >= 4
+    calm = Rehearsal.make(tmp_path / "calm", *settings)
+    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
+    proof = prove(calm.folder, calm.source)
+    assert proof.models == killed.models
+    assert proof.verdict.stored_sha256 == killed.verdict.stored_sha256
+    states = [carried(each.folder.journal) for each in (daemons.rehearsal, calm)]
+    for name in states[0]:
+        np.testing.assert_array_equal(states[0][name], states[1][name])
+
+
 def test_killed_at_every_commit_a_model_is_trained_on_bars_that_are_closed(tmp_path: Path) -> None:
     """Also where the bar that is due is open at the kill: its close must be waited for."""
     settings = (*SETTINGS, "retrain.every_bars=4")

@@ -31,7 +31,8 @@ SETTINGS = {
 
 def config_of(*sets: str) -> Config:
     small = ["training.min_rows=300", "training.window_bars=400", "data.source=synthetic",
-             "synthetic.symbols=2", "synthetic.bars=1200", "market.symbols=A,B"]  # fmt: skip
+             "synthetic.symbols=2", "synthetic.bars=1200", "market.symbols=A,B",
+             "policy.kind=threshold"]  # fmt: skip
     return load_config(None, [*small, *sets], {})
 
 
@@ -59,6 +60,14 @@ def test_more_history_than_that_brings_a_training_nothing(name: str) -> None:
     bars = history_need(config).bars
     assert rows_of(config, bars) == rows_of(config, bars + 100)
     assert rows_of(config, bars) > rows_of(config, bars - 50)
+
+
+def test_a_calibrated_policy_rehearses_behind_that() -> None:
+    rest = history_need(config_of()).bars
+    need = history_need(config_of("policy.kind=edge", "policy.min_calibration_days=12"))
+    assert need.bars == rest + (12 + 30) * 24 + 5
+    assert "1013 to rehearse (policy.min_calibration_days = 12)" in need.reason
+    assert history_need(config_of("policy.kind=edge", "policy.rehearse=false")).bars == rest
 
 
 def test_it_is_bounded_and_says_so() -> None:
