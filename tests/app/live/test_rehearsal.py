@@ -113,7 +113,10 @@ def test_a_backtest_over_the_same_candles_equals_the_run(tmp_path: Path) -> None
         folder = backtest_of(market, tmp_path / f"b{schedule}", schedule=schedule)
         assert slopes(folder) == slopes(market.folder)
         for name, column in ledger(folder).items():
-            np.testing.assert_array_equal(column, ledger(market.folder)[name])
+            # without the run's own instruments, quantities are rounded to other steps
+            rtol = 0.0 if schedule else 1e-6
+            same = ledger(market.folder)[name]
+            np.testing.assert_allclose(column, same, rtol=rtol, atol=rtol * 1000.0)
         assert verify(folder).identical
     with JournalReader(folder.journal) as reader:
         assert [(m.model_id, m.effective_from, m.due, m.late) for m in reader.models()] == (
