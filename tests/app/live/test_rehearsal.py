@@ -109,8 +109,9 @@ def test_a_backtest_over_the_same_candles_equals_the_run(tmp_path: Path) -> None
     )
     proof = proof_of(market, 30)
     assert len(proof.fills) > 0
-    for schedule in (True, False):
-        folder = backtest_of(market, tmp_path / f"b{schedule}", schedule=schedule)
+    again = backtest_of(market, tmp_path / "again", schedule=True)
+    anew = backtest_of(market, tmp_path / "anew", schedule=False)
+    for schedule, folder in ((True, again), (False, anew)):
         assert slopes(folder) == slopes(market.folder)
         for name, column in ledger(folder).items():
             # without the run's own instruments, quantities are rounded to other steps
@@ -118,7 +119,7 @@ def test_a_backtest_over_the_same_candles_equals_the_run(tmp_path: Path) -> None
             same = ledger(market.folder)[name]
             np.testing.assert_allclose(column, same, rtol=rtol, atol=rtol * 1000.0)
         assert verify(folder).identical
-    with JournalReader(folder.journal) as reader:
+    with JournalReader(anew.journal) as reader:
         assert [(m.model_id, m.effective_from, m.due, m.late) for m in reader.models()] == (
             proof.models
         )
