@@ -136,12 +136,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
             wait([planned.future for planned in models])
             with uninterrupted():
                 _activate(job, runner, forecasters, start=start, models=models)
-                if start < job.start_index:
-                    runner.warm(block)
-                    if job.rehearses and start + len(block) == job.start_index:
-                        tell_rehearsed(job.log, runner.state, config)
-                else:
-                    runner.step(block)
+                _take(job, runner, start, block)
             job.progress(start + len(block), len(job.bars))
     except KeyboardInterrupt:
         interrupted = True
@@ -155,6 +150,16 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
             pool.shutdown()
         recorder.flush()
     return _finish(job, journal, runner, ledger, started=started, interrupted=interrupted)
+
+
+def _take(job: BacktestJob, runner: Runner, start: int, block: BarBlock) -> None:
+    """Take a block through the engine: before the start it is not traded."""
+    if start >= job.start_index:
+        runner.step(block)
+        return
+    runner.warm(block)
+    if job.rehearses and start + len(block) == job.start_index:
+        tell_rehearsed(job.log, runner.state, job.config)
 
 
 def _new_journal(job: BacktestJob, tasks: tuple[Task, ...], digest: str) -> Journal:
