@@ -47,6 +47,15 @@ def size_of(
     i: int, s: int, side: float, rules: Rules, market: Market, trace: Trace, room: Room
 ) -> tuple[float, int]:
     """Return the size of a position on this side, and what is refused."""
+    if rules.method == FIXED:  # the default, inlined; the others are called
+        return fixed_size(rules) * abs(side), ACCEPTED
+    return _size_of_others(i, s, side, rules, market, trace, room)
+
+
+@cold
+def _size_of_others(
+    i: int, s: int, side: float, rules: Rules, market: Market, trace: Trace, room: Room
+) -> tuple[float, int]:
     if rules.sizes_account:
         if not is_known(market.volatility[i, s]):
             return math.nan, NO_VOLATILITY
