@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bot.config.needed_heads import BY_EDGE
 from bot.parts.kinds import KINDS
 from bot.parts.registry import parts
 
@@ -34,7 +35,11 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         "policy.kind = 'threshold' or 'hysteresis'",
         lambda v: v["policy.kind"] in ("threshold", "hysteresis"),
     ),
-    ("policy.rehearse", "policy.kind = 'edge'", lambda v: v["policy.kind"] == "edge"),
+    (
+        "policy.rehearse",
+        "policy.kind = 'edge', or a sizing by the edge,",
+        lambda v: v["policy.kind"] == "edge" or v["sizing.method"] in BY_EDGE,
+    ),
     ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),
     ("retrain.hours", "retrain.trigger = 'interval'", lambda v: v["retrain.trigger"] == "interval"),
     (
