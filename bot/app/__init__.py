@@ -3,6 +3,7 @@
 A room imports only rooms below its own line.
 
 study           `bot compare` and `bot discover`: many trainings, held side by side
+sweep           `bot sweep`: many settings over the same forecasts
 live            `bot run`: the daemon
 backtest        `bot backtest`: history through the engine
 verify          `bot verify`: the proof of a run

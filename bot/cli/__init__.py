@@ -4,6 +4,7 @@ main            the program and its commands: start here
 live            `bot run`, `bot exchange`
 reading         commands that read runs: report, status, verify, export, logs
 compare         `bot compare`, `bot discover`
+sweep           `bot sweep`
 data            `bot fetch`, `bot import`, `bot data`
 config          `bot config`
 parts           `bot parts`

@@ -1,0 +1,7 @@
+"""Many settings of policy, sizing, costs and risk over the same forecasts; nothing is trained.
+
+command         `bot sweep`, from forecasts to what came of each setting: start here
+grid            what --vary asks for, as settings
+source          the bars and forecasts that are replayed, of a run or a file
+replay          one setting through the account, and a share of them in a process
+"""

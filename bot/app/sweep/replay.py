@@ -1,0 +1,171 @@
+"""One setting over given forecasts: the engine's own signal, calibration and account.
+
+Rules: what a setting comes to is what `bot backtest` gives with it on the same forecasts, to the bit;
+signals and calibrations are made once for all settings that share them. Must not read files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.files.trials import Outcome
+from bot.app.runs.trials import outcome_of
+from bot.app.sweep.source import SweepSource
+from bot.blocks import F64, I64, BarBlock, Forecast
+from bot.config import Config
+from bot.errors import ConfigError
+from bot.portfolio.broker import first_book, run_bars
+from bot.portfolio.calibration import Calibrated, calibrate, new_calibration, uncalibrated
+from bot.portfolio.conviction import bound_of, signal_of
+from bot.portfolio.ledger import check_books
+from bot.portfolio.rules import Rules, rules_from
+from bot.portfolio.trace import Phase, Trace
+from bot.report.money.metrics import bar_returns, max_drawdown
+from bot.timegrid import DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a setting came to.
+
+    Attributes:
+        outcome: as the register keeps it.
+        equity: at the last close.
+        days: float64[d], net returns a day; 0 from a bankruptcy on.
+        turnover: value traded, in times of the day's opening equity, all days together.
+        drawdown: the largest; None after a bankruptcy.
+        fills: orders filled.
+    """
+
+    outcome: Outcome
+    equity: float
+    days: F64
+    turnover: float
+    drawdown: float | None
+    fills: int
+
+
+@dataclass
+class SweepReplay:
+    """The account over the bars of a source, asked about one setting after the other."""
+
+    symbols: tuple[str, ...]
+    instruments: Any
+    bars: BarBlock
+    start: int
+    forecast: Forecast
+    _signals: dict[Any, tuple[F64, F64]] = field(default_factory=dict)
+    _calibrated: dict[Any, Calibrated] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Cut the bars that are traded, once for all settings."""
+        self._booked = self.bars.rows(self.start, len(self.bars))
+        kinds = {task.kind for task in self.forecast.tasks}
+        unknown = np.full(self.bars.close.shape, np.nan)
+        self._volatility = self.forecast.of("volatility") if "volatility" in kinds else unknown
+        day = self._booked.open_time // DAY_MS
+        self._first = np.flatnonzero(np.concatenate(([True], day[1:] != day[:-1])))
+
+    def tally(self, config: Config, name: str, own: dict[str, Any]) -> Tally:
+        """Take the account through the bars with these settings.
+
+        Args:
+            own: what differs from the settings of the sweep.
+        """
+        rules = rules_from(config, self.symbols, self.instruments)
+        if rules.disagreement_penalty > 0.0:
+            raise ConfigError(
+                "sizing.disagreement_penalty: the members' disagreement is not recorded, so a replay of "
+                "forecasts has none; set it to 0"
+            )
+        signal, calibrated = self._judged(config, rules)
+        capital = config.portfolio.initial_capital
+        before = first_book(rules, capital)
+        _, trace = run_bars(
+            before, rules, self._booked, signal[self.start :], self._volatility[self.start :],
+            phase=Phase.BOTH, calibrated=calibrated,
+        )  # fmt: skip
+        check_books(before, self._booked, trace)
+        return self._reduced(trace, capital, name=name, own=own)
+
+    def _judged(self, config: Config, rules: Rules) -> tuple[F64, Calibrated]:
+        """Return signals of all bars, and what is known of them at the bars that are traded."""
+        conviction = config.signal
+        key = (conviction.source, conviction.factor, conviction.horizons)
+        if key not in self._signals:
+            signal = signal_of(self.forecast, conviction)
+            self._signals[key] = signal, bound_of(self.forecast, conviction)
+        signal, bound = self._signals[key]
+        n = len(self._booked)
+        if not rules.is_calibrated:
+            return signal, uncalibrated(n)
+        asked = (*key, rules.horizon, rules.block_days)
+        if asked not in self._calibrated:
+            state = new_calibration(len(self.symbols), rules.horizon)
+            _, known = calibrate(
+                state, self.bars, signal=signal, volatility=self._volatility, bound=bound,
+                days=rules.block_days,
+            )  # fmt: skip
+            self._calibrated[asked] = Calibrated._make([a[self.start :] for a in known])
+        return signal, self._calibrated[asked]
+
+    def _reduced(self, trace: Trace, capital: float, *, name: str, own: dict[str, Any]) -> Tally:
+        curve = np.concatenate(([capital], trace.equity))
+        alive = bool(np.all(curve > 0.0))
+        returns = bar_returns(curve) if alive else np.empty(0)
+        opening = curve[self._first]
+        closing = curve[np.append(self._first[1:], len(curve) - 1)]
+        lived = np.logical_and.accumulate(opening > 0.0)
+        safe = np.where(lived, opening, 1.0)
+        days = np.where(lived, np.maximum(closing, 0.0) / safe - 1.0, 0.0)
+        return Tally(
+            outcome_of(returns, float(curve[-1] / capital - 1.0), name, own),
+            float(curve[-1]),
+            days,
+            turnover=float((self._traded(trace) / safe)[lived].sum()),
+            drawdown=max_drawdown(curve) if alive else None,
+            fills=len(trace.fills),
+        )
+
+    def _traded(self, trace: Trace) -> F64:
+        """Return float64[d], the value traded on each day."""
+        times: I64 = self._booked.open_time
+        bar = np.searchsorted(times, trace.fills["open_time"])
+        value = np.abs(trace.fills["quantity"] * trace.fills["price"])
+        day = np.searchsorted(self._first, bar, "right") - 1
+        traded = np.zeros(len(self._first))
+        np.add.at(traded, day, value)
+        return traded
+
+
+def replay_of(source: SweepSource) -> SweepReplay:
+    """Return the replay of a source."""
+    return SweepReplay(
+        source.symbols, source.instruments, source.bars, source.start, source.forecast
+    )
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some of a sweep's settings, for a process of its own."""
+
+    replay: SweepReplay
+    settings: Sequence[tuple[Config, str, dict[str, Any]]]
+
+    @property
+    def config(self) -> Config:
+        """The settings whose memory limit bounds the process."""
+        return self.settings[0][0]
+
+    @property
+    def label(self) -> str:
+        """What it is called in errors."""
+        return f"the sweep's share of {len(self.settings)} settings"
+
+    def run(self) -> list[Tally]:
+        """Replay each."""
+        return [self.replay.tally(config, name, own) for config, name, own in self.settings]

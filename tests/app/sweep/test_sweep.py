@@ -1,0 +1,203 @@
+"""bot sweep: what a setting comes to is its backtest's, to the bit; all of it is entered and judged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bot.adapters.files.trials import NAME, read
+from bot.adapters.journal.reader import JournalReader
+from bot.app.sweep.grid import MOST, axes_of, points
+from bot.config import load_config
+from bot.errors import ConfigError, DataError, JournalError
+from bot.practice.synthetic import synthetic_bars
+from bot.timegrid import HOUR_MS
+
+if TYPE_CHECKING:
+    from tests.conftest import Cli, Said
+
+MARKET = ["data.source=synthetic", "synthetic.symbols=2", "synthetic.bars=1200"]
+SETS = [
+    *MARKET, "data.start=2023-01-06", "report.bootstrap_samples=100", "policy.min_calibration_days=2",
+]  # fmt: skip
+VARY = [
+    "--vary",
+    "policy.cost_multiple=0.25..1:2",
+    "--vary",
+    "policy.kind=edge,threshold,hysteresis",
+]
+
+Backtest = Callable[..., "Said"]
+
+
+@pytest.fixture
+def forecasts(tmp_path: Path) -> Path:
+    bars = synthetic_bars(load_config(None, MARKET, {}).synthetic, HOUR_MS)
+    random = np.random.default_rng(4)
+    frames = []
+    for s in range(2):
+        close = bars.close[:, s]
+        ahead = np.append(close[5:] / close[:-5] - 1.0, np.zeros(5))
+        told = 0.4 * ahead + 0.004 * random.standard_normal(len(bars))
+        frames.append(
+            pd.DataFrame(
+                {"timestamp": bars.open_time, "symbol": f"SYN{s}USDT", "return": told,
+                 "p_up": 0.5 + 0.2 * np.sign(told), "volatility": 0.01}
+            )
+        )  # fmt: skip
+    path = tmp_path / "forecasts.csv"
+    pd.concat(frames).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def backtest(cli: Cli, forecasts: Path) -> Backtest:
+    def run(folder: Path, *sets: str) -> Said:
+        given = (a for item in (*SETS, *sets) for a in ("--set", item))
+        said = cli("backtest", *given, "--forecasts", forecasts, "--run-dir", folder, "--json")
+        assert said.code == 0, said.err
+        return said
+
+    return run
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_setting_comes_to_what_its_backtest_gives_to_the_bit(
+    cli: Cli, backtest: Backtest, tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.app.sweep.command.LEAST_SHARE", 2)
+    runs = tmp_path / "runs"
+    backtest(runs / "own")
+    said = cli("sweep", runs / "own", *VARY, "--workers", workers, "--json")
+    assert said.code == 0, said.err
+    rows = {row["name"]: row for row in said.json["settings"]}
+    assert len(rows) == said.json["count"] == 6
+    for k, sets in enumerate(
+        [
+            ("policy.cost_multiple=0.25", "policy.kind=edge"),
+            ("policy.cost_multiple=1", "policy.kind=hysteresis"),
+        ]
+    ):
+        alone = backtest(runs / f"alone-{k}", *sets)
+        row = rows[" ".join(sets)]
+        assert row["fills"] > 10
+        with JournalReader(runs / f"alone-{k}" / "journal.db") as record:
+            assert row["equity"] == record.ledger()[1]["equity"][-1]
+            assert row["fills"] == len(record.fills())
+        assert row["net_return"] == pytest.approx(alone.json["metrics"]["total_return"], abs=0.0)
+        assert row["sharpe"] == pytest.approx(alone.json["metrics"]["sharpe_ratio"], rel=1e-12)
+        assert row["max_drawdown"] == alone.json["metrics"]["max_drawdown"]
+        assert row["turnover_annual"] == pytest.approx(
+            alone.json["edge"]["turnover_annual"], rel=1e-3
+        )
+    own = said.json["own"]
+    assert own["equity"] == rows["policy.cost_multiple=1 policy.kind=edge"]["equity"]
+
+
+def test_a_sweep_of_a_file_is_that_of_the_run_on_it(
+    cli: Cli, backtest: Backtest, forecasts: Path, tmp_path: Path
+) -> None:
+    backtest(tmp_path / "runs" / "own")
+    of_run = cli("sweep", tmp_path / "runs" / "own", *VARY, "--json")
+    given = (a for item in SETS for a in ("--set", item))
+    of_file = cli(
+        "sweep", "--forecasts", forecasts, *given, *VARY, "--out", tmp_path / "f" / "s", "--json"
+    )
+    assert of_file.code == 0, of_file.err
+    assert of_file.json["settings"] == of_run.json["settings"]
+    assert (tmp_path / "f" / NAME).exists()
+
+
+def test_all_of_it_is_entered_and_the_best_is_told_with_what_it_is_worth(
+    cli: Cli, backtest: Backtest, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    backtest(runs / "own")
+    said = cli("sweep", runs / "own", *VARY, "--out", runs / "s")
+    assert said.code == 0, said.err
+    trials, faults = read(runs / NAME)
+    assert not faults
+    assert [(t.kind, len(t.outcomes)) for t in trials] == [
+        ("backtest", 1),
+        ("sweep", 6),
+    ]
+    told = json.loads((runs / "s" / "sweep.json").read_text())
+    assert told["trials"]["count"] == 7
+    assert told["best"]["deflated_sharpe"] == told["trials"]["deflated_sharpe"] is not None
+    assert told["best"]["sharpe"] == max(r["sharpe"] for r in told["settings"] if r["sharpe"])
+    out = " ".join(said.out.split())
+    assert "deflated Sharpe" in out
+    assert "robability of backtest overfitting" in out
+    page = (runs / "s" / "sweep.html").read_text()
+    assert "<svg" in page
+    assert "policy.cost_multiple" in page
+    again = cli("sweep", runs / "own", *VARY, "--out", runs / "s")
+    assert again.code == JournalError.exit_code
+    assert "there is a sweep already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("vary", "why"),
+    [
+        (["features.window=10,20"], "needs a training"),
+        (["targets.horizons=5,6"], "needs a training"),
+        (["signal.source=decision"], "needs a training"),
+        (["execution.price=quote,open"], "only a live run"),
+        (["sizing.disagreement_penalty=0,1"], "not recorded"),
+        (["policy.cost=1,2"], "unknown setting"),
+        (["policy.cost_multiple"], "expected"),
+        (["policy.cost_multiple=1,,2"], "empty value"),
+        (["policy.cost_multiple=3..1:4"], "low < high"),
+        (["policy.cost_multiple=0..1:4log"], "above 0"),
+        (["policy.cost_multiple=0..1:x"], "expected"),
+        (["policy.hold_bars=1..3:9"], "comes twice"),
+        (["policy.confidence=1,2", "policy.confidence=3"], "given twice"),
+        (["policy.confidence=0..1:200", "policy.cost_multiple=0..1:200"], f"{MOST:,}"),
+        ([], "nothing varies"),
+    ],
+)  # fmt: skip
+def test_what_may_not_vary_is_refused_by_name(vary: list[str], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        axes_of(vary)
+
+
+def test_values_are_even_in_steps_or_ratios() -> None:
+    axes = axes_of(
+        ["policy.cost_multiple=0.5..2:3", "risk.max_gross=1..4:3log", "policy.hold_bars=1..5:3"]
+    )
+    assert [axis.values for axis in axes] == [
+        ("0.5", "1.25", "2"),
+        ("1", "2", "4"),
+        ("1", "3", "5"),
+    ]
+    assert len(set(points(axes))) == 27
+
+
+def test_a_value_that_a_setting_may_not_have_is_refused_before_anything_is_tried(
+    cli: Cli, backtest: Backtest, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    backtest(runs / "own")
+    for vary in ("risk.max_gross=1,-1", "sizing.method=fixed,sometimes", "policy.kind=edge,luck"):
+        said = cli("sweep", runs / "own", "--vary", vary, "--out", runs / "s")
+        assert said.code == 2, said.err
+        assert vary.partition("=")[0] in said.err
+    assert cli("sweep", runs / "own", "--vary", "costs.funding=true,false", "--set",
+               "features.window=9", "--out", runs / "s").code == 2  # fmt: skip
+    assert not (runs / "s").exists()
+
+
+def test_a_run_whose_file_of_forecasts_has_changed_is_refused(
+    cli: Cli, backtest: Backtest, forecasts: Path, tmp_path: Path
+) -> None:
+    backtest(tmp_path / "runs" / "own")
+    forecasts.write_text(forecasts.read_text().replace("SYN1USDT", "SYN0USDT", 1))
+    said = cli("sweep", tmp_path / "runs" / "own", *VARY)
+    assert said.code == DataError.exit_code
+    assert "not as it was" in said.err
