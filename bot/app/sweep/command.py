@@ -35,11 +35,11 @@ from bot.app.runs.trials import (
 )
 from bot.app.sweep.grid import Axis, axes_of, check_key, points, sets_of
 from bot.app.sweep.replay import Share, SweepReplay, Tally, replay_of
-from bot.app.sweep.source import SweepSource, check_warmed
+from bot.app.sweep.source import SweepSource
 from bot.app.symbols import bars_a_year
 from bot.app.training.pool import TrainingPool
 from bot.config import Config, flatten, load_config
-from bot.config.needed_heads import needed_heads, needs_calibration
+from bot.config.needed_heads import needed_heads, needs_model
 from bot.errors import ConfigError, JournalError
 from bot.report.study.selection import overfitting_of
 from bot.report.study.sweep import SweepRow, SweepTable
@@ -101,8 +101,8 @@ def check(source: SweepSource, config: Config) -> None:
     Raises:
         ConfigError: a head is missing.
     """
-    if needs_calibration(config):
-        check_warmed(source)
+    if not needs_model(config):
+        return
     there = {(task.kind, task.horizon) for task in source.forecast.tasks}
     kinds = {kind for kind, _ in there}
     for kind, horizon in needed_heads(config):

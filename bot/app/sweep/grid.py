@@ -22,6 +22,7 @@ SINGLE = ("signal.threshold", "signal.factor")
 REFUSED = {
     "execution.price": "only a live run has quotes to fill at, so a replay cannot tell its values apart",
     "sizing.disagreement_penalty": "the members' disagreement is not recorded; compare backtests instead",
+    "policy.rehearse": "a rehearsal has trainings of its own; compare backtests instead",
     "policy.settings": "name one setting after the other in files, and compare them",
     "costs.settings": "name one setting after the other in files, and compare them",
 }

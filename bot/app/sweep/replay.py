@@ -18,7 +18,7 @@ from bot.app.sweep.source import SweepSource
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import ConfigError
-from bot.portfolio.broker import first_book, run_bars
+from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated, calibrate, new_calibration, uncalibrated
 from bot.portfolio.conviction import bound_of, signal_of
 from bot.portfolio.ledger import check_books
@@ -85,6 +85,8 @@ class SweepReplay:
         signal, calibrated = self._judged(config, rules)
         capital = config.portfolio.initial_capital
         before = first_book(rules, capital)
+        if self.start:
+            before = observe_bars(before, rules, self.bars.rows(0, self.start))
         _, trace = run_bars(
             before, rules, self._booked, signal[self.start :], self._volatility[self.start :],
             phase=Phase.BOTH, calibrated=calibrated,

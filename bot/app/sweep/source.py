@@ -1,7 +1,7 @@
 """What a sweep replays: bars and forecasts as a run has recorded them, or of a file.
 
-Rules: the very numbers that the run traded on, never a model asked again; the settings of a sweep
-begin from the run's own. Must not write.
+Rules: the very numbers that the run traded on; only before its start, where a record has none, its
+models are asked again. The settings of a sweep begin from the run's own. Must not write.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bot.app.runs.folder import RunFolder, config_hash, config_of
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
 from bot.app.runs.trials import FORECASTS_SHA256
+from bot.app.sweep.rehearsed import rehearsed
 from bot.app.symbols import known_instruments
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import DataError
 from bot.portfolio.rules import Instrument
-from bot.timestamps import format_utc
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,6 @@ class SweepSource:
         bars: n bars, those before the start too.
         start: index of the first bar that is traded.
         forecast: of all n bars, NaN where there is none.
-        warmed: whether the forecasts before the start are known, as far as there were any.
         digest: what tells these forecasts from others.
         settings_file: of the run; None for a file of forecasts.
     """
@@ -52,7 +51,6 @@ class SweepSource:
     bars: BarBlock
     start: int
     forecast: Forecast
-    warmed: bool
     digest: tuple[str, ...]
     settings_file: Path | None = None
 
@@ -85,9 +83,12 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
     value, model = record.forecasts(bars.open_time)
     schedule = record.models()
     early = [row for row in schedule if row.effective_from < times[0]]
-    warmed = not early
     if early and early[0].model_id == TABLE_ID:
-        value[:start], warmed = _before(record, bars, start), True
+        value[:start] = _before(record, bars, start)
+    elif early:
+        value[:start] = rehearsed(
+            config, folder.models, record.symbols, record.tasks, bars.rows(0, start), early
+        )
     return SweepSource(
         name=str(folder.path),
         config=config,
@@ -98,7 +99,6 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
         bars=bars,
         start=start,
         forecast=Forecast(record.tasks, value, model),
-        warmed=warmed,
         digest=(
             config_hash(config),
             record.meta.get(FORECASTS_SHA256, ""),
@@ -143,6 +143,8 @@ def source_of_file(path: Path, config: Config) -> SweepSource:
     times = market.bars.open_time
     value = _table(path, market.symbols, times)
     value = np.where(market.bars.valid[:, :, None], value, np.nan)
+    if not config.policy.rehearse:
+        value[: market.start_index] = np.nan
     return SweepSource(
         name=str(path),
         config=config,
@@ -151,21 +153,5 @@ def source_of_file(path: Path, config: Config) -> SweepSource:
         bars=market.bars,
         start=market.start_index,
         forecast=Forecast(TABLE_TASKS, value, np.zeros(len(times), dtype=np.int64)),
-        warmed=True,
         digest=(config_hash(config), hashlib.sha256(path.read_bytes()).hexdigest(), str(times[0])),
     )
-
-
-def check_warmed(source: SweepSource) -> None:
-    """Refuse to calibrate on forecasts of which those before the start are missing.
-
-    Raises:
-        DataError: they are.
-    """
-    if not source.warmed:
-        first = format_utc(int(source.bars.open_time[source.start]))
-        raise DataError(
-            f"{source.name}: models of this run forecast before its first booked bar ({first}), and those "
-            "forecasts, which a calibration would count in, are not recorded; sweep a backtest "
-            "('bot backtest --schedule RUN --from …'), or vary policies that calibrate nothing"
-        )
