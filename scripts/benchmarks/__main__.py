@@ -64,6 +64,7 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
     ),
     "parts": ("features of a user's own, called by pointer", (("own_parts:features", {}),)),
     "report": ("a report's controls", (("report:twins", {}),)),
+    "sweep": ("a thousand settings over the same forecasts", (("sweep:beside_vectorbt", {}),)),
     "start": ("whole processes", (("start:commands", {}),)),
 }
 """Title of each group, and its cases with their options."""

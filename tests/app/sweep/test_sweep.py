@@ -18,6 +18,7 @@ from bot.config import load_config
 from bot.errors import ConfigError, DataError, JournalError
 from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import HOUR_MS
+from tests.conftest import QUICK
 
 if TYPE_CHECKING:
     from tests.conftest import Cli, Said
@@ -201,3 +202,25 @@ def test_a_run_whose_file_of_forecasts_has_changed_is_refused(
     said = cli("sweep", tmp_path / "runs" / "own", *VARY)
     assert said.code == DataError.exit_code
     assert "not as it was" in said.err
+
+
+def test_models_of_a_rehearsal_are_asked_again_to_the_bit(cli: Cli, tmp_path: Path) -> None:
+    """Slope and error at the start rest on forecasts that the record does not hold."""
+    free = [f"costs.{key}=0" for key in ("taker_fee", "half_spread_bps", "slippage_bps")]
+    sets = [
+        *QUICK, *free, "policy.kind=edge", "policy.min_calibration_days=5", "policy.confidence=0",
+        "synthetic.bars=2400", "synthetic.signal_strength=0.3", "data.start=2023-02-20",
+        "sizing.method=volatility_target",
+    ]  # fmt: skip
+    run = tmp_path / "runs" / "own"
+    given = (a for item in sets for a in ("--set", item))
+    assert cli("backtest", *given, "--run-dir", run, "--json").code == 0
+    with JournalReader(run / "journal.db") as record:
+        times, ledger = record.ledger()
+        assert [row.effective_from < times[0] for row in record.models()].count(True) >= 2
+        fills = len(record.fills())
+    said = cli("sweep", run, "--vary", "policy.cost_multiple=1,0.5",
+               "--vary", "sizing.method=volatility_target,fixed", "--json")  # fmt: skip
+    assert said.code == 0, said.err
+    assert said.json["own"]["equity"] == ledger["equity"][-1]
+    assert said.json["own"]["fills"] == fills > 20
