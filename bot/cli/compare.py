@@ -48,6 +48,9 @@ def compare(
         list[str] | None,
         typer.Argument(help="Settings files; the first is compared with each of the others."),
     ] = None,
+    finished: Annotated[
+        bool, typer.Option("--runs", help="Compare finished runs, named in place of files.")
+    ] = False,
     preset: Annotated[
         str | None, typer.Option(help="mtl-vs-single, architectures or weightings.")
     ] = None,
@@ -68,6 +71,10 @@ def compare(
 
     What is trained is kept in --out: after an interruption the same command continues.
     """
+    if finished:
+        asked = (preset, config, data, start, end, symbols, sets)
+        _compare_runs(files or [], as_json=as_json, alone=not any(asked))
+        return
     from bot.app.study.compare import StudyPlan, compare_command
     from bot.app.study.contenders import from_files
     from bot.app.study.contenders import preset as of_preset
@@ -94,6 +101,22 @@ def compare(
         return
     stdout_console().print(render(done.comparison, title, done.setting))
     typer.echo(f"{done.folder}/compare.md, compare.json, compare.png")
+
+
+def _compare_runs(names: list[str], *, as_json: bool, alone: bool) -> None:
+    from bot.app.study.finished import compare_runs
+    from bot.errors import ConfigError
+    from bot.report.study.paired import render
+
+    if not alone:
+        raise ConfigError(
+            "compare --runs: finished runs have their settings; give their names and no settings"
+        )
+    found = compare_runs(names)
+    if as_json:
+        print(json.dumps(found.as_json()))
+    else:
+        stdout_console().print(render(found))
 
 
 def discover(

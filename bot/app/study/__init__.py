@@ -1,6 +1,7 @@
 """Many trainings held side by side, walk-forward.
 
 compare         `bot compare`, from settings to a verdict: start here
+finished        `bot compare --runs`: finished runs side by side
 discover        `bot discover`: which further targets help the main heads
 contenders      the settings that compete, from files or a preset
 data            bars, features and folds, and what each fold may train on

@@ -87,7 +87,12 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
         value[:start] = _before(record, bars, start)
     elif early:
         value[:start] = rehearsed(
-            config, folder.models, record.symbols, record.tasks, bars.rows(0, start), early
+            config,
+            folder.models,
+            symbols=record.symbols,
+            tasks=record.tasks,
+            bars=bars.rows(0, start),
+            schedule=early,
         )
     return SweepSource(
         name=str(folder.path),

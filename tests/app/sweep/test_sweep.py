@@ -224,3 +224,27 @@ def test_models_of_a_rehearsal_are_asked_again_to_the_bit(cli: Cli, tmp_path: Pa
     assert said.code == 0, said.err
     assert said.json["own"]["equity"] == ledger["equity"][-1]
     assert said.json["own"]["fills"] == fills > 20
+
+
+def test_finished_runs_are_compared_day_by_day(
+    cli: Cli, backtest: Backtest, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    backtest(runs / "a")
+    backtest(runs / "b", "policy.kind=threshold")
+    said = cli("compare", "--runs", runs / "a", runs / "b", "--json")
+    assert said.code == 0, said.err
+    (told,) = said.json["differences"]
+    assert [told["first"], told["second"]] == [str(runs / "a"), str(runs / "b")]
+    for name in ("a", "b"):
+        with JournalReader(runs / name / "journal.db") as record:
+            equity = record.ledger()[1]["equity"]
+        assert said.json["runs"][str(runs / name)]["net_return"] == pytest.approx(
+            equity[-1] / 100_000.0 - 1.0
+        )
+    assert "paired daily net returns" in " ".join(
+        cli("compare", "--runs", runs / "a", runs / "b").out.split()
+    )
+    assert cli("compare", "--runs", runs / "a").code == ConfigError.exit_code
+    assert cli("compare", "--runs", runs / "a", runs / "a").code == ConfigError.exit_code
+    assert cli("compare", "--runs", runs / "a", runs / "b", "--set", "risk.max_gross=1").code == 2
