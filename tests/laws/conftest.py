@@ -27,6 +27,7 @@ QUICK = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=2", "training.min_rows=300",
     "training.window_bars=600", "training.batch_size=256", "retrain.trigger=every_bars",
     "retrain.every_bars=250", "signal.threshold=0.0", "execution.late_policy=hold",
+    "policy.kind=threshold",
     "features.medium_window=30", "features.long_window=40", "features.correlation_window=30",
 ]  # fmt: skip
 

@@ -54,8 +54,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder of files that can be made again, unless it is there.
+def check_folder(path: Path) -> None:
+    """Refuse a path where no folder can be made.
 
     Raises:
         DataError: a link or a file is in its place. Through a link, which a folder from elsewhere may
@@ -66,6 +66,15 @@ def make_folder(path: Path) -> None:
             f"{path}: is {'a link' if path.is_symlink() else 'no folder'}; move it away, or name another "
             "--out (which may be a link itself)"
         )
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder of files that can be made again, unless it is there.
+
+    Raises:
+        DataError: as `check_folder`.
+    """
+    check_folder(path)
     path.mkdir(parents=True, exist_ok=True)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.trials import TrialKind
-from bot.adapters.system.atomic_file import make_folder, replacing, sweep, write_text
+from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.runner import Progress
 from bot.app.study.account import Traded, trade
@@ -73,8 +73,9 @@ def compare_command(
         DataError: a folder of the study's is a link.
     """
     folder = out / title
-    make_folder(folder)
+    check_folder(folder)
     comparison, setting = walk_forward(contenders, out, plan, progress, title=title)
+    make_folder(folder)
     write_text(
         folder / "compare.json",
         json.dumps({"setting": setting, **comparison.as_json()}, indent=1),

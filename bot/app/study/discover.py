@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.adapters.system.atomic_file import make_folder, write_text
+from bot.adapters.system.atomic_file import check_folder, make_folder, write_text
 from bot.app.loop.runner import Progress
 from bot.app.study.compare import StudyPlan, walk_forward
 from bot.app.study.contenders import Contender
@@ -73,11 +73,12 @@ def discover(
         DataError: a folder of the study's is a link.
     """
     folder = out / "discover"
-    make_folder(folder)
+    check_folder(folder)
     comparison, setting = walk_forward(
         contenders, out, plan, progress,
         title="discover", kind="discover", every_pair=False, primary=HEADS,
     )  # fmt: skip
+    make_folder(folder)
     kept = tuple(name for name in comparison.names[1:] if helps(comparison, name))
     text = _text(comparison, kept, setting)
     write_text(folder / "discover.md", text)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = [
+    "policy.kind=threshold",
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.min_rows=300",
     "report.bootstrap_samples=100",
 ]  # fmt: skip

@@ -130,7 +130,7 @@ def test_funding_is_charged_whatever_a_venue_calls_its_perpetuals(
         rates.to_csv(tmp_path / venue / "funding" / f"{venue}_BTCUSDT_funding.csv", index=False)
         ran = run_it(
             "market.symbols=BTCUSDT", f"market.venue={venue}", f"data.root={root}",
-            "sizing.fraction=0.25", quick=[], forecasts=str(path),
+            "sizing.fraction=0.25", quick=["policy.kind=threshold"], forecasts=str(path),
         )  # fmt: skip
         reader = ran.reader()
         times, ledger = reader.ledger()
@@ -152,7 +152,12 @@ def test_bars_without_a_forecast_decide_nothing(
     table = predictions(bars, 2).iloc[100:200]
     path = tmp_path / "some.csv"
     table.to_csv(path, index=False)
-    ran = run_it("market.symbols=BTCUSDT", f"data.root={root}", quick=[], forecasts=str(path))
+    ran = run_it(
+        "market.symbols=BTCUSDT",
+        f"data.root={root}",
+        quick=["policy.kind=threshold"],
+        forecasts=str(path),
+    )
     reader = ran.reader()
     times, _ = reader.ledger()
     held = reader.positions(times)[:, 0]

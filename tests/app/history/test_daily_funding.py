@@ -54,7 +54,10 @@ def test_held_for_a_day_three_settlements_are_charged(
 ) -> None:
     root = tmp_path / "data"
     forecasts = str(put_files(root, interval, step))
-    settings = ["market.symbols=BTCUSDT", f"market.interval={interval}", f"data.root={root}"]
+    settings = [
+        "policy.kind=threshold", "market.symbols=BTCUSDT", f"market.interval={interval}",
+        f"data.root={root}",
+    ]  # fmt: skip
     ran = run_it(*settings, quick=[], forecasts=forecasts)
     run = read_run(ran.folder)
     assert run.funding.sum() == pytest.approx(paid, abs=0.005)
@@ -73,6 +76,11 @@ def test_what_is_not_known_is_counted_only_while_held(tmp_path: Path, run_it: Ru
     root = tmp_path / "data"
     forecasts = str(put_files(root, "1d", DAY_MS))
     (root / "funding" / "bybit_linear_BTCUSDT_funding.parquet").unlink()
-    settings = ["market.symbols=BTCUSDT", "market.interval=1d", f"data.root={root}"]
+    settings = [
+        "policy.kind=threshold",
+        "market.symbols=BTCUSDT",
+        "market.interval=1d",
+        f"data.root={root}",
+    ]
     run = read_run(run_it(*settings, quick=[], forecasts=forecasts).folder)
     assert run.funding_unknown == {"BTCUSDT": 3}  # nine are due in the three days

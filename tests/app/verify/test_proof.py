@@ -14,7 +14,7 @@ import pytest
 
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.record.difference import Difference
-from bot.adapters.record.tables import Table, columns_of
+from bot.adapters.record.tables import LATER_DECISION_VALUES, Table, columns_of
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.verify.proof import verify
@@ -130,8 +130,8 @@ def test_one_flipped_bit_is_named(copy: RunFolder, table: str, field: str) -> No
         assert (found.stored, found.replayed) == (after, before)
 
 
-QUOTES = {"fill_bid", "fill_ask", "mark", "turnover", "refused"}
-"""Columns that history leaves empty."""
+QUOTES = {"fill_bid", "fill_ask", "mark", "turnover", "refused", *LATER_DECISION_VALUES}
+"""Columns that history leaves empty, and a policy that asks for no edge."""
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -124,5 +124,6 @@ def test_a_model_whose_signal_was_never_trained_is_refused(make_dataset: MakeDat
     ],
 )
 def test_what_the_account_reads(sets: list[str], needed: str) -> None:
+    sets = ["policy.kind=threshold", *sets]
     names = [task.name for task in needed_tasks(load_config(None, sets, {}))]
     assert " ".join(names) == needed
