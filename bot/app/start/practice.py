@@ -37,4 +37,12 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
             f"practice: trades {', '.join(market.symbols)} of {market.venue}, the synthetic market's, "
             f"instead of what market.{' and market.'.join(sorted(given))} says\n"
         )
-    return config.model_copy(update={"exchange": exchange, "market": market})
+    policy = config.policy
+    if "kind" not in policy.model_fields_set:  # a demo trades from its first bars
+        policy = policy.model_copy(update={"kind": "threshold"})
+        if tell:
+            Terminal(sys.stderr).write(
+                "practice: policy.kind = 'threshold', so that there are trades from the first bars on; "
+                "set policy.kind to see another\n"
+            )
+    return config.model_copy(update={"exchange": exchange, "market": market, "policy": policy})
