@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,18 @@ def _source(bars: int, sets: list[str]) -> SweepSource:
     )
     forecast = Forecast(TABLE_TASKS, value, np.zeros(len(block), dtype=np.int64))
     names = symbol_names(SYMBOLS)
-    return SweepSource("made", config, tuple(names), {}, block, 0, forecast, ("made",))
+    return SweepSource(
+        "made",
+        config,
+        tuple(names),
+        {},
+        block,
+        start=0,
+        forecast=forecast,
+        digest=("made",),
+        settings=config.model_dump(mode="json"),
+        runs_dir=Path("runs"),
+    )
 
 
 def _seconds(source: SweepSource, vary: list[str]) -> float:

@@ -119,10 +119,7 @@ def _setting(
 ) -> Setting:  # fmt: skip
     """Return the settings of a combination, its name, and what differs from the base."""
     of_point = sets_of(axes, point) if point else []
-    if source.settings_file is not None:
-        config = load_config(source.settings_file, [*sets, *of_point], environ={}, old_names=True)
-    else:
-        config = load_config(None, [*sets, *of_point], environ={}, base=_sections(source.config))
+    config = load_config(None, [*sets, *of_point], environ={}, base=source.settings)
     own: dict[str, Any] = {}
     if base is not None:
         here, there = flatten(config), flatten(base)
@@ -132,18 +129,9 @@ def _setting(
     return config, " ".join(of_point), own
 
 
-def _sections(config: Config) -> dict[str, Any]:
-    given: dict[str, Any] = config.model_dump(mode="json")
-    return given
-
-
 def _folder(source: SweepSource, out: str | None) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    if source.settings_file is not None:
-        parent = runs_dir_of(source.settings_file.parent)
-    else:
-        parent = Path(source.config.run.runs_dir)
-    folder = Path(out) if out else parent / f"sweep-{stamp}"
+    folder = Path(out) if out else source.runs_dir / f"sweep-{stamp}"
     if (folder / "sweep.json").exists():
         raise JournalError(
             f"{folder}: there is a sweep already; give another --out, or remove this one"

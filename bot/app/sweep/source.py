@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,13 @@ from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS
 from bot.app.runs.folder import RunFolder, config_hash, config_of
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
-from bot.app.runs.trials import FORECASTS_SHA256
+from bot.app.runs.trials import FORECASTS_SHA256, runs_dir_of
 from bot.app.sweep.rehearsed import rehearsed
 from bot.app.symbols import known_instruments
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
+from bot.config.given import read_toml
+from bot.config.renamed import translated
 from bot.errors import DataError
 from bot.portfolio.rules import Instrument
 
@@ -41,7 +44,8 @@ class SweepSource:
         start: index of the first bar that is traded.
         forecast: of all n bars, NaN where there is none.
         digest: what tells these forecasts from others.
-        settings_file: of the run; None for a file of forecasts.
+        settings: the same, by section and key, as given.
+        runs_dir: the folder that a sweep's folder goes into.
     """
 
     name: str
@@ -52,7 +56,8 @@ class SweepSource:
     start: int
     forecast: Forecast
     digest: tuple[str, ...]
-    settings_file: Path | None = None
+    settings: Mapping[str, Any]
+    runs_dir: Path
 
 
 def source_of_run(folder: RunFolder) -> SweepSource:
@@ -109,7 +114,8 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
             record.meta.get(FORECASTS_SHA256, ""),
             *(f"{row.model_id}@{row.effective_from}" for row in schedule),
         ),
-        settings_file=folder.config,
+        settings=translated(read_toml(folder.config)),
+        runs_dir=runs_dir_of(folder.path),
     )
 
 
@@ -159,4 +165,6 @@ def source_of_file(path: Path, config: Config) -> SweepSource:
         start=market.start_index,
         forecast=Forecast(TABLE_TASKS, value, np.zeros(len(times), dtype=np.int64)),
         digest=(config_hash(config), hashlib.sha256(path.read_bytes()).hexdigest(), str(times[0])),
+        settings=config.model_dump(mode="json"),
+        runs_dir=Path(config.run.runs_dir),
     )
