@@ -36,7 +36,7 @@ class Tally:
         outcome: as the register keeps it.
         equity: at the last close.
         days: float64[d], net returns a day; 0 from a bankruptcy on.
-        turnover: value traded, in times of the day's opening equity, all days together.
+        traded: float64[d], value traded each day, in times of its opening equity.
         drawdown: the largest; None after a bankruptcy.
         fills: orders filled.
     """
@@ -44,9 +44,14 @@ class Tally:
     outcome: Outcome
     equity: float
     days: F64
-    turnover: float
+    traded: F64
     drawdown: float | None
     fills: int
+
+    @property
+    def turnover(self) -> float:
+        """Return the value traded on all days together, each in times of its opening equity."""
+        return float(self.traded.sum())
 
 
 @dataclass
@@ -94,6 +99,24 @@ class SweepReplay:
         check_books(before, self._booked, trace)
         return self._reduced(trace, capital, name=name, own=own)
 
+    def know(self, config: Config, slope: float) -> None:
+        """Let the signals of these settings be worth this slope, without error, at every bar.
+
+        It is what a study asks of one who knows what nobody can.
+        """
+        rules = rules_from(config, self.symbols, self.instruments)
+        n = len(self._booked)
+        _, known = self._judged(config, rules)
+        self._calibrated[self._asked(config, rules)] = known._replace(
+            slope=np.full(n, slope), error=np.zeros(n),
+            days=np.full(n, rules.min_calibration_days, dtype=np.int64),
+        )  # fmt: skip
+
+    def _asked(self, config: Config, rules: Rules) -> Any:
+        """Return what a calibration depends on."""
+        s = config.signal
+        return s.source, s.factor, s.horizons, rules.horizon, rules.block_days
+
     def _judged(self, config: Config, rules: Rules) -> tuple[F64, Calibrated]:
         """Return signals of all bars, and what is known of them at the bars that are traded."""
         conviction = config.signal
@@ -105,7 +128,7 @@ class SweepReplay:
         n = len(self._booked)
         if not rules.is_calibrated:
             return signal, uncalibrated(n)
-        asked = (*key, rules.horizon, rules.block_days)
+        asked = self._asked(config, rules)
         if asked not in self._calibrated:
             state = new_calibration(len(self.symbols), rules.horizon)
             _, known = calibrate(
@@ -128,7 +151,7 @@ class SweepReplay:
             outcome_of(returns, float(curve[-1] / capital - 1.0), name, own),
             float(curve[-1]),
             days,
-            turnover=float((self._traded(trace) / safe)[lived].sum()),
+            traded=np.where(lived, self._traded(trace) / safe, 0.0),
             drawdown=max_drawdown(curve) if alive else None,
             fills=len(trace.fills),
         )
