@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bot.app.symbols import traded_symbols
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.config import Config
+from bot.config.needed_heads import needs_model
 from bot.features.pipeline import FeaturePipeline
 from bot.timegrid import INTERVAL_MS
 
@@ -66,6 +67,10 @@ def history_need(config: Config) -> HistoryNeed:
         days = config.policy.min_calibration_days
         reason += f", {rehearsed} to rehearse (policy.min_calibration_days = {days})"
     wanted = learned + rehearsed
+    looks_back = config.policy.momentum_bars if config.policy.kind == "momentum" else 0
+    if looks_back > wanted or (looks_back and not needs_model(config)):
+        wanted = max(looks_back + 1, warmup)
+        reason = f"policy.momentum_bars = {looks_back}"
     if wanted > MOST_BARS:
         return HistoryNeed(
             MOST_BARS, warmup, least,

@@ -123,3 +123,8 @@ def test_a_back_fill_ends_however_slow_the_answers_are(
     assert len(bars) == 2
     steps = np.diff([event["bar"] for event in bars])
     assert (steps == 60_000).all()
+
+
+def test_momentum_looks_back_over_its_own_bars_and_needs_none_to_train() -> None:
+    need = history_need(load_config(None, ["policy.kind=momentum", "policy.momentum_bars=500"], {}))
+    assert (need.bars, need.reason) == (501, "policy.momentum_bars = 500")

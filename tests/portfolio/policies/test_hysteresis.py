@@ -1,0 +1,33 @@
+"""Hysteresis by an example: in beyond one threshold, out within another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bot.blocks import BarBlock
+from bot.portfolio.broker import first_book, run_bars
+from bot.portfolio.policies.carried import PolicyKind
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase
+
+
+@pytest.mark.parametrize(
+    ("out", "sides"),
+    [(0.0, [0, 1, 1, 1, 0, -1, -1, 1]), (0.001, [0, 1, 1, 0, 0, -1, 0, 1])],
+)
+def test_in_beyond_one_threshold_out_within_the_other(
+    rules_of: Callable[..., Rules], bars_of: Callable[..., BarBlock], out: float, sides: list[int]
+) -> None:
+    signal = np.array(
+        [[0.002], [0.004], [0.0015], [0.0005], [-0.001], [-0.004], [-0.0005], [0.005]]
+    )
+    price = np.full((8, 1), 100.0)
+    rules = rules_of(1, policy_kind=int(PolicyKind.HYSTERESIS), threshold=0.003, exit_threshold=out)
+    _, trace = run_bars(
+        first_book(rules, 1e4), rules, bars_of(price, price), signal, signal, Phase.BOTH
+    )
+    assert np.sign(trace.quantity[1:, 0]).tolist() == sides[:-1]  # decided a bar before
+    assert np.sign(trace.order[-1, 0]) == 1
