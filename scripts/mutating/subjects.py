@@ -35,6 +35,16 @@ SUBJECTS = (
          "tests/portfolio/test_reference_backtest.py"),
         plain=True,
     ),
+    Subject(
+        "policies",
+        ("bot/portfolio/calibration.py", "bot/portfolio/policies/edge.py",
+         "bot/portfolio/policies/hysteresis.py", "bot/portfolio/policies/momentum.py",
+         "bot/portfolio/policies/threshold.py", "bot/portfolio/kernel/observe.py"),
+        ("tests/portfolio/test_calibration.py", "tests/portfolio/policies/test_edge.py",
+         "tests/portfolio/policies/test_hysteresis.py", "tests/portfolio/policies/test_momentum.py",
+         "tests/laws/test_policies.py"),
+        plain=True,
+    ),
     Subject("engine", ("bot/engine.py", "bot/engine_state.py"), ("tests/test_engine.py", "tests/app/runs/test_state_layout.py")),
     Subject("plausibility", ("bot/plausibility.py",), ("tests/test_plausibility.py",)),
     Subject(

@@ -42,7 +42,9 @@ def test_the_side_is_the_sign_of_the_last_bars_return(
 
     seen = observe_bars(book, momentum_rules, bars.rows(0, 40))
     assert seen.account.tobytes() == book.account.tobytes()
-    _, later = run_bars(seen, momentum_rules, bars.rows(40, 80), *[nothing[40:]] * 2, Phase.BOTH)
+    _, later = run_bars(
+        seen, momentum_rules, bars.rows(40, 80), nothing[40:], nothing[40:], Phase.BOTH
+    )
     np.testing.assert_array_equal(np.sign(later.weight), np.sign(trace.weight[40:]))
 
 
