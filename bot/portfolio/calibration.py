@@ -125,7 +125,7 @@ def calibrate(
     known = Calibrated(np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, dtype=np.int64), bound)
     if after.signal.shape[1]:
         _advance(
-            after.sums[0], after, np.asarray(bars.open_time), bars.close, bars.valid,
+            after, np.asarray(bars.open_time), bars.close, bars.valid,
             bars.in_session, signal, volatility, days, known.slope, known.error, known.days,
         )  # fmt: skip
     return after, known
@@ -159,9 +159,10 @@ def from_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> CalibrationState:
 
 @cold
 def _advance(
-    sums: Any, state: CalibrationState, open_time: I64, close: F64, valid: Bool, in_session: Bool,
+    state: CalibrationState, open_time: I64, close: F64, valid: Bool, in_session: Bool,
     signal: F64, volatility: F64, days: int, slope: F64, error: F64, scored: I64,
 ) -> None:  # fmt: skip
+    sums = state.sums[0]
     horizon = state.signal.shape[1]
     for i in range(len(open_time)):
         for s in range(len(state.place)):
