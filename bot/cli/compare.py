@@ -52,7 +52,7 @@ def compare(
         bool, typer.Option("--runs", help="Compare finished runs, named in place of files.")
     ] = False,
     preset: Annotated[
-        str | None, typer.Option(help="mtl-vs-single, architectures or weightings.")
+        str | None, typer.Option(help="mtl-vs-single, architectures, weightings or policies.")
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,

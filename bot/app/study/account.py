@@ -1,4 +1,8 @@
-"""The paper account of a comparison: averaged forecasts, traded through the engine itself."""
+"""The paper account of a contender: averaged forecasts, traded by its own settings through the engine.
+
+Rules: bars before the first fold warm the account up, and have no forecast; so a calibrated policy
+calibrates itself as it goes, from the first fold on.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,15 @@ from typing import Any
 import numpy as np
 
 from bot.app.loop.forecasters import TABLE_ID, TableForecaster
+from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
 from bot.app.symbols import known_instruments
 from bot.blocks import F64
+from bot.config.needed_heads import needed_heads
 from bot.engine import Engine
 from bot.engine_state import Activation
-from bot.portfolio.rules import rules_from
+from bot.errors import ConfigError
+from bot.portfolio.rules import Rules, rules_from
 from bot.report.inputs import Judged
 from bot.report.money.metrics import max_drawdown
 
@@ -33,36 +40,85 @@ class Traded:
     seeds: tuple[int, ...]
 
 
-def trade(study: Study, judged: Judged, seeds: Sequence[int]) -> Traded:
-    """Trade the forecasts, averaged over some seeds, on paper, through the engine."""
-    config, symbols, bars = study.config, study.market.symbols, study.market.bars
+def rules_of(study: Study, contender: Contender) -> Rules:
+    """Return what a contender's account obeys.
+
+    Raises:
+        ConfigError: its policy or cost scheme does not compile, or its costs are for one symbol.
+    """
+    config, symbols = contender.config, study.market.symbols
+    return rules_from(config, symbols, known_instruments(config, symbols))
+
+
+def check_accounts(study: Study) -> None:
+    """Refuse contenders that could not trade what is judged, before anything is trained.
+
+    Raises:
+        ConfigError: one reads a head that not all have, or the members' disagreement, or its rules
+            cannot be made.
+    """
+    judged = {(task.kind, task.horizon) for task in study.tasks}
+    for contender in study.contenders:
+        if contender.config.sizing.disagreement_penalty > 0.0:
+            raise ConfigError(
+                f"sizing.disagreement_penalty of {contender.name}: a comparison trades the mean over "
+                "the seeds, which has no disagreement; set it to 0"
+            )
+        missing = [kind for kind in needed_heads(contender.config) if kind not in judged]
+        if missing:
+            raise ConfigError(
+                f"compare: {contender.name} trades on the {missing[0][0]} head, and not every contender "
+                "has it; add it to targets.kinds of all"
+            )
+        rules_of(study, contender)
+
+
+def trade(study: Study, contender: Contender, judged: Judged, seeds: Sequence[int]) -> Traded:
+    """Trade the forecasts, averaged over some seeds, by a contender's settings, on paper."""
+    config, bars, capital = (
+        contender.config,
+        study.market.bars,
+        contender.config.portfolio.initial_capital,
+    )
     assert judged.forecast is not None
     table = TableForecaster(bars.open_time, judged.forecast.value)
     engine = Engine(
         None,
-        rules_from(config, symbols, known_instruments(config, symbols)),
+        rules_of(study, contender),
         config.signal,
         tasks=study.tasks,
-        n_symbols=len(symbols),
-        initial_capital=config.portfolio.initial_capital,
+        n_symbols=len(study.market.symbols),
+        initial_capital=capital,
         forecasters={TABLE_ID: table},
     )
-    state = engine.initial()
+    state = engine.warm(engine.initial(), bars.rows(0, study.start))
     state = engine.activate(state, Activation(int(bars.open_time[study.start]), TABLE_ID))
     _, results = engine.step(state, bars.rows(study.start, study.folds[-1].stop))
     equity = np.concatenate([r.trace.equity for r in results])
     costs = np.concatenate([r.trace.fees + r.trace.spread + r.trace.slippage for r in results])
-    before = np.concatenate(([config.portfolio.initial_capital], equity[:-1]))
-    returns = equity / before - 1.0
+    curve = np.concatenate(([capital], equity))
+    returns, gross = returns_of(curve, costs)
     return Traded(
         returns,
-        returns + costs / before,
+        gross,
         {
-            "net return": float(equity[-1] / config.portfolio.initial_capital - 1.0),
-            "max drawdown": max_drawdown(
-                np.concatenate(([config.portfolio.initial_capital], equity))
-            ),
+            "net return": float(equity[-1] / capital - 1.0),
+            "max drawdown": max_drawdown(curve),
             "fills": int(sum(len(r.trace.fills) for r in results)),
         },
         tuple(seeds),
     )
+
+
+def returns_of(curve: F64, costs: F64) -> tuple[F64, F64]:
+    """Return the returns a bar after and before costs; -1 at a bankruptcy, and 0 from then on.
+
+    Args:
+        curve: float64[n + 1], equity at the closes, the first of them the start.
+        costs: float64[n], paid in each bar.
+    """
+    lived = np.logical_and.accumulate(curve[:-1] > 0.0)
+    before = np.where(lived, curve[:-1], 1.0)
+    returns: F64 = np.where(lived, np.maximum(curve[1:], 0.0) / before - 1.0, 0.0)
+    gross: F64 = np.where(lived, returns + costs / before, 0.0)
+    return returns, gross

@@ -3,7 +3,8 @@
 Rules: what is trained is kept, so an interrupted comparison goes on where it was, and comparisons
 share what they have in common. Seeds are averaged to one forecast a bar and symbol before anything
 is tested; leaving each out in turn tells how much of a figure is their luck. The averaged forecasts
-trade on paper through the engine itself.
+trade on paper through the engine itself, by each contender's own settings; contenders that differ
+in these only share their trainings, and the verdict is on their net returns.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import check_volume, read_market
 from bot.app.loop.runner import Progress
-from bot.app.study.account import Traded, trade
+from bot.app.study.account import Traded, check_accounts, trade
 from bot.app.study.contenders import Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
 from bot.app.study.trials import count_in
-from bot.app.study.unit import Unit, read_result
+from bot.app.study.unit import Unit, read_result, same_forecasts
 from bot.app.symbols import bars_a_year
 from bot.app.training.pool import TrainingPool
 from bot.blocks import F64, Forecast
-from bot.errors import BotError, ConfigError, ModelError
+from bot.errors import BotError, ModelError
 from bot.report.inputs import Judged, ModelInfo
 from bot.report.study.comparison import Comparison
 from bot.report.study.comparison import compare as hold_together
-from bot.report.study.endpoints import PRIMARY, Endpoint, endpoints
+from bot.report.study.endpoints import MONEY, PRIMARY, Endpoint, endpoints
 from bot.report.study.figure import draw
 from bot.report.study.overfitting import overfitting_differences
 from bot.report.study.text import to_markdown
@@ -88,28 +89,31 @@ def compare_command(
 
 def walk_forward(
     contenders: list[Contender], out: Path, plan: StudyPlan, progress: Progress, *,
-    title: str, kind: TrialKind = "compare", every_pair: bool = True, primary: Sequence[str] = PRIMARY,
+    title: str, kind: TrialKind = "compare", every_pair: bool = True,
+    primary: Sequence[str] | None = None,
 ) -> tuple[Comparison, str]:  # fmt: skip
     """Train what is missing below `out`; return the comparison, and what it was made of.
 
     It is entered in the register of trials under its kind and title.
 
+    Args:
+        primary: kinds of endpoint that the verdicts are about; by default those of the heads, or of
+            money where all contenders have the same forecasts.
+
     Raises:
-        ConfigError: the settings size by disagreement, which the mean over the seeds does not have, or
-            a contender needs a package that is not installed.
+        ConfigError: a contender cannot trade the mean over the seeds of the heads that all have, or
+            needs a package that is not installed.
         DataError: a folder of the study's is a link.
         ModelError: trainings failed; those that did not are kept.
     """
-    if contenders[0].config.sizing.disagreement_penalty > 0.0:
-        raise ConfigError(
-            "sizing.disagreement_penalty: a comparison trades the mean over the seeds; set it to 0"
-        )
     check_packages(contenders)
     market = read_market(contenders[0].config)
     for contender in contenders:
         check_volume(contender.config, market)
     study = Study(contenders, market, plan.folds, plan.months, out)
+    check_accounts(study)
     units = study.units(plan.seeds)
+    primary = primary or (MONEY if same_forecasts(units) else PRIMARY)
     for name in ("data", "units"):
         make_folder(out / name)
         sweep(out / name)
@@ -160,9 +164,11 @@ def _judge(
     excess: dict[str, F64] = {}
     rows = study.forecastable()
 
-    def measure(seeds: list[int], read: Results) -> tuple[list[Endpoint], Traded]:
+    def measure(
+        contender: Contender, seeds: list[int], read: Results
+    ) -> tuple[list[Endpoint], Traded]:
         judged = _judged(study, seeds, read)
-        account = trade(study, judged, seeds)
+        account = trade(study, contender, judged, seeds)
         return endpoints(judged, account.returns, account.gross, rows, primary), account
 
     for contender in study.contenders:
@@ -173,11 +179,11 @@ def _judge(
             for fold in [study.folds[unit.fold]]
         }
         seeds = sorted({seed for seed, _ in read})
-        measured[contender.name], account = measure(seeds, read)
+        measured[contender.name], account = measure(contender, seeds, read)
         accounts[contender.name] = account
         without: dict[str, list[float]] = {}
         for left_out in seeds if len(seeds) > 1 else ():
-            for e in measure([seed for seed in seeds if seed != left_out], read)[0]:
+            for e in measure(contender, [seed for seed in seeds if seed != left_out], read)[0]:
                 without.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
         without_seed[contender.name] = without
         facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)

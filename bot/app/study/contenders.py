@@ -1,7 +1,7 @@
 """The contenders of `bot compare`: settings by name, from files or from a preset.
 
 Rules: the first contender is the one the others are held against. All of them have the same bars,
-targets and window; a preset changes the model and its training only.
+horizons and window. A preset changes the model and its training, or how forecasts are traded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ContenderKind = Literal["network", "shuffled", "linear", "trees"]
 
 @dataclass(frozen=True)
 class Contender:
-    """A way to make forecasts.
+    """A way to make forecasts and to trade them.
 
     Attributes:
         kind: a network as the settings say; the same with shuffled labels of the auxiliary tasks;
@@ -96,10 +96,18 @@ def _weightings() -> tuple[Entry, ...]:
     return (("fixed", "network", ()), *_weighted(*others), *_combined("pcgrad", "aligned_mtl"))
 
 
+def _policies() -> tuple[Entry, ...]:
+    """The edge policy against every other one, and itself without a margin for error."""
+    others = [name for name in parts("policy") if name != "edge"]
+    made: list[Entry] = [(name, "network", (f"policy.kind={name}",)) for name in ("edge", *others)]
+    return (*made, ("edge, z = 0", "network", ("policy.kind=edge", "policy.confidence=0")))
+
+
 PRESETS: dict[str, Callable[[], tuple[Entry, ...]]] = {
     "mtl-vs-single": _mtl_vs_single,
     "architectures": _architectures,
     "weightings": _weightings,
+    "policies": _policies,
 }
 """By name: what makes contenders as (name, kind, settings over the base), a user's own parts among
 them. A name means the same in all."""
@@ -143,13 +151,13 @@ def from_files(files: Sequence[str], sets: Sequence[str]) -> list[Contender]:
 _ALIKE = (
     "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
     "targets.decision_cost", "features.window",
-    "training.window", "training.window_bars", "retrain.latency_bars", "run.seed", "signal",
-    "policy", "sizing", "risk", "portfolio", "costs", "execution",
+    "training.window", "training.window_bars", "retrain.latency_bars", "run.seed", "portfolio",
+    "execution",
 )  # fmt: skip
 
 
 def check_alike(contenders: Sequence[Contender]) -> None:
-    """Refuse contenders that would not be judged on the same bars, horizons and account.
+    """Refuse contenders that would not be judged on the same bars and horizons.
 
     Raises:
         ConfigError: with the keys that differ.
@@ -161,8 +169,8 @@ def check_alike(contenders: Sequence[Contender]) -> None:
             if ours != theirs:
                 raise ConfigError(
                     f"compare: {key} differs between {first.name} and {other.name} ({ours} and "
-                    f"{theirs}); contenders may differ in features, targets.kinds, model and "
-                    "training only"
+                    f"{theirs}); contenders may differ in features, targets.kinds, model, training, "
+                    "signal, policy, sizing, costs and risk only"
                 )
 
 

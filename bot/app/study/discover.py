@@ -21,7 +21,7 @@ from bot.errors import ConfigError
 from bot.parts.registry import parts
 from bot.report.study.comparison import BETTER, WORSE, Comparison
 from bot.report.study.endpoints import HEADS
-from bot.report.study.text import floor_note, interval, number, table, trials_note
+from bot.report.study.text import chance, floor_note, interval, number, table, trials_note
 
 BASE = "base"
 
@@ -99,8 +99,8 @@ def _text(c: Comparison, kept: Sequence[str], setting: str) -> str:
     primary = [d for d in c.differences if d.p_holm is not None]
     rows = [
         [
-            d.first, d.endpoint, number(d.value), interval(d.low, d.high), f"{d.p:.4f}",
-            f"{d.p_holm:.4f}", d.verdict,
+            d.first, d.endpoint, number(d.value), interval(d.low, d.high), chance(d.p),
+            chance(d.p_holm), d.verdict,
         ]
         for d in primary
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.app.study.data import Study
+from bot.config.needed_heads import needs_calibration
 from bot.parts.plugins import digests_of
 from bot.report.coverage import LEAST_SHARE, share
 from bot.report.formats import percent
@@ -22,7 +23,19 @@ def setting_of(study: Study, seeds: int) -> str:
         f"{c.training.window_bars if c.training.window == 'rolling' else 'all'} bars before it "
         "(labels known by then) and forecast it untouched. `excess loss` is the loss of the fold minus that of "
         "the training rows, each over the loss of the training mean; CPU seconds are for one "
-        f"training; the account is that of the averaged forecasts.{_own_parts(study)}"
+        f"training; the account trades the averaged forecasts by its contender's settings."
+        f"{_calibrated(study)}{_own_parts(study)}"
+    )
+
+
+def _calibrated(study: Study) -> str:
+    """Say how contenders begin that trade on what their signals have been worth."""
+    names = [c.name for c in study.contenders if needs_calibration(c.config)]
+    if not names:
+        return ""
+    return (
+        f" No signal is scored before the first fold: {', '.join(names)}: each calibrates itself as it goes, "
+        "and trades nothing before policy.min_calibration_days of the folds are over."
     )
 
 

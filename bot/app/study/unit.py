@@ -7,6 +7,7 @@ done. It sees the fold's labels only to measure how much worse than in training 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,14 @@ def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> lis
 _FACTS = frozenset(
     ("seconds", "parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars")
 )
+
+
+def same_forecasts(units: Sequence[Unit]) -> bool:
+    """Tell whether all contenders have the same trainings, and so differ in how they trade only."""
+    results: dict[str, set[Path]] = {}
+    for unit in units:
+        results.setdefault(unit.name, set()).add(unit.result)
+    return len({frozenset(paths) for paths in results.values()}) == 1
 
 
 def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, dict[str, Any]]:

@@ -21,6 +21,9 @@ _EULER = 0.5772156649015329
 ZERO_DEVIATION = 1e-13
 """Below this a standard deviation of returns is rounding of a constant, and no ratio is made."""
 
+ROUNDING = 1e-12
+"""A variance that is less than this share of the mean square is rounding, where sums give both."""
+
 
 def sharpe_per_bar(returns: F64) -> float | None:
     """Return mean over standard deviation (ddof 1), or None with under two returns or no variance.
@@ -40,12 +43,15 @@ def sharpe_of_sums(periods_per_year: float) -> Callable[[F64], F64]:
     """Return the annualised ratio as a function of the sums of 1, r and r², float64[..., 3].
 
     For resampling. Such a function may not depend on the sums' scale, so the deviation is the
-    population's: √(n / (n − 1)) times `sharpe_per_bar` over n returns.
+    population's: √(n / (n − 1)) times `sharpe_per_bar` over n returns. NaN, no ratio, where the
+    returns do not vary, as those of an account that never trades.
     """
 
     def statistic(s: F64) -> F64:
-        mean = s[..., 1] / s[..., 0]
-        deviation = np.sqrt(s[..., 2] / s[..., 0] - mean**2)
+        mean, square = s[..., 1] / s[..., 0], s[..., 2] / s[..., 0]
+        variance = square - mean**2
+        varies = variance > np.maximum(ZERO_DEVIATION**2, ROUNDING * square)
+        deviation = np.sqrt(np.where(varies, variance, np.nan))
         ratio: F64 = mean / deviation * np.sqrt(periods_per_year)
         return ratio
 

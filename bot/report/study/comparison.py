@@ -8,8 +8,9 @@ endpoints only, after Holm's correction (1979) for all pairs and primary endpoin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -31,14 +32,16 @@ SECONDARY = ""
 class EndpointFigure:
     """A contender's figure on an endpoint, with the 95 % interval; `seed_error` is the seeds' part.
 
-    It is the standard error of the figure from the choice of seeds, by the jackknife.
+    It is the standard error of the figure from the choice of seeds, by the jackknife. None is a
+    figure that is not defined, such as the Sharpe ratio of an account that never trades; bounds are
+    None where it is not defined in some of the resamples.
     """
 
     endpoint: str
     contender: str
-    value: float
-    low: float
-    high: float
+    value: float | None
+    low: float | None
+    high: float | None
     seed_error: float | None
 
 
@@ -46,17 +49,17 @@ class EndpointFigure:
 class PairedDifference:
     """The first contender's figure less the second's, with the interval of the pair.
 
-    `p` is of the bootstrap, two-sided; `p_holm` is corrected, None on a secondary endpoint; the
-    verdict is on the first one.
+    `p` is of the bootstrap, two-sided, None where there are no bounds; `p_holm` is corrected, None on a
+    secondary endpoint; the verdict is on the first one.
     """
 
     endpoint: str
     first: str
     second: str
-    value: float
-    low: float
-    high: float
-    p: float
+    value: float | None
+    low: float | None
+    high: float | None
+    p: float | None
     p_holm: float | None
     verdict: str
 
@@ -121,7 +124,9 @@ def compare(
             moved[k] = moved[k] + seed_moves(influences, samples)
             error = _jackknife_error(influences)
             figures.append(
-                EndpointFigure(row[0].name, name, values[k], *_bounds(values[k], moved[k]), error)
+                EndpointFigure(
+                    row[0].name, name, _known(values[k]), *_bounds(values[k], moved[k]), error
+                )
             )
         pairs = combinations(range(len(names)), 2)
         for a, b in pairs if every_pair else ((k, 0) for k in range(1, len(names))):
@@ -187,7 +192,7 @@ def _seed_influences(figures: Sequence[float]) -> F64:
 def _jackknife_error(influences: F64) -> float | None:
     """Return √(Σ u² / (R (R − 1))), the jackknife's standard error; None with under two seeds."""
     n = len(influences)
-    return float(np.sqrt(np.sum(influences**2) / (n * (n - 1)))) if n > 1 else None
+    return _known(float(np.sqrt(np.sum(influences**2) / (n * (n - 1))))) if n > 1 else None
 
 
 def seed_moves(influences: F64, samples: int) -> F64:
@@ -204,7 +209,14 @@ def seed_moves(influences: F64, samples: int) -> F64:
     return moves
 
 
-def _bounds(value: float, moved: F64) -> tuple[float, float]:
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _bounds(value: float, moved: F64) -> tuple[float | None, float | None]:
+    """Return the bounds, None where the figure is not defined in every resample."""
+    if not np.all(np.isfinite(moved)):
+        return None, None
     low, high = np.quantile(moved, [0.025, 0.975])
     return value + float(low), value + float(high)
 
@@ -213,38 +225,27 @@ def _difference(
     endpoint: Endpoint, names: tuple[str, str], value: float, moved: F64
 ) -> PairedDifference:
     low, high = _bounds(value, moved)
-    # as far from the observed difference as that is from nothing
-    beyond = np.abs(moved) >= abs(value)
-    p = (1.0 + float(beyond.sum())) / (1.0 + len(moved))
+    p = None
+    if low is not None:
+        # as far from the observed difference as that is from nothing
+        beyond = np.abs(moved) >= abs(value)
+        p = (1.0 + float(beyond.sum())) / (1.0 + len(moved))
     return PairedDifference(
-        endpoint.name, *names, value=value, low=low, high=high, p=p, p_holm=None, verdict=SECONDARY
-    )
+        endpoint.name, *names,
+        value=_known(value), low=low, high=high, p=p, p_holm=None, verdict=SECONDARY,
+    )  # fmt: skip
 
 
 def _judged(
     differences: Sequence[PairedDifference], primary: Sequence[str], signs: Mapping[str, int]
 ) -> list[PairedDifference]:
-    """Give the primary differences their corrected p and verdict."""
+    """Give the primary differences their corrected p and verdict; without a p nothing is shown."""
     tested = [k for k, d in enumerate(differences) if d.endpoint in primary]
-    adjusted = dict(zip(tested, holm([differences[k].p for k in tested]), strict=True))
-    out = []
-    for k, d in enumerate(differences):
-        if k not in adjusted:
-            out.append(d)
-            continue
-        good = d.value * signs[d.endpoint] > 0.0
-        verdict = NONE_SHOWN if adjusted[k] >= SIGNIFICANT else BETTER if good else WORSE
-        out.append(
-            PairedDifference(
-                d.endpoint,
-                d.first,
-                d.second,
-                value=d.value,
-                low=d.low,
-                high=d.high,
-                p=d.p,
-                p_holm=adjusted[k],
-                verdict=verdict,
-            )
-        )
+    p = [1.0 if (one := differences[k].p) is None else one for k in tested]
+    out = list(differences)
+    for k, adjusted in zip(tested, holm(p), strict=True):
+        d = differences[k]
+        good = d.value is not None and d.value * signs[d.endpoint] > 0.0
+        verdict = NONE_SHOWN if adjusted >= SIGNIFICANT else BETTER if good else WORSE
+        out[k] = replace(d, p_holm=adjusted, verdict=verdict)
     return out

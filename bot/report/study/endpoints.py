@@ -23,6 +23,11 @@ from bot.report.skill.by_head import measures_of
 PRIMARY = ("return rank IC", "direction Brier skill", "volatility QLIKE skill")
 """The kinds of endpoint that the verdicts are about; with several horizons each has its own."""
 
+NET_RETURN = "net return a year"
+
+MONEY = (NET_RETURN,)
+"""What the verdicts are about where all contenders trade the same forecasts."""
+
 HEADS = (*PRIMARY, "volume MSE skill")
 """One kind for each base head: what a further target may not harm."""
 
@@ -103,16 +108,28 @@ def endpoints(
                     min_block=task.horizon,
                 )
             )
-    for name, series in (("Sharpe after costs", returns), ("Sharpe before costs", gross)):
-        sums = np.column_stack((np.ones(len(series)), series, series**2))
-        found.append(
-            Endpoint(
-                name,
-                False,
-                True,
-                sums=sums,
-                statistic=sharpe_of_sums(run.periods_per_year),
-                min_block=1,
-            )
+    return found + _of_account(returns, gross, run.periods_per_year, primary)
+
+
+def _of_account(
+    returns: F64, gross: F64, periods_per_year: float, primary: Sequence[str]
+) -> list[Endpoint]:
+    """Return the endpoints of the paper account: the mean net return, and ratios."""
+
+    def mean(s: F64) -> F64:
+        gained: F64 = s[..., 1] / s[..., 0] * periods_per_year
+        return gained
+
+    ratio = sharpe_of_sums(periods_per_year)
+    return [
+        Endpoint(
+            name, name in primary, True,
+            sums=np.column_stack((np.ones(len(series)), series, series**2)),
+            statistic=statistic, min_block=1,
         )
-    return found
+        for name, series, statistic in (
+            (NET_RETURN, returns, mean),
+            ("Sharpe after costs", returns, ratio),
+            ("Sharpe before costs", gross, ratio),
+        )
+    ]  # fmt: skip

@@ -117,7 +117,7 @@ def _secondary(c: Comparison) -> str:
         + table(
             ["endpoint", "less", "difference", "95 %", "p"],
             [
-                [d.endpoint, d.second, number(d.value), interval(d.low, d.high), f"{d.p:.3f}"]
+                [d.endpoint, d.second, number(d.value), interval(d.low, d.high), chance(d.p, 3)]
                 for d in rows
             ],
         )
@@ -129,8 +129,7 @@ def overfitting_table(excess: Sequence[OverfittingDifference]) -> str:
     if not excess:
         return ""
     rows = [
-        [g.task, g.second, number(g.value), "–" if g.low is None or g.high is None
-         else interval(g.low, g.high)]
+        [g.task, g.second, number(g.value), interval(g.low, g.high)]
         for g in excess
     ]  # fmt: skip
     return (
@@ -147,25 +146,32 @@ def _difference_table(rows: Sequence[PairedDifference]) -> str:
         [
             [
                 d.endpoint, d.first, d.second, number(d.value), interval(d.low, d.high),
-                f"{d.p:.4f}", "–" if d.p_holm is None else f"{d.p_holm:.4f}", d.verdict,
+                chance(d.p), chance(d.p_holm), d.verdict,
             ]
             for d in rows
         ],
     )  # fmt: skip
 
 
-def number(value: float) -> str:
-    """Return a figure with four decimals below ten, else two.
+def number(value: float | None) -> str:
+    """Return a figure with four decimals below ten, else two; a dash where there is none.
 
     >>> number(0.03214), number(-12.5)
     ('+0.0321', '-12.50')
     """
+    if value is None:
+        return "–"
     return f"{value:+.4f}" if abs(value) < 10.0 else f"{value:+,.2f}"
 
 
-def interval(low: float, high: float) -> str:
-    """Return both bounds in brackets."""
-    return f"[{number(low)}, {number(high)}]"
+def interval(low: float | None, high: float | None) -> str:
+    """Return both bounds in brackets; a dash where there are none."""
+    return "–" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+
+
+def chance(p: float | None, digits: int = 4) -> str:
+    """Return a p-value; a dash where there is none."""
+    return "–" if p is None else f"{p:.{digits}f}"
 
 
 def _plain(value: object) -> str:

@@ -59,8 +59,10 @@ def test_every_contender_is_measured_on_the_same_rows(
     pairs = len(c.names) * (len(c.names) - 1) // 2
     assert sum(d.p_holm is not None for d in c.differences) == 3 * pairs
     for d in c.differences:
-        value = c.figure(d.endpoint, d.first).value - c.figure(d.endpoint, d.second).value
-        assert d.value == pytest.approx(value)
+        ours, theirs = (c.figure(d.endpoint, name).value for name in (d.first, d.second))
+        assert ours is not None
+        assert theirs is not None
+        assert d.value == pytest.approx(ours - theirs)
     assert c.figure("return rank IC", "together").seed_error is not None
     assert c.figure("return rank IC", "linear").seed_error is None
     for name in ("compare.md", "compare.json", "compare.png"):
@@ -267,10 +269,10 @@ def test_a_name_means_the_same_in_every_preset() -> None:
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     files = []
-    for name, text in (("a", ""), ("b", "[signal]\nthreshold = 0.5\n")):
+    for name, text in (("a", ""), ("b", '[execution]\nlate_policy = "flatten"\n')):
         files.append(tmp_path / f"{name}.toml")
         files[-1].write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="signal differs between a and b"):
+    with pytest.raises(ConfigError, match="execution differs between a and b"):
         from_files([str(f) for f in files], [])
     files[-1].write_text("[features]\nwindow = 40\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"features\.window differs between a and b"):

@@ -111,3 +111,14 @@ def test_the_ratio_of_sums_is_that_of_the_returns_but_for_one_degree_of_freedom(
     of_sums = sharpe.sharpe_of_sums(8760.0)
     assert float(of_sums(sums)) == pytest.approx(expected)
     assert float(of_sums(sums / 400)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("constant", [0.0, 1e-4, -0.37])
+@pytest.mark.parametrize("n", [1, 3, 20_000])
+def test_returns_that_do_not_vary_have_no_ratio_of_sums(constant: float, n: int) -> None:
+    r = np.full(n, constant)
+    flat = np.array([n, r.sum(), (r**2).sum()])
+    rare = np.array([20_000.0, 1e-7, 1e-14])
+    both = sharpe.sharpe_of_sums(8760.0)(np.stack([flat, rare]))
+    assert np.isnan(both[0])
+    assert both[1] == pytest.approx(math.sqrt(8760.0 / 20_000), rel=1e-4)

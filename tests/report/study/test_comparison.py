@@ -18,7 +18,16 @@ from bot.report.skill.har import har_variance
 from bot.report.skill.measures import rank_ic
 from bot.report.study import comparison
 from bot.report.study import text as comparison_text
-from bot.report.study.comparison import BETTER, NONE_SHOWN, WORSE, Comparison, compare, holm
+from bot.report.study.comparison import (
+    BETTER,
+    NONE_SHOWN,
+    WORSE,
+    Comparison,
+    EndpointFigure,
+    PairedDifference,
+    compare,
+    holm,
+)
 from bot.report.study.endpoints import Endpoint, endpoints
 from bot.report.study.overfitting import overfitting_differences, student
 from bot.report.study.text import to_markdown
@@ -34,6 +43,17 @@ def of(measured: dict[str, F64], *, primary: bool = True) -> Comparison:
         {name: [endpoint(values, primary=primary)] for name, values in measured.items()},
         {}, {name: {} for name in measured}, 2000,
     )  # fmt: skip
+
+
+def bounds(found: EndpointFigure | PairedDifference) -> tuple[float, float]:
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+def covers_zero(found: EndpointFigure | PairedDifference) -> bool:
+    low, high = bounds(found)
+    return low <= 0.0 <= high
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=12))
@@ -59,10 +79,10 @@ def test_a_pair_is_tested_on_its_difference() -> None:
     assert (ab.verdict, ac.verdict, bc.verdict) == (BETTER, NONE_SHOWN, WORSE)
     assert ab.value == pytest.approx(float((a - b).mean()))
     error = float((a - b).std(ddof=1)) / np.sqrt(1500)
-    assert (ab.high - ab.low) / (2 * 1.96 * error) == pytest.approx(1.0, abs=0.2)
+    low, high = bounds(ab)
+    assert (high - low) / (2 * 1.96 * error) == pytest.approx(1.0, abs=0.2)
     assert ac.p == 1.0
-    single = c.figure("mean", "a")
-    assert single.low < 0.0 < single.high, "alone it shows nothing"
+    assert covers_zero(c.figure("mean", "a")), "alone it shows nothing"
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
@@ -71,7 +91,7 @@ def test_nothing_is_found_where_nothing_is() -> None:
     for _ in range(60):
         x, y = rng.standard_normal((2, 400))
         d = of({"x": x, "y": y}).differences[0]
-        covered += d.low <= 0.0 <= d.high
+        covered += covers_zero(d)
     assert covered >= 51  # 95 % of 60 is 57; 51 or fewer has a chance of about 1 in 100
 
 
@@ -92,9 +112,9 @@ def test_the_luck_of_the_seeds_is_part_of_an_interval() -> None:
         }
         facts: dict[str, dict[str, object]] = {name: {} for name in seeds}
         d = compare(measured, without, facts, 500).differences[0]
-        covered += d.low <= 0.0 <= d.high
+        covered += covers_zero(d)
         d = compare(measured, {}, facts, 500).differences[0]
-        blind += d.low <= 0.0 <= d.high
+        blind += covers_zero(d)
     assert covered >= 88  # of 95
     assert blind < 40
 
@@ -197,3 +217,23 @@ def test_tables_say_everything() -> None:
     text = to_markdown(c, "title", "setting")
     assert "no difference shown" in text
     assert "| mean | a |" in text
+
+
+def test_what_is_not_defined_is_no_figure_and_shows_nothing() -> None:
+    """A ratio over a denominator that is nothing everywhere, or on all dates but one."""
+    dates = np.ones(100)
+    one, never = np.zeros(100), np.zeros(100)
+    one[50] = 1.0
+
+    def ratio(weight: F64) -> Endpoint:
+        def statistic(s: F64) -> F64:
+            return np.where(s[..., 1] > 0.0, 1.0, np.nan)
+
+        return Endpoint("ratio", True, True, np.column_stack((dates, weight)), statistic, 1)
+
+    measured = {"all": [ratio(dates)], "one": [ratio(one)], "never": [ratio(never)]}
+    c = compare(measured, {}, {name: {} for name in measured}, 500)
+    assert [(f.value, f.low) for f in c.figures] == [(1.0, 1.0), (1.0, None), (None, None)]
+    assert [d.value for d in c.differences] == [0.0, None, None]
+    assert [(d.p, d.p_holm, d.verdict) for d in c.differences] == [(None, 1.0, NONE_SHOWN)] * 3
+    assert "| ratio | never | – | – | – |" in to_markdown(c, "test", "none")

@@ -13,7 +13,7 @@ from bot.blocks import F64, Bool, Forecast, Task
 from bot.report.inputs import RunData
 from bot.report.skill import baselines
 from bot.report.skill.har import har_variance
-from bot.report.study.endpoints import HEADS, PRIMARY, Endpoint, endpoints
+from bot.report.study.endpoints import HEADS, MONEY, PRIMARY, Endpoint, endpoints
 
 
 @dataclass
@@ -56,8 +56,8 @@ def test_what_is_measured_and_what_is_primary(listed: Listed) -> None:
         "return rank IC", "return MSE skill", "direction Brier skill", "direction log-loss skill",
         "direction calibration error", "volatility QLIKE skill",
         "volatility QLIKE skill against HAR", "volatility bias, |mean of v/f − 1|",
-        "volatility regime switches, of 1,000 bars", "volume MSE skill", "Sharpe after costs",
-        "Sharpe before costs",
+        "volatility regime switches, of 1,000 bars", "volume MSE skill", "net return a year",
+        "Sharpe after costs", "Sharpe before costs",
     ]  # fmt: skip
     assert [name for name, e in listed.found.items() if e.primary] == list(PRIMARY)
     assert [e.name for e in listed.found.values() if not e.higher_is_better] == [
@@ -65,9 +65,11 @@ def test_what_is_measured_and_what_is_primary(listed: Listed) -> None:
         "volatility regime switches, of 1,000 bars",
     ]  # fmt: skip
     blocks = [e.min_block for e in listed.found.values()]
-    assert blocks == [3] * 10 + [1] * 2
+    assert blocks == [3] * 10 + [1] * 3
     asked = endpoints(listed.run, listed.returns, listed.returns, listed.rows, HEADS)
     assert [e.name for e in asked if e.primary] == list(HEADS)
+    asked = endpoints(listed.run, listed.returns, listed.returns, listed.rows, MONEY)
+    assert [e.name for e in asked if e.primary] == list(MONEY)
 
 
 def test_of_the_return(listed: Listed) -> None:
@@ -183,7 +185,7 @@ def test_what_has_no_row_is_left_out_and_one_date_is_enough(run: RunData) -> Non
     assert "volatility QLIKE skill against HAR" not in names
     assert names[5:7] == ["volatility QLIKE skill", "volatility bias, |mean of v/f − 1|"]
     assert "volume MSE skill" in names
-    assert len(endpoints(run, flat, flat, np.zeros_like(rows))) == 2
+    assert len(endpoints(run, flat, flat, np.zeros_like(rows))) == 3
 
 
 def test_of_the_volume_and_the_account(listed: Listed) -> None:
@@ -191,6 +193,8 @@ def test_of_the_volume_and_the_account(listed: Listed) -> None:
     f, y = head.forecast[at], head.label[at]
     naive = baselines.hour_of_week_mean(listed.run, head)[at]
     assert listed.value("volume MSE skill") == skill((y - f) ** 2, (y - naive) ** 2)
+    yearly = pytest.approx(listed.returns.mean() * 8760.0)
+    assert listed.value("net return a year") == yearly
     for name, r in (("after", listed.returns), ("before", listed.returns + 0.001)):
         expected = r.mean() / r.std() * np.sqrt(8760.0)
         assert listed.value(f"Sharpe {name} costs") == pytest.approx(expected)
