@@ -117,6 +117,18 @@ def test_a_slope_knows_no_later_close() -> None:
     assert known.slope[-1] != changed.slope[-1]
 
 
+def test_a_block_is_of_five_horizons_and_a_day_at_least() -> None:
+    asked = [(1, 60_000), (5, HOUR_MS), (24, HOUR_MS), (72, HOUR_MS), (5, DAY_MS)]
+    assert [block_days(h, ms) for h, ms in asked] == [1, 1, 5, 15, 25]
+
+
+def test_a_slope_is_known_once_two_blocks_are_over() -> None:
+    """The first row of the third day is scored at the bar after it."""
+    _, [known] = in_blocks([], new_calibration(2, 1), 1, *world(80, 2, 8))
+    assert np.flatnonzero(np.isfinite(known.slope))[0] == 49
+    assert [known.days[24], known.days[25], known.days[49]] == [0, 1, 2]
+
+
 def test_signals_that_say_nothing_are_worth_nothing() -> None:
     bars, signal, volatility = world(200, 1, 5)
     _, [known] = in_blocks([], new_calibration(1, 5), 1, bars, 0.0 * signal, volatility)
