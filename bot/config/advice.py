@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bot.config.needed_heads import BY_EDGE
+from bot.config.needed_heads import needs_calibration
 from bot.parts.kinds import KINDS
 from bot.parts.registry import parts
 
@@ -21,9 +22,12 @@ Values = Mapping[str, Any]
 _CHOSEN_BY = {
     kind.name: kind.chosen_by
     for kind in KINDS.values()
-    if kind.name in ("encoder", "architecture", "weighting", "sizing")
+    if kind.name in ("encoder", "architecture", "weighting", "policy", "sizing")
 }
 """The settings that choose one part, whose own settings the others' are of no use."""
+
+_OF_CALIBRATION = frozenset({"policy.confidence", "policy.min_calibration_days", "policy.rehearse"})
+"""Read by whatever asks what signals are worth, sizings too."""
 
 _REFUSED = frozenset({"training.weights"})
 """What is not of no use without its part, but refused (`checks.py`)."""
@@ -97,6 +101,8 @@ def advice(config: Config) -> list[str]:
         if given[key] != default[key] and not works(given)
     ]
     changed = [key for key in given if given[key] != default[key]]
+    if needs_calibration(config):
+        changed = [key for key in changed if key not in _OF_CALIBRATION]
     return lines + list(_of_other_parts(changed, given)) + _unreachable(config)
 
 

@@ -166,6 +166,8 @@ def test_each_job_is_judged_by_itself(cli: Cli, made: list[str]) -> None:
         (["training.stch_mu=1"], "it is read with training.weighting = 'stch' only"),
         (["model.lookback=9"], "model.lookback = 9 has no effect"),
         (["model.experts=9"], "model.experts = 9 has no effect"),
+        (["policy.kind=threshold", "policy.confidence=2"], "policy.confidence = 2.0 has no effect"),
+        (["policy.momentum_bars=9"], "policy.momentum_bars = 9 has no effect"),
         (["targets.decision_cost=0"], "targets.decision_cost"),
         (["signal.horizons=mean"], "signal.horizons"),
         (["training.patience=20"], "never stops early"),
