@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bot.config.needed_heads import BY_EDGE
-from bot.config.needed_heads import needs_calibration
+from bot.config.needed_heads import BY_EDGE, needs_calibration
 from bot.parts.kinds import KINDS
 from bot.parts.registry import parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,9 @@ from bot.portfolio.calibration import (
     calibrate,
     from_arrays,
     new_calibration,
+    slope_of,
     to_arrays,
+    uncalibrated,
 )
 from bot.timegrid import DAY_MS, HOUR_MS
 
@@ -127,6 +130,41 @@ def test_a_slope_is_known_once_two_blocks_are_over() -> None:
     _, [known] = in_blocks([], new_calibration(2, 1), 1, *world(80, 2, 8))
     assert np.flatnonzero(np.isfinite(known.slope))[0] == 49
     assert [known.days[24], known.days[25], known.days[49]] == [0, 1, 2]
+
+
+def test_the_slope_that_a_state_tells_is_that_of_its_last_bar() -> None:
+    bars, signal, volatility = world(80, 2, 8)
+    for n in (49, 50, 80):
+        state, [known] = in_blocks(
+            [], new_calibration(2, 1), 1, bars.rows(0, n), signal[:n], volatility[:n]
+        )
+        slope, error = slope_of(state)
+        assert (slope is None) == (error is None) == (n < 50)
+        if slope is not None:
+            assert (slope, error) == (known.slope[-1], known.error[-1])
+
+
+def test_a_symbol_out_of_session_keeps_the_others_scored() -> None:
+    """The first symbol's venue is closed at odd bars; the second is as it is alone."""
+    bars, signal, volatility = world(400, 2, 9)
+    closed = bars.in_session.copy()
+    closed[1::2, 0] = False
+    both = replace(bars, in_session=closed, valid=bars.valid & closed)
+    alone = {
+        name: getattr(bars, name)[:, 1:] for name in ("open", "high", "low", "close", "volume")
+    }
+    second = BarBlock.of_candles(bars.open_time, **alone)
+    one, _ = in_blocks([], new_calibration(1, 5), 1, second, signal[:, 1:], volatility[:, 1:])
+    none = np.array([[np.nan, 1.0]]) * signal
+    two, _ = in_blocks([], new_calibration(2, 5), 1, both, none, volatility)
+    assert one.sums.tobytes() == two.sums.tobytes()
+
+
+def test_without_a_calibration_nothing_is_known() -> None:
+    known = uncalibrated(3)
+    assert np.isnan(known.slope).all()
+    assert np.isnan(known.error).all()
+    assert known.days.tolist() == [0, 0, 0]
 
 
 def test_signals_that_say_nothing_are_worth_nothing() -> None:
