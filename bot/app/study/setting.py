@@ -34,8 +34,9 @@ def _calibrated(study: Study) -> str:
     if not names:
         return ""
     return (
-        f" No signal is scored before the first fold: {', '.join(names)}: each calibrates itself as it goes, "
-        "and trades nothing before policy.min_calibration_days of the folds are over."
+        f" No signal is scored before the first fold, so that what is calibrated ({'; '.join(names)}) "
+        "calibrates itself as it goes, and trades nothing before policy.min_calibration_days of the "
+        "folds are over."
     )
 
 

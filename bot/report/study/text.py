@@ -109,11 +109,15 @@ def _verdicts(c: Comparison) -> str:
 
 
 def _secondary(c: Comparison) -> str:
-    rows = [d for d in c.differences if d.p_holm is None and d.first == c.names[0]]
+    described = [d for d in c.differences if d.p_holm is None and d.first == c.names[0]]
+    rows = [d for d in described if not _identical(d)]
+    left_out = len(described) - len(rows)
     return (
         f"## Differences on the secondary endpoints, {c.names[0]} less the others\n\n"
         "Not corrected for their number, and no verdict: they describe. A difference of Sharpe ratios "
-        f"needs decades to show. No p is below {c.p_floor:.4f}.\n\n"
+        f"needs decades to show. No p is below {c.p_floor:.4f}."
+        + (f" {left_out} rows of identical figures are left out." if left_out else "")
+        + "\n\n"
         + table(
             ["endpoint", "less", "difference", "95 %", "p"],
             [
@@ -124,8 +128,14 @@ def _secondary(c: Comparison) -> str:
     )
 
 
+def _identical(d: PairedDifference | OverfittingDifference) -> bool:
+    """Tell whether nothing differs, in no resample either, as with one training for both."""
+    return d.value == d.low == d.high == 0.0
+
+
 def overfitting_table(excess: Sequence[OverfittingDifference]) -> str:
     """Return the differences of the excess losses, the mark of overfitting; nothing without any."""
+    excess = [g for g in excess if not _identical(g)]
     if not excess:
         return ""
     rows = [

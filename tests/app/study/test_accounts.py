@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.app.backtest.preparing import read_market
 from bot.app.study import compare as compare_module
 from bot.app.study.account import Traded, returns_of, trade
 from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
-from bot.app.study.contenders import Contender, check_alike
+from bot.app.study.contenders import Contender, check_alike, preset
 from bot.app.study.data import Study
+from bot.app.study.unit import same_forecasts
 from bot.app.sweep.replay import SweepReplay
 from bot.app.symbols import known_instruments
 from bot.blocks import F64, Forecast
@@ -33,6 +35,8 @@ TRADERS: dict[str, tuple[str, ...]] = {
     "dear": ("costs.half_spread_bps=9", "costs.slippage_bps=7"),
     "careful": ("risk.max_gross=0.3", "sizing.fraction=0.2"),
     "sized": ("sizing.method=volatility_target",),
+    "kelly": (*EDGE, "sizing.method=kelly", "sizing.kelly_fraction=1", "policy.kind=threshold"),
+    "mean_variance": (*EDGE, "sizing.method=mean_variance", "sizing.risk_aversion=0.5"),
     "loud": ("signal.threshold=0.0001",),
 }
 """By name, what differs from the base; 90 days of calibration are more than the folds have."""
@@ -88,7 +92,24 @@ def test_contenders_that_only_trade_otherwise_train_once(
         assert d.p_holm is not None
     skill = [d for d in c.differences if d.endpoint == "return rank IC"]
     assert [(d.value, d.p_holm) for d in skill] == [(0.0, None)] * 3, "the same forecasts"
-    assert "calibrates itself as it goes" in done.setting
+    assert "what is calibrated (calibrating) calibrates itself as it goes" in done.setting
+    told = (done.folder / "compare.md").read_text("utf-8")
+    assert "| return rank IC | momentum | +0.0000 |" not in told
+    assert "rows of identical figures are left out" in told
+    assert "Overfitting" not in told
+
+
+def test_the_policies_have_one_training(tmp_path: Path, study_sets: list[str]) -> None:
+    chosen = preset("policies", None, study_sets)
+    made = {c.name: (c.config.policy.kind, c.config.policy.confidence) for c in chosen}
+    assert made == {
+        "edge": ("edge", 1.0), "hysteresis": ("hysteresis", 1.0), "momentum": ("momentum", 1.0),
+        "threshold": ("threshold", 1.0), "edge, z = 0": ("edge", 0.0),
+    }  # fmt: skip
+    market = read_market(chosen[0].config)
+    assert same_forecasts(Study(chosen, market, 2, 1, tmp_path).units(2))
+    wide = Contender("wide", "network", load_config(None, [*study_sets, "model.hidden=[12]"]))
+    assert not same_forecasts(Study([*chosen, wide], market, 2, 1, tmp_path).units(2))
 
 
 def test_an_account_that_never_trades_has_a_return_and_no_ratio(
