@@ -11,7 +11,7 @@ import numpy as np
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, InvariantError
 from bot.parts.compile import faults_of, place_of
-from bot.portfolio.book import Book, copy_book, copy_records, new_book
+from bot.portfolio.book import Book, copy_book, new_book
 from bot.portfolio.calibration import Calibrated
 from bot.portfolio.correlation import measured, width_of
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
@@ -21,7 +21,7 @@ from bot.portfolio.kernel.room import new_room
 from bot.portfolio.market import market_of
 from bot.portfolio.policies.carried import OBSERVING
 from bot.portfolio.rules import Rules
-from bot.portfolio.trace import Phase, Trace, blank_trace
+from bot.portfolio.trace import Phase, Trace, blank_trace, finished
 
 
 def first_book(rules: Rules, capital: float) -> Book:
@@ -62,7 +62,7 @@ def run_bars(
         _check_agreement(bars, agreement)
     n, n_symbols = bars.close.shape
     after = copy_book(book)
-    trace = blank_trace(phase, n, n_symbols)
+    trace = blank_trace(phase, n, n_symbols, edges=rules.is_calibrated)
     market = market_of(bars, signal, volatility, agreement, calibrated)
     policy = policy_call(rules.policy)
     scheme = scheme_call(rules.scheme, after.cost_state)
@@ -70,7 +70,7 @@ def run_bars(
         room = new_room(n_symbols, sizes_account=rules.sizes_account)
         count = run(after, rules, market, trace, room, policy, scheme)
     _check_answers(bars, policy, scheme)
-    return after, trace._replace(fills=copy_records(trace.fills[:count]))
+    return after, finished(trace, count)
 
 
 def observe_bars(book: Book, rules: Rules, bars: BarBlock) -> Book:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bot.blocks import F64, FILL, I8, I64
 from bot.errors import InvariantError
+from bot.portfolio.book import copy_records
 
 
 class Phase(IntEnum):
@@ -66,10 +67,15 @@ class Trace(NamedTuple):
         return len(self.cash)
 
 
-def blank_trace(phase: Phase, n: int, n_symbols: int) -> Trace:
-    """Return a trace to be written; its fills have room for one a bar and symbol."""
+def blank_trace(phase: Phase, n: int, n_symbols: int, *, edges: bool = False) -> Trace:
+    """Return a trace to be written; its fills have room for one a bar and symbol.
+
+    Args:
+        edges: whether edges, hurdles and ages will be written; without, there is no room for them.
+    """
     shape = (n, n_symbols)
     row = np.empty((6, n))
+    asked = shape if edges else (0, 0)
     return Trace(
         phase=int(phase),
         cash=row[0],
@@ -84,10 +90,19 @@ def blank_trace(phase: Phase, n: int, n_symbols: int) -> Trace:
         order=np.zeros(shape),
         refusal=np.zeros(shape, dtype=np.int8),
         fills=np.empty(n * n_symbols, dtype=FILL),
-        edge=np.full(shape, np.nan),
-        hurdle=np.full(shape, np.nan),
-        age=np.full(shape, np.nan),
+        edge=np.full(asked, np.nan),
+        hurdle=np.full(asked, np.nan),
+        age=np.full(asked, np.nan),
     )
+
+
+def finished(trace: Trace, count: int) -> Trace:
+    """Return a written trace with the fills that there are, and NaN for edges that nobody asked."""
+    trace = trace._replace(fills=copy_records(trace.fills[:count]))
+    if trace.edge.shape == trace.weight.shape:
+        return trace
+    none = np.broadcast_to(np.nan, trace.weight.shape)
+    return trace._replace(edge=none, hurdle=none, age=none)
 
 
 def joined(opened: Trace, closed: Trace) -> Trace:

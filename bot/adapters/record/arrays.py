@@ -168,7 +168,7 @@ class RowsAsArrays(ABC):
         for start in range(0, len(times), n_bars):
             part = times[start : start + n_bars]
             to = int(part[-1])
-            trace = blank_trace(Phase.BOTH, len(part), len(self.symbols))
+            trace = blank_trace(Phase.BOTH, len(part), len(self.symbols), edges=True)
             _, columns = self.ledger(after, to)
             for name, column in columns.items():
                 getattr(trace, name)[:] = column
