@@ -130,7 +130,10 @@ def trials(
     elif found.trials or found.faults:
         stdout_console().print(trials_tables(found))
     else:
-        print(f"no trials in {found.path}; every 'bot backtest' and 'bot compare' enters one")
+        print(
+            f"no trials in {found.path}; every 'bot backtest', 'bot compare', 'bot discover' and "
+            "'bot sweep' enters one"
+        )
 
 
 def logs(

@@ -43,7 +43,7 @@ from bot.config.needed_heads import needed_heads, needs_model
 from bot.errors import ConfigError, JournalError
 from bot.report.study.selection import overfitting_of
 from bot.report.study.sweep import SweepRow, SweepTable
-from bot.timegrid import DAY_MS, INTERVAL_MS
+from bot.timegrid import INTERVAL_MS
 
 Setting = tuple[Config, str, dict[str, Any]]
 
@@ -80,6 +80,7 @@ def sweep(
         check_key(given.partition("=")[0].strip(), "--set")
     base = _setting(source, axes, (), sets)
     settings = [_setting(source, axes, point, sets, base[0]) for point in points(axes)]
+    _all_differ(axes, settings)
     for config, _, _ in (base, *settings):
         check(source, config)
     folder = _folder(source, out)
@@ -127,6 +128,21 @@ def _setting(
         also = {k: here[k] for k in deciding(config) if here[k] != there[k]}
         own |= also
     return config, " ".join(of_point), own
+
+
+def _all_differ(axes: Sequence[Axis], settings: Sequence[Setting]) -> None:
+    """Refuse one value in two spellings: it would count as two trials.
+
+    Raises:
+        ConfigError: an axis has such a value.
+    """
+    for axis in axes:
+        meant = {str(own[axis.key]) for _, _, own in settings}
+        if len(meant) < len(axis.values):
+            raise ConfigError(
+                f"--vary {axis.key}: of {', '.join(axis.values)}, only {len(meant)} differ; name each "
+                "value once"
+            )
 
 
 def _folder(source: SweepSource, out: str | None) -> Path:
@@ -181,7 +197,8 @@ def _judged(
 ) -> SweepTable:
     """Enter all settings in the register, and return what they came to with what choosing is worth."""
     rest = tallies[1:]
-    trial, runs_dir = _trial(source, base, rest, folder.name), runs_dir_of(folder)
+    trial = _trial(source, base, rest, folder.name)
+    runs_dir = source.register_dir or runs_dir_of(folder)
     if warning := enter(runs_dir, trial):
         print(f"warning: {warning}", file=sys.stderr)
     counted = tried(runs_dir, trial)
@@ -193,7 +210,7 @@ def _judged(
         deflated = counted.deflated(
             best.sharpe, best.returns, skew=best.skew, kurtosis=best.kurtosis
         )
-    years = (trial.end_ms - trial.start_ms) / (365.25 * DAY_MS)
+    years = (len(source.bars) - source.start) / trial.periods_per_year
     rows = [_row(trial, tally, years) for tally in tallies]
     return SweepTable(
         source=source.name,

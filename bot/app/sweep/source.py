@@ -46,6 +46,8 @@ class SweepSource:
         digest: what tells these forecasts from others.
         settings: the same, by section and key, as given.
         runs_dir: the folder that a sweep's folder goes into.
+        register_dir: where the run's own trial is entered, wherever the tables go; None for a file,
+            whose trials lie beside the sweep's folder.
     """
 
     name: str
@@ -58,6 +60,7 @@ class SweepSource:
     digest: tuple[str, ...]
     settings: Mapping[str, Any]
     runs_dir: Path
+    register_dir: Path | None = None
 
 
 def source_of_run(folder: RunFolder) -> SweepSource:
@@ -116,6 +119,7 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
         ),
         settings=translated(read_toml(folder.config)),
         runs_dir=runs_dir_of(folder.path),
+        register_dir=runs_dir_of(folder.path),
     )
 
 

@@ -104,8 +104,9 @@ def in_words(found: dict[str, Any]) -> str:
             "deflated."
         )
     else:
+        entries = "entry" if found["entries"] == 1 else "entries"
         text = (
-            f"Trials: {found['count']:,} settings in {found['entries']:,} entries of {found['register']} "
+            f"Trials: {found['count']:,} settings in {found['entries']:,} {entries} of {found['register']} "
             f"were tried on this data ({span}), this one among them."
         )
         if found["expected_best_sharpe"] is not None:

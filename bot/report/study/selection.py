@@ -55,8 +55,11 @@ def overfitting_of(days: F64, blocks: int = BLOCKS) -> Selection:
         blocks: that the days are cut into, an even number.
     """
     if len(days) < 2 * blocks:
-        return Selection(None, 0, f"{len(days)} days, at least {2 * blocks} are needed")
-    if days.shape[1] < 2 or np.all(days == days[:, :1]):
+        several = "" if len(days) == 1 else "s"
+        return Selection(None, 0, f"{len(days)} day{several}, at least {2 * blocks} are needed")
+    if days.shape[1] < 2:
+        return Selection(None, 0, "of one setting there is nothing to choose")
+    if np.all(days == days[:, :1]):
         return Selection(None, 0, "all settings earned the same on every day")
     sums = _block_sums(days, blocks)
     # a way and its complement are two: each half is once chosen on and once looked at

@@ -95,7 +95,7 @@ def test_a_setting_comes_to_what_its_backtest_gives_to_the_bit(
         assert row["sharpe"] == pytest.approx(alone.json["metrics"]["sharpe_ratio"], rel=1e-12)
         assert row["max_drawdown"] == alone.json["metrics"]["max_drawdown"]
         assert row["turnover_annual"] == pytest.approx(
-            alone.json["edge"]["turnover_annual"], rel=1e-3
+            alone.json["edge"]["turnover_annual"], rel=1e-9
         )
     own = said.json["own"]
     assert own["equity"] == rows["policy.cost_multiple=1 policy.kind=edge"]["equity"]
@@ -192,6 +192,33 @@ def test_a_value_that_a_setting_may_not_have_is_refused_before_anything_is_tried
     assert cli("sweep", runs / "own", "--vary", "costs.funding=true,false", "--set",
                "features.window=9", "--out", runs / "s").code == 2  # fmt: skip
     assert not (runs / "s").exists()
+
+
+def test_one_value_in_two_spellings_is_refused(
+    cli: Cli, backtest: Backtest, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    backtest(runs / "own")
+    for vary in ("policy.cost_multiple=1,2,1.0", "policy.hold_bars=16,0x10"):
+        said = cli("sweep", runs / "own", "--vary", vary, "--out", runs / "s")
+        assert said.code == ConfigError.exit_code
+        assert "differ; name each value once" in " ".join(said.err.split())
+    assert not (runs / "s").exists()
+
+
+def test_a_sweep_of_a_run_is_counted_beside_the_run_wherever_its_tables_go(
+    cli: Cli, backtest: Backtest, tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    backtest(runs / "own")
+    said = cli("sweep", runs / "own", "--vary", "policy.kind=threshold", "--out",
+               tmp_path / "elsewhere" / "s")  # fmt: skip
+    assert said.code == 0, said.err
+    assert "one setting" in " ".join(said.out.split())
+    assert not (tmp_path / "elsewhere" / NAME).exists()
+    trials, _ = read(runs / NAME)
+    assert [(t.kind, len(t.outcomes)) for t in trials] == [("backtest", 1), ("sweep", 1)]
+    assert cli("report", runs / "own", "--json").json["trials"]["count"] == 2
 
 
 def test_a_run_whose_file_of_forecasts_has_changed_is_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,6 +82,8 @@ def test_what_is_told_is_what_was_computed() -> None:
     assert f"Sharpe ratio of {told['expected_best_sharpe']:.2f};" in told["text"]
     assert f"probability of {100 * deflated:.2f} % (deflated" in told["text"]
     assert "3 settings in 3 entries of trials.jsonl" in told["text"]
+    of_one = replace(some, entries=1).as_json(500, 8760.0, deflated)
+    assert "3 settings in 1 entry of trials.jsonl" in of_one["text"]
 
 
 @given(RATIOS, st.integers(0, 3))

@@ -57,4 +57,6 @@ def test_flat_settings_and_equal_ones_share_their_ranks() -> None:
     assert found.probability == 0.0
     assert overfitting_of(np.zeros((100, 6))).probability is None
     assert overfitting_of(days[:31]).probability is None
-    assert "days" in str(overfitting_of(days[:31]))
+    assert "31 days, at least" in str(overfitting_of(days[:31]))
+    assert "1 day, at least" in str(overfitting_of(days[:1]))
+    assert "of one setting" in str(overfitting_of(days[:, :1]))
