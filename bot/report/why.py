@@ -41,8 +41,6 @@ def why(
         phrase = f"edge {edge * 1e4:.1f} bp {sign} cost {hurdle * 1e4:.1f} bp"
     elif refusal == Refusal.EDGE_BELOW_COST:
         phrase = "no edge"
-    elif refusal == Refusal.NONE and not math.isfinite(edge):
-        phrase = "ordered" if order else ""
     if refusal not in (Refusal.NONE, Refusal.EDGE_BELOW_COST):
         words = str(REFUSAL[refusal]).replace("_", " ")
         phrase = f"{phrase}, {words}" if phrase else words

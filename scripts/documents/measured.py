@@ -52,6 +52,7 @@ def difference(_data: str | None) -> str:
     """Return the proof of a small backtest, and of the same with one price changed."""
     settings = [
         "data.source=synthetic", "synthetic.bars=1500", "synthetic.symbols=3", "model.hidden=[16]",
+        "policy.kind=threshold",
         "training.epochs=2", "training.min_rows=300", "features.long_window=40",
         "features.medium_window=30", "features.correlation_window=30", "training.window_bars=500",
     ]  # fmt: skip
