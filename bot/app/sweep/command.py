@@ -104,7 +104,7 @@ def check(source: SweepSource, config: Config) -> None:
     """
     if not needs_model(config):
         return
-    there = {(task.kind, task.horizon) for task in source.forecast.tasks}
+    there = source.heads
     kinds = {kind for kind, _ in there}
     for kind, horizon in needed_heads(config):
         if kind not in kinds or (len(there) > len(kinds) and (kind, horizon) not in there):

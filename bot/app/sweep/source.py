@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,15 @@ class SweepSource:
     settings: Mapping[str, Any]
     runs_dir: Path
     register_dir: Path | None = None
+
+    @cached_property
+    def heads(self) -> frozenset[tuple[str, int]]:
+        """Kind and horizon of the heads that forecast anything; a run without a model has none."""
+        return frozenset(
+            (task.kind, task.horizon)
+            for k, task in enumerate(self.forecast.tasks)
+            if np.isfinite(self.forecast.value[:, :, k]).any()
+        )
 
 
 def source_of_run(folder: RunFolder) -> SweepSource:

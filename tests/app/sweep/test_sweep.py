@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,9 @@ import pytest
 
 from bot.adapters.files.trials import NAME, read
 from bot.adapters.journal.reader import JournalReader
+from bot.app.sweep.command import check
 from bot.app.sweep.grid import MOST, axes_of, points
+from bot.app.sweep.source import source_of_file
 from bot.config import load_config
 from bot.errors import ConfigError, DataError, JournalError
 from bot.practice.synthetic import synthetic_bars
@@ -219,6 +222,17 @@ def test_a_sweep_of_a_run_is_counted_beside_the_run_wherever_its_tables_go(
     trials, _ = read(runs / NAME)
     assert [(t.kind, len(t.outcomes)) for t in trials] == [("backtest", 1), ("sweep", 1)]
     assert cli("report", runs / "own", "--json").json["trials"]["count"] == 2
+
+
+def test_a_policy_that_reads_forecasts_is_refused_where_there_are_none(forecasts: Path) -> None:
+    source = source_of_file(forecasts, load_config(None, SETS, {}))
+    nothing = np.full_like(source.forecast.value, np.nan)
+    without = replace(source, forecast=replace(source.forecast, value=nothing))
+    check(source, load_config(None, ["policy.kind=edge"], {}))
+    check(without, load_config(None, ["policy.kind=momentum"], {}))
+    for kind in ("edge", "threshold", "hysteresis"):
+        with pytest.raises(ConfigError, match="has no forecast of it"):
+            check(without, load_config(None, [f"policy.kind={kind}"], {}))
 
 
 def test_a_run_whose_file_of_forecasts_has_changed_is_refused(
