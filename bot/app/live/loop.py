@@ -29,6 +29,7 @@ from bot.app.live.reporter import LiveReport
 from bot.app.live.screening import ScreenedExchange
 from bot.app.live.states import LoopEvent, LoopState, next_state
 from bot.app.live.waiting import end, first_of
+from bot.config.needed_heads import needs_model
 
 MOST_WAITING = 100_000
 """Events that may wait for the loop before the stream waits too."""
@@ -105,7 +106,7 @@ class LiveLoop:
     async def _start(self) -> LoopEvent:
         """Fetch the history, and have a first model trained."""
         await self._catch_up.run()
-        if not await self._models.first():
+        if not await self._models.first() and needs_model(self._run.config):
             self._report.no_model(self._clock.now_ms())
         return LoopEvent.STARTED
 
