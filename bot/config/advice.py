@@ -25,7 +25,7 @@ _CHOSEN_BY = {
 }
 """The settings that choose one part, whose own settings the others' are of no use."""
 
-_OF_CALIBRATION = frozenset({"policy.confidence", "policy.min_calibration_days", "policy.rehearse"})
+_OF_CALIBRATION = frozenset({"policy.confidence", "policy.min_calibration_days"})
 """Read by whatever asks what signals are worth, sizings too."""
 
 _REFUSED = frozenset({"training.weights"})

@@ -45,7 +45,6 @@ def run_bars(
         volatility: float64[n, S], predicted; read by all sizings but `fixed`.
         phase: the opens, the closes, or both; an OPEN is of one bar, and its CLOSE follows.
         agreement: float64[n, S], a factor on the weights; read under a disagreement penalty only.
-
         calibrated: what the signals are known to be worth; read by the edge policy and by sizings
             on the edge only.
 
