@@ -23,7 +23,7 @@ from bot.engine_state import Activation
 from bot.errors import ConfigError
 from bot.portfolio.rules import Rules, rules_from
 from bot.report.inputs import Judged
-from bot.report.money.metrics import max_drawdown
+from bot.report.money.metrics import lived_returns, lived_shares, max_drawdown
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,5 @@ def returns_of(curve: F64, costs: F64) -> tuple[F64, F64]:
         curve: float64[n + 1], equity at the closes, the first of them the start.
         costs: float64[n], paid in each bar.
     """
-    lived = np.logical_and.accumulate(curve[:-1] > 0.0)
-    before = np.where(lived, curve[:-1], 1.0)
-    returns: F64 = np.where(lived, np.maximum(curve[1:], 0.0) / before - 1.0, 0.0)
-    gross: F64 = np.where(lived, returns + costs / before, 0.0)
-    return returns, gross
+    returns = lived_returns(curve[:-1], curve[1:])
+    return returns, returns + lived_shares(costs, curve[:-1])

@@ -24,7 +24,7 @@ from bot.portfolio.conviction import bound_of, signal_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase, Trace
-from bot.report.money.metrics import bar_returns, max_drawdown
+from bot.report.money.metrics import bar_returns, lived_returns, lived_shares, max_drawdown
 from bot.timegrid import DAY_MS
 
 
@@ -144,14 +144,11 @@ class SweepReplay:
         returns = bar_returns(curve) if alive else np.empty(0)
         opening = curve[self._first]
         closing = curve[np.append(self._first[1:], len(curve) - 1)]
-        lived = np.logical_and.accumulate(opening > 0.0)
-        safe = np.where(lived, opening, 1.0)
-        days = np.where(lived, np.maximum(closing, 0.0) / safe - 1.0, 0.0)
         return Tally(
             outcome_of(returns, float(curve[-1] / capital - 1.0), name, own),
             float(curve[-1]),
-            days,
-            traded=np.where(lived, self._traded(trace) / safe, 0.0),
+            lived_returns(opening, closing),
+            traded=lived_shares(self._traded(trace), opening),
             drawdown=max_drawdown(curve) if alive else None,
             fills=len(trace.fills),
         )

@@ -78,6 +78,29 @@ def bar_returns(curve: F64) -> F64:
     return curve[1:] / curve[:-1] - 1.0
 
 
+def lived_shares(amounts: F64, opening: F64) -> F64:
+    """Return what amounts are of the equity that their periods opened with; 0 after a bankruptcy.
+
+    >>> lived_shares(np.array([5.0, 5.0, 5.0]), np.array([100.0, 0.0, 50.0])).tolist()
+    [0.05, 0.0, 0.0]
+    """
+    lived = np.logical_and.accumulate(opening > 0.0)
+    shares: F64 = np.where(lived, amounts / np.where(lived, opening, 1.0), 0.0)
+    return shares
+
+
+def lived_returns(opening: F64, closing: F64) -> F64:
+    """Return the returns of periods: -1 at a bankruptcy, and 0 from then on.
+
+    >>> lived_returns(np.array([100.0, 110.0, -5.0]), np.array([110.0, -5.0, 20.0])).round(3).tolist()
+    [0.1, -1.0, 0.0]
+    """
+    lived = np.logical_and.accumulate(opening > 0.0)
+    grown = np.maximum(closing, 0.0) / np.where(lived, opening, 1.0)
+    returns: F64 = np.where(lived, grown - 1.0, 0.0)
+    return returns
+
+
 def max_drawdown(curve: F64) -> float:
     """Return the deepest fall from a peak, as a positive fraction of the peak.
 

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from bot.blocks import F64, I64
 from bot.report.formats import percent, short_time, two_digits, written
+from bot.report.money.metrics import lived_returns
 from bot.report.skill.bootstrap import Interval, interval
 from bot.timegrid import DAY_MS
 from bot.timestamps import format_utc
@@ -89,11 +90,7 @@ def daily_returns(curve: Curve, start: int, end: int) -> F64:
     midnights = np.arange(start // DAY_MS + 1, -(-end // DAY_MS)) * DAY_MS
     edges = np.concatenate(([start], midnights, [end]))
     equity = curve.equity[np.searchsorted(curve.time, edges, "right") - 1]
-    opening, closing = equity[:-1], equity[1:]
-    lived = np.logical_and.accumulate(opening > 0.0)
-    share = np.maximum(closing, 0.0) / np.where(lived, opening, 1.0)
-    returns: F64 = np.where(lived, share - 1.0, 0.0)
-    return returns
+    return lived_returns(equity[:-1], equity[1:])
 
 
 def _difference(first: str, ours: F64, second: str, theirs: F64, samples: int) -> RunDifference:
