@@ -72,7 +72,7 @@ def one(seed: int) -> tuple[float, float, float | None]:
     return (
         tried.deflated(sr, n, **moments) or 0.0,
         probabilistic_sharpe(sr, n, **moments) or 0.0,
-        overfitting_of(np.stack([t.days for t in tallies], axis=1), 8).probability,
+        overfitting_of([t.days for t in tallies if t.fills], 8).probability,
     )
 
 

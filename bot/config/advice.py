@@ -6,10 +6,10 @@ all settings are silent. Must not look at files or data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bot.config.needed_heads import BY_EDGE, needs_calibration
+from bot.config.needed_heads import BY_EDGE, needs_model_of
 from bot.parts.kinds import KINDS
 from bot.parts.registry import parts
 
@@ -25,9 +25,6 @@ _CHOSEN_BY = {
 }
 """The settings that choose one part, whose own settings the others' are of no use."""
 
-_OF_CALIBRATION = frozenset({"policy.confidence", "policy.min_calibration_days"})
-"""Read by whatever asks what signals are worth, sizings too."""
-
 _REFUSED = frozenset({"training.weights"})
 """What is not of no use without its part, but refused (`checks.py`)."""
 
@@ -39,8 +36,8 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         lambda v: v["policy.kind"] in ("threshold", "hysteresis"),
     ),
     (
-        "policy.rehearse",
-        "policy.kind = 'edge', or a sizing by the edge,",
+        "policy.rehearse policy.confidence policy.min_calibration_days",
+        "policy.kind = 'edge', or sizing.method = 'kelly' or 'mean_variance',",
         lambda v: v["policy.kind"] == "edge" or v["sizing.method"] in BY_EDGE,
     ),
     ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),
@@ -76,7 +73,13 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         lambda v: v["signal.source"] == "return_x_direction",
     ),
     (
-        "costs.half_spread_bps costs.slippage_bps costs.funding",
+        "signal.factor",
+        "a policy or a sizing that reads forecasts",
+        lambda v: needs_model_of(v["policy.kind"], v["sizing.method"]),
+    ),
+    (
+        "costs.half_spread_bps costs.slippage_bps costs.funding risk.max_symbol_weight risk.max_gross "
+        "risk.max_daily_loss risk.max_drawdown execution.quantity_step execution.min_notional",
         "costs.reference = false",
         lambda v: not v["costs.reference"],
     ),
@@ -93,31 +96,35 @@ def advice(config: Config) -> list[str]:
     from bot.config.whole import flatten
 
     given, default = flatten(config), flatten(Defaults())
+    changed = [key for key in given if given[key] != default[key] and key not in _REFUSED]
     lines = [
         f"{key} = {given[key]!r} has no effect: it is read with {condition} only"
-        for keys, condition, works in _WORKS_WITH
-        for key in keys.split()
-        if given[key] != default[key] and not works(given)
+        for key in changed
+        if (condition := reader_missing(key, given))
     ]
-    changed = [key for key in given if given[key] != default[key]]
-    if needs_calibration(config):
-        changed = [key for key in changed if key not in _OF_CALIBRATION]
-    return lines + list(_of_other_parts(changed, given)) + _unreachable(config)
+    return lines + _unreachable(config)
 
 
-def _of_other_parts(changed: Sequence[str], given: Values) -> Iterator[str]:
-    """Yield a line for each changed setting that only parts read that are not chosen."""
-    for key in changed:
-        for kind, chosen_by in _CHOSEN_BY.items():
-            if key.partition(".")[0] != chosen_by.partition(".")[0] or key == chosen_by:
-                continue
-            readers = [name for name, part in parts(kind).items() if key in part.keys]
-            if readers and given[chosen_by] not in readers and key not in _REFUSED:
-                *most, last = [f"'{name}'" for name in readers]
-                values = f"{', '.join(most)} or {last}" if most else last
-                yield (
-                    f"{key} = {given[key]!r} has no effect: it is read with {chosen_by} = {values} only"
-                )
+def reader_missing(key: str, values: Values) -> str:
+    """Return in words what a setting would need to be read, beside these; "" where it is read.
+
+    Args:
+        values: all settings, as `flatten` gives them.
+    """
+    rows = [row for row in _WORKS_WITH if key in row[0].split()]
+    for _, condition, works in rows:
+        if not works(values):
+            return condition
+    if rows:
+        return ""
+    for kind, chosen_by in _CHOSEN_BY.items():
+        if key.partition(".")[0] != chosen_by.partition(".")[0] or key == chosen_by:
+            continue
+        readers = [name for name, part in parts(kind).items() if key in part.keys]
+        if readers and values[chosen_by] not in readers:
+            *most, last = [f"'{name}'" for name in readers]
+            return f"{chosen_by} = {', '.join(most)}{' or ' if most else ''}{last}"
+    return ""
 
 
 def _unreachable(config: Config) -> list[str]:

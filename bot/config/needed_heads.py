@@ -42,9 +42,14 @@ def needed_heads(config: Config) -> list[tuple[str, int]]:
 
 def needs_model(config: Config) -> bool:
     """Return whether anything is decided by forecasts."""
-    policy = find("policy", config.policy.kind)
+    return needs_model_of(config.policy.kind, config.sizing.method)
+
+
+def needs_model_of(kind: str, method: str) -> bool:
+    """Return whether this policy or sizing reads forecasts."""
+    policy = find("policy", kind)
     decides_alone = policy is not None and not policy.facts.get("needs_forecast", True)
-    return not (decides_alone and config.sizing.method == "fixed")
+    return not (decides_alone and method == "fixed")
 
 
 def needs_calibration(config: Config) -> bool:

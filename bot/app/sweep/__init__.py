@@ -2,6 +2,7 @@
 
 command         `bot sweep`, from forecasts to what came of each setting: start here
 grid            what --vary asks for, as settings
+checks          which of them are refused before anything is tried
 source          the bars and forecasts that are replayed, of a run or a file
 rehearsed       forecasts before a run's start, from its models
 replay          one setting through the account, and a share of them in a process

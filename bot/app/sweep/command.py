@@ -1,11 +1,13 @@
 """`bot sweep`: many settings over the forecasts of a run or a file, and what choosing among them is worth.
 
 Rules: all settings are checked before the first is tried; all of them are entered in the register of
-trials; the best is never told without its deflated Sharpe ratio and the probability of overfitting.
+trials; the best is never told without its deflated Sharpe ratio and the probability of overfitting; a setting
+that never traded has no place. The folder is made at the end, so that what is broken off leaves none.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -19,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.files.trials import Trial
+from bot.adapters.files.trials import Outcome, Trial
 from bot.adapters.system.atomic_file import replacing
 from bot.app.loop.runner import Progress
 from bot.app.runs.folder import deciding
@@ -33,14 +35,14 @@ from bot.app.runs.trials import (
     tried,
     unusual,
 )
+from bot.app.sweep.checks import check_differ, check_heads, check_read
 from bot.app.sweep.grid import Axis, axes_of, check_key, points, sets_of
 from bot.app.sweep.replay import Share, SweepReplay, Tally, replay_of
 from bot.app.sweep.source import SweepSource
 from bot.app.symbols import bars_a_year
 from bot.app.training.pool import TrainingPool
 from bot.config import Config, flatten, load_config
-from bot.config.needed_heads import needed_heads, needs_model
-from bot.errors import ConfigError, JournalError
+from bot.errors import JournalError
 from bot.report.study.selection import overfitting_of
 from bot.report.study.sweep import SweepRow, SweepTable
 from bot.timegrid import INTERVAL_MS
@@ -80,38 +82,25 @@ def sweep(
         check_key(given.partition("=")[0].strip(), "--set")
     base = _setting(source, axes, (), sets)
     settings = [_setting(source, axes, point, sets, base[0]) for point in points(axes)]
-    _all_differ(axes, settings)
-    for config, _, _ in (base, *settings):
-        check(source, config)
-    folder = _folder(source, out)
+    values = [value for _, _, value in settings]
+    check_differ(axes, values)
+    asked = [*(axis.key for axis in axes), *(given.partition("=")[0].strip() for given in sets)]
+    configs = [config for config, _, _ in settings]
+    check_read(asked, configs, source)
+    for config in (base[0], *configs):
+        check_heads(source, config)
+    free = _free(source, out)
+    from bot.report.study.surface import page  # matplotlib takes a while
+
     tallies = _tried([base, *settings], source, progress, workers or os.cpu_count() or 1)
+    folder = _made(free, named=out is not None)
     table = _judged(source, axes, base[0], tallies, folder)
     seconds = time.perf_counter() - started
     content = table.as_json() | {"folder": str(folder), "seconds": seconds}
-    from bot.report.study.surface import page  # matplotlib takes a while
-
     for name, text in (("sweep.html", page(table)), ("sweep.json", json.dumps(content))):
         with replacing(folder / name) as path:
             path.write_text(text, encoding="utf-8")
     return SweepDone(folder, table, seconds)
-
-
-def check(source: SweepSource, config: Config) -> None:
-    """Refuse a setting that reads what these forecasts have not.
-
-    Raises:
-        ConfigError: a head is missing.
-    """
-    if not needs_model(config):
-        return
-    there = source.heads
-    kinds = {kind for kind, _ in there}
-    for kind, horizon in needed_heads(config):
-        if kind not in kinds or (len(there) > len(kinds) and (kind, horizon) not in there):
-            raise ConfigError(
-                f"policy.kind = '{config.policy.kind}', sizing.method = '{config.sizing.method}': they read "
-                f"the {kind} head, and {source.name} has no forecast of it"
-            )
 
 
 def _setting(
@@ -130,33 +119,45 @@ def _setting(
     return config, " ".join(of_point), own
 
 
-def _all_differ(axes: Sequence[Axis], settings: Sequence[Setting]) -> None:
-    """Refuse one value in two spellings: it would count as two trials.
+def _free(source: SweepSource, out: str | None) -> Path:
+    """Return the folder that the sweep will be written in; it is made only once there is something.
 
     Raises:
-        ConfigError: an axis has such a value.
+        JournalError: a sweep is there already, or no folder can be.
     """
-    for axis in axes:
-        meant = {str(own[axis.key]) for _, _, own in settings}
-        if len(meant) < len(axis.values):
-            raise ConfigError(
-                f"--vary {axis.key}: of {', '.join(axis.values)}, only {len(meant)} differ; name each "
-                "value once"
-            )
-
-
-def _folder(source: SweepSource, out: str | None) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    folder = Path(out) if out else source.runs_dir / f"sweep-{stamp}"
+    if out is None:
+        return source.runs_dir / f"sweep-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    folder = Path(out)
     if (folder / "sweep.json").exists():
         raise JournalError(
             f"{folder}: there is a sweep already; give another --out, or remove this one"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JournalError(f"{folder}: cannot be made: {error.strerror}") from None
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise JournalError(
+            f"{folder}: cannot be made: {there} is {'not writable' if there.is_dir() else 'no folder'}"
+        )
     return folder
+
+
+def _made(folder: Path, *, named: bool) -> Path:
+    """Make the folder, under the next free name where another sweep has taken it meanwhile.
+
+    Args:
+        named: whether its name was asked for, and so is kept.
+    """
+    for k in itertools.count(1):
+        free = folder if named or k == 1 else folder.with_name(f"{folder.name}-{k}")
+        try:
+            free.mkdir(parents=True, exist_ok=named)
+        except FileExistsError:
+            if named:
+                raise JournalError(f"{folder}: cannot be made: there is a file") from None
+        except OSError as error:
+            raise JournalError(f"{folder}: cannot be made: {error.strerror}") from None
+        else:
+            return free
+    raise AssertionError
 
 
 def _tried(
@@ -202,24 +203,42 @@ def _judged(
     if warning := enter(runs_dir, trial):
         print(f"warning: {warning}", file=sys.stderr)
     counted = tried(runs_dir, trial)
+    traded = [tally for tally in rest if tally.fills]
     best = max(
-        rest, key=lambda t: -np.inf if t.outcome.sharpe is None else t.outcome.sharpe
-    ).outcome
+        (t.outcome for t in traded if t.outcome.sharpe is not None), key=_ratio, default=None
+    )
     deflated = None
-    if best.sharpe is not None:
+    if best is not None:
         deflated = counted.deflated(
-            best.sharpe, best.returns, skew=best.skew, kurtosis=best.kurtosis
+            _ratio(best), best.returns, skew=best.skew, kurtosis=best.kurtosis
         )
     years = (len(source.bars) - source.start) / trial.periods_per_year
     rows = [_row(trial, tally, years) for tally in tallies]
+    n = best.returns if best is not None else len(source.bars) - source.start
     return SweepTable(
         source=source.name,
         axes=tuple((axis.key, axis.values) for axis in axes),
         rows=tuple(rows[1:]),
         own=rows[0],
-        best=best.name,
-        trials=counted.as_json(best.returns, trial.periods_per_year, deflated),
-        selection=overfitting_of(np.stack([tally.days for tally in rest], axis=1)),
+        best=None if best is None else best.name,
+        trials=counted.as_json(n, trial.periods_per_year, deflated),
+        selection=overfitting_of([tally.days for tally in traded]),
+        idle=_idle(axes, rest),
+    )
+
+
+def _ratio(outcome: Outcome) -> float:
+    assert outcome.sharpe is not None
+    return outcome.sharpe
+
+
+def _idle(axes: Sequence[Axis], tallies: list[Tally]) -> tuple[str, ...]:
+    """Return the keys that changed nothing, whatever the others were."""
+    days = np.array([tally.days for tally in tallies]).reshape(*(len(a.values) for a in axes), -1)
+    return tuple(
+        axis.key
+        for k, axis in enumerate(axes)
+        if len(axis.values) > 1 and np.all(days == np.take(days, [0], axis=k))
     )
 
 

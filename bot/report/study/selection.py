@@ -9,6 +9,7 @@ share of ways in which it does no better than the median. Must not know what a s
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,18 +48,21 @@ class Selection:
         )
 
 
-def overfitting_of(days: F64, blocks: int = BLOCKS) -> Selection:
+def overfitting_of(traded: Sequence[F64], blocks: int = BLOCKS) -> Selection:
     """Return the probability that the best of these settings owes it to choosing.
 
     Args:
-        days: float64[T, N], net returns a day of N settings.
+        traded: net returns a day, float64[T], of each setting that traded; only they are chosen from.
         blocks: that the days are cut into, an even number.
     """
+    if not len(traded):
+        return Selection(None, 0, "no setting traded")
+    days = np.stack(list(traded), axis=1)
     if len(days) < 2 * blocks:
         several = "" if len(days) == 1 else "s"
         return Selection(None, 0, f"{len(days)} day{several}, at least {2 * blocks} are needed")
     if days.shape[1] < 2:
-        return Selection(None, 0, "of one setting there is nothing to choose")
+        return Selection(None, 0, "where one setting trades there is nothing to choose")
     if np.all(days == days[:, :1]):
         return Selection(None, 0, "all settings earned the same on every day")
     sums = _block_sums(days, blocks)

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 
-from bot.blocks import F64
+from bot.blocks import F64, Bool
 from bot.report.formats import percent
 from bot.report.page.svg import BALANCE, look, new_figure, svg_of
-from bot.report.study.sweep import SweepTable, told
+from bot.report.study.sweep import NEVER_TRADED, SweepTable, told
 
 MOST_WRITTEN = 400
 """Cells that have their number in them."""
@@ -37,27 +37,34 @@ def page(table: SweepTable) -> str:
     )
 
 
-def surface(table: SweepTable) -> tuple[tuple[int, int], F64]:
-    """Return the two axes shown, and float64[rows, columns] of median net returns.
+def surface(table: SweepTable) -> tuple[tuple[int, int], F64, Bool]:
+    """Return the two axes shown, float64[rows, columns] of median net returns, and which cells traded.
 
     NaN where no setting of a cell has a return. With one axis there is one row.
     """
     sizes = [len(values) for _, values in table.axes]
-    returns = np.array([np.nan if r.net_return is None else r.net_return for r in table.rows])
-    grid = returns.reshape(sizes)
-    if len(sizes) == 1:
-        return (0, 0), grid[None, :]
-    down, across = sorted(np.argsort(sizes, kind="stable")[-2:].tolist())
+    down, across = 0, 0
+    if len(sizes) > 1:
+        down, across = sorted(np.argsort(sizes, kind="stable")[-2:].tolist())
     others = tuple(k for k in range(len(sizes)) if k not in (down, across))
-    cells = np.moveaxis(grid, others, range(len(others))).reshape(-1, sizes[down], sizes[across])
+    height = 1 if down == across else sizes[down]
+
+    def by_cell(values: F64) -> F64:
+        grid = np.moveaxis(values.reshape(sizes), others, range(len(others)))
+        return grid.reshape(-1, height, sizes[across])
+
+    cells = by_cell(
+        np.array([np.nan if r.net_return is None else r.net_return for r in table.rows])
+    )
+    traded: Bool = by_cell(np.array([float(r.fills) for r in table.rows])).max(axis=0) > 0.0
     known = np.isfinite(cells).any(axis=0)
     filled: F64 = np.full(known.shape, np.nan)
     filled[known] = np.nanmedian(cells[:, known], axis=0)
-    return (down, across), filled
+    return (down, across), filled, traded
 
 
 def _picture(table: SweepTable) -> str:
-    (down, across), cells = surface(table)
+    (down, across), cells, traded = surface(table)
     bound = max(float(np.nanmax(np.abs(cells), initial=0.0)), 1e-9)
     with look():
         figure = new_figure(min(2.0 + 0.35 * len(cells), 9.0))
@@ -73,8 +80,9 @@ def _picture(table: SweepTable) -> str:
             axes.set_yticks([])
         if cells.size <= MOST_WRITTEN and cells.shape[1] <= 14:
             for (i, j), value in np.ndenumerate(cells):
-                axes.text(j, i, "bankrupt" if np.isnan(value) else percent(value), ha="center",
-                          va="center", fontsize=9)  # fmt: skip
+                said = "bankrupt" if np.isnan(value) else percent(value)
+                axes.text(j, i, said if traded[i, j] else NEVER_TRADED, ha="center", va="center",
+                          fontsize=9)  # fmt: skip
         axes.set_title(
             "Net return" + (", median over the other keys" if len(table.axes) > 2 else "")
         )

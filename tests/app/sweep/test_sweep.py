@@ -14,7 +14,7 @@ import pytest
 
 from bot.adapters.files.trials import NAME, read
 from bot.adapters.journal.reader import JournalReader
-from bot.app.sweep.command import check
+from bot.app.sweep.checks import check_heads
 from bot.app.sweep.grid import MOST, axes_of, points
 from bot.app.sweep.source import source_of_file
 from bot.config import load_config
@@ -228,11 +228,11 @@ def test_a_policy_that_reads_forecasts_is_refused_where_there_are_none(forecasts
     source = source_of_file(forecasts, load_config(None, SETS, {}))
     nothing = np.full_like(source.forecast.value, np.nan)
     without = replace(source, forecast=replace(source.forecast, value=nothing))
-    check(source, load_config(None, ["policy.kind=edge"], {}))
-    check(without, load_config(None, ["policy.kind=momentum"], {}))
+    check_heads(source, load_config(None, ["policy.kind=edge"], {}))
+    check_heads(without, load_config(None, ["policy.kind=momentum"], {}))
     for kind in ("edge", "threshold", "hysteresis"):
         with pytest.raises(ConfigError, match="has no forecast of it"):
-            check(without, load_config(None, [f"policy.kind={kind}"], {}))
+            check_heads(without, load_config(None, [f"policy.kind={kind}"], {}))
 
 
 def test_a_run_whose_file_of_forecasts_has_changed_is_refused(
