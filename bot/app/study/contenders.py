@@ -151,9 +151,13 @@ def from_files(files: Sequence[str], sets: Sequence[str]) -> list[Contender]:
 _ALIKE = (
     "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
     "targets.decision_cost", "features.window",
-    "training.window", "training.window_bars", "retrain.latency_bars", "run.seed", "portfolio",
-    "execution",
+    "training.window", "training.window_bars", "retrain.latency_bars", "run.seed",
+    "portfolio.currency", "execution.price",
 )  # fmt: skip
+
+
+_LIVE_ONLY = "execution.price"
+"""Only a live run has quotes to fill at, so a comparison cannot tell its values apart."""
 
 
 def check_alike(contenders: Sequence[Contender]) -> None:
@@ -167,10 +171,11 @@ def check_alike(contenders: Sequence[Contender]) -> None:
         for key in _ALIKE:
             ours, theirs = (_value(c.config, key) for c in (first, other))
             if ours != theirs:
+                why = "only a live run reads it; " if key == _LIVE_ONLY else ""
                 raise ConfigError(
                     f"compare: {key} differs between {first.name} and {other.name} ({ours} and "
-                    f"{theirs}); contenders may differ in features, targets.kinds, model, training, "
-                    "signal, policy, sizing, costs and risk only"
+                    f"{theirs}); {why}contenders may differ in features, targets.kinds, model, training, "
+                    "signal, policy, sizing, costs, risk, execution and portfolio.initial_capital only"
                 )
 
 

@@ -18,7 +18,7 @@ MOST = 10_000
 """Settings in a sweep."""
 
 SECTIONS = ("policy", "sizing", "costs", "risk", "execution")
-SINGLE = ("signal.threshold", "signal.factor")
+SINGLE = ("signal.threshold", "signal.factor", "portfolio.initial_capital")
 REFUSED = {
     "execution.price": "only a live run has quotes to fill at, so a replay cannot tell its values apart",
     "sizing.disagreement_penalty": "the members' disagreement is not recorded; compare backtests instead",
@@ -106,7 +106,7 @@ def check_key(key: str, option: str = "--vary") -> None:
     if section not in SECTIONS and key not in SINGLE:
         raise ConfigError(
             f"{option} {key}: the forecasts would be others, which needs a training; 'bot compare' trains, "
-            f"and a sweep varies {', '.join(f'{s}.*' for s in SECTIONS)}, {' and '.join(SINGLE)}"
+            f"and a sweep varies {', '.join([*(f'{s}.*' for s in SECTIONS), *SINGLE])}"
         )
 
 

@@ -26,7 +26,9 @@ LEVEL = 0.95
 """Coverage of every interval in a report."""
 
 _QUANTILE = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0)
-_LEAST_BLOCKS = 4
+LEAST_BLOCKS = 4
+"""Of dates, below which there is no interval."""
+
 _SEED = 20_240_229
 _CHUNK = 4_000_000
 
@@ -70,7 +72,7 @@ def interval(sums: F64, statistic: Statistic, min_block: int, samples: int) -> I
     if not math.isfinite(value):
         return None
     block = max(min_block, math.ceil(n ** (1 / 3)), block_length(influence(sums, statistic)))
-    if n < _LEAST_BLOCKS * block:
+    if n < LEAST_BLOCKS * block:
         return Interval(value, None, None, block)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = statistic(resampled_sums(sums, block, samples))

@@ -38,6 +38,8 @@ TRADERS: dict[str, tuple[str, ...]] = {
     "kelly": (*EDGE, "sizing.method=kelly", "sizing.kelly_fraction=1", "policy.kind=threshold"),
     "mean_variance": (*EDGE, "sizing.method=mean_variance", "sizing.risk_aversion=0.5"),
     "loud": ("signal.threshold=0.0001",),
+    "late": ("execution.fill=next_close",),
+    "small": ("portfolio.initial_capital=1000", "execution.quantity_step=1"),
 }
 """By name, what differs from the base; 90 days of calibration are more than the folds have."""
 
@@ -140,6 +142,7 @@ def test_each_account_is_that_of_a_sweep_over_the_same_forecasts(
     traded: list[tuple[Contender, Study, Judged, Traded]],
 ) -> None:  # fmt: skip
     chosen = traders(study_sets, *TRADERS)
+    check_alike(chosen)
     compared(tmp_path, chosen)
     assert len(units_ran) == 4
     assert len(traded) == 3 * len(chosen), "all seeds, and each left out in turn"

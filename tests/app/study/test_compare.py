@@ -269,10 +269,12 @@ def test_a_name_means_the_same_in_every_preset() -> None:
 
 def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
     files = []
-    for name, text in (("a", ""), ("b", '[execution]\nlate_policy = "flatten"\n')):
+    for name, text in (("a", ""), ("b", '[execution]\nprice = "open"\n')):
         files.append(tmp_path / f"{name}.toml")
         files[-1].write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match="execution differs between a and b"):
+    with pytest.raises(
+        ConfigError, match=r"execution\.price differs between a and b .* only a live run"
+    ):
         from_files([str(f) for f in files], [])
     files[-1].write_text("[features]\nwindow = 40\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"features\.window differs between a and b"):
