@@ -1,0 +1,103 @@
+"""Killed −9 live, each shipped policy and each sizing goes on as if nobody had killed it.
+
+Each way of trading is tried because it is registered. The ledger is that of a daemon nobody killed, so
+is all that the engine carries, and the proof replays both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.app.training.rehearsal import rehearsal_bars
+from bot.parts.registry import parts
+from scripts.soaking.killing import Point
+from scripts.soaking.proof import Proof, prove
+from scripts.soaking.rehearsal import PoolHere, Rehearsal
+from tests.laws.killed import PLAN, Daemons, at, carried, never, warm_up
+
+POLICIES, SIZINGS = (
+    [name for name, part in parts(kind).items() if part.is_shipped] for kind in ("policy", "sizing")
+)
+WAYS = [(policy, sizing) for policy in POLICIES for sizing in SIZINGS]
+BRIEFLY = [
+    ("hysteresis", "fixed"), ("momentum", "fixed"), ("edge", "mean_variance"),
+    ("threshold", "proportional"), ("threshold", "volatility_target"), ("threshold", "kelly"),
+]  # fmt: skip
+"""Every policy and sizing; those that are calibrated rehearse first."""
+
+BRIEF: list[tuple[Point, int]] = [
+    ("after fills", 1), ("after ledger", 3), ("before state", 4), ("before COMMIT", 6),
+]  # fmt: skip
+WHOLE = [each for each in PLAN if each[1] > 1 and "." not in each[0]]
+
+LIVELY = (
+    "execution.price=open", "costs.funding=false", "data.history_bars=60", "retrain.every_bars=12",
+    "training.min_rows=50", "policy.momentum_bars=8", "policy.confidence=0",
+    "policy.cost_multiple=0.1", "policy.hold_bars=2", "signal.threshold=0.001",
+    "policy.exit_threshold=0.0005", "sizing.correlation_bars=40", "sizing.rebalance_band=0.005",
+    "sizing.risk_aversion=1", "costs.taker_fee=0.00005", "costs.half_spread_bps=0.2",
+    "costs.slippage_bps=0.2",
+)  # fmt: skip
+"""So that each way trades within a few bars."""
+REHEARSED = (
+    "policy.min_calibration_days=2",
+    "synthetic.signal_strength=0.5",
+    "data.history_bars=1000",
+    "retrain.every_bars=300",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
+    warm_up(tmp_path_factory.mktemp("warm") / "run")
+
+
+def made(folder: Path, policy: str, sizing: str) -> Rehearsal:
+    calibrated = policy == "edge" or sizing in ("kelly", "mean_variance")
+    sets = [*LIVELY, *(REHEARSED if calibrated else ())]
+    return Rehearsal.make(folder, *sets, f"policy.kind={policy}", f"sizing.method={sizing}")
+
+
+def tried(tmp_path: Path, way: tuple[str, str], plan: list[tuple[Point, int]]) -> Proof:
+    """Hold that a run killed at all these points is the run that nobody killed; return its proof."""
+    daemons = Daemons(made(tmp_path / "killed", *way), training_s=0.0)
+    for point, count in plan:
+        assert daemons.live(60, at(point, count)), f"{point} was not reached"
+    assert not daemons.live(3, never)
+    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    assert killed.late == 0
+    calm = made(tmp_path / "calm", *way)
+    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
+    proof = prove(calm.folder, calm.source)
+    assert proof.verdict.stored_sha256 == killed.verdict.stored_sha256
+    assert proof.models == killed.models
+    same(*(carried(each.folder.journal) for each in (daemons.rehearsal, calm)))
+    rehearsed = daemons.rehearsal.events("rehearsal_done")
+    assert bool(rehearsed) == bool(rehearsal_bars(calm.config))
+    return killed
+
+
+def same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+    assert mine.keys() == theirs.keys()
+    for name, array in mine.items():
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+def test_every_policy_and_sizing_is_tried() -> None:
+    assert {policy for policy, _ in BRIEFLY} == set(POLICIES)
+    assert {sizing for _, sizing in BRIEFLY} == set(SIZINGS)
+
+
+@pytest.mark.parametrize("way", BRIEFLY, ids="-".join)
+def test_killed_four_times_nothing_changes(tmp_path: Path, way: tuple[str, str]) -> None:
+    assert len(tried(tmp_path, way, BRIEF).fills) >= 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("way", WAYS, ids="-".join)
+def test_killed_at_every_write_nothing_changes(tmp_path: Path, way: tuple[str, str]) -> None:
+    assert len(tried(tmp_path, way, WHOLE).fills) >= 10
