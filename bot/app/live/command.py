@@ -67,6 +67,7 @@ def live_command(
     config = practice_config(config, tell=True) if practice else config
     check_start(config, "practice" if practice else "run")
     if run_dir is not None:
+        config = _rehearsed_as(config, run_dir)
         _begun(config, run_dir)  # what is refused is refused before half a minute of compiling
     run_dir = run_dir or free_run_dir(config, "live")
     _compile()
@@ -110,6 +111,20 @@ def _compile() -> None:
     if not compiled_before():
         Terminal(sys.stderr).write("compiling this build's kernels, once: about half a minute\n")
     compile_kernels()
+
+
+def _rehearsed_as(config: Config, run_dir: str) -> Config:
+    """Return the settings to go on with: a run that began without a rehearsal stays without."""
+    folder = resumable_run(run_dir)
+    if folder is None or not config.policy.rehearse or not folder.config.exists():
+        return config
+    return config.model_copy(
+        update={
+            "policy": config.policy.model_copy(
+                update={"rehearse": config_of(folder).policy.rehearse}
+            )
+        }
+    )
 
 
 def _begun(config: Config, run_dir: str) -> RunFolder | None:

@@ -106,7 +106,11 @@ class LiveLoop:
     async def _start(self) -> LoopEvent:
         """Fetch the history, and have a first model trained."""
         await self._catch_up.run()
-        if not await self._models.first() and needs_model(self._run.config):
+        expected = await self._models.first(
+            lambda where: self._report.rehearsing(where, self._clock.now_ms())
+        )
+        self._report.rehearsing(None, self._clock.now_ms())
+        if not expected and needs_model(self._run.config):
             self._report.no_model(self._clock.now_ms())
         return LoopEvent.STARTED
 

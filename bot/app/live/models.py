@@ -7,6 +7,7 @@ the policy is calibrated. Must not train: `retraining`, `rehearsal`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from bot.adapters.files.models import load_model
@@ -15,6 +16,7 @@ from bot.app.live.rehearsal import Rehearsal
 from bot.app.live.retraining import LiveTraining
 from bot.app.loop.forecasters import ModelForecaster
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.heartbeat import Rehearsing
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.blocks import Task
 from bot.config import Config
@@ -72,10 +74,13 @@ class LiveModels:
         if run.state.schedule:
             self._load(run.state.schedule[-1].model_id)
 
-    async def first(self) -> bool:
+    async def first(self, progress: Callable[[Rehearsing], None] = lambda _: None) -> bool:
         """Rehearse a first start; train what was due before now and is in no schedule.
 
         At the first start it is waited for.
+
+        Args:
+            progress: called with where a rehearsal is.
 
         Returns:
             whether a model decides, or may soon.
@@ -89,7 +94,7 @@ class LiveModels:
         if self._given is not None:
             check_given(*self._given, run.state.last_open)
         if run.start is None and not run.state.schedule and rehearsal_bars(run.config):
-            await self._rehearse()
+            await self._rehearse(progress)
         if self._given is not None:
             return True
         closed = run.next_open - run.interval_ms  # a bar that is open has no close to learn from
@@ -119,13 +124,14 @@ class LiveModels:
         self._run.activate(activation, due, late=is_late)
         return activation, is_late
 
-    async def _rehearse(self) -> None:
+    async def _rehearse(self, progress: Callable[[Rehearsing], None]) -> None:
         rehearsal = Rehearsal(
             self._run,
             self.training,
             lambda model_id: self._read(model_id)[0],
             self._log,
             self._given,
+            progress,
         )
         self._trained_until = await rehearsal.run()
         schedule = self._run.state.schedule

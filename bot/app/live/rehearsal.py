@@ -22,6 +22,7 @@ import numpy as np
 
 from bot.app.live.committed import CommittedRun
 from bot.app.live.retraining import LiveTraining
+from bot.app.runs.heartbeat import Rehearsing
 from bot.app.runs.record import open_record
 from bot.app.training.first import FirstTraining, UnfitRowsError
 from bot.app.training.progress import tell_rehearsal, tell_rehearsed
@@ -50,14 +51,15 @@ class Rehearsal:
     Args:
         load: loads a model of the run's folder by its id.
         given: another run's model and its due bar; it decides from then on, and no other is trained.
+        progress: called with where it is, at each training and part of the history.
     """
 
     def __init__(
         self, run: CommittedRun, training: LiveTraining, load: Callable[[str], Forecaster], log: Any,
-        given: tuple[str, int] | None,
+        given: tuple[str, int] | None, progress: Callable[[Rehearsing], None] = lambda _: None,
     ) -> None:  # fmt: skip
         self._run, self._training, self._load, self._log = run, training, load, log
-        self._given = given
+        self._given, self._progress = given, progress
         config, step = run.config, run.interval_ms
         self._latency_ms = config.retrain.latency_bars * step
         self._times = np.arange(run.first_bar or 0, run.state.last_open + 1, step, dtype=np.int64)
@@ -101,6 +103,8 @@ class Rehearsal:
                 dues.popleft()
             if due + self._latency_ms > end_ms:
                 break
+            later = sum(each + self._latency_ms <= end_ms for each in dues)
+            self._at("training", due, models=len(made), planned=len(made) + 1 + later)
             try:
                 model_id = await self._training.model_of(due)
             except BotError as error:
@@ -110,7 +114,7 @@ class Rehearsal:
             made.append(Rehearsed(Activation(due + self._latency_ms, model_id), due))
             self._log.info(
                 "rehearsal_model", model_id=model_id, due=due, number=len(made),
-                of=len(made) + sum(later + self._latency_ms <= end_ms for later in dues),
+                of=len(made) + later,
             )  # fmt: skip
         return made
 
@@ -148,5 +152,11 @@ class Rehearsal:
             for after in range(int(self._times[0]) - 1, int(self._times[-1]), PART_BARS * step):
                 bars = record.bars(after, min(after + PART_BARS * step, int(self._times[-1])))
                 state = engine.warm(state, bars)
+                models = len(state.schedule)
+                self._at("scoring", state.last_open, models=models, planned=models)
                 await asyncio.sleep(0)
         return state
+
+    def _at(self, stage: str, bar: int, *, models: int, planned: int) -> None:
+        number = (bar - int(self._times[0])) // self._run.interval_ms + 1
+        self._progress(Rehearsing(stage, bar, number, len(self._times), models, planned))

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from bot.app.live.request_waits import RequestWaits
 from bot.app.live.retraining import LiveTraining
 from bot.app.live.seldom import Seldom
 from bot.app.live.states import LoopEvent, LoopState
+from bot.app.runs.heartbeat import Rehearsing
 from bot.app.start.history_need import HistoryNeed
 from bot.blocks import BarBlock
 from bot.engine import StepResult
@@ -64,6 +66,7 @@ class LiveReport:
         self._refused: set[tuple[int, str]] = set()
         self.refused = 0
         self._halted = int(run.book.account["halted"][0])
+        self._rehearsal: Rehearsing | None = None
 
     def went(self, was: LoopState, on: LoopEvent, now: LoopState) -> None:
         """Tell of a transition of the loop."""
@@ -143,6 +146,12 @@ class LiveReport:
             "gap_filled", bars=len(times), first=int(times[0]), last=int(times[-1]),
             reason="not seen in time: no decision was made on them",
         )  # fmt: skip
+
+    def rehearsing(self, where: Rehearsing | None, now_ms: int) -> None:
+        """Say in the status where the rehearsal of a first start is; None once there is none."""
+        if where != self._rehearsal:
+            self._rehearsal = where
+            self._write_status(now_ms)
 
     def no_model(self, now_ms: int) -> None:
         """Tell that nothing is decided before a training is due."""
@@ -261,6 +270,7 @@ class LiveReport:
             "version": __version__,
             "implausible": self.refused,
             "waiting": self._waits.now() if self._waits else None,
+            "rehearsal": None if self._rehearsal is None else asdict(self._rehearsal),
         }
         path = self._run.folder.path / "status.json"
         try:

@@ -5,6 +5,7 @@ edited_settings which settings in config.toml are not those that the run was mad
 record          opening a run's record, to read it
 listing         `bot runs`
 status          `bot status`: where a run stands
+last_decision   what the last closed bar decided, and what signals were worth by then
 status_view     the status as tables
 heartbeat       what the daemon last said of itself
 results         from a folder to figures and pictures

@@ -6,12 +6,31 @@ Rule: it tells of the process (connection, lag, training); whatever money does i
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 
 from bot.errors import JournalError
 
 NAME = "status.json"
+
+
+@dataclass(frozen=True)
+class Rehearsing:
+    """Where the rehearsal of a first start is.
+
+    Attributes:
+        stage: "training" while the models that were due are made, then "scoring" their signals.
+        bar: due bar of the training, or the bar scored last, ms UTC.
+        number, of: which bar of the history that is, and how many there are.
+        models, models_planned: made so far, and as far as is known to be made in all.
+    """
+
+    stage: str
+    bar: int
+    number: int
+    of: int
+    models: int
+    models_planned: int
 
 
 @dataclass(frozen=True)
@@ -25,6 +44,7 @@ class Heartbeat:
         implausible: what the exchange said since the start and cannot be true.
         waiting: what a request waits long for and until when, None where none does.
         next_training_ms: when one is due, by the exchange's clock; None where none ever is.
+        rehearsal: None but during one.
     """
 
     pid: int
@@ -38,6 +58,7 @@ class Heartbeat:
     version: str
     implausible: int = 0
     waiting: str | None = None
+    rehearsal: Rehearsing | None = None
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:
@@ -50,7 +71,9 @@ def read_heartbeat(folder: Path) -> Heartbeat | None:
     try:
         content = json.loads(path.read_text("utf-8"))
         names = {f.name for f in fields(Heartbeat) if f.default is MISSING or f.name in content}
-        return Heartbeat(**{name: content[name] for name in names})
+        found = Heartbeat(**{name: content[name] for name in names})
+        where = content.get("rehearsal")
+        return found if where is None else replace(found, rehearsal=Rehearsing(**where))
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:

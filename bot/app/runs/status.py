@@ -11,21 +11,18 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import holder
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
+from bot.app.runs.last_decision import Calibration, Decided, calibration_of, decided_last
 from bot.app.runs.record import open_record
 from bot.config import Config
-from bot.config.needed_heads import needs_calibration
 from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
-from bot.portfolio.reasons import FILL_REASON, REFUSAL, Halt
-from bot.report.why import why
+from bot.portfolio.reasons import FILL_REASON, Halt
 from bot.timegrid import INTERVAL_MS
 
 
@@ -64,21 +61,6 @@ class ModelInForce:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What past signals were worth: slope and error None until enough days are scored."""
-
-    days: int
-    days_needed: int
-    slope: float | None
-    slope_error: float | None
-
-    @property
-    def is_over(self) -> bool:
-        """Return whether signals are traded."""
-        return self.days >= self.days_needed and self.slope is not None
-
-
-@dataclass(frozen=True)
 class Status:
     """Where a run stands; times in ms UTC, money in the quote currency.
 
@@ -92,7 +74,10 @@ class Status:
         drawdown: of the highest equity at a close, as a fraction.
         refusals: of the last closed bar, by symbol.
         why: what decided at that bar, by symbol, in one phrase.
+        decided: by symbol, the numbers that decided at that bar.
         calibration: days scored and needed, where the policy asks what signals are worth.
+        clock: whose time bars, models and trainings are told by: "exchange", or "practice", which runs
+            at `clock_speed` seconds a second; "history" for a backtest.
     """
 
     name: str
@@ -118,7 +103,10 @@ class Status:
     model: ModelInForce | None
     refusals: dict[str, str]
     why: dict[str, str]
+    decided: dict[str, Decided]
     calibration: Calibration | None
+    clock: str
+    clock_speed: float
     heartbeat: Heartbeat | None
 
     def as_json(self) -> str:
@@ -129,6 +117,7 @@ class Status:
                 "connection": "none",
                 "training": "none",
                 "next_training_ms": None,
+                "rehearsal": None,
             }
         return json.dumps(said, allow_nan=False)
 
@@ -168,10 +157,18 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             positions=_positions(record.symbols, book),
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
-            **_decided(record, config, state),
+            **_of_last_bar(record, config, state),
+            clock=_clock(record, config),
+            clock_speed=config.exchange.speed,
             heartbeat=heartbeat,
             **_account(book, config.portfolio.initial_capital),
         )
+
+
+def _clock(record: Record, config: Config) -> str:
+    if record.meta.get("mode") != "live":
+        return "history"
+    return "practice" if config.exchange.source == "practice" else "exchange"
 
 
 def _account(book: Book, capital: float) -> dict[str, Any]:
@@ -231,36 +228,16 @@ def _model(models: list[ModelRow], last_bar: int | None) -> ModelInForce | None:
     return None
 
 
-def _decided(record: Record, config: Config, state: EngineState | None) -> dict[str, Any]:
+def _of_last_bar(record: Record, config: Config, state: EngineState | None) -> dict[str, Any]:
     """Return refusals, reasons and calibration of the last closed bar."""
-    extent = record.extent()
-    if extent is None or state is None:
-        return {"refusals": {}, "why": {}, "calibration": None}
-    times = np.array([extent.last], dtype=np.int64)
-    columns, codes = record.decisions(times)
-    of = {name: column[0].tolist() for name, column in columns.items()}
-    held = record.positions(times)[0].tolist()
-    days, needed = int(state.calibration.sums["days"][0]), config.policy.min_calibration_days
-    reasons = {
-        symbol: why(
-            refusal=code, edge=of["edge"][s], hurdle=of["hurdle"][s], age=of["age"][s],
-            order=of["order_quantity"][s], position=held[s], days=days, days_needed=needed,
-        )
-        for s, (symbol, code) in enumerate(zip(record.symbols, codes[0].tolist(), strict=True))
-    }  # fmt: skip
-    named = {s: REFUSAL[code] for s, code in zip(record.symbols, codes[0].tolist(), strict=True)}
-    slope, error = (columns[name][0, 0] for name in ("slope", "slope_error"))
+    days = 0 if state is None else int(state.calibration.sums["days"][0])
+    refusals, decided = decided_last(record, days, config.policy.min_calibration_days)
     return {
-        "refusals": {symbol: name for symbol, name in named.items() if name is not None},
-        "why": {symbol: reason for symbol, reason in reasons.items() if reason},
-        "calibration": Calibration(days, needed, _number(slope), _number(error))
-        if needs_calibration(config)
-        else None,
+        "refusals": refusals,
+        "why": {symbol: each.why for symbol, each in decided.items() if each.why},
+        "decided": decided,
+        "calibration": calibration_of(config, state),
     }
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def _behind_ms(config: Config, heartbeat: Heartbeat | None, last_bar: int | None) -> int | None:

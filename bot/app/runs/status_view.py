@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.app.runs.durations import duration
-from bot.app.runs.status import Calibration, Status
+from bot.app.runs.last_decision import Calibration, Decided
+from bot.app.runs.status import Status
 from bot.timestamps import format_utc
 
 
@@ -26,6 +27,8 @@ def status_tables(status: Status) -> Group:
 def _facts(status: Status) -> list[tuple[str, Text]]:
     rows = [
         ("process", _process(status)),
+        *_clock(status),
+        *_rehearsal(status),
         ("last bar", Text(_last_bar(status))),
         ("bars, fills", Text(f"{status.bars:,}, {status.fills:,}")),
         ("equity", Text(f"{status.equity:,.2f}  ({status.total_return:+.2%})")),
@@ -35,7 +38,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         ("model", Text(_model(status))),
         ("refusals", Text(", ".join(f"{s}: {r}" for s, r in status.refusals.items()) or "none")),
     ]
-    rows += [(f"why {symbol}", Text(reason)) for symbol, reason in status.why.items()]
+    rows += [(f"why {symbol}", Text(_why(decided))) for symbol, decided in status.decided.items()]
     if status.calibration is not None:
         rows.append(("calibration", Text(_calibration(status.calibration))))
     if status.halted != "none":
@@ -68,6 +71,29 @@ def _process(status: Status) -> Text:
     return Text(f"running, pid {status.pid}{version}, {said}", style="green")
 
 
+def _clock(status: Status) -> list[tuple[str, Text]]:
+    """Return whose time bars are in, where it is not everybody's."""
+    if status.clock != "practice":
+        return []
+    said = f"practice time, {status.clock_speed:,g} s of it a second of ours"
+    if (beat := status.heartbeat) is not None:
+        said += f"; it was {format_utc(beat.exchange_ms)} at the last heartbeat"
+    return [("clock", Text(said))]
+
+
+def _rehearsal(status: Status) -> list[tuple[str, Text]]:
+    beat = status.heartbeat
+    if beat is None or beat.rehearsal is None:
+        return []
+    at = beat.rehearsal
+    of = f"{at.models} of {at.models_planned} models made"
+    doing = "training the model due" if at.stage == "training" else "scoring signals at"
+    said = f"{doing} {format_utc(at.bar)} UTC, bar {at.number:,} of {at.of:,}; {of}"
+    if status.pid is None:
+        said = f"broken off ({said}); the next start rehearses again, with these models"
+    return [("rehearsal", Text(said, style="yellow"))]
+
+
 def _last_bar(status: Status) -> str:
     if status.last_bar is None:
         return "none yet"
@@ -92,6 +118,12 @@ def _calibration(known: Calibration) -> str:
     if not known.is_over:
         return f"calibrating: {known.days} of {known.days_needed} days"
     return f"{known.slope:.2f} ± {known.slope_error:.2f} over {known.days:,} days"
+
+
+def _why(decided: Decided) -> str:
+    """Return the reason; behind it the signal that the bar had, which the edge is made of."""
+    signal = "no signal" if decided.signal is None else f"signal {decided.signal * 1e4:+.1f} bp"
+    return f"{decided.why} ({signal})" if decided.why else signal
 
 
 def _positions(status: Status) -> list[Table]:

@@ -70,7 +70,11 @@ def history_need(config: Config) -> HistoryNeed:
     looks_back = config.policy.momentum_bars if config.policy.kind == "momentum" else 0
     if looks_back > wanted or (looks_back and not needs_model(config)):
         wanted = max(looks_back + 1, warmup)
-        reason = f"policy.momentum_bars = {looks_back}"
+        reason = (
+            f"policy.momentum_bars = {looks_back}"
+            if looks_back >= warmup
+            else f"{warmup} for features to warm up; policy.momentum_bars = {looks_back} needs fewer"
+        )
     if wanted > MOST_BARS:
         return HistoryNeed(
             MOST_BARS, warmup, least,

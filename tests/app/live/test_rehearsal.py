@@ -19,6 +19,7 @@ from bot.app.backtest.preparing import prepare, read_market
 from bot.app.live import rehearsal as live_rehearsal
 from bot.app.runs.borrow import read_recorded, recorded_settings, take_last_model
 from bot.app.runs.folder import RunFolder, new_run
+from bot.app.runs.status import Status, read_status
 from bot.app.verify import replay
 from bot.app.verify.proof import verify
 from bot.config import load_config
@@ -74,6 +75,33 @@ def test_it_begins_with_scored_signals_and_a_model(market: Rehearsal) -> None:
     assert first["slope"] is not None
     assert "calibrating" not in first["why"]
     assert len(proof.fills) > 0
+
+
+def test_the_status_says_where_it_is(market: Rehearsal) -> None:
+    seen: list[Status] = []
+
+    async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
+        await exchange.clock.pause(1_000_000)
+        for _ in range(3):
+            seen.append(read_status(market.folder))
+            await exchange.clock.pause(3_000_000)
+
+    market.run(2, pool=PoolHere(seconds=3000.0), script=script)
+    beats = [status.heartbeat.rehearsal for status in seen if status.heartbeat]
+    [started] = market.events("rehearsal_started")
+    made = market.events("rehearsal_model")
+    for k, where in enumerate(beats):
+        assert where is not None
+        assert (where.stage, where.models, where.models_planned) == ("training", k, len(made))
+        assert where.bar == made[k]["due"]
+        assert where.number == (where.bar - started["last"]) // HOUR_MS + where.of
+    assert beats[0] is not None
+    assert beats[0].of == 1100
+    after = read_status(market.folder)
+    assert after.heartbeat is not None
+    assert after.heartbeat.rehearsal is None
+    assert after.calibration is not None
+    assert after.calibration.is_over
 
 
 def backtest_of(market: Rehearsal, path: Path, *sets: str, schedule: bool) -> RunFolder:

@@ -19,8 +19,8 @@ from bot.adapters.system.run_lock import RunLock
 from bot.app.live import command as live_command_module
 from bot.app.live.command import live_command
 from bot.app.live.reporter import LiveReport
-from bot.app.runs.folder import find_run
-from bot.config import load_config
+from bot.app.runs.folder import RunFolder, find_run
+from bot.config import Config, load_config
 from bot.engine import StepResult
 from bot.engine_state import state_from_arrays
 from bot.errors import BotError, ConfigError, DataError, JournalError
@@ -312,6 +312,37 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None
     ):
         live_command(config, str(tmp_path), practice=True, max_bars=1)
     assert {path.name for path in tmp_path.iterdir()} == {"run.lock"}
+
+
+def gone_on_with(config: Config, folder: RunFolder) -> Config:
+    """Return the settings that `bot run` goes on with, given these."""
+    found = []
+
+    async def main(config: Config, *_: object, **__: object) -> None:
+        found.append(config)
+
+    with patch.object(live_command_module, "_main", main):
+        live_command(config, str(folder.path), practice=True, max_bars=1)
+    return found[0]
+
+
+def test_a_run_begun_without_a_rehearsal_goes_on_without_one(tmp_path: Path) -> None:
+    calibrated = ("policy.kind=edge", "policy.min_calibration_days=4")
+    without = Rehearsal.make(tmp_path / "without", *calibrated, "policy.rehearse=false")
+    without.run(1)
+    asked = Rehearsal.make(tmp_path / "asked", *calibrated).config
+    assert asked.policy.rehearse
+    assert gone_on_with(asked, without.folder) == without.config
+    assert gone_on_with(without.config, without.folder) == without.config
+
+
+def test_a_run_that_rehearses_is_not_gone_on_with_otherwise(tmp_path: Path) -> None:
+    sets = ("policy.kind=edge", "policy.min_calibration_days=4", "data.history_bars=1000")
+    begun = Rehearsal.make(tmp_path / "run", *sets)
+    begun.run(1, pool=PoolHere(seconds=0.0))
+    other = Rehearsal.make(tmp_path / "other", *sets, "policy.rehearse=false").config
+    with pytest.raises(ConfigError, match=r"policy\.rehearse was True, is False"):
+        gone_on_with(other, begun.folder)
 
 
 def test_a_backtest_is_not_gone_on_with(rehearsal: Rehearsal) -> None:

@@ -17,11 +17,13 @@ from rich.console import Console
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
 from bot.adapters.system.run_lock import RunLock
-from bot.app.runs.folder import RunFolder
+from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import read_heartbeat
 from bot.app.runs.listing import list_runs, runs_table
 from bot.app.runs.status import Status, read_status
 from bot.app.runs.status_view import status_tables
+from bot.app.start.practice import practice_config
+from bot.config import to_toml
 from bot.engine_state import state_from_arrays
 from bot.errors import JournalError
 from bot.timegrid import HOUR_MS
@@ -40,11 +42,15 @@ def copy(live_run: RunFolder, tmp_path: Path) -> RunFolder:
     return RunFolder(Path(shutil.copytree(live_run.path, tmp_path / "runs" / "alpha")))
 
 
-def text(status: Status) -> str:
-    console = Console(width=110, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+def text(status: Status, width: int = 110) -> str:
+    console = Console(width=width, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     console.print(status_tables(status))
     console.file.close()
     return console.export_text()
+
+
+def wide(status: Status) -> str:
+    return text(status, width=250)
 
 
 def test_money_and_positions_are_those_of_the_journal(live_run: RunFolder) -> None:
@@ -151,7 +157,54 @@ def test_a_heartbeat_and_a_held_lock_are_told(copy: RunFolder) -> None:
     assert "next never" in shown
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"pid": 1}'])
+REHEARSAL = {
+    "stage": "training", "bar": 1_675_209_600_000, "number": 1_203, "of": 2_885, "models": 2,
+    "models_planned": 5,
+}  # fmt: skip
+
+
+def test_a_rehearsal_and_one_that_was_broken_off_are_shown(copy: RunFolder) -> None:
+    (copy.path / "status.json").write_text(json.dumps(BEAT | {"rehearsal": REHEARSAL}))
+    with RunLock(copy.path):
+        found = read_status(copy)
+    assert json.loads(found.as_json())["heartbeat"]["rehearsal"] == REHEARSAL
+    where = "training the model due 2023-02-01 00:00 UTC, bar 1,203 of 2,885; 2 of 5 models made"
+    assert where in wide(found)
+    dead = read_status(copy)
+    assert f"broken off ({where}); the next start rehearses again" in wide(dead)
+    assert json.loads(dead.as_json())["heartbeat"]["rehearsal"] is None
+
+
+def test_whose_time_it_is(copy: RunFolder, traded: Ran) -> None:
+    """Bars of a practice run are in the exchange's time, its process in ours."""
+    (copy.path / "status.json").write_text(json.dumps(BEAT | {"exchange_ms": 1_675_209_660_000}))
+    assert read_status(copy).clock == "exchange"
+    copy.config.write_text(to_toml(practice_config(config_of(copy))), "utf-8")
+    killed = read_status(copy, now_ms=1_061_000)
+    assert (killed.clock, killed.clock_speed) == ("practice", 7200.0)
+    assert "practice time, 7,200 s of it a second of ours" in wide(killed)
+    assert "it was 2023-02-01 00:01 at the last heartbeat" in wide(killed)
+    assert "last alive 1970-01-01 00:16 UTC, 1 min 1 s ago" in wide(killed)
+    bybit = replace(killed, clock="exchange")
+    assert "practice time" not in wide(bybit)
+    assert read_status(traded.folder).clock == "history"
+    assert "practice time" not in wide(read_status(traded.folder))
+
+
+def test_the_numbers_that_decided_are_those_of_the_journal(traded: Ran) -> None:
+    found = read_status(traded.folder)
+    with JournalReader(traded.folder.journal) as reader:
+        times, _ = reader.ledger()
+        columns, _ = reader.decisions(times[-1:])
+    for s, decided in enumerate(found.decided.values()):
+        for name in ("signal", "edge", "hurdle", "age"):
+            number, stored = getattr(decided, name), float(columns[name][0, s])
+            assert (number is None and np.isnan(stored)) or number == stored
+        signal = columns["signal"][0, s]
+        assert f"(signal {signal * 1e4:+.1f} bp)" in text(found) or not decided.why
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"pid": 1}', json.dumps(BEAT | {"rehearsal": {}})])
 def test_a_damaged_heartbeat_is_refused_by_name(tmp_path: Path, content: str) -> None:
     assert read_heartbeat(tmp_path) is None
     (tmp_path / "status.json").write_text(content)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bot.app.start.history_need import MOST_BARS, history_need, useless_settings
+from bot.app.start.practice import practice_config
 from bot.app.training.archive import Archive
 from bot.config import Config, load_config
 from bot.errors import ConfigError
@@ -68,6 +69,17 @@ def test_a_calibrated_policy_rehearses_behind_that() -> None:
     assert need.bars == rest + (12 + 30) * 24 + 5
     assert "1013 to rehearse (policy.min_calibration_days = 12)" in need.reason
     assert history_need(config_of("policy.kind=edge", "policy.rehearse=false")).bars == rest
+
+
+@pytest.mark.parametrize("trigger", [[], ["retrain.trigger=every_bars"]], ids=["none", "named"])
+@pytest.mark.parametrize(("looks_back", "bars"), [(720, 721), (5000, 5001), (24, 168)])
+def test_momentum_fetches_what_it_looks_back_on_whether_or_not_models_are_trained(
+    looks_back: int, bars: int, trigger: list[str]
+) -> None:
+    settings = ["policy.kind=momentum", f"policy.momentum_bars={looks_back}", *trigger]
+    need = history_need(practice_config(load_config(None, settings, {})))
+    assert (need.bars, f"policy.momentum_bars = {looks_back}" in need.reason) == (bars, True)
+    assert "training" not in need.reason
 
 
 def test_it_is_bounded_and_says_so() -> None:
