@@ -126,13 +126,9 @@ class LiveModels:
 
     async def _rehearse(self, progress: Callable[[Rehearsing], None]) -> None:
         rehearsal = Rehearsal(
-            self._run,
-            self.training,
-            lambda model_id: self._read(model_id)[0],
-            self._log,
-            self._given,
-            progress,
-        )
+            self._run, self.training, lambda model_id: self._read(model_id)[0], self._log,
+            given=self._given, progress=progress,
+        )  # fmt: skip
         self._trained_until = await rehearsal.run()
         schedule = self._run.state.schedule
         if schedule:

@@ -159,4 +159,9 @@ class Rehearsal:
 
     def _at(self, stage: str, bar: int, *, models: int, planned: int) -> None:
         number = (bar - int(self._times[0])) // self._run.interval_ms + 1
-        self._progress(Rehearsing(stage, bar, number, len(self._times), models, planned))
+        self._progress(
+            Rehearsing(
+                stage, bar, number=number, of=len(self._times), models=models,
+                models_planned=planned,
+            )
+        )  # fmt: skip
