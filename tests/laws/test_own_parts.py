@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scripts.soaking.proof import prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal
-from tests.laws.test_kill import PLAN, SETTINGS, Daemons, at, never
+from tests.laws.killed import PLAN, SETTINGS, Daemons, at, never
 from tests.parts.conftest import nothing_loaded
 
 __all__ = ["nothing_loaded"]
