@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bot.config.section import PartSettings, Section, chosen, settings_of_parts
 from bot.parts.registry import part
+from bot.parts.sets import CORE, written_out
 
 BASE_KINDS = ("return", "direction", "volatility", "volume")
 
@@ -24,21 +25,29 @@ class Features(Section):
     """What the model sees."""
 
     names: tuple[str, ...] = Field(
-        (
-            "return_1", "return_5", "return_10", "sma_ratio", "ema_ratio", "volatility",
-            "momentum", "rsi", "macd", "bb_position", "volume_ratio", "volume_change", "range",
-            "close_location", "volatility_medium", "volatility_long", "cross_correlation",
-            "cross_return", "hour_sin", "hour_cos", "weekday_sin", "weekday_cos",
-        ),
+        CORE,
         min_length=1,
-        description="Features, in order; those of the cross-section need two symbols.",
+        description="Features, in order, or a set's name: 'core' (this list) or 'wide' (these, and seasonality, "
+        "volatilities and market of 'bot parts list --kind feature'). Those of the cross-section need "
+        "two symbols.",
         json_schema_extra=chosen("feature"),
-    )  # fmt: skip
+    )
     window: int = Field(20, ge=2, le=1000, description="Bars of the rolling windows.")
     medium_window: int = Field(72, ge=3, le=2000, description="Bars of volatility_medium.")
     long_window: int = Field(168, ge=4, le=5000, description="Bars of volatility_long.")
     correlation_window: int = Field(72, ge=3, le=2000, description="Bars of cross_correlation.")
+    seasonal_bars: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="Bars ahead that seasonal features look to; the first of targets.horizons, if not given.",
+    )
     settings: PartSettings = settings_of_parts("features")
+
+    @field_validator("names")
+    @classmethod
+    def _sets_written_out(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return written_out("feature", names)
 
 
 class Targets(Section):

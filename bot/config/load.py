@@ -89,10 +89,13 @@ def load_config(
 def _imply(given: GivenSettings) -> None:
     """Set what others imply where it is not given.
 
-    The reference backtest has its own policy; momentum alone, with sizes that need no forecast, has
+    Seasonal features look as far ahead as the first horizon. The reference backtest has its own policy; momentum alone, with sizes that need no forecast, has
     no use for a model, so none is trained unless a trigger is named.
     """
     values = given.values
+    horizons = values.get("targets", {}).get("horizons")
+    if isinstance(horizons, list) and horizons and isinstance(horizons[0], int):
+        values.setdefault("features", {}).setdefault("seasonal_bars", horizons[0])
     if values.get("costs", {}).get("reference") is True:
         values.setdefault("policy", {}).setdefault("kind", "threshold")
     momentum = values.get("policy", {}).get("kind") == "momentum"

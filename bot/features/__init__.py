@@ -2,6 +2,8 @@
 
 catalogue       the features there are, and how many bars each needs
 pipeline        the features of a run, their state, and advancing it
+groups          groups of features, each with arrays of its own
+library         such groups to choose from
 kernels         the compiled loop over bars
 long_windows    features over long windows of returns
 running_sums    sums over long windows, exact

@@ -1,8 +1,8 @@
-"""The features that come with the bot: their names, how many bars each needs, and which say something.
+"""The features that always came with the bot: their names, how many bars each needs, and which say something.
 
-They are computed together in one kernel (`kernels.py`). Another one is a file with a function of the
-last bars (`own.py` calls it), or, where it must be as fast as these, a line here and one in
-`kernels.py`. Must not compute a feature.
+These are the core ones, computed together in one kernel (`kernels.py`); more to choose from are in
+`library`, in groups. A user's own is a file with a function of the last bars (`own.py` calls it).
+Must not compute a feature.
 """
 
 from __future__ import annotations
@@ -45,11 +45,16 @@ class Feature(IntEnum):
 
 def _enter(
     feature: Feature, doc: str, bars: Callable[[Features], int] = lambda _: 1, *,
-    over: str = "symbol", within_day: bool = False,
+    over: str = "symbol", within_day: bool = False, volume: bool = False,
 ) -> None:  # fmt: skip
-    """Enter a feature; `within_day`: it is constant where a bar lasts a day."""
-    facts = {"bars": bars, "over": over, "within_day": within_day}
-    shipped("feature", feature.name.lower(), doc=doc, **facts)(feature)
+    """Enter a feature.
+
+    Args:
+        within_day: it is constant where a bar lasts a day.
+        volume: it says nothing without volume.
+    """
+    facts = {"bars": bars, "over": over, "within_day": within_day, "volume": volume}
+    shipped("feature", feature.name.lower(), doc=doc, computed="core", **facts)(feature)
 
 
 # A window of w returns needs w + 1 bars. Exponential averages (adjust=True) have no window.
@@ -63,7 +68,10 @@ _enter(Feature.MOMENTUM, "return over features.window bars", lambda f: f.window 
 _enter(Feature.RSI, "relative strength index, simple means", lambda f: f.window + 1)
 _enter(Feature.MACD, "exponential means of span 12 less 26, over the close")
 _enter(Feature.BB_POSITION, "place between the Bollinger bands of 2 deviations", lambda f: f.window)
-_enter(Feature.VOLUME_RATIO, "log of volume over its mean of features.window", lambda f: f.window)
+_enter(
+    Feature.VOLUME_RATIO, "log of volume over its mean of features.window", lambda f: f.window,
+    volume=True,
+)  # fmt: skip
 _enter(Feature.VOLUME_CHANGE, "log of volume over that of the bar before", lambda _: 2)
 _enter(Feature.RANGE, "high less low, over the close")
 _enter(Feature.CLOSE_LOCATION, "place of the close between low and high")
@@ -119,7 +127,7 @@ def _says_something(part: Part, n_symbols: int, interval_ms: int) -> bool:
 
 
 def bars_needed(part: Part, config: Features) -> int:
-    """Return the bars after which every window of a feature that comes with the bot is full.
+    """Return the bars after which every window of a core feature is full.
 
     >>> bars_needed(choose_features(["volatility"], 1, 3_600_000)[0], Features())
     21

@@ -22,6 +22,7 @@ from bot.config.schema import Features
 from bot.errors import DataError
 from bot.features.carried import N_SUMS, RECENT, CarriedArrays, FeatureInputs
 from bot.features.catalogue import bars_needed, choose_features
+from bot.features.groups import ChosenGroups, FeatureContext
 from bot.features.kernels import advance_features
 from bot.features.lookback import advance_windows, nothing_seen
 from bot.features.own import advance_own, no_bars_seen, own_feature
@@ -31,8 +32,8 @@ from bot.features.own import advance_own, no_bars_seen, own_feature
 class FeatureState:
     """All that features carry from bar to bar: the arrays of `CarriedArrays`, by name.
 
-    With a lookback also `window_rows` and `window_count`, of `lookback`, and with features of a user's
-    own the newest bars, of `own`. Their shapes follow from the settings and the number of symbols; each
+    With a lookback also `window_rows` and `window_count`, of `lookback`; with groups of features what each
+    carries, and with features of a user's own the newest bars, of `own`. Their shapes follow from the settings and the number of symbols; each
     is C-contiguous.
     """
 
@@ -59,20 +60,22 @@ class FeaturePipeline:
         self.names = tuple(part.name for part in chosen)
         self.n_symbols = len(symbols)
         self.lookback = lookback
-        together = [part for part in chosen if part.is_shipped]
-        self._own = tuple(
-            own_feature(part, config.settings.get(part.name, {}))
-            for part in chosen
-            if not part.is_shipped
+        core, grouped, called = (
+            [part for part in chosen if part.facts["computed"] == how]
+            for how in ("core", "group", "called")
         )
+        self._groups = ChosenGroups(grouped, FeatureContext(config, len(symbols), interval_ms))
+        self._own = tuple(own_feature(part, config.settings.get(part.name, {})) for part in called)
         self.warmup_bars = max(
-            [bars_needed(part, config) for part in together] + [own.bars for own in self._own]
+            [self._groups.warmup_bars]
+            + [bars_needed(part, config) for part in core]
+            + [own.bars for own in self._own]
         )
         self._config = config
-        self._columns = np.array([part.made for part in together], dtype=np.int64)
-        # where each feature stands in a row: those of the kernel, then those of a user's own
+        self._columns = np.array([part.made for part in core], dtype=np.int64)
+        # where each feature stands in a row: those of the kernel, of groups, and of a user's own
         order = {part.name: k for k, part in enumerate(chosen)}
-        laid = [part.name for part in together] + [own.name for own in self._own]
+        laid = [part.name for part in core] + self._groups.names + [own.name for own in self._own]
         self._places = np.array([order[name] for name in laid], dtype=np.int64)
         self._windows = np.array([config.medium_window, config.long_window], dtype=np.int64)
 
@@ -88,7 +91,9 @@ class FeaturePipeline:
             cross=np.zeros((n_symbols, c.correlation_window)),
             sums=np.zeros((n_symbols, N_SUMS, 2)),
         )
-        arrays: dict[str, npt.NDArray[Any]] = carried._asdict() | no_bars_seen(self._own, n_symbols)
+        arrays: dict[str, npt.NDArray[Any]] = (
+            carried._asdict() | self._groups.carried() | no_bars_seen(self._own, n_symbols)
+        )
         if self.lookback > 1:
             rows, count = nothing_seen(n_symbols, self.lookback, len(self.names))
             arrays |= {"window_rows": rows, "window_count": count}
@@ -112,17 +117,22 @@ class FeaturePipeline:
         x = np.empty((len(block), self.n_symbols, len(self._columns)))
         ready = np.empty((len(block), self.n_symbols), dtype=np.bool_)
         advance_features(carried, _candles(block), self._windows, self._columns, x, ready)
+        further = []
+        if self._groups.names:
+            further.append(self._groups.advance(arrays, block))
         if self._own:
-            x = self._with_own(x, ready, advance_own(self._own, arrays, block))
+            further.append(advance_own(self._own, arrays, block))
+        if further:
+            x = self._together([x, *further], ready)
         windows = None
         if self.lookback > 1:
             windows = advance_windows(arrays["window_rows"], arrays["window_count"], x, ready)
         return FeatureState(arrays), FeatureBlock(x, ready, windows)
 
-    def _with_own(self, x: F64, ready: Bool, own: F64) -> F64:
-        """Return the rows with the features of a user's own; `ready` is brought up to them."""
+    def _together(self, parts: list[F64], ready: Bool) -> F64:
+        """Return the rows of all features; `ready` is brought up to them."""
         together = np.empty((*ready.shape, len(self.names)))
-        together[:, :, self._places] = np.concatenate([x, own], axis=2)
+        together[:, :, self._places] = np.concatenate(parts, axis=2)
         ready &= np.isfinite(together).all(axis=2)
         together[~ready] = np.nan
         return together

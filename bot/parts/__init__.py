@@ -3,6 +3,7 @@
 A file of a user's own imports its decorators from here: `from bot.parts import feature`.
 
 registry        what parts there are, by kind and name
+sets            named sets of parts
 kinds           the kinds: what each is, where its shipped parts lie, which setting chooses
 declare         the decorators that enter a part
 compile         a user's function to machine code of a fixed signature

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from bot.errors import ConfigError
 from bot.parts.registry import Part, enter
+from bot.parts.sets import SETS
 
 Made = TypeVar("Made")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -35,7 +36,7 @@ def feature(
         settings: the schema of `[features.settings.NAME]`; then what is decorated is a function of the settings
             that returns the compiled one.
     """
-    return _entering("feature", name, settings, bars=bars, over="symbol")
+    return _entering("feature", name, settings, bars=bars, over="symbol", computed="called")
 
 
 def cross_feature(
@@ -46,7 +47,7 @@ def cross_feature(
     It takes six arrays float64[bars, S], NaN where a symbol has no bar, and a seventh, float64[S], to
     write its values to.
     """
-    return _entering("feature", name, settings, bars=bars, over="cross_section")
+    return _entering("feature", name, settings, bars=bars, over="cross_section", computed="called")
 
 
 def target(
@@ -145,6 +146,8 @@ def _entering(
         raise ConfigError(
             f"{where}: '{name}' is no name for a {kind}; use small letters, digits and '_'"
         )
+    if name in SETS.get(kind.removeprefix("cross_"), {}):
+        raise ConfigError(f"{where}: '{name}' is a set of {kind}s; give yours another name")
     for fact in ("bars", "state"):
         value = facts.get(fact, 1)
         least = 1 if fact == "bars" else 0

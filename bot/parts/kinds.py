@@ -28,7 +28,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         PartKind("feature", "a number of each bar, for the model to see",
-             "features.names", "bot.features.catalogue"),
+             "features.names", "bot.features.library"),
         PartKind("target", "a number of the bars to come, for a head to predict",
              "targets.kinds", "bot.features.targets"),
         PartKind("encoder", "what reads the features",

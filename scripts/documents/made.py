@@ -16,6 +16,7 @@ from bot.errors import ConfigError
 from bot.parts.kinds import KINDS
 from bot.parts.plugins import load_plugins
 from bot.parts.registry import parts
+from bot.parts.sets import SETS
 from bot.portfolio.kernel.asked import FILL_FIELDS, POLICY_FIELDS
 from scripts.documents.blocks import ROOT
 
@@ -54,6 +55,16 @@ def kinds_of_part() -> str:
         setting = f"`{kind.chosen_by}`" if kind.chosen_by else ""
         what = kind.what[0].upper() + kind.what[1:]
         lines.append(f"| {name.replace('_', ' ')} | {what} | {setting} | {shipped} |")
+    return "\n".join(lines)
+
+
+def features() -> str:
+    """Return a table of the features that come with the bot, and the smallest set that each is in."""
+    lines = ["| feature | what it is | in the set |", "|---|---|---|"]
+    for name, part in parts("feature").items():
+        if part.is_shipped:
+            sets = [each for each, members in SETS["feature"].items() if name in members]
+            lines.append(f"| `{name}` | {part.doc} | {sets[0] if sets else ''} |")
     return "\n".join(lines)
 
 
@@ -115,6 +126,7 @@ MADE: dict[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
     "parts": kinds_of_part,
+    "features": features,
     "example-settings": example_settings,
     "example-faults": example_faults,
     "policy-record": partial(record, POLICY_FIELDS),

@@ -22,6 +22,7 @@ from bot.app.symbols import known_instruments, traded_symbols
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.errors import ConfigError, DataError
+from bot.parts.registry import part
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import synthetic_bars
@@ -146,9 +147,8 @@ def check_volume(config: Config, market: RunBars) -> None:
     Raises:
         DataError: no bar of a symbol has one, so none of its rows would ever be complete.
     """
-    uses = []
-    if "volume_ratio" in config.features.names:
-        uses.append("'volume_ratio' out of features.names")
+    of_volume = [n for n in config.features.names if part("feature", n).facts.get("volume")]
+    uses = [f"'{name}' out of features.names" for name in of_volume]
     if "volume" in config.targets.kinds:
         uses.append("'volume' out of targets.kinds")
     bars = market.bars

@@ -36,7 +36,7 @@ LABELS = {"probability": (0.0, 1.0), "side": (-1.0, 0.0, 1.0)}
 def feature_faults(part: Part) -> Iterator[str]:
     """Yield what a feature does that no feature may do."""
     pipeline = FeaturePipeline(Features(names=(part.name,)), SYMBOLS, HOUR_MS)
-    if not part.is_shipped:
+    if part.facts["computed"] == "called":
         own = own_feature(part, {})
         if not own.cross:
             yield from _plain_faults(own.compiled, own.bars)

@@ -5,12 +5,14 @@ Must not look at what a part does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.errors import ConfigError
 from bot.parts.kinds import KINDS
 from bot.parts.registry import Part, parts
+from bot.parts.sets import SETS
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,9 @@ class Listed:
     """A line of `bot parts`.
 
     Attributes:
-        origin: 'shipped', or the file that it is from.
+        origin: 'shipped', the file that it is from, or 'set' where the name stands for several parts.
         settings: keys that are its own.
-        doc: the first line of its docstring.
+        doc: the first line of its docstring; of a set the names in it.
     """
 
     kind: str
@@ -35,7 +37,7 @@ class Listed:
 
 
 def listed(kind: str | None = None) -> list[Listed]:
-    """Return a line a part, of one kind or of all.
+    """Return a line a part or set of parts, of one kind or of all.
 
     Raises:
         ConfigError: there is no such kind.
@@ -43,7 +45,12 @@ def listed(kind: str | None = None) -> list[Listed]:
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"--kind {kind}: there is none; choose from {', '.join(KINDS)}")
     kinds = list(KINDS) if kind is None else [kind]
-    return [_line(part) for each in kinds for part in parts(each).values()]
+    return [line for each in kinds for line in (*map(_line, parts(each).values()), *_sets(each))]
+
+
+def _sets(kind: str) -> Iterator[Listed]:
+    for name, members in SETS.get(kind, {}).items():
+        yield Listed(kind, name, "set", (), f"{len(members)} {kind}s: {', '.join(members)}")
 
 
 def _line(part: Part) -> Listed:

@@ -1,0 +1,8 @@
+"""Features to choose from beside the core ones, one idea a module; `features.names` names them.
+
+They are groups (`bot.features.groups`): a module makes one, and enters its features with what each is.
+
+nested_windows  volatilities and scaled returns over a symbol's last bars
+market          returns of all symbols together, and how many of them rise
+seasons         volume and range at the same hour of the days before
+"""
