@@ -83,8 +83,9 @@ def screen_bars(
 ) -> tuple[BarBlock, Prices, list[Implausible]]:
     """Take the candles that cannot be true out of a block.
 
-    One that is refused makes its symbol not valid in that bar and leaves its close in `refused`. All
-    else of the bar stays, its funding and its quotes among it.
+    One that is refused makes its symbol not valid in that bar and leaves its close in `refused`, and
+    a mark price that goes with it is not known. All else of the bar stays, its funding and its quotes
+    among it.
 
     Returns:
         the bars, what the next ones are held against, and what was refused, in order.
@@ -113,7 +114,9 @@ def screen_bars(
     last = np.where(doubtful, last, known)
     gone = bars.valid & ~valid
     columns = {name: np.where(gone, np.nan, getattr(bars, name)) for name in _CANDLE}
-    screened = replace(bars, **columns, valid=valid, refused=refused)
+    before = last_closes(replace(bars, close=columns["close"], valid=valid), prices.last)[:-1]
+    mark = np.where(gone & jumps([bars.mark], before, max_jump), np.nan, bars.mark)
+    screened = replace(bars, **columns, mark=mark, valid=valid, refused=refused)
     found.sort(key=lambda one: (one.time_ms, one.symbol))
     return screened, Prices(last, suspect), found
 

@@ -3,11 +3,14 @@
 Rules: a settlement at a bar's open is that bar's `funding_rate`; one that falls between bars, where
 the grid has a hole, is charged with the next bar's open, since nothing is filled in between; one
 inside a longer bar is charged by itself, on the mark price of its own time where that is known, else
-on what the bar knows. What settles and is not known is NaN at an open and counted inside.
+on what the bar knows. In a bar whose candle was refused, a mark price that goes with that candle
+counts as not known: nothing is charged on a price that was not believed. What settles at a rate that
+is not known is NaN at an open and counted inside.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +18,9 @@ import numpy as np
 
 from bot.adapters.files.funding import Funding
 from bot.blocks import F64, I64, BarBlock
+from bot.plausibility import jumps
 from bot.portfolio.funding import price_at_open
+from bot.timegrid import last_closes
 
 Marks = tuple[I64, F64]
 """Times, forward, and the mark prices at them."""
@@ -23,7 +28,7 @@ Marks = tuple[I64, F64]
 
 def lay_funding(
     bars: BarBlock, settlements: Sequence[Funding], marks: Sequence[Marks], interval_ms: int,
-    since_ms: int, before: F64,
+    since_ms: int, before: F64, max_jump: float = math.inf,
 ) -> BarBlock:  # fmt: skip
     """Return the bars with their funding.
 
@@ -33,8 +38,10 @@ def lay_funding(
         marks: mark prices of each symbol; more times than the bars' opens may be known.
         since_ms: the end of the bar before the first; what settles earlier is another bar's.
         before: float64[S], the last valid close before the first bar, NaN for none.
+        max_jump: how far from the last close a mark price may be in a bar whose candle was refused.
     """
     price = price_at_open(bars, before)
+    last, frozen = last_closes(bars, before)[:-1], np.isfinite(bars.refused)
     rate, inside, unknown = (np.zeros(price.shape) for _ in range(3))
     for s, of_symbol in enumerate(settlements):
         times = of_symbol.time
@@ -47,18 +54,19 @@ def lay_funding(
         opens = np.searchsorted(bars.open_time, times[~within])
         np.add.at(rate[:, s], opens, rates[~within])
         bar = bar[within]
-        paid = rates[within] * _prices(times[within], marks[s], price[bar, s])
+        mark = _marks_at(times[within], marks[s])
+        mark[frozen[bar, s] & jumps([mark], last[bar, s], max_jump)] = np.nan
+        paid = rates[within] * np.where(np.isfinite(mark), mark, price[bar, s])
         known = np.isfinite(paid)
         np.add.at(inside[:, s], bar[known], paid[known])
         np.add.at(unknown[:, s], bar[~known], 1.0)
     return replace(bars, funding_rate=rate, funding_inside=inside, funding_inside_unknown=unknown)
 
 
-def _prices(times: I64, marks: Marks, otherwise: F64) -> F64:
-    """Return the marks of exactly these times, and the other prices where there are none."""
+def _marks_at(times: I64, marks: Marks) -> F64:
+    """Return the marks of exactly these times, NaN where there are none."""
     known, price = marks
     if len(known) == 0:
-        return otherwise
+        return np.full(len(times), np.nan)
     place = np.minimum(np.searchsorted(known, times), len(known) - 1)
-    found = (known[place] == times) & np.isfinite(price[place])
-    return np.where(found, price[place], otherwise)
+    return np.where(known[place] == times, price[place], np.nan)

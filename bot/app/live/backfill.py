@@ -8,6 +8,7 @@ the caller marks it.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import replace
 
@@ -41,7 +42,7 @@ class PartlyError(ExchangeError):
 async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
     first_ms: int, last_ms: int, unlisted: Callable[[str, BotError], None], closes: F64 | None = None,
-    screen: Callable[[BarBlock], BarBlock] = lambda bars: bars,
+    screen: Callable[[BarBlock], BarBlock] = lambda bars: bars, max_jump: float = math.inf,
     without: Collection[str] = (), kept: dict[str, Column] | None = None,
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
@@ -51,6 +52,7 @@ async def fetch_bars(
         closes: float64[S], the last close before these bars, where they are booked; None for bars
             that only warm up: nobody pays the funding inside them.
         screen: takes out candles that cannot be true; asked once, when all has been answered.
+        max_jump: how far from the last close a mark price may be in a bar whose candle was refused.
         without: symbols that are not asked for; their bars are not valid.
         kept: what a try before was answered of these bars, by symbol; this one's answers are added.
 
@@ -101,8 +103,9 @@ async def fetch_bars(
     settlements = [funding for _, _, funding in columns]
     screened = screen(_block(times, columns))
     return lay_funding(
-        screened, settlements, marks, interval_ms=interval_ms, since_ms=first_ms, before=before
-    )
+        screened, settlements, marks, interval_ms=interval_ms, since_ms=first_ms, before=before,
+        max_jump=max_jump,
+    )  # fmt: skip
 
 
 async def _all_of(asked: Mapping[str, Coroutine[None, None, Column]]) -> list[Column]:

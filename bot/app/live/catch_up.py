@@ -137,6 +137,7 @@ class CatchUp:
             unlisted=self._report.unlisted,
             closes=None if run.start is None else run.book.mark,
             screen=self._exchange.bars,
+            max_jump=market.max_jump,
             without=self._given_up(),
             kept=self._kept[1],
         )

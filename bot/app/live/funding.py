@@ -79,14 +79,15 @@ class LiveFunding:
     Args:
         patience_s: how long an answer is waited for.
         charged: whether positions pay it; without it what was announced is written down all the same.
+        max_jump: how far from the last close a mark price may be in a bar whose candle was refused.
     """
 
     def __init__(
         self, exchange: Exchange, symbols: Sequence[str], venue: str, patience_s: float, *,
-        charged: bool = True,
+        charged: bool = True, max_jump: float = math.inf,
     ) -> None:  # fmt: skip
         self._exchange, self._symbols, self._patience_s = exchange, symbols, patience_s
-        self._settles, self._charged = is_contract(venue), charged
+        self._settles, self._charged, self._max_jump = is_contract(venue), charged, max_jump
         self._watch = FundingWatch()
 
     def feed(self, quote: Quote) -> None:
@@ -129,8 +130,9 @@ class LiveFunding:
         settlements = [settlements_between(funding, first, last + 1) for funding, _ in settled]
         marks = [(marks.time, marks.column("open")) for _, marks in settled]
         laid = lay_funding(
-            row, settlements, marks, interval_ms=interval_ms, since_ms=first, before=closes
-        )
+            row, settlements, marks, interval_ms=interval_ms, since_ms=first, before=closes,
+            max_jump=self._max_jump,
+        )  # fmt: skip
         return replace(laid, funding_rate=row.funding_rate)
 
     async def _settled(

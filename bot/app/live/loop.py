@@ -64,7 +64,7 @@ class LiveLoop:
         self._counters = Counters()
         self._funding = LiveFunding(
             self._exchange, run.symbols, config.market.venue, settings.request_timeout_s,
-            charged=config.costs.funding,
+            charged=config.costs.funding, max_jump=config.market.max_jump,
         )  # fmt: skip
         self._catch_up = CatchUp(run, models.training, self._exchange, clock, report)
         self._missing = MissingCandles(

@@ -22,35 +22,12 @@ from bot.app.runs.heartbeat import read_heartbeat
 from bot.app.verify.proof import verify
 from bot.blocks import BarBlock
 from bot.plausibility import Implausible, Prices
-from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.rehearsal import Rehearsal
+from tests.app.live.altered import Altered
 
 CALM = ("synthetic.missing=0", "synthetic.symbols=2")
-
-
-class Altered:
-    """A market of which some bars are told otherwise."""
-
-    n_bars = None
-
-    def __init__(self, source: SyntheticMarket, alter: Callable[[BarBlock], BarBlock]) -> None:
-        self._source, self._alter = source, alter
-        self.symbols, self.interval_ms, self.start_ms = (
-            source.symbols, source.interval_ms, source.start_ms
-        )  # fmt: skip
-
-    def block(self, first_bar: int, n: int, symbol: int | None = None) -> BarBlock:
-        block = self._alter(self._source.block(first_bar, n))
-        if symbol is None:
-            return block
-        columns = {
-            name: getattr(block, name)[:, symbol : symbol + 1]
-            for name in BarBlock.__dataclass_fields__
-            if getattr(block, name).ndim == 2
-        }
-        return replace(block, **columns)
 
 
 def times_price(factor: float, first_ms: int, last_ms: int) -> Callable[[BarBlock], BarBlock]:
