@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -49,9 +50,27 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
+def price(value: float) -> str:
+    """Return a price with all its digits, whatever its tick.
+
+    >>> price(102429.5), price(0.0000025), price(10_243_000.0)
+    ('102,429.5', '0.0000025', '10,243,000')
+    """
+    return _plain(f"{value:.12g}")
+
+
 def quantity(value: float) -> str:
-    """Return a quantity of the base currency."""
-    return f"{value:,.6g}"
+    """Return a quantity of the base currency: six digits, and all of those before the point.
+
+    >>> quantity(13_080_945_123.25), quantity(-0.13047561), quantity(0.00001)
+    ('13,080,945,123', '-0.130476', '0.00001')
+    """
+    return f"{value:,.0f}" if abs(value) >= 1e6 else _plain(f"{value:.6g}")
+
+
+def _plain(digits: str) -> str:
+    """Return a number without an exponent."""
+    return f"{Decimal(digits):,f}"
 
 
 def small(value: float) -> str:

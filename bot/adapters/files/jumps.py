@@ -53,10 +53,12 @@ class Jumps:
         if beyond.any():
             i, n = int(beyond.argmax()), int(beyond.sum())
             at = format_utc(int(candles.time[i])).replace(" ", "T")
-            after = f"after a close of {last[i]:g}" if np.isfinite(last[i]) else "in the first row"
+            after = (
+                f"after a close of {last[i]:.12g}" if np.isfinite(last[i]) else "in the first row"
+            )
             raise DataError(
                 f"{where}: {n} {'jump' if n == 1 else 'jumps'} of price; {row(i)}: open, high, low, "
-                f"close are {', '.join(f'{column[i]:g}' for column in prices)} {after}, more than a "
+                f"close are {', '.join(f'{column[i]:.12g}' for column in prices)} {after}, more than a "
                 f"factor of {self.max_jump:.10g} (market.max_jump); correct the "
                 f"file, or where the coin was redenominated add '{self.symbol}@{at}' to "
                 "market.accept_jumps"

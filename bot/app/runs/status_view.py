@@ -9,6 +9,7 @@ from rich.text import Text
 from bot.app.runs.durations import duration
 from bot.app.runs.last_decision import Calibration, Decided
 from bot.app.runs.status import Status
+from bot.report.formats import price, quantity
 from bot.timestamps import format_utc
 
 
@@ -130,7 +131,7 @@ def _positions(status: Status) -> list[Table]:
     table = _listing("positions", ("symbol", "quantity", "mark", "value", "weight"))
     for held in status.positions:
         table.add_row(
-            held.symbol, f"{held.quantity:,g}", f"{held.mark:,g}", f"{held.value:,.2f}",
+            held.symbol, quantity(held.quantity), price(held.mark), f"{held.value:,.2f}",
             f"{held.weight:.1%}",
         )  # fmt: skip
     return [table] if status.positions else []
@@ -140,8 +141,9 @@ def _pending(status: Status) -> list[Table]:
     columns = ("symbol", "quantity", "provisional price", "provisional value", "reason")
     table = _listing("orders that wait for the next open", columns)
     for order in status.pending:
+        sign = "+" if order.quantity > 0.0 else ""
         table.add_row(
-            order.symbol, f"{order.quantity:+,g}", f"{order.provisional_price:,g}",
+            order.symbol, sign + quantity(order.quantity), price(order.provisional_price),
             f"{order.provisional_value:+,.2f}", order.reason,
         )  # fmt: skip
     return [table] if status.pending else []

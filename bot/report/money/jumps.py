@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.plausibility import jumps
-from bot.report.formats import iso_time
+from bot.report.formats import iso_time, price
 from bot.report.inputs import RunData
 
 _NAMED = 5
@@ -29,7 +29,7 @@ def jumps_held(run: RunData) -> list[str]:
         opened, closed, known = bars.open[i, s], bars.close[i, s], last[i, s]
         booked = before[i, s] * (opened - known) + inside[i, s] * (closed - opened)
         told.append(
-            f"{run.symbols[s]} was held while its price jumped from {known:g} to {closed:g} at "
+            f"{run.symbols[s]} was held while its price jumped from {price(known)} to {price(closed)} at "
             f"{iso_time(int(bars.open_time[i]))}, which booked {booked:+,.2f}. The jump was accepted as "
             "real; a quantity is not converted, so if it was a redenomination, this is no profit or loss."
         )

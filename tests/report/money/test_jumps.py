@@ -54,7 +54,7 @@ def test_what_a_jump_booked_is_told(
 ) -> None:
     (told,) = jumps_held(run_with(run, quantity, price))
     assert told.startswith(
-        f"KUSDT was held while its price jumped from {price[1]:g} to {price[3]:g}"
+        f"KUSDT was held while its price jumped from {price[1]:,.12g} to {price[3]:,.12g}"
     )
     assert f"2023-01-01T0{AT}:00:00Z, which booked {booked}." in told
 
