@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.funding import Funding
 from bot.blocks import I64, BarBlock
+from bot.plausibility import Prices, screen_bars
 from bot.timegrid import DAY_MS, HOUR_MS, last_closes
 
 NONE = (np.empty(0, np.int64), np.empty(0))
@@ -96,3 +99,44 @@ def test_without_any_price_a_settlement_is_not_known() -> None:
     due = Funding(np.array([8 * HOUR_MS]), np.array([1e-4]))
     out = lay_funding(bars, [due], [NONE], DAY_MS, 0, np.array([np.nan]))
     assert (out.funding_inside[0, 0], out.funding_inside_unknown[0, 0]) == (0.0, 1.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    factors=st.lists(st.sampled_from([1.0, 1.0, 1e3, 1e-3, 1e6]), min_size=12, max_size=12),
+    wild_marks=st.booleans(),
+    cuts=st.sets(st.integers(1, 11)),
+)
+def test_in_a_frozen_bar_nothing_is_charged_on_what_was_not_believed(
+    factors: list[float], wild_marks: bool, cuts: set[int]
+) -> None:
+    """Bars of 12 hours, told at some factor, with a settlement every four hours; cut anywhere."""
+    step, n = 12 * HOUR_MS, len(factors)
+    times, price = step * np.arange(n), 100.0 * np.array(factors)
+    due = Funding(np.arange(0, n * step, 4 * HOUR_MS), np.full(3 * n, 1e-4))
+    told = np.repeat(factors, 12) if wild_marks else np.ones(12 * n)
+    marks = (np.arange(0, n * step, HOUR_MS), 101.0 * told)
+    column = price[:, None]
+    bars = BarBlock.of_candles(
+        times, column, column, column, column, column, mark=101.0 * told[::12, None]
+    )
+    prices, before, parts = Prices(np.array([100.0]), np.array([np.nan])), np.array([100.0]), []
+    for a, b in itertools.pairwise([0, *sorted(cuts), n]):
+        screened, prices, _ = screen_bars(bars.rows(a, b), prices, 20.0)
+        parts.append(
+            lay_funding(screened, [due], [marks], step, int(times[a]), before, max_jump=20.0)
+        )
+        before = last_closes(screened, before)[-1]
+    laid_bars, last = BarBlock.concat(parts), 100.0
+    for i, factor in enumerate(factors):
+        mark = 101.0 * (factor if wild_marks else 1.0)
+        frozen = not laid_bars.valid[i, 0]
+        assert frozen == np.isfinite(laid_bars.refused[i, 0])
+        on = last if frozen and not 0.05 < mark / last < 20.0 else mark
+        assert laid_bars.funding_inside[i, 0] == pytest.approx(2e-4 * on)
+        assert laid_bars.funding_rate[i, 0] == 1e-4
+        if frozen:
+            own = laid_bars.mark[i, 0]
+            assert (own if np.isfinite(own) else last) == pytest.approx(on)
+        else:
+            last = price[i]

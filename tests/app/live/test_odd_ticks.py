@@ -44,12 +44,13 @@ def exponent(number: float) -> str:
     return f"{Decimal(repr(float(number))):E}"
 
 
-@pytest.mark.parametrize("written", [wire.plain, exponent])
 @pytest.mark.parametrize(
-    ("scale", "tick", "step"),
+    ("scale", "tick", "step", "written"),
     [
-        (100.0, "0.5", "0.001"), (1000.0, "1", "2.5E-6"), (100_000.0, "5", "1e-8"),
-        (3e-6, "1e-8", "5"), (1e-3, "2.5e-6", "0.5"), (3e-8, "1e-10", "1000"), (1.0, "0.0125", "0.3"),
+        (100.0, "0.5", "0.001", wire.plain), (1000.0, "1", "2.5E-6", exponent),
+        (100_000.0, "5", "1e-8", exponent), (3e-6, "1e-8", "5", wire.plain),
+        (1e-3, "2.5e-6", "0.5", exponent), (3e-8, "1e-10", "1000", exponent),
+        (1.0, "0.0125", "0.3", wire.plain),
     ],
 )  # fmt: skip
 def test_any_tick_is_traded_and_proved(
