@@ -67,7 +67,6 @@ async def fetch_bars(
     turn = asyncio.Semaphore(AT_ONCE)
     nothing = Funding(np.empty(0, np.int64), np.empty(0))
     hourly = closes is not None and interval_ms > HOUR_MS
-
     answers: dict[str, Column] = {} if kept is None else kept
 
     async def column(symbol: str) -> Column:
@@ -101,10 +100,9 @@ async def fetch_bars(
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     settlements = [funding for _, _, funding in columns]
-    screened = screen(_block(times, columns))
     return lay_funding(
-        screened, settlements, marks, interval_ms=interval_ms, since_ms=first_ms, before=before,
-        max_jump=max_jump,
+        screen(_block(times, columns)), settlements, marks, interval_ms=interval_ms,
+        since_ms=first_ms, before=before, max_jump=max_jump,
     )  # fmt: skip
 
 
