@@ -10,13 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.mutating.covering import Covering, Recorder, read_covering
 from scripts.mutating.equivalents import equivalents
 from scripts.mutating.mutations import Mutation, mutations_of
+from scripts.mutating.record import Record
 from scripts.mutating.running import Fork, Trial, load_libraries
 from scripts.mutating.subjects import SUBJECTS, Subject
 
@@ -59,6 +62,9 @@ def main() -> None:
     parser.add_argument("--least", type=float, default=LEAST, help="share to be noticed (0.97)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep what survived")
     parser.add_argument(
+        "--record", type=Path, metavar="FILE", help="keep results, and go on from those kept"
+    )
+    parser.add_argument(
         "--equivalents", action="store_true", help="run what is listed so: none may be noticed"
     )
     parser.add_argument("--list", action="store_true", help="list the mutations, run nothing")
@@ -74,7 +80,8 @@ def main() -> None:
                 print(f"{path}:{mutation.line}: {mutation.key}")
         return
     load_libraries()
-    counts = {subject.name: _count(subject, asked) for subject in chosen}
+    record = Record(asked.record)
+    counts = {subject.name: _count(subject, asked, record) for subject in chosen}
     _print(counts)
     if asked.json:
         asked.json.write_text(json.dumps({n: c.survived for n, c in counts.items()}, indent=1))
@@ -97,44 +104,53 @@ def _mutations(subject: Subject, asked: argparse.Namespace) -> list[tuple[str, M
     return found
 
 
-def _count(subject: Subject, asked: argparse.Namespace) -> Count:
-    limit_s = PATIENCE * _untouched_s(subject) + 5.0
+def _count(subject: Subject, asked: argparse.Namespace, record: Record) -> Count:
     count, listed = Count(), {} if asked.equivalents else equivalents()
-    todo = iter(_mutations(subject, asked))
-    for path, mutation, code in _run_all(subject, todo, limit_s, asked.workers, listed):
-        if code is None:
+    todo: list[tuple[str, Mutation]] = []
+    for path, mutation in _mutations(subject, asked):
+        if mutation.key in listed.get(path, {}):
             count.equivalent += 1
-        elif code:
-            count.noticed += 1
+        elif (code := record.code_of(_name(path, mutation))) is not None:
+            _enter(count, path, mutation, code)
         else:
-            count.survived.append(f"{path}:{mutation.line}: {mutation.key}")
-        if code is not None and bool(code) == asked.equivalents:  # not what it should come to
+            todo.append((path, mutation))
+    for path, mutation, code in _run_all(subject, todo, asked.workers):
+        record.keep(_name(path, mutation), code)
+        _enter(count, path, mutation, code)
+        if bool(code) == asked.equivalents:  # not what it should come to
             became = "noticed" if code else "survived"
             print(f"{became}: {path}:{mutation.line}: {mutation.key}", flush=True)
     print(f"{subject.name}: {count.noticed} noticed, {len(count.survived)} survived", flush=True)
     return count
 
 
+def _name(path: str, mutation: Mutation) -> str:
+    return f"{path}: {mutation.key}"
+
+
+def _enter(count: Count, path: str, mutation: Mutation, code: int) -> None:
+    if code:
+        count.noticed += 1
+    else:
+        count.survived.append(f"{path}:{mutation.line}: {mutation.key}")
+
+
 def _run_all(
-    subject: Subject, todo: Iterator[tuple[str, Mutation]], limit_s: float, workers: int,
-    listed: dict[str, dict[str, str]],
-) -> Iterator[tuple[str, Mutation, int | None]]:  # fmt: skip
-    """Yield each mutation with the exit code of its tests, None where it is equivalent."""
+    subject: Subject, todo: list[tuple[str, Mutation]], workers: int
+) -> Iterator[tuple[str, Mutation, int]]:
+    """Yield each mutation with the exit code of the tests that run its function."""
+    if not todo:
+        return
+    covering = _covered(subject)
+    waiting = list(reversed(todo))
     running: list[tuple[str, Mutation, Fork]] = []
-    exhausted = False
-    while running or not exhausted:
-        while not exhausted and len(running) < workers:
-            following = next(todo, None)
-            if following is None:
-                exhausted = True
-                break
-            path, mutation = following
-            if mutation.key in listed.get(path, {}):
-                yield path, mutation, None
-                continue
-            running.append(
-                (path, mutation, Fork(_trial(subject, path, mutation.source()), limit_s))
-            )
+    while running or waiting:
+        while waiting and len(running) < workers:
+            path, mutation = waiting.pop()
+            chosen = covering.of(path, mutation.function)
+            limit_s = PATIENCE * sum(covering.seconds[test] for test in chosen) + 5.0
+            trial = _trial(subject, path, source=mutation.source(), chosen=tuple(chosen))
+            running.append((path, mutation, Fork(trial, limit_s)))
         time.sleep(0.02)
         for entry in list(running):
             code = entry[2].poll()
@@ -143,20 +159,28 @@ def _run_all(
                 yield entry[0], entry[1], code
 
 
-def _untouched_s(subject: Subject) -> float:
-    """Return how long the tests take on the code as it is; they must pass."""
-    began = time.monotonic()
-    fork = Fork(_trial(subject, subject.modules[0], None), 3600.0)
-    while (code := fork.poll()) is None:
-        time.sleep(0.05)
-    if code:
-        raise SystemExit(f"{subject.name}: the tests fail on the code as it is:\n{fork.output()}")
-    return time.monotonic() - began
+def _covered(subject: Subject) -> Covering:
+    """Run the tests on the code as it is, which they must pass; return what they run."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "covering.json")
+        recorder = Recorder(subject.modules, file)
+        fork = Fork(_trial(subject, subject.modules[0], recorder=recorder), 3600.0)
+        while (code := fork.poll()) is None:
+            time.sleep(0.05)
+        if code:
+            text = fork.output()
+            raise SystemExit(f"{subject.name}: the tests fail on the code as it is:\n{text}")
+        return read_covering(file)
 
 
-def _trial(subject: Subject, path: str, source: str | None) -> Trial:
+def _trial(
+    subject: Subject, path: str, *, source: str | None = None, chosen: tuple[str, ...] = (),
+    recorder: Recorder | None = None,
+) -> Trial:  # fmt: skip
     module = path.removesuffix(".py").replace("/", ".")
-    return Trial(module, Path(path).resolve(), subject.tests, subject.plain, source)
+    return Trial(
+        module, Path(path).resolve(), subject.tests, subject.plain, source, chosen, recorder
+    )
 
 
 def _print(counts: dict[str, Count]) -> None:

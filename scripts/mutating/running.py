@@ -24,6 +24,8 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from scripts.mutating.covering import Chosen, Recorder
+
 LIBRARIES = (
     "numpy", "pandas", "numba", "torch", "pyarrow.parquet", "scipy.stats",
     "safetensors.torch", "structlog", "pydantic_settings", "typer", "rich.table", "aiohttp",
@@ -35,13 +37,20 @@ LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Tests that are to notice a module's new source; without one they run on it as it is."""
+    """Tests that are to notice a module's new source; without one they run on it as it is.
+
+    Attributes:
+        chosen: of the tests, in the order in which they run; all where none is.
+        recorder: of what they run.
+    """
 
     module: str
     path: Path
     tests: tuple[str, ...]
     plain: bool
-    source: str | None
+    source: str | None = None
+    chosen: tuple[str, ...] = ()
+    recorder: Recorder | None = None
 
 
 def load_libraries() -> None:
@@ -105,7 +114,12 @@ def _test(trial: Trial) -> int:
         _run_kernels_as_plain_python()
     quiet = ["-x", "-q", "--no-header", "--tb=line", "--assert=plain"]
     without = ["-p", "no:cacheprovider", "-p", "no:xdist"]
-    return int(pytest.main([*quiet, *without, *extra, *trial.tests]))
+    files = tuple(dict.fromkeys(test.partition("::")[0] for test in trial.chosen)) or trial.tests
+    plugins: list[object] = [Chosen(trial.chosen)] if trial.chosen else []
+    if trial.recorder is not None:
+        trial.recorder.begin()
+        plugins.append(trial.recorder)
+    return int(pytest.main([*quiet, *without, *extra, *files], plugins=plugins))
 
 
 def _run_kernels_as_plain_python() -> None:
@@ -121,6 +135,8 @@ def _run_kernels_as_plain_python() -> None:
     def attributes(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return value.view(np.recarray) if value.dtype.names else value
+        if isinstance(value, np.void):
+            return value.view(np.dtype((np.record, value.dtype)))
         if isinstance(value, tuple) and hasattr(value, "_make"):
             return value._make([attributes(each) for each in value])
         return value
