@@ -10,22 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import tempfile
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.mutating.covering import Covering, Recorder, read_covering
 from scripts.mutating.equivalents import equivalents
 from scripts.mutating.mutations import Mutation, mutations_of
 from scripts.mutating.record import Record
-from scripts.mutating.running import Fork, Trial, load_libraries
+from scripts.mutating.running import load_libraries
 from scripts.mutating.subjects import SUBJECTS, Subject
+from scripts.mutating.trying import try_all
 
 LEAST = 0.97
-PATIENCE = 6.0
-"""A mutated run may take so many times as long as the tests did on the code as it is."""
 
 
 @dataclass
@@ -114,7 +109,7 @@ def _count(subject: Subject, asked: argparse.Namespace, record: Record) -> Count
             _enter(count, path, mutation, code)
         else:
             todo.append((path, mutation))
-    for path, mutation, code in _run_all(subject, todo, asked.workers):
+    for (path, mutation), code in try_all(subject, todo, asked.workers):
         record.keep(_name(path, mutation), code)
         _enter(count, path, mutation, code)
         if bool(code) == asked.equivalents:  # not what it should come to
@@ -133,54 +128,6 @@ def _enter(count: Count, path: str, mutation: Mutation, code: int) -> None:
         count.noticed += 1
     else:
         count.survived.append(f"{path}:{mutation.line}: {mutation.key}")
-
-
-def _run_all(
-    subject: Subject, todo: list[tuple[str, Mutation]], workers: int
-) -> Iterator[tuple[str, Mutation, int]]:
-    """Yield each mutation with the exit code of the tests that run its function."""
-    if not todo:
-        return
-    covering = _covered(subject)
-    waiting = list(reversed(todo))
-    running: list[tuple[str, Mutation, Fork]] = []
-    while running or waiting:
-        while waiting and len(running) < workers:
-            path, mutation = waiting.pop()
-            chosen = covering.of(path, mutation.function)
-            limit_s = PATIENCE * sum(covering.seconds[test] for test in chosen) + 5.0
-            trial = _trial(subject, path, source=mutation.source(), chosen=tuple(chosen))
-            running.append((path, mutation, Fork(trial, limit_s)))
-        time.sleep(0.02)
-        for entry in list(running):
-            code = entry[2].poll()
-            if code is not None:
-                running.remove(entry)
-                yield entry[0], entry[1], code
-
-
-def _covered(subject: Subject) -> Covering:
-    """Run the tests on the code as it is, which they must pass; return what they run."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "covering.json")
-        recorder = Recorder(subject.modules, file)
-        fork = Fork(_trial(subject, subject.modules[0], recorder=recorder), 3600.0)
-        while (code := fork.poll()) is None:
-            time.sleep(0.05)
-        if code:
-            text = fork.output()
-            raise SystemExit(f"{subject.name}: the tests fail on the code as it is:\n{text}")
-        return read_covering(file)
-
-
-def _trial(
-    subject: Subject, path: str, *, source: str | None = None, chosen: tuple[str, ...] = (),
-    recorder: Recorder | None = None,
-) -> Trial:  # fmt: skip
-    module = path.removesuffix(".py").replace("/", ".")
-    return Trial(
-        module, Path(path).resolve(), subject.tests, subject.plain, source, chosen, recorder
-    )
 
 
 def _print(counts: dict[str, Count]) -> None:

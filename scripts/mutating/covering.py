@@ -24,22 +24,24 @@ Function = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Covering:
-    """Seconds each test took, in the subject's order, and the tests that run a function."""
+    """Seconds each test took, the tests that run a function, and what runs at import."""
 
     seconds: dict[str, float]
     tests: dict[Function, frozenset[str]]
+    everywhere: frozenset[Function]
 
     def of(self, path: str, function: str) -> list[str]:
         """Return the tests to be run for a mutation of this function, the quickest first."""
-        found = self.tests.get((path, function), frozenset(self.seconds))
-        return sorted(found, key=self.seconds.__getitem__)
+        known = self.tests.get((path, function))
+        of_all = known is None or (path, function) in self.everywhere
+        return sorted(self.seconds if of_all else known or (), key=self.seconds.__getitem__)
 
 
 class Recorder:
     """A pytest plugin that writes what each test runs of the modules to a file."""
 
     def __init__(self, modules: Sequence[str], file: Path) -> None:
-        self._file = file
+        self.file = file
         self._paths = {str(Path(path).resolve()): path for path in modules}
         self._called: set[Function] = set()
         self._setup: dict[Path, set[Function]] = {}
@@ -72,10 +74,15 @@ class Recorder:
         self._runs.append((item.nodeid, time.monotonic() - began, sorted(ran)))
         return result
 
-    def pytest_sessionfinish(self) -> None:
-        """Write it all."""
+    def end(self) -> None:
+        """See no more calls."""
+        threading.settrace(None)
         sys.settrace(None)
-        self._file.write_text(json.dumps([self._imported, self._runs]), encoding="utf-8")
+
+    def write(self) -> None:
+        """Write it all."""
+        self.end()
+        self.file.write_text(json.dumps([self._imported, self._runs]), encoding="utf-8")
 
     def _see(self, frame: FrameType, event: str, _argument: Any) -> None:
         code = frame.f_code
@@ -87,14 +94,14 @@ class Recorder:
 def read_covering(file: Path) -> Covering:
     """Return what a `Recorder` has written."""
     imported, runs = json.loads(file.read_text(encoding="utf-8"))
-    everywhere = {(path, function) for path, function in imported}
     tests: dict[Function, set[str]] = {}
     for test, _, called in runs:
         for path, function in called:
             tests.setdefault((path, function), set()).add(test)
     return Covering(
         {test: seconds for test, seconds, _ in runs},
-        {name: frozenset(found) for name, found in tests.items() if name not in everywhere},
+        {name: frozenset(found) for name, found in tests.items()},
+        frozenset((path, function) for path, function in imported),
     )
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from scripts.mutating.covering import Chosen, Recorder
+from scripts.mutating.covering import Chosen
 
 LIBRARIES = (
     "numpy", "pandas", "numba", "torch", "pyarrow.parquet", "scipy.stats",
@@ -37,20 +37,19 @@ LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Tests that are to notice a module's new source; without one they run on it as it is.
+    """Tests, and the new source of a module that they are to notice; without one all is as it is.
 
     Attributes:
+        plain: whether kernels run as plain Python.
         chosen: of the tests, in the order in which they run; all where none is.
-        recorder: of what they run.
     """
 
-    module: str
-    path: Path
     tests: tuple[str, ...]
     plain: bool
+    module: str = ""
+    path: Path = Path()
     source: str | None = None
     chosen: tuple[str, ...] = ()
-    recorder: Recorder | None = None
 
 
 def load_libraries() -> None:
@@ -61,39 +60,43 @@ def load_libraries() -> None:
 
 
 class Fork:
-    """A test run in a process of its own."""
+    """A job, whose result is its exit code, in a process of its own."""
 
-    def __init__(self, trial: Trial, limit_s: float) -> None:
+    def __init__(self, job: Callable[[], int], limit_s: float) -> None:
+        self.output = ""  # what it printed, once it has ended
         self._ends = time.monotonic() + limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this does
         self._pid = os.fork()
         if self._pid == 0:
-            _be_the_child(trial, self._log.fileno())
+            _be_the_child(job, self._log.fileno())
 
     def poll(self) -> int | None:
-        """Return the exit code of the tests, None while they run; beyond the limit it is -9."""
+        """Return the exit code, None while it runs; beyond the limit it is -9."""
         pid, status = os.waitpid(self._pid, os.WNOHANG)
-        if pid:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > self._ends:
+        if not pid:
+            if time.monotonic() <= self._ends:
+                return None
             os.killpg(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            return -int(signal.SIGKILL)
-        return None
-
-    def output(self) -> str:
-        """Return what the tests printed."""
+            _, status = os.waitpid(self._pid, 0)
         self._log.seek(0)
-        return self._log.read().decode(errors="replace")
+        self.output = self._log.read().decode(errors="replace")
+        self._log.close()
+        return os.waitstatus_to_exitcode(status)
+
+    def wait(self) -> int:
+        """Return the exit code once it is there."""
+        while (code := self.poll()) is None:
+            time.sleep(0.02)
+        return code
 
 
-def _be_the_child(trial: Trial, log: int) -> None:
+def _be_the_child(job: Callable[[], int], log: int) -> None:
     code = 70
     try:
         os.setpgid(0, 0)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        code = _test(trial)
+        code = job()
     except BaseException:  # noqa: BLE001 - nothing may leave a fork but its exit code
         traceback.print_exc()
     finally:
@@ -102,7 +105,8 @@ def _be_the_child(trial: Trial, log: int) -> None:
         os._exit(code)
 
 
-def _test(trial: Trial) -> int:
+def run_tests(trial: Trial, plugins: Sequence[object] = ()) -> int:
+    """Run the tests in this process, up to the first that fails; return pytest's exit code."""
     import pytest
 
     if trial.source is not None:
@@ -112,14 +116,11 @@ def _test(trial: Trial) -> int:
     if trial.plain:
         extra = ["-W", "ignore::RuntimeWarning"]
         _run_kernels_as_plain_python()
-    quiet = ["-x", "-q", "--no-header", "--tb=line", "--assert=plain"]
+    quiet = ["-x", "-q", "-s", "--no-header", "--tb=line", "--assert=plain"]
     without = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     files = tuple(dict.fromkeys(test.partition("::")[0] for test in trial.chosen)) or trial.tests
-    plugins: list[object] = [Chosen(trial.chosen)] if trial.chosen else []
-    if trial.recorder is not None:
-        trial.recorder.begin()
-        plugins.append(trial.recorder)
-    return int(pytest.main([*quiet, *without, *extra, *files], plugins=plugins))
+    more = [Chosen(trial.chosen)] if trial.chosen else []
+    return int(pytest.main([*quiet, *without, *extra, *files], plugins=[*plugins, *more]))
 
 
 def _run_kernels_as_plain_python() -> None:

@@ -132,6 +132,24 @@ def test_a_slope_is_known_once_two_blocks_are_over() -> None:
     assert [known.days[24], known.days[25], known.days[49]] == [0, 1, 2]
 
 
+def test_a_pending_row_weighs_as_its_variance_over_the_horizon() -> None:
+    bars, signal, volatility = world(6, 1, 8)
+    state, _ = in_blocks([], new_calibration(1, 4), 1, bars, signal, volatility)
+    assert state.place.tolist() == [2]
+    latest_four = volatility[[4, 5, 2, 3], 0]
+    np.testing.assert_allclose(state.weight[0], 1.0 / (latest_four**2 * 4.0), rtol=1e-12)
+
+
+def test_the_date_changes_no_slope() -> None:
+    """Block 0, of the first day that a clock of milliseconds knows, is a block as others are."""
+    bars, signal, volatility = world(200, 2, 8)
+    first = replace(bars, open_time=bars.open_time - START_MS)
+    _, [known] = in_blocks([], new_calibration(2, 1), 1, bars, signal, volatility)
+    _, [early] = in_blocks([], new_calibration(2, 1), 1, first, signal, volatility)
+    for name in ("slope", "error", "days"):
+        np.testing.assert_array_equal(getattr(early, name), getattr(known, name))
+
+
 def test_the_slope_that_a_state_tells_is_that_of_its_last_bar() -> None:
     bars, signal, volatility = world(80, 2, 8)
     for n in (49, 50, 80):
