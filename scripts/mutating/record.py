@@ -15,7 +15,7 @@ class Record:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self._tree = tree_digest() if file is not None else ""
+        self._tree = _tree_digest() if file is not None else ""
         self._codes: dict[str, int] = {}
         if file is not None and file.exists():
             for line in file.read_text(encoding="utf-8").splitlines():
@@ -35,10 +35,10 @@ class Record:
                 file.write(json.dumps(row) + "\n")
 
 
-def tree_digest(*roots: str) -> str:
-    """Return the SHA-256 of all Python files below these folders, by default the bot and its tests."""
+def _tree_digest() -> str:
+    """Return the SHA-256 of all Python files of the bot, of its tests and of what runs them."""
     digest = hashlib.sha256()
-    for root in roots or ("bot", "tests", "scripts/mutating"):
+    for root in ("bot", "tests", "scripts/mutating"):
         for path in sorted(Path(root).rglob("*.py")):
             digest.update(f"{path.as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

@@ -247,5 +247,5 @@ def test_what_is_shipped_is_listed_with_the_settings_it_reads() -> None:
     listed = {kind: parts(kind) for kind in ("policy", "sizing", "cost_scheme")}
     assert {name.upper() for name in listed["sizing"]} == set(SizingMethod.__members__)
     assert listed["sizing"]["fixed"].keys == ("sizing.fraction",)
-    assert "threshold" in listed["policy"]
+    assert {name.upper() for name in listed["policy"]} == set(PolicyKind.__members__) - {"OWN"}
     assert "taker" in listed["cost_scheme"]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
 
+from scripts.mutating.covering import Covering
 from scripts.mutating.equivalents import equivalents
 from scripts.mutating.mutations import Mutation, mutations_of
+from scripts.mutating.patching import patch_of
+from scripts.mutating.record import Record
 from scripts.mutating.subjects import SUBJECTS
 
 SOURCE = '''
@@ -100,3 +104,76 @@ def test_the_list_of_equivalents_does_not_outlive_the_code() -> None:
 def test_the_tests_of_the_subjects_exist() -> None:
     for subject in SUBJECTS:
         assert all(Path(test.partition("::")[0]).exists() for test in subject.tests), subject.name
+
+
+FAULTY = """
+LIMIT = 3
+
+def f(x, least=1):
+    return max(x, least) + 5
+
+class Limit:
+    def above(self, x):
+        return x > 7
+
+    @property
+    def most(self):
+        return 9
+"""
+
+
+def test_a_fault_is_put_where_a_function_was_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "put_into.py").write_text(FAULTY, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("put_into")
+    f, above = module.f, module.Limit().above
+
+    def answers() -> tuple[int, int, bool]:
+        return f(0), f(3), above(7)
+
+    found = {}
+    for mutation in mutations_of(FAULTY):
+        patch = patch_of("put_into", mutation)
+        if patch is not None:
+            back = type(patch)(patch.standing, type(f)(patch.standing.__code__, {}))
+            back.changed.__defaults__ = patch.standing.__defaults__
+            patch.put()
+            found[mutation.key] = answers()
+            back.put()
+    assert answers() == (6, 8, False)
+    assert found == {
+        "f: 1 -> 2": (7, 8, False),
+        "f: max(x, least) + 5 -> max(x, least) - 5": (-4, -2, False),
+        "f: max(x, least) -> min(x, least)": (5, 6, False),
+        "f: 5 -> 6": (7, 9, False),
+        "Limit.above: x > 7 -> x >= 7": (6, 8, True),
+        "Limit.above: 7 -> 8": (6, 8, False),
+    }
+
+
+def test_a_fault_is_shown_to_the_tests_that_run_its_function_the_quickest_first() -> None:
+    seconds = {"slow": 9.0, "quick": 0.1, "middle": 1.0}
+    of_f = frozenset({"slow", "quick"})
+    covering = Covering(
+        seconds, {("m.py", "f"): of_f, ("m.py", "g"): of_f}, frozenset({("m.py", "g")})
+    )
+    assert covering.of("m.py", "f") == ["quick", "slow"]
+    assert covering.of("m.py", "g") == ["quick", "middle", "slow"]  # run by an import too
+    assert covering.of("m.py", "module") == ["quick", "middle", "slow"]
+
+
+def test_a_record_holds_for_the_code_it_was_made_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bot").mkdir()
+    code = tmp_path / "bot" / "one.py"
+    code.write_text("x = 1\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "record.jsonl"
+    Record(file).keep("one: 1 -> 2", 1)
+    assert Record(file).code_of("one: 1 -> 2") == 1
+    assert Record(file).code_of("one: 1 -> 3") is None
+    code.write_text("x = 3\n", encoding="utf-8")
+    assert Record(file).code_of("one: 1 -> 2") is None

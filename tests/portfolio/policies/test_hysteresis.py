@@ -31,3 +31,20 @@ def test_in_beyond_one_threshold_out_within_the_other(
     )
     assert np.sign(trace.quantity[1:, 0]).tolist() == sides[:-1]  # decided a bar before
     assert np.sign(trace.order[-1, 0]) == 1
+
+
+def test_a_signal_at_a_threshold_is_within_it_and_a_side_kept_is_not_decided_again(
+    rules_of: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """In beyond 0.003, out at 0.001; between the two what is held stays as it is."""
+    signal = np.array([[0.003], [0.004], [0.002], [0.001], [-0.003], [-0.004], [-0.002], [-0.001]])
+    price = np.full((8, 1), 100.0)
+    rules = rules_of(
+        1, policy_kind=int(PolicyKind.HYSTERESIS), threshold=0.003, exit_threshold=0.001,
+        fraction=0.5,
+    )  # fmt: skip
+    _, trace = run_bars(
+        first_book(rules, 1e4), rules, bars_of(price, price), signal, signal, Phase.BOTH
+    )
+    kept = np.nan
+    np.testing.assert_array_equal(trace.weight[:, 0], [0.0, 0.5, kept, 0.0, 0.0, -0.5, kept, 0.0])
