@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bot.blocks import Bool
-from bot.report.formats import iso_time, percent
+from bot.report.formats import iso_time, percent, short_time
 from bot.report.inputs import RunData
 
 LEAST_SHARE = 0.95
@@ -55,6 +55,7 @@ def coverage(run: RunData) -> dict[str, Any]:
         },
         "model": _model_share(run),
         "trainings": _trainings(run),
+        "calibration": _calibration(run),
         "symbols": rows,
         "least_share": LEAST_SHARE,
     }
@@ -99,12 +100,39 @@ def _model_share(run: RunData) -> float | None:
 
 
 def _trainings(run: RunData) -> dict[str, Any] | None:
-    """Return how many trainings were due, and which of them gave no model."""
+    """Return how many trainings were due, which gave no model, and what was made beside them.
+
+    `rehearsed` counts the models that decided before the start, to have signals scored, and `beyond`
+    those of all models whose training was not due in the run: for a rehearsal alone, or where none was
+    due before the start, so that there is a first one.
+    """
     if run.trainings_due is None:
         return None
-    made = {model.due_ms for model in run.models}
-    without = [iso_time(due) for due in run.trainings_due.tolist() if due not in made]
-    return {"due": len(run.trainings_due), "without_model": without}
+    due = set(run.trainings_due.tolist())
+    start = int(run.open_time[run.start_index])
+    rehearsed = [m for m in run.models if run.rehearsed and m.effective_from_ms < start]
+    return {
+        "due": len(due),
+        "without_model": [iso_time(each) for each in sorted(due - {m.due_ms for m in run.models})],
+        "rehearsed": len(rehearsed),
+        "rehearsed_from": iso_time(rehearsed[0].effective_from_ms) if rehearsed else None,
+        "beyond": sum(m.due_ms not in due for m in run.models),
+    }
+
+
+def _calibration(run: RunData) -> dict[str, Any] | None:
+    """Return the days scored and needed, and in a phrase whether signals were traded on them."""
+    known = run.calibration
+    if known is None:
+        return None
+    until = None if known.until_ms is None else iso_time(known.until_ms)
+    if known.days < known.needed:
+        text = f"calibrating: {known.days} of {known.needed} days"
+    elif until is None:
+        text = f"Calibrated from the first bar on ({known.days} days of signals scored by the end)."
+    else:
+        text = f"Calibrating until {short_time(until)}: {known.needed} days of signals had to be scored."
+    return {"days": known.days, "needed": known.needed, "until": until, "text": text}
 
 
 def _warnings(found: dict[str, Any]) -> list[str]:
@@ -131,11 +159,17 @@ def _warnings(found: dict[str, Any]) -> list[str]:
     trainings = found["trainings"]
     if trainings is not None and trainings["without_model"]:
         without: Sequence[str] = trainings["without_model"]
-        days = ", ".join(time[:16].replace("T", " ") for time in without[:_NAMED])
+        days = ", ".join(map(short_time, without[:_NAMED]))
         more = f" and {len(without) - _NAMED} more" if len(without) > _NAMED else ""
         sentences.append(
             f"{len(without)} of {trainings['due']} scheduled trainings gave no model ({days}"
             f"{more}); the log says why ('bot logs')."
+        )
+    calibration = found["calibration"]
+    if calibration is not None and calibration["days"] < calibration["needed"]:
+        sentences.append(
+            f"{calibration['text']} (days of signals scored by the last bar); before that nothing is "
+            "traded on them."
         )
     return sentences
 
@@ -148,4 +182,4 @@ def _of(row: dict[str, Any], what: str) -> str:
 
 
 def _span(ends: Sequence[str]) -> str:
-    return " to ".join(end[:16].replace("T", " ") for end in ends)
+    return " to ".join(map(short_time, ends))

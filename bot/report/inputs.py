@@ -76,6 +76,21 @@ class ModelInfo:
     insight: Insight | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationProgress:
+    """How far it is known what signals are worth.
+
+    Attributes:
+        days: scored at the run's last bar.
+        needed: before signals are traded.
+        until_ms: open time of the last bar that was not traded for want of days; None where none was.
+    """
+
+    days: int
+    needed: int
+    until_ms: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """Forecasts beside what happened: all that skill is judged from.
@@ -147,6 +162,8 @@ class RunData(Judged):
         asked_ms: first and last open time that the settings asked for, None where all there is.
         trainings_due: int64[m], due bars of the trainings that were to be in force in the run; None
             where it does not train by a schedule of its own.
+        rehearsed: whether models were to decide on bars before the start, to have scored signals.
+        calibration: None where nothing asks what signals are worth, or no decision was recorded.
         max_jump: the largest ratio of neighbouring prices that is plausible.
         facts: what else is printed as it is (seconds, hashes, paths).
     """
@@ -181,6 +198,8 @@ class RunData(Judged):
     funding_unknown: Mapping[str, int] = field(default_factory=dict)
     asked_ms: tuple[int | None, int | None] = (None, None)
     trainings_due: I64 | None = None
+    rehearsed: bool = False
+    calibration: CalibrationProgress | None = None
     max_jump: float = math.inf
     facts: Mapping[str, Any] = field(default_factory=dict)
 

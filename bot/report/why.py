@@ -14,7 +14,7 @@ def why(
     *, refusal: int, edge: float, hurdle: float, age: float, order: float, position: float,
     days: int = 0, days_needed: int = 0,
 ) -> str:  # fmt: skip
-    """Return the reason of a decision.
+    """Return the reason of a decision; an edge is told by its size on the side that it asks for.
 
     Args:
         refusal: a Refusal.
@@ -29,7 +29,7 @@ def why(
     >>> why(refusal=13, edge=0.00031, hurdle=0.0015, age=0.0, order=0.0, position=0.0)
     'edge 3.1 bp < cost 15.0 bp'
     >>> why(refusal=0, edge=-0.0031, hurdle=0.0015, age=0.0, order=-2.0, position=0.0)
-    'edge -31.0 bp > cost 15.0 bp'
+    'short edge 31.0 bp > cost 15.0 bp'
     >>> why(refusal=13, edge=0.00031, hurdle=0.0015, age=3.0, order=0.0, position=2.0)
     'edge 3.1 bp < cost 15.0 bp, held for 3 bars'
     """
@@ -38,7 +38,8 @@ def why(
     phrase = ""
     if math.isfinite(edge) and math.isfinite(hurdle):
         sign = ">" if abs(edge) > hurdle else "<"
-        phrase = f"edge {edge * 1e4:.1f} bp {sign} cost {hurdle * 1e4:.1f} bp"
+        side = "short edge" if edge < 0.0 else "edge"
+        phrase = f"{side} {abs(edge) * 1e4:.1f} bp {sign} cost {hurdle * 1e4:.1f} bp"
     elif refusal == Refusal.EDGE_BELOW_COST:
         phrase = "no edge"
     if refusal not in (Refusal.NONE, Refusal.EDGE_BELOW_COST):

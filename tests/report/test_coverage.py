@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from bot.config.schema import Report
 from bot.report.coverage import LEAST_SHARE, coverage
+from bot.report.inputs import CalibrationProgress
 from bot.report.page import html, tables
+from bot.report.page.sheets import coverage_sheet
 from bot.report.summary import build
 from tests.report.conftest import HOUR_MS, START_MS, make_run
 
@@ -27,7 +31,9 @@ def test_a_run_that_covers_all_is_not_warned_of() -> None:
     assert found["warnings"] == []
     assert found["all"]["bars"] == found["all"]["forecasts"] == found["model"] == 1.0
     assert found["asked"] is None
-    assert found["trainings"] == {"due": 2, "without_model": []}
+    assert found["trainings"] == {"due": 2, "without_model": [],
+        "rehearsed": 0, "rehearsed_from": None, "beyond": 0,
+    }  # fmt: skip
     assert found["from_to"] == ["2023-01-05T04:00:00Z", "2023-01-17T15:00:00Z"]
 
 
@@ -128,3 +134,50 @@ def test_it_stands_at_the_top_and_labels_the_figures(share: float) -> None:
         assert ("(whole span; 50.00 % of it had a forecast)" in text) == low
         assert "Coverage" in text
     assert ("Only 50.00 % of the bars had a forecast" in page) == low
+
+
+def test_what_was_rehearsed_stands_beside_what_was_scheduled() -> None:
+    run = whole()
+    first, last = run.models
+    early = replace(first, model_id="early", due_ms=START_MS, effective_from_ms=START_MS + HOUR_MS)
+    rehearsed = replace(run, models=(early, first, last), rehearsed=True,
+                        trainings_due=np.array([first.due_ms, last.due_ms]))  # fmt: skip
+    found = coverage(rehearsed)["trainings"]
+    assert (found["due"], found["beyond"]) == (2, 1)
+    assert found["rehearsed"] == sum(
+        m.effective_from_ms < START_MS + 100 * HOUR_MS for m in rehearsed.models
+    )
+    assert found["rehearsed_from"] == "2023-01-01T01:00:00Z"
+    note = coverage_sheet(build(rehearsed, Report(bootstrap_samples=100))).note
+    assert "Scheduled trainings: 2; 2 gave a model." in note
+    assert "to have a first model: 1." in note
+    assert "Rehearsed: from 2023-01-01 01:00 to the start" in note
+    plain = replace(rehearsed, rehearsed=False)
+    assert coverage(plain)["trainings"]["rehearsed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "warned"),
+    [
+        (CalibrationProgress(41, 90, START_MS), "calibrating: 41 of 90 days", True),
+        (CalibrationProgress(0, 90, None), "calibrating: 0 of 90 days", True),
+        (CalibrationProgress(95, 90, START_MS + HOUR_MS),
+         "Calibrating until 2023-01-01 01:00: 90 days of signals had to be scored.", False),
+        (CalibrationProgress(150, 90, None), "Calibrated from the first bar on", False),
+    ],
+)  # fmt: skip
+def test_how_far_signals_are_calibrated_is_said(
+    known: CalibrationProgress, text: str, warned: bool
+) -> None:
+    run = whole(calibration=known)
+    found = coverage(run)
+    assert found["calibration"]["text"].startswith(text)
+    assert any(text in line for line in found["warnings"]) == warned
+    summary = build(run, Report(bootstrap_samples=100))
+    assert (text in coverage_sheet(summary).note) != warned
+    assert text in html.render(run, summary)
+    console = Console(width=200, file=StringIO())
+    console.print(tables.render(summary))
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert text in " ".join(told.split())
+    assert coverage(whole())["calibration"] is None

@@ -19,20 +19,22 @@ from bot.adapters.files.models import load_manifest
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
+from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.record import open_record
 from bot.app.symbols import bars_a_year, venues_of
+from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.triggers import DueBars, planned_dues
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
-from bot.config.needed_heads import needs_model
+from bot.config.needed_heads import needs_calibration, needs_model
 from bot.errors import JournalError
 from bot.features.targets import compute_targets
 from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
-from bot.portfolio.reasons import FILL_REASON, REFUSAL
+from bot.portfolio.reasons import FILL_REASON, REFUSAL, Refusal
 from bot.portfolio.rules import rules_from
-from bot.report.inputs import GateWeights, Insight, ModelInfo, RunData
+from bot.report.inputs import CalibrationProgress, GateWeights, Insight, ModelInfo, RunData
 from bot.report.insights import over_models
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
@@ -103,6 +105,8 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         funding_unknown=_unknown_funding(config, bars, quantity, record.symbols),
         asked_ms=_asked(config, record),
         trainings_due=_trainings_due(config, record, bars, start),
+        rehearsed=rehearsal_bars(config) > 0,
+        calibration=_calibration(folder, config, record, bars.open_time, refusals),
         max_jump=config.market.max_jump,
         facts=_facts(folder, record, config),
         **wide,
@@ -200,6 +204,21 @@ def _trainings_due(config: Config, record: Record, bars: BarBlock, start: int) -
     due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(bars.open_time)
     wanted = planned_dues(due, start, config.retrain.latency_bars)
     return bars.open_time[[each.index for each in wanted]]
+
+
+def _calibration(
+    folder: RunFolder, config: Config, record: Record, times: I64, refusals: I64
+) -> CalibrationProgress | None:
+    carried = record.carried()
+    if not needs_calibration(config) or config.run.record != "full" or carried is None:
+        return None
+    state = account_state(carried, folder.journal, len(record.symbols))
+    waited = np.flatnonzero((refusals == Refusal.CALIBRATING).any(axis=1))
+    return CalibrationProgress(
+        days=int(state.calibration.sums["days"][0]),
+        needed=config.policy.min_calibration_days,
+        until_ms=int(times[waited[-1]]) if len(waited) else None,
+    )
 
 
 def _unknown_funding(

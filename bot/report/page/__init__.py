@@ -6,6 +6,7 @@ edge_sheets     what trading was worth, as rows of text
 tables          the sheets for the terminal
 html            the page, in one file that needs no network
 money_pictures  equity, drawdown, what was held
+worth_pictures  the run among its controls, returns by size of edge
 head_pictures   forecasts against what came
 insight_pictures importance, cosines, gates
 svg             a figure as SVG that takes on the page's colours

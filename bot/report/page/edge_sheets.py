@@ -49,7 +49,7 @@ def edge_sheet(summary: Summary) -> Sheet:
     )  # fmt: skip
 
 
-_CONTROLS = (
+CONTROLS = (
     ("flat", "flat"),
     ("buy_and_hold", "buy and hold"),
     ("momentum", "momentum, 30 days"),
@@ -60,7 +60,7 @@ def controls_sheet(summary: Summary) -> Sheet:
     """Return the run beside its controls."""
     controls = summary["edge"]["controls"]
     columns = ("", "net return", "95 % of them", "Sharpe ratio", "max. drawdown", "round trips")
-    sources = [("run", summary["metrics"]), *((label, controls[key]) for key, label in _CONTROLS)]
+    sources = [("run", summary["metrics"]), *((label, controls[key]) for key, label in CONTROLS)]
     rows = [SheetRow(_control(label, found), strong=label == "run") for label, found in sources]
     random = controls["random"]
     rows.append(SheetRow(_control(f"{random['draws']:,} random twins", random)))

@@ -17,6 +17,7 @@ from bot.report.page.money_pictures import equity_picture, positions_picture
 from bot.report.page.sheet import Tone
 from bot.report.page.sheets import sheets
 from bot.report.page.svg import Picture, look
+from bot.report.page.worth_pictures import controls_picture, tenths_picture
 from bot.report.summary import Summary
 
 
@@ -49,6 +50,7 @@ def render(run: RunData, summary: Summary) -> str:
         tiles=tiles(summary),
         pictures=pictures(run),
         insights=insights(run),
+        beside=beside(summary),
         sheets={sheet.key: sheet for sheet in sheets(summary)},
     )
 
@@ -63,6 +65,13 @@ def pictures(run: RunData) -> list[Picture]:
         if any(group.kind != "direction" for group in groups):
             drawn.append(scatter_picture(groups))
     return drawn
+
+
+def beside(summary: Summary) -> dict[str, Picture]:
+    """Return the pictures that stand under tables, by the key of the table."""
+    with look():
+        drawn = {"controls": controls_picture(summary), "tenths": tenths_picture(summary)}
+    return {key: picture for key, picture in drawn.items() if picture is not None}
 
 
 def insights(run: RunData) -> list[Picture]:

@@ -67,8 +67,9 @@ def coverage_sheet(summary: Summary) -> Sheet:
     if c["model"] is not None:
         notes.append(f"A model was in force in {w.percent(c['model'])} of the bars.")
     if c["trainings"] is not None:
-        made = c["trainings"]["due"] - len(c["trainings"]["without_model"])
-        notes.append(f"Scheduled trainings: {c['trainings']['due']}; {made} gave a model.")
+        notes.append(_trainings(c["trainings"]))
+    if c["calibration"] is not None and c["calibration"]["days"] >= c["calibration"]["needed"]:
+        notes.append(c["calibration"]["text"])
     columns = (
         "of the bars in session", "first forecast", "last forecast", "had a bar", "had a forecast",
     )  # fmt: skip
@@ -76,6 +77,22 @@ def coverage_sheet(summary: Summary) -> Sheet:
         "coverage", "Coverage", columns,
         numbers=from_column(1, columns), rows=tuple(rows), note=" ".join(notes),
     )  # fmt: skip
+
+
+def _trainings(found: dict[str, Any]) -> str:
+    """Return how many trainings were due, and what was made beside them."""
+    made = found["due"] - len(found["without_model"])
+    said = f"Scheduled trainings: {found['due']}; {made} gave a model."
+    if found["beyond"]:
+        said += (
+            f" Beyond the schedule, for a rehearsal or to have a first model: {found['beyond']}."
+        )
+    if found["rehearsed"]:
+        said += (
+            f" Rehearsed: from {w.short_time(found['rehearsed_from'])} to the start "
+            f"{found['rehearsed']} model{'' if found['rehearsed'] == 1 else 's'} decided, and nothing was traded."
+        )
+    return said
 
 
 def coverage_label(summary: Summary) -> str:

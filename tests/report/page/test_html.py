@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bot.config.schema import Report
+from bot.report.formats import percent
 from bot.report.inputs import RunData
 from bot.report.page import html
 from bot.report.summary import build
@@ -55,7 +56,7 @@ def test_it_is_well_formed_and_has_all_parts(page: str) -> None:
     tags = Tags()
     tags.feed(page)
     assert tags.open == []
-    assert tags.counts["svg"] == 4
+    assert tags.counts["svg"] == 6
     assert tags.counts["table"] == 12
     for words in ("Equity and drawdown", "Calibration of each head", "Positions", "new model"):
         assert words in page
@@ -88,7 +89,7 @@ def test_a_run_without_forecasts_fills_or_time_to_speak_of_has_a_page(run: RunDa
     )
     tags = Tags()
     tags.feed(html.render(bare, build(bare, CONFIG)))
-    assert tags.counts["svg"] == 2
+    assert tags.counts["svg"] == 3, "equity, positions and the controls"
 
 
 def test_a_bankruptcy_stands_at_the_top(run: RunData, page: str) -> None:
@@ -109,3 +110,20 @@ def test_what_it_was_worth_stands_on_the_page(run: RunData, page: str) -> None:
     ):  # fmt: skip
         assert words in page, words
     assert f'role="alert">{build(run, CONFIG)["edge"]["warning"]}' in page
+
+
+def test_controls_and_tenths_are_drawn_from_the_figures_of_their_tables(run: RunData) -> None:
+    summary = build(run, CONFIG)
+    drawn = html.beside(summary)
+    assert sorted(drawn) == ["controls", "tenths"]
+    controls = summary["edge"]["controls"]
+    for found in (summary["metrics"], *(controls[k] for k in ("flat", "buy_and_hold", "random"))):
+        value = found["total_return"]
+        assert value is not None
+        assert percent(value) in drawn["controls"].svg
+    for label in ("run", "flat", "buy and hold", "momentum, 30 days", "1,000 random twins"):
+        assert label in drawn["controls"].svg
+    assert "smallest first" in drawn["tenths"].svg
+    assert summary["edge"]["tenths"]["by"] in drawn["tenths"].title
+    summary["edge"]["tenths"]["rows"] = []
+    assert sorted(html.beside(summary)) == ["controls"]
