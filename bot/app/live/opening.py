@@ -2,7 +2,8 @@
 
 Rules: an order is filled at the first usable quote received after the decision was committed; what
 was used is written into the row (fill_bid, fill_ask, mark, funding_rate), so that a replay uses the
-same. A symbol without it in time is not fillable, and its order follows the late policy.
+same. A symbol without it in time is not fillable, and its order follows the late policy. Where there
+is no order the newest quote is written down, not fillable: what the next trade would cost is judged by it.
 """
 
 from __future__ import annotations
@@ -66,7 +67,8 @@ class Opening:
 
         Args:
             book: for the price that funding falls back on.
-            last_quotes: the newest quote of each symbol, for the mark price.
+            last_quotes: the newest quote of each symbol, for the mark price, and where no order waits
+                for its spread.
             funding: rates due at this open; NaN where due and not known, absent where none is due.
         """
         S = len(self.symbols)
@@ -77,6 +79,8 @@ class Opening:
             first[0, s] = self.first_price.get(symbol, math.nan)
             bid[0, s], ask[0, s] = self._prices(symbol)
             fillable[0, s] = math.isfinite(bid[0, s])
+            if book.pending[s] == 0.0 and not fillable[0, s]:
+                bid[0, s], ask[0, s] = self._spread_of(last_quotes.get(symbol))
             mark[0, s] = _mark(last_quotes.get(symbol), float(book.mark[s]))
             rate[0, s] = funding.get(symbol, 0.0)
         return BarBlock(
@@ -95,6 +99,13 @@ class Opening:
             return (quote.bid, quote.ask) if quote else (math.nan, math.nan)
         price = self.first_price.get(symbol, math.nan)
         return price * (1.0 - self.half_spread), price * (1.0 + self.half_spread)
+
+    def _spread_of(self, quote: Quote | None) -> tuple[float, float]:
+        """Return bid and ask of the newest quote, if it is of this bar or the one before."""
+        since = self.open_time - (self.end_ms - self.open_time)
+        if not self.at_quote or quote is None or not quote.usable or quote.received_ms < since:
+            return math.nan, math.nan
+        return quote.bid, quote.ask
 
 
 def _mark(quote: Quote | None, last_close: float) -> float:

@@ -55,6 +55,29 @@ def test_the_quotes_that_fill(time: int, fills: bool) -> None:
     np.testing.assert_array_equal([row.fill_bid[0, 0], row.fill_ask[0, 0]], expected)
 
 
+BEFORE = OPEN - HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("newest", "at_quote", "ordered", "written"),
+    [
+        (quote(OPEN - 1), True, 0.0, True), (quote(BEFORE), True, 0.0, True),
+        (quote(BEFORE - 1), True, 0.0, False), (quote(OPEN - 1, 102.0), True, 0.0, False),
+        (None, True, 0.0, False), (quote(OPEN - 1), False, 0.0, False),
+        (quote(OPEN - 1), True, 2.0, False),  # an order is filled at no quote from before the open
+    ],
+)  # fmt: skip
+def test_without_an_order_the_newest_quote_says_what_a_trade_would_cost(
+    newest: Quote | None, at_quote: bool, ordered: float, written: bool
+) -> None:
+    book = book_of()
+    book.pending[0] = ordered
+    row = opening(at_quote=at_quote).row(book, {"A": newest} if newest else {}, {})
+    assert not row.fillable.any()
+    expected = [99.0, 101.0] if written else [NAN, NAN]
+    np.testing.assert_array_equal([row.fill_bid[0, 0], row.fill_ask[0, 0]], expected)
+
+
 @pytest.mark.parametrize(("time", "fills"), [(END - 1, True), (END, False)])
 def test_a_quote_at_the_end_of_the_bar_is_of_the_next(time: int, fills: bool) -> None:
     one = opening(until_ms=END + 1000)

@@ -156,6 +156,23 @@ def test_a_backtest_over_the_same_candles_equals_the_run(tmp_path: Path) -> None
     assert verify(without).identical
 
 
+def test_a_trade_is_judged_by_the_spread_of_the_quotes_though_none_was_made(
+    tmp_path: Path,
+) -> None:
+    """Before the first bar no quote was heard; from the second on: fees, slippage, quoted spread."""
+    for quoted_bps in (1.0, 7.0):
+        market = Rehearsal.make(
+            tmp_path / f"run-{quoted_bps}", *CALIBRATED, f"practice.half_spread_bps={quoted_bps}",
+            "costs.funding=false", "policy.cost_multiple=100",
+        )  # fmt: skip
+        assert len(proof_of(market, 4).fills) == 0
+        decisions = market.events("decision")
+        asked = [e["hurdle"] for e in decisions[3:] if e["hurdle"] is not None]
+        assert asked
+        costs = 2.0 * (5.5 + 1.0 + quoted_bps) * 1e-4
+        assert asked == pytest.approx([100.0 * costs] * len(asked), rel=1e-3)
+
+
 def test_bars_that_close_while_it_rehearses_are_warmed_behind_it(market: Rehearsal) -> None:
     proof = proof_of(market, pool=PoolHere(seconds=2500.0))
     [started] = market.events("rehearsal_started")
