@@ -17,6 +17,7 @@ import numpy.typing as npt
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
+I16 = npt.NDArray[np.int16]
 I8 = npt.NDArray[np.int8]
 Bool = npt.NDArray[np.bool_]
 Arrays = dict[str, npt.NDArray[Any]]

@@ -18,7 +18,9 @@ from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.threads import single_thread
 from bot.model.trained import ModelSpec
-from bot.model.training.descent import RowTensors, _epoch, _prepare
+from bot.model.training.course import Parts, begin
+from bot.model.training.descent import _epoch, _prepare
+from bot.model.training.rows import RowTensors
 from bot.model.training.train import train
 from bot.parts.registry import parts
 from scripts.benchmarks.measuring import Row
@@ -63,23 +65,23 @@ def _beside_the_sum(
 ) -> Iterator[Row]:
     single_thread()
     rows = _rows(4 if quick else 12)
-    steps = 4 if quick else 12
+    n_steps = 4 if quick else 12
     spec = ModelSpec(Model(), N_FEATURES, TASKS)
     courses = {}
     for case, training in {"": Training(), **given}.items():
-        torch.manual_seed(1)
-        courses[case] = _prepare(spec.build(), spec, training, (), rows)
-    for course in courses.values():
-        _epoch(course, rows)
+        course = begin(spec, Parts(rows, rows), training=training, seed=1)
+        courses[case] = course, _prepare(course)
+    for course, steps in courses.values():
+        _epoch(course, steps)
     ratios: dict[str, list[float]] = {case: [] for case in given}
     plain = []
     for _ in range(5 if quick else 15):
         taken = {}
-        for case, course in courses.items():
+        for case, (course, steps) in courses.items():
             started = time.process_time()
-            _epoch(course, rows)
+            _epoch(course, steps)
             taken[case] = time.process_time() - started
-        plain.append(taken[""] / steps)
+        plain.append(taken[""] / n_steps)
         for case in given:
             ratios[case].append(taken[case] / taken[""])
     note = (

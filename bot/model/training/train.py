@@ -22,8 +22,10 @@ from bot.model.networks.parameter_matching import check_match
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
-from bot.model.training.descent import RowTensors, descend
-from bot.model.training.losses import TaskLosses
+from bot.model.training.course import Course, Parts, begin
+from bot.model.training.descent import descend
+from bot.model.training.rows import RowTensors
+from bot.model.training.together import descend_together, why_one_by_one
 
 __all__ = ["TrainedModel", "train"]
 
@@ -41,7 +43,8 @@ def train(
 
     Args:
         dataset: rows whose labels were known when the training was due.
-        progress: called with each epoch when it is done, member by member.
+        progress: called with each epoch when it is done; member by member where these are trained
+            one after the other, else each epoch of all members in turn.
         judged_by: tasks by which the best epoch is chosen; all where none is named.
         needed: tasks without which the model is of no use. Any other one that has no labels is left
             out, and is among the model's `untrained`.
@@ -64,34 +67,33 @@ def train(
     symbols = dataset.symbols if model.knows_symbols else ()
     spec = ModelSpec(model, dataset.n_features, dataset.tasks, symbols)
     check_match(model, spec.n_features, spec.tasks, len(symbols))
-    rows = _rows(scaler, fitted, spec), _rows(scaler, held, spec)
-    losses_of = TaskLosses(spec.tasks, training.return_loss)
-    weights, history, best, insights = [], [], [], []
+    parts = Parts(_rows(scaler, fitted, spec), _rows(scaler, held, spec))
     with one_thread(), torch.random.fork_rng(devices=[]):
-        for member in range(model.members):
-            torch.manual_seed(member_seed(seed, member))
-            network = spec.build()
-            epochs, kept = descend(
-                network, *rows, spec=spec, training=training, judged_by=judged_by, progress=progress
+        courses = [
+            begin(
+                spec, parts, training=training, seed=member_seed(seed, member),
+                judged_by=judged_by, progress=progress,
             )
-            weights.append(weights_of(network))
-            history += epochs
-            best.append(kept)
-            if training.interpret:
-                insights.append(
-                    interpretation(
-                        network, losses_of, rows[1].sample(IMPORTANCE_ROWS), (seed, member)
-                    )
-                )
+            for member in range(model.members)
+        ]  # fmt: skip
+        why = why_one_by_one(model, training)
+        if why is None:
+            descend_together(courses)
+        else:
+            for course in courses:
+                descend(course)
+        best = [course.put_best() for course in courses]
+        insights = _insights(courses, seed) if training.interpret else ()
+    history = tuple(epoch for course in courses for epoch in course.history)
     return TrainedModel(
         spec=spec,
-        weights=join_members(weights),
+        weights=join_members([weights_of(course.network) for course in courses]),
         scaler=scaler,
         baselines=_baselines(fitted),
-        metrics=_metrics(fitted, held, len(history), best),
-        history=tuple(history),
+        metrics=_metrics(fitted, held, len(history), best) | _way(model, why),
+        history=history,
         seed=seed,
-        insights=tuple(insights),
+        insights=insights,
     )
 
 
@@ -182,6 +184,22 @@ def _metrics(fitted: Dataset, held: Dataset, epochs: int, best: Sequence[Epoch])
         "loss_train": _by_name(names, [epoch.train for epoch in best]),
         "loss_validation": _by_name(names, [epoch.validation for epoch in best]),
     }
+
+
+def _insights(courses: Sequence[Course], seed: int) -> tuple[dict[str, Any], ...]:
+    """Return what is found of each member on rows of the validation part."""
+    sample = courses[0].parts.held.sample(IMPORTANCE_ROWS)
+    return tuple(
+        interpretation(course.network, course.losses_of, sample, (seed, member))
+        for member, course in enumerate(courses)
+    )
+
+
+def _way(model: Model, why: str | None) -> dict[str, Any]:
+    """Return how the members of an ensemble were trained, and why not together where they were not."""
+    if model.members == 1:
+        return {}
+    return {"members_trained": f"one by one: {why}" if why else "together"}
 
 
 def _by_name(

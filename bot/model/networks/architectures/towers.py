@@ -29,20 +29,20 @@ class Single(Architecture):
         encoders = [build_encoder(settings, n_features) for _ in tasks]
         heads = [Heads(encoders[0].width, [task], settings.head_hidden) for task in tasks]
         self.encoders, self.heads = nn.ModuleList(encoders), nn.ModuleList(heads)
-        self._towers = list(zip(encoders, heads, strict=True))
+        self.towers = list(zip(encoders, heads, strict=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Run every task's network."""
-        return torch.cat([head(encoder(x)) for encoder, head in self._towers], dim=1)
+        return torch.cat([head(encoder(x)) for encoder, head in self.towers], dim=1)
 
     def apart(self) -> list[nn.Module]:
         """Return every task's encoder with its head."""
-        return [nn.ModuleList(tower) for tower in self._towers]
+        return [nn.ModuleList(tower) for tower in self.towers]
 
     def fold(self, tile_rows: int) -> TileForward:
         """Return each network's matrix products one after the other, if the encoders allow."""
         forwards = []
-        for encoder, head in self._towers:
+        for encoder, head in self.towers:
             layers = encoder.fold()
             if layers is None:
                 return super().fold(tile_rows)

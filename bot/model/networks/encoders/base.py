@@ -35,10 +35,20 @@ class Dropout(nn.Module):
         """Zero elements of x at random and scale the others; nothing in eval mode."""
         if not self.training or self.dropped == 0:
             return x
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+        self.draw(words)
         bits = words.view(torch.int16)[: x.numel()].view(x.shape)
-        keep = bits >= self.dropped - _CHOICES // 2
-        return x * (keep * self.scale)
+        return x * ((bits >= self.least) * self.scale)
+
+    @property
+    def least(self) -> int:
+        """Return the least of the 16 bits of an element, as a signed number, with which it stays."""
+        return self.dropped - _CHOICES // 2
+
+    @staticmethod
+    def draw(words: Tensor, generator: torch.Generator | None = None) -> None:
+        """Fill int64 words with random bits, by torch's global generator where none is given."""
+        words.random_(-(2**63), None, generator=generator)
 
 
 class Encoder(nn.Module, ABC):

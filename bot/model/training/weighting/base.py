@@ -52,6 +52,17 @@ class Weighting(ABC):
                 others are 0 and have no gradient.
         """
 
+    def factors(self, losses: Tensor, present: Tensor) -> Tensor:
+        """Return float32[K], the derivative of the sum of the terms by each loss, for `losses` as they are.
+
+        What the weighting itself learns gets its gradient too. Where terms are weights times losses,
+        this need not be left to autograd.
+        """
+        measured = losses.detach().requires_grad_()
+        self.terms(measured, present).sum().backward()  # type: ignore[no-untyped-call]
+        assert measured.grad is not None
+        return measured.grad
+
     @abstractmethod
     def weights(self) -> Tensor:
         """Return float32[K], the factor on each loss at this moment, for the log."""

@@ -22,6 +22,11 @@ class Fixed(Weighting):
         """Return w_k L_k for the tasks present."""
         return self._weights * losses * present
 
+    def factors(self, losses: Tensor, present: Tensor) -> Tensor:
+        """Return w_k for the tasks present."""
+        del losses
+        return self._weights * present
+
     def weights(self) -> Tensor:
         """Return the given weights."""
         return self._weights

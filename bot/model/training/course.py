@@ -1,0 +1,170 @@
+"""The course of one training: its epochs as they are judged, which is kept, and when it is over.
+
+Owns `Course`, all of a training but its steps. Rules: what is kept is the best epoch (`stopping`) in
+the last stage of the curriculum; what is measured here draws nothing at random. Knows neither
+batches nor gradients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from bot.blocks import Task
+from bot.config.schema import Training
+from bot.errors import DataError, ModelError
+from bot.model.interpretation import COSINE_ROWS, gradient_cosines
+from bot.model.networks.architectures import Architecture
+from bot.model.trained import Epoch, ModelSpec
+from bot.model.training.curriculum import Curriculum
+from bot.model.training.losses import TaskLosses
+from bot.model.training.rows import RowTensors
+from bot.model.training.stopping import Stopping
+from bot.model.training.weighting import Weighting, build_weighting
+
+_READ_ROWS = 8192  # bars read by a forward pass over the validation part
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The rows of a training: those to descend on, and those that judge the epochs."""
+
+    fitted: RowTensors
+    held: RowTensors
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What stays the same over all epochs of a training, and what they came to so far.
+
+    Attributes:
+        random_state: of torch's generator when the network was built, from which the steps draw on.
+        labelled: bool[K], whether any training row has a label of the task; one that has none is
+            left out.
+        compared: the rows whose gradients are compared after each epoch, None where none are.
+    """
+
+    network: Architecture
+    losses_of: TaskLosses
+    weighting: Weighting
+    curriculum: Curriculum
+    stopping: Stopping
+    training: Training
+    tasks: Sequence[Task]
+    parts: Parts
+    random_state: Tensor
+    labelled: Tensor
+    compared: tuple[Tensor, Tensor, Tensor] | None
+    progress: Callable[[Epoch], None] | None
+    history: list[Epoch] = field(default_factory=list)
+
+    def active(self) -> Tensor:
+        """Return bool[K], the tasks that are trained in this stage."""
+        return self.curriculum.active() & self.labelled
+
+    def see(self, losses: Tensor) -> bool:
+        """Judge the epoch that ended with these mean training losses; tell whether it was the last.
+
+        Raises:
+            DataError: no task that is trained has a label among the validation rows.
+            ModelError: the loss stopped being a number.
+        """
+        self.weighting.on_epoch_end(losses)
+        epoch, shares = _validate(self, self.parts.held, len(self.history) + 1, losses)
+        if self.compared is not None:
+            cosines = gradient_cosines(self.network, self.losses_of, self.compared)
+            epoch = replace(epoch, cosines=cosines)
+        self.history.append(epoch)
+        if self.progress is not None:
+            self.progress(epoch)
+        self.stopping.see(epoch, shares)
+        if self.curriculum.is_last and self.stopping.done:
+            return True
+        if self.curriculum.advance(epoch.score):
+            self.stopping.restart()
+        return len(self.history) == self.training.epochs
+
+    def put_best(self) -> Epoch:
+        """Leave the network with the weights of the best epoch, and return it.
+
+        Raises:
+            ModelError: the last stage of the curriculum was not reached.
+        """
+        best = self.stopping.put_best()
+        if best is None or not self.curriculum.is_last:
+            raise ModelError(
+                f"training.epochs = {self.training.epochs}: the curriculum does not reach its last "
+                "stage; raise it or shorten the stages"
+            )
+        return best
+
+
+def begin(
+    spec: ModelSpec,
+    parts: Parts,
+    *,
+    training: Training,
+    seed: int,
+    judged_by: Sequence[Task] = (),
+    progress: Callable[[Epoch], None] | None = None,
+) -> Course:
+    """Seed torch's global generator, build the network, and return a course that saw no epoch."""
+    torch.manual_seed(seed)
+    network = spec.build()
+    return Course(
+        network,
+        TaskLosses(spec.tasks, training.return_loss),
+        weighting=build_weighting(spec.tasks, training, network.last_shared()),
+        curriculum=Curriculum(spec.tasks, training),
+        stopping=Stopping(network, spec.tasks, judged_by, training.patience),
+        training=training,
+        tasks=spec.tasks,
+        parts=parts,
+        random_state=torch.get_rng_state(),
+        labelled=parts.fitted.labelled.any(dim=0),
+        compared=parts.fitted.sample(COSINE_ROWS) if training.interpret else None,
+        progress=progress,
+    )
+
+
+def _validate(
+    course: Course, held: RowTensors, number: int, training_losses: Tensor
+) -> tuple[Epoch, Tensor]:
+    """Measure the network on the validation rows; return the epoch, and float32[K] for `Stopping`.
+
+    Raises:
+        ModelError: a loss is not a number.
+        DataError: no task that is trained has a label there.
+    """
+    network, active = course.network.eval(), course.active()
+    with torch.inference_mode():
+        parts = torch.split(torch.arange(len(held.y)), max(1, _READ_ROWS // held.lookback))
+        output = torch.cat([network(held.features(part)) for part in parts])
+        losses, count = course.losses_of(output, held.y, held.labelled)
+    if not (torch.isfinite(losses).all() and torch.isfinite(training_losses).all()):
+        raise ModelError(
+            f"training: the loss is no number any more in epoch {number}; lower "
+            "training.learning_rate or look for extreme labels"
+        )
+    judged = course.weighting.active() & active & (count > 0)
+    if not judged.any():
+        raise DataError(
+            "training: no validation row has a label of a trained task; "
+            "raise training.validation_fraction"
+        )
+    shares = (losses / course.losses_of.naive).masked_fill(~judged, math.nan)
+    epoch = Epoch(
+        number=number,
+        train=tuple(training_losses.tolist()),
+        validation=tuple(
+            value if rows else None
+            for value, rows in zip(losses.tolist(), count.tolist(), strict=True)
+        ),
+        weights=tuple((course.weighting.weights() * active).tolist()),
+        score=float(shares[judged].mean()),
+    )
+    return epoch, shares

@@ -1,0 +1,69 @@
+"""The rows that a network is trained on, and how they are cut into batches.
+
+Owns `RowTensors` and `batches`. Rule: what is shuffled is shuffled by torch's global generator, or by
+the one that is given.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from bot.model.interpretation import evenly_chosen
+
+
+class RowTensors(NamedTuple):
+    """What a network is trained on.
+
+    Attributes:
+        x: float32[N, F]; with `last` a table float32[R, F].
+        y: float32[N, K], 0 where unlabelled.
+        labelled: float32[N, K].
+        last: int64[N], where each row's window ends in x.
+        lookback: length of the windows.
+        symbol: float32[N], the place of each row's symbol, for a network that knows symbols.
+    """
+
+    x: Tensor
+    y: Tensor
+    labelled: Tensor
+    last: Tensor | None = None
+    lookback: int = 1
+    symbol: Tensor | None = None
+
+    def features(self, chosen: Tensor) -> Tensor:
+        """Return what the network reads of the chosen rows, float32[B, F] or float32[B, L, F].
+
+        The place of the symbol is one more column.
+        """
+        if self.last is None:
+            x = self.x.index_select(0, chosen)
+        else:
+            back = torch.arange(1 - self.lookback, 1)
+            x = self.x[self.last[chosen, None] + back]
+        if self.symbol is None:
+            return x
+        places = self.symbol[chosen].view(-1, *[1] * (x.dim() - 1))
+        return torch.cat([x, places.expand(*x.shape[:-1], 1)], dim=-1)
+
+    def at(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the chosen rows as a step sees them: features, y and labelled."""
+        y, labelled = self.y.index_select(0, chosen), self.labelled.index_select(0, chosen)
+        return self.features(chosen), y, labelled
+
+    def sample(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return copies of what the network reads, y and labelled, of at most so many rows."""
+        return self.at(evenly_chosen(len(self.y), most))
+
+
+def batches(n: int, batch_size: int, generator: torch.Generator | None = None) -> Sequence[Tensor]:
+    """Cut n rows, shuffled, into nearly equal batches of at most `batch_size` (or 3) rows.
+
+    Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
+    """
+    order = torch.randperm(n, generator=generator)
+    return order.tensor_split(min(math.ceil(n / batch_size), n // 2))
