@@ -164,6 +164,7 @@ class RunData(Judged):
             where it does not train by a schedule of its own.
         rehearsed: whether models were to decide on bars before the start, to have scored signals.
         calibration: None where nothing asks what signals are worth, or no decision was recorded.
+        reference: whether it is the reference backtest (`costs.reference`), which rescales for nothing.
         max_jump: the largest ratio of neighbouring prices that is plausible.
         facts: what else is printed as it is (seconds, hashes, paths).
     """
@@ -200,6 +201,7 @@ class RunData(Judged):
     trainings_due: I64 | None = None
     rehearsed: bool = False
     calibration: CalibrationProgress | None = None
+    reference: bool = False
     max_jump: float = math.inf
     facts: Mapping[str, Any] = field(default_factory=dict)
 

@@ -107,6 +107,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         trainings_due=_trainings_due(config, record, bars, start),
         rehearsed=rehearsal_bars(config) > 0,
         calibration=_calibration(folder, config, record, bars.open_time, refusals),
+        reference=config.costs.reference,
         max_jump=config.market.max_jump,
         facts=_facts(folder, record, config),
         **wide,

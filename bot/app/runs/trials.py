@@ -155,16 +155,22 @@ def unusual(config: Config) -> dict[str, Any]:
     return {k: jsonable[k] for k, v in deciding(config).items() if v != usual.get(k)}
 
 
-def source_of(config: Config) -> str:
+def source_of(config: Config, *, live: bool = False) -> str:
     """Return where bars are from, so that what is made is never taken for what was traded.
 
     Files of candles are one source whatever their folder: a copy of a market's history is the same
-    history. A synthetic market is one of its own by all that makes it but its length.
+    history, and so is what a daemon saw of it. A synthetic market is one of its own by all that makes it
+    but its length, and so is a practice exchange, which lays spreads and ticks over one.
+
+    Args:
+        live: whether a daemon saw the bars.
     """
-    if config.data.source == "files":
+    made = [config.synthetic.model_dump(mode="json", exclude={"bars"}), config.market.interval]
+    if live and config.exchange.source == "practice":
+        return f"practice {digest_of(made)}"
+    if live or config.data.source == "files":
         return "files"
-    made = config.synthetic.model_dump(mode="json", exclude={"bars"})
-    return f"synthetic {digest_of([made, config.market.interval])}"
+    return f"synthetic {digest_of(made)}"
 
 
 def named_with_venues(config: Config, symbols: Iterable[str]) -> tuple[str, ...]:

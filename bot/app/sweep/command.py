@@ -264,7 +264,7 @@ def _trial(source: SweepSource, base: Config, tallies: list[Tally], where: str) 
         where=where,
         digest=digest_of(json.loads(json.dumps(decides, default=str))),
         settings=unusual(base),
-        source=source_of(base),
+        source=source_of(base, live=source.live),
         symbols=named_with_venues(base, source.symbols),
         interval=interval,
         start_ms=int(times[source.start]),

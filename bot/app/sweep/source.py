@@ -49,6 +49,7 @@ class SweepSource:
         runs_dir: the folder that a sweep's folder goes into.
         register_dir: where the run's own trial is entered, wherever the tables go; None for a file,
             whose trials lie beside the sweep's folder.
+        live: whether a daemon saw the bars.
     """
 
     name: str
@@ -62,6 +63,7 @@ class SweepSource:
     settings: Mapping[str, Any]
     runs_dir: Path
     register_dir: Path | None = None
+    live: bool = False
 
     @cached_property
     def heads(self) -> frozenset[tuple[str, int]]:
@@ -130,6 +132,7 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
         settings=translated(read_toml(folder.config)),
         runs_dir=runs_dir_of(folder.path),
         register_dir=runs_dir_of(folder.path),
+        live=record.meta.get("mode") == "live",
     )
 
 

@@ -15,8 +15,14 @@ from bot.report.money.activity import elapsed_ms
 from bot.report.money.metrics import Figures, equity_metrics
 from bot.report.money.momentum import has_history, momentum_legs
 from bot.report.money.retraced import tape_of
-from bot.report.money.twins import random_twins
+from bot.report.money.twins import TWINS, random_twins
 from bot.report.money.walk import Tape, equity_curve
+
+REFERENCE = (
+    "Momentum and the random twins are not given: under costs.reference a position is brought back to its "
+    "weight at every close for nothing and a change of it costs a share of all equity, while these "
+    "controls hold a fixed quantity and pay by what they trade, so that they would not pay what the run pays."
+)
 
 
 def control_figures(run: RunData, start: int, held: Figures) -> dict[str, Any]:
@@ -29,15 +35,23 @@ def control_figures(run: RunData, start: int, held: Figures) -> dict[str, Any]:
 
     Returns:
         `flat`, `buy_and_hold` and `momentum`: figures of an equity curve; `random`: see `twins.py`;
-        `funding`: how many settlements were `unknown`, and `until` when; they charged nothing.
+        `funding`: how many settlements were `unknown`, and `until` when; they charged nothing;
+        `missing`: why some have no figures, "" where all have.
     """
-    tape = tape_of(run, start)
+    if run.reference:
+        unknown = dict.fromkeys(("total_return", "max_drawdown", "trades"))
+        momentum = unknown
+        random = unknown | dict.fromkeys(("trips", "low", "high", "percentile")) | {"draws": TWINS}
+    else:
+        tape = tape_of(run, start)
+        momentum, random = _momentum(run, start, tape), random_twins(run, start, tape)
     return {
         "flat": {"total_return": 0.0, "max_drawdown": 0.0, "trades": 0},
         "buy_and_hold": held,
-        "momentum": _momentum(run, start, tape),
-        "random": random_twins(run, start, tape),
+        "momentum": momentum,
+        "random": random,
         "funding": _funding(run, start),
+        "missing": REFERENCE if run.reference else "",
     }
 
 

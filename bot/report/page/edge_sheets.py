@@ -164,7 +164,8 @@ def _control(label: str, found: dict[str, Any]) -> tuple[str, ...]:
 def _controls_note(summary: Summary) -> str:
     """Return where the run stands among its twins, and what funding nobody was charged."""
     random, funding = (summary["edge"]["controls"][key] for key in ("random", "funding"))
-    told = ["All pay the run's costs and funding."]
+    missing = summary["edge"]["controls"]["missing"]
+    told = [missing or "All pay the run's costs and funding."]
     if random["percentile"] is not None:
         told.append(
             "The twins are the run's own round trips at random times; the row is the median of them. "

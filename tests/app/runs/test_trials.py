@@ -260,3 +260,15 @@ def test_bot_trials_where_there_are_none(
     assert cli("trials").out.startswith("no trials in runs/trials.jsonl; every 'bot backtest'")
     assert json.loads(cli("trials", "--json").out)["trials"] == []
     assert cli("trials", "nowhere").code == 5
+
+
+def test_what_a_practice_exchange_made_is_never_counted_with_a_market() -> None:
+    def seen(*sets: str, live: bool = True) -> str:
+        return source_of(load_config(None, sets, {}), live=live)
+
+    practice = seen("exchange.source=practice")
+    assert practice.startswith("practice ")
+    assert practice != seen("exchange.source=practice", "synthetic.seed=9")
+    assert practice == seen("exchange.source=practice", "synthetic.bars=9000")
+    assert seen() == seen("data.source=synthetic") == "files", "a daemon on Bybit saw a market"
+    assert seen("exchange.source=practice", live=False) == "files", "a backtest reads files"

@@ -127,3 +127,15 @@ def test_controls_and_tenths_are_drawn_from_the_figures_of_their_tables(run: Run
     assert summary["edge"]["tenths"]["by"] in drawn["tenths"].title
     summary["edge"]["tenths"]["rows"] = []
     assert sorted(html.beside(summary)) == ["controls"]
+
+
+def test_the_reference_backtest_says_why_some_controls_are_missing(run: RunData) -> None:
+    reference = dataclasses.replace(run, reference=True)
+    summary = build(reference, CONFIG)
+    controls = summary["edge"]["controls"]
+    assert controls["random"]["percentile"] is controls["momentum"]["total_return"] is None
+    assert controls["flat"]["total_return"] == 0.0
+    assert controls["buy_and_hold"]["total_return"] is not None
+    page = html.render(reference, summary)
+    assert "under costs.reference a position is brought back to its weight" in page
+    assert "All pay the run&#39;s costs" not in page
