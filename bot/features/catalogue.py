@@ -45,15 +45,15 @@ class Feature(IntEnum):
 
 def _enter(
     feature: Feature, doc: str, bars: Callable[[Features], int] = lambda _: 1, *,
-    over: str = "symbol", within_day: bool = False, volume: bool = False,
+    over: str = "symbol", within_day: bool = False, needs: str = "",
 ) -> None:  # fmt: skip
     """Enter a feature.
 
     Args:
         within_day: it is constant where a bar lasts a day.
-        volume: it says nothing without volume.
+        needs: 'volume' where it says nothing without.
     """
-    facts = {"bars": bars, "over": over, "within_day": within_day, "volume": volume}
+    facts = {"bars": bars, "over": over, "within_day": within_day, "needs": needs}
     shipped("feature", feature.name.lower(), doc=doc, computed="core", **facts)(feature)
 
 
@@ -70,7 +70,7 @@ _enter(Feature.MACD, "exponential means of span 12 less 26, over the close")
 _enter(Feature.BB_POSITION, "place between the Bollinger bands of 2 deviations", lambda f: f.window)
 _enter(
     Feature.VOLUME_RATIO, "log of volume over its mean of features.window", lambda f: f.window,
-    volume=True,
+    needs="volume",
 )  # fmt: skip
 _enter(Feature.VOLUME_CHANGE, "log of volume over that of the bar before", lambda _: 2)
 _enter(Feature.RANGE, "high less low, over the close")

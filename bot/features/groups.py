@@ -47,16 +47,16 @@ class Group:
 
     def enter(
         self, name: str, doc: str, bars: int | Callable[[FeatureContext], int], *, over: str = "symbol",
-        volume: bool = False,
+        needs: str = "",
     ) -> None:  # fmt: skip
         """Enter the group's next feature.
 
         Args:
             bars: how many bars of a symbol it needs, itself the last, where none is missing; or a
                 function that says so.
-            volume: whether it says nothing without volume.
+            needs: 'volume', 'funding' or 'mark' where it says nothing without.
         """
-        facts = {"bars": bars, "over": over, "volume": volume}
+        facts = {"bars": bars, "over": over, "needs": needs}
         shipped("feature", name, doc=doc, computed="group", **facts)(self)
         self.names.append(name)
 

@@ -123,7 +123,7 @@ def prepare(
     if forecasts:
         _take_forecasts(job, Path(forecasts))
     else:
-        check_volume(config, market)
+        check_known(config, market)
     if schedule:
         job.schedule = take_models(schedule, folder, int(times[0]))
         job.meta["schedule_of"] = str(schedule.folder.path)
@@ -141,24 +141,45 @@ def _take_forecasts(job: BacktestJob, file: Path) -> None:
     job.meta[FORECASTS_SHA256] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def check_volume(config: Config, market: RunBars) -> None:
-    """Refuse bars without any volume where a model is to learn from volume.
+def check_known(config: Config, market: RunBars) -> None:
+    """Refuse bars without any volume, funding or mark price where a model is to learn from it.
 
     Raises:
         DataError: no bar of a symbol has one, so none of its rows would ever be complete.
     """
-    of_volume = [n for n in config.features.names if part("feature", n).facts.get("volume")]
-    uses = [f"'{name}' out of features.names" for name in of_volume]
-    if "volume" in config.targets.kinds:
-        uses.append("'volume' out of targets.kinds")
     bars = market.bars
-    traded = bars.valid & (bars.volume > 0.0)
-    silent = [name for s, name in enumerate(market.symbols) if not traded[:, s].any()]
-    if uses and silent:
-        raise DataError(
-            f"{', '.join(silent)}: the volume of every bar is 0, so that no row of the model would be "
-            f"complete; get candles with volume, or take {' and '.join(uses)}"
-        )
+    there = {
+        "volume": bars.valid & (bars.volume > 0.0),
+        "funding": (bars.funding_rate != 0.0) | (bars.funding_inside != 0.0),
+        "mark": np.isfinite(bars.mark),
+    }
+    there["funding"] &= np.isfinite(bars.funding_rate)
+    faults = []
+    for what, known in there.items():
+        names = [n for n in config.features.names if part("feature", n).facts.get("needs") == what]
+        uses = [f"'{name}' out of features.names" for name in names]
+        if what == "volume" and "volume" in config.targets.kinds:
+            uses.append("'volume' out of targets.kinds")
+        silent = [name for s, name in enumerate(market.symbols) if not known[:, s].any()]
+        if uses and silent:
+            faults.append(
+                f"{', '.join(silent)}: {_SILENT[what]}, so that no row of the model would be complete; "
+                f"get {_WANTED[what]}, or take {' and '.join(uses)}"
+            )
+    if faults:
+        raise DataError("\n".join(faults))
+
+
+_SILENT = {
+    "volume": "the volume of every bar is 0",
+    "funding": "no funding rate is known",
+    "mark": "no mark price is known",
+}
+_WANTED = {
+    "volume": "candles with volume",
+    "funding": "the rates into data.root/funding ('bot fetch' does)",
+    "mark": "mark prices into data.root/mark ('bot fetch' does)",
+}
 
 
 def _synthetic(config: Config) -> tuple[BarBlock, int | None]:

@@ -17,7 +17,7 @@ from typing import Literal
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.app.start.history_need import useless_settings
 from bot.app.start.practice import practice_config
-from bot.app.symbols import known_instruments, traded_symbols
+from bot.app.symbols import known_instruments, traded_symbols, venues_of
 from bot.app.training.triggers import DueBars
 from bot.config import Config
 from bot.config.needed_heads import needs_model
@@ -26,11 +26,12 @@ from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.model.networks.parameter_matching import check_match
 from bot.model.training.gradients import check_solver
+from bot.parts.registry import part
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
-from bot.venues import split_symbol, venue_row
+from bot.venues import is_contract, split_symbol, venue_row
 
 Job = Literal["run", "practice", "backtest"]
 JOBS: tuple[Job, ...] = ("run", "practice", "backtest")
@@ -141,6 +142,25 @@ def _features(config: Config) -> None:
     pipeline = FeaturePipeline(config.features, symbols, INTERVAL_MS[config.market.interval])
     known = len(symbols) if config.model.knows_symbols else 0
     check_match(config.model, len(pipeline.names), target_tasks(config.targets), known)
+    _contracts(config, pipeline.names)
+
+
+def _contracts(config: Config, names: Sequence[str]) -> None:
+    """Refuse features of funding and mark prices where a symbol has neither."""
+    of_contracts = [
+        n for n in names if part("feature", n).facts.get("needs") in ("funding", "mark")
+    ]
+    symbols = traded_symbols(config)
+    spot = [
+        name
+        for name, venue in zip(symbols, venues_of(config, symbols), strict=True)
+        if config.data.source != "synthetic" and not is_contract(venue)
+    ]
+    if of_contracts and spot:
+        raise ConfigError(
+            f"features.names: {', '.join(of_contracts)} are of contracts, which {', '.join(spot)} "
+            "is not; take them out, or trade a contract"
+        )
 
 
 def _solver(config: Config) -> None:

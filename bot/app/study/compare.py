@@ -20,7 +20,7 @@ import numpy as np
 
 from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
-from bot.app.backtest.preparing import check_volume, read_market
+from bot.app.backtest.preparing import check_known, read_market
 from bot.app.loop.runner import Progress
 from bot.app.study.account import Traded, check_accounts, trade
 from bot.app.study.contenders import Contender, check_packages
@@ -109,7 +109,7 @@ def walk_forward(
     check_packages(contenders)
     market = read_market(contenders[0].config)
     for contender in contenders:
-        check_volume(contender.config, market)
+        check_known(contender.config, market)
     study = Study(contenders, market, plan.folds, plan.months, out)
     check_accounts(study)
     units = study.units(plan.seeds)

@@ -80,6 +80,7 @@ class Study:
         bars = self.market.bars
         sha = hashlib.sha256(json.dumps(self.market.symbols).encode())
         for array in (bars.open_time, bars.open, bars.high, bars.low, bars.close, bars.volume,
+                      bars.turnover, bars.funding_rate, bars.funding_inside, bars.mark,
                       bars.valid, bars.in_session):  # fmt: skip
             sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()

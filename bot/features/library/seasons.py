@@ -80,21 +80,21 @@ def _advance_range(given: FeatureContext, arrays: Arrays, block: BarBlock, x: F6
 VOLUME = Group("volume_seasons", _carry, _advance_volume)
 RANGE = Group("range_seasons", _carry, _advance_range)
 
-for _group, _name, _what in (
-    (VOLUME, "volume", "log of the volume"),
-    (RANGE, "range", "log of the range's volatility (Parkinson 1980)"),
+for _group, _name, _what, _needs in (
+    (VOLUME, "volume", "log of the volume", "volume"),
+    (RANGE, "range", "log of the range's volatility (Parkinson 1980)", ""),
 ):
     for _span, _hour, _days in _SPANS:
         _group.enter(
             f"{_name}_adjusted_{_span}", f"{_what} less its mean at the same {_hour}",
-            partial(_bars, _days), volume=_group is VOLUME,
+            partial(_bars, _days), needs=_needs,
         )  # fmt: skip
     for _span, _hour, _days in _SPANS:
         _group.enter(
             f"{_name}_seasonal_{_span}",
             f"{_what} of the next features.seasonal_bars bars as it was after the same {_hour}, less "
             "that of features.window bars",
-            partial(_bars, _days), volume=_group is VOLUME,
+            partial(_bars, _days), needs=_needs,
         )  # fmt: skip
 
 

@@ -55,6 +55,25 @@ def test_a_bar_without_trades_is_forecast_as_any_other(
     assert np.isfinite(value[690:760]).all()
 
 
+def test_features_of_what_no_file_has_are_refused_by_name(
+    run_it: RunIt, write_market: CandleWriter, tmp_path: Path
+) -> None:
+    bars = synthetic_bars(Synthetic(symbols=1, bars=300, seed=5), HOUR_MS)
+    root = write_market(tmp_path, "bybit_linear", ["BTCUSDT"], bars, "1h")
+    sets = [
+        "data.source=files",
+        "market.symbols=BTCUSDT",
+        f"data.root={root}",
+        "costs.funding=false",
+    ]
+    for name, told in (
+        ("funding_mean_3d", r"^BTCUSDT: no funding rate is known.*'funding_mean_3d' out of"),
+        ("basis_24", r"^BTCUSDT: no mark price is known.*'basis_24' out of features\.names"),
+    ):
+        with pytest.raises(DataError, match=told):
+            run_it(*sets, f"features.names=return_1,{name}")
+
+
 def test_candles_without_any_volume_are_refused_with_the_cause(
     run_it: RunIt, write_market: CandleWriter, tmp_path: Path
 ) -> None:

@@ -44,6 +44,8 @@ def begin(job: str, config: Config, run_dir: str) -> None:
         ("run", ["market.venue=bibit_linear"], "no venue 'bibit_linear'"),
         ("run", ["market.symbols=BTCUSDT,us:AAPL"], "the daemon trades one Bybit venue"),
         ("run", ["market.venue=binance_spot"], "the daemon trades one Bybit venue"),
+        ("run", ["data.source=files", "market.venue=bybit_spot", "features.names=return_1,basis"],
+         "features.names: basis are of contracts, which BTCUSDT"),
         ("run", ["run.record=ledger"], "run.record"),
         ("practice", ["execution.fill=next_close"], "execution.fill"),
         ("practice", ["retrain.cron=0 0 1 * mon"], "a day and a weekday at once"),

@@ -22,8 +22,10 @@ def market_of(n: int, interval_ms: int = HOUR_MS) -> BarBlock:
     """Make n bars of three symbols; the grid begins in the middle of a day, some bars had no trades."""
     bars = made_market(n)
     volume = np.where(np.random.default_rng(5).random(bars.volume.shape) < 0.03, 0.0, bars.volume)
+    open_time = 1_700_000_000_000 // interval_ms * interval_ms + interval_ms * np.arange(n)
+    due = (open_time % (8 * HOUR_MS) == 0)[:, None]
     return replace(
-        bars, open_time=1_700_000_000_000 // interval_ms * interval_ms + interval_ms * np.arange(n),
+        bars, open_time=open_time, funding_rate=np.where(due, np.roll(bars.funding_rate, 3), 0.0),
         volume=np.where(bars.valid, volume, np.nan),
     )  # fmt: skip
 
