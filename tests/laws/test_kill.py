@@ -57,30 +57,6 @@ def test_a_kill_within_the_time_to_decide_changes_nothing_at_all(tmp_path: Path)
     assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256
 
 
-def test_a_kill_changes_nothing_of_what_a_users_own_policy_and_costs_carry(tmp_path: Path) -> None:
-    """The ledger and their numbers are those of a daemon nobody killed; the proof replays both."""
-    parts = Path(__file__).parents[2] / "examples" / "my_parts.py"
-    settings = (
-        *SETTINGS, "execution.price=open", "costs.funding=false", f'plugins=["{parts}"]',
-        "policy.kind=patient", "policy.settings={patient={cost_multiple=2.5,hold_bars=3}}",
-        "costs.scheme=tiered",
-    )  # fmt: skip
-    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *settings), training_s=0.0)
-    for point, count in PLAN[12::3]:
-        assert daemons.live(60, at(point, count)), f"{point} was not reached"
-    assert not daemons.live(3, never)
-    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
-    assert killed.late == 0
-    assert len(killed.fills) > 3
-    calm = Rehearsal.make(tmp_path / "calm", *settings)
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
-    assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256
-    states = [carried(each.folder.journal) for each in (daemons.rehearsal, calm)]
-    assert states[0]["book.policy_state"].any()
-    for name in ("book.policy_state", "book.cost_state", "book.bars_held"):
-        np.testing.assert_array_equal(states[0][name], states[1][name])
-
-
 def test_a_kill_in_the_middle_of_the_rehearsal_changes_nothing(tmp_path: Path) -> None:
     """It rehearses again, with the models that lie there: the ledger is that of one nobody killed."""
     settings = (

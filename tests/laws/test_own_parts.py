@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from scripts.soaking.proof import prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal
-from tests.laws.killed import PLAN, SETTINGS, Daemons, at, never
+from tests.laws.killed import PLAN, SETTINGS, Daemons, at, carried, never
 from tests.parts.conftest import nothing_loaded
 
 __all__ = ["nothing_loaded"]
@@ -20,12 +22,13 @@ OWN = (
     "features.settings={return_rank={bars=12}}",
     "targets.kinds=return,direction,volatility,volume,dip", "targets.settings={dip={depth=0.005}}",
     "model.encoder=gated", "training.weighting=random", "policy.kind=patient",
-    "policy.settings={patient={cost_multiple=0.5}}", "costs.scheme=tiered",
+    "policy.settings={patient={cost_multiple=0.5,hold_bars=3}}", "costs.scheme=tiered",
     "execution.price=open", "costs.funding=false",
 )  # fmt: skip
 
 
 def test_killed_and_gone_on_with_the_ledger_is_the_same_and_proved(tmp_path: Path) -> None:
+    """So are the numbers that policy and cost scheme carry."""
     Rehearsal.make(tmp_path / "warm", *SETTINGS, *OWN).run(14)  # children inherit what it compiles
     daemons = Daemons(Rehearsal.make(tmp_path / "killed", *SETTINGS, *OWN), training_s=0.0)
     killed_at = [(point, count) for point, count in PLAN if "safetensors" not in point][::4]
@@ -39,3 +42,8 @@ def test_killed_and_gone_on_with_the_ledger_is_the_same_and_proved(tmp_path: Pat
     calm = Rehearsal.make(tmp_path / "calm", *SETTINGS, *OWN)
     calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
     assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256
+    states = [carried(each.folder.journal) for each in (daemons.rehearsal, calm)]
+    assert states[0]["book.policy_state"].any()
+    assert states[0].keys() == states[1].keys()
+    for name in states[0]:
+        np.testing.assert_array_equal(states[0][name], states[1][name])

@@ -19,6 +19,7 @@ from bot.config.schema import Model, Training
 from bot.errors import ConfigError
 from bot.model.dataset import Dataset
 from bot.model.networks.architectures import Architecture, build_architecture
+from bot.model.networks.architectures.base import SharedRepresentation
 from bot.model.networks.architectures.cross_stitch import CrossStitch
 from bot.model.networks.architectures.hierarchical import Hierarchical
 from bot.model.networks.architectures.mmoe import Mmoe
@@ -51,8 +52,13 @@ def built(tasks: tuple[Task, ...] = TASKS, **given: object) -> Architecture:
     torch.manual_seed(3)
     network = build_architecture(settings, F, tasks)
     for _ in range(5):
-        network(torch.randn(64, F) * 3 + 1)
+        network(rows_for(settings, 64) * 3 + 1)
     return network
+
+
+def rows_for(settings: Model, n: int) -> Tensor:
+    """Rows, or windows of them where the encoder reads windows."""
+    return torch.randn(n, *([settings.bars_read] if settings.bars_read > 1 else []), F)
 
 
 def test_mmoe_by_its_equation() -> None:
@@ -150,11 +156,19 @@ def test_soft_penalty_by_its_double_sum() -> None:
     assert float(network.penalty().detach()) == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("given", VARIANTS[:-1], ids=str)
+OVER_WINDOWS = [
+    {"architecture": name, "encoder": encoder, "lookback": 9}
+    for name in NAMES
+    for encoder in ("gru", "tcn")
+]
+
+
+@pytest.mark.parametrize("given", [*VARIANTS[:-1], *OVER_WINDOWS], ids=str)
 def test_shared_is_what_several_tasks_reach(given: dict[str, object]) -> None:
     network = built(WITH_DECISION, **given)
     owner = torch.tensor(owners(WITH_DECISION))
-    output = network(torch.randn(200, F))
+    x = rows_for(SMALL.model_copy(update=given), 200)
+    output = network(x)
     assert output.shape == (200, 7)
     reached = {name: torch.zeros(p.shape) for name, p in network.named_parameters()}
     for k in range(5):
@@ -171,6 +185,9 @@ def test_shared_is_what_several_tasks_reach(given: dict[str, object]) -> None:
     assert {n for n, p in network.named_parameters() if id(p) in shared} == several
     assert all(any(p is q for q in network.shared_parameters()) for p in network.last_shared())
     assert bool(network.last_shared()) == bool(shared)
+    if isinstance(network, SharedRepresentation):
+        h = network.encode(x)
+        torch.testing.assert_close(network.decode(x, h.expand(len(WITH_DECISION), *h.shape)), output)
 
 
 @pytest.mark.parametrize("given", VARIANTS, ids=str)

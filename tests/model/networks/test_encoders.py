@@ -11,12 +11,10 @@ from torch.nn import functional
 
 from bot.blocks import Task
 from bot.config.schema import Model
-from bot.model.networks.architectures.base import SharedRepresentation
 from bot.model.networks.encoders import build_encoder
 from bot.model.networks.encoders.gru import Gru
 from bot.model.networks.encoders.tcn import Tcn, kernel_size
 from bot.model.networks.parameter_matching import count_parameters
-from bot.model.tasks import owners
 from bot.model.trained import ModelSpec
 from bot.parts.registry import parts
 
@@ -81,33 +79,6 @@ def test_every_bar_of_the_window_reaches_the_output(encoder: str) -> None:
     build_encoder(settings(encoder), F)(x).square().sum().backward()
     assert x.grad is not None
     assert (x.grad.abs().sum(dim=(0, 2)) > 0).all()
-
-
-@pytest.mark.parametrize("architecture", list(parts("architecture")))
-@pytest.mark.parametrize("encoder", ["gru", "tcn"])
-def test_shared_is_what_several_tasks_reach(encoder: str, architecture: str) -> None:
-    torch.manual_seed(3)
-    network = ModelSpec(settings(encoder, architecture=architecture), F, TASKS).build()
-    owner = torch.tensor(owners(TASKS))
-    x = torch.randn(100, 9, F)
-    output = network(x)
-    assert output.shape == (100, 6)
-    reached = {name: torch.zeros(p.shape) for name, p in network.named_parameters()}
-    for k in range(len(TASKS)):
-        total = output[:, owner == k].square().sum()
-        gradients = torch.autograd.grad(
-            total, list(network.parameters()), retain_graph=True, allow_unused=True
-        )
-        for name, gradient in zip(reached, gradients, strict=True):
-            if gradient is not None:
-                reached[name] += gradient.abs() > 0
-    several = {name for name, count in reached.items() if (count > 1).any()}
-    shared = {id(p) for p in network.shared_parameters()}
-    assert {n for n, p in network.named_parameters() if id(p) in shared} == several
-    assert all(any(p is q for q in network.shared_parameters()) for p in network.last_shared())
-    if isinstance(network, SharedRepresentation):
-        h = network.encode(x)
-        torch.testing.assert_close(network.decode(x, h.expand(4, *h.shape)), output)
 
 
 @pytest.mark.parametrize("architecture", list(parts("architecture")))
