@@ -10,37 +10,67 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import ConfigOption, DataOption, JsonOption, SetOption
+from bot.cli.options import ConfigOption, DataOption, JsonOption, SetOption, with_options
 from bot.cli.output import progress_bar, stdout_console
 
-StartOption = Annotated[
-    str | None,
-    typer.Option(
-        "--from", help="Start of the first fold. Default: the most recent --folds that fit."
-    ),
-]
-EndOption = Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")]
-SymbolsOption = Annotated[str | None, typer.Option(help="Symbols, separated by commas.")]
-FoldsOption = Annotated[int, typer.Option(min=1, help="Number of consecutive test periods.")]
-MonthsOption = Annotated[int, typer.Option(min=1, help="Months per fold.")]
+if TYPE_CHECKING:
+    from bot.app.study.compare import StudyPlan
+
 SeedsOption = Annotated[
     int, typer.Option(min=1, help="Trainings per network, whose forecasts are averaged.")
 ]
-WorkersOption = Annotated[
-    int | None, typer.Option(min=1, help="Trainings in parallel; by default one per core.")
-]
-OutOption = Annotated[str, typer.Option(help="Folder for trainings and tables.")]
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """The options of both commands: the settings, their folds, and where the results go."""
+
+    config: ConfigOption = None
+    data: DataOption = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Start of the first fold. Default: the most recent --folds that fit."
+        ),
+    ] = None
+    end: Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")] = None
+    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None
+    folds: Annotated[int, typer.Option(min=1, help="Number of consecutive test periods.")] = 6
+    fold_months: Annotated[int, typer.Option(min=1, help="Months per fold.")] = 6
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Trainings in parallel; by default one per core.")
+    ] = None
+    out: Annotated[str, typer.Option(help="Folder for trainings and tables.")] = "runs/compare"
+    sets: SetOption = None
+    as_json: JsonOption = False
+
+    def overrides(self) -> list[str]:
+        """Return the settings that the options set, as --set would."""
+        return [
+            *(["data.source=files", f"data.root={self.data}"] if self.data else []),
+            *([f"data.start={self.start}"] if self.start else []),
+            *([f"data.end={self.end}"] if self.end else []),
+            *([f"market.symbols={self.symbols}"] if self.symbols else []),
+            *(self.sets or []),
+        ]
+
+    def plan(self, seeds: int) -> StudyPlan:
+        """Return the folds and trainings that are asked for."""
+        from bot.app.study.compare import StudyPlan
+
+        return StudyPlan(self.folds, self.fold_months, seeds, self.workers or os.cpu_count() or 1)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    app.command()(compare)
-    app.command()(discover)
+    app.command()(with_options(compare, StudyOptions))
+    app.command()(with_options(discover, StudyOptions))
 
 
 def compare(
@@ -54,48 +84,38 @@ def compare(
     preset: Annotated[
         str | None, typer.Option(help="mtl-vs-single, architectures, weightings or policies.")
     ] = None,
-    config: ConfigOption = None,
-    data: DataOption = None,
-    start: StartOption = None,
-    end: EndOption = None,
-    symbols: SymbolsOption = None,
-    folds: FoldsOption = 6,
-    fold_months: MonthsOption = 6,
     seeds: SeedsOption = 10,
-    workers: WorkersOption = None,
-    out: OutOption = "runs/compare",
-    sets: SetOption = None,
-    as_json: JsonOption = False,
+    *,
+    options: StudyOptions,
 ) -> None:
     """Compare models out of sample on the same data, with confidence intervals for each difference.
 
     What is trained is kept in --out: after an interruption the same command continues.
     """
     if finished:
-        asked = (preset, config, data, start, end, symbols, sets)
-        _compare_runs(files or [], as_json=as_json, alone=not any(asked))
+        alone = not (preset or options.config or options.overrides())
+        _compare_runs(files or [], as_json=options.as_json, alone=alone)
         return
-    from bot.app.study.compare import StudyPlan, compare_command
+    from bot.app.study.compare import compare_command
     from bot.app.study.contenders import from_files
     from bot.app.study.contenders import preset as of_preset
     from bot.errors import ConfigError
     from bot.report.study.text import render
 
-    overrides = _overrides(data, start, end, symbols, sets)
+    overrides = options.overrides()
     if preset and files:
         raise ConfigError("compare: give settings files or --preset, not both")
-    if files and config:
+    if files and options.config:
         raise ConfigError("compare: --config is the base of a preset; list files as arguments")
     if preset:
-        contenders, title = of_preset(preset, config, overrides), preset
+        contenders, title = of_preset(preset, options.config, overrides), preset
     else:
         contenders = from_files(files or [], overrides)
         title = "-".join(contender.name for contender in contenders)
-    plan = StudyPlan(folds, fold_months, seeds, workers or os.cpu_count() or 1)
-    _tell_of_leftovers(out)
-    with progress_bar(f"compare {title}", quiet=as_json) as progress, _resumable():
-        done = compare_command(contenders, title, Path(out), plan, progress)
-    if as_json:
+    _tell_of_leftovers(options.out)
+    with progress_bar(f"compare {title}", quiet=options.as_json) as progress, _resumable():
+        done = compare_command(contenders, title, Path(options.out), options.plan(seeds), progress)
+    if options.as_json:
         print(json.dumps({"folder": str(done.folder), "setting": done.setting,
                           **done.comparison.as_json()}))  # fmt: skip
         return
@@ -120,37 +140,25 @@ def _compare_runs(names: list[str], *, as_json: bool, alone: bool) -> None:
 
 
 def discover(
-    config: ConfigOption = None,
     candidates: Annotated[
         str | None, typer.Option(help="Targets to try, separated by commas; by default all others.")
     ] = None,
-    data: DataOption = None,
-    start: StartOption = None,
-    end: EndOption = None,
-    symbols: SymbolsOption = None,
-    folds: FoldsOption = 6,
-    fold_months: MonthsOption = 6,
     seeds: SeedsOption = 5,
-    workers: WorkersOption = None,
-    out: OutOption = "runs/compare",
-    sets: SetOption = None,
-    as_json: JsonOption = False,
+    *,
+    options: StudyOptions,
 ) -> None:
     """Add one extra target at a time and measure whether the four main forecasts improve.
 
     What is trained is kept in --out: after an interruption the same command continues.
     """
     from bot.app.study import discover as discovery
-    from bot.app.study.compare import StudyPlan
 
     named = [name.strip() for name in (candidates or "").split(",") if name.strip()]
-    overrides = _overrides(data, start, end, symbols, sets)
-    contenders = discovery.candidates(config, overrides, named)
-    plan = StudyPlan(folds, fold_months, seeds, workers or os.cpu_count() or 1)
-    _tell_of_leftovers(out)
-    with progress_bar("discover", quiet=as_json) as progress, _resumable():
-        done = discovery.discover(contenders, Path(out), plan, progress)
-    if as_json:
+    contenders = discovery.candidates(options.config, options.overrides(), named)
+    _tell_of_leftovers(options.out)
+    with progress_bar("discover", quiet=options.as_json) as progress, _resumable():
+        done = discovery.discover(contenders, Path(options.out), options.plan(seeds), progress)
+    if options.as_json:
         print(json.dumps({"folder": str(done.folder), "kept": done.kept,
                           **done.comparison.as_json()}))  # fmt: skip
         return
@@ -158,19 +166,6 @@ def discover(
 
     stdout_console().print(Markdown(done.text))
     typer.echo(f"{done.folder}/discover.md, discover.json")
-
-
-def _overrides(
-    data: str | None, start: str | None, end: str | None, symbols: str | None,
-    sets: list[str] | None,
-) -> list[str]:  # fmt: skip
-    return [
-        *(["data.source=files", f"data.root={data}"] if data else []),
-        *([f"data.start={start}"] if start else []),
-        *([f"data.end={end}"] if end else []),
-        *([f"market.symbols={symbols}"] if symbols else []),
-        *(sets or []),
-    ]
 
 
 def _tell_of_leftovers(out: str) -> None:

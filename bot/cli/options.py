@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -36,3 +39,27 @@ NoRehearsalOption = Annotated[
 def rehearsal_setting(no_rehearsal: bool) -> list[str]:
     """Return what --no-rehearsal sets."""
     return ["policy.rehearse=false"] if no_rehearsal else []
+
+
+def with_options(command: Callable[..., None], options: type[Any]) -> Callable[..., None]:
+    """Return the command as the command line reads it: with each field of `options` as an option.
+
+    Args:
+        command: takes a keyword `options`.
+        options: a dataclass, each of whose fields is annotated as an option and has a default.
+    """
+    fields = inspect.signature(options).parameters
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "options"]
+    hints = get_type_hints(command, include_extras=True) | get_type_hints(
+        options, include_extras=True
+    )
+
+    @wraps(command)
+    def spread(**given: Any) -> None:
+        shared = {name: given.pop(name) for name in fields}
+        command(**given, options=options(**shared))
+
+    parameters = [p.replace(annotation=hints[p.name]) for p in (*own, *fields.values())]
+    spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spread.__annotations__ = {p.name: p.annotation for p in parameters}
+    return spread

@@ -1,5 +1,6 @@
 """A run's record in one SQLite file, written in transactions, with a chain of hashes.
 
+files           the names of its files
 schema          the tables in SQL
 writer          what a run commits, and when
 builds          the table of builds: which build made which stretch of a run

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.adapters.journal import schema
+from bot.adapters.journal.files import copy_of
 from bot.adapters.record.tables import LATER_BAR_VALUES, LATER_DECISION_VALUES
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import JournalError
@@ -135,7 +136,7 @@ def migrate(path: Path) -> int:
             version = version_of(meta, path)
             if version == schema.JOURNAL_VERSION:
                 return version
-            _keep_copy(db, path.with_name(f"{path.name}.v{version}"))
+            _keep_copy(db, copy_of(path, version))
             db.execute("BEGIN IMMEDIATE")
             for statement in _statements(version):
                 db.execute(statement)

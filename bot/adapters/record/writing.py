@@ -51,3 +51,19 @@ class DurableWriter(RecordWriter, Protocol):
 
     def write_ledger(self, result: StepResult) -> None:
         """Write ledger rows and positions alone, for a record of the money only."""
+
+
+class RunWriter(DurableWriter, Protocol):
+    """One as the run's owner has it: begun or gone on with, described, closed."""
+
+    def begin_stretch(self, arrays: Mapping[str, npt.NDArray[Any]] | None) -> bool:
+        """Write where this build goes on and from which state; tell whether it is another build."""
+
+    def meta(self, key: str) -> str:
+        """Return a fact of the run."""
+
+    def write_meta(self, key: str, value: str) -> None:
+        """Write a fact of the run, in place of the one before."""
+
+    def close(self, *, for_good: bool = False) -> None:
+        """Close it; `for_good` where the run is over."""

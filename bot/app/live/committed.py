@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bot.adapters.journal.writer import Journal
-from bot.adapters.record.writing import DurableWriter
+from bot.adapters.record.writing import DurableWriter, RunWriter
 from bot.app.live.backfill import late
 from bot.app.live.opening import closed_row
 from bot.app.loop.runner import Runner
@@ -43,7 +42,7 @@ class CommittedRun:
     """
 
     def __init__(
-        self, config: Config, folder: RunFolder, *, journal: Journal, runner: Runner,
+        self, config: Config, folder: RunFolder, *, journal: RunWriter, runner: Runner,
         stages: Stopwatch, start: int | None, first_bar: int | None, opened_row: BarBlock | None,
         prices: Prices,
     ) -> None:  # fmt: skip

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.files.instruments import instruments_of, instruments_text
-from bot.adapters.journal.writer import Journal
 from bot.adapters.record.reading import Record
+from bot.adapters.record.writing import RunWriter
 from bot.adapters.system.build import present_build
 from bot.app.live.committed import CommittedRun, LiveRecorder
 from bot.app.live.decidable import newest_undecidable
@@ -24,7 +24,7 @@ from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.runs.own_parts import check_parts
-from bot.app.runs.record import open_record
+from bot.app.runs.record import begin_record, go_on_with_record, open_record
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, Forecaster
@@ -61,7 +61,7 @@ def open_run(
     digest = config_hash(config)
     if folder.journal.exists():
         _check_before_taking_over(config, folder, pipeline)
-        journal = Journal.open(folder.journal, symbols, tasks)
+        journal = go_on_with_record(folder, symbols, tasks)
     else:
         if given_model is not None:  # refused before anything is recorded
             _, due = forecaster_of(config, folder, given_model, pipeline.names, tasks)
@@ -71,7 +71,7 @@ def open_run(
             "config_hash": digest, "data": config.exchange.source,
             "instruments": instruments_text(instruments), "config_toml": config_text(folder),
         } | ({"given_model": given_model} if given_model else {})  # fmt: skip
-        journal = Journal.create(folder.journal, symbols, tasks, meta, durable=True)
+        journal = begin_record(folder, symbols, tasks, meta, durable=True)
     # the instruments as they were when the run was made: a replay must round as the run did
     kept = _kept_instruments(journal, folder, symbols)
     stages = Stopwatch()
@@ -112,7 +112,7 @@ def _check_before_taking_over(config: Config, folder: RunFolder, pipeline: Featu
 
 
 def _kept_instruments(
-    journal: Journal, folder: RunFolder, symbols: tuple[str, ...]
+    journal: RunWriter, folder: RunFolder, symbols: tuple[str, ...]
 ) -> dict[str, Instrument]:
     """Return the instruments that the run was made with; a run without them would round anew.
 

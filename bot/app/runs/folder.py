@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.journal.files import JOURNAL
 from bot.config import Config, flatten, load_config, to_toml
 from bot.config.given import read_toml
 from bot.errors import JournalError
@@ -48,7 +49,7 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """The SQLite journal."""
-        return self.path / "journal.db"
+        return self.path / JOURNAL
 
     @property
     def models(self) -> Path:
@@ -102,9 +103,13 @@ def free_run_dir(config: Config, kind: str) -> str:
 
 def resumable_run(run_dir: str | None) -> RunFolder | None:
     """Return the run in this folder, None where there is none yet."""
-    if run_dir is None or not (Path(run_dir) / "journal.db").exists():
-        return None
-    return RunFolder(Path(run_dir))
+    folder = None if run_dir is None else RunFolder(Path(run_dir))
+    return folder if folder is not None and folder.journal.exists() else None
+
+
+def runs_in(runs_dir: Path) -> list[RunFolder]:
+    """Return the runs in a folder that have begun, by name."""
+    return [RunFolder(path.parent) for path in sorted(runs_dir.glob(f"*/{JOURNAL}"))]
 
 
 def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFolder:
@@ -125,7 +130,7 @@ def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFol
                 f"{path}: the run has not begun: it has not reached the exchange yet; "
                 f"'bot logs {path}' says why"
             )
-    raise JournalError(f"{name}: no run here (looked for {name}/journal.db, also in {runs_dir}/)")
+    raise JournalError(f"{name}: no run here (looked for {name}/{JOURNAL}, also in {runs_dir}/)")
 
 
 def config_text(folder: RunFolder) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import holder
-from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.folder import RunFolder, config_of, runs_in
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.runs.record import open_record
 from bot.errors import BotError
@@ -54,8 +54,7 @@ class RunLine:
 
 def list_runs(runs_dir: Path) -> list[RunLine]:
     """Return the runs in a folder by name."""
-    folders = sorted(path.parent for path in runs_dir.glob("*/journal.db"))
-    return [_line(RunFolder(path)) for path in folders]
+    return [_line(folder) for folder in runs_in(runs_dir)]
 
 
 def runs_json(lines: list[RunLine]) -> dict[str, Any]:

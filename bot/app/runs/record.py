@@ -1,17 +1,22 @@
-"""Opening a run's record: the one place that knows what a run is stored in.
+"""A run's record, begun, gone on with, read: the one place that knows what a run is stored in.
 
-Rule: reading commands, the daemon's start and trainings all come through here. Must not write.
+Rule: reading commands, the daemon's start, backtests and trainings all come through here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.writer import Journal
 from bot.adapters.record.reading import Record
+from bot.adapters.record.writing import RunWriter
 from bot.app.runs.folder import RunFolder
+from bot.blocks import Task
 
 
 def open_record(folder: RunFolder, *, follow: bool = False) -> Record:
-    """Open a run's record, as a context manager.
+    """Open a run's record to read it, as a context manager.
 
     Args:
         follow: see what is committed after it was opened; else all is of one instant.
@@ -20,3 +25,30 @@ def open_record(folder: RunFolder, *, follow: bool = False) -> Record:
         JournalError: there is none, or it is damaged or of another version.
     """
     return JournalReader(folder.journal, follow=follow)
+
+
+def begin_record(
+    folder: RunFolder, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str],
+    *, durable: bool,
+) -> RunWriter:  # fmt: skip
+    """Make the record of a new run.
+
+    Args:
+        meta: facts of the run.
+        durable: wait for the disk at every commit (live); a backtest need not.
+
+    Raises:
+        JournalError: there is one already, or the folder cannot be written.
+    """
+    return Journal.create(folder.journal, symbols, tasks, meta, durable=durable)
+
+
+def go_on_with_record(
+    folder: RunFolder, symbols: Sequence[str], tasks: Sequence[Task]
+) -> RunWriter:
+    """Open a run's record to write on; one of an earlier version is brought to this one first.
+
+    Raises:
+        JournalError: it is damaged, of an unknown version, or of other symbols or tasks.
+    """
+    return Journal.open(folder.journal, symbols, tasks)

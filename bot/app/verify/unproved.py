@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.adapters.files.models import half_saved
+from bot.adapters.journal.files import COPIES, OF_SQLITE
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
@@ -23,9 +24,8 @@ FILES = {
     "report.html": "made from the journal, 'bot report' makes it anew",
     "status.json": "the daemon's last heartbeat",
     "run.lock": "names the daemon",
-    "journal.db.v": "a copy of the journal before a newer version went on",
+    COPIES: "a copy of the journal before a newer version went on",
 }
-OWN = ("config.toml", "journal.db", "models")
 OF_VERSION_1 = ("mode", "data", "instruments", "given_model", "forecasts")
 
 
@@ -50,9 +50,10 @@ def not_provable(
         for path in half_saved(folder.models)
         if path.stem not in {row.model_id for row in models}
     ]
+    own = {path.name for path in (folder.config, folder.journal, folder.models)}
     for path in sorted(folder.path.iterdir()):
         name = path.name
-        if name in OWN or name in {"journal.db-wal", "journal.db-shm"}:
+        if name in own or name in OF_SQLITE:
             continue
         why = [why for known, why in FILES.items() if name.startswith(known)]
         found.append((name, why[0] if why else "no file that the bot makes"))

@@ -187,7 +187,9 @@ def test_shared_is_what_several_tasks_reach(given: dict[str, object]) -> None:
     assert bool(network.last_shared()) == bool(shared)
     if isinstance(network, SharedRepresentation):
         h = network.encode(x)
-        torch.testing.assert_close(network.decode(x, h.expand(len(WITH_DECISION), *h.shape)), output)
+        torch.testing.assert_close(
+            network.decode(x, h.expand(len(WITH_DECISION), *h.shape)), output
+        )
 
 
 @pytest.mark.parametrize("given", VARIANTS, ids=str)
