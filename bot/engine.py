@@ -33,7 +33,7 @@ from bot.portfolio.calibration import (
     new_calibration,
     uncalibrated,
 )
-from bot.portfolio.conviction import bound_of, signal_of
+from bot.portfolio.conviction import bound_of, signal_of, volatility_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -231,10 +231,7 @@ class Engine:
         """Return what the model in force says of the bars, and what that is known to be worth."""
         forecast = self._forecast(state, block, features)
         signal = signal_of(forecast, self.conviction)
-        kinds = {task.kind for task in self.tasks}
-        volatility = (
-            forecast.of("volatility") if "volatility" in kinds else np.full(signal.shape, np.nan)
-        )
+        volatility = volatility_of(forecast)
         calibration, calibrated = state.calibration, uncalibrated(len(block))
         if self.rules.is_calibrated:
             calibration, calibrated = calibrate(

@@ -75,8 +75,9 @@ def run_bars(
 def observe_bars(book: Book, rules: Rules, bars: BarBlock) -> Book:
     """Return the book of a policy and a sizing that have seen bars which are not traded; the account
     is as it was."""
-    after = copy_book(book)
+    after = book
     if rules.policy_kind in OBSERVING:
+        after = copy_book(book)
         nothing = np.full(bars.close.shape, np.nan)
         observe(after, rules, market_of(bars, signal=nothing, volatility=nothing))
     if rules.sizes_account:

@@ -67,6 +67,13 @@ def signal_of(forecast: Forecast, settings: Conviction) -> F64:
     return _over_horizons(forecast, settings, settings.factor)
 
 
+def volatility_of(forecast: Forecast) -> F64:
+    """Return float64[n, S], the deviation of a bar's return; NaN without a head for it."""
+    if any(task.kind == "volatility" for task in forecast.tasks):
+        return forecast.of("volatility")
+    return np.full(forecast.value.shape[:2], np.nan)
+
+
 def bound_of(forecast: Forecast, settings: Conviction) -> F64:
     """Return float64[n, S], the largest return over the first horizon that a forecast speaks of.
 

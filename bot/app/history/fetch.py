@@ -126,6 +126,17 @@ def open_rest(settings: ExchangeSection, tell: Callable[[str], None]) -> BybitRe
     Raises:
         ConfigError: the practice exchange is to be used, and its address is not given.
     """
+    return BybitRest(
+        open_session(hosts_of(settings).rest, settings.request_timeout_s),
+        limiter=Limiter(settings.requests_per_second),
+        backoff=backoff_of(settings),
+        on_wait=telling(tell),
+        patient_at_first=False,
+    )
+
+
+def telling(tell: Callable[[str], None]) -> Callable[[float, str], None]:
+    """Return what tells of a wait before it: why, how long and until when."""
 
     def on_wait(wait_s: float, reason: str) -> None:
         until = format_utc(int((time.time() + wait_s) * 1000.0))
@@ -133,10 +144,4 @@ def open_rest(settings: ExchangeSection, tell: Callable[[str], None]) -> BybitRe
             f"{reason}; asks again in {wait_s:.3g} s, at {until} UTC{_ADVICE if '403' in reason else ''}"
         )
 
-    return BybitRest(
-        open_session(hosts_of(settings).rest, settings.request_timeout_s),
-        limiter=Limiter(settings.requests_per_second),
-        backoff=backoff_of(settings),
-        on_wait=on_wait,
-        patient_at_first=False,
-    )
+    return on_wait

@@ -15,15 +15,16 @@ import numpy as np
 from bot.adapters.files.trials import Outcome
 from bot.app.runs.trials import outcome_of
 from bot.app.sweep.source import SweepSource
-from bot.blocks import F64, I64, BarBlock, Forecast
+from bot.blocks import F64, BarBlock, Forecast
 from bot.config import Config
 from bot.errors import ConfigError
 from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated, calibrate, new_calibration, uncalibrated
-from bot.portfolio.conviction import bound_of, signal_of
+from bot.portfolio.conviction import bound_of, signal_of, volatility_of
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase, Trace
+from bot.report.money.days import notional_by_bar
 from bot.report.money.metrics import bar_returns, lived_returns, lived_shares, max_drawdown
 from bot.timegrid import DAY_MS
 
@@ -69,9 +70,7 @@ class SweepReplay:
     def __post_init__(self) -> None:
         """Cut the bars that are traded, once for all settings."""
         self._booked = self.bars.rows(self.start, len(self.bars))
-        kinds = {task.kind for task in self.forecast.tasks}
-        unknown = np.full(self.bars.close.shape, np.nan)
-        self._volatility = self.forecast.of("volatility") if "volatility" in kinds else unknown
+        self._volatility = volatility_of(self.forecast)
         day = self._booked.open_time // DAY_MS
         self._first = np.flatnonzero(np.concatenate(([True], day[1:] != day[:-1])))
 
@@ -155,12 +154,8 @@ class SweepReplay:
 
     def _traded(self, trace: Trace) -> F64:
         """Return float64[d], the value traded on each day."""
-        times: I64 = self._booked.open_time
-        bar = np.searchsorted(times, trace.fills["open_time"])
-        value = np.abs(trace.fills["quantity"] * trace.fills["price"])
-        day = np.searchsorted(self._first, bar, "right") - 1
-        traded = np.zeros(len(self._first))
-        np.add.at(traded, day, value)
+        by_bar = notional_by_bar(trace.fills, self._booked.open_time, len(self.symbols))
+        traded: F64 = np.add.reduceat(by_bar.sum(axis=1), self._first)
         return traded
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.blocks import F64, I64
 from bot.report.inputs import RunData
@@ -66,15 +67,20 @@ def days_of(run: RunData, start: int) -> Days:
     return Days(
         day[first][counted],
         net=on_the_day(run.equity[start:] - before),
-        notional=on_the_day(notional_by_bar(run, start)),
+        notional=on_the_day(notional_by_bar(run.fills, run.open_time[start:], run.n_symbols)),
         **{name: on_the_day(getattr(run, name)[start:]) for name in COSTS},
     )
 
 
-def notional_by_bar(run: RunData, start: int) -> F64:
-    """Return float64[n - start, S], the value traded in each bar, at the prices paid."""
-    ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
-    bar = np.searchsorted(run.open_time[start:], ours["open_time"])
-    traded = np.zeros((len(run.open_time) - start, run.n_symbols))
+def notional_by_bar(fills: npt.NDArray[np.void], open_time: I64, n_symbols: int) -> F64:
+    """Return float64[n, S], the value traded in each bar, at the prices paid.
+
+    Args:
+        fills: of dtype FILL; those before the first bar are left out.
+        open_time: int64[n], of the bars.
+    """
+    ours = fills[fills["open_time"] >= open_time[0]]
+    bar = np.searchsorted(open_time, ours["open_time"])
+    traded = np.zeros((len(open_time), n_symbols))
     np.add.at(traded, (bar, ours["symbol"]), np.abs(ours["quantity"] * ours["price"]))
     return traded

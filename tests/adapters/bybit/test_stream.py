@@ -94,8 +94,9 @@ class Bench:
     """A stream over fake connections, and the events that it has yielded."""
 
     def __init__(
-        self, links: Sequence[Link], *, refusals: int = 0, stale_after_s: float = 60.0
-    ) -> None:
+        self, links: Sequence[Link], *, refusals: int = 0, stale_after_s: float = 60.0,
+        new_socket: Callable[[str, Inbox], FakeSocket] | None = None,
+    ) -> None:  # fmt: skip
         self.time = FakeTime()
         self.sockets: list[FakeSocket] = []
         self.events: list[Event] = []
@@ -107,7 +108,7 @@ class Bench:
         self.stream = BybitStream(
             links,
             Supervision(
-                new_socket=self._new_socket,
+                new_socket=new_socket or self._new_socket,
                 check_clock=self._check_clock,
                 clock=self.clock,
                 backoff=Backoff(first_s=0.7, longest_s=8.0),
@@ -504,21 +505,11 @@ async def test_links_live_apart() -> None:
         await bench.until(lambda: bool(bench.of(Candle)))
 
 
-async def test_a_fault_of_our_own_is_raised_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(ONE)
-
+async def test_a_fault_of_our_own_is_raised_not_hidden() -> None:
     def broken(category: str, inbox: Inbox) -> FakeSocket:
         raise KeyError("a fault of ours")
 
-    monkeypatch.setattr(bench, "_new_socket", broken)
-    stream = BybitStream(
-        ONE,
-        Supervision(
-            new_socket=broken, check_clock=bench._check_clock, clock=bench.clock,
-            backoff=Backoff(), stale_after_s=60.0, clock_check_s=300.0,
-            sleep=bench.time.sleep, dice=lambda: 1.0,
-        ),
-    )  # fmt: skip
+    stream = Bench(ONE, new_socket=broken).stream
     async with aclosing(stream.events()) as events, asyncio.timeout(5.0):
         with pytest.raises(KeyError, match="a fault of ours"):
             await anext(events)

@@ -23,7 +23,7 @@ from bot.adapters.bybit.retry import Backoff, Limiter
 from bot.adapters.files.candle_files import read_candles
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.funding import read_funding
-from bot.app.history.fetch import fetch, open_rest
+from bot.app.history.fetch import fetch, open_rest, telling
 from bot.app.history.holes import funding_holes, holes, requests_for
 from bot.app.history.progress import Fetched, noted_absent
 from bot.config import load_config
@@ -265,11 +265,8 @@ def test_a_connection_that_breaks_later_is_asked_again(tmp_path: Path) -> None:
     assert len([seconds for seconds in slept if seconds > 0.1]) == 2
 
 
-def test_a_wait_is_told_before_it_with_its_reason_and_its_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_wait_is_told_before_it_with_its_reason_and_its_end() -> None:
     told: list[str] = []
-    rest = open_rest(ExchangeSection(request_tries=2), told.append)
     session: Any = fake_bybit.FakeBybit(NOW, 0)
     session.errors = [FailedRequestError("GET", "Forbidden", 403, "now", None)]
     slept: list[float] = []
@@ -279,9 +276,10 @@ def test_a_wait_is_told_before_it_with_its_reason_and_its_end(
         if seconds >= 600.0:
             assert len(told) == 1, "it is told before the wait"
 
-    monkeypatch.setattr(rest, "_session", session)
-    monkeypatch.setattr(rest, "_sleep", sleep)
-    monkeypatch.setattr(rest, "_clock", lambda: sum(slept))
+    rest = BybitRest(
+        session, clock=lambda: sum(slept), sleep=sleep, limiter=Limiter(1e9),
+        backoff=Backoff(tries=2), on_wait=telling(told.append),
+    )  # fmt: skip
     assert rest.server_time_ms() == NOW
     [line] = told
     assert "HTTP 403" in line
