@@ -86,7 +86,7 @@ def test_closed_markets_count_days_of_the_calendar(run: RunData) -> None:
 def test_all_controls_stand_beside_a_run(long_run: RunData) -> None:
     held: dict[str, Any] = {"total_return": 0.5}
     got = control_figures(long_run, 900, held)
-    assert list(got) == ["flat", "buy_and_hold", "momentum", "random", "funding"]
+    assert list(got) == ["flat", "buy_and_hold", "momentum", "random", "funding", "missing"]
     assert got["flat"]["total_return"] == 0.0
     assert got["buy_and_hold"] is held
     tape, legs = tape_of(long_run, 900), momentum_legs(long_run, 900)
