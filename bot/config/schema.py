@@ -18,7 +18,7 @@ from bot.config.learning import (
     Targets,
     Training,
 )
-from bot.config.section import Bps, Section
+from bot.config.section import Bps, Section, chosen
 from bot.config.trading import Conviction, Costs, Execution, Policy, Portfolio, Risk, Sizing
 
 __all__ = [
@@ -232,6 +232,13 @@ class Report(Section):
     )
     bootstrap_samples: int = Field(
         1000, ge=100, le=100_000, description="Bootstrap resamples for each interval."
+    )
+    baselines: tuple[str, ...] = Field(
+        ("har", "log_har", "volume_ridge", "logistic", "return_ridge"),
+        description="What heads are held against besides the plain baseline of each kind. The one that was "
+        "strongest on a model's training rows is what it has to beat. garch needs the extra 'garch', and "
+        "about a second for each symbol and training.",
+        json_schema_extra=chosen("baseline"),
     )
 
 

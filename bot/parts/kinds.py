@@ -46,7 +46,7 @@ KINDS = {
         PartKind("cost_scheme", "what a fill costs",
              "costs.scheme", "bot.portfolio.costs"),
         PartKind("baseline", "the naive forecast that a head has to beat",
-             "", "bot.report.skill.baselines"),
+             "report.baselines", "bot.report.skill.baselines"),
         PartKind("contender", "settings that `bot compare` holds against others",
              "", "bot.app.study.contenders"),
         PartKind("venue", "a place where symbols trade",

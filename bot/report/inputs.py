@@ -99,6 +99,7 @@ class Judged:
         symbols: of length S.
         interval_ms: the bar's length.
         periods_per_year: bars a year by the calendar.
+        volume_window: bars of the mean volume that a label of volume is relative to.
         bars: all bars, those before the start included.
         start_index: first bar that counts.
         forecast: out-of-sample forecasts, or None.
@@ -109,6 +110,7 @@ class Judged:
     symbols: tuple[str, ...]
     interval_ms: int
     periods_per_year: float
+    volume_window: int
     bars: BarBlock
     start_index: int
     forecast: Forecast | None

@@ -108,7 +108,7 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "costs": cost_waterfall(run, start),
         "cost_returns": cost_returns(run, start),
         "buy_and_hold": held,
-        "skill": skill(run, config.bootstrap_samples),
+        "skill": skill(run, config),
         "symbols": symbol_rows(run, start),
         "models": [_model_row(model) for model in run.models],
         "insights": insight_rows(run),

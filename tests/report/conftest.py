@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from bot.blocks import F64, FILL, BarBlock, Forecast, Task
+from bot.config.schema import Report
 from bot.report.inputs import ModelInfo, RunData
+from bot.report.skill.baselines import Head
+from bot.report.skill.rivals import Rivals
 
 HOUR_MS = 3_600_000
 START_MS = 1_672_531_200_000
@@ -115,6 +118,7 @@ def make_run(
         "interval": "1h",
         "interval_ms": HOUR_MS,
         "periods_per_year": 8760.0,
+        "volume_window": 20,
         "initial_capital": capital,
         "fill": "next_open",
         "taker_fee": np.full(n_symbols, fee),
@@ -179,6 +183,25 @@ def _heads(made: Market, start: int, seed: int) -> tuple[Forecast, F64, tuple[Mo
     value[~made.bars.valid] = np.nan
     tasks = tuple(Task(kind, HORIZON) for kind in KINDS)
     return Forecast(tasks, value, model), labels, tuple(models)
+
+
+EVERY = Report().baselines
+"""The baselines that are the default."""
+
+
+@dataclass
+class PlainVolatility:
+    """What EWMA says as a deviation and as a variance, and the model's variances."""
+
+    deviation: F64
+    variance: F64
+    model_variance: F64
+
+
+def plain_volatility(run: RunData, head: Head) -> PlainVolatility:
+    """Return what a volatility head is held against where no other baseline is named."""
+    against = Rivals(()).of(run, head)
+    return PlainVolatility(against.deviation, against.plain, against.model_variance(run, head))
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         interval=config.market.interval,
         interval_ms=INTERVAL_MS[config.market.interval],
         periods_per_year=bars_a_year(config, record.symbols),
+        volume_window=config.features.window,
         initial_capital=config.portfolio.initial_capital,
         fill=config.execution.fill,
         taker_fee=rules.taker_fee,

@@ -29,6 +29,7 @@ from bot.model.training.gradients import check_solver
 from bot.parts.registry import part
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
+from bot.report.skill.rivals import check_baselines
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
 from bot.venues import is_contract, split_symbol, venue_row
@@ -165,6 +166,7 @@ def _contracts(config: Config, names: Sequence[str]) -> None:
 
 def _solver(config: Config) -> None:
     check_solver(config.training.gradients)
+    check_baselines(config.report)
 
 
 def _rules(config: Config) -> None:

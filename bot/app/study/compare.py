@@ -33,6 +33,7 @@ from bot.app.training.pool import TrainingPool
 from bot.blocks import F64, Forecast
 from bot.errors import BotError, ModelError
 from bot.report.inputs import Judged, ModelInfo
+from bot.report.skill.rivals import Rivals, check_baselines
 from bot.report.study.comparison import Comparison
 from bot.report.study.comparison import compare as hold_together
 from bot.report.study.endpoints import MONEY, PRIMARY, Endpoint, endpoints
@@ -107,6 +108,7 @@ def walk_forward(
         ModelError: trainings failed; those that did not are kept.
     """
     check_packages(contenders)
+    check_baselines(contenders[0].config.report)
     market = read_market(contenders[0].config)
     for contender in contenders:
         check_known(contender.config, market)
@@ -163,13 +165,14 @@ def _judge(
     facts: dict[str, dict[str, Any]] = {}
     excess: dict[str, F64] = {}
     rows = study.forecastable()
+    rivals = Rivals(study.config.report.baselines)
 
     def measure(
         contender: Contender, seeds: list[int], read: Results
     ) -> tuple[list[Endpoint], Traded]:
         judged = _judged(study, seeds, read)
         account = trade(study, contender, judged, seeds)
-        return endpoints(judged, account.returns, account.gross, rows, primary), account
+        return endpoints(judged, account.returns, account.gross, rows, rivals, primary), account
 
     for contender in study.contenders:
         own = [unit for unit in units if unit.name == contender.name]
@@ -243,6 +246,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
         symbols=study.market.symbols,
         interval_ms=INTERVAL_MS[study.config.market.interval],
         periods_per_year=bars_a_year(study.config, study.market.symbols),
+        volume_window=study.config.features.window,
         bars=bars,
         start_index=study.start,
         forecast=Forecast(study.tasks, value, model),

@@ -14,7 +14,7 @@ from bot.model.tasks import output_of
 from bot.report.inputs import RunData
 from bot.report.page.downsample import quantile_bins
 from bot.report.page.svg import INK, RUN, Picture, new_figure, svg_of
-from bot.report.skill.baselines import heads
+from bot.report.skill.baselines.rows import heads
 
 _LEAST_ROWS = 20
 _COLUMNS = 2

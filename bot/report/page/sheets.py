@@ -11,10 +11,8 @@ from typing import Any
 from bot.report import formats as w
 from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
-from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, WORSE
+from bot.report.page.skill_sheets import skill_sheet
 from bot.report.summary import Summary
-
-_VERDICT_TONES: dict[str, Tone] = {SHOWN: "good", WORSE: "bad", NONE_SHOWN: "doubt"}
 
 
 def sheets(summary: Summary) -> list[Sheet]:
@@ -176,39 +174,6 @@ _TICKS: dict[bool | None, tuple[str, Tone]] = {
     False: ("✗", "bad"),
     None: (w.DASH, ""),
 }
-
-
-def skill_sheet(summary: Summary) -> Sheet:
-    """Return each head's measures against its baseline, with their intervals."""
-    columns = ("head", "measure", "value", "95 % interval", "model", "baseline", "verdict")
-    rows: list[SheetRow] = []
-    notes = []
-    for task, head in summary["skill"].items():
-        notes.append(f"{task}: against {head['baseline']}; {head['rows']:,} rows.")
-        rows.extend(_skill_rows(task, head))
-    note = "\n".join(notes)
-    return Sheet(
-        "skill", "Skill of each head, out of sample", columns,
-        numbers=frozenset(range(2, 6)), rows=tuple(rows), note=note,
-    )  # fmt: skip
-
-
-def _skill_rows(task: str, head: dict[str, Any]) -> list[SheetRow]:
-    rows = []
-    for i, (name, measure) in enumerate(head["measures"].items()):
-        form = w.SCORE_FORMS.get(name, w.small)
-        cells = (
-            "" if i else task,
-            w.MEASURES[name],
-            w.written(measure["value"], w.skill_value(measure["null"])),
-            w.span(measure),
-            w.written(measure.get("score"), form),
-            w.written(measure.get("baseline_score"), form),
-            measure["verdict"],
-        )
-        last = i == len(head["measures"]) - 1
-        rows.append(SheetRow(cells, _VERDICT_TONES.get(measure["verdict"], ""), ends=last))
-    return rows
 
 
 def models_sheet(summary: Summary) -> Sheet:

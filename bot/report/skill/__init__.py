@@ -4,7 +4,7 @@ verdicts        a head's measures with intervals, and what they show
 by_head         which measures each kind of head has, against which baseline
 measures        the formulas, each a statistic of sums over dates
 baselines       the naive forecasts, and the rows they learn from
-har             volatility by its own past (Corsi 2009)
+rivals          which of them a head is held against, and which was the strongest
 slopes          how loud forecasts are: what happened on what was said
 tenths          what came of each size of edge
 bootstrap       intervals for dependent data

@@ -14,9 +14,7 @@ import numpy as np
 
 from bot.blocks import F64
 from bot.report.inputs import Judged
-from bot.report.skill import baselines
-from bot.report.skill.baselines import Head
-from bot.report.skill.har import har_variance
+from bot.report.skill.baselines.rows import Head, eras
 from bot.report.skill.measures import (
     Measure,
     auc,
@@ -31,39 +29,49 @@ from bot.report.skill.measures import (
     switches,
     variance_bias,
 )
+from bot.report.skill.rivals import STRONGEST, Against, Rivals, loss
 
 Measures = Mapping[str, Callable[[], Measure]]
 """By name, in the order of tables; made when called."""
 
-_MEAN = "mean of the training rows"
-
-BASELINES = {
-    "return": "zero",
-    "direction": "base rate of the training rows",
-    "volatility": "EWMA (0.94), scaled on the training rows",
-    "volume": "mean by hour of week of the training rows",
-    "regime": "base rate of the training rows",
-}
+HEADLINES = {"volatility": "qlike_skill", "direction": "brier_skill", "regime": "brier_skill"}
+"""What decides whether a kind of head has skill; of any other, its MSE skill."""
 
 
-def baseline_of(kind: str) -> str:
-    """Return in words what a kind of head is held against."""
-    return BASELINES.get(kind, _MEAN)
+def headline_of(kind: str) -> str:
+    """Return the measure that decides whether a kind of head has skill."""
+    return HEADLINES.get(kind, "mse_skill")
 
 
-def measures_of(run: Judged, head: Head) -> Measures:
-    """Return all that a head is measured by."""
+def measures_of(run: Judged, head: Head, rivals: Rivals) -> Measures:
+    """Return all that a head is measured by, beside the plain baseline of its kind."""
+    against = rivals.of(run, head)
     match head.task.kind:
         case "return":
             return _of_return(head)
         case "direction" | "regime":
-            return _of_direction(run, head)
+            return _of_direction(head, against)
         case "volatility":
-            return _of_volatility(run, head)
+            return _of_volatility(run, head, against)
         case "volume":
-            return _of_volume(run, head)
+            return _of_volume(head, against)
         case _:
-            return _of_another(run, head)
+            return _of_another(head, against)
+
+
+def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
+    """Return the head's headline measure against the strongest baseline, then against each by name."""
+    against, kind = rivals.of(run, head), head.task.kind
+    own = against.model_variance(run, head) if kind == "volatility" else head.forecast
+    losses = loss(kind, own, head.label)
+
+    def held(told: F64) -> Measure:
+        theirs = loss(kind, told, head.label)
+        rows = head.rows & np.isfinite(losses) & np.isfinite(theirs)
+        return loss_skill(losses, theirs, rows)
+
+    each = {STRONGEST: against.strongest, **against.told}
+    return {name: partial(held, told) for name, told in each.items()}
 
 
 def _of_return(head: Head) -> Measures:
@@ -77,8 +85,8 @@ def _of_return(head: Head) -> Measures:
     return found
 
 
-def _of_direction(run: Judged, head: Head) -> Measures:
-    y, rate = head.label, baselines.base_rate(run, head)
+def _of_direction(head: Head, against: Against) -> Measures:
+    y, rate = head.label, against.plain
     rows = head.rows & np.isfinite(rate)
     hit, naive = ((side > 0.5) == (y > 0.5) for side in (head.forecast, rate))
     p = clipped(head.forecast)
@@ -91,25 +99,19 @@ def _of_direction(run: Judged, head: Head) -> Measures:
     }
 
 
-def _of_volatility(run: Judged, head: Head) -> Measures:
+def _of_volatility(run: Judged, head: Head, against: Against) -> Measures:
     """Judge the forecast variance by QLIKE, and the forecast deviation by its squared error."""
-    y, naive = head.label, baselines.volatility_forecasts(run, head)
-    rows = head.rows & np.isfinite(naive.variance)
+    y, naive = head.label, against.plain
+    variance = against.model_variance(run, head)
+    rows = head.rows & np.isfinite(naive)
     moved = rows & (y > 0.0)
     squared = np.where(y > 0.0, y**2, np.nan)
-    own = qlike(squared, naive.model_variance)
-
-    def against_har() -> Measure:
-        har = har_variance(run, head)
-        return loss_skill(own, qlike(squared, har), moved & np.isfinite(har))
-
     return {
-        "qlike_skill": partial(loss_skill, own, qlike(squared, naive.variance), moved),
+        "qlike_skill": partial(loss_skill, qlike(squared, variance), qlike(squared, naive), moved),
         "mse_skill": partial(
-            loss_skill, (y - head.forecast) ** 2, (y - naive.deviation) ** 2, rows
+            loss_skill, (y - head.forecast) ** 2, (y - against.deviation) ** 2, rows
         ),
-        "qlike_skill_against_har": against_har,
-        "variance_bias": partial(variance_bias, squared, naive.model_variance, moved),
+        "variance_bias": partial(variance_bias, squared, variance, moved),
         "regime_switches": lambda: switches(_is_high(run, head), moved),
     }
 
@@ -117,22 +119,22 @@ def _of_volatility(run: Judged, head: Head) -> Measures:
 def _is_high(run: Judged, head: Head) -> F64:
     """Return float64[n, S], whether the forecast is above the median training label; NaN unknown."""
     high = np.full(head.label.shape, np.nan)
-    for era in baselines.eras(run, head):
+    for era in eras(run, head):
         f = head.forecast[era.bars]
         median = np.median(era.training(head.label))
         high[era.bars] = np.where(np.isfinite(f), f > median, np.nan)
     return high
 
 
-def _of_volume(run: Judged, head: Head) -> Measures:
-    y, naive = head.label, baselines.hour_of_week_mean(run, head)
+def _of_volume(head: Head, against: Against) -> Measures:
+    y, naive = head.label, against.plain
     rows = head.rows & np.isfinite(naive)
     return {"mse_skill": partial(loss_skill, (y - head.forecast) ** 2, (y - naive) ** 2, rows)}
 
 
-def _of_another(run: Judged, head: Head) -> Measures:
+def _of_another(head: Head, against: Against) -> Measures:
     """Judge a regression by its squared error, and a decision as a position between −1 and 1."""
-    y, f, naive = head.label, head.forecast, baselines.training_mean(run, head)
+    y, f, naive = head.label, head.forecast, against.plain
     rows = head.rows & np.isfinite(naive)
     return {
         "mse_skill": partial(loss_skill, (y - f) ** 2, (y - naive) ** 2, rows),

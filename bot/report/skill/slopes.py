@@ -15,7 +15,7 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.report.inputs import Judged
-from bot.report.skill.baselines import heads
+from bot.report.skill.baselines.rows import heads
 from bot.report.skill.bootstrap import interval
 from bot.report.skill.measures import Measure, by_date, clipped
 

@@ -16,7 +16,7 @@ import numpy as np
 from bot.blocks import F64, Bool
 from bot.report.inputs import RunData
 from bot.report.money.retraced import cost_shares
-from bot.report.skill.baselines import heads
+from bot.report.skill.baselines.rows import heads
 from bot.report.skill.bootstrap import interval
 from bot.report.skill.measures import by_date
 

@@ -8,17 +8,20 @@ measures are those of `bot.report.skill`, chosen and named here. Must not comput
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bot.blocks import F64, Bool
+from bot.parts.registry import part
 from bot.report.inputs import Judged
 from bot.report.money.sharpe import sharpe_of_sums
-from bot.report.skill.baselines import Head, heads
+from bot.report.skill.baselines.rows import Head, heads
 from bot.report.skill.bootstrap import Statistic
-from bot.report.skill.by_head import measures_of
+from bot.report.skill.by_head import headline_of, measures_against, measures_of
+from bot.report.skill.measures import Measure
+from bot.report.skill.rivals import STRONGEST, Rivals, plain
 
 PRIMARY = ("return rank IC", "direction Brier skill", "volatility QLIKE skill")
 """The kinds of endpoint that the verdicts are about; with several horizons each has its own."""
@@ -35,10 +38,8 @@ _CHOSEN = {
     "return": ("rank_ic", "mse_skill"),
     "direction": ("brier_skill", "log_loss_skill", "calibration_error"),
     "regime": ("brier_skill", "log_loss_skill", "calibration_error"),
-    "volatility": (
-        "qlike_skill", "qlike_skill_against_har", "variance_bias", "regime_switches",
-    ),
-}  # fmt: skip
+    "volatility": ("qlike_skill", "variance_bias", "regime_switches"),
+}
 _OF_OTHERS = ("mse_skill",)
 
 _NAMES = {
@@ -48,7 +49,6 @@ _NAMES = {
     "log_loss_skill": "log-loss skill",
     "calibration_error": "calibration error",
     "qlike_skill": "QLIKE skill",
-    "qlike_skill_against_har": "QLIKE skill against HAR",
     "variance_bias": "bias, |mean of v/f − 1|",
     "regime_switches": "regime switches, of 1,000 bars",
 }
@@ -76,14 +76,16 @@ class Endpoint:
 
 
 def endpoints(
-    run: Judged, returns: F64, gross: F64, rows: Bool, primary: Sequence[str] = PRIMARY
-) -> list[Endpoint]:
+    run: Judged, returns: F64, gross: F64, rows: Bool, rivals: Rivals,
+    primary: Sequence[str] = PRIMARY,
+) -> list[Endpoint]:  # fmt: skip
     """Return every endpoint of one contender.
 
     Args:
         run: its forecasts beside the labels.
         returns, gross: float64[dates], the paper account's returns a bar after and before costs.
         rows: bool[n, S], the bars on which every contender has a forecast.
+        rivals: the baselines, the same for every contender.
         primary: kinds of endpoint that the verdicts are about.
 
     An endpoint without a single row, such as HAR's before it has a month of bars, is left out.
@@ -93,9 +95,8 @@ def endpoints(
     many = len({head.task.horizon for head in listed}) > 1
     for head in listed:
         task, suffix = head.task, f", {head.task.horizon} bars" if many else ""
-        measures = measures_of(run, Head(task, head.forecast, head.label, head.rows & rows))
-        for key in _CHOSEN.get(task.kind, _OF_OTHERS):
-            measure, name = measures[key](), f"{task.kind} {_NAMES[key]}"
+        here = Head(task, head.forecast, head.label, head.rows & rows)
+        for name, measure in _of_head(run, here, rivals):
             if len(measure.sums) == 0:  # nothing to measure it on, for nobody
                 continue
             found.append(
@@ -109,6 +110,20 @@ def endpoints(
                 )
             )
     return found + _of_account(returns, gross, run.periods_per_year, primary)
+
+
+def _of_head(run: Judged, head: Head, rivals: Rivals) -> Iterator[tuple[str, Measure]]:
+    """Yield name and measure: the chosen ones, then the headline against each other baseline."""
+    kind, measures = head.task.kind, measures_of(run, head, rivals)
+    for key in _CHOSEN.get(kind, _OF_OTHERS):
+        yield f"{kind} {_NAMES[key]}", measures[key]()
+    against = dict(measures_against(run, head, rivals))
+    del against[plain(kind).name]  # it is what the first ones are against
+    if len(against) == 1:
+        return
+    for name, make in against.items():
+        label = "the strongest" if name == STRONGEST else part("baseline", name).facts["label"]
+        yield f"{kind} {_NAMES[headline_of(kind)]} against {label}", make()
 
 
 def _of_account(

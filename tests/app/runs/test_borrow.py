@@ -10,6 +10,7 @@ import pytest
 
 from bot.app.runs.borrow import read_recorded
 from bot.app.runs.results import read_run
+from bot.config.schema import Report
 from bot.errors import DataError, ModelError
 from bot.report.skill.verdicts import skill
 from bot.timegrid import HOUR_MS
@@ -34,7 +35,8 @@ def test_a_replay_gives_the_same_ledger(short: Ran, replayed: Ran) -> None:
 def test_a_replay_is_judged_like_the_run_it_replays(short: Ran, replayed: Ran) -> None:
     first, again = read_run(short.folder), read_run(replayed.folder)
     assert again.models == first.models
-    assert skill(again, 100) == skill(first, 100)
+    few = Report(bootstrap_samples=100)
+    assert skill(again, few) == skill(first, few)
     assert again.facts["schedule_of"] == str(short.folder.path)
 
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from bot.config.schema import Report
 from bot.report.inputs import ModelInfo, RunData
 from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
-from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets, skill_sheet
+from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets
+from bot.report.page.skill_sheets import skill_sheet
 from bot.report.page.tables import render, table
 from bot.report.summary import Summary, build
 

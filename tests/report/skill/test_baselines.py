@@ -9,14 +9,19 @@ import pytest
 
 from bot.blocks import F64
 from bot.report.inputs import RunData
-from bot.report.skill import baselines
+from bot.report.skill.baselines import Head, eras, heads, told
+from bot.report.skill.baselines.base_rate import base_rate
+from bot.report.skill.baselines.ewma import ewma_deviation
+from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
+from bot.report.skill.baselines.training_mean import training_mean
+from tests.report.conftest import plain_volatility
 
 
-def head_of(run: RunData, kind: str) -> baselines.Head:
-    return next(h for h in baselines.heads(run) if h.task.kind == kind)
+def head_of(run: RunData, kind: str) -> Head:
+    return next(h for h in heads(run) if h.task.kind == kind)
 
 
-def training_cells(run: RunData, head: baselines.Head, model: int) -> list[tuple[int, int]]:
+def training_cells(run: RunData, head: Head, model: int) -> list[tuple[int, int]]:
     """Return bar and symbol of each labelled row known at the due bar, one by one."""
     info = run.models[model]
     return [
@@ -34,7 +39,7 @@ def test_base_rate_counts_known_rises(run: RunData, model: int) -> None:
     head = head_of(run, "direction")
     rises = [head.label[cell] for cell in training_cells(run, head, model)]
     assert run.forecast is not None
-    got = baselines.base_rate(run, head)[run.forecast.model == model]
+    got = told(run, head, base_rate)[run.forecast.model == model]
     np.testing.assert_allclose(got, (sum(rises) + 1) / (len(rises) + 2))
 
 
@@ -48,7 +53,7 @@ def test_hour_of_week_is_the_mean_of_its_rows(run: RunData, model: int) -> None:
     head = head_of(run, "volume")
     cells = training_cells(run, head, model)
     hour = run.open_time // run.interval_ms % 168
-    got = baselines.hour_of_week_mean(run, head)
+    got = told(run, head, hour_of_week_mean)
     assert run.forecast is not None
     every = np.mean([head.label[cell] for cell in cells])
     for t in np.flatnonzero(run.forecast.model == model):
@@ -57,7 +62,7 @@ def test_hour_of_week_is_the_mean_of_its_rows(run: RunData, model: int) -> None:
 
 
 def test_ewma_is_that_of_a_loop(run: RunData) -> None:
-    got = baselines.ewma_deviation(run)
+    got = ewma_deviation(run)
     top = bottom = 0.0
     last = float("nan")
     for t in range(len(run.equity)):
@@ -73,8 +78,8 @@ def test_ewma_is_that_of_a_loop(run: RunData) -> None:
 
 def test_variances_are_scaled_best_for_qlike_on_the_training_rows(run: RunData) -> None:
     head = head_of(run, "volatility")
-    naive = baselines.volatility_forecasts(run, head)
-    e = baselines.ewma_deviation(run)
+    naive = plain_volatility(run, head)
+    e = ewma_deviation(run)
     assert run.forecast is not None
     cells = [c for c in training_cells(run, head, 1) if np.isfinite(e[c])]
     y = np.array([head.label[c] for c in cells])
@@ -90,7 +95,7 @@ def test_a_recorded_scale_is_the_models_own(run: RunData) -> None:
     )
     changed = dataclasses.replace(run, models=scaled)
     head = head_of(changed, "volatility")
-    naive = baselines.volatility_forecasts(changed, head)
+    naive = plain_volatility(changed, head)
     rows = head.rows
     np.testing.assert_allclose(naive.model_variance[rows], 1.5 * head.forecast[rows] ** 2)
 
@@ -101,7 +106,7 @@ def test_a_small_recorded_scale_is_the_models_own_as_well(run: RunData) -> None:
     )
     changed = dataclasses.replace(run, models=scaled)
     head = head_of(changed, "volatility")
-    naive = baselines.volatility_forecasts(changed, head)
+    naive = plain_volatility(changed, head)
     rows = head.rows
     np.testing.assert_allclose(naive.model_variance[rows], 0.5 * head.forecast[rows] ** 2)
 
@@ -115,7 +120,7 @@ def test_without_a_recorded_scale_the_models_is_the_baselines(
     )
     changed = dataclasses.replace(run, models=scaled)
     head = head_of(changed, "volatility")
-    naive = baselines.volatility_forecasts(changed, head)
+    naive = plain_volatility(changed, head)
     scale = naive.variance[head.rows] / naive.deviation[head.rows] ** 2
     own = naive.model_variance[head.rows] / head.forecast[head.rows] ** 2
     np.testing.assert_allclose(own, scale)
@@ -125,10 +130,10 @@ def test_a_forecast_near_zero_is_lifted_to_a_twentieth_of_the_mean_target(run: R
     head = head_of(run, "volatility")
     head = dataclasses.replace(head, forecast=head.forecast.copy())
     head.forecast[run.start_index + 5 :: 7] = 1e-12
-    naive = baselines.volatility_forecasts(run, head)
+    naive = plain_volatility(run, head)
     for model in (0, 1):
         cells = training_cells(run, head, model)
-        e = baselines.ewma_deviation(run)
+        e = ewma_deviation(run)
         mean = np.mean([head.label[c] for c in cells if np.isfinite(e[c])])
         assert run.forecast is not None
         at = (run.forecast.model == model)[:, None] & (head.forecast == 1e-12)
@@ -142,7 +147,7 @@ def test_training_mean_is_that_of_known_rows(run: RunData) -> None:
         head = head_of(run, kind)
         for model in (0, 1):
             cells = training_cells(run, head, model)
-            got = baselines.training_mean(run, head)[run.forecast.model == model]
+            got = told(run, head, training_mean)[run.forecast.model == model]
             np.testing.assert_allclose(got, np.mean([head.label[c] for c in cells]), rtol=1e-9)
 
 
@@ -152,7 +157,7 @@ def test_the_last_training_row_counts(run: RunData) -> None:
     model = dataclasses.replace(run.models[0], train_to_ms=int(run.open_time[last]))
     changed = dataclasses.replace(run, models=(model, run.models[1]))
     assert run.forecast is not None
-    got = baselines.training_mean(changed, head)[run.forecast.model == 0]
+    got = told(changed, head, training_mean)[run.forecast.model == 0]
     rows = head.label[: last + 1]
     np.testing.assert_allclose(got, rows[np.isfinite(rows)].mean(), rtol=1e-9)
 
@@ -162,11 +167,11 @@ def test_a_model_without_training_rows_has_no_baseline(run: RunData) -> None:
     changed = dataclasses.replace(run, models=(early, run.models[1]))
     assert run.forecast is not None
     model = run.forecast.model
-    for kind, of in (("direction", baselines.base_rate), ("volume", baselines.training_mean)):
-        got = of(changed, head_of(changed, kind))
+    for kind, of in (("direction", base_rate), ("volume", training_mean)):
+        got = told(changed, head_of(changed, kind), of)
         assert np.isnan(got[model == 0]).all()
         assert np.isfinite(got[model == 1]).all()
-    naive = baselines.volatility_forecasts(changed, head_of(changed, "volatility"))
+    naive = plain_volatility(changed, head_of(changed, "volatility"))
     assert np.isnan(naive.variance[model == 0]).all()
     assert np.isfinite(naive.variance[model == 1]).all()
 
@@ -184,7 +189,7 @@ def test_a_training_without_movement_has_no_volatility_baseline(run: RunData) ->
     for other, label in (
         (run, still), (dataclasses.replace(run, bars=bars), head.label),
     ):  # fmt: skip
-        naive = baselines.volatility_forecasts(other, dataclasses.replace(head, label=label))
+        naive = plain_volatility(other, dataclasses.replace(head, label=label))
         assert np.isnan(naive.variance[model == 0]).all()
         assert np.isfinite(naive.variance[model == 1]).all()
 
@@ -197,12 +202,12 @@ def test_a_short_training_on_small_moves_has_a_volatility_baseline(run: RunData)
     changed = dataclasses.replace(run, models=(first, run.models[1]))
     head = head_of(changed, "volatility")
     cells = training_cells(changed, head, 0)
-    e = baselines.ewma_deviation(changed)
+    e = ewma_deviation(changed)
     y, x = (np.array([a[c] for c in cells]) for a in (head.label, e))
     assert 0.0 < y.sum() < 1.0
     assert run.forecast is not None
     bars = run.forecast.model == 0
-    naive = baselines.volatility_forecasts(changed, head)
+    naive = plain_volatility(changed, head)
     np.testing.assert_allclose(naive.deviation[bars], y.sum() / x.sum() * e[bars])
 
 
@@ -214,7 +219,7 @@ def test_a_label_counts_from_the_bar_at_which_it_is_known(run: RunData, shift: i
     due = t + 3 + shift
     model = dataclasses.replace(run.models[1], due_ms=int(run.open_time[due]))
     changed = dataclasses.replace(run, models=(run.models[0], model))
-    era = next(e for e in baselines.eras(changed, head) if e.model == 1)
+    era = next(e for e in eras(changed, head) if e.model == 1)
     assert era.trained[t - era.first].all() == (shift >= 0)
 
 
@@ -234,12 +239,12 @@ def test_what_came_after_the_due_bar_changes_nothing(run: RunData) -> None:
     changed = _poisoned(run, due)
     at = due + 1
     for kind, of in (
-        ("direction", baselines.base_rate),
-        ("volume", baselines.hour_of_week_mean),
+        ("direction", base_rate),
+        ("volume", hour_of_week_mean),
     ):
-        before, after = of(run, head_of(run, kind)), of(changed, head_of(changed, kind))
+        before, after = told(run, head_of(run, kind), of), told(changed, head_of(changed, kind), of)
         np.testing.assert_array_equal(before[: at + 1], after[: at + 1])
-    old, new = (baselines.volatility_forecasts(r, head_of(r, "volatility")) for r in (run, changed))
+    old, new = (plain_volatility(r, head_of(r, "volatility")) for r in (run, changed))
     np.testing.assert_array_equal(old.variance[:at], new.variance[:at])
 
 
@@ -251,12 +256,12 @@ def test_forecasts_made_elsewhere_are_judged_by_what_came_before_them(run: RunDa
     forecast = dataclasses.replace(run.forecast, value=value)
     changed = dataclasses.replace(run, models=(), forecast=forecast)
     head = head_of(changed, "direction")
-    assert [(era.model, int(era.bars[0])) for era in baselines.eras(changed, head)] == [(-1, first)]
-    naive = baselines.volatility_forecasts(changed, head_of(changed, "volatility"))
+    assert [(era.model, int(era.bars[0])) for era in eras(changed, head)] == [(-1, first)]
+    naive = plain_volatility(changed, head_of(changed, "volatility"))
     assert np.isfinite(naive.model_variance[first + 1 :][head.rows[first + 1 :]]).all()
     rises = head.label[: first - 3]
     rises = rises[np.isfinite(rises)]
-    got = baselines.base_rate(changed, head)[first]
+    got = told(changed, head, base_rate)[first]
     np.testing.assert_allclose(got, (rises.sum() + 1) / (len(rises) + 2))
 
 
@@ -266,11 +271,11 @@ def test_a_single_date_of_forecasts_made_elsewhere_has_a_baseline(run: RunData) 
     value[50] = run.forecast.value[np.flatnonzero(run.forecast.model >= 0)[0]]
     forecast = dataclasses.replace(run.forecast, value=value)
     changed = dataclasses.replace(run, models=(), forecast=forecast)
-    (era,) = baselines.eras(changed, head_of(changed, "direction"))
+    (era,) = eras(changed, head_of(changed, "direction"))
     assert (era.bars.tolist(), era.first, era.stop) == ([50], 0, 50)
 
 
 def test_only_rows_from_the_start_on_are_judged(run: RunData) -> None:
-    for head in baselines.heads(run):
+    for head in heads(run):
         assert not head.rows[: run.start_index].any()
         assert head.rows[run.start_index :].any()

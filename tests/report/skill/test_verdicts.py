@@ -10,16 +10,23 @@ import pytest
 from scipy import stats
 
 from bot.blocks import F64, Bool, Forecast, Task
+from bot.config.schema import Report
 from bot.report.inputs import RunData
-from bot.report.skill import baselines, verdicts
+from bot.report.skill import verdicts
+from bot.report.skill.baselines import Head, heads, told
+from bot.report.skill.baselines.base_rate import base_rate
+from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
+from bot.report.skill.baselines.training_mean import training_mean
+from bot.report.skill.rivals import Rivals
 from bot.report.study.endpoints import endpoints
+from tests.report.conftest import EVERY, plain_volatility
 
-SAMPLES = 200
+REPORT = Report(bootstrap_samples=200)
 
 
 @pytest.fixture(scope="module")
 def result(run: RunData) -> dict[str, dict[str, Any]]:
-    return verdicts.skill(run, SAMPLES)
+    return verdicts.skill(run, REPORT)
 
 
 def rows_of(run: RunData, k: int) -> tuple[F64, F64]:
@@ -55,7 +62,7 @@ def test_mean_rank_ic_by_symbol(run: RunData, result: dict[str, dict[str, Any]])
 @pytest.mark.parametrize("symbols", [1, 2])
 def test_rank_ic_by_symbol_needs_two_symbols(run_maker: Any, symbols: int) -> None:
     judged = run_maker(n_symbols=symbols)
-    got = verdicts.skill(judged, SAMPLES)["return_3"]
+    got = verdicts.skill(judged, REPORT)["return_3"]
     assert ("rank_ic_by_symbol" in got["measures"]) == (symbols > 1)
     c = cells_of(judged, 0, least=200)
     assert (got["rows"], got["dates"]) == (c.at.sum(), len({int(t) for t, _ in np.argwhere(c.at)}))
@@ -67,7 +74,7 @@ def test_a_probability_of_a_half_says_fall(run: RunData) -> None:
     value[np.isfinite(value[:, :, 1]), 1] = 0.5
     even = dataclasses.replace(run, forecast=dataclasses.replace(run.forecast, value=value))
     c = cells_of(even, 1)
-    measures = verdicts.skill(even, SAMPLES)["direction_3"]["measures"]
+    measures = verdicts.skill(even, REPORT)["direction_3"]["measures"]
     assert measures["hit_rate_gain"]["score"] == pytest.approx((c.y < 0.5).mean())
     assert measures["auc"]["value"] == pytest.approx(0.5)
 
@@ -87,7 +94,7 @@ def test_direction_scores(run: RunData, result: dict[str, dict[str, Any]]) -> No
 class Cells:
     """A head, and where it is judged its forecasts and labels, flat."""
 
-    head: baselines.Head
+    head: Head
     f: F64
     y: F64
     at: Bool
@@ -95,7 +102,7 @@ class Cells:
 
 def cells_of(run: RunData, k: int, least: int = 500) -> Cells:
     """Return the cells of a head from the start on."""
-    head = baselines.heads(run)[k]
+    head = heads(run)[k]
     at = head.rows
     assert at.sum() > least
     return Cells(head, head.forecast[at], head.label[at], at)
@@ -114,7 +121,7 @@ def test_direction_is_held_against_the_base_rate(
     run: RunData, result: dict[str, dict[str, Any]]
 ) -> None:
     c = cells_of(run, 1)
-    rate = baselines.base_rate(run, c.head)[c.at]
+    rate = told(run, c.head, base_rate)[c.at]
     assert np.isfinite(rate).all()
     up = c.y > 0.5
     measures = result["direction_3"]["measures"]
@@ -143,13 +150,13 @@ def test_a_probability_of_nothing_or_all_costs_that_of_a_millionth(
     c = cells_of(certain, 1)
     wrong = (c.y > 0.5) != (sure > 0.5)
     costs = np.where(wrong, -np.log(1e-6), -np.log(1.0 - 1e-6)).mean()
-    measures = verdicts.skill(certain, SAMPLES)["direction_3"]["measures"]
+    measures = verdicts.skill(certain, REPORT)["direction_3"]["measures"]
     assert measures["log_loss_skill"]["score"] == pytest.approx(costs, rel=1e-9)
     brier = np.where(wrong, (1 - 1e-6) ** 2, 1e-12).mean()
     assert measures["brier_skill"]["score"] == pytest.approx(brier, rel=1e-9)
     here = np.ones(run.quantity.shape, dtype=bool)
     flat = np.zeros(len(run.equity))
-    listed = {e.name: e for e in endpoints(certain, flat, flat, here)}
+    listed = {e.name: e for e in endpoints(certain, flat, flat, here, Rivals(EVERY))}
     for name, measure in (("log-loss", "log_loss_skill"), ("Brier", "brier_skill")):
         found = listed[f"direction {name} skill"]
         total = float(found.statistic(found.sums.sum(axis=0)))
@@ -162,7 +169,7 @@ def test_volatility_is_held_against_the_scaled_ewma(
     """QLIKE on variances, the squared error on deviations: each its own power."""
     c = cells_of(run, 2)
     assert (c.y > 0.0).all()
-    naive = baselines.volatility_forecasts(run, c.head)
+    naive = plain_volatility(run, c.head)
     deviation, variance, own = (
         a[c.at] for a in (naive.deviation, naive.variance, naive.model_variance)
     )
@@ -180,8 +187,8 @@ def test_a_label_without_movement_has_no_qlike_and_counts_for_the_squared_error(
     labels[run.start_index + 7, :, 2] = 0.0
     still = dataclasses.replace(run, labels=labels)
     c = cells_of(still, 2)
-    naive = baselines.volatility_forecasts(still, c.head)
-    measures = verdicts.skill(still, SAMPLES)["volatility_3"]["measures"]
+    naive = plain_volatility(still, c.head)
+    measures = verdicts.skill(still, REPORT)["volatility_3"]["measures"]
     held(measures["mse_skill"], (c.y - c.f) ** 2, (c.y - naive.deviation[c.at]) ** 2)
     moved = c.y > 0.0
     assert 0 < (~moved).sum() <= 3
@@ -193,7 +200,7 @@ def test_volume_is_held_against_the_hour_of_the_week(
     run: RunData, result: dict[str, dict[str, Any]]
 ) -> None:
     c = cells_of(run, 3)
-    naive = baselines.hour_of_week_mean(run, c.head)[c.at]
+    naive = told(run, c.head, hour_of_week_mean)[c.at]
     held(result["volume_3"]["measures"]["mse_skill"], (c.y - c.f) ** 2, (c.y - naive) ** 2)
 
 
@@ -211,14 +218,14 @@ def test_further_heads_are_held_against_their_training_mean(run: RunData, kind: 
         run, labels=labels, forecast=Forecast(tasks, value, run.forecast.model)
     )
     c = cells_of(other, 0)
-    got = verdicts.skill(other, SAMPLES)[f"{kind}_3"]
+    got = verdicts.skill(other, REPORT)[f"{kind}_3"]
     measures = got["measures"]
     if kind == "regime":
         assert got["baseline"] == "base rate of the training rows"
         assert set(measures) == {"auc", "log_loss_skill", "brier_skill", "hit_rate_gain"}
         return
     assert got["baseline"] == "mean of the training rows"
-    naive = baselines.training_mean(other, c.head)[c.at]
+    naive = told(other, c.head, training_mean)[c.at]
     held(measures["mse_skill"], (c.y - c.f) ** 2, (c.y - naive) ** 2)
     assert measures["rank_ic"]["value"] == pytest.approx(stats.spearmanr(c.f, c.y).statistic)
 
@@ -229,7 +236,7 @@ def test_a_perfect_forecast_shows_skill_and_an_inverted_one_is_worse(run: RunDat
     value = run.labels.copy()
     value[:, :, 0] *= -1.0
     changed = dataclasses.replace(run, forecast=dataclasses.replace(run.forecast, value=value))
-    got = verdicts.skill(changed, SAMPLES)
+    got = verdicts.skill(changed, REPORT)
     assert got["return_3"]["measures"]["rank_ic"]["value"] == pytest.approx(-1.0)
     assert got["return_3"]["measures"]["mse_skill"]["verdict"] == verdicts.WORSE
     assert got["direction_3"]["measures"]["auc"]["value"] == pytest.approx(1.0)
@@ -240,13 +247,13 @@ def test_a_perfect_forecast_shows_skill_and_an_inverted_one_is_worse(run: RunDat
 def test_without_forecasts_there_is_nothing_to_judge(run: RunData) -> None:
     for forecast, labels in ((None, None), (None, run.labels), (run.forecast, None)):
         bare = dataclasses.replace(run, forecast=forecast, labels=labels)
-        assert verdicts.skill(bare, SAMPLES) == {}
+        assert verdicts.skill(bare, REPORT) == {}
 
 
 def test_forecasts_without_a_label_have_no_value(run: RunData) -> None:
     assert run.labels is not None
     unknown = np.full_like(run.labels, np.nan)
-    got = verdicts.skill(dataclasses.replace(run, labels=unknown), SAMPLES)
+    got = verdicts.skill(dataclasses.replace(run, labels=unknown), REPORT)
     for head in got.values():
         assert head["rows"] == 0
         for measure in head["measures"].values():
@@ -258,7 +265,7 @@ def test_a_study_and_a_report_give_the_same_figures(
     run: RunData, result: dict[str, dict[str, Any]]
 ) -> None:
     flat, here = np.zeros(len(run.equity)), np.ones(run.quantity.shape, dtype=bool)
-    listed = {e.name: e for e in endpoints(run, flat, flat, here)}
+    listed = {e.name: e for e in endpoints(run, flat, flat, here, Rivals(EVERY))}
     for name, task, measure in (
         ("return rank IC", "return_3", "rank_ic"),
         ("return MSE skill", "return_3", "mse_skill"),

@@ -14,8 +14,8 @@ from bot.blocks import F64
 from bot.report.inputs import RunData
 from bot.report.skill.baselines import eras, heads
 from bot.report.skill.bootstrap import widening
-from bot.report.skill.har import har_variance
 from bot.report.skill.measures import rank_ic
+from bot.report.skill.rivals import Rivals
 from bot.report.study import comparison
 from bot.report.study import text as comparison_text
 from bot.report.study.comparison import (
@@ -156,7 +156,7 @@ def test_endpoints_agree_with_the_report(run: RunData) -> None:
     assert run.labels is not None
     returns = run.equity[run.start_index :] / run.equity[run.start_index - 1 : -1] - 1.0
     everywhere = np.ones(run.quantity.shape, dtype=np.bool_)
-    listed = endpoints(run, returns, returns, everywhere)
+    listed = endpoints(run, returns, returns, everywhere, Rivals(()))
     found = {e.name: float(e.statistic(e.sums.sum(axis=0))) for e in listed}
     rows = np.isfinite(run.forecast.value[:, :, 0]) & np.isfinite(run.labels[:, :, 0])
     rows[: run.start_index] = False
@@ -195,7 +195,7 @@ def test_har_is_least_squares_on_three_spans(run_maker: Callable[..., RunData]) 
     scale = np.mean((y / fit) ** 2)
     t = int(era.bars[-1])
     expected = scale * (np.array(regressors(t, 0)) @ np.linalg.solve(x.T @ x, x.T @ y)) ** 2
-    assert har_variance(run, head)[t, 0] == pytest.approx(expected, rel=1e-6)
+    assert Rivals(("har",)).of(run, head).told["har"][t, 0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_excess_losses_are_paired_over_folds() -> None:

@@ -11,9 +11,13 @@ from scipy import stats
 
 from bot.blocks import F64, Bool, Forecast, Task
 from bot.report.inputs import RunData
-from bot.report.skill import baselines
-from bot.report.skill.har import har_variance
+from bot.report.skill.baselines import Head, eras, heads, told
+from bot.report.skill.baselines.base_rate import base_rate
+from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
+from bot.report.skill.baselines.training_mean import training_mean
+from bot.report.skill.rivals import Rivals
 from bot.report.study.endpoints import HEADS, MONEY, PRIMARY, Endpoint, endpoints
+from tests.report.conftest import EVERY, plain_volatility
 
 
 @dataclass
@@ -30,9 +34,9 @@ class Listed:
         endpoint = self.found[name]
         return float(endpoint.statistic(endpoint.sums.sum(axis=0)))
 
-    def head(self, k: int) -> tuple[baselines.Head, Bool]:
+    def head(self, k: int) -> tuple[Head, Bool]:
         """Return a head, and the cells of it that are measured."""
-        head = baselines.heads(self.run)[k]
+        head = heads(self.run)[k]
         return head, head.rows & self.rows
 
 
@@ -42,7 +46,7 @@ def listed(run_maker: Callable[..., RunData]) -> Listed:
     random = np.random.default_rng(3)
     rows = random.random(run.quantity.shape) < 0.8
     returns = 0.01 * random.standard_normal(len(run.equity) - run.start_index)
-    made = endpoints(run, returns, returns + 0.001, rows)
+    made = endpoints(run, returns, returns + 0.001, rows, Rivals(EVERY))
     return Listed(run, rows, returns, {e.name: e for e in made})
 
 
@@ -53,11 +57,15 @@ def skill(loss: F64, naive: F64) -> object:
 
 def test_what_is_measured_and_what_is_primary(listed: Listed) -> None:
     assert list(listed.found) == [
-        "return rank IC", "return MSE skill", "direction Brier skill", "direction log-loss skill",
-        "direction calibration error", "volatility QLIKE skill",
-        "volatility QLIKE skill against HAR", "volatility bias, |mean of v/f − 1|",
-        "volatility regime switches, of 1,000 bars", "volume MSE skill", "net return a year",
-        "Sharpe after costs", "Sharpe before costs",
+        "return rank IC", "return MSE skill", "return MSE skill against the strongest",
+        "return MSE skill against ridge", "direction Brier skill", "direction log-loss skill",
+        "direction calibration error", "direction Brier skill against the strongest",
+        "direction Brier skill against logistic", "volatility QLIKE skill",
+        "volatility bias, |mean of v/f − 1|", "volatility regime switches, of 1,000 bars",
+        "volatility QLIKE skill against the strongest", "volatility QLIKE skill against HAR",
+        "volatility QLIKE skill against log-HAR", "volume MSE skill",
+        "volume MSE skill against the strongest", "volume MSE skill against ridge",
+        "net return a year", "Sharpe after costs", "Sharpe before costs",
     ]  # fmt: skip
     assert [name for name, e in listed.found.items() if e.primary] == list(PRIMARY)
     assert [e.name for e in listed.found.values() if not e.higher_is_better] == [
@@ -65,10 +73,10 @@ def test_what_is_measured_and_what_is_primary(listed: Listed) -> None:
         "volatility regime switches, of 1,000 bars",
     ]  # fmt: skip
     blocks = [e.min_block for e in listed.found.values()]
-    assert blocks == [3] * 10 + [1] * 3
-    asked = endpoints(listed.run, listed.returns, listed.returns, listed.rows, HEADS)
+    assert blocks == [3] * 18 + [1] * 3
+    asked = endpoints(listed.run, listed.returns, listed.returns, listed.rows, Rivals(EVERY), HEADS)
     assert [e.name for e in asked if e.primary] == list(HEADS)
-    asked = endpoints(listed.run, listed.returns, listed.returns, listed.rows, MONEY)
+    asked = endpoints(listed.run, listed.returns, listed.returns, listed.rows, Rivals(EVERY), MONEY)
     assert [e.name for e in asked if e.primary] == list(MONEY)
 
 
@@ -82,7 +90,7 @@ def test_of_the_return(listed: Listed) -> None:
 def test_of_the_direction(listed: Listed) -> None:
     head, at = listed.head(1)
     p, y = head.forecast[at], head.label[at]
-    rate = baselines.base_rate(listed.run, head)[at]
+    rate = told(listed.run, head, base_rate)[at]
     assert listed.value("direction Brier skill") == skill((p - y) ** 2, (rate - y) ** 2)
     losses = (-np.log(np.where(y > 0.5, q, 1 - q)) for q in (p, rate))
     assert listed.value("direction log-loss skill") == skill(*losses)
@@ -101,7 +109,10 @@ def test_neighbouring_tenths_that_err_either_way_do_not_cancel(listed: Listed) -
     labels = run.labels.copy()
     labels[:, :, 1][at] = tenth % 2
     turns = replace(run, labels=labels)
-    made = {e.name: e for e in endpoints(turns, listed.returns, listed.returns, listed.rows)}
+    made = {
+        e.name: e
+        for e in endpoints(turns, listed.returns, listed.returns, listed.rows, Rivals(EVERY))
+    }
     found = Listed(turns, listed.rows, listed.returns, made).value("direction calibration error")
     assert found == pytest.approx(np.abs(p - tenth % 2).mean())
 
@@ -109,7 +120,7 @@ def test_neighbouring_tenths_that_err_either_way_do_not_cancel(listed: Listed) -
 def test_of_the_volatility(listed: Listed) -> None:
     run = listed.run
     head, at = listed.head(2)
-    naive, har = baselines.volatility_forecasts(run, head), har_variance(run, head)
+    naive, har = plain_volatility(run, head), Rivals(EVERY).of(run, head).told["har"]
     y = head.label
 
     def qlike(variance: F64, cells: Bool) -> F64:
@@ -133,15 +144,15 @@ def test_switches_of_the_regime_are_counted_as_in_a_loop(listed: Listed) -> None
     """
     plain = listed.run
     assert plain.forecast is not None
-    eras = list(baselines.eras(plain, baselines.heads(plain)[2]))
-    label = baselines.heads(plain)[2].label
-    medians = {era.model: np.median(era.training(label)) for era in eras}
+    spans = list(eras(plain, heads(plain)[2]))
+    label = heads(plain)[2].label
+    medians = {era.model: np.median(era.training(label)) for era in spans}
     value = plain.forecast.value.copy()
-    for era in eras:
+    for era in spans:
         value[era.bars[::5], :, 2] = medians[era.model]
         value[era.bars[::7], :, 2] = np.nan
     run = replace(plain, forecast=replace(plain.forecast, value=value))
-    made = endpoints(run, listed.returns, listed.returns, listed.rows)
+    made = endpoints(run, listed.returns, listed.returns, listed.rows, Rivals(EVERY))
     listed = Listed(run, listed.rows, listed.returns, {e.name: e for e in made})
     assert run.forecast is not None
     head, at = listed.head(2)
@@ -164,11 +175,14 @@ def test_a_label_without_movement_is_left_out_of_the_volatility(listed: Listed) 
     labels = run.labels.copy()
     labels[run.start_index + 9 :: 40, :, 2] = 0.0
     still = replace(run, labels=labels)
-    made = {e.name: e for e in endpoints(still, listed.returns, listed.returns, listed.rows)}
+    made = {
+        e.name: e
+        for e in endpoints(still, listed.returns, listed.returns, listed.rows, Rivals(EVERY))
+    }
     moved = Listed(still, listed.rows, listed.returns, made)
     head, at = moved.head(2)
     at = at & (head.label > 0.0)
-    own = baselines.volatility_forecasts(still, head).model_variance[at]
+    own = plain_volatility(still, head).model_variance[at]
     bias = abs((head.label[at] ** 2 / own).mean() - 1.0)
     assert moved.value("volatility bias, |mean of v/f − 1|") == pytest.approx(bias)
     assert made["volatility bias, |mean of v/f − 1|"].sums[:, 0].sum() == at.sum()
@@ -177,21 +191,22 @@ def test_a_label_without_movement_is_left_out_of_the_volatility(listed: Listed) 
 def test_what_has_no_row_is_left_out_and_one_date_is_enough(run: RunData) -> None:
     """HAR needs half a month of bars before a training; without it what follows still stands."""
     flat = np.zeros(len(run.equity) - run.start_index)
-    head = baselines.heads(run)[2]
+    head = heads(run)[2]
     date = run.start_index + int(np.argmax(head.rows[run.start_index :].all(axis=1)))
     rows = np.zeros(run.quantity.shape, dtype=np.bool_)
     rows[date] = True
-    names = [e.name for e in endpoints(run, flat, flat, rows)]
+    names = [e.name for e in endpoints(run, flat, flat, rows, Rivals(EVERY))]
     assert "volatility QLIKE skill against HAR" not in names
-    assert names[5:7] == ["volatility QLIKE skill", "volatility bias, |mean of v/f − 1|"]
+    first = names.index("volatility QLIKE skill")
+    assert names[first + 1] == "volatility bias, |mean of v/f − 1|"
     assert "volume MSE skill" in names
-    assert len(endpoints(run, flat, flat, np.zeros_like(rows))) == 3
+    assert len(endpoints(run, flat, flat, np.zeros_like(rows), Rivals(EVERY))) == 3
 
 
 def test_of_the_volume_and_the_account(listed: Listed) -> None:
     head, at = listed.head(3)
     f, y = head.forecast[at], head.label[at]
-    naive = baselines.hour_of_week_mean(listed.run, head)[at]
+    naive = told(listed.run, head, hour_of_week_mean)[at]
     assert listed.value("volume MSE skill") == skill((y - f) ** 2, (y - naive) ** 2)
     yearly = pytest.approx(listed.returns.mean() * 8760.0)
     assert listed.value("net return a year") == yearly
@@ -210,15 +225,17 @@ def test_horizons_have_names_of_their_own_and_further_heads_a_skill(listed: List
     other = replace(run, forecast=Forecast(tasks, value, run.forecast.model), labels=labels)
     made = Listed(
         other, listed.rows, listed.returns,
-        {e.name: e for e in endpoints(other, listed.returns, listed.returns, listed.rows)},
+        {e.name: e for e in endpoints(other, listed.returns, listed.returns, listed.rows, Rivals(EVERY))},
     )  # fmt: skip
-    assert list(made.found)[:6] == [
+    assert [name for name in made.found if "against" not in name][:6] == [
         "return rank IC, 3 bars", "return MSE skill, 3 bars", "return rank IC, 5 bars",
         "return MSE skill, 5 bars", "range MSE skill, 3 bars", "regime Brier skill, 3 bars",
     ]  # fmt: skip
+    assert "regime Brier skill against logistic, 3 bars" in made.found
+    assert not any(name.startswith("range MSE skill against") for name in made.found)
     assert made.found["return rank IC, 5 bars"].primary
     assert made.found["return rank IC, 5 bars"].min_block == 5
     head, at = made.head(2)
-    naive = baselines.training_mean(other, head)[at]
+    naive = told(other, head, training_mean)[at]
     losses = (head.label[at] - head.forecast[at]) ** 2, (head.label[at] - naive) ** 2
     assert made.value("range MSE skill, 3 bars") == skill(*losses)

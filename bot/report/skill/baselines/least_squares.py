@@ -1,0 +1,85 @@
+"""Ridge regression on regressors and a dummy a season, by the normal equations.
+
+y ≈ a + u[season] + x b, with λ(|u|² + |b|²) added to the squared errors where x is in standard
+deviations of the training rows and a is free (Hoerl & Kennard 1970). λ of zero is least squares; the
+dummies and the level are then told apart by the smallest |u|, which no forecast depends on, and a
+season without rows has none of its own. Rows with something missing do not take part. Must not know
+what it regresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bot.blocks import F64, I64
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """A fitted one: level, float64[seasons] dummies, float64[m] coefficients of regressors as given."""
+
+    level: float
+    seasons: F64
+    coefficients: F64
+
+    def __call__(self, season: I64, x: F64) -> F64:
+        """Return float64[bars, S] from int64[bars] and float64[bars, S, m]."""
+        told: F64 = x @ self.coefficients + (self.level + self.seasons[season])[:, None]
+        return told
+
+
+def regress(y: F64, season: I64, n_seasons: int, x: F64, penalty: float) -> Regression | None:
+    """Return the fit to rows y float64[r], season int64[r], x float64[r, m]; None with too few.
+
+    Args:
+        penalty: λ.
+    """
+    m = x.shape[1]
+    known = np.isfinite(x @ np.ones(m) + y)
+    if not known.all():
+        y, season, x = y[known], season[known], x[known]
+    if len(y) <= m + 1:
+        return None
+    level, centre = float(y.mean()), np.ones(len(x)) @ x / len(x)
+    gram, target = _normal_equations(y - level, season, n_seasons, x - centre)
+    own = slice(1 + n_seasons, len(gram))
+    width = np.sqrt(np.diag(gram)[own] / len(y))
+    width = np.where(width > 0.0, width, 1.0)
+    gram[own] /= width[:, None]
+    gram[:, own] /= width
+    target[own] /= width
+    gram[np.arange(1, len(gram)), np.arange(1, len(gram))] += penalty
+    # where nothing is penalised the dummies sum to the level: of all solutions the smallest
+    solved: F64 = np.asarray(
+        np.linalg.solve(gram, target)
+        if penalty > 0.0
+        else np.linalg.lstsq(gram, target, rcond=1e-12)[0],
+        dtype=np.float64,
+    )
+    b: F64 = solved[own] / width
+    a = level + float(solved[0]) - float(centre @ b)
+    return Regression(a, solved[1 : 1 + n_seasons], b)
+
+
+def _normal_equations(y: F64, season: I64, n_seasons: int, x: F64) -> tuple[F64, F64]:
+    """Return ZᵀZ and Zᵀy of Z = [1, a dummy a season, x], without Z."""
+    m = x.shape[1]
+    size = 1 + n_seasons + m
+    gram, target = np.zeros((size, size)), np.zeros(size)
+    dummies, own = slice(1, 1 + n_seasons), slice(1 + n_seasons, size)
+    count = np.bincount(season, minlength=n_seasons).astype(np.float64)
+    of_season = np.column_stack(
+        [np.bincount(season, weights=column, minlength=n_seasons) for column in (*x.T, y)]
+    )
+    gram[0, 0] = len(y)
+    gram[0, dummies] = count
+    gram[0, own] = of_season[:, :m].sum(axis=0)
+    gram[dummies, dummies] = np.diag(count)
+    gram[dummies, own] = of_season[:, :m]
+    gram[own, own] = x.T @ x
+    upper = np.triu(gram, 1)
+    gram = np.triu(gram) + upper.T
+    target[0], target[dummies], target[own] = y.sum(), of_season[:, m], x.T @ y
+    return gram, target

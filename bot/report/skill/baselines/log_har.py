@@ -1,0 +1,34 @@
+"""Volatility by least squares on the logs of range volatilities, with the hour of the day."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.parts.registry import shipped
+from bot.report.inputs import Judged
+from bot.report.skill.baselines.least_squares import regress
+from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.baselines.terms import HOURS_OF_DAY, hour_of_day, log_volatilities
+
+
+@shipped(
+    "baseline", "log_har", heads=("volatility",), label="log-HAR",
+    words="log-HAR on range volatilities over 1 to 720 hours with the hour of the day, on the training rows",
+)  # fmt: skip
+def log_har(run: Judged, head: Head) -> Fit:
+    """exp(a + u[hour of day] + Σ b log σ_span): HAR in logs (Corsi 2009), on ranges (Parkinson 1980).
+
+    Training rows without movement do not take part. That the mean of a log is not the log of the mean
+    is made good by the scale of the variance.
+    """
+    x, hour = log_volatilities(run), hour_of_day(run)
+    hours = np.repeat(hour[:, None], run.n_symbols, axis=1)
+    moved = np.where(head.label > 0.0, head.label, np.nan)
+    y = np.log(moved)
+
+    def fit(era: Era) -> Fitted | None:
+        season = hours[era.span][era.trained]
+        fitted = regress(era.training(y), season, HOURS_OF_DAY, era.training(x), 0.0)
+        return None if fitted is None else lambda bars: np.exp(fitted(hour[bars], x[bars]))
+
+    return fit

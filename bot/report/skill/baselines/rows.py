@@ -1,0 +1,143 @@
+"""The heads that are judged, the models behind their forecasts, and the rows a baseline learns from.
+
+A baseline is fitted per model in force, on that model's training rows only: bars of its training
+span whose label was known by the close of the bar at which the training was due. Where a run has no
+models (forecasts made elsewhere) there is one span: all bars before the first forecast.
+
+Must not know any baseline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from bot.blocks import F64, I64, Bool, Task
+from bot.features.targets import known_at
+from bot.report.inputs import Judged
+
+TRAINING_SHARE = 0.8
+"""Of the training rows, the oldest ones that a baseline is fitted on when it is tried on the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head's forecasts and labels float64[n, S], and bool[n, S] the rows it is judged on."""
+
+    task: Task
+    forecast: F64
+    label: F64
+    rows: Bool
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """The bars a model decided on, and its training rows: bars first..stop-1 where `trained`.
+
+    `known` is int64[n, S], the bar at whose close each label is known; -1 for never.
+    """
+
+    model: int
+    bars: I64
+    first: int
+    stop: int
+    trained: Bool
+    known: I64
+
+    @property
+    def span(self) -> slice:
+        """Return the bars from the first training row to the last."""
+        return slice(self.first, self.stop)
+
+    def training(self, values: F64) -> F64:
+        """Return the values float64[n, S, ...] of the training rows, [rows, ...]."""
+        rows: F64 = values[self.span][self.trained]
+        return rows
+
+
+Fitted: TypeAlias = Callable[[I64 | slice], F64]
+"""What a fitted baseline says of bars, float64[bars, S] or what broadcasts to it."""
+
+Fit: TypeAlias = Callable[[Era], Fitted | None]
+"""From an era's training rows to a fitted baseline; None where they say nothing."""
+
+Baseline: TypeAlias = Callable[[Judged, Head], Fit]
+"""A part of the kind: works out once what all its fits need."""
+
+
+def always(value: float) -> Fitted:
+    """Return what says the same of every bar and symbol."""
+    return lambda _: np.array(value)
+
+
+def heads(run: Judged) -> list[Head]:
+    """Return each task's forecasts and labels, judged from the run's start on."""
+    if run.forecast is None or run.labels is None:
+        return []
+    result = []
+    for k, task in enumerate(run.forecast.tasks):
+        forecast, label = run.forecast.value[:, :, k], run.labels[:, :, k]
+        rows = np.isfinite(forecast) & np.isfinite(label)
+        rows[: run.start_index] = False
+        result.append(Head(task, forecast, label, rows))
+    return result
+
+
+def eras(run: Judged, head: Head) -> Iterator[Era]:
+    """Yield the eras of the models behind the head's forecasts that have training rows."""
+    known = known_at(run.bars.in_session, head.task.horizon)
+    for model, bars, first, stop, last_known in _spans(run, head):
+        in_time = (known[first:stop] >= 0) & (known[first:stop] <= last_known)
+        trained = np.isfinite(head.label[first:stop]) & in_time
+        if len(bars) and trained.any():
+            yield Era(model, bars, first, stop, trained, known)
+
+
+def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
+    """Yield model, the bars it decided on, its training span, and the last bar known to it."""
+    if run.forecast is None:
+        return
+    if not run.models:
+        bars = np.flatnonzero(np.isfinite(head.forecast).any(axis=1))
+        if len(bars):
+            yield -1, bars, 0, int(bars[0]), int(bars[0]) - 1
+        return
+    for m, info in enumerate(run.models):
+        bars = np.flatnonzero(run.forecast.model == m)
+        first, stop = np.searchsorted(run.open_time, [info.train_from_ms, info.train_to_ms + 1])
+        due = int(np.searchsorted(run.open_time, info.due_ms, side="right")) - 1
+        yield m, bars, int(first), int(stop), due
+
+
+def split(era: Era) -> tuple[Era, Era] | None:
+    """Return the older training rows as an era of their own, and the rest, to try a baseline on.
+
+    The older are about TRAINING_SHARE of them, as far as their labels were known before the first
+    bar of the rest, like the rows a model is validated on. None where either side would be empty.
+    """
+    a_bar = era.trained.sum(axis=1)
+    share = TRAINING_SHARE * a_bar.sum()
+    cut = era.first + int(np.searchsorted(a_bar.cumsum(), share, side="right"))
+    trained = era.trained[: cut - era.first] & (era.known[era.first : cut] < cut)
+    rest = era.trained[cut - era.first :]
+    if not (trained.any() and rest.any()):
+        return None
+    bars = np.arange(cut, era.stop)
+    return (
+        Era(era.model, bars, era.first, cut, trained, era.known),
+        Era(era.model, bars, cut, era.stop, rest, era.known),
+    )
+
+
+def told(run: Judged, head: Head, baseline: Baseline) -> F64:
+    """Return float64[n, S], what a baseline says of each era's bars; NaN elsewhere."""
+    out = np.full(head.label.shape, np.nan)
+    fit = baseline(run, head)
+    for era in eras(run, head):
+        fitted = fit(era)
+        if fitted is not None:
+            out[era.bars] = fitted(era.bars)
+    return out

@@ -1,0 +1,56 @@
+"""Volume by ridge on the hour of the week, on volumes of late, and on the same hour of weeks before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.blocks import F64
+from bot.features.targets import known_at
+from bot.parts.registry import shipped
+from bot.report.inputs import Judged
+from bot.report.skill.baselines.least_squares import regress
+from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.baselines.terms import HOURS_OF_WEEK, hour_of_week, log_volumes, weeks_before
+
+PENALTY = 10.0
+WEEKS = 4
+
+
+@shipped(
+    "baseline", "volume_ridge", heads=("volume",), label="ridge",
+    words="ridge on hour of week, volume ratios and four trailing seasonal means, on the training rows",
+)  # fmt: skip
+def volume_ridge(run: Judged, head: Head) -> Fit:
+    """Ridge with a dummy an hour of the week.
+
+    The regressors are the logs of the mean volume over 1, 5, 24, 168 and 720 hours, each less that of
+    the bars the label is relative to, and the means of the labels of the same hour of the last one to
+    four weeks, as far as they are known.
+    """
+    volumes = log_volumes(run, run.volume_window)
+    x = np.concatenate((volumes[..., :-1] - volumes[..., -1:], _seasonal(run, head)), axis=-1)
+    hour = hour_of_week(run)
+    hours = np.repeat(hour[:, None], run.n_symbols, axis=1)
+
+    def fit(era: Era) -> Fitted | None:
+        season = hours[era.span][era.trained]
+        y = era.training(head.label)
+        fitted = regress(y, season, HOURS_OF_WEEK, era.training(x), PENALTY)
+        return None if fitted is None else lambda bars: fitted(hour[bars], x[bars])
+
+    return fit
+
+
+def _seasonal(run: Judged, head: Head) -> F64:
+    """Return float64[n, S, WEEKS], the mean label at this hour of the last one to WEEKS weeks."""
+    known = known_at(run.bars.in_session, head.task.horizon)
+    now = np.arange(len(known))[:, None]
+    past = []
+    for weeks in range(1, WEEKS + 1):
+        at = weeks_before(run, weeks)
+        told = (at >= 0)[:, None] & (known[at] >= 0) & (known[at] <= now)
+        past.append(np.where(told, head.label[at], np.nan))
+    counts = np.cumsum([np.isfinite(label) for label in past], axis=0)
+    sums = np.cumsum([np.nan_to_num(label) for label in past], axis=0)
+    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    return np.moveaxis(means, 0, -1)
