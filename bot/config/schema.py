@@ -237,7 +237,7 @@ class Report(Section):
         ("har", "log_har", "volume_ridge", "logistic", "return_ridge"),
         description="What heads are held against besides the plain baseline of each kind. The one that was "
         "strongest on a model's training rows is what it has to beat. garch needs the extra 'garch', and "
-        "about a second for each symbol and training.",
+        "about a tenth of a second for each symbol and training.",
         json_schema_extra=chosen("baseline"),
     )
 
