@@ -29,6 +29,7 @@ from bot.report.money.edge import edge_figures
 from bot.report.money.jumps import jumps_held
 from bot.report.money.metrics import Figures, equity_metrics
 from bot.report.money.trials import Tried
+from bot.report.skill.calibration import calibration
 from bot.report.skill.slopes import slopes
 from bot.report.skill.tenths import tenths
 from bot.report.skill.verdicts import skill
@@ -48,6 +49,7 @@ class Summary(TypedDict):
 
     `coverage` says how much of the span had bars, forecasts and a model (`coverage.py`);
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
+    `calibration` is by task too: whether what was said came true as often (`skill/calibration.py`);
     `edge` says what a side traded earned and cost (`money/edge.py`), how large forecasts
     are beside what came (`slopes`, `tenths`), and has the `controls` (`money/controls.py`);
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
@@ -69,6 +71,7 @@ class Summary(TypedDict):
     cost_returns: dict[str, float]
     buy_and_hold: Figures
     skill: dict[str, dict[str, Any]]
+    calibration: dict[str, dict[str, Any]]
     symbols: list[dict[str, Any]]
     models: list[dict[str, Any]]
     insights: dict[str, list[dict[str, Any]]]
@@ -85,6 +88,7 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
     start = run.start_index
     metrics = run_metrics(run, start, tried)
     first = run.first_model_index()
+    loud = slopes(run, config.bootstrap_samples)
     held = equity_metrics(
         buy_and_hold(run, start),
         run.equity_before(start),
@@ -101,7 +105,7 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "jumps_held": jumps_held(run),
         "edge": {
             **edge_figures(run, start, metrics, config.bootstrap_samples),
-            "slopes": slopes(run, config.bootstrap_samples),
+            "slopes": loud,
             "tenths": tenths(run, config.bootstrap_samples),
             "controls": control_figures(run, start, held),
         },
@@ -109,6 +113,7 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "cost_returns": cost_returns(run, start),
         "buy_and_hold": held,
         "skill": skill(run, config),
+        "calibration": calibration(run, config.bootstrap_samples, loud),
         "symbols": symbol_rows(run, start),
         "models": [_model_row(model) for model in run.models],
         "insights": insight_rows(run),

@@ -111,7 +111,8 @@ SUBJECTS = (
     Subject(
         "skill",
         ("bot/report/skill/measures.py", "bot/report/skill/by_head.py", "bot/report/skill/verdicts.py",
-         "bot/report/skill/rivals.py", "bot/report/skill/slopes.py", "bot/report/skill/tenths.py",
+         "bot/report/skill/rivals.py", "bot/report/skill/calibration.py", "bot/report/skill/conformal.py",
+         "bot/report/skill/slopes.py", "bot/report/skill/tenths.py",
          *(f"bot/report/skill/baselines/{name}.py" for name in (
              "rows", "terms", "least_squares", "variances", "ewma", "har", "log_har", "garch",
              "hour_of_week", "volume_ridge", "moves", "base_rate", "training_mean", "zero",
@@ -120,6 +121,7 @@ SUBJECTS = (
         ("tests/report/skill/test_measures.py", "tests/report/skill/test_verdicts.py",
          "tests/report/skill/test_baselines.py", "tests/report/skill/test_slopes.py",
          "tests/report/skill/test_regressions.py", "tests/report/skill/test_rivals.py",
+         "tests/report/skill/test_calibration.py",
          "tests/report/skill/test_tenths.py",
          "tests/report/study/test_endpoints.py", "tests/report/study/test_comparison.py"),
     ),

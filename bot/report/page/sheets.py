@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.report import formats as w
+from bot.report.page.calibration_sheets import intervals_sheet, reliability_sheet
 from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.page.skill_sheets import skill_sheet
@@ -29,6 +30,8 @@ def sheets(summary: Summary) -> list[Sheet]:
         costs_sheet(summary),
         targets_sheet(summary),
         skill_sheet(summary),
+        intervals_sheet(summary),
+        reliability_sheet(summary),
         models_sheet(summary),
         importance_sheet(summary),
         cosines_sheet(summary),

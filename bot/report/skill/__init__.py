@@ -6,6 +6,8 @@ measures        the formulas, each a statistic of sums over dates
 baselines       the naive forecasts, and the rows they learn from
 rivals          which of them a head is held against, and which was the strongest
 slopes          how loud forecasts are: what happened on what was said
+calibration     does what was said come true as often as it was said
+conformal       intervals around forecasts that keep their coverage as the world moves
 tenths          what came of each size of edge
 bootstrap       intervals for dependent data
 """

@@ -57,7 +57,7 @@ def test_it_is_well_formed_and_has_all_parts(page: str) -> None:
     tags.feed(page)
     assert tags.open == []
     assert tags.counts["svg"] == 6
-    assert tags.counts["table"] == 12
+    assert tags.counts["table"] == 14
     for words in ("Equity and drawdown", "Calibration of each head", "Positions", "new model"):
         assert words in page
     assert "#0102" not in page  # every stand-in colour became a variable
