@@ -249,7 +249,12 @@ def interrupt_after(process: subprocess.Popen[str], event: str) -> tuple[int, st
         if event in line:
             break
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=300)  # a busy machine is no fault
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # what it leaves open would fail the next test
+        process.communicate()
+        raise
     return process.returncode, out, "".join(seen) + err
 
 
