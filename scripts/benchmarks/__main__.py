@@ -50,12 +50,16 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
         ),
     ),
     "train": (
-        "a training's steps beside the plain sum, and a training of the default model",
+        "a training's steps beside the plain sum, a training of the default model, and ensembles",
         (
             ("train:weightings", {}),
             ("train:methods", {"features": 0}),
             ("train:methods", {"features": 1}),
             ("train:default", {}),
+            *(
+                ("train:members", {"members": members, "features": features})
+                for members, features in ((3, 22), (5, 22), (10, 22), (5, 60))
+            ),
         ),
     ),
     "retrain": (

@@ -60,6 +60,32 @@ def default(quick: bool) -> list[Row]:
     return [Row("a training of the default model, CPU", cpu, "s", 10.0, False, note)]
 
 
+def members(quick: bool, members: int, features: int) -> list[Row]:
+    """Measure the training of an ensemble beside as many trainings of a single model.
+
+    4 symbols, a year of hours, as `default`; a single model is trained before and after each time.
+    """
+    single_thread()
+    dataset = _dataset(2000 if quick else 8760, 4, features)
+    training = Training(epochs=3 if quick else 10, patience=10)
+    single, ensemble = Model(), Model(members=members)
+    for model in (single, Model(members=2)):  # compiles
+        train(_dataset(700, 4, features), model, Training(epochs=1), seed=1)
+
+    def cpu_s(model: Model) -> float:
+        started = time.process_time()
+        train(dataset, model, training, seed=1)
+        return time.process_time() - started
+
+    ratios, taken = [], 0.0
+    for _ in range(3):
+        before, taken, after = cpu_s(single), cpu_s(ensemble), cpu_s(single)
+        ratios.append(2.0 * taken / (members * (before + after)))
+    note = f"{features} features, {len(dataset):,} rows, {training.epochs} epochs: {taken:.1f} s"
+    case = f"an ensemble of {members} beside {members} trainings, CPU"
+    return [Row(case, statistics.median(ratios), "×", 0.5, False, note)]
+
+
 def _beside_the_sum(
     given: Mapping[str, Training], quick: bool, goals: Mapping[str, float | None]
 ) -> Iterator[Row]:
@@ -99,11 +125,11 @@ def _rows(steps: int) -> RowTensors:
     return RowTensors(x, y, torch.ones_like(y))
 
 
-def _dataset(n_bars: int, n_symbols: int) -> Dataset:
+def _dataset(n_bars: int, n_symbols: int, n_features: int = N_FEATURES) -> Dataset:
     """Return rows of random features, of which some are behind each label."""
     rng = np.random.default_rng(1)
     n = n_bars * n_symbols
-    x = rng.normal(size=(n, N_FEATURES))
+    x = rng.normal(size=(n, n_features))
     shocks = rng.normal(size=(n, 3)) + x[:, :3]
     y = np.column_stack([shocks[:, 0], shocks[:, 0] > 0, np.exp(0.3 * shocks[:, 1]), shocks[:, 2]])
     return Dataset(

@@ -22,7 +22,7 @@ def test_members_are_single_models_of_other_seeds(
     architecture: str,
     tolerance: float,
 ) -> None:
-    """To the bit where they are trained one by one, but for rounding where together."""
+    """To the bit where autograd takes the steps of both, but for rounding where those of one are by hand."""
     model, training = settings
     model = model.model_copy(update={"architecture": architecture, "batch_norm": False})
     dataset = make_dataset()

@@ -4,7 +4,7 @@ train           from a dataset to a trained model: start here
 rows            the rows of a training, and their batches
 course          the epochs as they are judged, and which is kept
 descent         the steps of one network
-together        the members of an ensemble at the same time
+by_hand         the same, without autograd
 losses          the loss of each task, over labelled rows
 weighting       losses to terms whose sum is descended
 gradients       the tasks' gradients to one

@@ -22,10 +22,10 @@ from bot.model.networks.parameter_matching import check_match
 from bot.model.scaler import Scaler
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
+from bot.model.training.by_hand import descend_by_hand, why_autograd
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.descent import descend
 from bot.model.training.rows import RowTensors
-from bot.model.training.together import descend_together, why_one_by_one
 
 __all__ = ["TrainedModel", "train"]
 
@@ -43,8 +43,7 @@ def train(
 
     Args:
         dataset: rows whose labels were known when the training was due.
-        progress: called with each epoch when it is done; member by member where these are trained
-            one after the other, else each epoch of all members in turn.
+        progress: called with each epoch when it is done, member by member.
         judged_by: tasks by which the best epoch is chosen; all where none is named.
         needed: tasks without which the model is of no use. Any other one that has no labels is left
             out, and is among the model's `untrained`.
@@ -76,12 +75,9 @@ def train(
             )
             for member in range(model.members)
         ]  # fmt: skip
-        why = why_one_by_one(model, training)
-        if why is None:
-            descend_together(courses)
-        else:
-            for course in courses:
-                descend(course)
+        why = why_autograd(model, training)
+        for course in courses:
+            (descend if why else descend_by_hand)(course)
         best = [course.put_best() for course in courses]
         insights = _insights(courses, seed) if training.interpret else ()
     history = tuple(epoch for course in courses for epoch in course.history)
@@ -196,10 +192,10 @@ def _insights(courses: Sequence[Course], seed: int) -> tuple[dict[str, Any], ...
 
 
 def _way(model: Model, why: str | None) -> dict[str, Any]:
-    """Return how the members of an ensemble were trained, and why not together where they were not."""
+    """Return how the members of an ensemble were trained, and why by autograd where they were."""
     if model.members == 1:
         return {}
-    return {"members_trained": f"one by one: {why}" if why else "together"}
+    return {"steps": f"autograd: {why}" if why else "by hand"}
 
 
 def _by_name(

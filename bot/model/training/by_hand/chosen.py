@@ -1,22 +1,23 @@
-"""Whether the members of an ensemble are trained together.
+"""Whether a training's steps are those written out by hand.
 
-Owns `why_one_by_one`. Rule: together is a matter of speed alone; where a part needs more of a step
-than the steps of `descent` do, the members are trained one after the other and nothing else changes.
+Owns `why_autograd`. Rule: by hand is a matter of speed alone; where a part needs more of a step than
+these steps do, autograd takes them. A single member stays with autograd, so that models made again
+keep their ids.
 """
 
 from __future__ import annotations
 
 from bot.config.schema import Model, Training
-from bot.model.training.together.tower import BUILT_OF
+from bot.model.training.by_hand.tower import BUILT_OF
 
 WEIGHTINGS = ("fixed", "uncertainty", "dwa", "stch")
 """Those that ask for nothing but the losses: no gradients of the network, no look back."""
 
 
-def why_one_by_one(model: Model, training: Training) -> str | None:
-    """Return what keeps the members from being trained together, None where nothing does.
+def why_autograd(model: Model, training: Training) -> str | None:
+    """Return why the steps are left to autograd, None where they are not.
 
-    >>> why_one_by_one(Model(members=4), Training(gradients="pcgrad"))
+    >>> why_autograd(Model(members=4), Training(gradients="pcgrad"))
     'training.gradients = pcgrad'
     """
     if model.members == 1:

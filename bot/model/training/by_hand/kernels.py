@@ -17,6 +17,9 @@ from bot.compiled import njit
 SUMMED = 64
 """Rows that are summed in float32."""
 
+FIRST, SECOND, LEAST = 0.9, 0.999, 1e-8
+"""Of AdamW: β1, β2 and ε, torch's defaults."""
+
 _ZERO = np.float32(0.0)
 
 
@@ -178,12 +181,34 @@ def through_heads(
     second[:] = total_second.reshape(columns, width)
 
 
-@njit(cache=True)
-def clip(gradient: F32, norm: float) -> None:
-    """Scale a gradient float32[P] so that its Euclidean norm is at most this, as torch does."""
+@njit(cache=True, fastmath={"reassoc", "nsz", "contract"})
+def _square_sum(values: F32) -> float:
     total = 0.0
-    for value in gradient:
+    for value in values:
         total += np.float64(value) * np.float64(value)
-    factor = norm / (math.sqrt(total) + 1e-6)
-    if not factor >= 1.0:
-        gradient *= np.float32(factor)
+    return total
+
+
+@njit(cache=True)
+def adamw(
+    values: F32, gradient: F32, mean: F32, square: F32, step: int, rate: float, decay: float,
+    clip_norm: float,
+) -> None:  # fmt: skip
+    """Move parameters float32[P] by a step of AdamW (Loshchilov & Hutter 2019, algorithm 2).
+
+    The gradient is read scaled so that its Euclidean norm is at most `clip_norm`, as torch does it.
+
+    Args:
+        mean: the running mean of the gradient, from 0; `square` that of its squares.
+        step: from 1.
+    """
+    factor = np.float32(min(1.0, clip_norm / (math.sqrt(_square_sum(gradient)) + 1e-6)))
+    kept = np.float32(1.0 - rate * decay)
+    size = np.float32(rate / (1.0 - FIRST**step))
+    spread = np.float32(1.0 / math.sqrt(1.0 - SECOND**step))
+    first, second, least = np.float32(1.0 - FIRST), np.float32(1.0 - SECOND), np.float32(LEAST)
+    for i in range(len(values)):
+        g = gradient[i] * factor
+        mean[i] += first * (g - mean[i])
+        square[i] += second * (g * g - square[i])
+        values[i] = values[i] * kept - size * mean[i] / (np.sqrt(square[i]) * spread + least)

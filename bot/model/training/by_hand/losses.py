@@ -1,7 +1,7 @@
 """The losses of the tasks with their gradients, without autograd.
 
 Owns `LossGradients`. Rule: it says what `training.losses` says, with the derivative beside; a loss
-that has no derivative here keeps the members from being trained together.
+must have its derivative here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Owns `Tower`. Rules: the arithmetic is that of the modules in training mode, and draws the same
 random bits in the same order, so that a network comes out as autograd would have trained it but for
 rounding. Gradients are written, not added up. What a step needs is allocated once for a number of
-rows, and belongs to whoever runs last: forward and backward of a tower follow one another. The
+rows; forward and backward of a tower follow one another. The
 parameters must not be moved in memory once a tower is made (`flat` comes first).
 """
 
@@ -21,7 +21,7 @@ from bot.model.networks.architectures.shared_bottom import SharedBottom
 from bot.model.networks.architectures.towers import Single
 from bot.model.networks.encoders import Dropout, Mlp
 from bot.model.networks.heads import Heads
-from bot.model.training.together import kernels
+from bot.model.training.by_hand import kernels
 
 BUILT_OF = ("shared_bottom", "single")
 """Architectures that are nothing but towers."""
@@ -40,10 +40,6 @@ class LayerBuffers:
         self.bits: I16 = bits[: rows * width].reshape(rows, width) if drops else bits
         self.mean, self.sums, self.products = np.zeros((3, width), np.float32)
         self.inverse, self.gain = np.ones((2, width), np.float32)
-
-
-Buffers = dict[tuple[int, int], list[LayerBuffers]]
-"""Of each layer and of the heads, by rows and the tower's place in its network; members share them."""
 
 
 class _Norm:
@@ -121,9 +117,9 @@ class _Layer:
 class Tower:
     """An mlp with its heads, in training."""
 
-    def __init__(self, encoder: Mlp, heads: Heads, place: int, buffers: Buffers) -> None:
+    def __init__(self, encoder: Mlp, heads: Heads) -> None:
         self._layers = [_Layer(stage) for stage in encoder.stages()]
-        self._place, self._buffers = place, buffers
+        self._buffers: dict[int, list[LayerBuffers]] = {}
         self._first, self._first_gradient = heads.first.weight.detach(), heads.first.weight.grad
         self._bias, self._bias_gradient = _arrays(heads.first.bias)
         self._second, self._second_gradient = _arrays(heads.weight)
@@ -156,17 +152,16 @@ class Tower:
 
     def _buffers_for(self, rows: int) -> list[LayerBuffers]:
         """Return the buffers of each layer, and behind them those of the heads."""
-        key = rows, self._place
-        if key not in self._buffers:
+        if rows not in self._buffers:
             layers = [
                 LayerBuffers(rows, layer.width, drops=layer.dropout.dropped > 0)
                 for layer in self._layers
             ]
-            self._buffers[key] = [*layers, LayerBuffers(rows, len(self._bias), drops=False)]
-        return self._buffers[key]
+            self._buffers[rows] = [*layers, LayerBuffers(rows, len(self._bias), drops=False)]
+        return self._buffers[rows]
 
 
-def towers_of(network: Architecture, buffers: Buffers) -> list[Tower]:
+def towers_of(network: Architecture) -> list[Tower]:
     """Return what the columns of a network are read from, tower by tower.
 
     Raises:
@@ -178,10 +173,7 @@ def towers_of(network: Architecture, buffers: Buffers) -> list[Tower]:
         pairs = network.towers
     else:
         raise TypeError(f"{type(network).__name__} is not built of towers")
-    return [
-        Tower(cast(Mlp, encoder), heads, place, buffers)
-        for place, (encoder, heads) in enumerate(pairs)
-    ]
+    return [Tower(cast(Mlp, encoder), heads) for encoder, heads in pairs]
 
 
 def _arrays(parameter: nn.Parameter) -> tuple[F32, F32]:

@@ -1,4 +1,4 @@
-"""Members trained together: as each would be alone but for rounding, and each by itself."""
+"""Steps by hand: a network comes out as autograd trains it but for rounding, each member by itself."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from bot.model.dataset import Dataset
 from bot.model.predict import Predictor
 from bot.model.trained import ModelSpec, TrainedModel
 from bot.model.training import train as training_module
+from bot.model.training.by_hand import why_autograd
+from bot.model.training.by_hand.descent import Steps
+from bot.model.training.by_hand.flat import FlatParameters
+from bot.model.training.by_hand.losses import LossGradients
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.losses import ReturnLoss, TaskLosses
 from bot.model.training.rows import RowTensors
-from bot.model.training.together import why_one_by_one
-from bot.model.training.together.descent import Member
-from bot.model.training.together.losses import LossGradients
 from bot.model.training.train import train
 
 MakeDataset = Callable[..., Dataset]
@@ -78,47 +79,62 @@ def gradients_of(modules: Sequence[torch.nn.Module]) -> list[np.ndarray[Any, Any
 @pytest.mark.parametrize("architecture", ["shared_bottom", "single"])
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-@pytest.mark.parametrize("clip_norm", [0.05, 1e6])
 def test_gradients_of_every_member_are_those_of_autograd(
-    architecture: str, batch_norm: bool, dropout: float, clip_norm: float
+    architecture: str, batch_norm: bool, dropout: float
 ) -> None:
     model = Model(
         architecture=architecture, hidden=(12, 7), head_hidden=6, dropout=dropout,
         batch_norm=batch_norm,
     )  # fmt: skip
-    training = Training(clip_norm=clip_norm, weights={"return": 1.0, "direction": 0.3})
+    training = Training(weights={"return": 1.0, "direction": 0.3})
     x, y, known = batch(150, seed=4)
     rows = RowTensors(x, y, known)
     chosen = torch.randperm(150)[:101]
-    rooms: dict[tuple[int, int], Any] = {}
     for seed in (1, 2):
         course = course_of(seed, rows, model, training)
         torch.random.set_rng_state(course.random_state)
-        alone = copy.deepcopy(course.network).train()
-        losses, count = course.losses_of(alone(x[chosen]), y[chosen], known[chosen])
+        by_autograd = copy.deepcopy(course.network).train()
+        losses, count = course.losses_of(by_autograd(x[chosen]), y[chosen], known[chosen])
         course.weighting.terms(losses, count > 0).sum().backward()  # type: ignore[no-untyped-call]
-        parts = alone.apart() or [alone]
-        for part in parts:
-            torch.nn.utils.clip_grad_norm_(part.parameters(), clip_norm)
-
-        member = Member.of(course, LossGradients(TASKS, "mse"), rooms)
-        found, _ = member.backward(chosen, torch.ones(len(TASKS), dtype=torch.bool))
+        parts = by_autograd.apart() or [by_autograd]
+        steps = Steps(course)
+        found, _ = steps.backward(chosen, torch.ones(len(TASKS), dtype=torch.bool))
         np.testing.assert_allclose(found, losses.detach(), rtol=1e-5)
         for own, expected in zip(
             gradients_of(course.stopping.modules), gradients_of(parts), strict=True
         ):
             np.testing.assert_allclose(own, expected, atol=1e-5 * max(1.0, abs(expected).max()))
-        for name, value in alone.named_buffers():
+        for name, value in by_autograd.named_buffers():
             if value.is_floating_point():
                 np.testing.assert_allclose(course.network.get_buffer(name), value, atol=1e-6)
+
+
+@pytest.mark.parametrize("clip_norm", [0.05, 1e6])
+def test_a_step_is_torchs_adamw_on_the_clipped_gradient(clip_norm: float) -> None:
+    training = Training(clip_norm=clip_norm, weight_decay=0.3, learning_rate=0.02)
+    torch.manual_seed(2)
+    module = torch.nn.Linear(9, 7)
+    other = copy.deepcopy(module)
+    optimizer = torch.optim.AdamW(other.parameters(), lr=0.02, weight_decay=0.3)
+    flat = FlatParameters(module, training)
+    for _ in range(20):
+        for own, expected in zip(module.parameters(), other.parameters(), strict=True):
+            expected.grad = torch.randn_like(expected)
+            assert own.grad is not None
+            own.grad.copy_(expected.grad)
+        torch.nn.utils.clip_grad_norm_(other.parameters(), clip_norm)
+        optimizer.step()
+        flat.move()
+        for own, expected in zip(module.parameters(), other.parameters(), strict=True):
+            np.testing.assert_allclose(own.detach(), expected.detach(), atol=2e-6)
 
 
 def trained_both_ways(
     dataset: Dataset, model: Model, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[TrainedModel, TrainedModel]:
-    together = train(dataset, model, training, seed=5)
-    monkeypatch.setattr(training_module, "why_one_by_one", lambda *_: "asked for")
-    return together, train(dataset, model, training, seed=5)
+    by_hand = train(dataset, model, training, seed=5)
+    monkeypatch.setattr(training_module, "why_autograd", lambda *_: "asked for")
+    return by_hand, train(dataset, model, training, seed=5)
 
 
 @pytest.mark.parametrize(
@@ -134,32 +150,32 @@ def trained_both_ways(
         ({"architecture": "single", "match_parameters": True}, {"batch_size": 10_000}),
     ],
 )
-def test_members_are_trained_as_if_alone(
+def test_members_come_out_as_by_autograd(
     make_dataset: MakeDataset,
     settings: tuple[Model, Training],
     monkeypatch: pytest.MonkeyPatch,
     model_with: dict[str, Any],
     training_with: dict[str, Any],
 ) -> None:
-    """Shuffles, dropout, clipping, decay, weights and stages: the epochs differ by rounding alone.
+    """Shuffles, dropout, clipping, decay, weights and stages: the epochs differ by rounding only.
 
     A bias before BatchNorm has no gradient but rounding, which Adam makes into steps of its full
     size: the running mean that validation uses lags behind these steps. Together it has none.
     """
     model = settings[0].model_copy(update={"members": 3, **model_with})
     training = settings[1].model_copy(update=training_with)
-    together, alone = trained_both_ways(make_dataset(n_bars=150), model, training, monkeypatch)
-    assert together.metrics["members_trained"] == "together"
-    assert alone.metrics["members_trained"] == "one by one: asked for"
-    assert [e.number for e in together.history] == [e.number for e in alone.history]
-    for found, expected in zip(together.history, alone.history, strict=True):
+    by_hand, by_autograd = trained_both_ways(make_dataset(n_bars=150), model, training, monkeypatch)
+    assert by_hand.metrics["steps"] == "by hand"
+    assert by_autograd.metrics["steps"] == "autograd: asked for"
+    assert [e.number for e in by_hand.history] == [e.number for e in by_autograd.history]
+    for found, expected in zip(by_hand.history, by_autograd.history, strict=True):
         np.testing.assert_allclose(found.train, expected.train, rtol=2e-4, atol=1e-5)
         own, other = (np.array(epoch.validation, np.float64) for epoch in (found, expected))
         atol = 1e-2 if model.batch_norm else 1e-5
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=atol)
         np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-3, atol=1e-5)
-    assert {k: v.shape for k, v in together.weights.items()} == {
-        k: v.shape for k, v in alone.weights.items()
+    assert {k: v.shape for k, v in by_hand.weights.items()} == {
+        k: v.shape for k, v in by_autograd.weights.items()
     }
 
 
@@ -169,7 +185,7 @@ def test_each_member_stops_by_itself_and_keeps_its_best_epoch(
     """Members end at different epochs, and the weights kept are those that were measured as best."""
     model = settings[0].model_copy(update={"members": 4})
     training = settings[1].model_copy(update={"epochs": 40, "patience": 2})
-    together, alone = trained_both_ways(make_dataset(n_bars=150), model, training, monkeypatch)
+    by_hand, by_autograd = trained_both_ways(make_dataset(n_bars=150), model, training, monkeypatch)
 
     def courses(trained: TrainedModel) -> list[list[float]]:
         starts = [i for i, epoch in enumerate(trained.history) if epoch.number == 1]
@@ -177,14 +193,14 @@ def test_each_member_stops_by_itself_and_keeps_its_best_epoch(
         pairs = zip(starts, ends, strict=True)
         return [[epoch.score for epoch in trained.history[a:b]] for a, b in pairs]
 
-    lengths = [len(scores) for scores in courses(together)]
+    lengths = [len(scores) for scores in courses(by_hand)]
     assert len(set(lengths)) > 1
-    assert lengths == [len(scores) for scores in courses(alone)]
-    for scores in courses(together):
+    assert lengths == [len(scores) for scores in courses(by_autograd)]
+    for scores in courses(by_hand):
         assert int(np.argmin(scores)) == len(scores) - 1 - training.patience
-    best = np.mean([min(scores) for scores in courses(together)])
-    assert together.metrics["score"] == pytest.approx(best)
-    assert together.metrics["score"] == pytest.approx(alone.metrics["score"], rel=5e-3)
+    best = np.mean([min(scores) for scores in courses(by_hand)])
+    assert by_hand.metrics["score"] == pytest.approx(best)
+    assert by_hand.metrics["score"] == pytest.approx(by_autograd.metrics["score"], rel=5e-3)
 
 
 def test_bits_are_decided_by_rows_settings_and_seed(
@@ -231,11 +247,11 @@ def test_forecasts_are_as_good_as_those_of_separate_trainings(
         returns = [member[..., 0].ravel() for member in members]
         each = [np.corrcoef(own, signal)[0, 1] for own in returns]
         both.append(np.array([*each, np.corrcoef(np.mean(returns, axis=0), signal)[0, 1]]))
-    together, alone = both
-    assert alone.min() > 0.9
-    assert abs(together[:-1].mean() - alone[:-1].mean()) < 0.01
-    assert together[-1] == pytest.approx(alone[-1], abs=0.01)
-    assert together[-1] > together[:-1].mean()
+    by_hand, by_autograd = both
+    assert by_autograd.min() > 0.9
+    assert abs(by_hand[:-1].mean() - by_autograd[:-1].mean()) < 0.01
+    assert by_hand[-1] == pytest.approx(by_autograd[-1], abs=0.01)
+    assert by_hand[-1] > by_hand[:-1].mean()
 
 
 def test_a_loss_that_is_no_number_ends_the_training(
@@ -262,18 +278,18 @@ def test_a_loss_that_is_no_number_ends_the_training(
         ({"architecture": "single"}, {"weighting": "stch"}, None),
     ],
 )
-def test_what_keeps_members_apart(
+def test_what_is_left_to_autograd(
     model_with: dict[str, Any], training_with: dict[str, Any], why: str | None
 ) -> None:
     model = Model().model_copy(update={"members": 3, **model_with})
-    assert why_one_by_one(model, Training().model_copy(update=training_with)) == why
+    assert why_autograd(model, Training().model_copy(update=training_with)) == why
 
 
-def test_members_that_cannot_go_together_are_trained_all_the_same(
+def test_autograd_trains_what_steps_by_hand_cannot(
     make_dataset: MakeDataset, settings: tuple[Model, Training]
 ) -> None:
     model = settings[0].model_copy(update={"members": 2})
     training = settings[1].model_copy(update={"weighting": "famo", "epochs": 1})
     trained = train(make_dataset(n_bars=60), model, training, seed=1)
-    assert trained.metrics["members_trained"] == "one by one: training.weighting = famo"
+    assert trained.metrics["steps"] == "autograd: training.weighting = famo"
     assert len(trained.networks()) == 2

@@ -1,0 +1,90 @@
+"""The steps of one network whose gradients are written out by hand.
+
+Owns `descend_by_hand`. Rules: random numbers are those that `training.descent` would draw from the
+same state, and so are shuffles, dropout, clipping and decay: a network comes out as it does there but
+for rounding. A batch stays in the cache from its forward pass to its step. What becomes of the epochs
+is `course`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bot.blocks import F32
+from bot.model.training.by_hand.flat import FlatParameters
+from bot.model.training.by_hand.losses import LossGradients
+from bot.model.training.by_hand.tower import Tower, towers_of
+from bot.model.training.course import Course
+from bot.model.training.rows import batches
+
+
+def descend_by_hand(course: Course) -> None:
+    """Run the epochs of a course until it is over.
+
+    Raises:
+        DataError: no task that is trained has a label among the validation rows.
+        ModelError: the loss stopped being a number.
+    """
+    steps = Steps(course)
+    while not course.see(_epoch(course, steps)):
+        pass
+
+
+class Steps:
+    """What a network is moved by: forward and backward through a batch, and AdamW.
+
+    The parameters move into rows of memory; what is clipped and kept by itself has one of its own.
+    """
+
+    def __init__(self, course: Course) -> None:
+        self.generator = torch.Generator()
+        self.generator.set_state(course.random_state)
+        training = course.training
+        self._course = course
+        self._flat = [FlatParameters(module, training) for module in course.stopping.modules]
+        self._towers: list[Tower] = towers_of(course.network)
+        self._losses_of = LossGradients(course.tasks, training.return_loss)
+        groups = course.weighting.parameter_groups(training.learning_rate)
+        self._learned = torch.optim.AdamW(groups, fused=True) if groups else None
+
+    def backward(self, chosen: Tensor, active: Tensor) -> tuple[F32, F32]:
+        """Fill the gradients for a batch; return the losses of the tasks and how many rows have each.
+
+        Args:
+            active: bool[K], the tasks that are trained.
+        """
+        x, y, known = self._course.parts.fitted.at(chosen)
+        columns = [tower.forward(x, self.generator) for tower in self._towers]
+        output = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+        losses, count, slopes = self._losses_of(output, y.numpy(), known.numpy())
+        present = torch.from_numpy(count > 0) & active
+        factors = self._course.weighting.factors(torch.from_numpy(losses), present)
+        gradient = self._losses_of.weighted(slopes, factors.numpy())
+        first = 0
+        for tower, own in zip(self._towers, columns, strict=True):
+            tower.backward(x, gradient[:, first : first + own.shape[1]])
+            first += own.shape[1]
+        return losses, count
+
+    def move(self) -> None:
+        """Move the parameters by their gradients, and what the weighting learns by its own."""
+        for row in self._flat:
+            row.move()
+        if self._learned is not None:
+            self._learned.step()
+            self._learned.zero_grad(set_to_none=True)
+
+
+def _epoch(course: Course, steps: Steps) -> Tensor:
+    """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
+    n, n_tasks = course.parts.fitted.y.shape
+    active = course.active()
+    total, labelled = np.zeros((2, n_tasks), np.float32)
+    for chosen in batches(n, course.training.batch_size, steps.generator):
+        losses, count = steps.backward(chosen, active)
+        steps.move()
+        total += losses * count
+        labelled += count
+    return torch.from_numpy(total / np.maximum(labelled, np.float32(1.0)))
