@@ -8,16 +8,23 @@ is `course`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from bot.blocks import F32
+from bot.model.networks.architectures import Architecture
 from bot.model.training.by_hand.flat import FlatParameters
 from bot.model.training.by_hand.losses import LossGradients
 from bot.model.training.by_hand.tower import Tower, towers_of
 from bot.model.training.course import Course
 from bot.model.training.rows import batches
+
+TILE = 1024
+"""Validation rows that are read at a time: what lies between the layers then stays in the cache."""
 
 
 def descend_by_hand(course: Course) -> None:
@@ -28,7 +35,7 @@ def descend_by_hand(course: Course) -> None:
         ModelError: the loss stopped being a number.
     """
     steps = Steps(course)
-    while not course.see(_epoch(course, steps)):
+    while not course.see(_epoch(course, steps), _folded(course.network)):
         pass
 
 
@@ -88,3 +95,14 @@ def _epoch(course: Course, steps: Steps) -> Tensor:
         total += losses * count
         labelled += count
     return torch.from_numpy(total / np.maximum(labelled, np.float32(1.0)))
+
+
+def _folded(network: Architecture) -> Callable[[Tensor], Tensor]:
+    """Return the forward pass that a model forecasts by, on float32[N, F] of any length."""
+    forward = network.fold(TILE)
+
+    def read(x: Tensor) -> Tensor:
+        padded = functional.pad(x, (0, 0, 0, -len(x) % TILE))
+        return torch.cat([forward(tile).clone() for tile in torch.split(padded, TILE)])[: len(x)]
+
+    return read
