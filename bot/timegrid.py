@@ -15,6 +15,8 @@ from bot.errors import DataError
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
+NO_LIMIT_MS = 2**62
+"""Longer than any bar."""
 
 INTERVAL_MS = {
     "1m": MINUTE_MS,

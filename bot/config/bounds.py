@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.parts.registry import parts
+from bot.parts.registry import MOST_TOLD, parts
 
 
 def bounds(schema: dict[str, Any]) -> str:
@@ -38,7 +38,10 @@ def _range(schema: Any) -> str:
     if "const" in schema:
         return str(schema["const"])
     if "part" in schema:
-        return " | ".join(parts(schema["part"]))
+        names = list(parts(schema["part"]))
+        if len(names) > MOST_TOLD:
+            return f"the {len(names)} of 'bot parts list --kind {schema['part']}'"
+        return " | ".join(names)
     if "enum" in schema:
         return " | ".join(str(choice) for choice in schema["enum"])
     signs = {

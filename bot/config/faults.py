@@ -14,6 +14,7 @@ from typing import Any
 from bot.config.bounds import bounds
 from bot.config.section import Section
 from bot.parts.registry import parts
+from bot.parts.sets import SETS
 
 
 def value_faults(
@@ -75,7 +76,7 @@ def _expected(schema: Mapping[str, Any]) -> str:
 def _meant(schema: Mapping[str, Any], given: Any) -> str:
     choices = schema.get("enum") or schema.get("items", {}).get("enum") or ()
     if "part" in schema:
-        choices = list(parts(schema["part"]))
+        choices = [*parts(schema["part"]), *SETS.get(schema["part"], {})]
     close = difflib.get_close_matches(str(given), [str(c) for c in choices], n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -28,8 +28,7 @@ class Features(Section):
         CORE,
         min_length=1,
         description="Features, in order, or a set's name: 'core' (this list) or 'wide' (these, and seasonality, "
-        "volatilities and market of 'bot parts list --kind feature'). Those of the cross-section need "
-        "two symbols.",
+        "volatilities, the market). Those of the cross-section need two symbols.",
         json_schema_extra=chosen("feature"),
     )
     window: int = Field(20, ge=2, le=1000, description="Bars of the rolling windows.")

@@ -13,7 +13,7 @@ from enum import IntEnum
 from bot.config.schema import Features
 from bot.errors import ConfigError
 from bot.parts.registry import Part, find, shipped, unknown
-from bot.timegrid import DAY_MS
+from bot.timegrid import DAY_MS, NO_LIMIT_MS
 
 
 class Feature(IntEnum):
@@ -45,15 +45,15 @@ class Feature(IntEnum):
 
 def _enter(
     feature: Feature, doc: str, bars: Callable[[Features], int] = lambda _: 1, *,
-    over: str = "symbol", within_day: bool = False, needs: str = "",
+    over: str = "symbol", shorter_than_ms: int = NO_LIMIT_MS, needs: str = "",
 ) -> None:  # fmt: skip
     """Enter a feature.
 
     Args:
-        within_day: it is constant where a bar lasts a day.
+        shorter_than_ms: it is constant, and left out, where a bar lasts so long.
         needs: 'volume' where it says nothing without.
     """
-    facts = {"bars": bars, "over": over, "within_day": within_day, "needs": needs}
+    facts = {"bars": bars, "over": over, "shorter_than_ms": shorter_than_ms, "needs": needs}
     shipped("feature", feature.name.lower(), doc=doc, computed="core", **facts)(feature)
 
 
@@ -90,8 +90,8 @@ _enter(
 _enter(
     Feature.CROSS_RETURN, "return less the mean of all symbols", lambda _: 2, over="cross_section"
 )
-_enter(Feature.HOUR_SIN, "sine of the hour of the day, UTC", within_day=True)
-_enter(Feature.HOUR_COS, "cosine of the hour of the day, UTC", within_day=True)
+_enter(Feature.HOUR_SIN, "sine of the hour of the day, UTC", shorter_than_ms=DAY_MS)
+_enter(Feature.HOUR_COS, "cosine of the hour of the day, UTC", shorter_than_ms=DAY_MS)
 _enter(Feature.WEEKDAY_SIN, "sine of the day of the week, UTC")
 _enter(Feature.WEEKDAY_COS, "cosine of the day of the week, UTC")
 
@@ -99,8 +99,8 @@ _enter(Feature.WEEKDAY_COS, "cosine of the day of the week, UTC")
 def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> tuple[Part, ...]:
     """Return the named features that say something in this run, in the order of `names`.
 
-    Left out are those of the cross-section where there is one symbol, and the hour of the day where
-    a bar lasts a day or longer.
+    Left out are those of the cross-section where there is one symbol, and those that a bar is too long
+    for: the hour of the day where one lasts a day, 4 hours where it lasts 4.
 
     Raises:
         ConfigError: a name is unknown, or nothing is left.
@@ -123,7 +123,7 @@ def choose_features(names: Sequence[str], n_symbols: int, interval_ms: int) -> t
 def _says_something(part: Part, n_symbols: int, interval_ms: int) -> bool:
     if n_symbols == 1 and part.facts["over"] == "cross_section":
         return False
-    return not (interval_ms >= DAY_MS and part.facts.get("within_day", False))
+    return interval_ms < int(part.facts.get("shorter_than_ms", NO_LIMIT_MS))
 
 
 def bars_needed(part: Part, config: Features) -> int:

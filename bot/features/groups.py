@@ -18,6 +18,7 @@ import numpy.typing as npt
 from bot.blocks import F64, Arrays, BarBlock
 from bot.config.schema import Features
 from bot.parts.registry import Part, shipped
+from bot.timegrid import NO_LIMIT_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Group:
 
     def enter(
         self, name: str, doc: str, bars: int | Callable[[FeatureContext], int], *, over: str = "symbol",
-        needs: str = "",
+        needs: str = "", shorter_than_ms: int = NO_LIMIT_MS,
     ) -> None:  # fmt: skip
         """Enter the group's next feature.
 
@@ -55,8 +56,9 @@ class Group:
             bars: how many bars of a symbol it needs, itself the last, where none is missing; or a
                 function that says so.
             needs: 'volume', 'funding' or 'mark' where it says nothing without.
+            shorter_than_ms: it is left out where a bar lasts so long or longer.
         """
-        facts = {"bars": bars, "over": over, "needs": needs}
+        facts = {"bars": bars, "over": over, "needs": needs, "shorter_than_ms": shorter_than_ms}
         shipped("feature", name, doc=doc, computed="group", **facts)(self)
         self.names.append(name)
 

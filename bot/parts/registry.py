@@ -18,8 +18,12 @@ from pydantic import BaseModel
 
 from bot.errors import ConfigError
 from bot.parts.kinds import KINDS
+from bot.parts.sets import SETS
 
 SHIPPED = "shipped"
+
+MOST_TOLD = 30
+"""Names that a message lists; of a kind with more it says where they are listed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,8 +116,12 @@ def part(kind: str, name: str) -> Part:
 def unknown(kind: str, name: str) -> str:
     """Return what to tell of a name that no part of the kind has."""
     known = list(parts(kind))
-    close = difflib.get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(known)}"
+    close = difflib.get_close_matches(name, [*known, *SETS.get(kind, {})], n=3)
+    hint = f"choose from {', '.join(known)}"
+    if close:
+        hint = f"did you mean {' or '.join(close)}?"
+    elif len(known) > MOST_TOLD:
+        hint = f"'bot parts list --kind {kind}' lists the {len(known)} that there are"
     setting = KINDS[kind].chosen_by
     return f"{setting}: there is no {kind.replace('_', ' ')} '{name}'; {hint}"
 

@@ -15,7 +15,7 @@ from bot.cli.main import app
 from bot.errors import ConfigError
 from bot.parts.kinds import KINDS
 from bot.parts.plugins import load_plugins
-from bot.parts.registry import parts
+from bot.parts.registry import MOST_TOLD, parts
 from bot.parts.sets import SETS
 from bot.portfolio.kernel.asked import FILL_FIELDS, POLICY_FIELDS
 from scripts.documents.blocks import ROOT
@@ -51,7 +51,10 @@ def kinds_of_part() -> str:
     """Return a table of the kinds of part, with those that come with the bot."""
     lines = ["| kind | what it is | setting | shipped |", "|---|---|---|---|"]
     for name, kind in KINDS.items():
-        shipped = ", ".join(f"`{part.name}`" for part in parts(name).values() if part.is_shipped)
+        names = [part.name for part in parts(name).values() if part.is_shipped]
+        shipped = ", ".join(f"`{each}`" for each in names)
+        if len(names) > MOST_TOLD:
+            shipped = f"{len(names)}, listed in [extending.md](extending.md)"
         setting = f"`{kind.chosen_by}`" if kind.chosen_by else ""
         what = kind.what[0].upper() + kind.what[1:]
         lines.append(f"| {name.replace('_', ' ')} | {what} | {setting} | {shipped} |")

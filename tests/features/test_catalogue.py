@@ -29,8 +29,10 @@ def test_the_default_settings_name_every_feature_in_order() -> None:
 def test_an_unknown_name_is_refused_with_the_key_and_close_names() -> None:
     with pytest.raises(ConfigError, match=r"features\.names.*'volatilty'.*volatility"):
         choose_features(["volatilty"], 1, HOUR_MS)
-    with pytest.raises(ConfigError, match=r"'zzz'; choose from bb_position"):
+    with pytest.raises(ConfigError, match=r"'zzz'; 'bot parts list --kind feature' lists the \d+ "):
         choose_features(["zzz"], 1, HOUR_MS)
+    with pytest.raises(ConfigError, match=r"'widen'; did you mean wide\?"):
+        choose_features(["widen"], 1, HOUR_MS)
 
 
 def test_what_says_nothing_is_left_out() -> None:

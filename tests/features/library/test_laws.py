@@ -21,7 +21,7 @@ from bot.parts.registry import parts
 from bot.timegrid import HOUR_MS
 from tests.features.library.conftest import market_of
 
-INTERVAL_MS = 4 * HOUR_MS
+INTERVAL_MS = 2 * HOUR_MS
 NAMES = tuple(name for name, part in parts("feature").items() if part.is_shipped)
 FURTHER = [name for name in NAMES if name not in Features().names]
 PIPELINE = FeaturePipeline(Features(names=NAMES), SYMBOLS, INTERVAL_MS)
