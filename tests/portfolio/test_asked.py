@@ -105,6 +105,16 @@ def test_a_side_of_a_half_is_half_the_size(
     assert trace.refusal.tolist() == [[Refusal.SHORT_NOT_ALLOWED, Refusal.NONE]]
 
 
+def test_a_part_of_a_side_is_that_part_of_what_is_proportional(
+    asking: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """0.1 · 0.02 / 0.01 is 0.2; of that as much as the side, which is the signal here."""
+    bars = bars_of([[100.0, 100.0]], [[100.0, 100.0]])
+    rules = asking(2, method=SizingMethod.PROPORTIONAL)
+    _, trace = run_all(rules, bars, np.array([[-0.02, 0.02]]))
+    np.testing.assert_allclose(trace.weight[0], [-0.004, 0.004], rtol=1e-12)
+
+
 @pytest.mark.parametrize("side", [1.5, -1.5, math.inf])
 def test_a_side_beyond_one_cannot_be(
     asking: Callable[..., Rules], bars_of: Callable[..., BarBlock], side: float

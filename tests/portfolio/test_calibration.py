@@ -150,6 +150,23 @@ def test_the_date_changes_no_slope() -> None:
         np.testing.assert_array_equal(getattr(early, name), getattr(known, name))
 
 
+def test_a_state_comes_back_from_its_arrays_as_it_was() -> None:
+    state, _ = calibrate(new_calibration(2, 3), *world(80, 2, 8), world(80, 2, 8)[1], days=1)
+    back = from_arrays(to_arrays(state))
+    for mine, theirs in zip(back, state, strict=True):
+        assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+        assert mine.tobytes() == theirs.tobytes()
+
+
+def test_signals_a_thousandth_as_large_have_a_slope_a_thousand_times_as_large() -> None:
+    """Whatever their scale: of so small ones the sums are far below one."""
+    bars, signal, volatility = world(200, 2, 8)
+    _, [known] = in_blocks([], new_calibration(2, 3), 1, bars, signal, volatility)
+    _, [small] = in_blocks([], new_calibration(2, 3), 1, bars, signal / 1000.0, volatility)
+    np.testing.assert_allclose(small.slope, 1000.0 * known.slope, rtol=1e-9)
+    np.testing.assert_allclose(small.error, 1000.0 * known.error, rtol=1e-9)
+
+
 def test_the_slope_that_a_state_tells_is_that_of_its_last_bar() -> None:
     bars, signal, volatility = world(80, 2, 8)
     for n in (49, 50, 80):

@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 from bot.blocks import F64, BarBlock
 from bot.portfolio.correlation import (
     CLOSE,
-    LARGEST,
-    LEAST_MASS,
     correlation_between,
     decay_of,
     measured,
@@ -60,9 +58,9 @@ def by_pandas(close: F64) -> tuple[F64, F64]:
         mean = (change**2).ewm(span=SPAN, adjust=True).mean()
         decay = 1.0 - 2.0 / (SPAN + 1.0)
         mass = (1.0 - decay ** np.arange(1, len(change) + 1)) / (1.0 - decay)
-        known = np.concatenate([[False], (mass >= LEAST_MASS)[:-1]])
+        known = np.concatenate([[False], (mass >= 5.0)[:-1]])
         scaled = (change / np.sqrt(mean.shift(1))).where(known, 0.0)
-        z[change.index, s] = scaled.clip(-LARGEST, LARGEST)
+        z[change.index, s] = scaled.clip(-10.0, 10.0)
         deviation[s] = np.sqrt(mean.iloc[-1])
     first = np.eye(S)
     products = np.stack([first, *(np.outer(row, row) for row in z)]).reshape(n + 1, -1)
@@ -82,6 +80,29 @@ def test_it_is_what_pandas_says(gaps: float) -> None:
     np.testing.assert_allclose(found, deviation, rtol=1e-10)
     assert gaps > 0.0 or 0.6 < expected[0, 1] < 0.95
     assert abs(expected[0, 2]) < 0.5
+
+
+def test_few_bars_and_a_leap_are_what_pandas_says() -> None:
+    """Of the first five returns none is standardised, and a leap counts as ten deviations."""
+    close = walks(1, 30)
+    close[25:, 0] *= 1.5
+    close[26:, 1] *= 0.5
+    expected, deviation = by_pandas(close)
+    for scale in (1.0, 1e-4):  # a price below one is a price
+        carried = measured(begun(3), bars_of_closes(scale * close), decay_of(SPAN))
+        np.testing.assert_allclose(matrix_of(carried), expected, rtol=1e-9, atol=1e-12)
+        found = [measured_deviation(carried, s) for s in range(3)]
+        np.testing.assert_allclose(found, deviation, rtol=1e-9)
+
+
+def test_what_is_not_known_is_nothing() -> None:
+    assert width_of(3) == 7
+    assert measured_deviation(begun(2), 0) == 0.0
+    one = measured(begun(1), bars_of_closes(np.array([[100.0], [103.0]])), decay_of(SPAN))
+    assert measured_deviation(one, 0) == pytest.approx(0.03, rel=1e-12)
+    still = np.zeros((2, width_of(2)))  # moved so long ago that nothing is left of it
+    assert correlation_between(still, 0, 1) == 0.0
+    assert correlation_between(still, 1, 1) == 1.0
 
 
 @given(seed=st.integers(0, 50), cuts=st.lists(st.integers(1, 199), max_size=20))

@@ -18,7 +18,9 @@ from bot.portfolio.calibration import Calibrated
 from bot.portfolio.correlation import correlation_between, decay_of, measured, measured_deviation
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import OF_ACCOUNT, FillAt, Rules, SizingMethod
+from bot.portfolio.sizings.account import is_known
 from bot.portfolio.sizings.mean_variance import best_weights
+from bot.portfolio.sizings.volatility_target import _largest_multiple
 from bot.portfolio.trace import Phase, Trace
 
 cp: Any = cvxpy  # its types do not say what its functions are
@@ -129,6 +131,99 @@ def test_what_stands_above_the_target_leaves_no_room(
     np.testing.assert_allclose(
         np.abs(trace.weight[2]) * [0.03, 0.01], 0.01 * 0.94 / math.sqrt(2.0), rtol=1e-12
     )
+
+
+def test_a_close_that_waits_makes_room(
+    rules_by: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """The first is to be closed, but cannot be yet: what stands is what is left once it is."""
+    rules = rules_by(SizingMethod.VOLATILITY_TARGET, 2)
+    prices = np.full((3, 2), 100.0)
+    bars = bars_of(prices, prices, fillable=[[True] * 2, [True] * 2, [False, True]])
+    signal = np.array([[0.01, NAN], [0.0, NAN], [NAN, 0.01]])
+    trace = traded(rules, bars, signal, np.full((3, 2), 0.01), known_of(3, 2, 1.0))
+    np.testing.assert_allclose(trace.weight, [[0.94, NAN], [0.0, NAN], [NAN, 0.94]], rtol=1e-12)
+
+
+def test_a_symbol_that_has_had_no_bar_stands_for_nothing(
+    rules_by: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    rules = rules_by(SizingMethod.VOLATILITY_TARGET, 2)
+    prices = np.full((1, 2), 100.0)
+    bars = bars_of(prices, prices, valid=[[True, False]])
+    signal, volatility = np.array([[0.01, NAN]]), np.array([[0.01, NAN]])
+    trace = traded(rules, bars, signal, volatility, known_of(1, 2, 1.0))
+    np.testing.assert_allclose(trace.weight[0], [0.94, NAN], rtol=1e-12)
+
+
+def test_a_single_unit_that_stands_counts(
+    rules_by: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """One coin of 900,000 is 0.9 of the account, and has become three times as volatile."""
+    rules = rules_by(SizingMethod.VOLATILITY_TARGET, 2, quantity_step=1.0)
+    prices = np.full((2, 2), 9e5)
+    signal, volatility = np.array([[0.01, NAN], [NAN, 0.01]]), np.array([[0.01] * 2, [0.03, 0.01]])
+    trace = traded(rules, bars_of(prices, prices), signal, volatility, known_of(2, 2, 1.0))
+    assert trace.quantity[1].tolist() == [1.0, 0.0]
+    assert trace.weight[1, 1] == 0.0
+
+
+@pytest.mark.parametrize("volatility", [0.01, 2.0])
+def test_a_side_that_is_not_allowed_takes_no_room(
+    rules_by: Callable[..., Rules], bars_of: Callable[..., BarBlock], volatility: float
+) -> None:
+    rules = rules_by(SizingMethod.VOLATILITY_TARGET, 2, allow_short=False)
+    prices = np.full((1, 2), 100.0)
+    signal = np.array([[-0.01, 0.01]])
+    trace = traded(
+        rules, bars_of(prices, prices), signal, np.full((1, 2), volatility), known_of(1, 2, 1.0)
+    )
+    np.testing.assert_allclose(trace.weight[0], [0.0, 0.0094 / volatility], rtol=1e-12)
+    assert trace.refusal[0].tolist() == [Refusal.SHORT_NOT_ALLOWED, Refusal.NONE]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "c", "k"),
+    [
+        (0.0, 0.0, -1.0, math.inf), (0.0, 0.0, 0.0, math.inf), (0.0, 0.0, 0.5, 0.0),
+        (1.0, 0.0, -4.0, 2.0), (1.0, 0.0, -0.25, 0.5), (1.0, 0.0, 0.0, 0.0), (4.0, -1.0, 0.0, 0.5),
+        (1.0, 1.0, -3.0, 1.0), (1.0, -1.0, -3.0, 3.0), (2.0, 3.0, -8.0, 1.0),
+        (1.0, -1.0, 1.0, 1.0), (1.0, -2.0, 5.0, 0.0), (1.0, 3.0, 2.0, 0.0),
+        (1.0, 1.0, -1e-20, 5e-21),  # root less b would be nothing
+    ],
+)  # fmt: skip
+def test_the_largest_multiple_within_the_target(a: float, b: float, c: float, k: float) -> None:
+    """The largest k of 0 or more with a k² + 2 b k + c at most 0."""
+    assert _largest_multiple(a, b, c) == pytest.approx(k, rel=1e-12, abs=0.0)
+
+
+def test_a_volatility_is_known_beyond_rounding() -> None:
+    assert [is_known(v) for v in (0.0, 1e-12, 1.5e-12, 3.0)] == [False, False, True, True]
+    assert not is_known(math.inf)
+    assert not is_known(NAN)
+
+
+@pytest.mark.parametrize("method", [SizingMethod.FIXED, SizingMethod.PROPORTIONAL])
+def test_a_short_is_capped_as_a_long_is(
+    rules_by: Callable[..., Rules], bars_of: Callable[..., BarBlock], method: SizingMethod
+) -> None:
+    rules = rules_by(method, 2, max_symbol_weight=0.3, fraction=0.5)
+    prices = np.full((1, 2), 100.0)
+    trace = traded(
+        rules, bars_of(prices, prices), np.array([[-0.2, 0.2]]), np.full((1, 2), 0.01),
+        known_of(1, 2, 1.0),
+    )  # fmt: skip
+    assert trace.weight[0].tolist() == [-0.3, 0.3]
+
+
+def test_a_symbol_without_variance_stays_and_the_others_move() -> None:
+    covariance = np.diag([0.0, 1e-4])
+    weight = np.array([0.2, 0.0])
+    best_weights(
+        weight, np.array([0.01, 0.001]), covariance, 20.0, np.zeros(2), np.zeros(2),
+        np.full(2, -1.0), np.full(2, 1.0),
+    )  # fmt: skip
+    np.testing.assert_allclose(weight, [0.2, 0.5], rtol=1e-12)
 
 
 def test_a_weight_at_its_largest_holds_all_back(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.blocks import F64, BarBlock
 from bot.portfolio.book import new_book
-from bot.portfolio.broker import run_bars
+from bot.portfolio.broker import observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated
 from bot.portfolio.policies.carried import EDGE_WIDTH, PolicyKind
 from bot.portfolio.reasons import Refusal
@@ -92,6 +92,7 @@ def test_an_edge_that_lasts_makes_a_position_young_again(
         (-0.5, 0.0, 1.0, 100, 0.0, Refusal.EDGE_BELOW_COST),  # never against the signal
         (9.0, 0.0, 0.003, 100, 0.003, Refusal.NONE),  # never more than the forecast
         (0.5, 0.1, 1.0, 1, math.nan, Refusal.CALIBRATING),
+        (0.5, 0.1, 1.0, 2, 0.0016, Refusal.NONE),  # the days it is asked for
         (math.nan, math.nan, 1.0, 100, math.nan, Refusal.CALIBRATING),
     ],
 )
@@ -129,6 +130,72 @@ def test_funding_counts_by_side_and_the_quote_by_its_own_spread(
         np.full((n, 1), 0.004), known,
     )  # fmt: skip
     np.testing.assert_allclose(spot.hurdle[9, 0], ROUND_TRIP, rtol=1e-3)
+
+
+def test_an_edge_of_exactly_its_cost_is_below_it(
+    edge_rules: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    def decided(bound: float) -> Trace:
+        known = known_of(1, 1.0, np.full((1, 1), bound))
+        return traded(edge_rules(), flat_bars(bars_of, 1), np.full((1, 1), 0.5), known)
+
+    hurdle = decided(1.0).hurdle[0, 0]
+    at, beyond = decided(hurdle), decided(np.nextafter(hurdle, 1.0))
+    assert (at.edge[0, 0], at.hurdle[0, 0]) == (hurdle, hurdle)
+    assert (at.refusal[0, 0], at.order[0, 0]) == (Refusal.EDGE_BELOW_COST, 0.0)
+    assert beyond.order[0, 0] > 0.0
+
+
+def test_a_quote_of_one_side_says_nothing_of_the_spread(
+    edge_rules: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    bid = np.array([[99.95], [99.0], [np.nan]])
+    ask = np.array([[100.05], [np.nan], [101.0]])
+    known = known_of(3, 0.1, np.full((3, 1), 1.0))
+    bars = flat_bars(bars_of, 3, fill_bid=bid, fill_ask=ask)
+    trace = traded(edge_rules(), bars, np.full((3, 1), 0.004), known)
+    np.testing.assert_allclose(trace.hurdle[:, 0], 2.0 * (FEE + 5e-4 + SLIP), rtol=1e-3)
+    assert trace.hurdle[0, 0] == trace.hurdle[1, 0] == trace.hurdle[2, 0]
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_funding_inside_a_bar_is_a_share_of_the_price_at_that_time(
+    edge_rules: Callable[..., Rules], bars_of: Callable[..., BarBlock], gap: bool
+) -> None:
+    """0.08 a coin, at an open of 200 or, without a bar, at the last close of 100: 4 or 8 bp a day."""
+    opens, closes = [[100.0], [200.0], [200.0]], [[100.0], [200.0], [200.0]]
+    bars = bars_of(
+        opens, closes, funding_inside=[[0.0], [0.08], [0.0]], valid=[[True], [not gap], [True]],
+        open_time=HOUR_MS * np.arange(1, 4),
+    )  # fmt: skip
+    known = known_of(3, 0.1, np.full((3, 1), 1.0))
+    trace = traded(edge_rules(), bars, np.full((3, 1), 0.004), known)
+    paid = 0.08 / (100.0 if gap else 200.0) * 3.0 / 8.0  # as if it came every 8 hours
+    np.testing.assert_allclose(trace.hurdle[2, 0] - trace.hurdle[0, 0], paid, rtol=1e-9)
+
+
+def test_bars_before_the_first_trade_tell_it_of_funding_and_spread(
+    edge_rules: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """A book that has seen the bars decides as one that has run through them without a position."""
+    rate = np.zeros((4, 1))
+    rate[1] = 0.0008
+    bars = flat_bars(
+        bars_of, 4, funding_rate=rate, open_time=HOUR_MS * np.arange(1, 5),
+        fill_bid=np.full((4, 1), 99.95), fill_ask=np.full((4, 1), 100.05),
+    )  # fmt: skip
+    rules = edge_rules()
+    empty = new_book(1, 1e5, EDGE_WIDTH)
+    seen = observe_bars(empty, rules, bars)
+    nothing = np.full((4, 1), np.nan)
+    ran, _ = run_bars(
+        empty, rules, bars, nothing, nothing, Phase.BOTH,
+        calibrated=known_of(4, 0.5, np.full((4, 1), 1.0)),
+    )  # fmt: skip
+    assert seen.policy_state.tobytes() == ran.policy_state.tobytes()
+    np.testing.assert_allclose(
+        seen.policy_state[0], [0.0, 2.0 * HOUR_MS, 0.0008 / (8.0 * HOUR_MS), 5e-4], rtol=1e-12
+    )
 
 
 def plain_policy(
