@@ -18,6 +18,7 @@ from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
 from bot.app.runs.last_decision import Calibration, Decided, calibration_of, decided_last
+from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
 from bot.config import Config
 from bot.engine_state import EngineState
@@ -76,6 +77,7 @@ class Status:
         why: what decided at that bar, by symbol, in one phrase.
         decided: by symbol, the numbers that decided at that bar.
         calibration: days scored and needed, where the policy asks what signals are worth.
+        coverage: by head, the share of the newest labels inside their nominal 90 % intervals.
         clock: whose time bars, models and trainings are told by: "exchange", or "practice", which runs
             at `clock_speed` seconds a second; "history" for a backtest.
     """
@@ -105,6 +107,7 @@ class Status:
     why: dict[str, str]
     decided: dict[str, Decided]
     calibration: Calibration | None
+    coverage: dict[str, float]
     clock: str
     clock_speed: float
     heartbeat: Heartbeat | None
@@ -158,6 +161,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
             **_of_last_bar(record, config, state),
+            coverage=recent_coverage(record, config, last_bar),
             clock=_clock(record, config),
             clock_speed=config.exchange.speed,
             heartbeat=heartbeat,

@@ -42,6 +42,9 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
     rows += [(f"why {symbol}", Text(_why(decided))) for symbol, decided in status.decided.items()]
     if status.calibration is not None:
         rows.append(("calibration", Text(_calibration(status.calibration))))
+    if status.coverage:
+        shares = ", ".join(f"{task} {share:.1%}" for task, share in status.coverage.items())
+        rows.append(("90 % intervals held", Text(shares)))
     if status.halted != "none":
         rows.insert(1, ("halted", Text(status.halted, style="red")))
     beat = status.heartbeat

@@ -17,15 +17,18 @@ from rich.console import Console
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
 from bot.adapters.system.run_lock import RunLock
+from bot.app.runs import recent_coverage
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import read_heartbeat
 from bot.app.runs.listing import list_runs, runs_table
+from bot.app.runs.results import read_run
 from bot.app.runs.status import Status, read_status
 from bot.app.runs.status_view import status_tables
 from bot.app.start.practice import practice_config
 from bot.config import to_toml
 from bot.engine_state import state_from_arrays
 from bot.errors import JournalError
+from bot.report.skill.calibration import calibration
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
@@ -51,6 +54,24 @@ def text(status: Status, width: int = 110) -> str:
 
 def wide(status: Status) -> str:
     return text(status, width=250)
+
+
+def test_coverage_is_that_of_the_report(short: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of a short run is new; of a longer one, what is older does not count."""
+    found = read_status(short.folder)
+    run = read_run(short.folder)
+    rows = {task: head for task, head in calibration(run, 100, {}).items() if "coverage" in head}
+    assert len(run.equity) - run.start_index <= recent_coverage.BARS
+    expected = {task: head["coverage"]["value"] for task, head in rows.items()}
+    assert len(expected) == 3
+    assert found.coverage == pytest.approx(expected, abs=1e-12)
+    (line,) = [line for line in wide(found).splitlines() if "90 % intervals held" in line]
+    assert all(f"{task} {share:.1%}" in line for task, share in expected.items())
+    assert json.loads(found.as_json())["coverage"] == found.coverage
+    monkeypatch.setattr(recent_coverage, "BARS", 3)
+    few = read_status(short.folder)
+    assert few.coverage == {}
+    assert "intervals held" not in wide(few)
 
 
 def test_money_and_positions_are_those_of_the_journal(live_run: RunFolder) -> None:
