@@ -243,6 +243,21 @@ class Training(Section):
         "last stage trains every head that the account reads. "
         "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
+    log_targets: bool = Field(
+        False,
+        description="Learn targets above zero (volatility, range) as their logarithms; forecasts are in "
+        "the target's own units all the same.",
+    )
+    best_epoch: Literal["shared", "per_head"] = Field(
+        "shared",
+        description="Keep the epoch that is best for all heads together, or a snapshot of the network for "
+        "each head at its own best epoch.",
+    )
+    shrinkage: bool = Field(
+        True,
+        description="Fit on the validation rows how much of the return and direction forecasts to believe, "
+        "and tell them shrunk by it. The signal is made of the forecasts as they are.",
+    )
     return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
     interpret: bool = Field(
         True,

@@ -5,6 +5,7 @@ dataset         labelled rows, their digest, their split
 scaler          standardising, by the training rows alone
 networks        encoders, architectures and heads
 training        losses, weightings, gradients, the epochs
+shrinkage       how much of a forecast to believe
 trained         a trained model as plain data
 predict         forecasts, the same bits however blocks are cut
 plain_learners  linear models and trees, to compare with

@@ -19,12 +19,10 @@ import torch
 from bot.blocks import F32, F64, I8, I64, Bool, Task, Windows
 from bot.compiled import njit
 from bot.errors import ModelError
-from bot.model.networks.architectures import Architecture
 from bot.model.networks.architectures.base import TileForward
-from bot.model.networks.by_symbol import BySymbol
 from bot.model.networks.own_heads import UNKNOWN
 from bot.model.scaler import CLIP
-from bot.model.tasks import CHOICES, is_classified, is_decided, is_positive, owners
+from bot.model.tasks import CHOICES, is_classified, is_decided, owners
 from bot.model.trained import TrainedModel
 
 TILE = 256
@@ -33,10 +31,7 @@ TILE = 256
 WINDOW_TILE = 32
 """Windows of a tile: a live bar pays for L rows each, and elementwise kernels need whole vectors."""
 
-VOLATILITY_FLOOR = 0.01
-"""A forecast of volatility is at least this share of the training rows' mean volatility."""
-
-_REGRESSION, _PROBABILITY, _POSITION = 0, 1, 2
+_REGRESSION, _PROBABILITY, _POSITION, _LOGARITHM = 0, 1, 2, 3
 
 
 class Predictor:
@@ -58,7 +53,7 @@ class Predictor:
         networks = trained.networks()
         self._n_members = len(networks)
         self._forwards = [
-            [_folded(network, place, shape[0]) for network in networks]
+            [network.fold_for(place, shape[0]) for network in networks]
             for place in [*range(len(trained.spec.symbols)), UNKNOWN]
         ]
         self.rows_a_tile = shape[0] if self._is_steady() else 1
@@ -66,14 +61,10 @@ class Predictor:
         self._scaler = scaler
         self._kind: I8 = np.array([_kind_of(task) for task in tasks], dtype=np.int8)
         self._column: I64 = np.searchsorted(owners(tasks), np.arange(len(tasks)))
-        self._floor: F64 = np.array(
-            [
-                max(VOLATILITY_FLOOR * mean, np.finfo(np.float32).tiny)
-                if is_positive(task)
-                else -np.inf
-                for task, mean in zip(tasks, scaler.target_mean, strict=True)
-            ]
-        )
+        self._floor: F64 = scaler.floors(tasks)
+        learned_as_log = scaler.log_floor > 0.0 if len(scaler.log_floor) else np.zeros(len(tasks))
+        self._kind[learned_as_log.astype(np.bool_)] = _LOGARITHM
+        self._gain: F64 = scaler.gain if len(scaler.gain) else np.ones(len(tasks))
 
     def predict(
         self, x: F64, ready: Bool, windows: Windows | None = None, places: I64 | None = None
@@ -81,7 +72,7 @@ class Predictor:
         """Return forecasts float64[n, S, K] in the targets' units, NaN where not ready.
 
         A direction is the probability of a rise, a decision a position in [-1, 1], a volatility is
-        at least VOLATILITY_FLOOR of the training mean. An ensemble gives its members' mean.
+        at least `Scaler.floors`. An ensemble gives its members' mean.
 
         Args:
             x: features float64[n, S, F], as they come; standardised here.
@@ -158,7 +149,7 @@ class Predictor:
                     raw = forward(self._input).numpy()
                     _read(
                         raw, here, s.target_mean, s.target_std, self._kind, self._column,
-                        self._floor, member,
+                        self._floor, self._gain, member,
                     )  # fmt: skip
 
     def _is_steady(self) -> bool:
@@ -182,13 +173,6 @@ class Predictor:
             total += member
         total /= len(members)
         return total
-
-
-def _folded(network: Architecture, place: int, tile_rows: int) -> TileForward:
-    """Return the forward pass of the network for one symbol, the only one where it knows none."""
-    if isinstance(network, BySymbol):
-        return network.fold_for(place, tile_rows)
-    return network.fold(tile_rows)
 
 
 def _kind_of(task: Task) -> int:
@@ -220,7 +204,7 @@ def _fill(x: F64, ends: I64, mean: F64, std: F64, tile: F32) -> None:
 
 @njit(cache=True)
 def _read(
-    raw: F32, rows: I64, mean: F64, std: F64, kind: I8, column: I64, floor: F64, out: F64
+    raw: F32, rows: I64, mean: F64, std: F64, kind: I8, column: I64, floor: F64, gain: F64, out: F64
 ) -> None:
     """Bring the tile's first rows into the targets' units, at their places in `out`."""
     for i in range(len(rows)):
@@ -234,7 +218,14 @@ def _read(
             elif kind[k] == _POSITION:
                 value = _position(raw[i, column[k] : column[k] + CHOICES])
             else:
-                value = value * std[k] + mean[k]
+                if kind[k] == _LOGARITHM:
+                    if value > CLIP:
+                        value = CLIP
+                    elif value < -CLIP:
+                        value = -CLIP
+                    value = gain[k] * math.exp(value * std[k] + mean[k])
+                else:
+                    value = value * std[k] + mean[k]
                 if value < floor[k]:  # noqa: PLR1730 - NaN must stay NaN, which max does not promise
                     value = floor[k]
             out[row, k] = value

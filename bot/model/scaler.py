@@ -1,22 +1,27 @@
 """Standardise features and regression targets with what the training rows say.
 
 Owns `Scaler`. Rules: it is fitted on training rows only; a classified target is left as it is; a
-column that does not vary keeps its scale. Holds float64, and the network sees float32.
+column that does not vary keeps its scale. A target above zero may be learned as its logarithm. Holds
+float64, and the network sees float32.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 
-from bot.blocks import F32, F64
+from bot.blocks import F32, F64, Task
 from bot.model.dataset import Dataset
-from bot.model.tasks import labels_of
+from bot.model.tasks import is_positive, labels_of
 
 CLIP = 10.0
 """Standardised features are cut to ±CLIP: an outlier must not carry a forecast away."""
+
+LEAST_SHARE = 0.01
+"""A target above zero counts as at least this share of the training rows' mean: a logarithm needs it,
+and no forecast of one falls below."""
 
 _CONSTANT = 1e-12
 """A column varies if its deviation exceeds this share of its size."""
@@ -24,23 +29,37 @@ _CONSTANT = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Scaler:
-    """Means and standard deviations: features float64[F], targets float64[K]."""
+    """Means and standard deviations: features float64[F], targets float64[K].
+
+    Attributes:
+        log_floor: float64[K], the least value of a target that is learned as its logarithm, in the
+            target's own units; 0 where it is learned as it is. Empty: all are.
+        gain: float64[K], what the exponential of a forecast logarithm is multiplied by. That alone is
+            the median; with the gain it is right in the mean. Empty: 1.
+    """
 
     feature_mean: F64
     feature_std: F64
     target_mean: F64
     target_std: F64
+    log_floor: F64 = field(default_factory=lambda: np.empty(0))
+    gain: F64 = field(default_factory=lambda: np.empty(0))
 
     @classmethod
-    def fit(cls, dataset: Dataset) -> Self:
+    def fit(cls, dataset: Dataset, *, logarithms: bool = False) -> Self:
         """Fit on the training rows (population deviations, ddof = 0); NaN labels are left out.
 
         A task without any label keeps mean 0 and scale 1.
+
+        Args:
+            logarithms: learn targets above zero as their logarithms.
         """
+        floor = _floors(dataset) if logarithms else np.empty(0)
         target_mean = np.zeros(len(dataset.tasks))
         target_std = np.ones(len(dataset.tasks))
+        y = _learned(dataset.y, floor)
         for k, task in enumerate(dataset.tasks):
-            known = dataset.y[~np.isnan(dataset.y[:, k]), k]
+            known = y[~np.isnan(y[:, k]), k]
             if len(known) and not labels_of(task):
                 target_mean[k] = known.mean()
                 target_std[k] = known.std()
@@ -51,6 +70,8 @@ class Scaler:
             feature_std=_scale(mean, x.std(axis=0)),
             target_mean=target_mean,
             target_std=_scale(target_mean, target_std),
+            log_floor=floor,
+            gain=np.ones(len(floor)),
         )
 
     def features(self, x: F64) -> F32:
@@ -60,7 +81,41 @@ class Scaler:
 
     def targets(self, y: F64) -> F32:
         """Return y float64[N, K] in the units of the loss; NaN stays NaN."""
-        return ((y - self.target_mean) / self.target_std).astype(np.float32)
+        z = (_learned(y, self.log_floor) - self.target_mean) / self.target_std
+        return z.astype(np.float32)
+
+    def floors(self, tasks: tuple[Task, ...]) -> F64:
+        """Return float64[K], what no forecast falls below: -inf but for targets above zero."""
+        tiny = float(np.finfo(np.float32).tiny)
+        return np.array(
+            [
+                -np.inf
+                if not is_positive(task)
+                else max(float(self.log_floor[k]), tiny)
+                if len(self.log_floor)
+                else max(LEAST_SHARE * float(self.target_mean[k]), tiny)
+                for k, task in enumerate(tasks)
+            ]
+        )
+
+
+def _floors(dataset: Dataset) -> F64:
+    """Return float64[K], LEAST_SHARE of the mean label of each target above zero, 0 of the others."""
+    floor = np.zeros(len(dataset.tasks))
+    for k, task in enumerate(dataset.tasks):
+        known = dataset.y[~np.isnan(dataset.y[:, k]), k]
+        if is_positive(task) and len(known):
+            floor[k] = LEAST_SHARE * known.mean()
+    return floor
+
+
+def _learned(y: F64, log_floor: F64) -> F64:
+    """Return the labels as they are learned: those with a floor as logarithms."""
+    if not log_floor.any():
+        return y
+    return np.where(
+        log_floor > 0.0, np.log(np.maximum(y, np.where(log_floor > 0.0, log_floor, 1.0))), y
+    )
 
 
 def _scale(mean: F64, std: F64) -> F64:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from bot.errors import ModelError
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.own_heads import UNKNOWN
 from bot.model.networks.parameter_matching import assemble, count_parameters, matched
+from bot.model.networks.snapshots import Snapshots
 from bot.model.scaler import Scaler
+from bot.model.shrinkage import Shrinkage
 
 _ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch_norm")
 """Settings that are written even where they are the default."""
@@ -127,6 +129,9 @@ class TrainedModel:
         history: every epoch; an ensemble's members follow one another.
         seed: what the training was seeded with.
         insights: of each member, what `interpretation` found of it; empty where it was not asked.
+        snapshots: of each member, the snapshot that each task is read from; empty where every
+            member is a single network.
+        shrinkage: by task name, what its forecasts are shrunk by when they are told (`shrinkage`).
     """
 
     spec: ModelSpec
@@ -137,6 +142,8 @@ class TrainedModel:
     history: tuple[Epoch, ...]
     seed: int
     insights: tuple[Mapping[str, Any], ...] = ()
+    snapshots: tuple[tuple[int, ...], ...] = ()
+    shrinkage: Mapping[str, Shrinkage] = field(default_factory=dict)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -159,7 +166,13 @@ class TrainedModel:
     def model_id(self) -> str:
         """Return 16 hex digits of the SHA-256 over spec, scaler and weights (little-endian)."""
         sha = hashlib.sha256(json.dumps(self.spec.to_json(), sort_keys=True).encode())
-        arrays = {f.name: getattr(self.scaler, f.name) for f in fields(self.scaler)}
+        arrays = {
+            f.name: getattr(self.scaler, f.name)
+            for f in fields(self.scaler)
+            if len(getattr(self.scaler, f.name))
+        }
+        if self.snapshots:
+            sha.update(f"snapshots {self.snapshots} ".encode())
         for name, array in [*sorted(arrays.items()), *sorted(self.weights.items())]:
             sha.update(f"{name} {array.shape} ".encode())
             sha.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).data)
@@ -172,7 +185,7 @@ class TrainedModel:
             ModelError: the weights do not fit the spec.
         """
         with torch.random.fork_rng(devices=[]):  # the first weights are thrown away
-            networks = [self.spec.build() for _ in range(self.spec.settings.members)]
+            networks = [self._built(member) for member in range(self.spec.settings.members)]
         states = [weights_of(network) for network in networks]
         expected = {k: v.shape for k, v in join_members(states).items()}
         found = {k: v.shape for k, v in self.weights.items()}
@@ -185,6 +198,13 @@ class TrainedModel:
             prefix = _prefix(member, len(networks))
             put_weights(network, {k: self.weights[prefix + k] for k in states[member]})
         return [network.eval() for network in networks]
+
+    def _built(self, member: int) -> Architecture:
+        read_from = self.snapshots[member] if self.snapshots else (0,)
+        if max(read_from) == 0:
+            return self.spec.build()
+        networks = [self.spec.build() for _ in range(max(read_from) + 1)]
+        return Snapshots(networks, self.spec.tasks, read_from)
 
     def network(self) -> Architecture:
         """Rebuild the network, the first one of an ensemble.

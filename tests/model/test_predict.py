@@ -16,7 +16,8 @@ from bot.blocks import F64
 from bot.config.schema import Model
 from bot.errors import ModelError
 from bot.model.dataset import Dataset
-from bot.model.predict import TILE, VOLATILITY_FLOOR, Predictor
+from bot.model.predict import TILE, Predictor
+from bot.model.scaler import LEAST_SHARE
 from bot.model.trained import ModelSpec, weights_of
 from bot.model.training.train import TrainedModel
 
@@ -74,7 +75,7 @@ def test_equals_the_plain_network(make_dataset: MakeDataset, trained: TrainedMod
     for raw in (single, double):
         expected = raw * s.target_std + s.target_mean
         expected[:, 1] = expit(raw[:, 1])
-        expected[:, 2] = np.maximum(expected[:, 2], VOLATILITY_FLOOR * s.target_mean[2])
+        expected[:, 2] = np.maximum(expected[:, 2], LEAST_SHARE * s.target_mean[2])
         scale = np.where(np.arange(4) == 1, 1.0, s.target_std)
         assert np.abs((forecast.reshape(-1, 4) - expected) / scale).max() < 1e-5
 
@@ -145,7 +146,7 @@ def test_forecasts_stay_in_their_range_whatever_the_logit(default_model: Trained
         forecast = Predictor(model).predict(x, everything(x))[:, 0]
         assert (forecast[:, 1] == (0.0 if bias < 0 else 1.0)).all()
         if bias < 0:
-            floor = VOLATILITY_FLOOR * model.scaler.target_mean[2]
+            floor = LEAST_SHARE * model.scaler.target_mean[2]
             assert (forecast[:, 2] == floor).all()
             assert floor > 0
 

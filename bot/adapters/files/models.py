@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from safetensors.numpy import load, save
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import ModelError
 from bot.model.scaler import Scaler
+from bot.model.shrinkage import Shrinkage
 from bot.model.trained import Epoch, ModelSpec, TrainedModel
 
 FORMAT = "mtl-paper-bot/model"
@@ -65,6 +66,8 @@ def save_model(folder: Path, trained: TrainedModel, manifest_extra: Mapping[str,
         "history": [asdict(epoch) for epoch in trained.history],
         "seed": trained.seed,
         "insights": [dict(member) for member in trained.insights],
+        "snapshots": [list(member) for member in trained.snapshots],
+        "shrinkage": {name: each.to_json() for name, each in trained.shrinkage.items()},
     }
     taken = sorted(manifest_extra.keys() & {*own, "manifest_sha256"})
     if taken:
@@ -144,7 +147,11 @@ def half_saved(folder: Path) -> list[Path]:
 def _tensors(trained: TrainedModel) -> dict[str, npt.NDArray[Any]]:
     """Return every array under the name it has in the file."""
     scaler = trained.scaler
-    arrays = {_SCALER + f.name: getattr(scaler, f.name) for f in fields(scaler)}
+    arrays = {
+        _SCALER + f.name: getattr(scaler, f.name)
+        for f in fields(scaler)
+        if len(getattr(scaler, f.name))
+    }
     arrays |= {_WEIGHT + name: array for name, array in trained.weights.items()}
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
@@ -153,7 +160,11 @@ def _trained(manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
     """Rebuild the model from both files."""
     spec = ModelSpec.from_json(manifest["spec"])
     scaler = Scaler(
-        **{f.name: tensors[_SCALER + f.name].astype(np.float64) for f in fields(Scaler)}
+        **{
+            f.name: tensors[_SCALER + f.name].astype(np.float64)
+            for f in fields(Scaler)
+            if f.default_factory is MISSING or _SCALER + f.name in tensors
+        }
     )
     return TrainedModel(
         spec=spec,
@@ -168,6 +179,11 @@ def _trained(manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
         history=tuple(_epoch(value) for value in manifest["history"]),
         seed=int(manifest["seed"]),
         insights=tuple(manifest.get("insights", ())),
+        snapshots=tuple(tuple(map(int, each)) for each in manifest.get("snapshots", ())),
+        shrinkage={
+            name: Shrinkage.from_json(value)
+            for name, value in manifest.get("shrinkage", {}).items()
+        },
     )
 
 

@@ -92,13 +92,13 @@ class Course:
             self.stopping.restart()
         return len(self.history) == self.training.epochs
 
-    def put_best(self) -> Epoch:
-        """Leave the network with the weights of the best epoch, and return it.
+    def best(self) -> tuple[Epoch, Architecture]:
+        """Return the best epoch, and the network as it was then.
 
         Raises:
             ModelError: the last stage of the curriculum was not reached.
         """
-        best = self.stopping.put_best()
+        best = self.stopping.best()
         if best is None or not self.curriculum.is_last:
             raise ModelError(
                 f"training.epochs = {self.training.epochs}: the curriculum does not reach its last "
@@ -124,7 +124,13 @@ def begin(
         TaskLosses(spec.tasks, training.return_loss),
         weighting=build_weighting(spec.tasks, training, network.last_shared()),
         curriculum=Curriculum(spec.tasks, training),
-        stopping=Stopping(network, spec.tasks, judged_by, training.patience),
+        stopping=Stopping(
+            network,
+            spec.tasks,
+            judged_by,
+            training.patience,
+            per_head=training.best_epoch == "per_head",
+        ),
         training=training,
         tasks=spec.tasks,
         parts=parts,

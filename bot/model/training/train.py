@@ -8,6 +8,7 @@ alone. Reads no clock and no file, and leaves torch's global generator as it fou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,12 @@ from bot.config.schema import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
+from bot.model.networks.architectures import Architecture
 from bot.model.networks.parameter_matching import check_match
+from bot.model.networks.snapshots import Snapshots
+from bot.model.predict import Predictor
 from bot.model.scaler import Scaler
+from bot.model.shrinkage import fit_shrinkage
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
 from bot.model.training.by_hand import descend_by_hand, why_autograd
@@ -55,7 +60,7 @@ def train(
         ModelError: the loss stopped being a number.
     """
     fitted, held = parts_of(dataset, training, needed)
-    scaler = Scaler.fit(fitted)
+    scaler = Scaler.fit(fitted, logarithms=training.log_targets)
     if dataset.lookback != model.bars_read:
         raise DataError(
             f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
@@ -78,19 +83,49 @@ def train(
         why = why_autograd(model, training)
         for course in courses:
             (descend if why else descend_by_hand)(course)
-        best = [course.put_best() for course in courses]
-        insights = _insights(courses, seed) if training.interpret else ()
+        kept = [course.best() for course in courses]
+        networks = [network for _, network in kept]
+        insights = _insights(courses, networks, seed) if training.interpret else ()
     history = tuple(epoch for course in courses for epoch in course.history)
-    return TrainedModel(
+    trained = TrainedModel(
         spec=spec,
-        weights=join_members([weights_of(course.network) for course in courses]),
+        weights=join_members([weights_of(network) for network in networks]),
         scaler=scaler,
         baselines=_baselines(fitted),
-        metrics=_metrics(fitted, held, len(history), best) | _way(model, why),
+        metrics=_metrics(fitted, held, len(history), [epoch for epoch, _ in kept])
+        | _way(model, why),
         history=history,
         seed=seed,
         insights=insights,
+        snapshots=_snapshots(networks, len(spec.tasks)),
     )
+    return _told_right(trained, training, held)
+
+
+def _snapshots(networks: Sequence[Architecture], n_tasks: int) -> tuple[tuple[int, ...], ...]:
+    """Return the snapshot that each task is read from, by member; none where all are single."""
+    if not any(isinstance(network, Snapshots) for network in networks):
+        return ()
+    single = (0,) * n_tasks
+    return tuple(n.read_from if isinstance(n, Snapshots) else single for n in networks)
+
+
+def _told_right(trained: TrainedModel, training: Training, held: Dataset) -> TrainedModel:
+    """Return the model with the levels and the shrinkage that its validation rows ask for."""
+    forecast = Predictor(trained).predict(*held.as_bars())[:, 0]
+    scaler = trained.scaler
+    if len(scaler.gain):
+        gain = np.ones(len(scaler.gain))
+        for k in np.flatnonzero(scaler.log_floor > 0.0):
+            known = np.isfinite(held.y[:, k])
+            if known.any():
+                gain[k] = held.y[known, k].mean() / forecast[known, k].mean()
+        trained = replace(trained, scaler=replace(scaler, gain=gain))
+    if not training.shrinkage:
+        return trained
+    base_rates = {name: values["mean"] for name, values in trained.baselines.items()}
+    shrinkage = fit_shrinkage(trained.tasks, forecast, held.y, held.bar, base_rates)
+    return replace(trained, shrinkage=shrinkage)
 
 
 def parts_of(
@@ -182,12 +217,14 @@ def _metrics(fitted: Dataset, held: Dataset, epochs: int, best: Sequence[Epoch])
     }
 
 
-def _insights(courses: Sequence[Course], seed: int) -> tuple[dict[str, Any], ...]:
+def _insights(
+    courses: Sequence[Course], networks: Sequence[Architecture], seed: int
+) -> tuple[dict[str, Any], ...]:
     """Return what is found of each member on rows of the validation part."""
     sample = courses[0].parts.held.sample(IMPORTANCE_ROWS)
     return tuple(
-        interpretation(course.network, course.losses_of, sample, (seed, member))
-        for member, course in enumerate(courses)
+        interpretation(network, course.losses_of, sample, (seed, member))
+        for member, (course, network) in enumerate(zip(courses, networks, strict=True))
     )
 
 

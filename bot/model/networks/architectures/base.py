@@ -88,6 +88,11 @@ class Architecture(nn.Module, ABC):
         network = self.eval()
         return lambda x: network(x).contiguous()
 
+    def fold_for(self, place: int, tile_rows: int) -> TileForward:
+        """Return the forward pass for one symbol; the same for all where it knows none."""
+        del place
+        return self.fold(tile_rows)
+
 
 class SharedRepresentation(Architecture):
     """An architecture whose tasks meet in one representation and nowhere after it.

@@ -1,0 +1,108 @@
+"""How much of a head's forecasts to believe, fitted on the validation rows.
+
+A network of little signal speaks too loudly: its forecasts of return and direction are larger than what
+follows by a factor of two to eight. What is told of them is therefore base + slope (f − centre), with
+the slope of a regression of what came on what was forecast, itself drawn towards zero by its own error
+(the positive-part rule of James & Stein 1961, for one number): slope = b max(0, 1 − SE²/b²) for b > 0,
+else 0. A slope of zero tells the base: no return, the training rows' share of rises.
+
+Rules: the rows are those that stopped the training and were never trained on; the error is that of
+overlapping labels, all symbols of a bar together (Newey & West 1987). The network's own forecasts stay
+as they are: the signal and its calibration (`bot.portfolio.calibration`) read those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from bot.blocks import F64, I64, Task
+from bot.model.tasks import is_classified
+
+LARGEST_SLOPE = 2.0
+"""No head is believed more than twice what it says."""
+
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Shrinkage:
+    """base + slope (f − centre), and the regression's own slope with its standard error."""
+
+    base: float
+    slope: float
+    centre: float
+    estimate: float
+    error: float
+
+    def told(self, forecast: F64) -> F64:
+        """Return what is told of these forecasts, of any shape; NaN stays NaN.
+
+        >>> Shrinkage(0.0, 0.25, 0.0, 0.3, 0.1).told(np.array([0.01, -0.02])).tolist()
+        [0.0025, -0.005]
+        """
+        return self.base + self.slope * (forecast - self.centre)
+
+    def to_json(self) -> dict[str, float]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no such value.
+        """
+        return cls(**{name: float(value[name]) for name in cls.__dataclass_fields__})
+
+
+def fit_shrinkage(
+    tasks: Sequence[Task], forecast: F64, label: F64, bar: I64, base_rates: Mapping[str, float]
+) -> dict[str, Shrinkage]:
+    """Return the shrinkage of each return and direction head, by the task's name.
+
+    Args:
+        forecast, label: float64[N, K] of the validation rows.
+        bar: int64[N], the bar of each.
+        base_rates: of the directions, by task name: the training rows' share of rises.
+    """
+    found = {}
+    for k, task in enumerate(tasks):
+        if task.kind != "return" and not (is_classified(task) and task.name in base_rates):
+            continue
+        known = np.isfinite(label[:, k]) & np.isfinite(forecast[:, k])
+        f, y = forecast[known, k], label[known, k]
+        centre, base = 0.0, 0.0
+        if is_classified(task):
+            centre, base = float(f.mean()) if len(f) else 0.5, base_rates[task.name]
+            y = y - y.mean() if len(y) else y
+        estimate, error = _slope(f - centre, y, bar[known], task.horizon)
+        found[task.name] = Shrinkage(base, _believed(estimate, error), centre, estimate, error)
+    return found
+
+
+def _believed(estimate: float, error: float) -> float:
+    if not estimate > 0.0:
+        return 0.0
+    return min(estimate * max(0.0, 1.0 - (error / estimate) ** 2), LARGEST_SLOPE)
+
+
+def _slope(x: F64, y: F64, bar: I64, horizon: int) -> tuple[float, float]:
+    """Return b of y = b x and its standard error over the sums of each bar, with horizon − 1 lags.
+
+    0 and infinity where x does not vary.
+    """
+    size = float(x @ x)
+    if size == 0.0 or len(x) < 3:
+        return 0.0, float(np.finfo(np.float64).max)
+    slope = float(x @ y) / size
+    first = int(bar.min())
+    sums = np.bincount(bar - first, weights=x * (y - slope * x))
+    variance = float(sums @ sums)
+    for lag in range(1, min(horizon, len(sums))):
+        variance += 2.0 * (1.0 - lag / horizon) * float(sums[lag:] @ sums[:-lag])
+    return slope, float(np.sqrt(max(variance, 0.0))) / size
