@@ -1,10 +1,10 @@
 """How much of a head's forecasts to believe, fitted on the validation rows.
 
 A network of little signal speaks too loudly: its forecasts of return and direction are larger than what
-follows by a factor of two to eight. What is told of them is therefore base + slope (f − centre), with
-the slope of a regression of what came on what was forecast, itself drawn towards zero by its own error
-(the positive-part rule of James & Stein 1961, for one number): slope = b max(0, 1 − SE²/b²) for b > 0,
-else 0. A slope of zero tells the base: no return, the training rows' share of rises.
+follows by a factor of two to eight. What is told of them is therefore base + slope (f − centre). The
+slope is that of a regression of what came on what was forecast, b ± SE, drawn towards zero as a normal
+prior of deviation τ around no skill asks: b τ² / (τ² + SE²), and 0 where b is below 0. A slope of zero
+tells the base: no return, the training rows' share of rises.
 
 Rules: the rows are those that stopped the training and were never trained on; the error is that of
 overlapping labels, all symbols of a bar together (Newey & West 1987). The network's own forecasts stay
@@ -22,10 +22,13 @@ import numpy as np
 from bot.blocks import F64, I64, Task
 from bot.model.tasks import is_classified
 
+_NO_ERROR_KNOWN = 1e12
+
+PRIOR_DEVIATION = 0.5
+"""τ: before its validation rows are seen, a head's slope is held to lie within ±0.5, mostly."""
+
 LARGEST_SLOPE = 2.0
 """No head is believed more than twice what it says."""
-
-_EDGE = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,15 @@ class Shrinkage:
         return cls(**{name: float(value[name]) for name in cls.__dataclass_fields__})
 
 
+def told(shrinkage: Mapping[str, Shrinkage], tasks: Sequence[Task], forecast: F64) -> F64:
+    """Return what is told of forecasts float64[..., K]; of heads that have no shrinkage, themselves."""
+    found = forecast.copy()
+    for k, task in enumerate(tasks):
+        if task.name in shrinkage:
+            found[..., k] = shrinkage[task.name].told(forecast[..., k])
+    return found
+
+
 def fit_shrinkage(
     tasks: Sequence[Task], forecast: F64, label: F64, bar: I64, base_rates: Mapping[str, float]
 ) -> dict[str, Shrinkage]:
@@ -86,9 +98,8 @@ def fit_shrinkage(
 
 
 def _believed(estimate: float, error: float) -> float:
-    if not estimate > 0.0:
-        return 0.0
-    return min(estimate * max(0.0, 1.0 - (error / estimate) ** 2), LARGEST_SLOPE)
+    prior = PRIOR_DEVIATION**2
+    return min(max(estimate, 0.0) * (prior / (prior + error**2)), LARGEST_SLOPE)
 
 
 def _slope(x: F64, y: F64, bar: I64, horizon: int) -> tuple[float, float]:
@@ -98,7 +109,7 @@ def _slope(x: F64, y: F64, bar: I64, horizon: int) -> tuple[float, float]:
     """
     size = float(x @ x)
     if size == 0.0 or len(x) < 3:
-        return 0.0, float(np.finfo(np.float64).max)
+        return 0.0, _NO_ERROR_KNOWN
     slope = float(x @ y) / size
     first = int(bar.min())
     sums = np.bincount(bar - first, weights=x * (y - slope * x))

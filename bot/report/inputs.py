@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64, BarBlock, Bool, Forecast
+from bot.model.shrinkage import Shrinkage
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class ModelInfo:
         train_from_ms, train_to_ms: open times of its first and last training row, inclusive.
         variance_scales: mean of (target / forecast)² of each volatility head over its training rows,
             which turns a forecast deviation into a forecast variance; NaN where not recorded.
+        shrinkage: what its forecasts are shrunk by when they are told, by task name.
         metrics: what training reported, by name.
         insight: what training found out about it, where it was asked.
     """
@@ -72,6 +74,7 @@ class ModelInfo:
     train_from_ms: int
     train_to_ms: int
     variance_scales: Mapping[str, float] = field(default_factory=dict)
+    shrinkage: Mapping[str, Shrinkage] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     insight: Insight | None = field(default=None, compare=False)
 
@@ -102,7 +105,9 @@ class Judged:
         volume_window: bars of the mean volume that a label of volume is relative to.
         bars: all bars, those before the start included.
         start_index: first bar that counts.
-        forecast: out-of-sample forecasts, or None.
+        forecast: out-of-sample forecasts as the heads gave them, or None.
+        told: float64[n, S, K], the same as they are told, shrunk by what their models' validation
+            rows knew of them; None: as they were given.
         labels: float64[n, S, K] in the order of `forecast.tasks`, NaN where not known.
         models: the schedule, in the order that `forecast.model` counts.
     """
@@ -116,6 +121,7 @@ class Judged:
     forecast: Forecast | None
     labels: F64 | None
     models: tuple[ModelInfo, ...] = ()
+    told: F64 | None = None
 
     @property
     def open_time(self) -> I64:

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset, split_chronological
+from bot.model.predict import Predictor
 from bot.model.scaler import CLIP, Scaler
-from bot.model.training.train import train
+from bot.model.training.train import parts_of, train
 
 MakeDataset = Callable[..., Dataset]
 
@@ -67,3 +69,37 @@ def test_validation_rows_never_reach_the_scaler(
     assert honest.baselines == other.baselines
     assert honest.history[0].train == other.history[0].train
     assert honest.history[0].validation != other.history[0].validation
+
+
+def test_targets_above_zero_are_learned_as_logarithms_and_told_in_their_own_units(
+    make_dataset: MakeDataset,
+) -> None:
+    dataset = make_dataset()
+    y = dataset.y.copy()
+    y[3, 2] = 0.0  # a volatility of nothing has no logarithm
+    scaler = Scaler.fit(replace(dataset, y=y), logarithms=True)
+    learned = scaler.targets(y)
+    floor = 0.01 * np.nanmean(y[:, 2])
+    logs = np.log(np.maximum(y[:, 2], floor))
+    np.testing.assert_allclose(
+        learned[:, 2], (logs - np.nanmean(logs)) / np.nanstd(logs), rtol=1e-5, atol=1e-5
+    )
+    plain = Scaler.fit(replace(dataset, y=y)).targets(y)
+    np.testing.assert_array_equal(learned[:, [0, 1, 3]], plain[:, [0, 1, 3]])
+
+
+def test_a_forecast_of_a_logarithm_is_right_in_the_mean_and_above_its_floor(
+    make_dataset: MakeDataset, settings: tuple[Model, Training]
+) -> None:
+    model, training = settings
+    dataset = make_dataset()
+    trained = train(dataset, model, training.model_copy(update={"log_targets": True}), seed=5)
+    _, held = parts_of(dataset, training)
+    forecast = Predictor(trained).predict(*held.as_bars())[:, 0, 2]
+    known = np.isfinite(held.y[:, 2])
+    assert forecast[known].mean() == pytest.approx(held.y[known, 2].mean(), rel=1e-6)
+    assert np.corrcoef(np.log(forecast[known]), np.log(held.y[known, 2]))[0, 1] > 0.9
+    far = np.full((4, 1, 6), -1e9)
+    wild = Predictor(trained).predict(far, np.ones((4, 1), dtype=np.bool_))[:, :, 2]
+    assert (wild >= trained.scaler.log_floor[2]).all()
+    assert np.isfinite(wild).all()

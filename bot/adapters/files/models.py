@@ -138,6 +138,13 @@ def manifest_sha256(folder: Path, model_id: str) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
+def shrinkage_of(manifest: Mapping[str, Any]) -> dict[str, Shrinkage]:
+    """Return what a model's forecasts are shrunk by, by task name; models of before have none."""
+    return {
+        name: Shrinkage.from_json(value) for name, value in manifest.get("shrinkage", {}).items()
+    }
+
+
 def half_saved(folder: Path) -> list[Path]:
     """Return what trainings left that were killed between their two files: no models, never loaded."""
     found = sorted(folder.glob("*.safetensors"))
@@ -180,10 +187,7 @@ def _trained(manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
         seed=int(manifest["seed"]),
         insights=tuple(manifest.get("insights", ())),
         snapshots=tuple(tuple(map(int, each)) for each in manifest.get("snapshots", ())),
-        shrinkage={
-            name: Shrinkage.from_json(value)
-            for name, value in manifest.get("shrinkage", {}).items()
-        },
+        shrinkage=shrinkage_of(manifest),
     )
 
 

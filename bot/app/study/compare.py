@@ -189,11 +189,11 @@ def _judge(
             for e in measure(contender, [seed for seed in seeds if seed != left_out], read)[0]:
                 without.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
         without_seed[contender.name] = without
-        facts[contender.name] = _facts(study, [fact for _, fact in read.values()], account)
+        facts[contender.name] = _facts(study, [fact for _, _, fact in read.values()], account)
         excess[contender.name] = np.array(
             [
                 np.mean(
-                    [_excess_loss(fact) for (_, fold), (_, fact) in read.items() if fold == k],
+                    [_excess_loss(fact) for (_, fold), (_, _, fact) in read.items() if fold == k],
                     axis=0,
                 )
                 for k in range(len(study.folds))
@@ -211,21 +211,22 @@ def _excess_loss(fact: dict[str, Any]) -> F64:
     return excess
 
 
-Results = dict[tuple[int, int], tuple[F64, dict[str, Any]]]
+Results = dict[tuple[int, int], tuple[F64, F64, dict[str, Any]]]
 
 
 def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
     """Return the mean forecast of some seeds beside the labels."""
     bars = study.market.bars
-    value = np.full((*bars.valid.shape, len(study.tasks)), np.nan)
+    value, told = (np.full((*bars.valid.shape, len(study.tasks)), np.nan) for _ in range(2))
     model = np.full(len(bars), -1, dtype=np.int64)
     models = []
     times = bars.open_time
     for fold in study.folds:
         span = slice(fold.first, fold.stop)
         value[span] = np.mean([read[seed, fold.number][0] for seed in seeds], axis=0)
+        told[span] = np.mean([read[seed, fold.number][1] for seed in seeds], axis=0)
         model[span] = fold.number
-        facts = [read[seed, fold.number][1] for seed in seeds]
+        facts = [read[seed, fold.number][2] for seed in seeds]
         scales = {
             name: float(np.mean([f["variance_scales"][name] for f in facts]))
             for name in facts[0]["variance_scales"]
@@ -252,6 +253,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
         forecast=Forecast(study.tasks, value, model),
         labels=study.labels,
         models=tuple(models),
+        told=told,
     )
 
 

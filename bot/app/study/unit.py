@@ -24,20 +24,23 @@ from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.plain_learners import PlainModel
 from bot.model.predict import Predictor
+from bot.model.shrinkage import told
 from bot.model.tasks import is_classified
 from bot.model.threads import single_thread
 from bot.model.training.train import train
 from bot.report.skill.measures import clipped, log_loss
 
-TRAINING = 3
+TRAINING = 4
 """The way units are trained; another number makes every unit be trained anew."""
 
 
 @dataclass(frozen=True)
 class UnitForecasts:
-    """Forecasts of the judged tasks for the fold's bars and for the training rows."""
+    """Forecasts of the judged tasks for the fold's bars, as given and as told, and for the training
+    rows."""
 
     value: F64
+    told: F64
     fitted: F64
     variance_scales: dict[str, float]
     parameters: int
@@ -91,7 +94,7 @@ class Unit:
             "rows": len(data.dataset),
             "train_bars": [int(data.dataset.bar[0]), int(data.dataset.bar[-1])],
         }
-        write_arrays(self.result, facts, {"value": made.value})
+        write_arrays(self.result, facts, {"value": made.value, "told": made.told})
 
     def _make(self, data: FoldData) -> UnitForecasts:
         if self.kind == "network":
@@ -112,8 +115,10 @@ class Unit:
         fitted = self._fitted(dataset)
         places = np.arange(data.x.shape[1])  # the fold's symbols are those of its rows
         columns = [dataset.tasks.index(task) for task in self.judged]
+        value = predictor.predict(data.x, data.ready, data.windows, places)
         return UnitForecasts(
-            predictor.predict(data.x, data.ready, data.windows, places)[:, :, columns],
+            value[:, :, columns],
+            told(trained.shrinkage, trained.tasks, value)[:, :, columns],
             predictor.predict(*fitted.as_bars())[:, 0, columns],
             variance_scales(trained, dataset),
             config.model.members * trained.spec.count_parameters(),
@@ -140,6 +145,7 @@ class Unit:
         }
         return UnitForecasts(
             np.stack([part.value[:, :, k] for k, part in enumerate(parts)], axis=2),
+            np.stack([part.told[:, :, k] for k, part in enumerate(parts)], axis=2),
             np.stack([part.fitted[:, k] for k, part in enumerate(parts)], axis=1),
             scales,
             parts[0].parameters,
@@ -159,7 +165,7 @@ class Unit:
             if task.kind == "volatility":
                 ratio = judged.y[:, k] / model.predict(judged.x)[:, k]
                 scales[task.name] = float(np.nanmean(ratio * ratio))
-        return UnitForecasts(value, fitted, scales, 0)
+        return UnitForecasts(value, value, fitted, scales, 0)
 
     def _fitted(self, dataset: Dataset) -> Dataset:
         labelled = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
@@ -202,8 +208,8 @@ def same_forecasts(units: Sequence[Unit]) -> bool:
     return len({frozenset(paths) for paths in results.values()}) == 1
 
 
-def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, dict[str, Any]]:
-    """Return the forecasts float64[n, S, K] of the fold's bars, and the facts of the training.
+def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, F64, dict[str, Any]]:
+    """Return the forecasts of the fold's bars as given and as told, float64[n, S, K], and the facts.
 
     Args:
         start: the fold's first bar.
@@ -213,19 +219,24 @@ def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, dict[str, Any]
         DataError: the file is damaged or no result of this training.
     """
     facts, arrays = read_arrays(unit.result)
-    value = arrays.get("value")
+    value, as_told = (arrays.get(name) for name in ("value", "told"))
     shape = (*rows.shape, len(unit.judged))
     if (
         value is None
-        or value.dtype != np.float64
-        or value.shape != shape
-        or not np.isfinite(value[rows]).all()
+        or as_told is None
+        or not all(_are_forecasts(each, shape, rows) for each in (value, as_told))
         or not _are_facts(facts, len(unit.judged), start)
     ):
         raise DataError(
             f"{unit.result}: is no result of this training; delete it, and it is made anew"
         )
-    return value, facts
+    return value, as_told, facts
+
+
+def _are_forecasts(value: F64, shape: tuple[int, ...], rows: Bool) -> bool:
+    return (
+        value.dtype == np.float64 and value.shape == shape and bool(np.isfinite(value[rows]).all())
+    )
 
 
 def _are_facts(facts: dict[str, Any], tasks: int, start: int) -> bool:

@@ -75,13 +75,13 @@ def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
 
 
 def _of_return(head: Head) -> Measures:
-    y, f, rows = head.label, head.forecast, head.rows
+    y, f, order, rows = head.label, head.forecast, head.given, head.rows
     found: dict[str, Callable[[], Measure]] = {
         "mse_skill": partial(loss_skill, (y - f) ** 2, y**2, rows),
-        "rank_ic": partial(rank_ic, f, y, rows),
+        "rank_ic": partial(rank_ic, order, y, rows),
     }
     if rows.any(axis=0).sum() > 1:
-        found["rank_ic_by_symbol"] = partial(mean_rank_ic, f, y, rows)
+        found["rank_ic_by_symbol"] = partial(mean_rank_ic, order, y, rows)
     return found
 
 
@@ -91,7 +91,7 @@ def _of_direction(head: Head, against: Against) -> Measures:
     hit, naive = ((side > 0.5) == (y > 0.5) for side in (head.forecast, rate))
     p = clipped(head.forecast)
     return {
-        "auc": partial(auc, head.forecast, y, head.rows),
+        "auc": partial(auc, head.given, y, head.rows),
         "log_loss_skill": partial(loss_skill, log_loss(p, y), log_loss(rate, y), rows),
         "brier_skill": partial(loss_skill, (p - y) ** 2, (rate - y) ** 2, rows),
         "hit_rate_gain": partial(hit_rate_gain, hit, naive, rows),

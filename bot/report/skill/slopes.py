@@ -19,6 +19,9 @@ from bot.report.skill.baselines.rows import heads
 from bot.report.skill.bootstrap import interval
 from bot.report.skill.measures import Measure, by_date, clipped
 
+_FLAT = 1e-12
+"""A forecast varies if its scatter is more than this share of its squares."""
+
 _STEPS = 50
 _TOLERANCE = 1e-10
 
@@ -46,7 +49,11 @@ def return_slope(f: F64, y: F64, rows: Bool) -> Measure:
 
     def statistic(s: F64) -> F64:
         n, a, b, aa, ab = (s[..., j] for j in range(5))
-        return (ab - a * b / n) / (aa - a * a / n)
+        spread = aa - a * a / n
+        slope: F64 = np.where(
+            spread > _FLAT * aa, (ab - a * b / n) / np.where(spread > 0, spread, 1.0), np.nan
+        )
+        return slope
 
     sums = by_date(rows, np.ones(rows.shape), f, y, f * f, f * y)
     return Measure(sums, statistic, None)

@@ -9,7 +9,7 @@ measures are those of `bot.report.skill`, chosen and named here. Must not comput
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -95,7 +95,7 @@ def endpoints(
     many = len({head.task.horizon for head in listed}) > 1
     for head in listed:
         task, suffix = head.task, f", {head.task.horizon} bars" if many else ""
-        here = Head(task, head.forecast, head.label, head.rows & rows)
+        here = replace(head, rows=head.rows & rows)
         for name, measure in _of_head(run, here, rivals):
             if len(measure.sums) == 0:  # nothing to measure it on, for nobody
                 continue

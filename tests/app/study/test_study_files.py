@@ -129,7 +129,7 @@ def test_damaged_files_are_refused_by_name(tmp_path: Path, contenders: list[Cont
     write_arrays(unit.data, head, {k: v for k, v in arrays.items() if k != "rows.y"})
     with pytest.raises(DataError, match="does not hold a fold"):
         FoldData.read(unit.data)
-    write_arrays(unit.result, {"seconds": 1.0}, {"value": np.zeros((2, 2, 4))})
+    write_arrays(unit.result, {"seconds": 1.0}, both(np.zeros((2, 2, 4))))
     with pytest.raises(DataError, match="no result of this training"):
         read_result(unit, 9, ROWS)
     write_arrays(unit.result, {}, {"value": np.array(["text"])})
@@ -142,6 +142,11 @@ def _stored(folder: Path, content: bytes) -> tuple[dict[str, object], dict[str, 
     path.write_bytes(content)
     head, arrays = read_arrays(path)
     return head, dict(arrays)
+
+
+def both(value: np.ndarray) -> dict[str, np.ndarray]:
+    """Return a unit's forecasts, as given and as told alike."""
+    return {"value": value, "told": value}
 
 
 ROWS = np.array([[True, False], [True, True]])
@@ -164,9 +169,9 @@ def test_facts_that_no_training_has_are_refused(
 ) -> None:
     unit = units_of(tmp_path, contenders[:1])[0]
     value = np.zeros((2, 2, 4))
-    write_arrays(unit.result, GOOD, {"value": value})
-    assert read_result(unit, 9, ROWS)[1]["rows"] == 8
-    write_arrays(unit.result, GOOD | facts, {"value": value})
+    write_arrays(unit.result, GOOD, both(value))
+    assert read_result(unit, 9, ROWS)[2]["rows"] == 8
+    write_arrays(unit.result, GOOD | facts, both(value))
     with pytest.raises(DataError, match="no result of this training"):
         read_result(unit, 9, ROWS)
 
@@ -182,9 +187,15 @@ def test_forecasts_of_another_fold_are_refused(
     tmp_path: Path, contenders: list[Contender], value: np.ndarray
 ) -> None:
     unit = units_of(tmp_path, contenders[:1])[0]
-    write_arrays(unit.result, GOOD, {"value": value})
-    with pytest.raises(DataError, match="no result of this training"):
-        read_result(unit, 9, ROWS)
+    sound = np.zeros((2, 2, 4))
+    for given in (
+        {"value": value, "told": sound},
+        {"value": sound, "told": value},
+        {"value": sound},
+    ):
+        write_arrays(unit.result, GOOD, given)
+        with pytest.raises(DataError, match="no result of this training"):
+            read_result(unit, 9, ROWS)
 
 
 def test_a_link_in_a_studys_folder_is_replaced_and_not_followed(

@@ -25,10 +25,15 @@ TRAINING_SHARE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A head's forecasts and labels float64[n, S], and bool[n, S] the rows it is judged on."""
+    """A head's forecasts and labels float64[n, S], and bool[n, S] the rows it is judged on.
+
+    `forecast` is as told, `given` as the network gave it: their order is that of `given`, since a
+    head that is not believed tells the same of every bar.
+    """
 
     task: Task
     forecast: F64
+    given: F64
     label: F64
     rows: Bool
 
@@ -77,12 +82,13 @@ def heads(run: Judged) -> list[Head]:
     """Return each task's forecasts and labels, judged from the run's start on."""
     if run.forecast is None or run.labels is None:
         return []
+    value = run.forecast.value if run.told is None else run.told
     result = []
     for k, task in enumerate(run.forecast.tasks):
-        forecast, label = run.forecast.value[:, :, k], run.labels[:, :, k]
+        forecast, label = value[:, :, k], run.labels[:, :, k]
         rows = np.isfinite(forecast) & np.isfinite(label)
         rows[: run.start_index] = False
-        result.append(Head(task, forecast, label, rows))
+        result.append(Head(task, forecast, run.forecast.value[:, :, k], label, rows))
     return result
 
 
