@@ -2,7 +2,8 @@
 
 whole           `Config`: all settings together
 schema          the sections that are neither learning nor trading
-learning        features, targets, model, training
+learning        features, targets, model
+fitting         training, and when to retrain
 trading         signal, sizes, risk, account, costs
 section         what every section is
 given           what is given, and where it came from

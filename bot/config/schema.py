@@ -10,14 +10,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.config.learning import (
-    BASE_KINDS,
-    Features,
-    Model,
-    Retrain,
-    Targets,
-    Training,
-)
+from bot.config.fitting import Retrain, Training
+from bot.config.learning import BASE_KINDS, Features, Model, Targets
 from bot.config.section import Bps, Section, chosen
 from bot.config.trading import Conviction, Costs, Execution, Policy, Portfolio, Risk, Sizing
 
