@@ -61,16 +61,7 @@ def train(
     """
     fitted, held = parts_of(dataset, training, needed)
     scaler = Scaler.fit(fitted, logarithms=training.log_targets)
-    if dataset.lookback != model.bars_read:
-        raise DataError(
-            f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
-            "cut the rows with the model.lookback of the network"
-        )
-    if model.knows_symbols and not dataset.symbols:
-        raise DataError("training: this model knows the symbols, and the rows do not name theirs")
-    symbols = dataset.symbols if model.knows_symbols else ()
-    spec = ModelSpec(model, dataset.n_features, dataset.tasks, symbols)
-    check_match(model, spec.n_features, spec.tasks, len(symbols))
+    spec = _spec_of(dataset, model)
     parts = Parts(_rows(scaler, fitted, spec), _rows(scaler, held, spec))
     with one_thread(), torch.random.fork_rng(devices=[]):
         courses = [
@@ -100,6 +91,21 @@ def train(
         snapshots=_snapshots(networks, len(spec.tasks)),
     )
     return _told_right(trained, training, held)
+
+
+def _spec_of(dataset: Dataset, model: Model) -> ModelSpec:
+    """Return what the network for these rows is built from, or refuse rows that it cannot read."""
+    if dataset.lookback != model.bars_read:
+        raise DataError(
+            f"training: the rows read {dataset.lookback} bars, the network {model.bars_read}; "
+            "cut the rows with the model.lookback of the network"
+        )
+    if model.knows_symbols and not dataset.symbols:
+        raise DataError("training: this model knows the symbols, and the rows do not name theirs")
+    symbols = dataset.symbols if model.knows_symbols else ()
+    spec = ModelSpec(model, dataset.n_features, dataset.tasks, symbols)
+    check_match(model, spec.n_features, spec.tasks, len(symbols))
+    return spec
 
 
 def _snapshots(networks: Sequence[Architecture], n_tasks: int) -> tuple[tuple[int, ...], ...]:
