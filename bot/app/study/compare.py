@@ -172,7 +172,10 @@ def _judge(
     ) -> tuple[list[Endpoint], Traded]:
         judged = _judged(study, seeds, read)
         account = trade(study, contender, judged, seeds)
-        return endpoints(judged, account.returns, account.gross, rows, rivals, primary), account
+        found = endpoints(
+            judged, account.returns, account.gross, rows=rows, rivals=rivals, primary=primary
+        )
+        return found, account
 
     for contender in study.contenders:
         own = [unit for unit in units if unit.name == contender.name]

@@ -10,7 +10,7 @@ Must not know any baseline.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -99,7 +99,7 @@ def eras(run: Judged, head: Head) -> Iterator[Era]:
         in_time = (known[first:stop] >= 0) & (known[first:stop] <= last_known)
         trained = np.isfinite(head.label[first:stop]) & in_time
         if len(bars) and trained.any():
-            yield Era(model, bars, first, stop, trained, known)
+            yield Era(model, bars, first, stop, trained=trained, known=known)
 
 
 def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
@@ -133,8 +133,8 @@ def split(era: Era) -> tuple[Era, Era] | None:
         return None
     bars = np.arange(cut, era.stop)
     return (
-        Era(era.model, bars, era.first, cut, trained, era.known),
-        Era(era.model, bars, cut, era.stop, rest, era.known),
+        replace(era, bars=bars, stop=cut, trained=trained),
+        replace(era, bars=bars, first=cut, trained=rest),
     )
 
 

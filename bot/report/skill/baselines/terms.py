@@ -26,7 +26,7 @@ HOURS_OF_DAY, HOURS_OF_WEEK = 24, 168
 LEAST_SHARE = 0.05
 """A volatility over few bars is not below this share of that over more, so that its logarithm stands."""
 
-Group: TypeAlias = I64
+Hours: TypeAlias = I64
 """The season of a bar, int64[n], from 0."""
 
 
@@ -40,12 +40,12 @@ def spans(run: Judged) -> tuple[int, ...]:
     return tuple(sorted({1, *(bars_of(run, hours) for hours in SPANS)}))
 
 
-def hour_of_day(run: Judged) -> Group:
+def hour_of_day(run: Judged) -> Hours:
     """Return int64[n], the hour in UTC at which each bar opened."""
     return (run.open_time // HOUR_MS % HOURS_OF_DAY).astype(np.int64)
 
 
-def hour_of_week(run: Judged) -> Group:
+def hour_of_week(run: Judged) -> Hours:
     """Return int64[n], the hour of the week in UTC, from a Thursday, at which each bar opened."""
     return (run.open_time // HOUR_MS % HOURS_OF_WEEK).astype(np.int64)
 
