@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import statsmodels.api as sm
 
 from bot.blocks import Task
 from bot.config.schema import Model, Training
@@ -30,13 +29,14 @@ def test_the_slope_and_its_error_are_those_of_a_regression_with_lags() -> None:
     f, y = spoken(4.0)
     y = np.convolve(y, np.ones(5))[: len(y)]
     found = fit_shrinkage([RETURN], f[:, None], y[:, None], np.arange(len(f)), {})["return_5"]
-    fit = sm.OLS(y, f).fit(cov_type="HAC", cov_kwds={"maxlags": 4, "use_correction": False})
-    assert found.estimate == pytest.approx(fit.params[0], rel=1e-9)
-    assert found.error == pytest.approx(fit.bse[0], rel=1e-9)
+    slope = np.linalg.lstsq(f[:, None], y, rcond=None)[0][0]
+    u = f * (y - slope * f)
+    apart = np.abs(np.subtract.outer(np.arange(len(u)), np.arange(len(u))))
+    error = np.sqrt(u @ np.maximum(1.0 - apart / 5.0, 0.0) @ u) / (f @ f)  # Bartlett's kernel
+    assert found.estimate == pytest.approx(slope, rel=1e-9)
+    assert found.error == pytest.approx(error, rel=1e-9)
     variance = PRIOR_DEVIATION**2
-    assert found.slope == pytest.approx(
-        fit.params[0] * variance / (variance + fit.bse[0] ** 2), rel=1e-9
-    )
+    assert found.slope == pytest.approx(slope * variance / (variance + error**2), rel=1e-9)
 
 
 def test_symbols_of_a_bar_are_no_independent_evidence() -> None:
