@@ -66,6 +66,7 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
         "four symbols, three years of hours, a training each month",
         (("retrain:three_years", {}),),
     ),
+    "features": ("the named sets of features", (("feature_sets:sets", {}),)),
     "parts": ("features of a user's own, called by pointer", (("own_parts:features", {}),)),
     "report": ("a report's controls", (("report:twins", {}),)),
     "sweep": ("a thousand settings over the same forecasts", (("sweep:beside_vectorbt", {}),)),
