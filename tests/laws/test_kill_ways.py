@@ -14,6 +14,7 @@ import pytest
 
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.parts.registry import parts
+from bot.portfolio.policies.carried import EDGE_WIDTH, FUNDING_AT_MS, FUNDING_PER_MS
 from scripts.soaking.killing import Point
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal
@@ -84,7 +85,14 @@ def tried(tmp_path: Path, way: tuple[str, str], plan: list[tuple[Point, int]]) -
 def same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert mine.keys() == theirs.keys()
     for name, array in mine.items():
-        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+        if name == "book.policy_state" and array.shape[1] == EDGE_WIDTH:
+            # a rate that nobody is charged is of the moment, as quotes are
+            unpaid = [FUNDING_AT_MS, FUNDING_PER_MS]
+            np.testing.assert_array_equal(
+                np.delete(array, unpaid, axis=1), np.delete(theirs[name], unpaid, axis=1)
+            )
+        else:
+            np.testing.assert_array_equal(array, theirs[name], err_msg=name)
 
 
 def test_every_policy_and_sizing_is_tried() -> None:
