@@ -3,6 +3,7 @@
 runner          THE loop
 recorders       into a backtest's journal, or nowhere
 forecasters     a trained model, or a table of predictions
+table_id        what such a table is called in a record
 warmup          compile before the first bar
 stopwatch       how long the stages of a bar took
 interrupts      what a signal stops, and when

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bot.app.loop.table_id import TABLE_ID
 from bot.blocks import F64, I64, FeatureBlock, Task
 from bot.errors import ModelError
 from bot.model.predict import Predictor
 from bot.model.trained import TrainedModel
 
+__all__ = ["TABLE_ID", "TABLE_TASKS", "ModelForecaster", "TableForecaster"]
+
 TABLE_TASKS = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
 """The columns of a table of forecasts, as tasks; its own horizon is not known."""
-
-TABLE_ID = "forecasts"
 
 
 class ModelForecaster:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.adapters.record.reading import Record
-from bot.app.loop.forecasters import TABLE_ID
+from bot.app.loop.table_id import TABLE_ID
 from bot.config import Config
 from bot.features.targets import compute_targets, known_at
 from bot.model.tasks import output_of
