@@ -27,7 +27,7 @@ from bot.model.scaler import Scaler
 from bot.model.shrinkage import fit_shrinkage
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
-from bot.model.training.by_hand import descend_by_hand, why_autograd
+from bot.model.training.by_hand import descend_by_hand, folded, why_autograd
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.descent import descend
 from bot.model.training.rows import RowTensors
@@ -76,7 +76,9 @@ def train(
             (descend if why else descend_by_hand)(course)
         kept = [course.best() for course in courses]
         networks = [network for _, network in kept]
-        insights = _insights(courses, networks, seed) if training.interpret else ()
+        insights = (
+            _insights(courses, networks, seed, by_hand=why is None) if training.interpret else ()
+        )
     history = tuple(epoch for course in courses for epoch in course.history)
     trained = TrainedModel(
         spec=spec,
@@ -224,14 +226,17 @@ def _metrics(fitted: Dataset, held: Dataset, epochs: int, best: Sequence[Epoch])
 
 
 def _insights(
-    courses: Sequence[Course], networks: Sequence[Architecture], seed: int
+    courses: Sequence[Course], networks: Sequence[Architecture], seed: int, *, by_hand: bool
 ) -> tuple[dict[str, Any], ...]:
     """Return what is found of each member on rows of the validation part."""
     sample = courses[0].parts.held.sample(IMPORTANCE_ROWS)
     return tuple(
-        interpretation(network, course.losses_of, sample, (seed, member))
+        interpretation(
+            network, course.losses_of, sample, (seed, member),
+            folded(network) if by_hand else None,
+        )
         for member, (course, network) in enumerate(zip(courses, networks, strict=True))
-    )
+    )  # fmt: skip
 
 
 def _way(model: Model, why: str | None) -> dict[str, Any]:

@@ -174,6 +174,12 @@ def test_members_come_out_as_by_autograd(
         atol = 1e-2 if model.batch_norm else 1e-5
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=atol)
         np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-3, atol=1e-5)
+    for insight, other_insight in zip(by_hand.insights, by_autograd.insights, strict=True):
+        importance = np.array(insight["importance"], np.float64)
+        atol = 0.05 if model.batch_norm else 1e-4
+        np.testing.assert_allclose(
+            importance, np.array(other_insight["importance"], np.float64), atol=atol
+        )
     assert {k: v.shape for k, v in by_hand.weights.items()} == {
         k: v.shape for k, v in by_autograd.weights.items()
     }

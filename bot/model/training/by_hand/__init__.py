@@ -11,6 +11,6 @@ kernels         what lies between the matrix products, compiled
 from __future__ import annotations
 
 from bot.model.training.by_hand.chosen import why_autograd
-from bot.model.training.by_hand.descent import descend_by_hand
+from bot.model.training.by_hand.descent import descend_by_hand, folded
 
-__all__ = ["descend_by_hand", "why_autograd"]
+__all__ = ["descend_by_hand", "folded", "why_autograd"]

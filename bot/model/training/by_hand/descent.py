@@ -35,7 +35,7 @@ def descend_by_hand(course: Course) -> None:
         ModelError: the loss stopped being a number.
     """
     steps = Steps(course)
-    while not course.see(_epoch(course, steps), _folded(course.network)):
+    while not course.see(_epoch(course, steps), folded(course.network)):
         pass
 
 
@@ -97,7 +97,7 @@ def _epoch(course: Course, steps: Steps) -> Tensor:
     return torch.from_numpy(total / np.maximum(labelled, np.float32(1.0)))
 
 
-def _folded(network: Architecture) -> Callable[[Tensor], Tensor]:
+def folded(network: Architecture) -> Callable[[Tensor], Tensor]:
     """Return the forward pass that a model forecasts by, on float32[N, F] of any length."""
     forward = network.fold(TILE)
 
