@@ -19,6 +19,7 @@ import numpy as np
 
 from bot.blocks import F64, I64, Arrays, BarBlock, Bool
 from bot.compiled import njit
+from bot.errors import ConfigError
 from bot.features.groups import FeatureContext, Group, columns_of
 from bot.timegrid import DAY_MS
 
@@ -41,6 +42,17 @@ def _per_day(given: FeatureContext) -> int:
 
 def _bars(days: int, given: FeatureContext) -> int:
     return max(days * _per_day(given) + 1, given.features.window)
+
+
+def _bars_ahead(days: int, given: FeatureContext) -> int:
+    """Return the bars of a feature that looks ahead, as far as its lags have a future by now."""
+    ahead, most = given.features.seasonal_bars, days * _per_day(given)
+    if ahead > most:
+        raise ConfigError(
+            f"features.seasonal_bars = {ahead}: what followed a bar of the last {days} days is known "
+            f"over {most} bars at most; shorten it, or take the seasonal features of {days} days out"
+        )
+    return _bars(days, given)
 
 
 def _carry(given: FeatureContext) -> Arrays:
@@ -94,7 +106,7 @@ for _group, _name, _what, _needs in (
             f"{_name}_seasonal_{_span}",
             f"{_what} of the next features.seasonal_bars bars as it was after the same {_hour}, less "
             "that of features.window bars",
-            partial(_bars, _days), needs=_needs,
+            partial(_bars_ahead, _days), needs=_needs,
         )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bot.errors import ConfigError
 from bot.features.library.seasons import RANGE, VOLUME
 from bot.timegrid import DAY_MS, HOUR_MS
 from tests.features.library.conftest import Compute, market_of, own
@@ -72,6 +73,15 @@ def test_a_day_of_the_week_that_is_busy_is_foretold(compute: Compute) -> None:
     sunday_evening = np.flatnonzero(monday[1:] & ~monday[:-1])[-1]
     assert found["volume_seasonal_week"][sunday_evening, 0] == pytest.approx(np.log(5.0))
     np.testing.assert_allclose(found["volume_adjusted_week"][24 * 28 :], 0.0, atol=1e-12)
+
+
+def test_to_look_further_ahead_than_a_lag_is_long_is_refused(compute: Compute) -> None:
+    bars = market_of(50, DAY_MS)
+    with pytest.raises(ConfigError, match=r"features\.seasonal_bars = 8: .* last 7 days .* 7 bars"):
+        compute(bars, ["range_seasonal_7d"], DAY_MS, seasonal_bars=8)
+    [found] = compute(bars, ["range_seasonal_28d"], DAY_MS, seasonal_bars=8).values()
+    assert (found[40:][bars.valid[40:]] != 0.0).all()
+    compute(bars, ["range_adjusted_7d"], DAY_MS, seasonal_bars=8)
 
 
 def test_hours_that_a_symbol_never_traded_are_as_usual(compute: Compute) -> None:
