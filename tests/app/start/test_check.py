@@ -81,6 +81,17 @@ def test_a_gradient_method_whose_solver_is_missing_is_a_fault(
     assert "pip install -c constraints.txt -e '.[gradients]'" in str(fault)
 
 
+@pytest.mark.parametrize("job", ["run", "practice", "backtest"])
+def test_a_baseline_whose_package_is_missing_is_a_fault(
+    job: str, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "arch", None)
+    config = load_config(None, [*made, 'report.baselines=["garch"]'], {})
+    (fault,) = faults_of(config, job)  # type: ignore[arg-type]
+    assert "report.baselines: garch is fitted by the package arch" in str(fault)
+    assert "pip install -c constraints.txt -e '.[garch]'" in str(fault)
+
+
 def test_a_sound_setting_has_no_fault(made: list[str]) -> None:
     config = load_config(None, made, {})
     assert [faults_of(config, job) for job in ("run", "practice", "backtest")] == [[], [], []]

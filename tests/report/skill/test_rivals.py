@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -159,3 +161,25 @@ def test_a_baseline_is_worked_out_once_for_runs_of_the_same_labels(
     other = dataclasses.replace(seasonal, labels=seasonal.labels.copy())
     with pytest.raises(ValueError, match="other labels"):
         rivals.of(other, head_of(other, "volume"))
+
+
+def test_markets_that_say_nothing_are_judged_without_a_warning(run: RunData) -> None:
+    """Whatever is not known is None: no volume, no ranges, no moves, no outcome of one kind."""
+    assert run.labels is not None
+    bars, flat = run.bars, np.full_like(run.bars.close, 100.0)
+    rises, still, none = (run.labels.copy() for _ in range(3))
+    rises[:, :, 1], still[:, :, 2], none[:] = 1.0, 0.0, np.nan
+    config = Report(bootstrap_samples=100, baselines=(*EVERY, "garch"))
+    of_bars = [
+        {"volume": np.zeros_like(bars.volume)},
+        {"high": bars.close, "low": bars.close},
+        {"open": flat, "high": flat, "low": flat, "close": flat},
+    ]
+    odd = [dataclasses.replace(run, bars=dataclasses.replace(bars, **some)) for some in of_bars]
+    odd += [dataclasses.replace(run, labels=labels) for labels in (rises, still, none)]
+    for one in odd:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = verdicts.skill(one, config)
+        json.dumps(found, allow_nan=False)
+        assert set(found) == {"return_3", "direction_3", "volatility_3", "volume_3"}
