@@ -6,7 +6,7 @@ import dataclasses
 import json
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -170,7 +170,7 @@ def test_markets_that_say_nothing_are_judged_without_a_warning(run: RunData) -> 
     rises, still, none = (run.labels.copy() for _ in range(3))
     rises[:, :, 1], still[:, :, 2], none[:] = 1.0, 0.0, np.nan
     config = Report(bootstrap_samples=100, baselines=(*EVERY, "garch"))
-    of_bars = [
+    of_bars: list[dict[str, Any]] = [
         {"volume": np.zeros_like(bars.volume)},
         {"high": bars.close, "low": bars.close},
         {"open": flat, "high": flat, "low": flat, "close": flat},
