@@ -81,7 +81,7 @@ def compiled_before(folder: Path | None = None) -> bool:
     return any((folder or CACHE).rglob("*.nbc"))
 
 
-def _places() -> Iterator[Path]:
+def places() -> Iterator[Path]:
     """Yield where the folder may be: as NUMBA_CACHE_DIR says, beside the package, the user's, temporary.
 
     What lies there is run as it is, so a temporary place must be the user's own.
@@ -116,7 +116,7 @@ def _prune(base: Path, used: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-CACHE = cache_folder(_places(), cache_key())
+CACHE = cache_folder(places(), cache_key())
 """Where the machine code of this process is kept."""
 
 numba.config.CACHE_DIR = str(CACHE)  # type: ignore[attr-defined]

@@ -160,13 +160,13 @@ def test_a_shared_temporary_folder_of_someone_else_is_not_used(
     """Machine code is run as it lies there."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     own = tmp_path / f"mtl-paper-bot-{os.getuid()}"
-    assert list(compiled._places())[-1] == own
+    assert list(compiled.places())[-1] == own
     own.chmod(0o777)
-    assert own not in list(compiled._places())
+    assert own not in list(compiled.places())
     own.rmdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     own.symlink_to(tmp_path / "elsewhere")
-    assert own not in list(compiled._places())
+    assert own not in list(compiled.places())
 
 
 def test_old_folders_are_pruned(tmp_path: Path) -> None:

@@ -139,3 +139,59 @@ def test_the_check_of_names_finds_classes_and_aliases() -> None:
         "class Book:\n class Row:\n  pass\n"
     )
     assert sorted(types_defined(source)) == ["Bar", "Book", "Price", "Row"]
+
+
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+_OF_TUPLES = {"_replace", "_fields", "_asdict"}  # public, whatever they look like
+_OF_OTHERS = {
+    ("tests/app/training/test_pool.py", "os._exit"),
+    ("tests/model/training/test_weighting_family.py", "theirs._w"),  # torchjd's
+    ("tests/test_shape.py", "bot.app.fetch._ROWS"),  # an example, below
+}
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in _OF_TUPLES
+
+
+def private_names(source: str) -> Iterator[str]:
+    """Yield what a test reaches that is private to something else than itself."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names):
+                if module.split(".")[0] == "bot":
+                    named = [part for name in names for part in (*module.split("."), name.name)]
+                    yield from (f"{module}: {part}" for part in named if is_private(part))
+            case ast.Attribute(value=value, attr=attr) if is_private(attr):
+                if ast.unparse(value) not in ("self", "cls", "super()"):
+                    yield ast.unparse(node)
+            case ast.Constant(value=str(text)) if re.fullmatch(r"bot(\.\w+)+", text):
+                yield from (text for part in text.split(".") if is_private(part))
+            case ast.Call(func=ast.Name(id="getattr" | "setattr") | ast.Attribute(attr="setattr")):
+                for given in node.args[:2]:
+                    if isinstance(given, ast.Constant) and isinstance(given.value, str):
+                        yield from [given.value] if is_private(given.value) else []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name_of)
+def test_a_test_reaches_no_private_name(path: Path) -> None:
+    found = {(name_of(path), name) for name in private_names(path.read_text(encoding="utf-8"))}
+    assert found - _OF_OTHERS == set(), "test what it does, or give the name no underscore"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("from bot.compiled import _places", ["bot.compiled: _places"]),
+        ("from bot._hidden import places", ["bot._hidden: _hidden"]),
+        ("network._layers", ["network._layers"]),
+        ("a.b()._rows = 1", ["a.b()._rows"]),
+        ("patch.setattr('bot.app.fetch._ROWS', 1)", ["bot.app.fetch._ROWS"]),
+        ("patch.setattr(Predictor, '_steady', f)", ["_steady"]),
+        ("getattr(journal, '_db')", ["_db"]),
+        ("self._own + rules._replace(a=1) + x.__name__ + '_text'", []),
+        ("from bot.parts import feature\nfrom numpy import _core", []),
+    ],
+)
+def test_the_check_of_private_names_finds_them(source: str, found: list[str]) -> None:
+    assert list(private_names(source)) == found

@@ -56,7 +56,7 @@ class Predictor:
             [network.fold_for(place, shape[0]) for network in networks]
             for place in [*range(len(trained.spec.symbols)), UNKNOWN]
         ]
-        self.rows_a_tile = shape[0] if self._is_steady() else 1
+        self.rows_a_tile = shape[0] if self.is_steady() else 1
         self._tile: F32 = self._input.numpy().reshape(shape[0], self.lookback, -1)
         self._scaler = scaler
         self._kind: I8 = np.array([_kind_of(task) for task in tasks], dtype=np.int8)
@@ -152,7 +152,7 @@ class Predictor:
                         self._floor, self._gain, member,
                     )  # fmt: skip
 
-    def _is_steady(self) -> bool:
+    def is_steady(self) -> bool:
         """Try one row in every place of a tile: do all give the same bits on this machine?"""
         row = np.random.default_rng(0).normal(size=self._input.shape[1:])
         with torch.inference_mode():

@@ -27,12 +27,20 @@ GROUP = "mtl_paper_bot.parts"
 PACKAGE = "package:"
 """Before the name of an entry point, in `plugins`."""
 
-_loaded: dict[str, str] = {}
+_loaded: dict[str, tuple[Path, str]] = {}
+"""Where each source that is loaded lies, and its SHA-256, by its name."""
 
 
 def loaded() -> dict[str, str]:
     """Return SHA-256 of each source that is loaded in this process, by its name."""
-    return dict(sorted(_loaded.items()))
+    return {name: digest for name, (_path, digest) in sorted(_loaded.items())}
+
+
+def unload(name: str) -> None:
+    """Take out a source's parts, as if it had not been loaded; one that is not is left alone."""
+    if name in _loaded:
+        path, _digest = _loaded.pop(name)
+        withdraw(str(path))
 
 
 def load_plugins(given: Sequence[str]) -> None:
@@ -60,7 +68,7 @@ def names_of(given: Sequence[str]) -> list[str]:
 
 def digests_of(given: Sequence[str]) -> dict[str, str]:
     """Return SHA-256 of the sources that `plugins` names, as they are loaded."""
-    return {name: _loaded[name] for name in names_of(given) if name in _loaded}
+    return {name: _loaded[name][1] for name in names_of(given) if name in _loaded}
 
 
 class _BytesLoader(importlib.abc.ExecutionLoader):
@@ -103,9 +111,9 @@ def _load(name: str, path: Path) -> None:
             "or from the settings file's folder"
         ) from None
     digest = hashlib.sha256(source).hexdigest()
-    if _loaded.get(name) == digest:
+    if name in _loaded and _loaded[name][1] == digest:
         return
-    withdraw(str(path))
+    unload(name)
     loader = _BytesLoader(path, source)
     spec = importlib.util.spec_from_loader(f"bot_parts_{digest[:12]}", loader, origin=str(path))
     assert spec is not None
@@ -120,7 +128,7 @@ def _load(name: str, path: Path) -> None:
     except Exception as error:  # noqa: BLE001 - a user's code may raise anything
         withdraw(str(path))
         raise ConfigError(_fault_of(path, error)) from None
-    _loaded[name] = digest
+    _loaded[name] = (path, digest)
 
 
 def _fault_of(path: Path, error: Exception) -> str:

@@ -126,8 +126,10 @@ class LiveRun:
         if build is not None:
             made_so_far_by(self.folder, build)
         symbols = self.ran.market.symbols
-        self.journal = Journal.open(self.folder.journal, symbols, self.tasks)
-        self.journal._db.execute("PRAGMA synchronous = OFF")  # the disk is not what is tested
+        Journal.open(self.folder.journal, symbols, self.tasks).close()
+        db = sqlite3.connect(self.folder.journal, isolation_level=None)
+        db.execute("PRAGMA synchronous = OFF")  # the disk is not what is tested
+        self.journal = Journal(db, symbols, self.folder.journal)
         self.recorder = LiveRecorder(self.journal)
         reader = JournalReader(self.folder.journal)
         arrays = reader.state()

@@ -20,7 +20,6 @@ from bot.features.targets import compute_targets
 from bot.model.networks.encoders import build_encoder
 from bot.model.training.weighting import build_weighting
 from bot.parts import plugins
-from bot.parts.registry import withdraw
 from bot.timegrid import HOUR_MS
 from scripts.documents.blocks import ROOT
 
@@ -42,8 +41,7 @@ def mine() -> Iterator[None]:
     """Load the file for these tests only: what is loaded is part of every run's build."""
     plugins.load_plugins([str(MY_PARTS)])
     yield
-    withdraw(str(MY_PARTS))
-    del plugins._loaded[MY_PARTS.name]
+    plugins.unload(MY_PARTS.name)
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +73,7 @@ def test_the_run_trades_on_them_and_says_whose_they_are(ran: Ran) -> None:
 
 def test_the_run_is_proved_with_the_file_and_not_without(ran: Ran, cli: Cli) -> None:
     assert cli("verify", ran.folder.path, "--plugin", MY_PARTS).code == 0
-    withdraw(str(MY_PARTS))
-    del plugins._loaded[MY_PARTS.name]
+    plugins.unload(MY_PARTS.name)
     refused = cli("verify", ran.folder.path)
     plugins.load_plugins([str(MY_PARTS)])
     assert refused.code == 2

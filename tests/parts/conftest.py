@@ -15,7 +15,8 @@ def forget() -> None:
     """Take out all parts of a user's own, as a new process would have none."""
     for part in of_user():
         withdraw(part.origin)
-    plugins._loaded.clear()
+    for name in plugins.loaded():
+        plugins.unload(name)
 
 
 MINE = '''"""Parts for the tests."""

@@ -33,6 +33,22 @@ def test_a_changed_source_takes_the_place_of_the_old_one(write: Write) -> None:
     assert find("target", "rise") is not None
 
 
+def test_a_changed_source_that_is_faulty_leaves_nothing_of_the_old_one(write: Write) -> None:
+    load_plugins([str(write())])
+    with pytest.raises(ConfigError, match="ZeroDivisionError"):
+        load_plugins([str(write("x = 1 / 0"))])
+    assert of_user() == []
+    assert loaded() == {}
+
+
+def test_a_file_of_the_same_name_takes_the_place_of_another(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    load_plugins([str(write())])
+    load_plugins([str(write(MINE.replace('"upside"', '"rise"'), "other/mine.py"))])
+    assert find("target", "upside") is None
+    assert {part.origin for part in of_user()} == {str(tmp_path / "other" / "mine.py")}
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [

@@ -20,7 +20,7 @@ from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import OF_ACCOUNT, FillAt, Rules, SizingMethod
 from bot.portfolio.sizings.account import is_known
 from bot.portfolio.sizings.mean_variance import best_weights
-from bot.portfolio.sizings.volatility_target import _largest_multiple
+from bot.portfolio.sizings.volatility_target import largest_multiple
 from bot.portfolio.trace import Phase, Trace
 
 cp: Any = cvxpy  # its types do not say what its functions are
@@ -192,9 +192,9 @@ def test_a_side_that_is_not_allowed_takes_no_room(
         (1.0, 1.0, -1e-20, 5e-21),  # root less b would be nothing
     ],
 )  # fmt: skip
-def test_the_largest_multiple_within_the_target(a: float, b: float, c: float, k: float) -> None:
+def test_thelargest_multiple_within_the_target(a: float, b: float, c: float, k: float) -> None:
     """The largest k of 0 or more with a k² + 2 b k + c at most 0."""
-    assert _largest_multiple(a, b, c) == pytest.approx(k, rel=1e-12, abs=0.0)
+    assert largest_multiple(a, b, c) == pytest.approx(k, rel=1e-12, abs=0.0)
 
 
 def test_a_volatility_is_known_beyond_rounding() -> None:

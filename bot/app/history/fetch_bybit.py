@@ -34,7 +34,7 @@ from bot.app.history.progress import (
 from bot.timegrid import HOUR_MS, INTERVAL_MS
 from bot.venues import is_contract
 
-_SAVE_ROWS = 20_000
+SAVE_ROWS = 20_000
 
 Pages = Callable[[int, int], Iterator[Candles]]
 """(first open time, last open time) to pages of candles, oldest first."""
@@ -174,7 +174,7 @@ class _Extension:
                 unsaved += len(page)
                 reached = int(page.time[-1]) if len(page) else start_ms
                 self._report(max(self._done, (reached - start_ms) // self._step + 1))
-                if unsaved >= max(_SAVE_ROWS, len(self._candles) // 10):
+                if unsaved >= max(SAVE_ROWS, len(self._candles) // 10):
                     self._keep([self._candles, *pending])
                     pending, unsaved = [], 0
         finally:
@@ -185,7 +185,7 @@ class _Extension:
         """Add stretches before the first candle, the latest first, so that no hole is left."""
         before = self._done
         while end_ms >= start_ms:
-            low = max(start_ms, end_ms - (_SAVE_ROWS - 1) * self._step)
+            low = max(start_ms, end_ms - (SAVE_ROWS - 1) * self._step)
             pages = list(self._pages(low, end_ms))
             self._asked_ms = low
             self._keep([*pages, self._candles])

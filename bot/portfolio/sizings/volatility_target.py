@@ -34,7 +34,7 @@ def volatility_target_sizes(rules: Rules, room: Room) -> None:
             b += own * covariance * room.standing[t]
             c += room.standing[s] * covariance * room.standing[t]
     if largest > 0.0:
-        k = min(_largest_multiple(a, b, c), rules.max_weight / largest)
+        k = min(largest_multiple(a, b, c), rules.max_weight / largest)
         for s in range(n):
             room.size[s] = k * abs(_unit(s, room)) if room.sized[s] != 0.0 else math.nan
 
@@ -49,7 +49,7 @@ def _unit(s: int, room: Room) -> float:
 
 
 @cold
-def _largest_multiple(a: float, b: float, c: float) -> float:
+def largest_multiple(a: float, b: float, c: float) -> float:
     """Return the largest k of 0 or more with a k² + 2 b k + c at most 0; 0 where there is none."""
     if not a > 0.0:
         return math.inf if c <= 0.0 else 0.0

@@ -24,7 +24,7 @@ class FakeBybit:
 
     def get_server_time(self) -> Any:
         self._note("time", {})
-        return self._answer({"timeSecond": "0", "timeNano": str(self.now_ms * 1_000_000)})
+        return self.answer({"timeSecond": "0", "timeNano": str(self.now_ms * 1_000_000)})
 
     def get_kline(self, **query: Any) -> Any:
         self._note("kline", query)
@@ -32,7 +32,7 @@ class FakeBybit:
             [str(t), *(str(p) for p in (price(t), price(t) + 1, price(t) - 1, price(t))), "2", "3"]
             for t in self._times(query)
         ]
-        return self._answer({"symbol": query["symbol"], "list": rows[::-1]})
+        return self.answer({"symbol": query["symbol"], "list": rows[::-1]})
 
     def get_mark_price_kline(self, **query: Any) -> Any:
         self._note("mark", query)
@@ -40,7 +40,7 @@ class FakeBybit:
             [str(t), *(str(p) for p in (price(t), price(t) + 2, price(t) - 2, price(t)))]
             for t in self._times(query)
         ]
-        return self._answer({"symbol": query["symbol"], "list": rows[::-1]})
+        return self.answer({"symbol": query["symbol"], "list": rows[::-1]})
 
     def get_funding_rate_history(self, **query: Any) -> Any:
         self._note("funding", query)
@@ -51,18 +51,18 @@ class FakeBybit:
             {"symbol": query["symbol"], "fundingRate": "0.0001", "fundingRateTimestamp": str(t)}
             for t in times
         ]
-        return self._answer({"category": query["category"], "list": rows[-query["limit"] :][::-1]})
+        return self.answer({"category": query["category"], "list": rows[-query["limit"] :][::-1]})
 
     def get_instruments_info(self, **query: Any) -> Any:
         self._note("instruments", query)
         if query["category"] == "spot":
             sizes = {"basePrecision": "0.000001", "minOrderQty": "0.000011", "minOrderAmt": "5"}
-            return self._answer({"list": [{"symbol": "BTCUSDT", "lotSizeFilter": sizes}]})
+            return self.answer({"list": [{"symbol": "BTCUSDT", "lotSizeFilter": sizes}]})
         page = int(query.get("cursor", "0"))
         sizes = {"qtyStep": "0.001", "minOrderQty": "0.001", "minNotionalValue": "5"}
         names = [["BTCUSDT", "ETHUSDT"], ["SOLUSDT"]][page]
         entries = [{"symbol": name, "lotSizeFilter": sizes} for name in names]
-        return self._answer({"list": entries, "nextPageCursor": "" if page else "1"})
+        return self.answer({"list": entries, "nextPageCursor": "" if page else "1"})
 
     def count(self, call: str) -> int:
         return sum(name == call for name, _ in self.requests)
@@ -82,7 +82,7 @@ class FakeBybit:
         if self.errors:
             raise self.errors.pop(0)
 
-    def _answer(self, result: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, result: dict[str, Any]) -> dict[str, Any]:
         return {
             "retCode": 0,
             "retMsg": "OK",

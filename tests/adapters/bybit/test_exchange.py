@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import WSMsgType, web
 
+from bot.adapters.bybit.asking import open_session
 from bot.adapters.bybit.clock import ServerClock
 from bot.adapters.bybit.exchange import BybitExchange
 from bot.adapters.bybit.opening import open_bybit
@@ -451,14 +452,20 @@ def test_the_practice_exchange_needs_an_address() -> None:
         open_bybit(config)
 
 
-def test_the_testnet_and_the_limit_are_obeyed() -> None:
+def test_the_testnet_and_the_limit_are_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def noted(*given: Any) -> Any:
+        session = open_session(*given)
+        opened.append(session.endpoint)
+        return session
+
+    monkeypatch.setattr("bot.adapters.bybit.opening.open_session", noted)
     config = load_config(
         sets=["exchange.testnet=true", "exchange.requests_per_second=35"], environ={}
     )
-    exchange: BybitExchange = open_bybit(config)
-    clients = exchange._pool._clients
-    assert {c._session.endpoint for c in clients} == {"https://api-testnet.bybit.com"}
-    assert len(clients) == 4
+    open_bybit(config)
+    assert opened == ["https://api-testnet.bybit.com"] * 4
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,9 @@ def test_a_full_disk_leaves_what_was_committed_and_goes_on_after(
     world: World, tmp_path: Path, whole: tuple[Path, list[Any]]
 ) -> None:
     path = tmp_path / "journal.db"
-    journal = Journal.create(path, SYMBOLS, TASKS, {}, durable=True)
+    Journal.create(path, SYMBOLS, TASKS, {}, durable=True).close()
+    db = sqlite3.connect(path, isolation_level=None)
+    journal = Journal(db, SYMBOLS, path)
     state, first = world.engine.step(world.start(), world.bars.rows(0, 20))
     with journal.transaction():
         for activation in world.activations:
@@ -117,8 +119,8 @@ def test_a_full_disk_leaves_what_was_committed_and_goes_on_after(
         for result in first:
             journal.write_close(result, state.schedule)
     later, rest = world.engine.step(state, world.bars.rows(20, N))
-    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
-    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count = {pages}")
 
     def write() -> None:
         with journal.transaction():
@@ -132,7 +134,7 @@ def test_a_full_disk_leaves_what_was_committed_and_goes_on_after(
     reader = JournalReader(path)
     assert len(reader.ledger()[0]) == len(reader.links()[0]) == len(reader.bars()) == 20
     reader.close()
-    journal._db.execute("PRAGMA max_page_count = 1073741823")
+    db.execute("PRAGMA max_page_count = 1073741823")
     write()
     journal.close()
     one, two = (JournalReader(p) for p in (path, whole[0]))

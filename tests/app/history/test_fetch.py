@@ -99,7 +99,7 @@ def test_files_grow_at_both_ends(tmp_path: Path) -> None:
 def test_an_interrupted_fetch_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pages: int, earlier: bool
 ) -> None:
-    monkeypatch.setattr("bot.app.history.fetch_bybit._SAVE_ROWS", 2_000)
+    monkeypatch.setattr("bot.app.history.fetch_bybit.SAVE_ROWS", 2_000)
     session = exchange()
     if earlier:
         run(tmp_path, session, CLOSED - 50 * HOUR_MS)

@@ -49,7 +49,7 @@ Cut = Callable[[list[Any]], list[Any]]
 def cutting(cut: Cut, listed_ms: int = 0) -> Any:
     """Return an exchange whose lists of candles and rates are cut as told."""
     session: Any = fake_bybit.FakeBybit(NOW, listed_ms)
-    answer = session._answer
+    answer = session.answer
 
     def cut_answer(result: dict[str, Any]) -> dict[str, Any]:
         rows = result.get("list", [])
@@ -58,7 +58,7 @@ def cutting(cut: Cut, listed_ms: int = 0) -> Any:
         told: dict[str, Any] = answer(result)
         return told
 
-    session._answer = cut_answer
+    session.answer = cut_answer
     return session
 
 

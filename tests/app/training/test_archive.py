@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import fields, replace
 from typing import Any
 
@@ -109,13 +111,18 @@ def test_what_no_training_needs_is_forgotten() -> None:
     archive = Archive(CONFIG, TASKS)
     pipeline = FeaturePipeline(CONFIG.features, symbol_names(2), HOUR_MS)
     state = pipeline.initial()
+    kept = []
     for part in cut([BARS], 20):
         state, features = pipeline.advance(state, part)
         archive.extend(part, features)
+        kept.append((weakref.ref(part.close), weakref.ref(features.x)))
     archive.drop_before(400)
+    gc.collect()
     assert archive.end == 420
     first = 400 + 1 - 150 - CONFIG.features.window
-    assert archive._dropped == first // 20 * 20
+    assert [here() is None for refs in kept for here in refs] == [
+        20 * n + 20 <= first for n in range(len(kept)) for _ in range(2)
+    ]
     rows = archive.training_rows(archive.dataset(400))
     assert rows.first_ms == int(BARS.open_time[rows.dataset.bar[0]])
     assert rows.last_ms == int(BARS.open_time[rows.dataset.bar[-1]])

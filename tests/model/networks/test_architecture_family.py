@@ -77,7 +77,7 @@ def test_mmoe_by_its_equation() -> None:
 def test_ple_by_its_equations() -> None:
     network = built(architecture="ple").eval()
     assert isinstance(network, Ple)
-    first, last = network._layers
+    first, last = network.layers
     x = torch.randn(ROWS, F)
 
     def mixed(weight: Tensor, state: Tensor, experts: list[Tensor]) -> Tensor:
@@ -106,7 +106,7 @@ def test_cross_stitch_by_its_equation() -> None:
         nn.init.normal_(stitch)
     x = torch.randn(ROWS, F)
     states = [x] * 4
-    for stage, alpha in zip(network._stages, network.stitches, strict=True):
+    for stage, alpha in zip(network.stages, network.stitches, strict=True):
         outputs = [layer(h) for layer, h in zip(stage, states, strict=True)]
         states = [
             sum((alpha[a, b] * outputs[b] for b in range(4)), torch.zeros(())) for a in range(4)
@@ -123,7 +123,7 @@ def test_hierarchical_levels_see_what_is_below_them() -> None:
     assert isinstance(network, Hierarchical)
     x = torch.randn(ROWS, F)
     z = network.encoder(x)
-    low, middle, high = network._levels
+    low, middle, high = network.levels
     r1 = low.hidden(z)
     r2 = middle.hidden(torch.cat([z, r1], dim=1))
     r3 = high.hidden(torch.cat([z, r1, r2], dim=1))
@@ -265,7 +265,7 @@ def test_a_machine_whose_bits_depend_on_the_place_gets_a_row_a_tile(
 ) -> None:
     x = np.random.default_rng(2).normal(size=(20, 1, 6))
     ready = np.ones((20, 1), dtype=np.bool_)
-    monkeypatch.setattr(Predictor, "_is_steady", lambda self: False)
+    monkeypatch.setattr(Predictor, "is_steady", lambda self: False)
     careful = Predictor(trained)
     assert careful.rows_a_tile == 1
     monkeypatch.undo()

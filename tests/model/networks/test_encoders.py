@@ -33,7 +33,7 @@ def test_gru_is_torchs() -> None:
     assert isinstance(encoder, Gru)
     x = torch.randn(ROWS, 9, F)
     h = x
-    for layer in encoder._layers:
+    for layer in encoder.layers:
         oracle = nn.GRU(h.shape[2], layer.width, batch_first=True)
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
         own = (layer.input.weight, layer.hidden.weight, layer.input.bias, layer.hidden.bias)
@@ -60,7 +60,7 @@ def test_tcn_is_a_stack_of_dilated_causal_convolutions(
     # the paper's layers at every step, after enough zeros that none reaches beyond them
     h = functional.pad(x, (0, 0, 4 * kernel * 2 ** len(hidden), 0)).transpose(1, 2)
     for n, (read, write) in enumerate(pairwise([F, *hidden])):
-        block, dilation, state = encoder._blocks[n], 2**n, h
+        block, dilation, state = encoder.blocks[n], 2**n, h
         for conv, width in ((block.first, read), (block.second, write)):
             weight = conv.linear.weight.view(write, kernel, width).transpose(1, 2)
             past = functional.pad(state, ((kernel - 1) * dilation, 0))

@@ -31,17 +31,17 @@ class CrossStitch(Architecture):
         super().__init__()
         towers = [build_encoder(settings, n_features) for _ in tasks]
         self.towers = nn.ModuleList(towers)
-        self._stages = list(zip(*(tower.stages() for tower in towers), strict=True))
+        self.stages = list(zip(*(tower.stages() for tower in towers), strict=True))
         self._last = [tower.last_weight() for tower in towers]
         start = first_stitch(len(tasks))
-        self.stitches = nn.ParameterList(nn.Parameter(start.clone()) for _ in self._stages)
+        self.stitches = nn.ParameterList(nn.Parameter(start.clone()) for _ in self.stages)
         self.heads = Heads(towers[0].width, tasks, settings.head_hidden)
         self._stitch_rate = settings.stitch_rate
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the towers layer by layer and mix them; each head reads its tower."""
         states = x.expand(len(self.towers), *x.shape)
-        for stage, stitch in zip(self._stages, self.stitches, strict=True):
+        for stage, stitch in zip(self.stages, self.stitches, strict=True):
             stacked = torch.stack([layer(h) for layer, h in zip(stage, states, strict=True)])
             states = (stitch @ stacked.flatten(1)).view_as(stacked)
         return self.heads.apart(states)
