@@ -6,6 +6,7 @@ record          a run's record, begun, gone on with, read
 listing         `bot runs`
 status          `bot status`: where a run stands
 last_decision   what the last closed bar decided, and what signals were worth by then
+recent_coverage how often the intervals around the forecasts held of late
 status_view     the status as tables
 heartbeat       what the daemon last said of itself
 results         from a folder to figures and pictures

@@ -2,6 +2,8 @@
 
 sheet           what a table is
 sheets          a summary as rows of text
+skill_sheets    each head's measures against the baselines, as rows of text
+calibration_sheets whether what was said came true as often, as rows of text
 edge_sheets     what trading was worth, as rows of text
 tables          the sheets for the terminal
 html            the page, in one file that needs no network
