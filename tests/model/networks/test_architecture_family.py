@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -77,23 +78,24 @@ def test_mmoe_by_its_equation() -> None:
 def test_ple_by_its_equations() -> None:
     network = built(architecture="ple").eval()
     assert isinstance(network, Ple)
-    first, last = network.layers
+    layers: Any = network.layers
+    first, last = layers
     x = torch.randn(ROWS, F)
 
     def mixed(weight: Tensor, state: Tensor, experts: list[Tensor]) -> Tensor:
         gate = torch.softmax(state @ weight.T, dim=1)
         return sum((gate[:, [e]] * h for e, h in enumerate(experts)), torch.zeros(()))
 
-    own = [[expert(x) for expert in experts] for experts in first.own]  # type: ignore[attr-defined]
+    own = [[expert(x) for expert in experts] for experts in first.own]
     shared = [expert(x) for expert in first.shared]
-    states = [mixed(first.gates[k].weight, x, own[k] + shared) for k in range(4)]  # type: ignore[arg-type]
+    states = [mixed(first.gates[k].weight, x, own[k] + shared) for k in range(4)]
     assert first.shared_gate is not None
     assert last.shared_gate is None
     common = mixed(first.shared_gate.weight, x, [h for hs in own for h in hs] + shared)
     top = [expert(common) for expert in last.shared]
     for k in range(4):
-        mine = [expert(states[k]) for expert in last.own[k]]  # type: ignore[attr-defined]
-        final = mixed(last.gates[k].weight, states[k], mine + top)  # type: ignore[arg-type]
+        mine = [expert(states[k]) for expert in last.own[k]]
+        final = mixed(last.gates[k].weight, states[k], mine + top)
         torch.testing.assert_close(network(x)[:, k], network.heads(final)[:, k])
 
 
@@ -123,7 +125,8 @@ def test_hierarchical_levels_see_what_is_below_them() -> None:
     assert isinstance(network, Hierarchical)
     x = torch.randn(ROWS, F)
     z = network.encoder(x)
-    low, middle, high = network.levels
+    levels: Any = network.levels
+    low, middle, high = levels
     r1 = low.hidden(z)
     r2 = middle.hidden(torch.cat([z, r1], dim=1))
     r3 = high.hidden(torch.cat([z, r1, r2], dim=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -33,7 +34,8 @@ def test_gru_is_torchs() -> None:
     assert isinstance(encoder, Gru)
     x = torch.randn(ROWS, 9, F)
     h = x
-    for layer in encoder.layers:
+    layers: Any = encoder.layers
+    for layer in layers:
         oracle = nn.GRU(h.shape[2], layer.width, batch_first=True)
         names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
         own = (layer.input.weight, layer.hidden.weight, layer.input.bias, layer.hidden.bias)
@@ -59,8 +61,9 @@ def test_tcn_is_a_stack_of_dilated_causal_convolutions(
     assert 1 + 2 * (kernel - 1) * (2 ** len(hidden) - 1) >= lookback
     # the paper's layers at every step, after enough zeros that none reaches beyond them
     h = functional.pad(x, (0, 0, 4 * kernel * 2 ** len(hidden), 0)).transpose(1, 2)
+    blocks: Any = encoder.blocks
     for n, (read, write) in enumerate(pairwise([F, *hidden])):
-        block, dilation, state = encoder.blocks[n], 2**n, h
+        block, dilation, state = blocks[n], 2**n, h
         for conv, width in ((block.first, read), (block.second, write)):
             weight = conv.linear.weight.view(write, kernel, width).transpose(1, 2)
             past = functional.pad(state, ((kernel - 1) * dilation, 0))
