@@ -5,6 +5,7 @@ by_head         which measures each kind of head has, against which baseline
 measures        the formulas, each a statistic of sums over dates
 baselines       the naive forecasts, and the rows they learn from
 rivals          which of them a head is held against, and which was the strongest
+garch_variance  the variance that GARCH(1,1) expects
 slopes          how loud forecasts are: what happened on what was said
 calibration     does what was said come true as often as it was said
 conformal       intervals around forecasts that keep their coverage as the world moves

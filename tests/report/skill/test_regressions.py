@@ -17,7 +17,7 @@ from bot.config.schema import Report
 from bot.errors import ConfigError
 from bot.parts.registry import parts
 from bot.report.skill.baselines import Baseline, Era, Head, eras, heads, told
-from bot.report.skill.baselines.garch import filtered, garch, mean_ahead, parameters
+from bot.report.skill.baselines.garch import garch, parameters
 from bot.report.skill.baselines.least_squares import regress
 from bot.report.skill.baselines.log_har import log_har
 from bot.report.skill.baselines.moves import logistic, logit_coefficients, regressors, return_ridge
@@ -25,6 +25,7 @@ from bot.report.skill.baselines.rows import split
 from bot.report.skill.baselines.terms import bars_of, spans, weeks_before
 from bot.report.skill.baselines.variances import scaled
 from bot.report.skill.baselines.volume_ridge import volume_ridge
+from bot.report.skill.garch_variance import filtered, mean_ahead
 from bot.report.skill.rivals import check_baselines
 
 if TYPE_CHECKING:
