@@ -39,8 +39,16 @@ def make_dataset() -> Callable[..., Dataset]:
 @pytest.fixture(scope="session")
 def settings() -> tuple[Model, Training]:
     return (
-        Model(hidden=(24, 16), head_hidden=8),
-        Training(epochs=3, batch_size=64, min_rows=10, learning_rate=0.01),
+        Model(hidden=(24, 16), head_hidden=8, dropout=0.1, members=1),
+        Training(
+            epochs=3,
+            batch_size=64,
+            min_rows=10,
+            learning_rate=0.01,
+            weights={},
+            log_targets=False,
+            return_loss="mse",
+        ),
     )
 
 

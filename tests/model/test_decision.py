@@ -57,8 +57,8 @@ def test_two_decisions_keep_their_columns() -> None:
 @pytest.mark.parametrize("name", list(parts("architecture")))
 def test_every_architecture_learns_to_decide(name: str, make_dataset: MakeDataset) -> None:
     dataset = decided(make_dataset(n_bars=500))
-    model = Model(architecture=name, hidden=(16,), head_hidden=8, experts=2)
-    training = Training(epochs=8, batch_size=128, learning_rate=0.01, min_rows=10)
+    model = Model(members=1, architecture=name, hidden=(16,), head_hidden=8, experts=2)
+    training = Training(weights={}, epochs=8, batch_size=128, learning_rate=0.01, min_rows=10)
     trained = train(dataset, model, training, seed=1)
     fresh = decided(make_dataset(n_bars=200, seed=50))
     ready = np.ones((len(fresh), 1), dtype=np.bool_)

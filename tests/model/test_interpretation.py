@@ -17,7 +17,7 @@ from bot.model.training.losses import TaskLosses
 from bot.model.training.train import train
 
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
-SMALL = Model(hidden=(12, 8), head_hidden=4, experts=3)
+SMALL = Model(members=1, hidden=(12, 8), head_hidden=4, experts=3)
 
 
 def network_of(name: str) -> Architecture:

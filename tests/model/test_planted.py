@@ -37,10 +37,21 @@ def error(architecture: str, seed: int, *, shared: bool) -> float:
     """Return the test error, averaged over the tasks, of a network trained on few rows."""
     fitted, x, mean = market(seed, shared=shared)
     model = Model(
-        architecture=architecture, hidden=(24,), head_hidden=8, dropout=0.0, batch_norm=False
+        members=1,
+        architecture=architecture,
+        hidden=(24,),
+        head_hidden=8,
+        dropout=0.0,
+        batch_norm=False,
     )
     training = Training(
-        epochs=60, batch_size=64, min_rows=10, learning_rate=0.005, patience=8, weight_decay=0.0
+        weights={},
+        epochs=60,
+        batch_size=64,
+        min_rows=10,
+        learning_rate=0.005,
+        patience=8,
+        weight_decay=0.0,
     )
     predictor = Predictor(train(fitted, model, training, seed))
     forecast = predictor.predict(x[:, None, :], np.ones((len(x), 1), dtype=np.bool_))[:, 0]

@@ -28,7 +28,7 @@ F, S = 22, 3
 @pytest.fixture(scope="module")
 def default_model(trained: TrainedModel) -> TrainedModel:
     """The default net's shapes with random weights: bits do not care for skill."""
-    spec = ModelSpec(Model(), F, trained.tasks)
+    spec = ModelSpec(Model(members=1), F, trained.tasks)
     torch.manual_seed(8)
     network = spec.build()
     for _ in range(3):

@@ -5,7 +5,6 @@ history         all symbols on one grid of bars: what a backtest reads
 candles         a run of candles, and what makes candles wrong
 candle_files    candle files of every ending and layout, read and written
 candle_tables   candles out of a table: which columns, which open times
-packed          the bytes of a file, unpacked
 tables          files of rows to named columns
 packed          the bytes of a file, unpacked
 layouts         other people's layouts: to read one more, begin here
@@ -15,6 +14,7 @@ funding         funding rates, and when funding settles
 bar_funding     settlements laid on the bars they fall in
 instruments     what the exchange lets one order, a file a venue
 forecasts       forecasts made elsewhere, laid on the grid
+manifests       what a trained model's manifest says, its seal proved
 models          trained models as safetensors and a manifest
 trials          the register of trials: lines added and read
 arrays          named arrays in one file, never a pickle

@@ -1,17 +1,16 @@
-"""Models as files: `<model_id>.safetensors` with the numbers, `<model_id>.json` with their story.
+"""Models as files: `<model_id>.safetensors` with the numbers, the manifest with their story.
 
 Owns the layout of a run's models/ folder. Rules: the id is a digest of the model, so a file never
 changes its meaning; each file appears whole or not at all (temporary file, fsync, rename), and the
 manifest last, so a model with a manifest is complete. What is damaged, foreign or unfit is refused
 by name, never repaired.
 
-The manifest's `manifest_sha256` seals all its other fields; `safetensors_sha256` the other file.
+The manifest's `safetensors_sha256` seals the file of the numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
@@ -23,14 +22,13 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from bot.adapters.files.manifests import FORMAT, VERSION, damaged, load_manifest, read_whole, sealed
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import ModelError
 from bot.model.scaler import Scaler
 from bot.model.shrinkage import Shrinkage
 from bot.model.trained import Epoch, ModelSpec, TrainedModel
 
-FORMAT = "mtl-paper-bot/model"
-VERSION = 1
 _WEIGHT, _SCALER = "weight.", "scaler."
 
 
@@ -73,7 +71,7 @@ def save_model(folder: Path, trained: TrainedModel, manifest_extra: Mapping[str,
     if taken:
         raise ModelError(f"manifest of a model: {', '.join(taken)} may not be given from outside")
     _write(folder / f"{model_id}.safetensors", tensors)
-    _write(folder / f"{model_id}.json", _sealed({**own, **manifest_extra}))
+    _write(folder / f"{model_id}.json", sealed({**own, **manifest_extra}))
     return model_id
 
 
@@ -86,56 +84,19 @@ def load_model(folder: Path, model_id: str) -> tuple[TrainedModel, dict[str, Any
     manifest_path = folder / f"{model_id}.json"
     tensors_path = folder / f"{model_id}.safetensors"
     manifest = load_manifest(folder, model_id)
-    content = _read(tensors_path)
+    content = read_whole(tensors_path)
     if hashlib.sha256(content).hexdigest() != manifest.get("safetensors_sha256"):
-        raise _damaged(tensors_path, "its SHA-256 is not the one in the manifest")
+        raise damaged(tensors_path, "its SHA-256 is not the one in the manifest")
     try:
         trained = _trained(manifest, load(content))
         trained.networks()  # the weights fit the network, or it says which do not
     except ModelError as error:
         raise ModelError(f"{manifest_path}: {error}; restore it or retrain") from error
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(
-            tensors_path, f"it does not hold what the manifest says ({error})"
-        ) from error
+        raise damaged(tensors_path, f"it does not hold what the manifest says ({error})") from error
     if not manifest.get("model_id") == trained.model_id == model_id:
-        raise _damaged(manifest_path, "its model_id is not that of its content")
+        raise damaged(manifest_path, "its model_id is not that of its content")
     return trained, manifest
-
-
-def load_manifest(folder: Path, model_id: str) -> dict[str, Any]:
-    """Read a model's manifest and check its seal, byte for byte.
-
-    Raises:
-        ModelError: it is missing, damaged, foreign, or of another version.
-    """
-    path = folder / f"{model_id}.json"
-    content = _read(path)
-    try:
-        manifest = json.loads(content)
-    except ValueError as error:
-        raise _damaged(path, f"it is not JSON ({error})") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ModelError(f"{path}: is no model of this bot; take it out of the folder")
-    if manifest.get("version") != VERSION:
-        raise ModelError(
-            f"{path}: has format version {manifest.get('version')}, this bot reads {VERSION}; "
-            "retrain, or use the version of the bot that wrote it"
-        )
-    rest = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    try:
-        whole = _sealed(rest) == content
-    except ValueError:  # a number or a letter that this bot never writes
-        whole = False
-    if not whole:
-        raise _damaged(path, "its content does not match its own SHA-256")
-    return rest
-
-
-def manifest_sha256(folder: Path, model_id: str) -> str | None:
-    """Return SHA-256 over a model's manifest as it lies there, None where there is none."""
-    path = folder / f"{model_id}.json"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def shrinkage_of(manifest: Mapping[str, Any]) -> dict[str, Shrinkage]:
@@ -143,12 +104,6 @@ def shrinkage_of(manifest: Mapping[str, Any]) -> dict[str, Shrinkage]:
     return {
         name: Shrinkage.from_json(value) for name, value in manifest.get("shrinkage", {}).items()
     }
-
-
-def half_saved(folder: Path) -> list[Path]:
-    """Return what trainings left that were killed between their two files: no models, never loaded."""
-    found = sorted(folder.glob("*.safetensors"))
-    return [path for path in found if not path.with_suffix(".json").exists()]
 
 
 def _tensors(trained: TrainedModel) -> dict[str, npt.NDArray[Any]]:
@@ -202,24 +157,6 @@ def _epoch(value: Mapping[str, Any]) -> Epoch:
     )
 
 
-def _text(value: Mapping[str, Any]) -> bytes:
-    """Return JSON that is the same bytes for the same value, with every float exact."""
-    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def _sealed(manifest: Mapping[str, Any]) -> bytes:
-    """Return the manifest's text with the digest of all its other fields in it."""
-    seal = hashlib.sha256(_text(manifest)).hexdigest()
-    return _text({**manifest, "manifest_sha256": seal})
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise ModelError(f"{path}: is missing; restore it or retrain") from error
-
-
 def _write(path: Path, content: bytes) -> None:
     """Put a whole file in place, and its name on the disk too."""
     with replacing(path) as temporary:
@@ -229,7 +166,3 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
-
-
-def _damaged(path: Path, what: str) -> ModelError:
-    return ModelError(f"{path}: is damaged, {what}; restore it from a copy or retrain")

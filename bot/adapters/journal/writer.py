@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.files.models import manifest_sha256
+from bot.adapters.files.manifests import manifest_sha256
 from bot.adapters.journal import schema
 from bot.adapters.journal.builds import build_rows, newest_link, write_build
 from bot.adapters.journal.migrations import migrate

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.instruments import instruments_of
-from bot.adapters.files.models import load_manifest, shrinkage_of
+from bot.adapters.files.manifests import load_manifest
+from bot.adapters.files.models import shrinkage_of
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.files.models import load_manifest
+from bot.adapters.files.manifests import load_manifest
 from bot.app.training.request import TrainingDone
 from bot.blocks import I64
 from bot.config import Config

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.files.models import half_saved, load_model, manifest_sha256
+from bot.adapters.files.manifests import half_saved, manifest_sha256
+from bot.adapters.files.models import load_model
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.reading import Record

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.files.models import load_manifest
+from bot.adapters.files.manifests import load_manifest
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.reading import Record

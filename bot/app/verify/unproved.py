@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.adapters.files.models import half_saved
+from bot.adapters.files.manifests import half_saved
 from bot.adapters.journal.files import COPIES, OF_SQLITE
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record

@@ -71,7 +71,7 @@ def train(
             )
             for member in range(model.members)
         ]  # fmt: skip
-        why = why_autograd(model, training)
+        why = why_autograd(model, training, spec.tasks)
         for course in courses:
             (descend if why else descend_by_hand)(course)
         kept = [course.best() for course in courses]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.files.models import load_manifest, load_model, save_model
+from bot.adapters.files.manifests import load_manifest
+from bot.adapters.files.models import load_model, save_model
 from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.errors import ModelError
@@ -32,7 +33,12 @@ def trained() -> TrainedModel:
     dataset = Dataset(
         rng.normal(size=(n, 3)) / 3.0, y, np.arange(n), np.zeros(n, dtype=np.int64), TASKS
     )
-    return train(dataset, Model(hidden=(8,), head_hidden=4), Training(epochs=2, min_rows=10), 4)
+    return train(
+        dataset,
+        Model(members=1, hidden=(8,), head_hidden=4),
+        Training(weights={}, epochs=2, min_rows=10),
+        4,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.files.models import load_manifest
+from bot.adapters.files.manifests import load_manifest
 from bot.adapters.journal.reader import JournalReader
 from bot.app.backtest import job as backtest_module
 from bot.app.backtest.job import run_backtest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.files.models import load_manifest
+from bot.adapters.files.manifests import load_manifest
 from bot.app.live import retraining as live_training
 from bot.app.live.command import live_command
 from bot.app.live.decidable import decidable_ms

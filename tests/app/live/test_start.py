@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from bot.adapters.files.models import load_manifest
+from bot.adapters.files.manifests import load_manifest
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.system.run_lock import RunLock
 from bot.app.live import command as live_command_module

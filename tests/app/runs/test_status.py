@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,6 +273,20 @@ def test_the_commands_print_tables_or_json(cli: Cli, copy: RunFolder, traded: Ra
     assert "equity" in cli("status", copy.path).out
     assert cli("status", copy.path, "--json").json["alive"] is False
     assert cli("status", runs / "no run").code == 5
+
+
+def test_status_answers_without_torch(copy: RunFolder) -> None:
+    """Torch takes longer to import than all else that the command does."""
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from bot.cli.main import app\n"
+        "app(['status', sys.argv[1], '--json'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(copy.path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["alive"] is False
 
 
 def test_a_backtest_that_died_is_hashed_from_its_rows(traded: Ran, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ MakeDataset = Callable[..., Dataset]
 F, ROWS = 5, 16
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
 WITH_DECISION = (TASKS[0], Task("decision", 5), *TASKS[1:])
-SMALL = Model(hidden=(12, 7), head_hidden=3, experts=3, own_experts=2, dropout=0.0)
+SMALL = Model(members=1, hidden=(12, 7), head_hidden=3, experts=3, own_experts=2, dropout=0.0)
 NAMES = list(parts("architecture"))
 VARIANTS = [
     *({"architecture": name} for name in NAMES),
@@ -200,7 +200,7 @@ def test_trains_the_same_bits_and_forecasts_the_same_after_a_pipe(
     given: dict[str, object], make_dataset: MakeDataset
 ) -> None:
     model = SMALL.model_copy(update={**given, "dropout": 0.1})
-    training = Training(epochs=2, batch_size=128, min_rows=10)
+    training = Training(weights={}, epochs=2, batch_size=128, min_rows=10)
     dataset = make_dataset(n_bars=150)
     first = train(dataset, model, training, seed=4)
     again = train(dataset, model, training, seed=4)
@@ -277,8 +277,8 @@ def test_a_machine_whose_bits_depend_on_the_place_gets_a_row_a_tile(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_matched_parameters(name: str) -> None:
-    settings = Model(architecture=name, match_parameters=True)
-    wanted = count_parameters(Model(), 22, TASKS)
+    settings = Model(members=1, architecture=name, match_parameters=True)
+    wanted = count_parameters(Model(members=1), 22, TASKS)
     network = ModelSpec(settings, 22, TASKS).build()
     assert wanted * 0.93 <= sum(p.numel() for p in network.parameters()) <= wanted
 
@@ -286,7 +286,9 @@ def test_matched_parameters(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(parts("architecture")))
 @pytest.mark.parametrize("hidden", [(128, 64), (16,), (8, 4), (2,), (1,)])
 def test_no_more_parameters_than_promised(name: str, hidden: tuple[int, ...]) -> None:
-    settings = Model(architecture=name, hidden=hidden, head_hidden=4, match_parameters=True)
+    settings = Model(
+        members=1, architecture=name, hidden=hidden, head_hidden=4, match_parameters=True
+    )
     wanted = count_parameters(
         settings.model_copy(update={"architecture": "shared_bottom"}), F, TASKS
     )
@@ -300,4 +302,4 @@ def test_no_more_parameters_than_promised(name: str, hidden: tuple[int, ...]) ->
         np.ones((40, F)), np.ones((40, 4)), np.arange(40), np.zeros(40, dtype=np.int64), TASKS
     )
     with pytest.raises(ConfigError, match=r"model\.match_parameters"):
-        train(rows, settings, Training(min_rows=10), seed=1)
+        train(rows, settings, Training(weights={}, min_rows=10), seed=1)

@@ -31,7 +31,9 @@ def warmed(settings: Model) -> SharedBottom:
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("hidden", [(7,), (12, 9, 6)])
 def test_folded_equals_the_network(batch_norm: bool, hidden: tuple[int, ...]) -> None:
-    network = warmed(Model(hidden=hidden, head_hidden=3, batch_norm=batch_norm, dropout=0.5))
+    network = warmed(
+        Model(members=1, hidden=hidden, head_hidden=3, batch_norm=batch_norm, dropout=0.5)
+    )
     x = torch.randn(ROWS, 5)
     with torch.inference_mode():
         folded = network.fold(ROWS)(x).clone()
@@ -42,7 +44,7 @@ def test_folded_equals_the_network(batch_norm: bool, hidden: tuple[int, ...]) ->
 
 
 def test_heads_are_independent_two_layer_nets() -> None:
-    network = warmed(Model(hidden=(6,), head_hidden=3))
+    network = warmed(Model(members=1, hidden=(6,), head_hidden=3))
     heads, h = network.heads, torch.randn(ROWS, 6)
     for k in range(4):
         first = heads.first.weight[3 * k : 3 * k + 3], heads.first.bias[3 * k : 3 * k + 3]

@@ -23,7 +23,7 @@ from bot.model.training.train import train
 MakeDataset = Callable[..., Dataset]
 SYMBOLS = ("A", "B", "C")
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
-SMALL = Model(hidden=(12, 8), head_hidden=4, experts=2, lookback=3)
+SMALL = Model(members=1, hidden=(12, 8), head_hidden=4, experts=2, lookback=3)
 KNOWING = [
     {"heads": "per_symbol"},
     {"symbol_embedding": 3},
@@ -49,8 +49,8 @@ def stirred(settings: Model) -> BySymbol:
 
 def trained_by_symbol(make: MakeDataset, update: dict[str, object]) -> TrainedModel:
     dataset = replace(make(n_bars=150), symbols=SYMBOLS)
-    model = Model(hidden=(16, 8), head_hidden=4).model_copy(update=update)
-    training = Training(epochs=3, batch_size=64, min_rows=10, learning_rate=0.02)
+    model = Model(members=1, hidden=(16, 8), head_hidden=4).model_copy(update=update)
+    training = Training(weights={}, epochs=3, batch_size=64, min_rows=10, learning_rate=0.02)
     return train(dataset, model, training, seed=5)
 
 
@@ -167,12 +167,14 @@ def test_own_heads_find_what_differs_between_symbols(make_dataset: MakeDataset) 
     y = dataset.y.copy()
     y[dataset.symbol == 2, 0] *= -1.0
     dataset = replace(dataset, y=y[:, :1], tasks=TASKS[:1], symbols=SYMBOLS)
-    training = Training(epochs=12, batch_size=128, min_rows=10, learning_rate=0.01, patience=12)
+    training = Training(
+        weights={}, epochs=12, batch_size=128, min_rows=10, learning_rate=0.01, patience=12
+    )
     losses = {}
     for heads in ("shared", "per_symbol"):
-        model = Model(hidden=(16, 8), head_hidden=8, heads=heads)
+        model = Model(members=1, hidden=(16, 8), head_hidden=8, heads=heads)
         losses[heads] = train(dataset, model, training, 1).metrics["loss_validation"]["return_5"]
-    embedded = Model(hidden=(16, 8), head_hidden=8, symbol_embedding=4)
+    embedded = Model(members=1, hidden=(16, 8), head_hidden=8, symbol_embedding=4)
     losses["embedded"] = train(dataset, embedded, training, 1).metrics["loss_validation"][
         "return_5"
     ]
@@ -182,4 +184,9 @@ def test_own_heads_find_what_differs_between_symbols(make_dataset: MakeDataset) 
 
 def test_rows_must_name_their_symbols(make_dataset: MakeDataset) -> None:
     with pytest.raises(DataError, match="do not name theirs"):
-        train(make_dataset(), Model(symbol_embedding=2), Training(min_rows=10), 1)
+        train(
+            make_dataset(),
+            Model(members=1, symbol_embedding=2),
+            Training(weights={}, min_rows=10),
+            1,
+        )

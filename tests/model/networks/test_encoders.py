@@ -24,7 +24,7 @@ TASKS = (Task("return", 5), Task("decision", 5), Task("direction", 5), Task("vol
 
 
 def settings(encoder: str, **given: object) -> Model:
-    usual = Model(hidden=(12, 7), head_hidden=3, experts=3, dropout=0.0, lookback=9)
+    usual = Model(members=1, hidden=(12, 7), head_hidden=3, experts=3, dropout=0.0, lookback=9)
     return usual.model_copy(update={"encoder": encoder, **given})
 
 
@@ -87,7 +87,9 @@ def test_every_bar_of_the_window_reaches_the_output(encoder: str) -> None:
 @pytest.mark.parametrize("architecture", list(parts("architecture")))
 @pytest.mark.parametrize("encoder", list(parts("encoder")))
 def test_matched_parameters(encoder: str, architecture: str) -> None:
-    given = Model(encoder=encoder, architecture=architecture, match_parameters=True, lookback=9)
+    given = Model(
+        members=1, encoder=encoder, architecture=architecture, match_parameters=True, lookback=9
+    )
     bottom = given.model_copy(update={"architecture": "shared_bottom"})
     wanted = count_parameters(bottom, 22, TASKS)
     network = ModelSpec(given, 22, TASKS).build()
@@ -95,10 +97,10 @@ def test_matched_parameters(encoder: str, architecture: str) -> None:
 
 
 def test_a_lookback_is_written_only_where_it_is_not_the_usual() -> None:
-    usual = ModelSpec(Model(encoder="gru"), F, TASKS)
+    usual = ModelSpec(Model(members=1, encoder="gru"), F, TASKS)
     assert "lookback" not in usual.to_json()["settings"]
-    other = ModelSpec(Model(encoder="gru", lookback=9), F, TASKS)
+    other = ModelSpec(Model(members=1, encoder="gru", lookback=9), F, TASKS)
     assert other.to_json()["settings"]["lookback"] == 9
     assert ModelSpec.from_json(other.to_json()) == other
-    assert (Model().bars_read, Model(lookback=9).bars_read) == (1, 1)
+    assert (Model(members=1).bars_read, Model(members=1, lookback=9).bars_read) == (1, 1)
     assert (other.settings.bars_read, usual.settings.bars_read) == (9, 24)

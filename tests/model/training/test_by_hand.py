@@ -20,11 +20,12 @@ from bot.model.training import train as training_module
 from bot.model.training.by_hand import why_autograd
 from bot.model.training.by_hand.descent import Steps
 from bot.model.training.by_hand.flat import FlatParameters
-from bot.model.training.by_hand.losses import LossGradients
+from bot.model.training.by_hand.losses import DERIVED, LossGradients
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.losses import ReturnLoss, TaskLosses
 from bot.model.training.rows import RowTensors
 from bot.model.training.train import train
+from tests.model.networks.test_snapshots import patient_minimum
 
 MakeDataset = Callable[..., Dataset]
 
@@ -288,7 +289,40 @@ def test_what_is_left_to_autograd(
     model_with: dict[str, Any], training_with: dict[str, Any], why: str | None
 ) -> None:
     model = Model().model_copy(update={"members": 3, **model_with})
-    assert why_autograd(model, Training().model_copy(update=training_with)) == why
+    assert why_autograd(model, Training().model_copy(update=training_with), TASKS) == why
+
+
+def test_a_loss_without_a_derivative_is_left_to_autograd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(DERIVED, "huber")
+    for return_loss, why in (("huber", "the loss of return_5 is huber"), ("mse", None)):
+        training = Training(return_loss=return_loss)
+        assert why_autograd(Model(members=3), training, TASKS) == why
+
+
+def test_each_head_of_each_member_is_kept_at_its_own_best_epoch(
+    make_dataset: MakeDataset, settings: tuple[Model, Training], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the losses of the member's own epochs, as by autograd, and so are the forecasts."""
+    change = {"members": 3, "batch_norm": False, "dropout": 0.0}
+    model = settings[0].model_copy(update=change)
+    long = {"epochs": 12, "patience": 3, "best_epoch": "per_head"}
+    training = settings[1].model_copy(update=long)
+    dataset = make_dataset(n_bars=150)
+    by_hand, by_autograd = trained_both_ways(dataset, model, training, monkeypatch)
+    assert by_hand.metrics["steps"] == "by hand"
+    assert by_hand.snapshots == by_autograd.snapshots
+    starts = [i for i, epoch in enumerate(by_hand.history) if epoch.number == 1]
+    for kept, start, end in zip(
+        by_hand.snapshots, starts, [*starts[1:], len(by_hand.history)], strict=True
+    ):
+        losses = np.array([epoch.validation for epoch in by_hand.history[start:end]], np.float64)
+        best = [patient_minimum(own.tolist(), 3) for own in losses.T]
+        assert len(set(best)) > 1
+        assert [sorted(set(best)).index(number) for number in best] == list(kept)
+    x, ready, *_ = make_dataset(n_bars=20, seed=4).as_bars()
+    members = [Predictor(each).predict_members(x, ready) for each in (by_hand, by_autograd)]
+    for own, other in zip(*members, strict=True):
+        np.testing.assert_allclose(own, other, rtol=2e-3, atol=1e-5)
 
 
 def test_autograd_trains_what_steps_by_hand_cannot(

@@ -16,7 +16,9 @@ TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volume"))
 
 
 def of(epochs: int, *stages: str) -> Curriculum:
-    return Curriculum(TASKS, Training(epochs=epochs, curriculum="stages", stages=stages))
+    return Curriculum(
+        TASKS, Training(weights={}, epochs=epochs, curriculum="stages", stages=stages)
+    )
 
 
 def lengths(curriculum: Curriculum, scores: list[float]) -> list[int]:
@@ -30,7 +32,7 @@ def lengths(curriculum: Curriculum, scores: list[float]) -> list[int]:
 
 
 def test_no_curriculum_is_one_stage_of_all() -> None:
-    curriculum = Curriculum(TASKS, Training(epochs=5))
+    curriculum = Curriculum(TASKS, Training(weights={}, epochs=5))
     assert curriculum.active().all()
     assert curriculum.is_last
     assert lengths(curriculum, [1.0] * 5) == [5]
@@ -60,9 +62,14 @@ def test_a_stage_that_never_settles_leaves_the_others_their_share() -> None:
 
 def test_the_preset_trains_direction_then_return_then_all(make_dataset: MakeDataset) -> None:
     training = Training(
-        epochs=9, batch_size=128, min_rows=10, patience=1, curriculum="direction_return_all"
+        weights={},
+        epochs=9,
+        batch_size=128,
+        min_rows=10,
+        patience=1,
+        curriculum="direction_return_all",
     )
-    trained = train(make_dataset(n_bars=200), Model(hidden=(8,)), training, seed=1)
+    trained = train(make_dataset(n_bars=200), Model(members=1, hidden=(8,)), training, seed=1)
     weights = [epoch.weights for epoch in trained.history]
     assert weights[:3] == [(0.0, 1.0, 0.0, 0.0)] * 3
     assert weights[3:6] == [(1.0, 0.0, 0.0, 0.0)] * 3
@@ -73,10 +80,13 @@ def test_the_preset_trains_direction_then_return_then_all(make_dataset: MakeData
 @pytest.mark.parametrize("weighting", ["uncertainty", "dwa", "gradnorm", "famo", "stch"])
 def test_every_weighting_goes_through_stages(make_dataset: MakeDataset, weighting: str) -> None:
     training = Training(
+        weights={},
         epochs=4, batch_size=128, min_rows=10, curriculum="stages",
         stages=("direction for 1", "return+volatility for 1", "all"),
     ).model_copy(update={"weighting": weighting})  # fmt: skip
-    history = train(make_dataset(n_bars=200), Model(hidden=(8,)), training, seed=1).history
+    history = train(
+        make_dataset(n_bars=200), Model(members=1, hidden=(8,)), training, seed=1
+    ).history
     active = [[weight > 0 for weight in epoch.weights] for epoch in history]
     assert active[0] == [False, True, False, False]
     assert active[1] == [True, False, True, False]
@@ -85,7 +95,7 @@ def test_every_weighting_goes_through_stages(make_dataset: MakeDataset, weightin
 
 def test_refuses_stages_that_do_not_fit(make_dataset: MakeDataset) -> None:
     training = Training(
-        epochs=2, min_rows=10, curriculum="stages", stages=("direction for 5", "all")
+        weights={}, epochs=2, min_rows=10, curriculum="stages", stages=("direction for 5", "all")
     )
     with pytest.raises(ModelError, match="does not reach its last stage"):
-        train(make_dataset(n_bars=100), Model(hidden=(8,)), training, seed=1)
+        train(make_dataset(n_bars=100), Model(members=1, hidden=(8,)), training, seed=1)

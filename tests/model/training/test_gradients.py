@@ -38,7 +38,9 @@ ROWS = st.lists(
 
 def built(name: str) -> Architecture:
     torch.manual_seed(2)
-    settings = Model(architecture=name, hidden=(12, 8), head_hidden=4, dropout=0.0, experts=2)
+    settings = Model(
+        members=1, architecture=name, hidden=(12, 8), head_hidden=4, dropout=0.0, experts=2
+    )
     return build_architecture(settings, F, TASKS)
 
 
@@ -199,13 +201,15 @@ def test_a_task_without_rows_is_left_out() -> None:
 def test_refuses_what_shares_nothing(name: str) -> None:
     network = built(name)
     with pytest.raises(ModelError, match="shares nothing"):
-        build_gradients(Training(gradients="pcgrad"), network, list(network.parameters()))
+        build_gradients(
+            Training(weights={}, gradients="pcgrad"), network, list(network.parameters())
+        )
 
 
 @pytest.mark.parametrize("name", ["ple", "cross_stitch", "hierarchical"])
 def test_refuses_features_where_there_are_none(name: str) -> None:
     network = built(name)
-    training = Training(gradients="pcgrad", gradients_on="features")
+    training = Training(weights={}, gradients="pcgrad", gradients_on="features")
     with pytest.raises(ModelError, match="set 'parameters'"):
         build_gradients(training, network, list(network.parameters()))
 
@@ -215,10 +219,12 @@ def test_refuses_features_where_there_are_none(name: str) -> None:
 def test_every_method_trains_the_same_bits_and_learns(
     make_dataset: MakeDataset, name: str, on: str
 ) -> None:
-    training = Training(epochs=3, batch_size=128, min_rows=10, learning_rate=0.01)
+    training = Training(weights={}, epochs=3, batch_size=128, min_rows=10, learning_rate=0.01)
     training = training.model_copy(update={"gradients": name, "gradients_on": on})
     dataset = make_dataset(n_bars=130)
-    first, again = (train(dataset, Model(hidden=(16,)), training, seed=3) for _ in range(2))
+    first, again = (
+        train(dataset, Model(members=1, hidden=(16,)), training, seed=3) for _ in range(2)
+    )
     assert first.model_id == again.model_id
     assert first.metrics["score"] < 0.97
     assert np.isfinite([epoch.score for epoch in first.history]).all()

@@ -21,8 +21,8 @@ from bot.model.dataset import Dataset
 from bot.model.training.train import TrainedModel, train
 
 MakeDataset = Callable[..., Dataset]
-MODEL = Model(hidden=(16,), head_hidden=4)
-TRAINING = Training(epochs=3, batch_size=64, min_rows=10, learning_rate=0.01)
+MODEL = Model(hidden=(16,), head_hidden=4, members=1)
+TRAINING = Training(epochs=3, batch_size=64, min_rows=10, learning_rate=0.01, weights={})
 WAYS: list[dict[str, Any]] = [
     *({"weighting": name} for name in ("fixed", "uncertainty", "dwa", "gradnorm", "famo", "stch")),
     *({"gradients": name} for name in ("pcgrad", "graddrop", "excess_mtl", "aligned_mtl")),

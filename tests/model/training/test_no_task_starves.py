@@ -25,9 +25,15 @@ from bot.model.training.train import train
 from bot.parts.registry import parts
 
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
-MODEL = Model(hidden=(24, 16), head_hidden=8)
+MODEL = Model(hidden=(24, 16), head_hidden=8, members=1)
 TRAINING = Training(
-    epochs=6, batch_size=128, min_rows=10, learning_rate=0.02, patience=12, interpret=False
+    epochs=6,
+    batch_size=128,
+    min_rows=10,
+    learning_rate=0.02,
+    patience=12,
+    interpret=False,
+    weights={},
 )
 
 

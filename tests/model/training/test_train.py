@@ -71,9 +71,9 @@ def test_a_fresh_process_trains_the_same_model(
 @pytest.mark.parametrize("weighting", ["fixed", "uncertainty"])
 def test_learns_a_planted_relation(make_dataset: MakeDataset, weighting: str) -> None:
     dataset = make_dataset(n_bars=1500)
-    training = Training(epochs=15, batch_size=256, learning_rate=0.005, min_rows=10)
+    training = Training(weights={}, epochs=15, batch_size=256, learning_rate=0.005, min_rows=10)
     training = training.model_copy(update={"weighting": weighting})
-    trained = train(dataset, Model(hidden=(32,), head_hidden=16), training, seed=1)
+    trained = train(dataset, Model(members=1, hidden=(32,), head_hidden=16), training, seed=1)
     fresh = make_dataset(n_bars=500, seed=77)
     forecast = Predictor(trained).predict(fresh.x[:, None, :], np.ones((len(fresh), 1), bool))[:, 0]
     known = ~np.isnan(fresh.y).any(axis=1)
@@ -88,9 +88,11 @@ def test_learns_a_planted_relation(make_dataset: MakeDataset, weighting: str) ->
 
 def test_keeps_the_best_epoch_and_stops_when_waiting_is_over(make_dataset: MakeDataset) -> None:
     seen: list[Epoch] = []
-    training = Training(epochs=60, batch_size=32, learning_rate=0.02, patience=2, min_rows=10)
+    training = Training(
+        weights={}, epochs=60, batch_size=32, learning_rate=0.02, patience=2, min_rows=10
+    )
     dataset = make_dataset(n_bars=200)
-    trained = train(dataset, Model(hidden=(64,)), training, 3, seen.append)
+    trained = train(dataset, Model(members=1, hidden=(64,)), training, 3, seen.append)
     scores = [epoch.score for epoch in trained.history]
     best = trained.metrics["best_epoch"]
     assert tuple(seen) == trained.history
@@ -123,9 +125,11 @@ def best_of(scores: Sequence[float | None], patience: int) -> int:
 
 
 def test_networks_that_share_nothing_stop_each_by_its_own_task(make_dataset: MakeDataset) -> None:
-    training = Training(epochs=60, batch_size=32, learning_rate=0.02, patience=2, min_rows=10)
+    training = Training(
+        weights={}, epochs=60, batch_size=32, learning_rate=0.02, patience=2, min_rows=10
+    )
     dataset = make_dataset(n_bars=200)
-    model = Model(architecture="single", hidden=(64,))
+    model = Model(members=1, architecture="single", hidden=(64,))
     trained = train(dataset, model, training, 3)
     losses = [[epoch.validation[k] for epoch in trained.history] for k in range(4)]
     best = [best_of(own, 2) for own in losses]
@@ -153,9 +157,11 @@ def test_networks_that_share_nothing_stop_each_by_its_own_task(make_dataset: Mak
 
 def test_a_network_alone_does_not_hear_of_the_others(make_dataset: MakeDataset) -> None:
     """Other tasks' losses, a thousand times larger, change nothing in a tower."""
-    training = Training(epochs=4, batch_size=32, learning_rate=0.02, patience=9, min_rows=10)
+    training = Training(
+        weights={}, epochs=4, batch_size=32, learning_rate=0.02, patience=9, min_rows=10
+    )
     dataset = make_dataset(n_bars=200)
-    model = Model(architecture="single", hidden=(16,), dropout=0.0)
+    model = Model(members=1, architecture="single", hidden=(16,), dropout=0.0)
     loud = training.model_copy(update={"weights": {"return": 1000.0}})
     quiet = train(dataset, model, training, 3).network()
     heard = train(dataset, model, loud, 3).network()

@@ -104,7 +104,7 @@ def test_fixed_weights_go_by_kind() -> None:
 
 
 def test_what_is_learned_does_not_decay() -> None:
-    weighting = build_weighting(TASKS, Training(weighting="uncertainty"), [])
+    weighting = build_weighting(TASKS, Training(weights={}, weighting="uncertainty"), [])
     assert isinstance(weighting, Uncertainty)
     (group,) = weighting.parameter_groups(0.01)
     assert group == {"params": [weighting.s], "lr": 0.025, "weight_decay": 0.0}  # its own rate

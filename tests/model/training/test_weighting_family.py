@@ -149,7 +149,7 @@ def test_gradnorm_of_the_document_is_renormalised() -> None:
 
 def test_gradnorm_needs_something_shared() -> None:
     with pytest.raises(ModelError, match="last shared layer"):
-        build_weighting(TASKS, Training(weighting="gradnorm"), [])
+        build_weighting(TASKS, Training(weights={}, weighting="gradnorm"), [])
 
 
 @pytest.mark.parametrize("name", ["fixed", "uncertainty", "dwa", "gradnorm", "famo", "stch"])

@@ -7,17 +7,22 @@ keep their ids.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bot.blocks import Task
 from bot.config.schema import Model, Training
+from bot.model.training.by_hand.losses import DERIVED
 from bot.model.training.by_hand.tower import BUILT_OF
+from bot.model.training.losses import loss_of
 
 WEIGHTINGS = ("fixed", "uncertainty", "dwa", "stch")
 """Those that ask for nothing but the losses: no gradients of the network, no look back."""
 
 
-def why_autograd(model: Model, training: Training) -> str | None:
+def why_autograd(model: Model, training: Training, tasks: Sequence[Task]) -> str | None:
     """Return why the steps are left to autograd, None where they are not.
 
-    >>> why_autograd(Model(members=4), Training(gradients="pcgrad"))
+    >>> why_autograd(Model(members=4), Training(gradients="pcgrad"), [])
     'training.gradients = pcgrad'
     """
     if model.members == 1:
@@ -30,4 +35,8 @@ def why_autograd(model: Model, training: Training) -> str | None:
     ):
         if value not in allowed:
             return f"{setting} = {value}"
+    for task in tasks:
+        loss = loss_of(task, training.return_loss)
+        if loss not in DERIVED:
+            return f"the loss of {task.name} is {loss}"
     return "the network knows symbols" if model.knows_symbols else None

@@ -1,7 +1,7 @@
 """The losses of the tasks with their gradients, without autograd.
 
-Owns `LossGradients`. Rule: it says what `training.losses` says, with the derivative beside; a loss
-must have its derivative here.
+Owns `LossGradients`. Rule: it says what `training.losses` says, with the derivative beside; by
+hand are trained only tasks whose losses are all DERIVED, which `chosen` sees to.
 """
 
 from __future__ import annotations
