@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import tomli_w
 
-from bot.adapters.files import models as registry
+from bot.adapters.files import manifests as registry
 from bot.adapters.journal.reader import JournalReader
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder
