@@ -119,7 +119,8 @@ def _checked(given: GivenSettings, *, recorded: bool = False) -> tuple[Config, l
         return config, faults
     of_parts, unknown = _of_parts(config, given)
     # what a setting means is asked of its part, so a part that is not there must be gone by then
-    config = _without(sound, unknown)
+    if unknown:
+        config = _without(sound, unknown)
     of_combinations = [
         line for line in combination_faults(config) if not _names(line, wrong | unknown)
     ]

@@ -5,6 +5,9 @@ Must not read a file or the environment: `load` does.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, cast
 
 import tomli_w
@@ -66,10 +69,13 @@ class Config(BaseSettings):
         return (init_settings,)
 
 
-def section_types() -> dict[str, type[s.Section]]:
+@functools.cache
+def section_types() -> Mapping[str, type[s.Section]]:
     """Return the class of each section by its name, in the order of the file."""
     fields = Config.model_fields.items()
-    return {k: cast(type[s.Section], f.annotation) for k, f in fields if k != PLUGINS}
+    return MappingProxyType(
+        {k: cast(type[s.Section], f.annotation) for k, f in fields if k != PLUGINS}
+    )
 
 
 def to_toml(config: Config) -> str:

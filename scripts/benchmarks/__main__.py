@@ -117,7 +117,14 @@ def _table(title: str, rows: list[Row]) -> Table:
         sign = "≥" if row.at_least else "≤"
         goal = "" if row.goal is None else f"{sign} {_number(row.goal)}"
         mark = {None: "", True: "met", False: "missed"}[row.met]
-        table.add_row(row.case, _number(row.value), row.unit, goal, mark, row.note)
+        table.add_row(
+            row.case,
+            "absent" if row.value is None else _number(row.value),
+            row.unit,
+            goal,
+            mark,
+            row.note,
+        )
     return table
 
 

@@ -6,6 +6,7 @@ loop's last equity to AGREEMENT, and where it does not its row says by how much 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -27,7 +28,7 @@ from bot.portfolio.trace import Phase
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 from scripts.benchmarks import rivals
-from scripts.benchmarks.measuring import Row, median_seconds, take_turns
+from scripts.benchmarks.measuring import Row, absent, is_installed, median_seconds, take_turns
 from scripts.benchmarks.workload import CAPITAL, CHANGES, Workload
 
 BLOCK_BARS = 4096
@@ -53,15 +54,23 @@ def beside_rivals(quick: bool) -> list[Row]:
         "plain Python over lists": partial(rivals.python_loop, work),
         "plain Python over a DataFrame": partial(rivals.pandas_loop, work),
     }
+    if not is_installed("vectorbt"):
+        contestants = {k: run for k, run in contestants.items() if not k.startswith("vectorbt")}
     seconds = take_turns({"": limit, **contestants}, repeats)
-    peer = n / seconds[PEER]
+    peer = n / seconds[PEER] if PEER in seconds else math.nan
     rows = [Row("bare numba loop, equity a bar", n / seconds[""], UNIT, note="the limit")]
     for name, run in contestants.items():
         rate = n / seconds[name]
-        goal = 2.0 * peer if name.startswith("our broker") else None
-        note = f"{rate / peer:.2f} × vectorbt; {_agreement(run(), limit())}"
+        goal = 2.0 * peer if name.startswith("our broker") and peer > 0.0 else None
+        beside = f"{rate / peer:.2f} × vectorbt; " if peer > 0.0 else ""
+        note = f"{beside}{_agreement(run(), limit())}"
         rows.append(Row(name, rate, UNIT, goal, note=note))
-    return [*rows, _slow_rival(work, quick), _all_of_equity(n, repeats)]
+    if is_installed("backtesting"):
+        rows.append(_slow_rival(work, quick))
+    else:
+        rows.append(absent("backtesting.py", UNIT))
+    vectorbt = is_installed("vectorbt")
+    return [*rows, _all_of_equity(n, repeats) if vectorbt else absent("vectorbt", UNIT)]
 
 
 def many_symbols(quick: bool) -> list[Row]:

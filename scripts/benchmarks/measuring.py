@@ -7,6 +7,7 @@ compared takes turns, so that noise of the machine meets all alike. Must not imp
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import os
 import resource
@@ -26,14 +27,14 @@ class Row:
 
     Attributes:
         case: what was measured, within its group.
-        value: in `unit`.
+        value: in `unit`; None where it could not be measured here.
         goal: the least or most that is wanted, None where there is no goal.
         at_least: the goal is a least value; else a most.
         note: what a reader must know to judge the number.
     """
 
     case: str
-    value: float
+    value: float | None
     unit: str
     goal: float | None = None
     at_least: bool = True
@@ -41,8 +42,8 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Tell whether the goal is met; None without one."""
-        if self.goal is None:
+        """Tell whether the goal is met; None without one, or without a value."""
+        if self.goal is None or self.value is None:
             return None
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
@@ -63,6 +64,16 @@ def take_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[
             work()
             times[name].append(time.perf_counter() - started)
     return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package that only benches need can be imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def absent(case: str, unit: str) -> Row:
+    """Return the row of a case whose package is not there; it has no value."""
+    return Row(case, None, unit, note="not installed here; the extra 'bench' brings it")
 
 
 def peak_mib() -> float:
@@ -91,7 +102,6 @@ def run_case(case: str, options: Mapping[str, Any]) -> list[Row]:
 
 def machine_facts() -> dict[str, str | int]:
     """Return what a number depends on: cores, Python, and the versions of the libraries."""
-    from importlib.metadata import version
     from platform import machine, python_version, system
 
     names = ("numpy", "numba", "torch", "pandas", "pyarrow", "vectorbt", "backtesting")
@@ -99,8 +109,17 @@ def machine_facts() -> dict[str, str | int]:
         "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 0,
         "system": f"{system()} {machine()}",
         "python": python_version(),
-        **{name: version(name) for name in names},
+        **{name: _version(name) for name in names},
     }
+
+
+def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
 
 
 def _main(case: str, options: str) -> None:

@@ -6,7 +6,6 @@ thresholds and fees only, so both are also measured on a threshold rule alone.
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +20,7 @@ from bot.blocks import Forecast
 from bot.config import load_config
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
-from scripts.benchmarks.measuring import Row
+from scripts.benchmarks.measuring import Row, absent, is_installed
 
 BARS, SYMBOLS, SETTINGS = 3 * 8760, 5, 1000
 BATCH = 50
@@ -87,8 +86,8 @@ def _seconds(source: SweepSource, vary: list[str]) -> float:
 
 def _vectorbt(source: SweepSource, settings: int, ours: float, work: str) -> Row:
     case = f"vectorbt, threshold rule, {work}"
-    if importlib.util.find_spec("vectorbt") is None:
-        return Row(case, float("nan"), "s", note="not installed here; the extra 'bench' brings it")
+    if not is_installed("vectorbt"):
+        return absent(case, "s")
     from vectorbt.portfolio.base import Portfolio
 
     close = source.bars.close

@@ -76,11 +76,12 @@ def notional_by_bar(fills: npt.NDArray[np.void], open_time: I64, n_symbols: int)
     """Return float64[n, S], the value traded in each bar, at the prices paid.
 
     Args:
-        fills: of dtype FILL; those before the first bar are left out.
+        fills: of dtype FILL, in the order of bars; those before the first bar are left out.
         open_time: int64[n], of the bars.
     """
-    ours = fills[fills["open_time"] >= open_time[0]]
+    ours = fills[np.searchsorted(fills["open_time"], open_time[0]) :]
     bar = np.searchsorted(open_time, ours["open_time"])
-    traded = np.zeros((len(open_time), n_symbols))
-    np.add.at(traded, (bar, ours["symbol"]), np.abs(ours["quantity"] * ours["price"]))
-    return traded
+    size = len(open_time) * n_symbols
+    value = np.abs(ours["quantity"] * ours["price"])
+    traded: F64 = np.bincount(bar * n_symbols + ours["symbol"], value, minlength=size)
+    return traded.reshape(-1, n_symbols)
