@@ -1,7 +1,7 @@
 """The funding of a bar, live: what was announced, and what was settled, at its open and inside it.
 
 Rules: settlements inside a bar longer than an hour are asked for at its close; where a position is
-held the settled rate is asked for, and what was announced stands in for an answer that does not come
+held, or nothing was announced, the settled rate is asked for, and what was announced stands in for an answer that does not come
 in time (an address that is barred waits ten minutes); where nothing is charged (costs.funding = false)
 nothing is asked; a rate that settles and is not known is NaN, never none, and what was not announced
 before its time is not known.
@@ -155,7 +155,8 @@ class LiveFunding:
 
     async def _rate(self, symbol: str, open_time: int, *, held: bool) -> float:
         rate = self._watch.rate_at(symbol, open_time)
-        if held and self._charged and rate != 0.0:
+        # a policy expects the last rate also while flat, and a restart has not heard it announced
+        if self._charged and (math.isnan(rate) or (held and rate != 0.0)):
             try:
                 async with asyncio.timeout(self._patience_s):
                     settled = await self._exchange.funding(symbol, open_time, open_time)

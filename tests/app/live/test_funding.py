@@ -61,7 +61,10 @@ def due(
         (None, EIGHT, 1e-4, 5.0, {"A": 1e-4}),
         (None, EIGHT, None, 5.0, {"A": NAN}),
         ({}, EIGHT, None, 0.0, {"A": NAN}),
+        ({EIGHT: 3e-4}, EIGHT, None, 0.0, {"A": 3e-4}),
+        (None, EIGHT, None, 0.0, {"A": NAN}),
         ({NINE: 2e-4}, NINE, None, 5.0, {"A": 2e-4}),
+        ({NINE: 2e-4}, NINE, None, 0.0, {"A": 2e-4}),
         ({}, NINE, None, 5.0, {}),
         ({}, NINE, None, 0.0, {}),
         ({}, 7 * HOUR_MS + 1, 1e-4, 5.0, {}),
@@ -82,7 +85,15 @@ def test_an_answer_that_does_not_come_in_time_is_not_waited_for() -> None:
     assert due(Settled({EIGHT: 3e-4}, hangs=True), EIGHT, 1e-4, 5.0) == {"A": 1e-4}
 
 
-def test_only_what_would_pay_is_asked_for() -> None:
+def test_a_rate_announced_before_a_kill_is_asked_for_by_a_flat_account() -> None:
+    exchange = Settled({EIGHT: 1e-4})
+    unkilled = due(exchange, EIGHT, 1e-4, 0.0)
+    assert exchange.asked == []
+    assert due(exchange, EIGHT, None, 0.0) == unkilled == {"A": 1e-4}
+    assert exchange.asked == ["A"]
+
+
+def test_only_what_would_pay_or_was_not_announced_is_asked_for() -> None:
     exchange = Settled({EIGHT: 1e-4})
     due(exchange, EIGHT, 1e-4, 0.0)
     due(exchange, 7 * HOUR_MS, 1e-4, 3.0)

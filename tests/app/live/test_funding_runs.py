@@ -37,7 +37,7 @@ def test_charged_at_0_8_and_16(tmp_path: Path) -> None:
     assert (ledger["funding"][~usual] == 0.0).all()
 
 
-def test_not_known_where_nobody_says(tmp_path: Path) -> None:
+def test_what_nobody_announced_is_asked_for_also_while_flat(tmp_path: Path) -> None:
     rehearsal = Rehearsal.make(tmp_path / "run", "synthetic.missing=0")
 
     async def script(exchange: DirectExchange, stop: asyncio.Event) -> None:
@@ -48,8 +48,11 @@ def test_not_known_where_nobody_says(tmp_path: Path) -> None:
 
     rehearsal.run(12, script=script)
     proof = prove(rehearsal.folder, rehearsal.source)
-    [unknown] = np.flatnonzero(np.isnan(proof.bars.funding_rate).any(axis=1))
-    assert proof.bars.open_time[unknown] % EIGHT == 0
+    settles = proof.bars.open_time % EIGHT == 0
+    rates = proof.bars.funding_rate[settles]
+    assert len(rates)
+    assert np.isfinite(rates).all()
+    assert rates[-1].any()
     assert proof.late == 0
 
 
