@@ -83,5 +83,5 @@ def notional_by_bar(fills: npt.NDArray[np.void], open_time: I64, n_symbols: int)
     bar = np.searchsorted(open_time, ours["open_time"])
     size = len(open_time) * n_symbols
     value = np.abs(ours["quantity"] * ours["price"])
-    traded: F64 = np.bincount(bar * n_symbols + ours["symbol"], value, minlength=size)
-    return traded.reshape(-1, n_symbols)
+    traded = np.bincount(bar * n_symbols + ours["symbol"], value, minlength=size)
+    return traded.astype(np.float64).reshape(-1, n_symbols)  # of no fills they are whole numbers
