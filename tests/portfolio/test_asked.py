@@ -16,6 +16,7 @@ from bot.parts.compile import compile_part
 from bot.parts.registry import parts
 from bot.portfolio.book import Book
 from bot.portfolio.broker import first_book, run_bars
+from bot.portfolio.calibration import Calibrated
 from bot.portfolio.own import SIGNATURES
 from bot.portfolio.policies.carried import PolicyKind
 from bot.portfolio.reasons import Refusal
@@ -80,9 +81,13 @@ def asking(rules_of: Callable[..., Rules]) -> Callable[..., Rules]:
     return made
 
 
-def run_all(rules: Rules, bars: BarBlock, signal: F64) -> tuple[Book, Trace]:
+def run_all(
+    rules: Rules, bars: BarBlock, signal: F64, worth: Calibrated | None = None
+) -> tuple[Book, Trace]:
     volatility = np.full(bars.close.shape, 0.01)
-    return run_bars(first_book(rules, CAPITAL), rules, bars, signal, volatility, Phase.BOTH)
+    return run_bars(
+        first_book(rules, CAPITAL), rules, bars, signal, volatility, Phase.BOTH, calibrated=worth
+    )
 
 
 def told_at_last(rules: Rules, bars: BarBlock, signal: Any) -> list[float]:
@@ -113,6 +118,33 @@ def test_a_part_of_a_side_is_that_part_of_what_is_proportional(
     rules = asking(2, method=SizingMethod.PROPORTIONAL)
     _, trace = run_all(rules, bars, np.array([[-0.02, 0.02]]))
     np.testing.assert_allclose(trace.weight[0], [-0.004, 0.004], rtol=1e-12)
+
+
+def test_a_part_of_a_side_is_that_part_of_kelly(
+    asking: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """The edge of 0.02 over the variance of 0.01² is 200; a thousandth; of that 0.02."""
+    bars = bars_of([[100.0, 100.0]], [[100.0, 100.0]])
+    rules = asking(
+        2, method=SizingMethod.KELLY, kelly_fraction=0.001, max_weight=1e6, horizon=1,
+        is_calibrated=True, confidence=0.0,
+    )  # fmt: skip
+    worth = Calibrated(np.ones(1), np.zeros(1), np.full(1, 100, dtype=np.int64), np.ones((1, 2)))
+    _, trace = run_all(rules, bars, np.array([[-0.02, 0.02]]), worth)
+    np.testing.assert_allclose(trace.weight[0], [-0.004, 0.004], rtol=1e-12)
+
+
+def test_a_part_of_a_side_is_sized_where_none_may_be_short(
+    asking: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """Half as much as of the other; a side of less than 1 is not short."""
+    bars = bars_of([[100.0, 100.0]], [[100.0, 100.0]])
+    rules = asking(
+        2, method=SizingMethod.VOLATILITY_TARGET, sizes_account=True, max_weight=1e6,
+        target_deviation=0.01, correlation_decay=0.9, allow_short=False,
+    )  # fmt: skip
+    _, trace = run_all(rules, bars, np.array([[0.5, 1.0]]))
+    np.testing.assert_allclose(trace.weight[0], np.array([0.5, 1.0]) / math.sqrt(1.25), rtol=1e-12)
 
 
 @pytest.mark.parametrize("side", [1.5, -1.5, math.inf])

@@ -19,7 +19,8 @@ from bot.portfolio.correlation import correlation_between, decay_of, measured, m
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import OF_ACCOUNT, FillAt, Rules, SizingMethod
 from bot.portfolio.sizings.account import is_known
-from bot.portfolio.sizings.mean_variance import best_weights
+from bot.portfolio.sizings.mean_variance import SETTLED, best_weights
+from bot.portfolio.sizings.sizes import is_worth_a_trade
 from bot.portfolio.sizings.volatility_target import largest_multiple
 from bot.portfolio.trace import Phase, Trace
 
@@ -315,6 +316,45 @@ def test_the_weights_are_those_of_a_convex_solver(seed: int, n: int, common: flo
     weight = np.clip(before, lowest, highest)
     best_weights(weight, *given_)
     np.testing.assert_allclose(weight, solved(*given_), atol=1e-6)
+
+
+def test_a_sweep_that_moves_nothing_beyond_rounding_is_the_last() -> None:
+    """Two that are nearly one, 1e-10 off: a sweep brings them 1e-14 closer, and no other follows."""
+    covariance = 1e-4 * np.array([[1.0, 0.9999], [0.9999, 1.0]])
+    best = np.array([0.3, 0.2])
+    start = best + 1e-10 * np.array([1.0, -1.0])
+    weight = start.copy()
+    best_weights(
+        weight, 20.0 * covariance @ best, covariance, 20.0, np.zeros(2), np.zeros(2),
+        np.full(2, -1.0), np.full(2, 1.0),
+    )  # fmt: skip
+    assert 0.0 < np.abs(weight - start).max() <= SETTLED
+
+
+@pytest.mark.parametrize("way", [1.0, -1.0])
+def test_a_hedge_on_the_side_that_is_not_wanted_is_left_out(
+    rules_by: Callable[..., Rules], bars_of: Callable[..., BarBlock], way: float
+) -> None:
+    """Of two that move together the second's edge is small: its best weight is on the other side."""
+    moves = np.random.default_rng(4).normal(0.0, 0.01, (200, 1)) @ np.ones((1, 2))
+    close = 100.0 * np.exp(np.cumsum(moves, axis=0))
+    bars = bars_of(np.vstack([close[:1], close[:-1]]), close)
+    rules = rules_by(SizingMethod.MEAN_VARIANCE, 2, max_weight=0.6, usual_deviation=1.0)
+    signal = np.full((200, 2), NAN)
+    signal[-1] = way * np.array([0.004, 0.0001])
+    trace = traded(rules, bars, signal, np.full((200, 2), 0.02), known_of(200, 2, 1.0))
+    # 0.004 / (4 · 4 · 0.02²) is beyond what a weight may be
+    np.testing.assert_allclose(trace.weight[-1], [way * 0.6, 0.0], atol=1e-12)
+
+
+def test_leaving_is_worth_a_trade_of_any_size(rules_by: Callable[..., Rules]) -> None:
+    """Beside it only a change beyond the band, here a tenth of an equity of 1,000."""
+    rules = rules_by(SizingMethod.PROPORTIONAL, band=0.1)
+    for held in (0.5, -0.5):
+        assert is_worth_a_trade(0.0, held, 100.0, 1000.0, rules)
+    assert not is_worth_a_trade(0.0, 0.0, 100.0, 1000.0, rules)
+    for held, worth in ((8.5, True), (9.5, False), (10.0, False), (10.5, False), (11.5, True)):
+        assert is_worth_a_trade(1.0, held, 100.0, 1000.0, rules) == worth
 
 
 def test_the_account_is_the_best_there_is(

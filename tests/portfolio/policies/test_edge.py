@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.blocks import F64, BarBlock
+from bot.parts.compile import compile_part
 from bot.portfolio.book import new_book
 from bot.portfolio.broker import observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated
+from bot.portfolio.own import SIGNATURES
 from bot.portfolio.policies.carried import EDGE_WIDTH, PolicyKind
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import LatePolicy, Rules
@@ -144,6 +146,23 @@ def test_an_edge_of_exactly_its_cost_is_below_it(
     assert (at.edge[0, 0], at.hurdle[0, 0]) == (hurdle, hurdle)
     assert (at.refusal[0, 0], at.order[0, 0]) == (Refusal.EDGE_BELOW_COST, 0.0)
     assert beyond.order[0, 0] > 0.0
+
+
+def a_unit_each(fill: Any, state: Any) -> None:
+    """One unit of money a fill, and nothing else."""
+    fill.price = fill.middle
+    fill.fee = 1.0
+
+
+def test_a_cost_scheme_is_asked_of_the_quantity_that_would_be_traded(
+    edge_rules: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """Two fills of a unit each, on a fifth of 1,000."""
+    scheme = compile_part(a_unit_each, SIGNATURES["cost_scheme"], "it").call
+    rules = edge_rules(fraction=0.2)._replace(scheme=scheme, cost_state=1)
+    known = known_of(1, 0.1, np.full((1, 1), 1.0))
+    trace = traded(rules, flat_bars(bars_of, 1), np.full((1, 1), 0.004), known, capital=1000.0)
+    np.testing.assert_allclose(trace.hurdle[0, 0], 2.0 / 200.0, rtol=1e-12)
 
 
 def test_a_quote_of_one_side_says_nothing_of_the_spread(
