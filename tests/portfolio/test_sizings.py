@@ -341,7 +341,7 @@ def test_a_hedge_on_the_side_that_is_not_wanted_is_left_out(
     bars = bars_of(np.vstack([close[:1], close[:-1]]), close)
     rules = rules_by(SizingMethod.MEAN_VARIANCE, 2, max_weight=0.6, usual_deviation=1.0)
     signal = np.full((200, 2), NAN)
-    signal[-1] = way * np.array([0.004, 0.0001])
+    signal[-1] = way * np.array([0.004, 0.0011])
     trace = traded(rules, bars, signal, np.full((200, 2), 0.02), known_of(200, 2, 1.0))
     # 0.004 / (4 · 4 · 0.02²) is beyond what a weight may be
     np.testing.assert_allclose(trace.weight[-1], [way * 0.6, 0.0], atol=1e-12)
