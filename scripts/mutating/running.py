@@ -12,7 +12,9 @@ import gc
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import math
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -26,6 +28,8 @@ from typing import Any
 
 from scripts.mutating.covering import Chosen
 
+WAITING = 20.0
+"""A run that waits for something takes so many times its limit at most, by the clock."""
 LIBRARIES = (
     "numpy", "pandas", "numba", "torch", "pyarrow.parquet", "scipy.stats",
     "safetensors.torch", "structlog", "pydantic_settings", "typer", "rich.table", "aiohttp",
@@ -60,15 +64,18 @@ def load_libraries() -> None:
 
 
 class Fork:
-    """A job, whose result is its exit code, in a process of its own."""
+    """A job, whose result is its exit code, in a process of its own.
+
+    Its limit is of processor time, so that other work on the machine does not end it.
+    """
 
     def __init__(self, job: Callable[[], int], limit_s: float) -> None:
         self.output = ""  # what it printed, once it has ended
-        self._ends = time.monotonic() + limit_s
+        self._ends = time.monotonic() + WAITING * limit_s
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as this does
         self._pid = os.fork()
         if self._pid == 0:
-            _be_the_child(job, self._log.fileno())
+            _be_the_child(job, self._log.fileno(), limit_s)
 
     def poll(self) -> int | None:
         """Return the exit code, None while it runs; beyond the limit it is -9."""
@@ -90,10 +97,11 @@ class Fork:
         return code
 
 
-def _be_the_child(job: Callable[[], int], log: int) -> None:
+def _be_the_child(job: Callable[[], int], log: int, limit_s: float) -> None:
     code = 70
     try:
         os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit_s),) * 2)
         os.dup2(log, 1)
         os.dup2(log, 2)
         code = job()

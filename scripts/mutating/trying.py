@@ -24,7 +24,7 @@ from scripts.mutating.running import Fork, Trial, run_tests
 from scripts.mutating.subjects import Subject
 
 PATIENCE = 6.0
-"""A mutated run may take so many times as long as the tests did on the code as it is."""
+"""A mutated run may compute for so many times as long as the tests took on the code as it is."""
 Place = tuple[str, Mutation]
 Job = tuple[int, Callable[[], int], float]
 """Which mutation, its tests, and the seconds they may take."""

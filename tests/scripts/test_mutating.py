@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from scripts.mutating.equivalents import equivalents
 from scripts.mutating.mutations import Mutation, mutations_of
 from scripts.mutating.patching import patch_of
 from scripts.mutating.record import Record
+from scripts.mutating.running import Fork
 from scripts.mutating.subjects import SUBJECTS
 
 SOURCE = '''
@@ -177,3 +179,16 @@ def test_a_record_holds_for_the_code_it_was_made_with(
     assert Record(file).code_of("one: 1 -> 3") is None
     code.write_text("x = 3\n", encoding="utf-8")
     assert Record(file).code_of("one: 1 -> 2") is None
+
+
+def test_a_run_is_ended_by_what_it_computes_and_not_by_the_clock() -> None:
+    def endless() -> int:
+        while True:
+            pass
+
+    def slow() -> int:
+        time.sleep(1.1)  # as on a machine that others use
+        return 3
+
+    running = [Fork(endless, 1.0), Fork(slow, 1.0)]
+    assert [fork.wait() for fork in running] == [-9, 3]
