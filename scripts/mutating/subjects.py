@@ -32,7 +32,8 @@ SUBJECTS = (
         ("tests/portfolio/test_broker.py", "tests/portfolio/test_asked.py",
          "tests/portfolio/test_kernel.py", "tests/portfolio/test_own.py",
          "tests/portfolio/test_reference_backtest.py", "tests/portfolio/test_agreement.py",
-         "tests/portfolio/test_sizings.py", "tests/portfolio/policies/test_edge.py"),
+         "tests/portfolio/test_sizings.py", "tests/portfolio/policies/test_edge.py",
+         "tests/portfolio/policies/test_hysteresis.py", "tests/portfolio/policies/test_momentum.py"),
         plain=True,
     ),
     Subject(
