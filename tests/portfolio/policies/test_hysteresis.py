@@ -48,3 +48,16 @@ def test_a_signal_at_a_threshold_is_within_it_and_a_side_kept_is_not_decided_aga
     )
     kept = np.nan
     np.testing.assert_array_equal(trace.weight[:, 0], [0.0, 0.5, kept, 0.0, 0.0, -0.5, kept, 0.0])
+
+
+def test_an_order_that_waits_counts_as_held(
+    rules_of: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    signal, price = np.array([[0.004], [0.002], [0.002]]), np.full((3, 1), 100.0)
+    rules = rules_of(
+        1, policy_kind=int(PolicyKind.HYSTERESIS), threshold=0.003, exit_threshold=0.001
+    )
+    bars = bars_of(price, price, fillable=[[True], [False], [True]])
+    _, trace = run_bars(first_book(rules, 1e4), rules, bars, signal, signal, Phase.BOTH)
+    assert (trace.quantity[:, 0] > 0.0).tolist() == [False, False, True]
+    assert np.isnan(trace.weight[1:, 0]).all()
