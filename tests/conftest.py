@@ -47,7 +47,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 SHARED = Path(os.environ.get("BOT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 
 SMALL = [
-    "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.batch_size=256",
+    "features.names=core", "model.members=1", "model.hidden=[16]", "model.head_hidden=8", "training.epochs=1", "training.batch_size=256",
     "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
     "features.correlation_window=30", "report.bootstrap_samples=100",
     "policy.kind=threshold",

@@ -11,6 +11,9 @@ from pydantic import Field
 
 from bot.config.section import PartSettings, Section, chosen, settings_of_parts
 
+WEIGHTS = {"return": 0.1, "direction": 0.2}
+"""The default of training.weights."""
+
 
 class Training(Section):
     """How a model is fitted; every training is fresh, seeded, and uses one thread."""
@@ -44,7 +47,9 @@ class Training(Section):
     window: Literal["rolling", "expanding"] = Field(
         "rolling", description="Train on the last window_bars bars, or on all."
     )
-    window_bars: int = Field(8760, ge=10, le=10_000_000, description="Bars of the rolling window.")
+    window_bars: int = Field(
+        17_520, ge=10, le=10_000_000, description="Bars of the rolling window."
+    )
     weighting: str = Field(
         "fixed",
         description="Weights of the tasks' losses: given, or learned (Kendall 2018), by their descent "
@@ -58,9 +63,10 @@ class Training(Section):
         "e^(-2s)L + s for every task.",
     )
     weights: dict[str, Annotated[float, Field(ge=0.0)]] = Field(
-        default_factory=dict,
+        default_factory=lambda: dict(WEIGHTS),
         description="Weights for 'fixed', by kind of task; 1 where not named, and a thousandth of the "
-        "largest at least for heads that the account reads. Example: {volume = 0.5}",
+        "largest at least for heads that the account reads. What is mostly noise gets less. With another "
+        "weighting, and for heads that targets.kinds lacks, the default has none.",
     )
     dwa_temperature: float = Field(
         2.0, gt=0.0, le=1000.0, description="Temperature T of dwa; large is equal weights."
@@ -114,7 +120,7 @@ class Training(Section):
         "Example: ['direction for 3', 'direction+return until plateau 2', 'all'].",
     )
     log_targets: bool = Field(
-        False,
+        True,
         description="Learn targets above zero (volatility, range) as their logarithms; forecasts are in "
         "the target's own units all the same.",
     )
@@ -128,7 +134,7 @@ class Training(Section):
         description="Fit on the validation rows how much of the return and direction forecasts to believe, "
         "and tell them shrunk by it. The signal is made of the forecasts as they are.",
     )
-    return_loss: Literal["mse", "huber"] = Field("mse", description="Loss of the return head.")
+    return_loss: Literal["mse", "huber"] = Field("huber", description="Loss of the return head.")
     interpret: bool = Field(
         True,
         description="Record with each model its feature importance, gate weights and gradient cosines.",

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 
 from bot.config.section import PartSettings, Section, chosen, settings_of_parts
 from bot.parts.registry import part
-from bot.parts.sets import CORE, written_out
+from bot.parts.sets import SETS, written_out
 
 BASE_KINDS = ("return", "direction", "volatility", "volume")
 
@@ -25,10 +25,10 @@ class Features(Section):
     """What the model sees."""
 
     names: tuple[str, ...] = Field(
-        CORE,
+        SETS["feature"]["wide"],
         min_length=1,
-        description="Features, in order, or a set's name: 'core' (this list) or 'wide' (these, and seasonality, "
-        "volatilities, the market). Those of the cross-section need two symbols.",
+        description="Features, in order, or a set's name: 'wide' (this list) or 'core' (its first 22, ready after "
+        "a week of hours and not a month). Those of the cross-section need two symbols.",
         json_schema_extra=chosen("feature"),
     )
     window: int = Field(20, ge=2, le=1000, description="Bars of the rolling windows.")
@@ -101,7 +101,7 @@ class Model(Section):
         (128, 64), min_length=1, max_length=8, description="Widths of the encoder's layers."
     )
     head_hidden: int = Field(32, ge=1, le=1024, description="Width of a head's hidden layer.")
-    dropout: float = Field(0.1, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
+    dropout: float = Field(0.2, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
     batch_norm: bool = Field(True, description="BatchNorm in mlp and tcn.")
     match_parameters: bool = Field(
         False,
@@ -115,7 +115,7 @@ class Model(Section):
         0, ge=0, le=256, description="Width of a learned embedding of the symbol; 0: none."
     )
     members: int = Field(
-        1, ge=1, le=64, description="Networks of an ensemble; forecasts are their mean."
+        5, ge=1, le=64, description="Networks of an ensemble; forecasts are their mean."
     )
     soft_penalty: float = Field(
         0.001, ge=0.0, le=1000.0, description="Weight λ of the towers' squared distances (soft)."

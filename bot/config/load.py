@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from bot.config.checks import combination_faults
 from bot.config.faults import value_faults
+from bot.config.fitting import WEIGHTS
 from bot.config.given import GivenSettings, read_toml, setting_of_variable
 from bot.config.parts import settings_faults, unknown_parts
 from bot.config.renamed import translated
@@ -89,13 +90,19 @@ def load_config(
 def _imply(given: GivenSettings) -> None:
     """Set what others imply where it is not given.
 
-    Seasonal features look as far ahead as the first horizon. The reference backtest has its own policy; momentum alone, with sizes that need no forecast, has
-    no use for a model, so none is trained unless a trigger is named.
+    Seasonal features look as far ahead as the first horizon. On bars of a day the wide features would
+    be ready after two years, so there the core ones are read. The reference backtest has its own
+    policy; momentum alone, with sizes that need no forecast, has no use for a model, so none is
+    trained unless a trigger is named. The default weights of losses are for the heads that there are,
+    and for no other weighting.
     """
     values = given.values
     horizons = values.get("targets", {}).get("horizons")
     if isinstance(horizons, list) and horizons and isinstance(horizons[0], int):
         values.setdefault("features", {}).setdefault("seasonal_bars", horizons[0])
+    if values.get("market", {}).get("interval") == "1d":
+        values.setdefault("features", {}).setdefault("names", ["core"])
+    _imply_weights(values)
     if values.get("costs", {}).get("reference") is True:
         values.setdefault("policy", {}).setdefault("kind", "threshold")
     momentum = values.get("policy", {}).get("kind") == "momentum"
@@ -103,6 +110,22 @@ def _imply(given: GivenSettings) -> None:
         retrain = values.setdefault("retrain", {})
         if "trigger" not in retrain:
             retrain |= {"trigger": "never", "at_start": retrain.get("at_start", False)}
+
+
+def _imply_weights(values: dict[str, Any]) -> None:
+    """Leave of the default weights what the other settings have a use for.
+
+    A file of all settings has the defaults too, so they give way there as where none are given.
+    """
+    training, kinds = values.get("training", {}), values.get("targets", {}).get("kinds")
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if training.get("weights", WEIGHTS) != WEIGHTS:
+        return
+    if training.get("weighting", "fixed") != "fixed":
+        training["weights"] = {}
+    elif isinstance(kinds, list) and not WEIGHTS.keys() <= set(kinds):
+        left = {kind: weight for kind, weight in WEIGHTS.items() if kind in kinds}
+        values.setdefault("training", {})["weights"] = left
 
 
 def _checked(given: GivenSettings, *, recorded: bool = False) -> tuple[Config, list[str]]:

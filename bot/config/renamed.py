@@ -22,7 +22,11 @@ GONE: dict[str, str] = {
 """Why a setting is one no more, by section.key."""
 
 
-FORMER_DEFAULTS: dict[str, Any] = {"policy.kind": "threshold"}
+FORMER_DEFAULTS: dict[str, Any] = {
+    "policy.kind": "threshold",
+    "training.log_targets": False,
+    "training.shrinkage": False,
+}
 """What runs did that have no such setting in their folder, where it is not what it defaults to now."""
 
 

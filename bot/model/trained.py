@@ -30,6 +30,9 @@ from bot.model.shrinkage import Shrinkage
 _ALWAYS = ("architecture", "encoder", "hidden", "head_hidden", "dropout", "batch_norm")
 """Settings that are written even where they are the default."""
 
+_WHEN_NOT_WRITTEN = {"members": 1}
+"""What settings were that are not written, where the default is another now."""
+
 NO_WEIGHT = 1e-6
 """A weight that is less than this share of the largest moves nothing."""
 
@@ -41,7 +44,7 @@ class ModelSpec:
     Where the network knows the symbols, their names too, in the order of their places in it.
 
     A setting beyond _ALWAYS is written only where it differs from its default, so that a model
-    keeps its id when the bot learns a new one; the default of such a setting must never change.
+    keeps its id when the bot learns a new one; one whose default changed is in _WHEN_NOT_WRITTEN.
     """
 
     settings: Model
@@ -71,7 +74,7 @@ class ModelSpec:
         """Return it as JSON values."""
         tasks = [{"kind": t.kind, "horizon": t.horizon} for t in self.tasks]
         given = self.settings.model_dump(mode="json")
-        usual = Model().model_dump(mode="json")
+        usual = Model().model_dump(mode="json") | _WHEN_NOT_WRITTEN
         settings = {k: v for k, v in given.items() if k in _ALWAYS or v != usual[k]}
         spec = {"settings": settings, "n_features": self.n_features, "tasks": tasks}
         return {**spec, "symbols": list(self.symbols)} if self.symbols else spec
@@ -85,7 +88,7 @@ class ModelSpec:
         """
         try:
             tasks = tuple(Task(**task) for task in value["tasks"])
-            settings = Model.model_validate(value["settings"])
+            settings = Model.model_validate(_WHEN_NOT_WRITTEN | value["settings"])
             symbols = tuple(str(name) for name in value.get("symbols", ()))
             return cls(settings, int(value["n_features"]), tasks, symbols)
         except (KeyError, TypeError, ValueError, ValidationError) as error:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import load_config
+from bot.config import load_config, to_toml
+from bot.config.fitting import WEIGHTS
 from bot.errors import ConfigError
+from bot.parts.sets import CORE, SETS
 
 ONE = "market.symbols=BTCUSDT"
+DECISION = ["signal.source=decision", "policy.kind=threshold"]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ ONE = "market.symbols=BTCUSDT"
             ],
             "with 2 symbols it never has",
         ),
-        (["sizing.disagreement_penalty=1"], "sizing.disagreement_penalty = 1: a single network has no"),
+        (["model.members=1", "sizing.disagreement_penalty=1"], "sizing.disagreement_penalty = 1: a single network has no"),
         (["training.weighting=gradnorm", "training.gradients=mgda"], "both balance gradients"),
         (["training.curriculum=stages"], "need each other"),
         (["training.stages=all"], "need each other"),
@@ -175,6 +178,34 @@ def test_what_the_fix_says_works() -> None:
 )
 def test_what_the_account_does_not_read_may_stay_untrained(sets: list[str]) -> None:
     load_config(None, ["policy.kind=threshold", *sets], {})
+
+
+@pytest.mark.parametrize(
+    ("sets", "weights"),
+    [
+        ([], WEIGHTS),
+        (["training.weighting=uncertainty"], {}),
+        (["targets.kinds=return,decision", *DECISION], {"return": 0.1}),
+        (["targets.kinds=decision", *DECISION], {}),
+        (["training.weights={volume=0.5}"], {"volume": 0.5}),
+        (["training.weights={}"], {}),
+    ],
+)
+def test_default_weights_are_for_the_heads_there_are_and_for_no_other_weighting(
+    tmp_path: Path, sets: list[str], weights: dict[str, float]
+) -> None:
+    """Also where a file of all settings names them."""
+    path = tmp_path / "config.toml"
+    path.write_text(to_toml(load_config(None, [], {})), encoding="utf-8")
+    for file in (None, path):
+        assert load_config(file, sets, {}).training.weights == weights
+
+
+def test_bars_of_a_day_are_read_by_the_core_features() -> None:
+    daily = "market.interval=1d"
+    assert load_config(None, [daily], {}).features.names == CORE
+    named = load_config(None, [daily, "features.names=wide"], {}).features.names
+    assert named == SETS["feature"]["wide"]
 
 
 def test_the_settings_of_a_run_stay_readable(tmp_path: Path) -> None:

@@ -13,12 +13,13 @@ from bot.errors import ConfigError
 from bot.features import Feature, FeaturePipeline
 from bot.features.catalogue import bars_needed, choose_features
 from bot.parts.registry import part, parts
+from bot.parts.sets import CORE
 from bot.timegrid import DAY_MS, HOUR_MS
 
-ALL = Features().names
+ALL = CORE
 
 
-def test_the_default_settings_name_every_feature_in_order() -> None:
+def test_the_core_set_names_every_feature_in_order() -> None:
     assert tuple(feature.name.lower() for feature in Feature) == ALL
     assert choose_features(ALL, 2, HOUR_MS) == tuple(part("feature", name) for name in ALL)
     assert set(ALL) == {
@@ -36,9 +37,9 @@ def test_an_unknown_name_is_refused_with_the_key_and_close_names() -> None:
 
 
 def test_what_says_nothing_is_left_out() -> None:
-    alone = FeaturePipeline(Features(), ["A"], HOUR_MS)
+    alone = FeaturePipeline(Features(names=ALL), ["A"], HOUR_MS)
     assert set(ALL) - set(alone.names) == {"cross_correlation", "cross_return"}
-    daily = FeaturePipeline(Features(), ["A", "B"], DAY_MS)
+    daily = FeaturePipeline(Features(names=ALL), ["A", "B"], DAY_MS)
     assert set(ALL) - set(daily.names) == {"hour_sin", "hour_cos"}
     with pytest.raises(ConfigError, match=r"none of cross_return says anything"):
         choose_features(["cross_return"], 1, HOUR_MS)

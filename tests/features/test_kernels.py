@@ -16,14 +16,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from bot.blocks import F64, BarBlock, Bool, FeatureBlock
 from bot.config.schema import Features
 from bot.features import FeaturePipeline
+from bot.parts.sets import CORE
 from bot.timegrid import HOUR_MS
 from tests.features.conftest import random_bars
 
 Load = Callable[..., BarBlock]
 Long = npt.NDArray[Any]  # longdouble
 
-CONFIG = Features()
-CORE = CONFIG.names[:10]
+CONFIG = Features(names=CORE)
+FIRST = CONFIG.names[:10]
 
 
 def features_of(block: BarBlock, config: Features = CONFIG) -> tuple[FeatureBlock, tuple[str, ...]]:
@@ -231,7 +232,7 @@ def test_pandas_agrees_to_a_millionth(load: Load) -> None:
 def test_the_core_set_is_ready_at_a_symbols_21st_bar(random_market: Load, missing: int) -> None:
     block = random_market(60, 1, seed=2)
     block.valid[5 : 5 + missing] = False
-    features, _ = features_of(block, Features(names=CORE))
+    features, _ = features_of(block, Features(names=FIRST))
     assert np.flatnonzero(features.ready[:, 0])[0] == 20 + missing
 
 
@@ -324,4 +325,4 @@ def test_without_any_volume_no_row_is_ready() -> None:
     block = random_bars(300, 1, seed=6)
     block.volume[:] = 0.0
     assert not features_of(block)[0].ready.any()
-    assert features_of(block, Features(names=CORE))[0].ready[CONFIG.window :].all()
+    assert features_of(block, Features(names=FIRST))[0].ready[CONFIG.window :].all()

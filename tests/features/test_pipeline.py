@@ -14,11 +14,12 @@ from bot.blocks import BarBlock, FeatureBlock
 from bot.config.schema import Features
 from bot.errors import DataError
 from bot.features import FeaturePipeline, FeatureState
+from bot.parts.sets import CORE
 from bot.timegrid import HOUR_MS
 
 Load = Callable[..., BarBlock]
 BARS = 120
-SMALL = Features(window=5, medium_window=7, long_window=13, correlation_window=16)
+SMALL = Features(names=CORE, window=5, medium_window=7, long_window=13, correlation_window=16)
 PIPELINE = FeaturePipeline(SMALL, ["A", "B", "C"], HOUR_MS)
 shared_fixture = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60

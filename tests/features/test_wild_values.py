@@ -13,10 +13,11 @@ from bot.blocks import BarBlock, Task
 from bot.config.schema import Features
 from bot.features import FeaturePipeline
 from bot.features.targets import compute_targets
+from bot.parts.sets import CORE
 from bot.timegrid import HOUR_MS
 from tests.features.conftest import random_bars
 
-CONFIG = Features(medium_window=37, long_window=90, correlation_window=60)
+CONFIG = Features(names=CORE, medium_window=37, long_window=90, correlation_window=60)
 AVERAGES = ("ema_ratio", "macd")
 AT, N = 150, 700
 SETTLED = AT + 90 + 2

@@ -76,7 +76,8 @@ def test_a_calibrated_policy_rehearses_behind_that() -> None:
 def test_momentum_fetches_what_it_looks_back_on_whether_or_not_models_are_trained(
     looks_back: int, bars: int, trigger: list[str]
 ) -> None:
-    settings = ["policy.kind=momentum", f"policy.momentum_bars={looks_back}", *trigger]
+    core = "features.names=core"
+    settings = [core, "policy.kind=momentum", f"policy.momentum_bars={looks_back}", *trigger]
     need = history_need(practice_config(load_config(None, settings, {})))
     assert (need.bars, f"policy.momentum_bars = {looks_back}" in need.reason) == (bars, True)
     assert "training" not in need.reason

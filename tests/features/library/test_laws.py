@@ -18,12 +18,13 @@ from bot.blocks import F64, BarBlock
 from bot.config.schema import Features
 from bot.features.pipeline import FeaturePipeline, FeatureState
 from bot.parts.registry import parts
+from bot.parts.sets import CORE
 from bot.timegrid import HOUR_MS
 from tests.features.library.conftest import market_of
 
 INTERVAL_MS = 2 * HOUR_MS
 NAMES = tuple(name for name, part in parts("feature").items() if part.is_shipped)
-FURTHER = [name for name in NAMES if name not in Features().names]
+FURTHER = [name for name in NAMES if name not in CORE]
 PIPELINE = FeaturePipeline(Features(names=NAMES), SYMBOLS, INTERVAL_MS)
 BARS = market_of(PIPELINE.warmup_bars + 120, INTERVAL_MS)
 N = len(BARS)
