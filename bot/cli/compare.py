@@ -82,7 +82,8 @@ def compare(
         bool, typer.Option("--runs", help="Compare finished runs, named in place of files.")
     ] = False,
     preset: Annotated[
-        str | None, typer.Option(help="mtl-vs-single, architectures, weightings or policies.")
+        str | None,
+        typer.Option(help="mtl-vs-single, architectures, weightings, policies or heads."),
     ] = None,
     seeds: SeedsOption = 10,
     *,

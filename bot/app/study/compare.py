@@ -23,7 +23,7 @@ from bot.adapters.system.atomic_file import check_folder, make_folder, replacing
 from bot.app.backtest.preparing import check_known, read_market
 from bot.app.loop.runner import Progress
 from bot.app.study.account import Traded, check_accounts, trade
-from bot.app.study.contenders import Contender, check_packages
+from bot.app.study.contenders import AGAINST_FIRST, Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
 from bot.app.study.trials import count_in
@@ -76,7 +76,9 @@ def compare_command(
     """
     folder = out / title
     check_folder(folder)
-    comparison, setting = walk_forward(contenders, out, plan, progress, title=title)
+    comparison, setting = walk_forward(
+        contenders, out, plan, progress, title=title, every_pair=title not in AGAINST_FIRST
+    )
     make_folder(folder)
     write_text(
         folder / "compare.json",
@@ -166,11 +168,12 @@ def _judge(
     excess: dict[str, F64] = {}
     rows = study.forecastable()
     rivals = Rivals(study.config.report.baselines)
+    spans = _training_spans(study, units)
 
     def measure(
         contender: Contender, seeds: list[int], read: Results
     ) -> tuple[list[Endpoint], Traded]:
-        judged = _judged(study, seeds, read)
+        judged = _judged(study, seeds, read, spans)
         account = trade(study, contender, judged, seeds)
         found = endpoints(
             judged, account.returns, account.gross, rows=rows, rivals=rivals, primary=primary
@@ -217,7 +220,23 @@ def _excess_loss(fact: dict[str, Any]) -> F64:
 Results = dict[tuple[int, int], tuple[F64, F64, dict[str, Any]]]
 
 
-def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
+def _training_spans(study: Study, units: list[Unit]) -> dict[int, tuple[int, int]]:
+    """Return each fold's first and last training bar of the first contender.
+
+    All contenders are held against baselines of these rows, whatever window they learned from.
+    """
+    rows, spans = study.forecastable(), {}
+    for unit in units:
+        if unit.name == study.contenders[0].name and unit.fold not in spans:
+            fold = study.folds[unit.fold]
+            facts = read_result(unit, fold.first, rows[fold.first : fold.stop])[2]
+            spans[unit.fold] = (facts["train_bars"][0], facts["train_bars"][1])
+    return spans
+
+
+def _judged(
+    study: Study, seeds: list[int], read: Results, spans: dict[int, tuple[int, int]]
+) -> Judged:
     """Return the mean forecast of some seeds beside the labels."""
     bars = study.market.bars
     value, told = (np.full((*bars.valid.shape, len(study.tasks)), np.nan) for _ in range(2))
@@ -234,7 +253,7 @@ def _judged(study: Study, seeds: list[int], read: Results) -> Judged:
             name: float(np.mean([f["variance_scales"][name] for f in facts]))
             for name in facts[0]["variance_scales"]
         }
-        first, last = facts[0]["train_bars"]
+        first, last = spans[fold.number]
         models.append(
             ModelInfo(
                 model_id=f"fold {fold.number + 1}",

@@ -54,6 +54,9 @@ def check_packages(contenders: Sequence[Contender]) -> None:
 
 Entry = tuple[str, ContenderKind, tuple[str, ...]]
 
+_SINGLE = "model.members=1"
+"""The seeds of a study are its ensemble; networks of several members are asked for with --set."""
+
 _MATCHED = "model.match_parameters=true"
 
 
@@ -96,6 +99,25 @@ def _weightings() -> tuple[Entry, ...]:
     return (("fixed", "network", ()), *_weighted(*others), *_combined("pcgrad", "aligned_mtl"))
 
 
+def _heads() -> tuple[Entry, ...]:
+    """Today's defaults, each of them taken back alone, and what they were before."""
+    before = (
+        "features.names=core", "training.log_targets=false", "training.weights={}",
+        "model.dropout=0.1", "training.return_loss=mse", "training.window_bars=8760",
+    )  # fmt: skip
+    return (
+        ("default", "network", ()),
+        ("before", "network", before),
+        ("core features", "network", ("features.names=core",)),
+        ("volatility not as a logarithm", "network", ("training.log_targets=false",)),
+        ("equal weights", "network", ("training.weights={}",)),
+        ("squared error of return", "network", ("training.return_loss=mse",)),
+        ("one year", "network", ("training.window_bars=8760",)),
+        ("dropout 0.1", "network", ("model.dropout=0.1",)),
+        ("an epoch a head", "network", ("training.best_epoch=per_head",)),
+    )
+
+
 def _policies() -> tuple[Entry, ...]:
     """The edge policy against every other one, and itself without a margin for error."""
     others = [name for name in parts("policy") if name != "edge"]
@@ -108,9 +130,13 @@ PRESETS: dict[str, Callable[[], tuple[Entry, ...]]] = {
     "architectures": _architectures,
     "weightings": _weightings,
     "policies": _policies,
+    "heads": _heads,
 }
 """By name: what makes contenders as (name, kind, settings over the base), a user's own parts among
 them. A name means the same in all."""
+
+AGAINST_FIRST = frozenset({"heads"})
+"""Presets whose contenders are held against the first alone, not each against each."""
 
 for _name, _entries in PRESETS.items():
     shipped("contender", _name)(_entries)
@@ -126,7 +152,7 @@ def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender
         raise ConfigError(f"--preset {name}: there is none; choose from {', '.join(PRESETS)}")
     load_config(config, sets)  # a user's own parts compete too
     return [
-        Contender(entry, kind, load_config(config, [*sets, *over]))
+        Contender(entry, kind, load_config(config, [_SINGLE, *sets, *over]))
         for entry, kind, over in PRESETS[name]()
     ]
 
@@ -151,7 +177,7 @@ def from_files(files: Sequence[str], sets: Sequence[str]) -> list[Contender]:
 _ALIKE = (
     "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
     "targets.decision_cost", "features.window",
-    "training.window", "training.window_bars", "retrain.latency_bars", "run.seed",
+    "retrain.latency_bars", "run.seed",
     "portfolio.currency", "execution.price",
 )  # fmt: skip
 
