@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +85,13 @@ def compare(
         str | None,
         typer.Option(help="mtl-vs-single, architectures, weightings, policies or heads."),
     ] = None,
+    confirm: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Run a preset's frozen defaults once on bars that no trial has seen, and record that look.",
+        ),
+    ] = None,
     seeds: SeedsOption = 10,
     *,
     options: StudyOptions,
@@ -93,6 +100,8 @@ def compare(
 
     What is trained is kept in --out: after an interruption the same command continues.
     """
+    if confirm is not None:
+        options = _frozen(options, confirm, preset=preset, files=bool(files) or finished)
     if finished:
         alone = not (preset or options.config or options.overrides())
         _compare_runs(files or [], as_json=options.as_json, alone=alone)
@@ -115,13 +124,30 @@ def compare(
         title = "-".join(contender.name for contender in contenders)
     _tell_of_leftovers(options.out)
     with progress_bar(f"compare {title}", quiet=options.as_json) as progress, _resumable():
-        done = compare_command(contenders, title, Path(options.out), options.plan(seeds), progress)
+        done = compare_command(
+            contenders, title, Path(options.out), options.plan(seeds), progress,
+            confirm=confirm is not None,
+        )  # fmt: skip
     if options.as_json:
         print(json.dumps({"folder": str(done.folder), "setting": done.setting,
                           **done.comparison.as_json()}))  # fmt: skip
         return
     stdout_console().print(render(done.comparison, title, done.setting))
     typer.echo(f"{done.folder}/compare.md, compare.json, compare.png")
+
+
+def _frozen(options: StudyOptions, data: str, *, preset: str | None, files: bool) -> StudyOptions:
+    """Return the options of a look that confirms: no setting may be chosen after the fact."""
+    from bot.errors import ConfigError
+
+    if files or not preset:
+        raise ConfigError("compare --confirm: name a --preset; its contenders are run as they are")
+    if options.sets or options.config or options.data:
+        raise ConfigError(
+            "compare --confirm: settings are frozen, and the data are those of --confirm; leave out --set, "
+            "--config and --data (--symbols, --from and --to say which of the bars)"
+        )
+    return replace(options, data=data)
 
 
 def _compare_runs(names: list[str], *, as_json: bool, alone: bool) -> None:

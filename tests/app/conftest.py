@@ -26,6 +26,7 @@ from bot.app.live.opening import closed_row
 from bot.app.loop.forecasters import ModelForecaster
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.study import compare as compare_module
+from bot.app.study import judging
 from bot.app.study.unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
@@ -215,7 +216,7 @@ def live_run(traded: Ran, tmp_path_factory: pytest.TempPathFactory) -> RunFolder
 
 
 STUDY = [
-    "model.hidden=[8]", "model.head_hidden=4", "training.epochs=1", "training.batch_size=256",
+    "features.names=core", "model.members=1", "model.hidden=[8]", "model.head_hidden=4", "training.epochs=1", "training.batch_size=256",
     "training.min_rows=300", "features.medium_window=30", "features.long_window=40",
     "features.correlation_window=30", "data.source=synthetic", "synthetic.symbols=2",
     "policy.kind=threshold", "synthetic.bars=3000", "synthetic.missing=0.01", "training.window_bars=700",
@@ -255,5 +256,5 @@ def units_ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Run the units of comparisons here; return the labels of those that ran."""
     HerePool.ran.clear()
     monkeypatch.setattr(compare_module, "TrainingPool", HerePool)
-    monkeypatch.setattr(compare_module, "SAMPLES", 200)
+    monkeypatch.setattr(judging, "SAMPLES", 200)
     return HerePool.ran

@@ -7,6 +7,8 @@ contenders      the settings that compete, from files or a preset
 data            bars, features and folds, and what each fold may train on
 folds           a fold as a file that workers read
 unit            one training: a contender, a fold, a seed
+judging         from its forecasts to a comparison
+groups          what as few networks as the bot trades come to
 account         the paper account of a contender
 trials          a comparison as an entry in the register of trials
 setting         what a comparison was made of, in words

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bot.adapters.files import trials as register
 from bot.adapters.files.trials import Outcome, Trial, TrialKind
 from bot.app.runs.folder import config_hash, deciding
 from bot.app.runs.trials import (
@@ -25,9 +26,11 @@ from bot.app.study.account import Traded
 from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
 from bot.app.symbols import bars_a_year
+from bot.errors import ConfigError
 from bot.parts.plugins import digests_of
 from bot.report.study.comparison import Comparison
 from bot.timegrid import INTERVAL_MS
+from bot.timestamps import format_utc
 
 DEFLATED = "deflated Sharpe"
 """The fact of a contender, after all that was tried on its data."""
@@ -76,19 +79,53 @@ def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, T
             for c in study.contenders
         ],
     ]  # fmt: skip
-    interval = study.config.market.interval
+    outcomes = tuple(_outcome(c, first, accounts[c.name]) for c in study.contenders)
+    return _entry(study, title, kind, digest=digest_of(decides), outcomes=outcomes)
+
+
+def check_unseen(study: Study) -> None:
+    """Refuse to confirm anything on bars that the register knows.
+
+    Raises:
+        ConfigError: with the trials that saw them; or the register cannot be read, so nobody knows.
+    """
+    path = runs_dir_of(study.folder) / register.NAME
+    own = _entry(study, "", "confirm", digest="", outcomes=())
+    try:
+        known, notes = register.read(path)
+    except OSError as error:
+        raise ConfigError(
+            f"compare --confirm: {path} cannot be read ({error.strerror or error}), so it is not known "
+            "whether these bars were looked at; make it readable"
+        ) from error
+    if notes:
+        raise ConfigError(f"compare --confirm: {'; '.join(notes)}; mend it first")
+    seen = [trial for trial in known if trial.same_data(own)]
+    if seen:
+        last = max(seen, key=lambda trial: trial.time_ms)
+        raise ConfigError(
+            f"compare --confirm: {len(seen)} trials have seen these symbols in this span, the last of them "
+            f"{last.kind} {last.where} on {format_utc(last.time_ms)} ('bot trials'); what was looked at "
+            "confirms nothing: take later bars or other symbols"
+        )
+
+
+def _entry(
+    study: Study, title: str, kind: TrialKind, *, digest: str, outcomes: tuple[Outcome, ...]
+) -> Trial:
+    times, interval = study.market.bars.open_time, study.config.market.interval
     return Trial(
         kind=kind,
         where=f"{study.folder.name}/{title}",
-        digest=digest_of(decides),
-        settings=unusual(first.config),
+        digest=digest,
+        settings=unusual(study.contenders[0].config),
         source=source_of(study.config),
         symbols=named_with_venues(study.config, study.market.symbols),
         interval=interval,
         start_ms=int(times[study.start]),
         end_ms=int(times[study.folds[-1].stop - 1]) + INTERVAL_MS[interval],
         periods_per_year=bars_a_year(study.config, study.market.symbols),
-        outcomes=tuple(_outcome(c, first, accounts[c.name]) for c in study.contenders),
+        outcomes=outcomes,
         time_ms=now_ms(),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -68,7 +68,8 @@ class PairedDifference:
 class Comparison:
     """All figures and differences, and what else is known of each contender.
 
-    `trials` is what was tried on the same data, as in a run's summary, with the name of the best here.
+    `trials` is what was tried on the same data, as in a run's summary, with the name of the best here;
+    `as_traded` has by contender and endpoint the figure of as few networks as the bot has members.
     """
 
     names: tuple[str, ...]
@@ -80,6 +81,7 @@ class Comparison:
     overfitting: tuple[OverfittingDifference, ...] = ()
     samples: int = 0
     trials: Mapping[str, Any] | None = None
+    as_traded: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def p_floor(self) -> float:

@@ -16,7 +16,13 @@ from bot.report.study.overfitting import OverfittingDifference
 
 def to_markdown(comparison: Comparison, title: str, setting: str) -> str:
     """Return all tables of a comparison."""
-    parts = [f"# {title}", setting, *_figures(comparison), _facts(comparison)]
+    parts = [
+        f"# {title}",
+        setting,
+        *_figures(comparison),
+        _as_traded(comparison),
+        _facts(comparison),
+    ]
     parts += [
         _verdicts(comparison),
         _secondary(comparison),
@@ -56,6 +62,28 @@ def _figures(c: Comparison) -> list[str]:
             + table(["endpoint", "contender", "value", "95 %", "se, seeds"], rows)
         )
     return out
+
+
+def _as_traded(c: Comparison) -> str:
+    """Return the figures of as few networks as the bot trades, and of all, side by side."""
+    rows = [
+        [
+            name,
+            contender,
+            number(c.as_traded[contender].get(name)),
+            number(c.figure(name, contender).value),
+        ]
+        for name in c.endpoints
+        for contender in c.names
+        if c.as_traded.get(contender)
+    ]
+    if not rows:
+        return ""
+    return (
+        "## As few networks as the bot trades\n\nThe mean over groups of as many seeds as `model.members` has "
+        "by default, beside that of all seeds together.\n\n"
+        + table(["endpoint", "contender", "as traded", "all seeds"], rows)
+    )
 
 
 def _facts(c: Comparison) -> str:
