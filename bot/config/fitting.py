@@ -21,6 +21,23 @@ class Training(Section):
     epochs: int = Field(20, ge=1, le=10_000, description="Maximum passes over the training rows.")
     batch_size: int = Field(1024, ge=2, le=1_000_000, description="Rows per step.")
     learning_rate: float = Field(0.001, gt=0.0, le=1.0, description="Adam's step size.")
+    schedule: Literal["constant", "coslog4"] = Field(
+        "constant",
+        description="The step size over the epochs: as it is, or four cycles, each twice as long as the one "
+        "before (RealMLP 2024), over all training.epochs.",
+    )
+    half_life_bars: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="A training row so many bars older counts half; 0: all count alike.",
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Draw the labels of directions towards a half by this share.",
+    )
     weight_decay: float = Field(
         0.0001, ge=0.0, le=1.0, description="Decoupled weight decay (AdamW); 0: Adam."
     )

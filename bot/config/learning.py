@@ -103,6 +103,11 @@ class Model(Section):
     head_hidden: int = Field(32, ge=1, le=1024, description="Width of a head's hidden layer.")
     dropout: float = Field(0.2, ge=0.0, lt=1.0, description="Dropout after each encoder layer.")
     batch_norm: bool = Field(True, description="BatchNorm in mlp and tcn.")
+    scaling: Literal["standard", "robust"] = Field(
+        "standard",
+        description="Features less their mean over their deviation, cut at 10; or less their median over their "
+        "interquartile range, bent smoothly at 3 (RealMLP 2024).",
+    )
     match_parameters: bool = Field(
         False,
         description="Scale the widths so that there are as many parameters as in shared_bottom.",

@@ -64,6 +64,7 @@ class Predictor:
         self._floor: F64 = scaler.floors(tasks)
         learned_as_log = scaler.log_floor > 0.0 if len(scaler.log_floor) else np.zeros(len(tasks))
         self._kind[learned_as_log.astype(np.bool_)] = _LOGARITHM
+        self._bend = float(scaler.bend[0]) if len(scaler.bend) else 0.0
         self._gain: F64 = scaler.gain if len(scaler.gain) else np.ones(len(tasks))
 
     def predict(
@@ -144,7 +145,7 @@ class Predictor:
             for start in range(0, len(rows), self.rows_a_tile):
                 here = rows[start : start + self.rows_a_tile]
                 ends = here if last is None else last[here]
-                _fill(table, ends, s.feature_mean, s.feature_std, self._tile)
+                _fill(table, ends, s.feature_mean, s.feature_std, self._bend, self._tile)
                 for forward, member in zip(forwards, out, strict=True):
                     raw = forward(self._input).numpy()
                     _read(
@@ -183,10 +184,10 @@ def _kind_of(task: Task) -> int:
 
 
 @njit(cache=True)
-def _fill(x: F64, ends: I64, mean: F64, std: F64, tile: F32) -> None:
+def _fill(x: F64, ends: I64, mean: F64, std: F64, bend: float, tile: F32) -> None:
     """Standardise, cut to ±CLIP and cast into the tile the windows of x that end at these rows.
 
-    What is left of the tile float32[T, L, F] is zeroed.
+    With a bend above 0 they are bent towards it, not cut. What is left of the tile float32[T, L, F] is zeroed.
     """
     lookback = tile.shape[1]
     for i in range(len(ends)):
@@ -194,7 +195,9 @@ def _fill(x: F64, ends: I64, mean: F64, std: F64, tile: F32) -> None:
         for k in range(lookback):
             for j in range(len(mean)):
                 z = (x[first + k, j] - mean[j]) / std[j]
-                if z > CLIP:
+                if bend > 0.0:
+                    z /= math.sqrt(1.0 + (z / bend) ** 2)
+                elif z > CLIP:
                     z = CLIP
                 elif z < -CLIP:
                     z = -CLIP

@@ -19,6 +19,9 @@ from bot.model.tasks import is_positive, labels_of
 CLIP = 10.0
 """Standardised features are cut to ±CLIP: an outlier must not carry a forecast away."""
 
+BEND = 3.0
+"""Robust features never reach beyond ±BEND."""
+
 LEAST_SHARE = 0.01
 """A target above zero counts as at least this share of the training rows' mean: a logarithm needs it,
 and no forecast of one falls below."""
@@ -36,6 +39,7 @@ class Scaler:
             target's own units; 0 where it is learned as it is. Empty: all are.
         gain: float64[K], what the exponential of a forecast logarithm is multiplied by. That alone is
             the median; with the gain it is right in the mean. Empty: 1.
+        bend: float64[1], where features bend towards ±bend; empty: they are cut at ±CLIP.
     """
 
     feature_mean: F64
@@ -44,15 +48,18 @@ class Scaler:
     target_std: F64
     log_floor: F64 = field(default_factory=lambda: np.empty(0))
     gain: F64 = field(default_factory=lambda: np.empty(0))
+    bend: F64 = field(default_factory=lambda: np.empty(0))
 
     @classmethod
-    def fit(cls, dataset: Dataset, *, logarithms: bool = False) -> Self:
+    def fit(cls, dataset: Dataset, *, logarithms: bool = False, robust: bool = False) -> Self:
         """Fit on the training rows (population deviations, ddof = 0); NaN labels are left out.
 
         A task without any label keeps mean 0 and scale 1.
 
         Args:
             logarithms: learn targets above zero as their logarithms.
+            robust: features less their median over their interquartile range, bent at ±BEND by
+                z / √(1 + (z / BEND)²) (Holzmüller, Grinsztajn & Steinwart 2024, RealMLP).
         """
         floor = _floors(dataset) if logarithms else np.empty(0)
         target_mean = np.zeros(len(dataset.tasks))
@@ -64,19 +71,23 @@ class Scaler:
                 target_mean[k] = known.mean()
                 target_std[k] = known.std()
         x = dataset.features_read()
-        mean = x.mean(axis=0)
+        centre, spread = _quartiles(x) if robust else (x.mean(axis=0), x.std(axis=0))
         return cls(
-            feature_mean=mean,
-            feature_std=_scale(mean, x.std(axis=0)),
+            feature_mean=centre,
+            feature_std=_scale(centre, spread),
             target_mean=target_mean,
             target_std=_scale(target_mean, target_std),
             log_floor=floor,
             gain=np.ones(len(floor)),
+            bend=np.array([BEND]) if robust else np.empty(0),
         )
 
     def features(self, x: F64) -> F32:
-        """Return x float64[N, F] standardised, cut to ±CLIP, as float32."""
+        """Return x float64[N, F] standardised, cut to ±CLIP or bent, as float32."""
         z = (x - self.feature_mean) / self.feature_std
+        if len(self.bend):
+            bent: F32 = (z / np.sqrt(1.0 + (z / self.bend[0]) ** 2)).astype(np.float32)
+            return bent
         return np.clip(z, -CLIP, CLIP).astype(np.float32)
 
     def targets(self, y: F64) -> F32:
@@ -97,6 +108,13 @@ class Scaler:
                 for k, task in enumerate(tasks)
             ]
         )
+
+
+def _quartiles(x: F64) -> tuple[F64, F64]:
+    """Return the median and the interquartile range of each feature, half the whole range where that is 0."""
+    low, centre, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    spread = high - low
+    return centre, np.where(spread > 0.0, spread, 0.5 * np.ptp(x, axis=0))
 
 
 def _floors(dataset: Dataset) -> F64:

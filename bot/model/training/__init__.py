@@ -9,5 +9,7 @@ losses          the loss of each task, over labelled rows
 weighting       losses to terms whose sum is descended
 gradients       the tasks' gradients to one
 curriculum      which tasks are trained when
+emphasis        which rows count how much
+schedule        the step size over the epochs
 stopping        when it stops, and which epoch is kept
 """

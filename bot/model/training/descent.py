@@ -11,9 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bot.config.schema import Training
 from bot.model.training.course import Course
 from bot.model.training.gradients import GradientMethod, build_gradients
 from bot.model.training.rows import batches
+from bot.model.training.schedule import rate_factor
 
 
 class _Steps(NamedTuple):
@@ -21,6 +23,15 @@ class _Steps(NamedTuple):
 
     gradients: GradientMethod
     optimizer: torch.optim.Optimizer
+    rates: tuple[float, ...]
+    """The step sizes of the network's own parameters, the optimiser's first groups."""
+
+    def set_rate(self, training: Training, step: int, steps_an_epoch: int) -> None:
+        """Set the step sizes of a step."""
+        if training.schedule != "constant":
+            factor = rate_factor(training, step, steps_an_epoch)
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=False):
+                group["lr"] = rate * factor
 
 
 def descend(course: Course) -> None:
@@ -39,14 +50,16 @@ def descend(course: Course) -> None:
 def _prepare(course: Course) -> _Steps:
     """Build what moves the network and what its weighting learns."""
     training = course.training
+    own = course.network.parameter_groups(training.learning_rate, training.weight_decay)
     groups = [
-        *course.network.parameter_groups(training.learning_rate, training.weight_decay),
+        *own,
         *course.weighting.parameter_groups(training.learning_rate),
     ]
     learned = [parameter for group in groups for parameter in group["params"]]
     return _Steps(
         build_gradients(training, course.network, learned),
         torch.optim.AdamW(groups, fused=True),
+        tuple(float(group["lr"]) for group in own),
     )
 
 
@@ -57,7 +70,9 @@ def _epoch(course: Course, steps: _Steps) -> Tensor:
     clipped = [list(module.parameters()) for module in course.stopping.modules]
     active = course.active()
     total, labelled = torch.zeros(rows.y.shape[1]), torch.zeros(rows.y.shape[1])
-    for chosen in batches(len(rows.y), course.training.batch_size):
+    cut = batches(len(rows.y), course.training.batch_size)
+    for place, chosen in enumerate(cut):
+        steps.set_rate(course.training, len(course.history) * len(cut) + place, len(cut))
         x, y, known = rows.at(chosen)
         seen: list[Tensor] = []
 

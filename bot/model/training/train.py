@@ -30,6 +30,7 @@ from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weig
 from bot.model.training.by_hand import descend_by_hand, folded, why_autograd
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.descent import descend
+from bot.model.training.emphasis import weighted
 from bot.model.training.rows import RowTensors
 
 __all__ = ["TrainedModel", "train"]
@@ -60,9 +61,11 @@ def train(
         ModelError: the loss stopped being a number.
     """
     fitted, held = parts_of(dataset, training, needed)
-    scaler = Scaler.fit(fitted, logarithms=training.log_targets)
+    scaler = Scaler.fit(fitted, logarithms=training.log_targets, robust=model.scaling == "robust")
     spec = _spec_of(dataset, model)
-    parts = Parts(_rows(scaler, fitted, spec), _rows(scaler, held, spec))
+    parts = Parts(
+        weighted(_rows(scaler, fitted, spec), fitted, training), _rows(scaler, held, spec)
+    )
     with one_thread(), torch.random.fork_rng(devices=[]):
         courses = [
             begin(

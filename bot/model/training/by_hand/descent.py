@@ -22,6 +22,7 @@ from bot.model.training.by_hand.losses import LossGradients
 from bot.model.training.by_hand.tower import Tower, towers_of
 from bot.model.training.course import Course
 from bot.model.training.rows import batches
+from bot.model.training.schedule import rate_factor
 
 TILE = 1024
 """Validation rows that are read at a time: what lies between the layers then stays in the cache."""
@@ -75,10 +76,14 @@ class Steps:
             first += own.shape[1]
         return losses, count
 
-    def move(self) -> None:
-        """Move the parameters by their gradients, and what the weighting learns by its own."""
+    def move(self, factor: float = 1.0) -> None:
+        """Move the parameters by their gradients, and what the weighting learns by its own.
+
+        Args:
+            factor: on the step size of the parameters.
+        """
         for row in self._flat:
-            row.move()
+            row.move(factor)
         if self._learned is not None:
             self._learned.step()
             self._learned.zero_grad(set_to_none=True)
@@ -89,9 +94,11 @@ def _epoch(course: Course, steps: Steps) -> Tensor:
     n, n_tasks = course.parts.fitted.y.shape
     active = course.active()
     total, labelled = np.zeros((2, n_tasks), np.float32)
-    for chosen in batches(n, course.training.batch_size, steps.generator):
+    cut = batches(n, course.training.batch_size, steps.generator)
+    for place, chosen in enumerate(cut):
         losses, count = steps.backward(chosen, active)
-        steps.move()
+        step = len(course.history) * len(cut) + place
+        steps.move(rate_factor(course.training, step, len(cut)))
         total += losses * count
         labelled += count
     return torch.from_numpy(total / np.maximum(labelled, np.float32(1.0)))

@@ -34,10 +34,14 @@ class FlatParameters:
         self._mean, self._square = np.zeros((2, len(values)), np.float32)
         self._steps, self._training = 0, training
 
-    def move(self) -> None:
-        """Clip the gradients that were written, by their own norm, and move the parameters."""
+    def move(self, factor: float = 1.0) -> None:
+        """Clip the gradients that were written, by their own norm, and move the parameters.
+
+        Args:
+            factor: on the step size.
+        """
         self._steps += 1
         kernels.adamw(
             self._values, self._gradients, self._mean, self._square, self._steps,
-            self._training.learning_rate, self._training.weight_decay, self._training.clip_norm,
+            self._training.learning_rate * factor, self._training.weight_decay, self._training.clip_norm,
         )  # fmt: skip
