@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.predict import Predictor
-from bot.model.scaler import CLIP, Scaler
+from bot.model.scaler import BEND, CLIP, Scaler
 from bot.model.training.train import parts_of, train
 
 MakeDataset = Callable[..., Dataset]
@@ -103,3 +104,33 @@ def test_a_forecast_of_a_logarithm_is_right_in_the_mean_and_above_its_floor(
     wild = Predictor(trained).predict(far, np.ones((4, 1), dtype=np.bool_))[:, :, 2]
     assert (wild >= trained.scaler.log_floor[2]).all()
     assert np.isfinite(wild).all()
+
+
+def test_robust_features_bend_and_do_not_feel_an_outlier(
+    make_dataset: MakeDataset, settings: tuple[Model, Training]
+) -> None:
+    dataset = make_dataset()
+    x = dataset.x.copy()
+    x[0, 0] = 1e9
+    x[:, 1] = np.where(np.arange(len(x)) < 10, 5.0, 2.0)  # its quartiles are one number
+    scaler = Scaler.fit(replace(dataset, x=x), robust=True)
+    plain = Scaler.fit(dataset, robust=True)
+    assert scaler.feature_std[0] == pytest.approx(plain.feature_std[0], rel=0.02)
+    z = scaler.features(x)
+    assert np.abs(z).max() <= BEND
+    q = np.quantile(x[:, 2], [0.25, 0.5, 0.75])
+    straight = (x[:, 2] - q[1]) / (q[2] - q[0])
+    np.testing.assert_allclose(z[:, 2], straight / np.hypot(1.0, straight / 3.0), rtol=1e-5)
+    assert np.isfinite(z[:, 1]).all()
+    model, training = settings
+    trained = train(
+        dataset, model.model_copy(update={"scaling": "robust", "members": 1}), training, seed=5
+    )
+    x3, ready, _, _ = make_dataset(n_bars=20, seed=4).as_bars()
+    found = Predictor(trained).predict(x3, ready)
+    with torch.inference_mode():
+        raw = trained.network()(torch.from_numpy(trained.scaler.features(x3[:, 0])))
+    s = trained.scaler
+    np.testing.assert_allclose(
+        found[:, 0, 0], raw[:, 0].numpy() * s.target_std[0] + s.target_mean[0], rtol=1e-4, atol=1e-6
+    )
