@@ -56,7 +56,7 @@ def auxiliary_labels(bars: BarBlock, task: Task, window: int, decision_cost: flo
     """Return float64[n, S], the labels of one task of a kind that is entered below.
 
     Args:
-        window: returns of the trailing deviation σ (ddof = 1) that `regime` and the barriers use.
+        window: returns of the trailing deviation σ (ddof = 1) that `scaled_return`, `regime` and the barriers use.
         decision_cost: what the return of a `decision` must exceed.
     """
     y = np.full(bars.valid.shape, np.nan)
@@ -82,6 +82,15 @@ def _range(own: Own) -> F64:
     """log of the highest high over the lowest low of t+1..t+h."""
     highest, lowest = own.ahead("high").max(axis=1), own.ahead("low").min(axis=1)
     return np.log(np.asarray(highest / lowest, dtype=np.float64))
+
+
+@shipped("target", "scaled_return", output="number")
+def _scaled_return(own: Own) -> F64:
+    """(P[t+h]/P[t] − 1) / (σ√h), the return in deviations of the bars before; NaN if nothing moved."""
+    change = own.path()[:, -1] - 1.0
+    moved = own.deviation > 0.0
+    scale = np.where(moved, own.deviation, 1.0) * np.sqrt(own.horizon)
+    return np.where(moved, change / scale, np.nan)
 
 
 @shipped("target", "skew", output="number")

@@ -113,7 +113,13 @@ def gap(bars: BarBlock, s: int, t: int, ahead: list[int], sigma: float) -> float
     return math.log(bars.open[ahead[0], s] / bars.close[t, s])
 
 
+def scaled_return(bars: BarBlock, s: int, t: int, ahead: list[int], sigma: float) -> float:
+    change = float(bars.close[ahead[-1], s] / bars.close[t, s]) - 1.0
+    return change / (sigma * math.sqrt(len(ahead)))
+
+
 DEFINITIONS: dict[str, Definition] = {
+    "scaled_return": scaled_return,
     "decision": decision,
     "range": spread,
     "skew": skew,
