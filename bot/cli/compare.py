@@ -83,7 +83,7 @@ def compare(
     ] = False,
     preset: Annotated[
         str | None,
-        typer.Option(help="mtl-vs-single, architectures, weightings, policies or heads."),
+        typer.Option(help="mtl-vs-single, architectures, weightings, policies, heads or tricks."),
     ] = None,
     confirm: Annotated[
         str | None,

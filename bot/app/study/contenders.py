@@ -118,6 +118,22 @@ def _heads() -> tuple[Entry, ...]:
     )
 
 
+def _tricks() -> tuple[Entry, ...]:
+    """What other tabular networks are trained with, each put on the defaults alone."""
+    return (
+        ("default", "network", ()),
+        ("half-life of a year", "network", ("training.half_life_bars=8760",)),
+        ("half-life of a quarter", "network", ("training.half_life_bars=2190",)),
+        ("coslog4", "network", ("training.schedule=coslog4", "training.patience=20")),
+        ("robust features", "network", ("model.scaling=robust",)),
+        ("smoothed labels", "network", ("training.label_smoothing=0.2",)),
+        ("large batches", "network",
+         ("training.batch_size=4096", "training.learning_rate=0.002")),
+        ("with scaled returns", "network",
+         ("targets.kinds=return,direction,volatility,volume,scaled_return",)),
+    )  # fmt: skip
+
+
 def _policies() -> tuple[Entry, ...]:
     """The edge policy against every other one, and itself without a margin for error."""
     others = [name for name in parts("policy") if name != "edge"]
@@ -131,11 +147,12 @@ PRESETS: dict[str, Callable[[], tuple[Entry, ...]]] = {
     "weightings": _weightings,
     "policies": _policies,
     "heads": _heads,
+    "tricks": _tricks,
 }
 """By name: what makes contenders as (name, kind, settings over the base), a user's own parts among
 them. A name means the same in all."""
 
-AGAINST_FIRST = frozenset({"heads"})
+AGAINST_FIRST = frozenset({"heads", "tricks"})
 """Presets whose contenders are held against the first alone, not each against each."""
 
 for _name, _entries in PRESETS.items():
