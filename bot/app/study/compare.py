@@ -29,7 +29,7 @@ from bot.app.study.unit import Unit, same_forecasts
 from bot.app.training.pool import TrainingPool
 from bot.errors import BotError, ModelError
 from bot.report.skill.rivals import check_baselines
-from bot.report.study.comparison import Comparison
+from bot.report.study.comparison import Comparison, Pairs
 from bot.report.study.endpoints import MONEY, PRIMARY
 from bot.report.study.figure import draw
 from bot.report.study.text import to_markdown
@@ -77,7 +77,7 @@ def compare_command(
     check_folder(folder)
     comparison, setting = walk_forward(
         contenders, out, plan, progress, title=title,
-        kind="confirm" if confirm else "compare", every_pair=title not in AGAINST_FIRST,
+        kind="confirm" if confirm else "compare", pairs="first less others" if title in AGAINST_FIRST else "every",
     )  # fmt: skip
     make_folder(folder)
     write_text(
@@ -92,7 +92,7 @@ def compare_command(
 
 def walk_forward(
     contenders: list[Contender], out: Path, plan: StudyPlan, progress: Progress, *,
-    title: str, kind: TrialKind = "compare", every_pair: bool = True,
+    title: str, kind: TrialKind = "compare", pairs: Pairs = "every",
     primary: Sequence[str] | None = None,
 ) -> tuple[Comparison, str]:  # fmt: skip
     """Train what is missing below `out`; return the comparison, and what it was made of.
@@ -124,7 +124,7 @@ def walk_forward(
         make_folder(out / name)
         sweep(out / name)
     _train(study, units, plan.workers, progress)
-    comparison, accounts = judge(study, units, every_pair=every_pair, primary=primary)
+    comparison, accounts = judge(study, units, pairs=pairs, primary=primary)
     comparison = count_in(comparison, study, title, kind=kind, accounts=accounts)
     return comparison, setting_of(study, plan.seeds)
 

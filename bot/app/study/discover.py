@@ -76,7 +76,7 @@ def discover(
     check_folder(folder)
     comparison, setting = walk_forward(
         contenders, out, plan, progress,
-        title="discover", kind="discover", every_pair=False, primary=HEADS,
+        title="discover", kind="discover", pairs="others less first", primary=HEADS,
     )  # fmt: skip
     make_folder(folder)
     kept = tuple(name for name in comparison.names[1:] if helps(comparison, name))

@@ -14,12 +14,14 @@ from bot.report.study.endpoints import Endpoint
 
 
 def groups_of(seeds: Sequence[int]) -> list[list[int]]:
-    """Return the seeds in groups of as many as the bot has members by default.
+    """Return the seeds in groups of as many as the bot has members by default; none where all are one.
 
     >>> [len(group) for group in groups_of(range(10))] == [Model().members] * (10 // Model().members)
     True
     """
     size = Model().members
+    if len(seeds) <= size:
+        return []
     return [list(seeds[k : k + size]) for k in range(0, len(seeds) - size + 1, size)]
 
 

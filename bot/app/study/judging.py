@@ -21,7 +21,7 @@ from bot.app.symbols import bars_a_year
 from bot.blocks import F64, Forecast
 from bot.report.inputs import Judged, ModelInfo
 from bot.report.skill.rivals import Rivals
-from bot.report.study.comparison import Comparison
+from bot.report.study.comparison import Comparison, Pairs
 from bot.report.study.comparison import compare as hold_together
 from bot.report.study.endpoints import Endpoint, endpoints
 from bot.report.study.overfitting import overfitting_differences
@@ -32,7 +32,7 @@ SAMPLES = 10_000
 
 
 def judge(
-    study: Study, units: list[Unit], *, every_pair: bool, primary: Sequence[str]
+    study: Study, units: list[Unit], *, pairs: Pairs, primary: Sequence[str]
 ) -> tuple[Comparison, dict[str, Traded]]:
     """Return the comparison of all contenders, and by name what each one's account came to."""
     accounts: dict[str, Traded] = {}
@@ -83,7 +83,7 @@ def judge(
                 for k in range(len(study.folds))
             ]
         )
-    comparison = hold_together(measured, without_seed, facts, SAMPLES, every_pair=every_pair)
+    comparison = hold_together(measured, without_seed, facts, SAMPLES, pairs=pairs)
     names = [task.name for task in study.tasks]
     excesses = tuple(overfitting_differences(excess, names))
     return replace(comparison, overfitting=excesses, as_traded=as_traded), accounts

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,13 +97,29 @@ class Comparison:
         return {**asdict(self), "p_floor": self.p_floor}
 
 
+Pairs = Literal["every", "first less others", "others less first"]
+"""Which contenders are held together: every two, or the first and each of the others."""
+
+
+def _places(pairs: Pairs, n: int) -> list[tuple[int, int]]:
+    """Return the places of the contenders of each pair, the one that the other is taken from first.
+
+    >>> _places("others less first", 3)
+    [(1, 0), (2, 0)]
+    """
+    if pairs == "every":
+        return list(combinations(range(n), 2))
+    first = [(0, k) for k in range(1, n)]
+    return first if pairs == "first less others" else [(b, a) for a, b in first]
+
+
 def compare(
     measured: Mapping[str, Sequence[Endpoint]],
     without_seed: Mapping[str, Mapping[str, Sequence[float]]],
     facts: Mapping[str, Mapping[str, Any]],
     samples: int,
     *,
-    every_pair: bool = True,
+    pairs: Pairs = "every",
 ) -> Comparison:
     """Compare contenders on all their endpoints.
 
@@ -113,8 +129,7 @@ def compare(
             nothing where there are no seeds.
         facts: by contender, what is printed beside.
         samples: resamples.
-        every_pair: hold every pair together; else each of the others against the first, as the
-            second of its pair, and correct for those only.
+        pairs: which are held together, and corrected for.
     """
     names = tuple(measured)
     figures: list[EndpointFigure] = []
@@ -130,8 +145,7 @@ def compare(
                     row[0].name, name, _known(values[k]), *_bounds(values[k], moved[k]), error
                 )
             )
-        pairs = combinations(range(len(names)), 2)
-        for a, b in pairs if every_pair else ((k, 0) for k in range(1, len(names))):
+        for a, b in _places(pairs, len(names)):
             differences.append(
                 _difference(
                     row[0], (names[a], names[b]), values[a] - values[b], moved[a] - moved[b]

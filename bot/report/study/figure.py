@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from bot.report.study.comparison import Comparison, PairedDifference
+from bot.report.study.comparison import Comparison
 from bot.report.study.endpoints import NET_RETURN
 
 _COLOURS = {"better": "#1a7f37", "worse": "#b42318"}
-
-
-def _ahead_of_others(d: PairedDifference, first: str) -> tuple[str, PairedDifference]:
-    """Return the other contender, and the difference as the first one less it."""
-    if d.first == first:
-        return d.second, d
-    low, value, high = (None if v is None else -v for v in (d.high, d.value, d.low))
-    verdict = {"better": "worse", "worse": "better"}.get(d.verdict, d.verdict)
-    return d.first, replace(d, low=low, value=value, high=high, verdict=verdict)
 
 
 def draw(comparison: Comparison, title: str, path: Path) -> None:
@@ -35,11 +25,11 @@ def draw(comparison: Comparison, title: str, path: Path) -> None:
         figure.suptitle(f"{title}: {first} less the others, 95 % intervals", fontsize=11)
         axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
         for panel, name in zip(axes, shown, strict=True):
-            rows = dict(
-                _ahead_of_others(d, first)
+            rows = {
+                d.second: d
                 for d in comparison.differences
-                if d.endpoint == name and first in (d.first, d.second)
-            )
+                if (d.endpoint, d.first) == (name, first)
+            }
             for place, other in enumerate(others):
                 d = rows[other]
                 colour = _COLOURS.get(d.verdict, "#57606a")

@@ -64,6 +64,10 @@ def _figures(c: Comparison) -> list[str]:
     return out
 
 
+_AS_TRADED = ("IC", "skill", "against the strongest")
+"""Endpoints that are given for few networks too, by how their names end."""
+
+
 def _as_traded(c: Comparison) -> str:
     """Return the figures of as few networks as the bot trades, and of all, side by side."""
     rows = [
@@ -74,6 +78,7 @@ def _as_traded(c: Comparison) -> str:
             number(c.figure(name, contender).value),
         ]
         for name in c.endpoints
+        if name.endswith(_AS_TRADED)
         for contender in c.names
         if c.as_traded.get(contender)
     ]
@@ -121,10 +126,13 @@ def floor_note(c: Comparison) -> str:
 def _verdicts(c: Comparison) -> str:
     tested = [d for d in c.differences if d.p_holm is not None]
     first = [d for d in tested if d.first == c.names[0]]
+    pairs = "the first with each of the others"
+    if len({d.first for d in tested}) > 1:
+        pairs = "every pair of contenders"
     text = (
         "## Differences on the primary endpoints\n\n"
-        f"First less second; p corrected by Holm for all {len(tested)} comparisons (every pair of "
-        f"contenders, {len(c.primary)} primary endpoints); the verdict is on the first. {floor_note(c)}\n\n"
+        f"First less second; p corrected by Holm for all {len(tested)} comparisons ({pairs}, "
+        f"{len(c.primary)} primary endpoints); the verdict is on the first. {floor_note(c)}\n\n"
         + _difference_table(first)
     )
     others = [d for d in tested if d.first != c.names[0]]
