@@ -24,6 +24,7 @@ from bot.timegrid import HOUR_MS
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "data"
 QUICK = [
+    "features.names=core", "model.members=1",
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=2", "training.min_rows=300",
     "training.window_bars=600", "training.batch_size=256", "retrain.trigger=every_bars",
     "retrain.every_bars=250", "signal.threshold=0.0", "execution.late_policy=hold",

@@ -34,6 +34,7 @@ from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
 TINY = [
+    "features.names=core", "model.members=1",
     "policy.kind=threshold", "model.hidden=[7,5]", "model.head_hidden=3", "model.lookback=6", "training.epochs=1",
     "training.batch_size=64", "training.min_rows=50", "training.window_bars=110",
     "features.window=5", "features.medium_window=6", "features.long_window=8",

@@ -9,6 +9,7 @@ import sys
 
 from bot.config import Config
 from bot.log import Terminal
+from bot.parts.sets import CORE
 from bot.practice.synthetic import symbol_names
 from bot.timegrid import INTERVAL_MS
 
@@ -37,6 +38,11 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
             f"practice: trades {', '.join(market.symbols)} of {market.venue}, the synthetic market's, "
             f"instead of what market.{' and market.'.join(sorted(given))} says\n"
         )
+    features, model = config.features, config.model
+    if "names" not in features.model_fields_set:  # a demo is ready after a week of bars, not a month
+        features = features.model_copy(update={"names": CORE})
+    if "members" not in model.model_fields_set:
+        model = model.model_copy(update={"members": 1})
     policy = config.policy
     if "kind" not in policy.model_fields_set:  # a demo trades from its first bars
         policy = policy.model_copy(update={"kind": "threshold"})
@@ -45,4 +51,5 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
                 "practice: policy.kind = 'threshold', so that there are trades from the first bars on; "
                 "set policy.kind to see another\n"
             )
-    return config.model_copy(update={"exchange": exchange, "market": market, "policy": policy})
+    changes = {"exchange": exchange, "market": market, "policy": policy}
+    return config.model_copy(update={**changes, "features": features, "model": model})
