@@ -28,7 +28,7 @@ from bot.features.long_windows import _deviation_of
 from bot.model.predict import _fill
 sums = np.zeros((1, 2, 2)); sums[0, :, 0] = 6.0, 20.0
 tile = np.zeros((1, 1, 1), dtype=np.float32)
-_fill(np.array([[99.0]]), np.array([0]), np.zeros(1), np.ones(1), tile)
+_fill(np.array([[99.0]]), np.array([0]), np.zeros(1), np.ones(1), 0.0, tile)
 print(json.dumps([_deviation_of(sums, 0, 0, 3), float(tile[0, 0, 0])]))
 """
 

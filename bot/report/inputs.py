@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64, BarBlock, Bool, Forecast
-from bot.model.shrinkage import Shrinkage
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,6 @@ class ModelInfo:
         train_from_ms, train_to_ms: open times of its first and last training row, inclusive.
         variance_scales: mean of (target / forecast)² of each volatility head over its training rows,
             which turns a forecast deviation into a forecast variance; NaN where not recorded.
-        shrinkage: what its forecasts are shrunk by when they are told, by task name.
         metrics: what training reported, by name.
         insight: what training found out about it, where it was asked.
     """
@@ -74,7 +72,6 @@ class ModelInfo:
     train_from_ms: int
     train_to_ms: int
     variance_scales: Mapping[str, float] = field(default_factory=dict)
-    shrinkage: Mapping[str, Shrinkage] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     insight: Insight | None = field(default=None, compare=False)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import ModelError
+from bot.model.shrinkage import Shrinkage
 
 FORMAT = "mtl-paper-bot/model"
 VERSION = 1
@@ -85,3 +86,10 @@ def read_whole(path: Path) -> bytes:
 def damaged(path: Path, what: str) -> ModelError:
     """Return the error of a file that is not as it was written."""
     return ModelError(f"{path}: is damaged, {what}; restore it from a copy or retrain")
+
+
+def shrinkage_of(manifest: Mapping[str, Any]) -> dict[str, Shrinkage]:
+    """Return what a model's forecasts are shrunk by, by task name; models of before have none."""
+    return {
+        name: Shrinkage.from_json(value) for name, value in manifest.get("shrinkage", {}).items()
+    }

@@ -22,11 +22,18 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from bot.adapters.files.manifests import FORMAT, VERSION, damaged, load_manifest, read_whole, sealed
+from bot.adapters.files.manifests import (
+    FORMAT,
+    VERSION,
+    damaged,
+    load_manifest,
+    read_whole,
+    sealed,
+    shrinkage_of,
+)
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import ModelError
 from bot.model.scaler import Scaler
-from bot.model.shrinkage import Shrinkage
 from bot.model.trained import Epoch, ModelSpec, TrainedModel
 
 _WEIGHT, _SCALER = "weight.", "scaler."
@@ -97,13 +104,6 @@ def load_model(folder: Path, model_id: str) -> tuple[TrainedModel, dict[str, Any
     if not manifest.get("model_id") == trained.model_id == model_id:
         raise damaged(manifest_path, "its model_id is not that of its content")
     return trained, manifest
-
-
-def shrinkage_of(manifest: Mapping[str, Any]) -> dict[str, Shrinkage]:
-    """Return what a model's forecasts are shrunk by, by task name; models of before have none."""
-    return {
-        name: Shrinkage.from_json(value) for name, value in manifest.get("shrinkage", {}).items()
-    }
 
 
 def _tensors(trained: TrainedModel) -> dict[str, npt.NDArray[Any]]:

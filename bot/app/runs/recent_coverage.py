@@ -10,6 +10,8 @@ import numpy as np
 
 from bot.adapters.record.reading import Record
 from bot.app.loop.table_id import TABLE_ID
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.told import told_forecasts
 from bot.config import Config
 from bot.features.targets import compute_targets, known_at
 from bot.model.tasks import output_of
@@ -20,7 +22,9 @@ from bot.timegrid import INTERVAL_MS
 BARS = 2000
 
 
-def recent_coverage(record: Record, config: Config, newest: int | None) -> dict[str, float]:
+def recent_coverage(
+    folder: RunFolder, record: Record, config: Config, newest: int | None
+) -> dict[str, float]:
     """Return by task the share of labels inside their intervals; none where there was no interval.
 
     Args:
@@ -35,7 +39,7 @@ def recent_coverage(record: Record, config: Config, newest: int | None) -> dict[
     before = config.features.window * bar_ms  # what a label of volume is relative to
     bars = record.bars(after=int(times[0]) - before - 1, to=int(times[-1]))
     judged = (bars.open_time >= times[0])[:, None]
-    value, _ = record.forecasts(bars.open_time)
+    value = told_forecasts(folder, record, *record.forecasts(bars.open_time))
     found = {}
     for k, task in enumerate(record.tasks):
         output = output_of(task.kind)

@@ -16,22 +16,21 @@ import numpy as np
 
 from bot.adapters.files.instruments import instruments_of
 from bot.adapters.files.manifests import load_manifest
-from bot.adapters.files.models import shrinkage_of
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.record import open_record
+from bot.app.runs.told import told_forecasts
 from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.triggers import DueBars, planned_dues
-from bot.blocks import F64, I64, BarBlock, Forecast, Task
+from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.config.needed_heads import needs_calibration, needs_model
 from bot.errors import JournalError
 from bot.features.targets import compute_targets
-from bot.model.shrinkage import told
 from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
 from bot.portfolio.reasons import FILL_REASON, REFUSAL, Refusal
@@ -64,9 +63,6 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     decisions, refusals = record.decisions(bars.open_time)
     value, model = record.forecasts(bars.open_time)
     model[:start] = -1
-    models = tuple(
-        _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
-    )
     rules = rules_from(config, record.symbols, numbers_only=True)
     quantity = np.zeros((n, S))
     quantity[span] = record.positions(times)
@@ -104,8 +100,10 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         fill_reasons=FILL_REASON,
         forecast=Forecast(record.tasks, value, model) if judged else None,
         labels=labels,
-        models=models,
-        told=_told(record.tasks, value, model, models) if judged else None,
+        models=tuple(
+            _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
+        ),
+        told=told_forecasts(folder, record, value, model) if judged else None,
         refusals=_refusals(refusals),
         funding_unknown=_unknown_funding(config, bars, quantity, record.symbols),
         asked_ms=_asked(config, record),
@@ -131,15 +129,6 @@ def _bars(record: Record, ledger_times: I64) -> tuple[BarBlock, int]:
     return bars.rows(0, int(booked[-1]) + 1), int(booked[0])
 
 
-def _told(tasks: tuple[Task, ...], value: F64, model: I64, models: tuple[ModelInfo, ...]) -> F64:
-    """Return forecasts float64[n, S, K] as they are told, each shrunk as its model's manifest says."""
-    found = value.copy()
-    for m, info in enumerate(models):
-        bars = model == m
-        found[bars] = told(info.shrinkage, tasks, value[bars])
-    return found
-
-
 def _filled(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
     wide = np.zeros(n)
     wide[span] = column
@@ -156,7 +145,6 @@ def _model_info(folder: Path, row: ModelRow) -> ModelInfo:
         train_from_ms=int(manifest["first_ms"]),
         train_to_ms=int(manifest["last_ms"]),
         variance_scales=dict(manifest["variance_scales"]),
-        shrinkage=shrinkage_of(manifest),
         metrics={k: v for k, v in manifest["metrics"].items() if isinstance(v, int | float)},
         insight=insight_of(manifest),
     )

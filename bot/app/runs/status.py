@@ -161,7 +161,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
             **_of_last_bar(record, config, state),
-            coverage=recent_coverage(record, config, last_bar),
+            coverage=recent_coverage(folder, record, config, last_bar),
             clock=_clock(record, config),
             clock_speed=config.exchange.speed,
             heartbeat=heartbeat,

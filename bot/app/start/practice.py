@@ -39,7 +39,9 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
             f"instead of what market.{' and market.'.join(sorted(given))} says\n"
         )
     features, model = config.features, config.model
-    if "names" not in features.model_fields_set:  # a demo is ready after a week of bars, not a month
+    if (
+        "names" not in features.model_fields_set
+    ):  # a demo is ready after a week of bars, not a month
         features = features.model_copy(update={"names": CORE})
     if "members" not in model.model_fields_set:
         model = model.model_copy(update={"members": 1})

@@ -57,7 +57,7 @@ def test_a_small_file_of_forecasts_a_late_end_and_half_a_symbol(
     assert found["asked"]["share"] < 0.02
     assert found["trainings"] is None
     told = found["warnings"]
-    assert [line.split()[0] for line in told] == ["Asked", "Bars", "Only"]
+    assert [line.split()[0] for line in told] == ["Asked", "Bars", "Only", "calibrating:"]
     shown = cli("report", tmp_path / "run")
     assert shown.code == 0, shown.err
     assert shown.out.startswith("Asked for was")

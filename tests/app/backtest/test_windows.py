@@ -47,7 +47,7 @@ def rows(config: Config, bars: BarBlock, block: int, *, drop: bool) -> Dataset:
 def config() -> Config:
     return load_config(
         None,
-        [*GRU, "synthetic.symbols=2", "synthetic.bars=420", "synthetic.missing=0.1",
+        [*GRU, "features.names=core", "model.members=1", "synthetic.symbols=2", "synthetic.bars=420", "synthetic.missing=0.1",
          "training.window_bars=150", "training.min_rows=10", "features.medium_window=30",
          "features.long_window=40", "features.correlation_window=30", "model.hidden=[4]",
          "model.head_hidden=2", "training.epochs=1"],

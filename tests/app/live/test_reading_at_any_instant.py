@@ -55,7 +55,12 @@ def instants(tmp_path_factory: pytest.TempPathFactory) -> dict[Phase, Path]:
     """A run's folder as it was after some commit, by phase; the last of each."""
     folder = tmp_path_factory.mktemp("instants")
     rehearsal = Rehearsal.make(
-        folder / "run", "report.bootstrap_samples=100", "sizing.rebalance_band=0.05"
+        folder / "run",
+        "report.bootstrap_samples=100",
+        "sizing.rebalance_band=0.05",
+        "training.weights={}",
+        "training.return_loss=mse",
+        "model.dropout=0.1",  # it trades soon
     )
     copies: list[Path] = []
     commit = Journal.transaction

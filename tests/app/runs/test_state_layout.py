@@ -31,7 +31,7 @@ JOURNAL = Path("runs/old/journal.db")
 
 @pytest.fixture
 def initial() -> EngineState:
-    config = load_config(None, [], environ={})
+    config = load_config(None, ["features.names=core"], environ={})
     pipeline = FeaturePipeline(config.features, ("A", "B"), HOUR_MS, lookback=3)
     return EngineState(pipeline.initial(), new_book(2, 1000.0), new_calibration(2, 5))
 

@@ -206,7 +206,7 @@ def test_the_defaults_and_our_own_configs_need_no_advice() -> None:
         (["data.start=2024-01-05", "data.end=2024-01-20"], "nothing is due from"),
         (["retrain.trigger=never", "retrain.at_start=false"], "--model RUN"),
         (["retrain.trigger=never"], ""),
-        (["data.history_bars=200"], "a first model needs 573 bars"),
+        (["data.history_bars=200"], "a first model needs 1125 bars"),
         (["data.start=2024-01-05", "data.end=2024-02-20"], ""),
         (["data.start=x"], ""),
         ([], ""),

@@ -32,7 +32,7 @@ SETTINGS = {
 
 def config_of(*sets: str) -> Config:
     small = ["training.min_rows=300", "training.window_bars=400", "data.source=synthetic",
-             "synthetic.symbols=2", "synthetic.bars=1200", "market.symbols=A,B",
+             "synthetic.symbols=2", "synthetic.bars=2400", "market.symbols=A,B",
              "policy.kind=threshold"]  # fmt: skip
     return load_config(None, [*small, *sets], {})
 
@@ -139,5 +139,9 @@ def test_a_back_fill_ends_however_slow_the_answers_are(
 
 
 def test_momentum_looks_back_over_its_own_bars_and_needs_none_to_train() -> None:
-    need = history_need(load_config(None, ["policy.kind=momentum", "policy.momentum_bars=500"], {}))
+    need = history_need(
+        load_config(
+            None, ["features.names=core", "policy.kind=momentum", "policy.momentum_bars=500"], {}
+        )
+    )
     assert (need.bars, need.reason) == (501, "policy.momentum_bars = 500")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bot.app.backtest.preparing import read_market
-from bot.app.study import compare as compare_module
+from bot.app.study import judging
 from bot.app.study.account import Traded, returns_of, trade
 from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
 from bot.app.study.contenders import Contender, check_alike, preset
@@ -71,7 +71,7 @@ def traded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Contender, Study, Judg
         seen.append((contender, study, judged, account))
         return account
 
-    monkeypatch.setattr(compare_module, "trade", watch)
+    monkeypatch.setattr(judging, "trade", watch)
     return seen
 
 

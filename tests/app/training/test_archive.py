@@ -24,7 +24,7 @@ from bot.timegrid import HOUR_MS, cut
 CONFIG = load_config(
     None,
     [
-        "data.source=synthetic", "synthetic.symbols=2", "synthetic.bars=420",
+        "features.names=core", "data.source=synthetic", "synthetic.symbols=2", "synthetic.bars=420",
         "synthetic.missing=0.03", "training.window_bars=150", "training.min_rows=10",
         "features.medium_window=30", "features.long_window=40", "features.correlation_window=30",
     ],

@@ -25,7 +25,7 @@ from bot.model.training.train import train
 from bot.parts.registry import parts
 
 TASKS = tuple(Task(kind, 5) for kind in ("return", "direction", "volatility", "volume"))
-MODEL = Model(hidden=(24, 16), head_hidden=8, members=1)
+MODEL = Model(hidden=(24, 16), head_hidden=8, members=1, dropout=0.1)
 TRAINING = Training(
     epochs=6,
     batch_size=128,

@@ -101,7 +101,7 @@ def test_keeps_the_best_epoch_and_stops_when_waiting_is_over(make_dataset: MakeD
     _, held = split_chronological(dataset, training.validation_fraction, 0)
     x, y = trained.scaler.features(held.x), trained.scaler.targets(held.y)
     with torch.inference_mode():
-        losses, _ = TaskLosses(held.tasks, "mse")(
+        losses, _ = TaskLosses(held.tasks, training.return_loss)(
             trained.network()(torch.from_numpy(x)),
             torch.from_numpy(np.nan_to_num(y)),
             torch.from_numpy((~np.isnan(y)).astype(np.float32)),
@@ -139,7 +139,7 @@ def test_networks_that_share_nothing_stop_each_by_its_own_task(make_dataset: Mak
     _, held = split_chronological(dataset, training.validation_fraction, 0)
     x, y = trained.scaler.features(held.x), trained.scaler.targets(held.y)
     with torch.inference_mode():
-        again, _ = TaskLosses(held.tasks, "mse")(
+        again, _ = TaskLosses(held.tasks, training.return_loss)(
             trained.network()(torch.from_numpy(x)),
             torch.from_numpy(np.nan_to_num(y)),
             torch.from_numpy((~np.isnan(y)).astype(np.float32)),
