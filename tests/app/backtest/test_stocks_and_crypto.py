@@ -62,7 +62,8 @@ def mixed(
         'features.names=["return_1", "sma_ratio", "volatility", "volume_ratio", "weekday_sin"]',
         "model.hidden=[8]", "model.head_hidden=4", "training.min_rows=200", "training.epochs=2",
         "training.window=expanding", "retrain.trigger=every_bars", "retrain.every_bars=200",
-        "signal.threshold=0.0", "policy.kind=threshold", "training.return_loss=mse", "training.weights={}",
+        "signal.threshold=0.0", "policy.kind=threshold", "training.return_loss=mse",
+        "training.weights={}", "training.log_targets=false", "model.members=1", "model.dropout=0.1",
     ]  # fmt: skip
     return run_it(f"model.heads={request.param}", quick=quick)
 

@@ -57,7 +57,7 @@ def instants(tmp_path_factory: pytest.TempPathFactory) -> dict[Phase, Path]:
     rehearsal = Rehearsal.make(
         folder / "run",
         "report.bootstrap_samples=100",
-        "sizing.rebalance_band=0.05",
+        "sizing.rebalance_band=0.1",
         "training.weights={}",
         "training.return_loss=mse",
         "model.dropout=0.1",  # it trades soon
