@@ -23,7 +23,7 @@ OWN = (
     "targets.kinds=return,direction,volatility,volume,dip", "targets.settings={dip={depth=0.005}}",
     "model.encoder=gated", "training.weighting=random", "policy.kind=patient",
     "policy.settings={patient={cost_multiple=0.5,hold_bars=3}}", "costs.scheme=tiered",
-    "execution.price=open", "costs.funding=false",
+    "execution.price=open", "costs.funding=false", "training.return_loss=mse", "model.dropout=0.1", "training.log_targets=false",
 )  # fmt: skip
 
 
