@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot.adapters.journal.reader import JournalReader
 from scripts.soaking.killing import Point, WritePoints, die, fork, was_killed
+from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal
 
 SETTINGS = ("retrain.every_bars=12", "data.history_bars=60", "training.min_rows=50")
@@ -101,3 +102,32 @@ def carried(journal: Path) -> dict[str, Any]:
     """Return what the engine carries from bar to bar, as the journal has it."""
     with closing(JournalReader(journal)) as reader:
         return reader.state() or {}
+
+
+class Outlived(NamedTuple):
+    """A run that was killed and gone on with, the same that nobody killed, and what is proved of both."""
+
+    run: Rehearsal
+    proof: Proof
+    calm: Rehearsal
+    calm_proof: Proof
+
+
+def outlived(
+    make: Callable[[Path], Rehearsal], folder: Path, plan: Sequence[tuple[Point, int]], bars: int
+) -> Outlived:
+    """Hold that a run killed at all these points has the ledger of one that nobody killed.
+
+    Args:
+        bars: for how many more it lives after the last kill.
+    """
+    daemons = Daemons(make(folder / "killed"), training_s=0.0)
+    for point, count in plan:
+        assert daemons.live(60, at(point, count)), f"{point} was not reached"
+    assert not daemons.live(bars, never)
+    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    calm = make(folder / "calm")
+    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
+    proof = prove(calm.folder, calm.source)
+    assert proof.verdict.stored_sha256 == killed.verdict.stored_sha256
+    return Outlived(daemons.rehearsal, killed, calm, proof)

@@ -10,8 +10,18 @@ import pytest
 
 from scripts.soaking.killing import Point
 from scripts.soaking.proof import prove
-from scripts.soaking.rehearsal import PoolHere, Rehearsal
-from tests.laws.killed import MINUTE_MS, PLAN, SETTINGS, Daemons, at, carried, never, warm_up
+from scripts.soaking.rehearsal import Rehearsal
+from tests.laws.killed import (
+    MINUTE_MS,
+    PLAN,
+    SETTINGS,
+    Daemons,
+    at,
+    carried,
+    never,
+    outlived,
+    warm_up,
+)
 from tests.parts.conftest import nothing_loaded
 
 __all__ = ["nothing_loaded"]
@@ -46,15 +56,8 @@ def test_killed_at_every_write_and_at_random_moments(tmp_path: Path) -> None:
 def test_a_kill_within_the_time_to_decide_changes_nothing_at_all(tmp_path: Path) -> None:
     """But for quotes, which are of the moment, the ledger is that of a daemon nobody killed."""
     settings = (*SETTINGS, "execution.price=open", "costs.funding=false")
-    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *settings), training_s=0.0)
-    for point, count in PLAN:
-        assert daemons.live(60, at(point, count)), f"{point} was not reached"
-    assert not daemons.live(3, never)
-    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
-    assert killed.late == 0
-    calm = Rehearsal.make(tmp_path / "calm", *settings)
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
-    assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256
+    both = outlived(lambda f: Rehearsal.make(f, *settings), tmp_path, PLAN, 3)
+    assert both.proof.late == 0
 
 
 def test_a_kill_in_the_middle_of_the_rehearsal_changes_nothing(tmp_path: Path) -> None:
@@ -69,18 +72,10 @@ def test_a_kill_in_the_middle_of_the_rehearsal_changes_nothing(tmp_path: Path) -
         ("before models", 1), ("after models", 2), ("before state", 1), ("after state", 1),
         ("before COMMIT", 2), ("after COMMIT", 2),
     ]  # fmt: skip
-    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *settings), training_s=0.0)
-    for point, count in plan:
-        assert daemons.live(60, at(point, count)), f"{point} was not reached"
-    assert not daemons.live(12, never)
-    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    run, killed, calm, proof = outlived(lambda f: Rehearsal.make(f, *settings), tmp_path, plan, 12)
     assert len(killed.models) >= 4
-    calm = Rehearsal.make(tmp_path / "calm", *settings)
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
-    proof = prove(calm.folder, calm.source)
     assert proof.models == killed.models
-    assert proof.verdict.stored_sha256 == killed.verdict.stored_sha256
-    states = [carried(each.folder.journal) for each in (daemons.rehearsal, calm)]
+    states = [carried(each.folder.journal) for each in (run, calm)]
     for name in states[0]:
         np.testing.assert_array_equal(states[0][name], states[1][name])
 

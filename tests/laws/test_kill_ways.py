@@ -16,9 +16,9 @@ from bot.app.training.rehearsal import rehearsal_bars
 from bot.parts.registry import parts
 from bot.portfolio.policies.carried import EDGE_WIDTH, FUNDING_AT_MS, FUNDING_PER_MS
 from scripts.soaking.killing import Point
-from scripts.soaking.proof import Proof, prove
-from scripts.soaking.rehearsal import PoolHere, Rehearsal
-from tests.laws.killed import PLAN, Daemons, at, carried, never, warm_up
+from scripts.soaking.proof import Proof
+from scripts.soaking.rehearsal import Rehearsal
+from tests.laws.killed import PLAN, carried, outlived, warm_up
 
 POLICIES, SIZINGS = (
     [name for name, part in parts(kind).items() if part.is_shipped] for kind in ("policy", "sizing")
@@ -65,19 +65,11 @@ def made(folder: Path, policy: str, sizing: str) -> Rehearsal:
 
 def tried(tmp_path: Path, way: tuple[str, str], plan: list[tuple[Point, int]]) -> Proof:
     """Hold that a run killed at all these points is the run that nobody killed; return its proof."""
-    daemons = Daemons(made(tmp_path / "killed", *way), training_s=0.0)
-    for point, count in plan:
-        assert daemons.live(60, at(point, count)), f"{point} was not reached"
-    assert not daemons.live(3, never)
-    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    run, killed, calm, proof = outlived(lambda f: made(f, *way), tmp_path, plan, 3)
     assert killed.late == 0
-    calm = made(tmp_path / "calm", *way)
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
-    proof = prove(calm.folder, calm.source)
-    assert proof.verdict.stored_sha256 == killed.verdict.stored_sha256
     assert proof.models == killed.models
-    same(*(carried(each.folder.journal) for each in (daemons.rehearsal, calm)))
-    rehearsed = daemons.rehearsal.events("rehearsal_done")
+    same(*(carried(each.folder.journal) for each in (run, calm)))
+    rehearsed = run.events("rehearsal_done")
     assert bool(rehearsed) == bool(rehearsal_bars(calm.config))
     return killed
 

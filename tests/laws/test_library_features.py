@@ -6,9 +6,8 @@ from pathlib import Path
 
 from bot.features.groups import Group
 from bot.parts.registry import part, parts
-from scripts.soaking.proof import prove
-from scripts.soaking.rehearsal import PoolHere, Rehearsal
-from tests.laws.killed import PLAN, SETTINGS, Daemons, at, never
+from scripts.soaking.rehearsal import Rehearsal
+from tests.laws.killed import PLAN, SETTINGS, outlived
 
 NAMES = (
     "return_1", "log_volatility_24", "scaled_return_5", "market_return_24", "breadth_1", "funding_rate",
@@ -28,15 +27,8 @@ def test_every_group_takes_part() -> None:
 
 def test_killed_and_gone_on_with_the_ledger_is_the_same_and_proved(tmp_path: Path) -> None:
     Rehearsal.make(tmp_path / "warm", *GROUPS).run(2)  # children inherit what it compiles
-    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *GROUPS), training_s=0.0)
     killed_at = [(point, count) for point, count in PLAN if "safetensors" not in point][::4]
-    for point, count in killed_at:
-        assert daemons.live(60, at(point, count)), f"{point} was not reached"
-    assert not daemons.live(5, never)
-    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    killed = outlived(lambda f: Rehearsal.make(f, *GROUPS), tmp_path, killed_at, 5).proof
     assert (killed.holes, killed.untrue, killed.late) == (0, 0, 0)
     assert len(killed.models) >= 1
     assert len(killed.fills) > 2
-    calm = Rehearsal.make(tmp_path / "calm", *GROUPS)
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
-    assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256

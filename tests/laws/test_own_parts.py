@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.soaking.proof import prove
-from scripts.soaking.rehearsal import PoolHere, Rehearsal
-from tests.laws.killed import PLAN, SETTINGS, Daemons, at, carried, never
+from scripts.soaking.rehearsal import Rehearsal
+from tests.laws.killed import PLAN, SETTINGS, carried, outlived
 from tests.parts.conftest import nothing_loaded
 
 __all__ = ["nothing_loaded"]
@@ -30,19 +29,14 @@ OWN = (
 def test_killed_and_gone_on_with_the_ledger_is_the_same_and_proved(tmp_path: Path) -> None:
     """So are the numbers that policy and cost scheme carry."""
     Rehearsal.make(tmp_path / "warm", *SETTINGS, *OWN).run(14)  # children inherit what it compiles
-    daemons = Daemons(Rehearsal.make(tmp_path / "killed", *SETTINGS, *OWN), training_s=0.0)
     killed_at = [(point, count) for point, count in PLAN if "safetensors" not in point][::4]
-    for point, count in killed_at:
-        assert daemons.live(60, at(point, count)), f"{point} was not reached"
-    assert not daemons.live(12, never)
-    killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
+    run, killed, calm, _ = outlived(
+        lambda f: Rehearsal.make(f, *SETTINGS, *OWN), tmp_path, killed_at, 12
+    )
     assert (killed.holes, killed.untrue, killed.late) == (0, 0, 0)
     assert len(killed.models) >= 2
     assert len(killed.fills) > 5
-    calm = Rehearsal.make(tmp_path / "calm", *SETTINGS, *OWN)
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
-    assert prove(calm.folder, calm.source).verdict.stored_sha256 == killed.verdict.stored_sha256
-    states = [carried(each.folder.journal) for each in (daemons.rehearsal, calm)]
+    states = [carried(each.folder.journal) for each in (run, calm)]
     assert states[0]["book.policy_state"].any()
     assert states[0].keys() == states[1].keys()
     for name in states[0]:
