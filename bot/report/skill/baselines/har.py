@@ -6,8 +6,8 @@ import numpy as np
 
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
-from bot.report.skill.baselines.least_squares import regress
-from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.baselines.least_squares import regression
+from bot.report.skill.baselines.rows import Fit, Head
 from bot.report.skill.baselines.terms import bars_of, mean_over, squared_returns
 
 DAYS = (1, 7, 30)
@@ -23,11 +23,4 @@ def har(run: Judged, head: Head) -> Fit:
     squared = squared_returns(run)
     means = [mean_over(squared, bars_of(run, 24.0 * days)) for days in DAYS]
     x = np.sqrt(np.maximum(np.stack(means, axis=-1), 0.0))
-    season = np.zeros(len(x), dtype=np.int64)
-
-    def fit(era: Era) -> Fitted | None:
-        y = era.training(head.label)
-        fitted = regress(y, np.zeros(len(y), dtype=np.int64), 1, era.training(x), 0.0)
-        return None if fitted is None else lambda bars: fitted(season[bars], x[bars])
-
-    return fit
+    return regression(head.label, x, 0.0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bot.blocks import F64, I64
+from bot.report.skill.baselines.rows import Era, Fit, Fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,26 @@ class Regression:
         """Return float64[bars, S] from int64[bars] and float64[bars, S, m]."""
         told: F64 = x @ self.coefficients + (self.level + self.seasons[season])[:, None]
         return told
+
+
+def regression(
+    y: F64, x: F64, penalty: float, season: I64 | None = None, n_seasons: int = 1
+) -> Fit:
+    """Return the fit of labels y float64[n, S] on regressors x float64[n, S, m] of the training rows.
+
+    Args:
+        penalty: λ.
+        season: int64[n], the season of each bar; by default there is one.
+    """
+    of_bar = np.zeros(len(x), dtype=np.int64) if season is None else season
+    of_row = np.repeat(of_bar[:, None], x.shape[1], axis=1)
+
+    def fit(era: Era) -> Fitted | None:
+        seasons = of_row[era.span][era.trained]
+        fitted = regress(era.training(y), seasons, n_seasons, era.training(x), penalty)
+        return None if fitted is None else lambda bars: fitted(of_bar[bars], x[bars])
+
+    return fit
 
 
 def regress(y: F64, season: I64, n_seasons: int, x: F64, penalty: float) -> Regression | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
-from bot.report.skill.baselines.least_squares import regress
+from bot.report.skill.baselines.least_squares import regression
 from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
 from bot.report.skill.baselines.terms import HOURS_OF_DAY, hour_of_day, log_volatilities
 
@@ -21,14 +21,11 @@ def log_har(run: Judged, head: Head) -> Fit:
     Training rows without movement do not take part. That the mean of a log is not the log of the mean
     is made good by the scale of the variance.
     """
-    x, hour = log_volatilities(run), hour_of_day(run)
-    hours = np.repeat(hour[:, None], run.n_symbols, axis=1)
     moved = np.where(head.label > 0.0, head.label, np.nan)
-    y = np.log(moved)
+    in_logs = regression(np.log(moved), log_volatilities(run), 0.0, hour_of_day(run), HOURS_OF_DAY)
 
     def fit(era: Era) -> Fitted | None:
-        season = hours[era.span][era.trained]
-        fitted = regress(era.training(y), season, HOURS_OF_DAY, era.training(x), 0.0)
-        return None if fitted is None else lambda bars: np.exp(fitted(hour[bars], x[bars]))
+        fitted = in_logs(era)
+        return None if fitted is None else lambda bars: np.exp(fitted(bars))
 
     return fit

@@ -13,7 +13,7 @@ from bot.blocks import F64
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.ewma import ewma_deviation
-from bot.report.skill.baselines.least_squares import regress
+from bot.report.skill.baselines.least_squares import regression
 from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
 from bot.report.skill.baselines.terms import (
     HOURS_OF_DAY,
@@ -41,15 +41,7 @@ _WEEK = 168.0
 )  # fmt: skip
 def return_ridge(run: Judged, head: Head) -> Fit:
     """Ridge on returns of the last 1 to 24 bars, the volatility of late and the hour of the day."""
-    x = regressors(run)
-    season = np.zeros(len(x), dtype=np.int64)
-
-    def fit(era: Era) -> Fitted | None:
-        y = era.training(head.label)
-        fitted = regress(y, np.zeros(len(y), dtype=np.int64), 1, era.training(x), PENALTY)
-        return None if fitted is None else lambda bars: fitted(season[bars], x[bars])
-
-    return fit
+    return regression(head.label, regressors(run), PENALTY)
 
 
 @shipped(

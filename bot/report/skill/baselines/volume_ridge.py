@@ -8,8 +8,8 @@ from bot.blocks import F64
 from bot.features.targets import known_at
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
-from bot.report.skill.baselines.least_squares import regress
-from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.baselines.least_squares import regression
+from bot.report.skill.baselines.rows import Fit, Head
 from bot.report.skill.baselines.terms import HOURS_OF_WEEK, hour_of_week, log_volumes, weeks_before
 
 PENALTY = 10.0
@@ -29,16 +29,7 @@ def volume_ridge(run: Judged, head: Head) -> Fit:
     """
     volumes = log_volumes(run, run.volume_window)
     x = np.concatenate((volumes[..., :-1] - volumes[..., -1:], _seasonal(run, head)), axis=-1)
-    hour = hour_of_week(run)
-    hours = np.repeat(hour[:, None], run.n_symbols, axis=1)
-
-    def fit(era: Era) -> Fitted | None:
-        season = hours[era.span][era.trained]
-        y = era.training(head.label)
-        fitted = regress(y, season, HOURS_OF_WEEK, era.training(x), PENALTY)
-        return None if fitted is None else lambda bars: fitted(hour[bars], x[bars])
-
-    return fit
+    return regression(head.label, x, PENALTY, hour_of_week(run), HOURS_OF_WEEK)
 
 
 def _seasonal(run: Judged, head: Head) -> F64:
