@@ -7,12 +7,14 @@ exactly one. It is made after training and is never trained itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from bot.blocks import Task
 from bot.model.networks.architectures.base import Architecture, Gate, TileForward
+from bot.model.networks.own_heads import UNKNOWN
 from bot.model.tasks import owners
 
 
@@ -56,17 +58,11 @@ class Snapshots(Architecture):
 
     def fold(self, tile_rows: int) -> TileForward:
         """Return the forward pass of every snapshot, for a symbol that is not known."""
-        return self._together([network.fold(tile_rows) for network in self._each()], tile_rows)
+        return self.fold_for(UNKNOWN, tile_rows)
 
     def fold_for(self, place: int, tile_rows: int) -> TileForward:
         """Return the forward pass of every snapshot for one symbol."""
         forwards = [network.fold_for(place, tile_rows) for network in self._each()]
-        return self._together(forwards, tile_rows)
-
-    def _each(self) -> list[Architecture]:
-        return [network for network in self.networks if isinstance(network, Architecture)]
-
-    def _together(self, forwards: Sequence[TileForward], tile_rows: int) -> TileForward:
         output = torch.empty(tile_rows, self._n_columns)
         parts = list(zip(forwards, self._columns, strict=True))
 
@@ -76,3 +72,6 @@ class Snapshots(Architecture):
             return output
 
         return forward
+
+    def _each(self) -> list[Architecture]:
+        return cast("list[Architecture]", list(self.networks))
