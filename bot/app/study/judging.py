@@ -43,7 +43,7 @@ def judge(
     as_traded: dict[str, dict[str, float]] = {}
     rows = study.forecastable()
     rivals = Rivals(study.config.report.baselines)
-    spans = _training_spans(study, units)
+    spans: dict[int, tuple[int, int]] = {}  # of the first contender's folds, from its facts
 
     def measure(
         contender: Contender, seeds: list[int], read: Results
@@ -63,12 +63,13 @@ def judge(
             for fold in [study.folds[unit.fold]]
         }
         seeds = sorted({seed for seed, _ in read})
+        spans = spans or _training_spans(read)
         measured[contender.name], account = measure(contender, seeds, read)
         accounts[contender.name] = account
         without: dict[str, list[float]] = {}
         for left_out in seeds if len(seeds) > 1 else ():
             for e in measure(contender, [seed for seed in seeds if seed != left_out], read)[0]:
-                without.setdefault(e.name, []).append(float(e.statistic(e.sums.sum(axis=0))))
+                without.setdefault(e.name, []).append(e.value)
         without_seed[contender.name] = without
         as_traded[contender.name] = mean_of_groups(
             [measure(contender, group, read)[0] for group in groups_of(seeds)]
@@ -98,18 +99,15 @@ def _excess_loss(fact: dict[str, Any]) -> F64:
 Results = dict[tuple[int, int], tuple[F64, F64, dict[str, Any]]]
 
 
-def _training_spans(study: Study, units: list[Unit]) -> dict[int, tuple[int, int]]:
+def _training_spans(read: Results) -> dict[int, tuple[int, int]]:
     """Return each fold's first and last training bar of the first contender.
 
     All contenders are held against baselines of these rows, whatever window they learned from.
     """
-    rows, spans = study.forecastable(), {}
-    for unit in units:
-        if unit.name == study.contenders[0].name and unit.fold not in spans:
-            fold = study.folds[unit.fold]
-            facts = read_result(unit, fold.first, rows[fold.first : fold.stop])[2]
-            spans[unit.fold] = (facts["train_bars"][0], facts["train_bars"][1])
-    return spans
+    return {
+        fold: (facts["train_bars"][0], facts["train_bars"][1])
+        for (_, fold), (_, _, facts) in read.items()
+    }
 
 
 def _judged(

@@ -190,7 +190,7 @@ def _resample(row: Sequence[Endpoint], samples: int) -> tuple[list[float], list[
     wider = widening(n / block)
     values, moved = [], []
     for e, end, width in zip(row, ends, widths, strict=True):
-        values.append(float(e.statistic(e.sums.sum(axis=0))))
+        values.append(e.value)
         moved.append(wider * (e.statistic(resampled[:, end - width : end]) - values[-1]))
     return values, moved
 

@@ -74,6 +74,11 @@ class Endpoint:
     statistic: Statistic
     min_block: int
 
+    @property
+    def value(self) -> float:
+        """Return the figure over all dates."""
+        return float(self.statistic(self.sums.sum(axis=0)))
+
 
 def endpoints(
     run: Judged, returns: F64, gross: F64, rows: Bool, rivals: Rivals,
