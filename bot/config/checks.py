@@ -207,6 +207,12 @@ def _trading(config: Config) -> list[str]:
             f"sizing.disagreement_penalty = {config.sizing.disagreement_penalty:g}: a single network has no "
             "disagreement between members; raise model.members or set it to 0"
         )
+    for name in config.portfolio.leverages:
+        if name not in config.market.symbols and config.data.source == "files":
+            faults.append(
+                f"portfolio.leverages.{name}: there is no such symbol; market.symbols has "
+                f"{', '.join(config.market.symbols)}"
+            )
     if config.retrain.trigger == "cron" and len(config.retrain.cron.split()) != 5:
         faults.append(
             f"retrain.cron = '{config.retrain.cron}': expected five fields, for example '0 0 1 * *'"

@@ -24,6 +24,9 @@ GONE: dict[str, str] = {
 
 FORMER_DEFAULTS: dict[str, Any] = {
     "policy.kind": "threshold",
+    "portfolio.borrow": True,
+    "portfolio.borrow_rate": 0.0,
+    "portfolio.margin_mode": "none",
     "training.log_targets": False,
     "training.shrinkage": False,
 }

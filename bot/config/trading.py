@@ -5,7 +5,7 @@ Rules: those of `sections.py`.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -188,6 +188,31 @@ class Portfolio(Section):
         pattern=r"^[A-Z0-9]{2,10}$",
         description="Currency of the account: all symbols must be quoted and settled in it. USD and "
         "the coins that stand for one dollar (USDT, USDC, …) count as one currency.",
+    )
+    margin_mode: Literal["cross", "isolated", "none"] = Field(
+        "cross",
+        description="What stands for the losses of a contract: the whole account (cross) or the margin "
+        "of its position (isolated); when it is used up, the position is liquidated. none: the exchange "
+        "gives credit without limit, which none does.",
+    )
+    leverage: float = Field(
+        10.0,
+        ge=1.0,
+        le=200.0,
+        description="Value of a contract's position over its initial margin, at most that of its "
+        "tier. It limits what can be opened, and under isolated margin how much is lost.",
+    )
+    leverages: dict[str, Annotated[float, Field(ge=1.0, le=200.0)]] = Field(
+        {},
+        description="Leverage of single symbols, for example {BTCUSDT = 5}.",
+    )
+    borrow: bool = Field(
+        False,
+        description="Let cash fall below zero to buy what is paid in full (spot, stocks), at "
+        "portfolio.borrow_rate; else such orders shrink to the cash there is.",
+    )
+    borrow_rate: float = Field(
+        0.1, ge=0.0, le=10.0, description="Interest a year on cash below zero, a fraction."
     )
 
 

@@ -40,11 +40,29 @@ ACCOUNT = np.dtype(
         ("turnover", "<f8"),
         ("fills", "<i8"),
         ("bars", "<i8"),  # closed
+        ("paused", "<i8"),  # a person's: 0, 1 nothing is opened, 2 all is closed too
+        ("interest", "<f8"),  # on cash borrowed; part of the fees
+        ("liquidations", "<i8"),
     ]
 )
 """The account's record."""
 
+HOLDING = np.dtype(
+    [
+        ("entry", "<f8"),  # average price of what is held, 0 when flat
+        ("best", "<f8"),  # most favourable price since the position was opened, 0 when flat
+        ("volume", "<f8"),  # of the last valid bar, base currency
+        ("variance", "<f8"),  # of a bar's return, a moving average
+        ("stale", "<i8"),  # closes in a row without a valid bar
+        ("slice", "<f8"),  # most of the pending order that one bar fills; 0: all
+        ("limit", "<f8"),  # price of the pending order, 0: at the market
+        ("limit_bars", "<i8"),  # bars for which it still stands
+    ]
+)
+"""What the full account (`full_account.py`) knows of a symbol; all 0 in the plain one."""
+
 Account = npt.NDArray[np.void]
+Holdings = npt.NDArray[np.void]
 
 OF_ANY_WIDTH = ("policy_state", "cost_state", "correlation")
 """The arrays whose width depends on the settings, in the order in which `new_book` takes it."""
@@ -68,6 +86,7 @@ class Book(NamedTuple):
         cost_state: float64[S, k], what a user's cost scheme carries.
         correlation: float64[S, k], the measured correlation (`correlation.py`); k is 0 where no
             sizing asks for it.
+        holding: S rows of dtype HOLDING.
     """
 
     account: Account
@@ -82,6 +101,7 @@ class Book(NamedTuple):
     policy_state: F64
     cost_state: F64
     correlation: F64
+    holding: Holdings
 
     @property
     def n_symbols(self) -> int:
@@ -119,12 +139,14 @@ def new_book(
         policy_state=np.zeros((n_symbols, policy_state)),
         cost_state=np.zeros((n_symbols, cost_state)),
         correlation=np.eye(n_symbols, correlation),
+        holding=np.zeros(n_symbols, dtype=HOLDING),
     )
 
 
 def copy_book(book: Book) -> Book:
     """Return a book that shares no memory with the given one."""
-    return Book._make([copy_records(book.account), *(array.copy() for array in book[1:])])
+    plain = (array.copy() for array in book[1:-1])
+    return Book._make([copy_records(book.account), *plain, copy_records(book.holding)])
 
 
 def copy_records(records: npt.NDArray[np.void]) -> npt.NDArray[np.void]:

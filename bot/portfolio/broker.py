@@ -14,6 +14,7 @@ from bot.parts.compile import faults_of, place_of
 from bot.portfolio.book import Book, copy_book, new_book
 from bot.portfolio.calibration import Calibrated
 from bot.portfolio.correlation import measured, width_of
+from bot.portfolio.full_account import FILLS_A_BAR
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, policy_call, scheme_call
 from bot.portfolio.kernel.loop import run
 from bot.portfolio.kernel.observe import observe
@@ -61,13 +62,16 @@ def run_bars(
         _check_agreement(bars, agreement)
     n, n_symbols = bars.close.shape
     after = copy_book(book)
-    trace = blank_trace(phase, n, n_symbols, edges=rules.is_calibrated)
+    trace = blank_trace(
+        phase, n, n_symbols, edges=rules.is_calibrated,
+        fills_a_bar=1 if rules.full is None else FILLS_A_BAR,
+    )  # fmt: skip
     market = market_of(bars, signal, volatility, agreement, calibrated)
     policy = policy_call(rules.policy)
     scheme = scheme_call(rules.scheme, after.cost_state)
     with faults_of(rules.policy, rules.scheme):
         room = new_room(n_symbols, sizes_account=rules.sizes_account)
-        count = run(after, rules, market, trace, room, policy, scheme)
+        count = run(after, rules, market, trace, room, policy, scheme, rules.full)
     _check_answers(bars, policy, scheme)
     return after, finished(trace, count)
 

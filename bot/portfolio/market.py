@@ -21,6 +21,8 @@ class Market(NamedTuple):
 
     open_time: I64
     open: F64
+    high: F64
+    low: F64
     close: F64
     valid: Bool
     in_session: Bool
@@ -54,6 +56,8 @@ def market_of(
     return Market(
         open_time=_plain(bars.open_time),
         open=_plain(bars.open),
+        high=_plain(bars.high),
+        low=_plain(bars.low),
         close=_plain(bars.close),
         valid=_plain(bars.valid),
         in_session=_plain(bars.in_session),

@@ -20,6 +20,20 @@ class FillReason(IntEnum):
     """The closing of a position whose order came too late (late policy "flatten")."""
     RESCALE = 4
     """The free rescaling of the reference backtest."""
+    LIQUIDATION = 5
+    """The taking over of a position whose margin is used up."""
+    STOP_LOSS = 6
+    """The price inside the bar reached the stop."""
+    TAKE_PROFIT = 7
+    """The price inside the bar reached the target."""
+    TRAILING_STOP = 8
+    """The price inside the bar fell back from its best by the trailing stop."""
+    SETTLEMENT = 9
+    """The contract ended, or its data did."""
+    COMMAND = 10
+    """A person's command to close the position."""
+    RISK = 11
+    """A reduction that a limit of risk asked for."""
 
 
 class Refusal(IntEnum):
@@ -52,6 +66,34 @@ class Refusal(IntEnum):
     """Too few past signals are scored to know what this one is worth."""
     EDGE_BELOW_COST = 13
     """The calibrated edge does not exceed its cost."""
+    PAUSED = 14
+    """A person has paused the account: nothing is opened or increased."""
+    NO_CASH = 15
+    """The order was cut to the cash that was there."""
+    MARGIN = 16
+    """The increase was cut to the margin that is free."""
+    PARTICIPATION = 17
+    """The fill was cut to a share of the volume, or to the size at the quote."""
+    MAX_ORDER = 18
+    """The order was cut to the largest that the exchange takes."""
+    LEAVING = 19
+    """The symbol is about to be delisted, or is not of the universe: nothing is opened."""
+    COOL_DOWN = 20
+    """A stop or a row of losses is too recent."""
+    STALE = 21
+    """The symbol has had no bar for too long."""
+    MODEL_TOO_OLD = 22
+    """The model in force is older than it may be."""
+    DIVIDED = 23
+    """The ensemble is too divided."""
+    OUT_OF_RANGE = 24
+    """The features are too far from those that the model has learned from."""
+    CAP_NET = 25
+    """The increase was cut to the cap on longs less shorts."""
+    LEVERAGE = 26
+    """The increase was cut to the leverage that is allowed."""
+    DRAWDOWN_STAGE = 27
+    """The drawdown has halved the sizes."""
 
 
 class Halt(IntEnum):

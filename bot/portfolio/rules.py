@@ -21,10 +21,11 @@ from bot.errors import ConfigError
 from bot.portfolio.calibration import block_days
 from bot.portfolio.conviction import usual_deviation
 from bot.portfolio.correlation import decay_of
+from bot.portfolio.full_account import USUAL_TIERS, FullAccount, full_account
 from bot.portfolio.own import own_part
 from bot.portfolio.policies.carried import PolicyKind, kind_of, width_of
 from bot.timegrid import INTERVAL_MS
-from bot.venues import periods_per_year, split_symbol, venue_row
+from bot.venues import Venue, periods_per_year, split_symbol, venue_row
 
 
 class SizingMethod(IntEnum):
@@ -96,6 +97,7 @@ class Rules(NamedTuple):
         needs_forecast: whether its answer counts only where there is a forecast.
         scheme: a user's compiled cost scheme, None for the shipped one.
         cost_state: numbers that it carries for each symbol.
+        full: what the plain account lacks; None where none of it is asked for.
     """
 
     threshold: float
@@ -141,6 +143,7 @@ class Rules(NamedTuple):
     needs_forecast: bool = True
     scheme: Any = None
     cost_state: int = 0
+    full: FullAccount | None = None
 
 
 def rules_from(
@@ -200,6 +203,7 @@ def rules_from(
         min_notional=min_notional * on,
         **_policy(config),
         **_sizing(config, [venue.name for venue in venues]),
+        full=_full(config, symbols, venues),
     )
     return rules if numbers_only else _with_own_parts(rules, config)
 
@@ -234,6 +238,11 @@ def _sizing(config: Config, venues: Sequence[str]) -> dict[str, Any]:
         "risk_aversion": float(sizing.risk_aversion),
         "usual_deviation": usual_deviation(config.targets.horizons[0]),
     }
+
+
+def _full(config: Config, symbols: Sequence[str], venues: Sequence[Venue]) -> FullAccount | None:
+    bars = periods_per_year([venue.name for venue in venues], config.market.interval)
+    return full_account(config, symbols, venues, [USUAL_TIERS] * len(symbols), bars)
 
 
 def _with_own_parts(rules: Rules, config: Config) -> Rules:

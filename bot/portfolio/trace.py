@@ -70,10 +70,13 @@ class Trace(NamedTuple):
         return len(self.cash)
 
 
-def blank_trace(phase: Phase, n: int, n_symbols: int, *, edges: bool = False) -> Trace:
-    """Return a trace to be written; its fills have room for one a bar and symbol.
+def blank_trace(
+    phase: Phase, n: int, n_symbols: int, *, edges: bool = False, fills_a_bar: int = 1
+) -> Trace:
+    """Return a trace to be written.
 
     Args:
+        fills_a_bar: most fills of a symbol in a bar, for which there is room.
         edges: whether edges, hurdles and ages will be written; without, there is no room for them.
     """
     shape = (n, n_symbols)
@@ -92,7 +95,7 @@ def blank_trace(phase: Phase, n: int, n_symbols: int, *, edges: bool = False) ->
         weight=np.full(shape, np.nan),
         order=np.zeros(shape),
         refusal=np.zeros(shape, dtype=np.int8),
-        fills=np.empty(n * n_symbols, dtype=FILL),
+        fills=np.empty(n * n_symbols * fills_a_bar, dtype=FILL),
         edge=asked[0],
         hurdle=asked[1],
         age=asked[2],

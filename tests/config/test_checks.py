@@ -97,6 +97,7 @@ DECISION = ["signal.source=decision", "policy.kind=threshold"]
             "with 2 symbols it never has",
         ),
         (["model.members=1", "sizing.disagreement_penalty=1"], "sizing.disagreement_penalty = 1: a single network has no"),
+        (["portfolio.leverages={XUSDT=5}"], "portfolio.leverages.XUSDT: there is no such symbol; market.symbols has"),
         (["training.weighting=gradnorm", "training.gradients=mgda"], "both balance gradients"),
         (["training.curriculum=stages"], "need each other"),
         (["training.stages=all"], "need each other"),

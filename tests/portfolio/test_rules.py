@@ -6,6 +6,7 @@ import pytest
 
 from bot.config import Config, load_config
 from bot.errors import ConfigError
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.rules import (
     FillAt,
     Instrument,
@@ -112,14 +113,18 @@ def test_the_reference_is_for_one_symbol() -> None:
         rules_from(config_of(*settings), ["X", "Y"])
 
 
-def test_the_kernel_is_compiled_for_one_set_of_types() -> None:
+def test_the_kernel_is_compiled_for_two_sets_of_types() -> None:
+    """Whatever the settings, but for the full account, which is there or not."""
     kinds = [
-        [type(value) for value in rules_from(config_of(*sets), ["X"])]
+        {name: type(value) for name, value in rules_from(config_of(*sets), ["X"])._asdict().items()}
         for sets in (
             (),
-            ("sizing.fraction=1", "costs.half_spread_bps=0", "risk.max_gross=3"),
+            ("sizing.fraction=1", "costs.half_spread_bps=0", "portfolio.margin_mode=isolated"),
             ("costs.reference=true", "execution.fill=next_close", "market.symbols=X"),
         )
     ]
-    assert kinds[0] == kinds[1] == kinds[2]
-    assert len(kinds[0]) == len(Rules._fields)
+    assert kinds[0] == kinds[1]
+    assert kinds[0].pop("full") is FullAccount
+    assert kinds[2].pop("full") is type(None)
+    assert kinds[0] == kinds[2]
+    assert list(kinds[0]) == [name for name in Rules._fields if name != "full"]

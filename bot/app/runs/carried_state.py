@@ -18,7 +18,7 @@ from bot.engine_state import STATE_LAYOUT, EngineState, state_from_arrays, state
 from bot.errors import JournalError
 from bot.features.pipeline import FeatureState
 from bot.portfolio import calibration
-from bot.portfolio.book import OF_ANY_WIDTH, new_book
+from bot.portfolio.book import ACCOUNT, HOLDING, OF_ANY_WIDTH, new_book
 from bot.portfolio.calibration import new_calibration
 
 
@@ -43,10 +43,21 @@ def _with_correlation(arrays: Arrays) -> Arrays:
     return arrays | {"book.correlation": np.zeros((len(arrays["book.quantity"]), 0))}
 
 
+def _with_holdings(arrays: Arrays) -> Arrays:
+    """Add what the full account carries, which a run of layout 4 does not have and goes on without."""
+    old = arrays["book.account"]
+    account = np.zeros(1, dtype=ACCOUNT)
+    for name in old.dtype.names or ():
+        account[name] = old[name]
+    holding = np.zeros(len(arrays["book.quantity"]), dtype=HOLDING)
+    return arrays | {"book.account": account, "book.holding": holding}
+
+
 STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {
     1: _with_states_of_parts,
     2: _with_calibration,
     3: _with_correlation,
+    4: _with_holdings,
 }
 """By layout, what makes the next one of it."""
 

@@ -5,9 +5,13 @@ All is sequential, never fastmath, never parallel.
 
 loop            what is done at each open and close, in which order
 fills           pending orders filled, delayed, booked
+booking         a fill in the books
+cash            what of an order can be paid
+margin          of contracts; liquidation inside the bar
 funding         charged at the open and inside the bar
 halts           raised, lifted, obeyed
-decide          signals to target quantities, within the caps
+decide          signals to target quantities
+caps            increases scaled so that a sum keeps its limit
 orders          a target rounded to steps, and noted as pending
 asked           a user's policy and cost scheme, and the records by which they are asked
 observe         bars before the first trade

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import math
 
-from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
-from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.caps import cap_gross, cap_margin
+from bot.portfolio.kernel.compiling import hot
 from bot.portfolio.kernel.orders import place
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
@@ -22,13 +23,13 @@ from bot.portfolio.trace import Trace
 
 ACCEPTED = int(Refusal.NONE)
 SHORT_NOT_ALLOWED = int(Refusal.SHORT_NOT_ALLOWED)
-CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
+CAP_SYMBOL = int(Refusal.CAP_SYMBOL)
 
 
 @hot
 def decide(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Decide every symbol of which a side is wanted, but those whose side is only kept."""
     if rules.sizes_account:
@@ -54,7 +55,9 @@ def decide(
             target[s] = weight * equity / price
     if any_wanted:
         if rules.max_gross > 0.0:
-            _cap_gross(i, book, rules, trace, target, wanted)
+            cap_gross(i, book, rules, trace, room)
+        if full is not None:
+            cap_margin(i, book, trace, room, full)
         for s in range(len(book.quantity)):
             if wanted[s]:
                 place(i, s, book, rules, market, trace, target[s])
@@ -78,43 +81,3 @@ def _weight(
         size = rules.max_symbol_weight
         refusal = CAP_SYMBOL
     return math.copysign(size, side), refusal
-
-
-@cold
-def _cap_gross(i: int, book: Book, rules: Rules, trace: Trace, target: F64, wanted: Bool) -> None:
-    """Scale all increases of this close by one factor, so that the sum of weights keeps its cap.
-
-    An increase is what a target has beyond the position held on the same side: closing is never
-    scaled. Pending orders that stand count as filled.
-    """
-    standing = 0.0
-    increase = 0.0
-    for s in range(len(target)):
-        if wanted[s]:
-            kept = _kept(target[s], book.quantity[s])
-            standing += abs(kept) * book.mark[s]
-            increase += abs(target[s] - kept) * book.mark[s]
-        else:
-            held = book.quantity[s] + book.pending[s]
-            if held != 0.0:
-                standing += abs(held) * book.mark[s]
-    equity = book.account[0].equity
-    room = max(rules.max_gross * equity - standing, 0.0)
-    if increase <= room:
-        return
-    factor = room / increase
-    for s in range(len(target)):
-        if wanted[s]:
-            kept = _kept(target[s], book.quantity[s])
-            if kept != target[s]:
-                target[s] = kept + factor * (target[s] - kept)
-                trace.weight[i, s] = target[s] * book.mark[s] / equity
-                trace.refusal[i, s] = CAP_GROSS
-
-
-@hot
-def _kept(target: float, quantity: float) -> float:
-    """Return the part of the target that is held already."""
-    if target * quantity <= 0.0:
-        return 0.0
-    return math.copysign(min(abs(target), abs(quantity)), target)

@@ -1,6 +1,6 @@
 """Fills: what is pending is filled where the bar allows it, and booked.
 
-Rules: `costs` says what a fill costs, and every change of cash by one goes through `_book_fill`.
+Rule: `costs` says what a fill costs, and `book_fill` books it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,10 @@ import math
 
 from bot.portfolio.book import Book
 from bot.portfolio.costs import costs, costs_of_reference
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
+from bot.portfolio.kernel.booking import book_fill
+from bot.portfolio.kernel.cash import payable
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason, Refusal
@@ -20,7 +23,7 @@ NEXT_OPEN = int(FillAt.NEXT_OPEN)
 HOLD, CANCEL = int(LatePolicy.HOLD), int(LatePolicy.CANCEL)
 RESCALE = int(FillReason.RESCALE)
 HALT, LATE_FLATTEN = int(FillReason.HALT), int(FillReason.LATE_FLATTEN)
-LATE_CANCELLED = int(Refusal.LATE_CANCELLED)
+LATE_CANCELLED, NO_CASH = int(Refusal.LATE_CANCELLED), int(Refusal.NO_CASH)
 SAME_WEIGHT = 1e-12
 """A rescaling by less than this share of the quantity is rounding, and not a trade."""
 
@@ -28,7 +31,7 @@ SAME_WEIGHT = 1e-12
 @cold
 def fill_or_delay(
     i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Fill the pending order of a symbol where the bar allows it, else apply the late policy.
 
@@ -52,12 +55,37 @@ def fill_or_delay(
         i, s, quantity, middle, quote, book.account[0].turnover,
         rules, market, scheme, False,
     )  # fmt: skip
+    if full is not None:
+        paid = payable(s, quantity, price, fee, book, rules, full)
+        if paid != quantity:
+            trace.refusal[i, s] = NO_CASH
+            quantity = paid
+            if quantity == 0.0:
+                book.pending[s] = 0.0
+                return count
+            price, fee, spread, slippage = costs(
+                i, s, quantity, middle, quote, book.account[0].turnover,
+                rules, market, scheme, False,
+            )  # fmt: skip
     reason = book.pending_reason[s]
     book.pending[s] = 0.0
     book.weight[s] = book.pending_weight[s]
-    return _book_fill(
-        i, s, book, market, trace, count, quantity, price, fee, spread, slippage, reason
+    return book_fill(
+        i, s, book, market, trace, count, quantity, price, fee, spread, slippage, reason, full
     )
+
+
+@cold
+def fill_sales_first(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    scheme: SchemeCall | None, full: FullAccount,
+) -> int:  # fmt: skip
+    """Fill what is pending, reductions before increases, so that what is sold pays for what is bought."""
+    for increases in (False, True):
+        for s in range(len(book.quantity)):
+            if book.pending[s] != 0.0 and (book.pending[s] * book.quantity[s] >= 0.0) == increases:
+                count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
+    return count
 
 
 @cold
@@ -102,33 +130,4 @@ def settle_reference(
     change = quantity - book.quantity[s]
     if reason == RESCALE and abs(change) <= SAME_WEIGHT * abs(quantity):
         return count
-    return _book_fill(i, s, book, market, trace, count, change, price, fee, 0.0, 0.0, reason)
-
-
-@cold
-def _book_fill(
-    i: int, s: int, book: Book, market: Market, trace: Trace, count: int,
-    quantity: float, price: float, fee: float, spread: float, slippage: float, reason: int,
-) -> int:  # fmt: skip
-    """Book a fill and return the number of fills so far."""
-    account = book.account[0]
-    account.cash -= quantity * price + fee
-    account.bar_fees += fee
-    account.bar_spread += spread
-    account.bar_slippage += slippage
-    account.fees += fee
-    account.spread += spread
-    account.slippage += slippage
-    account.turnover += abs(quantity) * price
-    account.fills += 1
-    book.quantity[s] += quantity
-    row = trace.fills[count]
-    row.open_time = market.open_time[i]
-    row.symbol = s
-    row.quantity = quantity
-    row.price = price
-    row.fee = fee
-    row.spread = spread
-    row.slippage = slippage
-    row.reason = reason
-    return count + 1
+    return book_fill(i, s, book, market, trace, count, change, price, fee, 0.0, 0.0, reason, None)

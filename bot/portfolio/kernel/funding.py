@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from bot.portfolio.book import Book
-from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.market import Market
 
 
@@ -26,6 +26,15 @@ def charge_funding(i: int, s: int, book: Book, market: Market) -> None:
     if not math.isfinite(price):
         price = market.open[i, s] if market.valid[i, s] else book.mark[s]
     pay_funding(book, book.quantity[s] * price * rate)
+
+
+@hot
+def charge_funding_inside(i: int, s: int, book: Book, market: Market) -> None:
+    """Charge the settlements inside the bar, after its open."""
+    if market.funding_inside[i, s] != 0.0:
+        pay_funding(book, book.quantity[s] * market.funding_inside[i, s])
+    if market.funding_inside_unknown[i, s] > 0.0:
+        count_unknown(book, int(market.funding_inside_unknown[i, s]))
 
 
 @cold

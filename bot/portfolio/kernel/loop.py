@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from bot.portfolio.book import Book
 from bot.portfolio.correlation import take_in
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
+from bot.portfolio.kernel.cash import charge_interest
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.decide import decide
-from bot.portfolio.kernel.fills import fill_or_delay, settle_reference
-from bot.portfolio.kernel.funding import charge_funding, count_unknown, pay_funding
+from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_reference
+from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
+from bot.portfolio.kernel.margin import liquidate
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
 from bot.portfolio.policies.asked import ask_policy
@@ -27,20 +30,21 @@ NEXT_OPEN = int(FillAt.NEXT_OPEN)
 @cold
 def run(
     book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    policy: PolicyCall | None, scheme: SchemeCall | None,
+    policy: PolicyCall | None, scheme: SchemeCall | None, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Do the phases of each bar and return the number of fills.
 
     Args:
         policy: a user's; None for the shipped one, whose machine code has no trace of the other.
         scheme: a user's cost scheme; likewise.
+        full: what the plain account lacks; likewise.
     """
     count = 0
     for i in range(len(market.open_time)):
         if trace.phase & OPEN:
-            count = _open_bar(i, book, rules, market, trace, count, scheme)
+            count = _open_bar(i, book, rules, market, trace, count, scheme, full)
         if trace.phase & CLOSE:
-            count = _close_bar(i, book, rules, market, trace, count, room, policy, scheme)
+            count = _close_bar(i, book, rules, market, trace, count, room, policy, scheme, full)
         _record(i, book, trace)
     return count
 
@@ -48,7 +52,7 @@ def run(
 @hot
 def _open_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Begin a bar: charge funding, then fill what is pending."""
     account = book.account[0]
@@ -62,30 +66,33 @@ def _open_bar(
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
             charge_funding(i, s, book, market)
-        if book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
-            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme)
+        if full is None and book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
+            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, None)
+    if full is not None and rules.fill_at == NEXT_OPEN:
+        count = fill_sales_first(i, book, rules, market, trace, count, scheme, full)
     return count
 
 
 @hot
 def _close_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    room: Room, policy: PolicyCall | None, scheme: SchemeCall | None,
+    room: Room, policy: PolicyCall | None, scheme: SchemeCall | None, full: FullAccount | None,
 ) -> int:  # fmt: skip
-    """End a bar: charge the funding inside it, mark, fill at the close, check halts, decide."""
+    """End a bar: take over what lost its margin, charge the funding inside it, mark, fill at the close, check halts, decide."""
     account = book.account[0]
+    if full is not None:
+        if full.borrow:
+            charge_interest(book, full)
+        count = liquidate(i, book, rules, market, trace, count, full)
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0 and rules.funding[s]:
-            if market.funding_inside[i, s] != 0.0:
-                pay_funding(book, book.quantity[s] * market.funding_inside[i, s])
-            if market.funding_inside_unknown[i, s] > 0.0:
-                count_unknown(book, int(market.funding_inside_unknown[i, s]))
+            charge_funding_inside(i, s, book, market)
         if market.valid[i, s]:
             book.mark[s] = market.close[i, s]
         if rules.reference:
             count = settle_reference(i, s, book, rules, market, trace, count)
         elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
-            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme)
+            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
     update_halt(book, rules, market.open_time[i], equity_of(book))
     _measure(i, book, rules, market, trace)
     if policy is not None:
@@ -95,7 +102,7 @@ def _close_bar(
     if account.halted != NOT_HALTED:
         obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
-        decide(i, book, rules, market, trace, room, scheme)
+        decide(i, book, rules, market, trace, room, scheme, full)
     account.opened = 0
     account.bars += 1
     return count

@@ -1,0 +1,106 @@
+"""The full account: margin, cash and sizes as the exchange has them, as numbers for the kernel.
+
+Owns how settings and instruments become these numbers. Rules: a limit of 0 is off; where none of it is
+asked for there is no full account, and the kernel is compiled without a trace of it.
+
+What a contract's margin is follows Bybit's unified account (help centre, "Trading Rules: Liquidation
+Process", "Liquidation Price Calculation under Isolated Mode", "Maintenance Margin").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from bot.blocks import F64, Bool
+from bot.config import Config
+from bot.venues import Venue
+
+Tier = tuple[float, float, float, float]
+"""Value of a position up to which it holds, maintenance margin as a share of the value, what is taken
+off that, largest leverage."""
+Tiers = tuple[Tier, ...]
+
+USUAL_TIERS: Tiers = ((np.inf, 0.01, 0.0, 50.0),)
+"""Where the exchange's own are not known."""
+
+
+FILLS_A_BAR = 4
+"""Most fills of a symbol in a bar: at its open, by a limit, a stop or a liquidation, and at its end."""
+
+
+class MarginMode(IntEnum):
+    """What stands for the losses of a contract."""
+
+    NONE = 0
+    """Nothing is asked: as if the exchange gave credit."""
+    CROSS = 1
+    """The whole account."""
+    ISOLATED = 2
+    """The margin of the position alone."""
+
+
+class FullAccount(NamedTuple):
+    """Everything that the plain account lacks; arrays have one entry a symbol.
+
+    Attributes:
+        margin_mode: a MarginMode.
+        contract: held on margin; what is not is paid in full.
+        leverage: by which the value of a position is divided to have its initial margin.
+        tier_limit: float64[S, T], the value up to which a tier holds; the last is infinite.
+        tier_rate: float64[S, T], maintenance margin as a share of the value.
+        tier_deduction: float64[S, T], taken off it.
+        tier_leverage: float64[S, T], the largest of the tier.
+        borrow: whether cash may be below zero where symbols are paid in full.
+        interest: on what is borrowed, of a bar.
+    """
+
+    margin_mode: int
+    contract: Bool
+    leverage: F64
+    tier_limit: F64
+    tier_rate: F64
+    tier_deduction: F64
+    tier_leverage: F64
+    borrow: bool
+    interest: float
+
+
+def full_account(
+    config: Config, symbols: Sequence[str], venues: Sequence[Venue],
+    tiers: Sequence[Tiers], bars_a_year: float,
+) -> FullAccount | None:  # fmt: skip
+    """Return the full account that the settings ask for, None where they ask for none.
+
+    Args:
+        tiers: of each symbol, at least one.
+        bars_a_year: into which the yearly interest is divided.
+    """
+    portfolio = config.portfolio
+    mode = MarginMode[portfolio.margin_mode.upper()]
+    contract = np.array([venue.contract for venue in venues])
+    unpaid = portfolio.borrow or bool(contract.all())
+    if config.costs.reference or (mode is MarginMode.NONE and unpaid):
+        return None
+    width = max(len(each) for each in tiers)
+    table = np.array([[*each, *[each[-1]] * (width - len(each))] for each in tiers])
+    limits = table[:, :, 0].copy()
+    limits[:, -1] = np.inf
+    return FullAccount(
+        margin_mode=int(mode),
+        contract=contract,
+        leverage=np.array([_leverage(config, symbol) for symbol in symbols]),
+        tier_limit=limits,
+        tier_rate=table[:, :, 1].copy(),
+        tier_deduction=table[:, :, 2].copy(),
+        tier_leverage=table[:, :, 3].copy(),
+        borrow=portfolio.borrow,
+        interest=portfolio.borrow_rate / bars_a_year,
+    )
+
+
+def _leverage(config: Config, symbol: str) -> float:
+    return float(config.portfolio.leverages.get(symbol, config.portfolio.leverage))

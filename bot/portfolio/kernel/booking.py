@@ -1,0 +1,60 @@
+"""A fill in the books: cash, quantity, entry, totals, and the row that tells of it.
+
+Rule: every change of cash by a fill goes through `book_fill`.
+"""
+
+from __future__ import annotations
+
+from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
+from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.market import Market
+from bot.portfolio.trace import Trace
+
+
+@cold
+def book_fill(
+    i: int, s: int, book: Book, market: Market, trace: Trace, count: int,
+    quantity: float, price: float, fee: float, spread: float, slippage: float, reason: int,
+    full: FullAccount | None,
+) -> int:  # fmt: skip
+    """Book a fill and return the number of fills so far."""
+    account = book.account[0]
+    account.cash -= quantity * price + fee
+    account.bar_fees += fee
+    account.bar_spread += spread
+    account.bar_slippage += slippage
+    account.fees += fee
+    account.spread += spread
+    account.slippage += slippage
+    account.turnover += abs(quantity) * price
+    account.fills += 1
+    if full is not None:
+        _note_entry(s, book, quantity, price)
+    book.quantity[s] += quantity
+    row = trace.fills[count]
+    row.open_time = market.open_time[i]
+    row.symbol = s
+    row.quantity = quantity
+    row.price = price
+    row.fee = fee
+    row.spread = spread
+    row.slippage = slippage
+    row.reason = reason
+    return count + 1
+
+
+@cold
+def _note_entry(s: int, book: Book, quantity: float, price: float) -> None:
+    """Average the entry of what is held: only an increase moves it, a change of side begins anew."""
+    held = book.quantity[s]
+    after = held + quantity
+    holding = book.holding[s]
+    if after == 0.0:
+        holding.entry = 0.0
+        holding.best = 0.0
+    elif held * quantity > 0.0:
+        holding.entry = (held * holding.entry + quantity * price) / after
+    elif held * after <= 0.0:
+        holding.entry = price
+        holding.best = price

@@ -1,0 +1,95 @@
+"""Caps on what is decided: increases are scaled by one factor, so that a sum keeps its limit.
+
+Rules: an increase is what a target has beyond the position held on the same side, so closing is never
+scaled; pending orders that stand count as filled.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
+from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.margin import initial_margin
+from bot.portfolio.kernel.room import Room
+from bot.portfolio.reasons import Refusal
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Trace
+
+CAP_GROSS, MARGIN = int(Refusal.CAP_GROSS), int(Refusal.MARGIN)
+
+
+@cold
+def cap_gross(i: int, book: Book, rules: Rules, trace: Trace, room: Room) -> None:
+    """Scale all increases of this close so that the sum of weights keeps its cap."""
+    standing = 0.0
+    increase = 0.0
+    for s in range(len(room.target)):
+        stays, more = _parts(s, book, room)
+        if stays != 0.0:  # the mark of what was never held may be unknown
+            standing += abs(stays) * book.mark[s]
+        if more != 0.0:
+            increase += abs(more) * book.mark[s]
+    limit = rules.max_gross * book.account[0].equity
+    if increase > max(limit - standing, 0.0):
+        _scale(i, max(limit - standing, 0.0) / increase, book, trace, room, CAP_GROSS)
+
+
+@cold
+def cap_margin(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
+    """Scale all increases of this close so that their initial margin is there.
+
+    What has no margin is paid in full. With tiers the margin of a part is less than its share, so the
+    factor is found by halving.
+    """
+    limit = book.account[0].equity
+    if _margin(1.0, book, room, full) <= limit:
+        return
+    factor, high = 0.0, 1.0
+    if _margin(0.0, book, room, full) < limit:
+        for _ in range(60):
+            middle = 0.5 * (factor + high)
+            if _margin(middle, book, room, full) <= limit:
+                factor = middle
+            else:
+                high = middle
+    _scale(i, factor, book, trace, room, MARGIN)
+
+
+@cold
+def _margin(factor: float, book: Book, room: Room, full: FullAccount) -> float:
+    """Return the margin of what stays and of a share of the increases."""
+    margin = 0.0
+    for s in range(len(room.target)):
+        stays, more = _parts(s, book, room)
+        quantity = stays + factor * more
+        if quantity != 0.0:
+            value = abs(quantity) * book.mark[s]
+            on_margin = full.contract[s] or full.borrow
+            margin += initial_margin(s, value, full) if on_margin else value
+    return margin
+
+
+@cold
+def _scale(i: int, factor: float, book: Book, trace: Trace, room: Room, refusal: int) -> None:
+    equity = book.account[0].equity
+    for s in range(len(room.target)):
+        if room.wanted[s]:
+            stays, more = _parts(s, book, room)
+            if more != 0.0:
+                room.target[s] = stays + factor * more
+                trace.weight[i, s] = room.target[s] * book.mark[s] / equity
+                trace.refusal[i, s] = refusal
+
+
+@hot
+def _parts(s: int, book: Book, room: Room) -> tuple[float, float]:
+    """Return what of a target is held already, or stands if nothing is wanted; and the increase."""
+    if not room.wanted[s]:
+        return book.quantity[s] + book.pending[s], 0.0
+    target, quantity = room.target[s], book.quantity[s]
+    kept = (
+        0.0 if target * quantity <= 0.0 else math.copysign(min(abs(target), abs(quantity)), target)
+    )
+    return kept, target - kept

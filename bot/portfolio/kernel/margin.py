@@ -1,0 +1,164 @@
+"""Margin of contracts: what a position needs, where it is liquidated, and what is then left.
+
+Rules: margin follows the path inside the bar, adverse side first: from the mark at its open to its low
+for longs and its high for shorts, all symbols at once. A position is taken over at
+the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
+loss is the one down to the bankruptcy price; where the market was beyond that price already, the
+insurance fund pays the rest. The account never owes anything.
+
+Source: Bybit's help centre, "Liquidation Price (USDT Contract)" for isolated margin (maintenance margin
+on the value at entry), and "Trading Rules: Liquidation Process" and "Glossary (Unified Trading Account)"
+for cross margin (on the value at the mark, with the fee for closing). Bybit reduces a cross account
+step by step; here it is closed at once and nothing is kept of it, which is the cautious reading.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount, MarginMode
+from bot.portfolio.kernel.booking import book_fill
+from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.market import Market
+from bot.portfolio.reasons import FillReason
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Trace
+
+CROSS, ISOLATED = int(MarginMode.CROSS), int(MarginMode.ISOLATED)
+LIQUIDATION = int(FillReason.LIQUIDATION)
+HALVINGS = 80
+"""Of the path, until the mark that uses the margin up is known to the last bit."""
+
+
+@hot
+def tier_of(s: int, value: float, full: FullAccount) -> int:
+    """Return the tier that a position of this value is in."""
+    t = 0
+    while value > full.tier_limit[s, t]:
+        t += 1
+    return t
+
+
+@hot
+def maintenance_margin(s: int, value: float, full: FullAccount) -> float:
+    """Return what must be left of the margin of a position of this value."""
+    t = tier_of(s, value, full)
+    need: float = value * full.tier_rate[s, t] - full.tier_deduction[s, t]
+    return need
+
+
+@hot
+def initial_margin(s: int, value: float, full: FullAccount) -> float:
+    """Return what a position of this value sets aside: by the leverage set, within its tier's."""
+    leverage = min(full.leverage[s], full.tier_leverage[s, tier_of(s, value, full)])
+    margin: float = value / leverage
+    return margin
+
+
+@hot
+def liquidate(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, full: FullAccount
+) -> int:
+    """Take over what the marks of this bar have used the margin of; return the number of fills."""
+    if full.margin_mode == ISOLATED:
+        for s in range(len(book.quantity)):
+            if book.quantity[s] != 0.0 and full.contract[s]:
+                count = _liquidate_isolated(i, s, book, rules, market, trace, count, full)
+    elif full.margin_mode == CROSS and _left(i, 1.0, book, rules, market, full) <= 0.0:
+        count = _liquidate_cross(i, book, rules, market, trace, count, full)
+    return count
+
+
+@hot
+def mark_on_path(i: int, s: int, way: float, book: Book, market: Market) -> float:
+    """Return the mark some way (0 to 1) from the bar's open to its most adverse price."""
+    start = market.mark[i, s]
+    if not math.isfinite(start):
+        start = market.open[i, s] if market.valid[i, s] else book.mark[s]
+    if book.quantity[s] > 0.0:
+        end = min(start, market.low[i, s] if market.valid[i, s] else start)
+    else:
+        end = max(start, market.high[i, s] if market.valid[i, s] else start)
+    on_path: float = start + way * (end - start)
+    return on_path
+
+
+@hot
+def _left(i: int, way: float, book: Book, rules: Rules, market: Market, full: FullAccount) -> float:
+    """Return what a cross account has beyond its maintenance margin; infinite with nothing on margin."""
+    left: float = book.account[0].cash
+    on_margin = False
+    for s in range(len(book.quantity)):
+        quantity = book.quantity[s]
+        if quantity != 0.0:
+            price = mark_on_path(i, s, way, book, market)
+            left += quantity * price
+            if full.contract[s] or full.borrow:
+                on_margin = True
+                value = abs(quantity) * price
+                left -= maintenance_margin(s, value, full) + value * rules.taker_fee[s]
+    return left if on_margin else math.inf
+
+
+@cold
+def _liquidate_cross(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, full: FullAccount
+) -> int:
+    """Close the whole account where its margin is used up, and keep nothing of it."""
+    way = 0.0
+    if _left(i, 0.0, book, rules, market, full) > 0.0:
+        high = 1.0
+        for _ in range(HALVINGS):
+            middle = 0.5 * (way + high)
+            if _left(i, middle, book, rules, market, full) > 0.0:
+                way = middle
+            else:
+                high = middle
+        way = high
+    account = book.account[0]
+    rest: float = account.cash
+    last = 0
+    for s in range(len(book.quantity)):
+        if book.quantity[s] != 0.0:
+            rest += book.quantity[s] * mark_on_path(i, s, way, book, market)
+            last = s
+    for s in range(len(book.quantity)):
+        quantity = book.quantity[s]
+        if quantity != 0.0:
+            price = mark_on_path(i, s, way, book, market)
+            fee = rest if s == last else 0.0
+            count = book_fill(
+                i, s, book, market, trace, count,
+                -quantity, price, fee, 0.0, 0.0, LIQUIDATION, full,
+            )  # fmt: skip
+        book.pending[s] = 0.0
+    account.cash = 0.0  # what rounding left
+    account.liquidations += 1
+    return count
+
+
+@cold
+def _liquidate_isolated(
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    full: FullAccount,
+) -> int:  # fmt: skip
+    """Close a position whose own margin is used up; its loss is that margin, and the closing fee."""
+    quantity, entry = book.quantity[s], book.holding[s].entry
+    value = abs(quantity) * entry
+    margin = initial_margin(s, value, full)
+    spare = margin - maintenance_margin(s, value, full)
+    start = mark_on_path(i, s, 0.0, book, market)
+    end = mark_on_path(i, s, 1.0, book, market)
+    if spare + quantity * (end - entry) > 0.0:
+        return count
+    price = start
+    if spare + quantity * (start - entry) > 0.0:
+        price = entry - spare / quantity
+    bankruptcy = entry - margin / quantity
+    fee = margin + quantity * (price - entry) + rules.taker_fee[s] * abs(quantity) * bankruptcy
+    book.pending[s] = 0.0
+    book.account[0].liquidations += 1
+    return book_fill(
+        i, s, book, market, trace, count, -quantity, price, fee, 0.0, 0.0, LIQUIDATION, full
+    )
