@@ -26,7 +26,8 @@ def test_a_base_install_trades_reports_and_is_proved(version: str, tmp_path: Pat
         pytest.skip(f"no Python {version} is here")
     clone = tmp_path / "clone"
     shutil.copytree(ROOT, clone, ignore=_left_out)
-    plain = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    ours = {"PYTHONPATH", "VIRTUAL_ENV", "BOT_EXTRAS", "BOT_VENV"}  # of who runs the tests
+    plain = {k: v for k, v in os.environ.items() if k not in ours}
     plain |= {"PYTHON": python, "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
     def sh(command: str) -> str:
