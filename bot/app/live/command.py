@@ -67,12 +67,12 @@ def live_command(
     config = practice_config(config, tell=True) if practice else config
     check_start(config, "practice" if practice else "run")
     if run_dir is not None:
-        config = _rehearsed_as(config, run_dir)
         _begun(config, run_dir)  # what is refused is refused before half a minute of compiling
     run_dir = run_dir or free_run_dir(config, "live")
     _compile()
     with _nothing_left_of_a_refusal(Path(run_dir)), _locked(run_dir):
-        folder = _begun(config, run_dir) or new_run(config, run_dir, "live")
+        begun, config = _begun(config, run_dir)
+        folder = begun or new_run(config, run_dir, "live")
         sweep(folder.path)
         sweep(folder.models)
         given = _given_model(config, folder, model_of)
@@ -113,22 +113,10 @@ def _compile() -> None:
     compile_kernels()
 
 
-def _rehearsed_as(config: Config, run_dir: str) -> Config:
-    """Return the settings to go on with: a run that began without a rehearsal stays without."""
-    folder = resumable_run(run_dir)
-    if folder is None or not config.policy.rehearse or not folder.config.exists():
-        return config
-    return config.model_copy(
-        update={
-            "policy": config.policy.model_copy(
-                update={"rehearse": config_of(folder).policy.rehearse}
-            )
-        }
-    )
+def _begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config]:
+    """Return the run to go on with, None where there is none yet, and the settings to go on with.
 
-
-def _begun(config: Config, run_dir: str) -> RunFolder | None:
-    """Return the run to go on with, None where there is none yet.
+    A run that began without a rehearsal stays without.
 
     Raises:
         ConfigError: it was made with other settings.
@@ -136,7 +124,7 @@ def _begun(config: Config, run_dir: str) -> RunFolder | None:
     """
     folder = resumable_run(run_dir)
     if folder is None:
-        return None
+        return None, config
     with open_record(folder) as record:
         meta = record.meta
     if meta.get("mode") != "live":
@@ -144,7 +132,11 @@ def _begun(config: Config, run_dir: str) -> RunFolder | None:
             f"{folder.path}: is the run of a {meta.get('mode')}, which the daemon cannot go on with; "
             "give another --run-dir"
         )
-    before, now = deciding(config_of(folder)), deciding(config)
+    made = config_of(folder)
+    if not made.policy.rehearse:
+        policy = config.policy.model_copy(update={"rehearse": False})
+        config = config.model_copy(update={"policy": policy})
+    before, now = deciding(made), deciding(config)
     edited = [key for key in edited_settings(folder, meta) if can_decide(key)]
     if edited:
         raise JournalError(
@@ -160,7 +152,7 @@ def _begun(config: Config, run_dir: str) -> RunFolder | None:
             f"{folder.path}: the run was made with other settings: {'; '.join(other)}; start it with "
             f"those (--config {folder.config}), or give another --run-dir"
         )
-    return folder
+    return folder, config
 
 
 def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str | None:
