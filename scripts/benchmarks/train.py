@@ -18,8 +18,9 @@ from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.threads import single_thread
 from bot.model.trained import ModelSpec
+from bot.model.training.autograd import AutogradSteps
 from bot.model.training.course import Parts, begin
-from bot.model.training.descent import _epoch, _prepare
+from bot.model.training.descent import epoch
 from bot.model.training.rows import RowTensors
 from bot.model.training.train import train
 from bot.parts.registry import parts
@@ -96,16 +97,16 @@ def _beside_the_sum(
     courses = {}
     for case, training in {"": Training(), **given}.items():
         course = begin(spec, Parts(rows, rows), training=training, seed=1)
-        courses[case] = course, _prepare(course)
+        courses[case] = course, AutogradSteps(course)
     for course, steps in courses.values():
-        _epoch(course, steps)
+        epoch(course, steps)
     ratios: dict[str, list[float]] = {case: [] for case in given}
     plain = []
     for _ in range(5 if quick else 15):
         taken = {}
         for case, (course, steps) in courses.items():
             started = time.process_time()
-            _epoch(course, steps)
+            epoch(course, steps)
             taken[case] = time.process_time() - started
         plain.append(taken[""] / n_steps)
         for case in given:

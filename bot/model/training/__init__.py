@@ -3,8 +3,9 @@
 train           from a dataset to a trained model: start here
 rows            the rows of a training, and their batches
 course          the epochs as they are judged, and which is kept
-descent         the steps of one network
-by_hand         the same, without autograd
+descent         the epochs of one network: its batches, and a step for each
+autograd        the steps by autograd
+by_hand         the same without it, for some networks
 losses          the loss of each task, over labelled rows
 weighting       losses to terms whose sum is descended
 gradients       the tasks' gradients to one

@@ -66,19 +66,19 @@ class Course:
         """Return bool[K], the tasks that are trained in this stage."""
         return self.curriculum.active() & self.labelled
 
-    def see(self, losses: Tensor, forward: Callable[[Tensor], Tensor] | None = None) -> bool:
+    def see(self, losses: Tensor, forward: Callable[[Tensor], Tensor]) -> bool:
         """Judge the epoch that ended with these mean training losses; tell whether it was the last.
 
         Args:
             losses: float32[K].
-            forward: the network's forward pass in eval mode, where there is a quicker one than its own.
+            forward: the network's forward pass in eval mode, its own or a quicker one.
 
         Raises:
             DataError: no task that is trained has a label among the validation rows.
             ModelError: the loss stopped being a number.
         """
         self.weighting.on_epoch_end(losses)
-        epoch, shares = _validate(self, losses, forward or self.network)
+        epoch, shares = _validate(self, losses, forward)
         if self.compared is not None:
             cosines = gradient_cosines(self.network, self.losses_of, self.compared)
             epoch = replace(epoch, cosines=cosines)

@@ -27,7 +27,8 @@ from bot.model.scaler import Scaler
 from bot.model.shrinkage import fit_shrinkage
 from bot.model.threads import one_thread
 from bot.model.trained import Epoch, ModelSpec, TrainedModel, join_members, weights_of
-from bot.model.training.by_hand import descend_by_hand, folded, why_autograd
+from bot.model.training.autograd import AutogradSteps
+from bot.model.training.by_hand import StepsByHand, folded, why_autograd
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.descent import descend
 from bot.model.training.emphasis import weighted
@@ -76,7 +77,7 @@ def train(
         ]  # fmt: skip
         why = why_autograd(model, training, spec.tasks)
         for course in courses:
-            (descend if why else descend_by_hand)(course)
+            descend(course, AutogradSteps(course) if why else StepsByHand(course))
         kept = [course.best() for course in courses]
         networks = [network for _, network in kept]
         insights = (

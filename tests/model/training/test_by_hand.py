@@ -18,7 +18,7 @@ from bot.model.predict import Predictor
 from bot.model.trained import ModelSpec, TrainedModel
 from bot.model.training import train as training_module
 from bot.model.training.by_hand import why_autograd
-from bot.model.training.by_hand.descent import Steps
+from bot.model.training.by_hand.steps import StepsByHand
 from bot.model.training.by_hand.flat import FlatParameters
 from bot.model.training.by_hand.losses import DERIVED, LossGradients
 from bot.model.training.course import Course, Parts, begin
@@ -98,7 +98,7 @@ def test_gradients_of_every_member_are_those_of_autograd(
         losses, count = course.losses_of(by_autograd(x[chosen]), y[chosen], known[chosen])
         course.weighting.terms(losses, count > 0).sum().backward()  # type: ignore[no-untyped-call]
         parts = by_autograd.apart() or [by_autograd]
-        steps = Steps(course)
+        steps = StepsByHand(course)
         found, _ = steps.backward(chosen, torch.ones(len(TASKS), dtype=torch.bool))
         np.testing.assert_allclose(found, losses.detach(), rtol=1e-5)
         for own, expected in zip(

@@ -1,9 +1,8 @@
 """The steps of one network whose gradients are written out by hand.
 
-Owns `descend_by_hand`. Rules: random numbers are those that `training.descent` would draw from the
+Owns `StepsByHand`. Rules: random numbers are those that `training.autograd` would draw from the
 same state, and so are shuffles, dropout, clipping and decay: a network comes out as it does there but
-for rounding. A batch stays in the cache from its forward pass to its step. What becomes of the epochs
-is `course`.
+for rounding. A batch stays in the cache from its forward pass to its step.
 """
 
 from __future__ import annotations
@@ -21,26 +20,12 @@ from bot.model.training.by_hand.flat import FlatParameters
 from bot.model.training.by_hand.losses import LossGradients
 from bot.model.training.by_hand.tower import Tower, towers_of
 from bot.model.training.course import Course
-from bot.model.training.rows import batches
-from bot.model.training.schedule import rate_factor
 
 TILE = 1024
 """Validation rows that are read at a time: what lies between the layers then stays in the cache."""
 
 
-def descend_by_hand(course: Course) -> None:
-    """Run the epochs of a course until it is over.
-
-    Raises:
-        DataError: no task that is trained has a label among the validation rows.
-        ModelError: the loss stopped being a number.
-    """
-    steps = Steps(course)
-    while not course.see(_epoch(course, steps), folded(course.network)):
-        pass
-
-
-class Steps:
+class StepsByHand:
     """What a network is moved by: forward and backward through a batch, and AdamW.
 
     The parameters move into rows of memory; what is clipped and kept by itself has one of its own.
@@ -56,6 +41,19 @@ class Steps:
         self._losses_of = LossGradients(course.tasks, training.return_loss)
         groups = course.weighting.parameter_groups(training.learning_rate)
         self._learned = torch.optim.AdamW(groups, fused=True) if groups else None
+
+    def take(self, chosen: Tensor, active: Tensor, factor: float) -> tuple[Tensor, Tensor]:
+        """Move the network by a batch, and what its weighting learns.
+
+        Args and return value are those of `descent.Steps`.
+        """
+        losses, count = self.backward(chosen, active)
+        self.move(factor)
+        return torch.from_numpy(losses), torch.from_numpy(count)
+
+    def forward(self) -> Callable[[Tensor], Tensor]:
+        """Return the forward pass that a model forecasts by."""
+        return folded(self._course.network)
 
     def backward(self, chosen: Tensor, active: Tensor) -> tuple[F32, F32]:
         """Fill the gradients for a batch; return the losses of the tasks and how many rows have each.
@@ -87,21 +85,6 @@ class Steps:
         if self._learned is not None:
             self._learned.step()
             self._learned.zero_grad(set_to_none=True)
-
-
-def _epoch(course: Course, steps: Steps) -> Tensor:
-    """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
-    n, n_tasks = course.parts.fitted.y.shape
-    active = course.active()
-    total, labelled = np.zeros((2, n_tasks), np.float32)
-    cut = batches(n, course.training.batch_size, steps.generator)
-    for place, chosen in enumerate(cut):
-        losses, count = steps.backward(chosen, active)
-        step = len(course.history) * len(cut) + place
-        steps.move(rate_factor(course.training, step, len(cut)))
-        total += losses * count
-        labelled += count
-    return torch.from_numpy(total / np.maximum(labelled, np.float32(1.0)))
 
 
 def folded(network: Architecture) -> Callable[[Tensor], Tensor]:
