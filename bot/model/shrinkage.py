@@ -1,10 +1,10 @@
 """How much of a head's forecasts to believe, fitted on the validation rows.
 
 A network of little signal speaks too loudly: its forecasts of return and direction are larger than what
-follows by a factor of two to eight. What is told of them is therefore base + slope (f − centre). The
+follows by a factor of two to eight. They are therefore shrunk to base + slope (f − centre). The
 slope is that of a regression of what came on what was forecast, b ± SE, drawn towards zero as a normal
 prior of deviation τ around no skill asks: b τ² / (τ² + SE²), and 0 where b is below 0. A slope of zero
-tells the base: no return, the training rows' share of rises.
+gives the base: no return, the training rows' share of rises.
 
 Rules: the rows are those that stopped the training and were never trained on; the error is that of
 overlapping labels, all symbols of a bar together (Newey & West 1987). The network's own forecasts stay
@@ -41,10 +41,10 @@ class Shrinkage:
     estimate: float
     error: float
 
-    def told(self, forecast: F64) -> F64:
-        """Return what is told of these forecasts, of any shape; NaN stays NaN.
+    def shrunk(self, forecast: F64) -> F64:
+        """Return these forecasts shrunk, of any shape; NaN stays NaN.
 
-        >>> Shrinkage(0.0, 0.25, 0.0, 0.3, 0.1).told(np.array([0.01, -0.02])).tolist()
+        >>> Shrinkage(0.0, 0.25, 0.0, 0.3, 0.1).shrunk(np.array([0.01, -0.02])).tolist()
         [0.0025, -0.005]
         """
         return self.base + self.slope * (forecast - self.centre)
@@ -63,12 +63,12 @@ class Shrinkage:
         return cls(**{name: float(value[name]) for name in cls.__dataclass_fields__})
 
 
-def told(shrinkage: Mapping[str, Shrinkage], tasks: Sequence[Task], forecast: F64) -> F64:
-    """Return what is told of forecasts float64[..., K]; of heads that have no shrinkage, themselves."""
+def shrunk(shrinkage: Mapping[str, Shrinkage], tasks: Sequence[Task], forecast: F64) -> F64:
+    """Return forecasts float64[..., K] shrunk; those of heads without a shrinkage as they are."""
     found = forecast.copy()
     for k, task in enumerate(tasks):
         if task.name in shrinkage:
-            found[..., k] = shrinkage[task.name].told(forecast[..., k])
+            found[..., k] = shrinkage[task.name].shrunk(forecast[..., k])
     return found
 
 

@@ -134,7 +134,7 @@ class TrainedModel:
         insights: of each member, what `interpretation` found of it; empty where it was not asked.
         snapshots: of each member, the snapshot that each task is read from; empty where every
             member is a single network.
-        shrinkage: by task name, what its forecasts are shrunk by when they are told (`shrinkage`).
+        shrinkage: by task name, what its forecasts are shrunk by (`shrinkage`).
     """
 
     spec: ModelSpec

@@ -103,8 +103,8 @@ class Judged:
         bars: all bars, those before the start included.
         start_index: first bar that counts.
         forecast: out-of-sample forecasts as the heads gave them, or None.
-        told: float64[n, S, K], the same as they are told, shrunk by what their models' validation
-            rows knew of them; None: as they were given.
+        shrunk: float64[n, S, K], the same, shrunk by what their models' validation rows knew of
+            them; None: as they were given.
         labels: float64[n, S, K] in the order of `forecast.tasks`, NaN where not known.
         models: the schedule, in the order that `forecast.model` counts.
     """
@@ -118,7 +118,7 @@ class Judged:
     forecast: Forecast | None
     labels: F64 | None
     models: tuple[ModelInfo, ...] = ()
-    told: F64 | None = None
+    shrunk: F64 | None = None
 
     @property
     def open_time(self) -> I64:

@@ -14,7 +14,7 @@ def why(
     *, refusal: int, edge: float, hurdle: float, age: float, order: float, position: float,
     days: int = 0, days_needed: int = 0,
 ) -> str:  # fmt: skip
-    """Return the reason of a decision; an edge is told by its size on the side that it asks for.
+    """Return the reason of a decision; an edge is given by its size on the side that it asks for.
 
     Args:
         refusal: a Refusal.

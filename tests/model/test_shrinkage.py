@@ -11,7 +11,7 @@ from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.model.dataset import Dataset
 from bot.model.predict import Predictor
-from bot.model.shrinkage import LARGEST_SLOPE, PRIOR_DEVIATION, Shrinkage, fit_shrinkage, told
+from bot.model.shrinkage import LARGEST_SLOPE, PRIOR_DEVIATION, Shrinkage, fit_shrinkage, shrunk
 from bot.model.training.train import parts_of, train
 
 RETURN, UP, VOLATILITY = (Task(kind, 5) for kind in ("return", "direction", "volatility"))
@@ -49,7 +49,7 @@ def test_symbols_of_a_bar_are_no_independent_evidence() -> None:
     assert four.error == pytest.approx(once.error, rel=1e-9)
 
 
-def test_a_loud_head_is_told_as_large_as_what_follows() -> None:
+def test_a_loud_head_is_shrunk_to_the_size_of_what_follows() -> None:
     f, y = spoken(4.0, n=40_000)
     found = fit_shrinkage([RETURN], f[:, None], y[:, None], np.arange(len(f)), {})["return_5"]
     assert found.slope == pytest.approx(0.25, abs=0.03)
@@ -62,17 +62,17 @@ def test_a_head_that_is_wrong_way_round_tells_the_base() -> None:
         [RETURN, UP], np.column_stack([f, 0.5 + 10 * f]), np.column_stack([y, up]),
         np.arange(len(f)), RATES,
     )  # fmt: skip
-    value = told(both, [RETURN, UP], np.array([[0.01, 0.7], [np.nan, np.nan]]))
+    value = shrunk(both, [RETURN, UP], np.array([[0.01, 0.7], [np.nan, np.nan]]))
     np.testing.assert_array_equal(value, [[0.0, 0.51], [np.nan, np.nan]])
 
 
-def test_a_direction_is_told_about_the_base_rate_of_the_training_rows() -> None:
+def test_a_direction_is_shrunk_to_the_base_rate_of_the_training_rows() -> None:
     f, _ = spoken(1.0, n=20_000)
     p = np.clip(0.55 + 40 * f, 0.01, 0.99)
     up = (np.random.default_rng(3).random(len(p)) < 0.5 + 0.5 * (p - p.mean())).astype(float)
     found = fit_shrinkage([UP], p[:, None], up[:, None], np.arange(len(p)), RATES)["direction_5"]
     assert found.estimate == pytest.approx(0.5, abs=0.1)
-    assert float(found.told(p).mean()) == pytest.approx(0.51, abs=1e-9)
+    assert float(found.shrunk(p).mean()) == pytest.approx(0.51, abs=1e-9)
 
 
 def test_what_says_nothing_or_has_no_label_is_not_believed() -> None:
@@ -89,7 +89,7 @@ def test_what_says_nothing_or_has_no_label_is_not_believed() -> None:
     assert loud["return_5"].slope == LARGEST_SLOPE
 
 
-def test_other_heads_are_told_as_they_are() -> None:
+def test_other_heads_are_left_as_they_are() -> None:
     assert fit_shrinkage([VOLATILITY], np.ones((9, 1)), np.ones((9, 1)), np.arange(9), {}) == {}
     assert Shrinkage.from_json(Shrinkage(0.0, 0.5, 0.1, 0.7, 0.2).to_json()) == Shrinkage(
         0.0, 0.5, 0.1, 0.7, 0.2

@@ -119,14 +119,14 @@ def _plain_faults(own: OwnPart, fields: np.dtype[np.void]) -> list[str]:
         mine, theirs = asked.copy().view(np.recarray), asked.copy()
         try:
             with np.errstate(all="ignore"):
-                told = call.__wrapped__(mine[0], plain)
+                returned = call.__wrapped__(mine[0], plain)
         except ZeroDivisionError:
             return []  # compiled, that is infinity
         except Exception as error:  # noqa: BLE001 - a user's code may raise anything
             return [f"as plain Python: {type(error).__name__}: {error}"]
         answer = _asked(call, theirs, machine)
         same = _alike(mine.tolist()[0], theirs.tolist()[0]) and _alike(plain, machine)
-        if not same or not _alike([math.nan if told is None else told], [answer]):
+        if not same or not _alike([math.nan if returned is None else returned], [answer]):
             return [
                 "compiled it answers other than as plain Python, on the same record: it draws at random, or "
                 "carries something over"

@@ -9,12 +9,12 @@ last_decision   what the last closed bar decided, and what signals were worth by
 recent_coverage how often the intervals around the forecasts held of late
 status_view     the status as tables
 heartbeat       what the daemon last said of itself
-told            forecasts as they are told, shrunk by their models
 results         from a folder to figures and pictures
 trials          the register of trials: what enters it, and what a figure is held against
 trials_view     `bot trials`: the register as tables
 export          rows in the document's columns
 ledger_hash     the ledger's hash from stored rows
+shrunk          forecasts shrunk by their models
 own_parts       parts of a user's own that a run was made with
 borrow          `--schedule RUN`, `--model RUN`: what one run takes from another
 carried_state   the carried state, in today's layout

@@ -81,9 +81,9 @@ def carried_state(carried: Carried, journal: Path, initial: EngineState) -> Engi
     misfit = _misfit(arrays, state_to_arrays(initial))
     if layout == STATE_LAYOUT and misfit is None:
         return state_from_arrays(arrays)
-    told = f"the state is of layout {carried.layout}, this version's is {STATE_LAYOUT}"
+    layouts = f"the state is of layout {carried.layout}, this version's is {STATE_LAYOUT}"
     raise JournalError(
-        f"{journal}: {misfit or told}: the run cannot be gone on with by this version of the bot. Go "
+        f"{journal}: {misfit or layouts}: the run cannot be gone on with by this version of the bot. Go "
         "on with the version that wrote it, or begin a new run (--model takes the old run's last "
         "model along); nothing was changed"
     )

@@ -11,7 +11,7 @@ import numpy as np
 from bot.adapters.record.reading import Record
 from bot.app.loop.table_id import TABLE_ID
 from bot.app.runs.folder import RunFolder
-from bot.app.runs.told import told_forecasts
+from bot.app.runs.shrunk import shrunk_forecasts
 from bot.config import Config
 from bot.features.targets import compute_targets, known_at
 from bot.model.tasks import output_of
@@ -39,7 +39,7 @@ def recent_coverage(
     before = config.features.window * bar_ms  # what a label of volume is relative to
     bars = record.bars(after=int(times[0]) - before - 1, to=int(times[-1]))
     judged = (bars.open_time >= times[0])[:, None]
-    value = told_forecasts(folder, record, *record.forecasts(bars.open_time))
+    value = shrunk_forecasts(folder, record, *record.forecasts(bars.open_time))
     found = {}
     for k, task in enumerate(record.tasks):
         output = output_of(task.kind)

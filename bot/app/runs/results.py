@@ -22,7 +22,7 @@ from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.record import open_record
-from bot.app.runs.told import told_forecasts
+from bot.app.runs.shrunk import shrunk_forecasts
 from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.triggers import DueBars, planned_dues
@@ -103,7 +103,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         models=tuple(
             _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
         ),
-        told=told_forecasts(folder, record, value, model) if judged else None,
+        shrunk=shrunk_forecasts(folder, record, value, model) if judged else None,
         refusals=_refusals(refusals),
         funding_unknown=_unknown_funding(config, bars, quantity, record.symbols),
         asked_ms=_asked(config, record),

@@ -78,7 +78,7 @@ class Status:
         decided: by symbol, the numbers that decided at that bar.
         calibration: days scored and needed, where the policy asks what signals are worth.
         coverage: by head, the share of the newest labels inside their nominal 90 % intervals.
-        clock: whose time bars, models and trainings are told by: "exchange", or "practice", which runs
+        clock: whose clock dates bars, models and trainings: "exchange", or "practice", which runs
             at `clock_speed` seconds a second; "history" for a backtest.
     """
 

@@ -115,14 +115,14 @@ def _judged(
 ) -> Judged:
     """Return the mean forecast of some seeds beside the labels."""
     bars = study.market.bars
-    value, told = (np.full((*bars.valid.shape, len(study.tasks)), np.nan) for _ in range(2))
+    value, shrunk = (np.full((*bars.valid.shape, len(study.tasks)), np.nan) for _ in range(2))
     model = np.full(len(bars), -1, dtype=np.int64)
     models = []
     times = bars.open_time
     for fold in study.folds:
         span = slice(fold.first, fold.stop)
         value[span] = np.mean([read[seed, fold.number][0] for seed in seeds], axis=0)
-        told[span] = np.mean([read[seed, fold.number][1] for seed in seeds], axis=0)
+        shrunk[span] = np.mean([read[seed, fold.number][1] for seed in seeds], axis=0)
         model[span] = fold.number
         facts = [read[seed, fold.number][2] for seed in seeds]
         scales = {
@@ -151,7 +151,7 @@ def _judged(
         forecast=Forecast(study.tasks, value, model),
         labels=study.labels,
         models=tuple(models),
-        told=told,
+        shrunk=shrunk,
     )
 
 

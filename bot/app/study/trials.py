@@ -63,8 +63,8 @@ def count_in(
     }
     best = max(trial.outcomes, key=lambda o: -np.inf if o.sharpe is None else o.sharpe)
     facts = {name: {**facts, DEFLATED: deflated[name]} for name, facts in comparison.facts.items()}
-    told = found.as_json(best.returns, trial.periods_per_year, deflated[best.name])
-    return replace(comparison, facts=facts, trials=told | {"best": best.name})
+    counted = found.as_json(best.returns, trial.periods_per_year, deflated[best.name])
+    return replace(comparison, facts=facts, trials=counted | {"best": best.name})
 
 
 def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, Traded]) -> Trial:

@@ -24,7 +24,7 @@ from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.plain_learners import PlainModel
 from bot.model.predict import Predictor
-from bot.model.shrinkage import told
+from bot.model.shrinkage import shrunk
 from bot.model.tasks import is_classified
 from bot.model.threads import single_thread
 from bot.model.training.train import train
@@ -33,14 +33,17 @@ from bot.report.skill.measures import clipped, log_loss
 TRAINING = 4
 """The way units are trained; another number makes every unit be trained anew."""
 
+_SHRUNK = "told"
+"""The name of shrunk forecasts in files."""
+
 
 @dataclass(frozen=True)
 class UnitForecasts:
-    """Forecasts of the judged tasks for the fold's bars, as given and as told, and for the training
+    """Forecasts of the judged tasks for the fold's bars, as given and shrunk, and for the training
     rows."""
 
     value: F64
-    told: F64
+    shrunk: F64
     fitted: F64
     variance_scales: dict[str, float]
     parameters: int
@@ -94,7 +97,7 @@ class Unit:
             "rows": len(data.dataset),
             "train_bars": [int(data.dataset.bar[0]), int(data.dataset.bar[-1])],
         }
-        write_arrays(self.result, facts, {"value": made.value, "told": made.told})
+        write_arrays(self.result, facts, {"value": made.value, _SHRUNK: made.shrunk})
 
     def _make(self, data: FoldData) -> UnitForecasts:
         if self.kind == "network":
@@ -118,7 +121,7 @@ class Unit:
         value = predictor.predict(data.x, data.ready, data.windows, places)
         return UnitForecasts(
             value[:, :, columns],
-            told(trained.shrinkage, trained.tasks, value)[:, :, columns],
+            shrunk(trained.shrinkage, trained.tasks, value)[:, :, columns],
             predictor.predict(*fitted.as_bars())[:, 0, columns],
             variance_scales(trained, dataset),
             config.model.members * trained.spec.count_parameters(),
@@ -145,7 +148,7 @@ class Unit:
         }
         return UnitForecasts(
             np.stack([part.value[:, :, k] for k, part in enumerate(parts)], axis=2),
-            np.stack([part.told[:, :, k] for k, part in enumerate(parts)], axis=2),
+            np.stack([part.shrunk[:, :, k] for k, part in enumerate(parts)], axis=2),
             np.stack([part.fitted[:, k] for k, part in enumerate(parts)], axis=1),
             scales,
             parts[0].parameters,
@@ -209,7 +212,7 @@ def same_forecasts(units: Sequence[Unit]) -> bool:
 
 
 def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, F64, dict[str, Any]]:
-    """Return the forecasts of the fold's bars as given and as told, float64[n, S, K], and the facts.
+    """Return the forecasts of the fold's bars as given and shrunk, float64[n, S, K], and the facts.
 
     Args:
         start: the fold's first bar.
@@ -219,18 +222,18 @@ def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, F64, dict[str,
         DataError: the file is damaged or no result of this training.
     """
     facts, arrays = read_arrays(unit.result)
-    value, as_told = (arrays.get(name) for name in ("value", "told"))
+    value, shrunk_value = (arrays.get(name) for name in ("value", _SHRUNK))
     shape = (*rows.shape, len(unit.judged))
     if (
         value is None
-        or as_told is None
-        or not all(_are_forecasts(each, shape, rows) for each in (value, as_told))
+        or shrunk_value is None
+        or not all(_are_forecasts(each, shape, rows) for each in (value, shrunk_value))
         or not _are_facts(facts, len(unit.judged), start)
     ):
         raise DataError(
             f"{unit.result}: is no result of this training; delete it, and it is made anew"
         )
-    return value, as_told, facts
+    return value, shrunk_value, facts
 
 
 def _are_forecasts(value: F64, shape: tuple[int, ...], rows: Bool) -> bool:

@@ -1,4 +1,4 @@
-"""Which settings make no sense together in a sweep: told before the first is tried.
+"""Which settings make no sense together in a sweep: refused before the first is tried.
 
 Rules: a refusal names the key and what would make it of use. Must not replay.
 """

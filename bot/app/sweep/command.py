@@ -1,7 +1,7 @@
 """`bot sweep`: many settings over the forecasts of a run or a file, and what choosing among them is worth.
 
 Rules: all settings are checked before the first is tried; all of them are entered in the register of
-trials; the best is never told without its deflated Sharpe ratio and the probability of overfitting; a setting
+trials; the best is never shown without its deflated Sharpe ratio and the probability of overfitting; a setting
 that never traded has no place. The folder is made at the end, so that what is broken off leaves none.
 """
 

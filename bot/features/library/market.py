@@ -1,7 +1,7 @@
 """The market as a whole: the equal-weighted return of all symbols, and the share of them that rise.
 
 Rules: a symbol takes part with its log return since its own bar before; a bar of the grid in which no
-symbol has one is no bar of the market's. Every symbol is told the same. Must not weigh by size, which
+symbol has one is no bar of the market's. The value is the same for every symbol. Must not weigh by size, which
 no candle knows.
 """
 

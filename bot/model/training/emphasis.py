@@ -19,7 +19,7 @@ def weighted(rows: RowTensors, dataset: Dataset, training: Training) -> RowTenso
     """Return the rows with the weights of their age and smoothed labels.
 
     A row a half-life older than the newest counts half of it. A class of 0 or 1 with the smoothing ε is
-    told as ε/2 or 1 − ε/2 (Szegedy et al. 2016, section 7).
+    ε/2 or 1 − ε/2 (Szegedy et al. 2016, section 7).
     """
     labelled, y = rows.labelled, rows.y
     if training.half_life_bars:

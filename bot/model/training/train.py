@@ -96,7 +96,7 @@ def train(
         insights=insights,
         snapshots=_snapshots(networks, len(spec.tasks)),
     )
-    return _told_right(trained, training, held)
+    return _levelled_and_shrunk(trained, training, held)
 
 
 def _spec_of(dataset: Dataset, model: Model) -> ModelSpec:
@@ -122,7 +122,7 @@ def _snapshots(networks: Sequence[Architecture], n_tasks: int) -> tuple[tuple[in
     return tuple(n.read_from if isinstance(n, Snapshots) else single for n in networks)
 
 
-def _told_right(trained: TrainedModel, training: Training, held: Dataset) -> TrainedModel:
+def _levelled_and_shrunk(trained: TrainedModel, training: Training, held: Dataset) -> TrainedModel:
     """Return the model with the levels and the shrinkage that its validation rows ask for."""
     forecast = Predictor(trained).predict(*held.as_bars())[:, 0]
     scaler = trained.scaler

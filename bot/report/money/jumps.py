@@ -2,7 +2,7 @@
 
 Rules: a jump is what `market.max_jump` would refuse, and was accepted: in files by name
 (`market.accept_jumps`), live by a second bar. Nobody but the user knows whether it is real, and a
-quantity is not converted, so it is told and no figure is changed.
+quantity is not converted, so the jump is reported and no figure is changed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ def jumps_held(run: RunData) -> list[str]:
     before, inside = run.quantity_before(start), run.quantity_inside(start)
     held = (before != 0.0) | (inside != 0.0)
     found = np.argwhere(held & bars.valid & jumps(candles, last, run.max_jump))
-    told = []
+    sentences = []
     for i, s in found[:_NAMED].tolist():
         opened, closed, known = bars.open[i, s], bars.close[i, s], last[i, s]
         booked = before[i, s] * (opened - known) + inside[i, s] * (closed - opened)
-        told.append(
+        sentences.append(
             f"{run.symbols[s]} was held while its price jumped from {price(known)} to {price(closed)} at "
             f"{iso_time(int(bars.open_time[i]))}, which booked {booked:+,.2f}. The jump was accepted as "
             "real; a quantity is not converted, so if it was a redenomination, this is no profit or loss."
         )
     if len(found) > _NAMED:
-        told.append(f"Positions were held across {len(found) - _NAMED} more jumps of price.")
-    return told
+        sentences.append(f"Positions were held across {len(found) - _NAMED} more jumps of price.")
+    return sentences

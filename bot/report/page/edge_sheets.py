@@ -165,18 +165,18 @@ def _controls_note(summary: Summary) -> str:
     """Return where the run stands among its twins, and what funding nobody was charged."""
     random, funding = (summary["edge"]["controls"][key] for key in ("random", "funding"))
     missing = summary["edge"]["controls"]["missing"]
-    told = [missing or "All pay the run's costs and funding."]
+    sentences = [missing or "All pay the run's costs and funding."]
     if random["percentile"] is not None:
-        told.append(
+        sentences.append(
             "The twins are the run's own round trips at random times; the row is the median of them. "
             f"The run beats {w.percent(random['percentile'])} of them."
         )
     if funding["unknown"]:
-        told.append(
+        sentences.append(
             f"The rates of {w.count(funding['unknown'])} settlements up to "
             f"{w.short_time(funding['until'])} are not known and charged nothing, to any row."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _measured(edge: dict[str, Any]) -> tuple[str, str]:

@@ -65,13 +65,13 @@ def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
     own = against.model_variance(run, head) if kind == "volatility" else head.forecast
     losses = loss(kind, own, head.label)
 
-    def held(told: F64) -> Measure:
-        theirs = loss(kind, told, head.label)
+    def held(forecast: F64) -> Measure:
+        theirs = loss(kind, forecast, head.label)
         rows = head.rows & np.isfinite(losses) & np.isfinite(theirs)
         return loss_skill(losses, theirs, rows)
 
-    each = {STRONGEST: against.strongest, **against.told}
-    return {name: partial(held, told) for name, told in each.items()}
+    each = {STRONGEST: against.strongest, **against.forecasts}
+    return {name: partial(held, forecast) for name, forecast in each.items()}
 
 
 def _of_return(head: Head) -> Measures:

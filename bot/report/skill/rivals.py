@@ -68,14 +68,14 @@ class Against:
     """What a head's baselines say, float64[n, S] by name; NaN where one says nothing.
 
     Attributes:
-        told: of volatility as variances, of all else as they are.
+        forecasts: of volatility as variances, of all else as they are.
         deviation: of volatility, the plain one's as a deviation; else nothing but NaN.
         strongest: of each bar, what the strongest of its model says.
         chosen: by name, for how many models it was the strongest.
         scales: of volatility, the plain one's floor and scale, for each era with one.
     """
 
-    told: Mapping[str, F64]
+    forecasts: Mapping[str, F64]
     deviation: F64
     strongest: F64
     chosen: Mapping[str, int]
@@ -84,7 +84,7 @@ class Against:
     @property
     def plain(self) -> F64:
         """Return what the plain baseline of the kind says."""
-        return next(iter(self.told.values()))
+        return next(iter(self.forecasts.values()))
 
     def model_variance(self, run: Judged, head: Head) -> F64:
         """Return float64[n, S], the model's volatility forecasts as variances."""
@@ -118,20 +118,20 @@ class Rivals:
         return self._known[key]
 
 
-def loss(kind: str, told: F64, y: F64) -> F64:
+def loss(kind: str, forecast: F64, y: F64) -> F64:
     """Return what a kind of head is to keep small: QLIKE of a variance, else the squared error.
 
     Of a probability the squared error is Brier's score. NaN where a volatility is zero.
     """
     if kind != "volatility":
-        return (told - y) ** 2
-    return qlike(np.where(y > 0.0, y**2, np.nan), told)
+        return (forecast - y) ** 2
+    return qlike(np.where(y > 0.0, y**2, np.nan), forecast)
 
 
 def _against(run: Judged, head: Head, spans: Sequence[Era], rivals: Sequence[Part]) -> Against:
     shape = head.label.shape
     fits: dict[str, Fit] = {p.name: p.made(run, head) for p in rivals}
-    told = {name: np.full(shape, np.nan) for name in fits}
+    forecasts = {name: np.full(shape, np.nan) for name in fits}
     deviation, strongest = np.full(shape, np.nan), np.full(shape, np.nan)
     chosen: Counter[str] = Counter()
     scales = []
@@ -142,16 +142,16 @@ def _against(run: Judged, head: Head, spans: Sequence[Era], rivals: Sequence[Par
                 found = scaled(fit, era, head)
                 if found is None:
                     continue
-                told[name][era.bars] = found.variance(era.bars)
+                forecasts[name][era.bars] = found.variance(era.bars)
                 if name == first:
                     deviation[era.bars] = found.deviation(era.bars)
                     scales.append((era, found))
             elif (fitted := fit(era)) is not None:
-                told[name][era.bars] = fitted(era.bars)
+                forecasts[name][era.bars] = fitted(era.bars)
         best = _strongest(head, era, fits) if len(fits) > 1 else first
         chosen[best] += 1
-        strongest[era.bars] = told[best][era.bars]
-    return Against(told, deviation, strongest, dict(chosen), tuple(scales))
+        strongest[era.bars] = forecasts[best][era.bars]
+    return Against(forecasts, deviation, strongest, dict(chosen), tuple(scales))
 
 
 def _strongest(head: Head, era: Era, fits: Mapping[str, Fit]) -> str:
@@ -164,9 +164,9 @@ def _strongest(head: Head, era: Era, fits: Mapping[str, Fit]) -> str:
     y = rest.training(head.label)
     losses: dict[str, F64] = {}
     for name, fit in fits.items():
-        told = _tried(head, fit, older)
-        if told is not None:
-            full = np.broadcast_to(told, (len(older.bars), head.label.shape[1]))
+        forecast = _tried(head, fit, older)
+        if forecast is not None:
+            full = np.broadcast_to(forecast, (len(older.bars), head.label.shape[1]))
             losses[name] = loss(head.task.kind, full[rest.trained], y)
     known = {name: np.isfinite(one) for name, one in losses.items()}
     rivals = [name for name in losses if known[name].mean() >= _LEAST_COVERED]

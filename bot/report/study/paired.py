@@ -103,8 +103,8 @@ def compared(curves: list[Curve], samples: int) -> RunsCompared:
     (first, ours), *others = days.items()
     pairs = [_difference(first, ours, name, theirs, samples) for name, theirs in others]
     corrected = holm([1.0 if pair.p is None else pair.p for pair in pairs])
-    told = (replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True))
-    return RunsCompared(start, end, days, tuple(told))
+    differences = (replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True))
+    return RunsCompared(start, end, days, tuple(differences))
 
 
 def daily_returns(curve: Curve, start: int, end: int) -> F64:

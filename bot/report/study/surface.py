@@ -14,7 +14,7 @@ from matplotlib.colors import TwoSlopeNorm
 from bot.blocks import F64, Bool
 from bot.report.formats import percent
 from bot.report.page.svg import BALANCE, look, new_figure, svg_of
-from bot.report.study.sweep import NEVER_TRADED, SweepTable, told
+from bot.report.study.sweep import NEVER_TRADED, SweepTable, verdict
 
 MOST_WRITTEN = 400
 """Cells that have their number in them."""
@@ -30,7 +30,7 @@ _STYLE = (
 def page(table: SweepTable) -> str:
     """Return the page, self-contained."""
     title = html.escape(f"Sweep of {table.source}")
-    text = "".join(f"<p>{html.escape(line)}</p>" for line in told(table))
+    text = "".join(f"<p>{html.escape(line)}</p>" for line in verdict(table))
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style><h1>{title}</h1>{text}{_picture(table)}</html>\n"

@@ -1,6 +1,6 @@
 """A sweep as tables and JSON: the best and the worst settings, and what choosing among them is worth.
 
-Rules: the best is never told without its deflated Sharpe ratio and the probability of overfitting; it is
+Rules: the best is never shown without its deflated Sharpe ratio and the probability of overfitting; it is
 one of those that traded, and where none did that is said instead.
 """
 
@@ -101,7 +101,7 @@ class SweepTable:
         return 1 + sum(r.sharpe is not None and r.sharpe > own for r in self.rows)
 
 
-def told(table: SweepTable) -> list[str]:
+def verdict(table: SweepTable) -> list[str]:
     """Return in sentences what the best setting is worth."""
     lines = [_of_best(table)]
     if table.traded:
@@ -151,7 +151,7 @@ def render(table: SweepTable) -> RenderableType:
     shown.add_section()
     own = table.rank_of_own()
     shown.add_row(f"own ({'–' if own is None else f'{own:,}'})", *_cells(table, table.own))
-    return Group(shown, *(escape(line) for line in told(table)))
+    return Group(shown, *(escape(line) for line in verdict(table)))
 
 
 def _cells(table: SweepTable, row: SweepRow) -> list[str]:

@@ -202,9 +202,9 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(
                 np.sort(dataset.y[:, j]), np.sort(original.y[:, j]), equal_nan=True
             )
     rows = made.forecastable()[made.folds[0].first : made.folds[0].stop]
-    value, as_told, facts = read_result(unit, made.folds[0].first, rows)
-    assert value.shape[2] == as_told.shape[2] == 4
-    np.testing.assert_array_equal(value[:, :, 2:], as_told[:, :, 2:])
+    value, shrunk, facts = read_result(unit, made.folds[0].first, rows)
+    assert value.shape[2] == shrunk.shape[2] == 4
+    np.testing.assert_array_equal(value[:, :, 2:], shrunk[:, :, 2:])
     assert facts["variance_scales"]["volatility_5"] > 0.0
 
 

@@ -18,9 +18,9 @@ from bot.model.predict import Predictor
 from bot.model.trained import ModelSpec, TrainedModel
 from bot.model.training import train as training_module
 from bot.model.training.by_hand import why_autograd
-from bot.model.training.by_hand.steps import StepsByHand
 from bot.model.training.by_hand.flat import FlatParameters
 from bot.model.training.by_hand.losses import DERIVED, LossGradients
+from bot.model.training.by_hand.steps import StepsByHand
 from bot.model.training.course import Course, Parts, begin
 from bot.model.training.losses import ReturnLoss, TaskLosses
 from bot.model.training.rows import RowTensors

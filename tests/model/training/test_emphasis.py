@@ -1,4 +1,4 @@
-"""Newer rows count more, labels are told less surely, and the step size follows its schedule."""
+"""Newer rows count more, labels are less sure, and the step size follows its schedule."""
 
 from __future__ import annotations
 

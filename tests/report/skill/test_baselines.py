@@ -9,7 +9,7 @@ import pytest
 
 from bot.blocks import F64
 from bot.report.inputs import RunData
-from bot.report.skill.baselines import Head, eras, heads, told
+from bot.report.skill.baselines import Head, baseline_forecast, eras, heads
 from bot.report.skill.baselines.base_rate import base_rate
 from bot.report.skill.baselines.ewma import ewma_deviation
 from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
@@ -39,7 +39,7 @@ def test_base_rate_counts_known_rises(run: RunData, model: int) -> None:
     head = head_of(run, "direction")
     rises = [head.label[cell] for cell in training_cells(run, head, model)]
     assert run.forecast is not None
-    got = told(run, head, base_rate)[run.forecast.model == model]
+    got = baseline_forecast(run, head, base_rate)[run.forecast.model == model]
     np.testing.assert_allclose(got, (sum(rises) + 1) / (len(rises) + 2))
 
 
@@ -53,7 +53,7 @@ def test_hour_of_week_is_the_mean_of_its_rows(run: RunData, model: int) -> None:
     head = head_of(run, "volume")
     cells = training_cells(run, head, model)
     hour = run.open_time // run.interval_ms % 168
-    got = told(run, head, hour_of_week_mean)
+    got = baseline_forecast(run, head, hour_of_week_mean)
     assert run.forecast is not None
     every = np.mean([head.label[cell] for cell in cells])
     for t in np.flatnonzero(run.forecast.model == model):
@@ -147,7 +147,7 @@ def test_training_mean_is_that_of_known_rows(run: RunData) -> None:
         head = head_of(run, kind)
         for model in (0, 1):
             cells = training_cells(run, head, model)
-            got = told(run, head, training_mean)[run.forecast.model == model]
+            got = baseline_forecast(run, head, training_mean)[run.forecast.model == model]
             np.testing.assert_allclose(got, np.mean([head.label[c] for c in cells]), rtol=1e-9)
 
 
@@ -157,7 +157,7 @@ def test_the_last_training_row_counts(run: RunData) -> None:
     model = dataclasses.replace(run.models[0], train_to_ms=int(run.open_time[last]))
     changed = dataclasses.replace(run, models=(model, run.models[1]))
     assert run.forecast is not None
-    got = told(changed, head, training_mean)[run.forecast.model == 0]
+    got = baseline_forecast(changed, head, training_mean)[run.forecast.model == 0]
     rows = head.label[: last + 1]
     np.testing.assert_allclose(got, rows[np.isfinite(rows)].mean(), rtol=1e-9)
 
@@ -168,7 +168,7 @@ def test_a_model_without_training_rows_has_no_baseline(run: RunData) -> None:
     assert run.forecast is not None
     model = run.forecast.model
     for kind, of in (("direction", base_rate), ("volume", training_mean)):
-        got = told(changed, head_of(changed, kind), of)
+        got = baseline_forecast(changed, head_of(changed, kind), of)
         assert np.isnan(got[model == 0]).all()
         assert np.isfinite(got[model == 1]).all()
     naive = plain_volatility(changed, head_of(changed, "volatility"))
@@ -242,7 +242,10 @@ def test_what_came_after_the_due_bar_changes_nothing(run: RunData) -> None:
         ("direction", base_rate),
         ("volume", hour_of_week_mean),
     ):
-        before, after = told(run, head_of(run, kind), of), told(changed, head_of(changed, kind), of)
+        before, after = (
+            baseline_forecast(run, head_of(run, kind), of),
+            baseline_forecast(changed, head_of(changed, kind), of),
+        )
         np.testing.assert_array_equal(before[: at + 1], after[: at + 1])
     old, new = (plain_volatility(r, head_of(r, "volatility")) for r in (run, changed))
     np.testing.assert_array_equal(old.variance[:at], new.variance[:at])
@@ -261,7 +264,7 @@ def test_forecasts_made_elsewhere_are_judged_by_what_came_before_them(run: RunDa
     assert np.isfinite(naive.model_variance[first + 1 :][head.rows[first + 1 :]]).all()
     rises = head.label[: first - 3]
     rises = rises[np.isfinite(rises)]
-    got = told(changed, head, base_rate)[first]
+    got = baseline_forecast(changed, head, base_rate)[first]
     np.testing.assert_allclose(got, (rises.sum() + 1) / (len(rises) + 2))
 
 

@@ -16,7 +16,7 @@ from bot.blocks import F64
 from bot.config.schema import Report
 from bot.errors import ConfigError
 from bot.parts.registry import parts
-from bot.report.skill.baselines import Baseline, Era, Head, eras, heads, told
+from bot.report.skill.baselines import Baseline, Era, Head, baseline_forecast, eras, heads
 from bot.report.skill.baselines.garch import garch, parameters
 from bot.report.skill.baselines.least_squares import regress
 from bot.report.skill.baselines.log_har import log_har
@@ -167,7 +167,7 @@ def test_the_volume_ridge_is_that_of_scikit_learn(long: RunData) -> None:
     centre, width = rows.mean(axis=0), rows.std(axis=0)
     dummies = np.array([np.eye(168)[week[t]] for t, _ in cells])
     oracle = Ridge(alpha=10.0).fit(np.column_stack((dummies, (rows - centre) / width)), y)
-    got = told(long, head, volume_ridge)
+    got = baseline_forecast(long, head, volume_ridge)
     for t in era.bars[::29].tolist():
         for s in range(long.n_symbols):
             if np.isfinite(x[t, s]).all():
@@ -221,12 +221,12 @@ def test_moves_are_linear_models_of_the_same_regressors(long: RunData) -> None:
     rows, y = np.array([x[c] for c in cells]), np.array([head.label[c] for c in cells])
     centre, width = rows.mean(axis=0), rows.std(axis=0)
     oracle = Ridge(alpha=10.0).fit((rows - centre) / width, y)
-    got = told(long, head, return_ridge)[era.bars]
+    got = baseline_forecast(long, head, return_ridge)[era.bars]
     known = np.isfinite(got)
     assert known.mean() > 0.9
     expected = oracle.predict((x[era.bars][known] - centre) / width)
     np.testing.assert_allclose(got[known], expected, rtol=1e-6, atol=1e-12)
-    p = told(long, head_of(long, "direction"), logistic)[era.bars]
+    p = baseline_forecast(long, head_of(long, "direction"), logistic)[era.bars]
     assert ((p[known] > 0.0) & (p[known] < 1.0)).all()
     t, s = int(era.bars[3]), 1
     moves = long.price[t, s] / long.price[[t - 1, t - 5, t - 10, t - 24], s] - 1.0
@@ -272,7 +272,7 @@ def test_a_missing_return_counts_as_what_was_expected_of_it() -> None:
 
 
 def test_garch_forecasts_clustered_volatility(long: RunData) -> None:
-    got = told(long, head_of(long, "volatility"), garch)
+    got = baseline_forecast(long, head_of(long, "volatility"), garch)
     era = next(iter(eras(long, head_of(long, "volatility"))))
     level = np.nanmean(got[era.bars])
     assert 0.008 < level < 0.012  # the market moves by 0.01 a bar
@@ -310,7 +310,9 @@ def test_every_baseline_is_blind_to_what_comes_after(long: RunData) -> None:
         for kind in entry.facts["heads"] or ("return",):
             if kind == "regime":
                 continue
-            before, after = (told(run, head_of(run, kind), made) for run in (long, changed))
+            before, after = (
+                baseline_forecast(run, head_of(run, kind), made) for run in (long, changed)
+            )
             np.testing.assert_array_equal(before[: due + 1], after[: due + 1], err_msg=name)
             assert np.isfinite(before[long.start_index : due]).any(), name
             if name in ("zero", "base_rate", "training_mean", "hour_of_week_mean"):

@@ -77,7 +77,7 @@ def test_the_one_with_the_least_loss_on_the_later_training_rows_is_chosen(
                 cells &= np.isfinite(one)
             best = min(losses, key=lambda name: losses[name][cells].mean())
             np.testing.assert_array_equal(
-                against.strongest[era.bars], against.told[best][era.bars], err_msg=kind
+                against.strongest[era.bars], against.forecasts[best][era.bars], err_msg=kind
             )
 
 
@@ -126,7 +126,7 @@ def test_what_says_little_is_not_chosen(seasonal: RunData, monkeypatch: pytest.M
     against = Rivals(("har", "log_har")).of(young, head)
     first = next(iter(eras(young, head)))
     np.testing.assert_array_equal(against.strongest[first.bars], against.plain[first.bars])
-    assert np.isnan(against.told["log_har"][first.bars]).all()
+    assert np.isnan(against.forecasts["log_har"][first.bars]).all()
     monkeypatch.setattr(module, "split", lambda _: None)
     assert Rivals(EVERY).of(seasonal, head_of(seasonal, "volume")).chosen == {
         "hour_of_week_mean": 2

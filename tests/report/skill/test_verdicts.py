@@ -13,7 +13,7 @@ from bot.blocks import F64, Bool, Forecast, Task
 from bot.config.schema import Report
 from bot.report.inputs import RunData
 from bot.report.skill import verdicts
-from bot.report.skill.baselines import Head, heads, told
+from bot.report.skill.baselines import Head, baseline_forecast, heads
 from bot.report.skill.baselines.base_rate import base_rate
 from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
 from bot.report.skill.baselines.training_mean import training_mean
@@ -121,7 +121,7 @@ def test_direction_is_held_against_the_base_rate(
     run: RunData, result: dict[str, dict[str, Any]]
 ) -> None:
     c = cells_of(run, 1)
-    rate = told(run, c.head, base_rate)[c.at]
+    rate = baseline_forecast(run, c.head, base_rate)[c.at]
     assert np.isfinite(rate).all()
     up = c.y > 0.5
     measures = result["direction_3"]["measures"]
@@ -200,7 +200,7 @@ def test_volume_is_held_against_the_hour_of_the_week(
     run: RunData, result: dict[str, dict[str, Any]]
 ) -> None:
     c = cells_of(run, 3)
-    naive = told(run, c.head, hour_of_week_mean)[c.at]
+    naive = baseline_forecast(run, c.head, hour_of_week_mean)[c.at]
     held(result["volume_3"]["measures"]["mse_skill"], (c.y - c.f) ** 2, (c.y - naive) ** 2)
 
 
@@ -225,7 +225,7 @@ def test_further_heads_are_held_against_their_training_mean(run: RunData, kind: 
         assert set(measures) == {"auc", "log_loss_skill", "brier_skill", "hit_rate_gain"}
         return
     assert got["baseline"] == "mean of the training rows"
-    naive = told(other, c.head, training_mean)[c.at]
+    naive = baseline_forecast(other, c.head, training_mean)[c.at]
     held(measures["mse_skill"], (c.y - c.f) ** 2, (c.y - naive) ** 2)
     assert measures["rank_ic"]["value"] == pytest.approx(stats.spearmanr(c.f, c.y).statistic)
 

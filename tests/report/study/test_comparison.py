@@ -195,7 +195,9 @@ def test_har_is_least_squares_on_three_spans(run_maker: Callable[..., RunData]) 
     scale = np.mean((y / fit) ** 2)
     t = int(era.bars[-1])
     expected = scale * (np.array(regressors(t, 0)) @ np.linalg.solve(x.T @ x, x.T @ y)) ** 2
-    assert Rivals(("har",)).of(run, head).told["har"][t, 0] == pytest.approx(expected, rel=1e-6)
+    assert Rivals(("har",)).of(run, head).forecasts["har"][t, 0] == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_excess_losses_are_paired_over_folds() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 
 from bot.blocks import F64, Bool, Forecast, Task
 from bot.report.inputs import RunData
-from bot.report.skill.baselines import Head, eras, heads, told
+from bot.report.skill.baselines import Head, baseline_forecast, eras, heads
 from bot.report.skill.baselines.base_rate import base_rate
 from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
 from bot.report.skill.baselines.training_mean import training_mean
@@ -90,7 +90,7 @@ def test_of_the_return(listed: Listed) -> None:
 def test_of_the_direction(listed: Listed) -> None:
     head, at = listed.head(1)
     p, y = head.forecast[at], head.label[at]
-    rate = told(listed.run, head, base_rate)[at]
+    rate = baseline_forecast(listed.run, head, base_rate)[at]
     assert listed.value("direction Brier skill") == skill((p - y) ** 2, (rate - y) ** 2)
     losses = (-np.log(np.where(y > 0.5, q, 1 - q)) for q in (p, rate))
     assert listed.value("direction log-loss skill") == skill(*losses)
@@ -120,7 +120,7 @@ def test_neighbouring_tenths_that_err_either_way_do_not_cancel(listed: Listed) -
 def test_of_the_volatility(listed: Listed) -> None:
     run = listed.run
     head, at = listed.head(2)
-    naive, har = plain_volatility(run, head), Rivals(EVERY).of(run, head).told["har"]
+    naive, har = plain_volatility(run, head), Rivals(EVERY).of(run, head).forecasts["har"]
     y = head.label
 
     def qlike(variance: F64, cells: Bool) -> F64:
@@ -206,7 +206,7 @@ def test_what_has_no_row_is_left_out_and_one_date_is_enough(run: RunData) -> Non
 def test_of_the_volume_and_the_account(listed: Listed) -> None:
     head, at = listed.head(3)
     f, y = head.forecast[at], head.label[at]
-    naive = told(listed.run, head, hour_of_week_mean)[at]
+    naive = baseline_forecast(listed.run, head, hour_of_week_mean)[at]
     assert listed.value("volume MSE skill") == skill((y - f) ** 2, (y - naive) ** 2)
     yearly = pytest.approx(listed.returns.mean() * 8760.0)
     assert listed.value("net return a year") == yearly
@@ -236,6 +236,6 @@ def test_horizons_have_names_of_their_own_and_further_heads_a_skill(listed: List
     assert made.found["return rank IC, 5 bars"].primary
     assert made.found["return rank IC, 5 bars"].min_block == 5
     head, at = made.head(2)
-    naive = told(other, head, training_mean)[at]
+    naive = baseline_forecast(other, head, training_mean)[at]
     losses = (head.label[at] - head.forecast[at]) ** 2, (head.label[at] - naive) ** 2
     assert made.value("range MSE skill, 3 bars") == skill(*losses)

@@ -21,6 +21,6 @@ hour_of_week    volume: the mean at this hour of the week
 volume_ridge    volume: ridge on the hour of the week and on volumes of late
 """
 
-from bot.report.skill.baselines.rows import Baseline, Era, Head, eras, heads, told
+from bot.report.skill.baselines.rows import Baseline, Era, Head, baseline_forecast, eras, heads
 
-__all__ = ["Baseline", "Era", "Head", "eras", "heads", "told"]
+__all__ = ["Baseline", "Era", "Head", "baseline_forecast", "eras", "heads"]

@@ -27,8 +27,8 @@ class Regression:
 
     def __call__(self, season: I64, x: F64) -> F64:
         """Return float64[bars, S] from int64[bars] and float64[bars, S, m]."""
-        told: F64 = x @ self.coefficients + (self.level + self.seasons[season])[:, None]
-        return told
+        forecast: F64 = x @ self.coefficients + (self.level + self.seasons[season])[:, None]
+        return forecast
 
 
 def regression(

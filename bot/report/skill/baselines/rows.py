@@ -27,8 +27,8 @@ TRAINING_SHARE = 0.8
 class Head:
     """A head's forecasts and labels float64[n, S], and bool[n, S] the rows it is judged on.
 
-    `forecast` is as told, `given` as the network gave it: their order is that of `given`, since a
-    head that is not believed tells the same of every bar.
+    `forecast` is shrunk, `given` as the network gave it. Ranks are those of `given`, since a head
+    that is not believed forecasts the same of every bar.
     """
 
     task: Task
@@ -82,7 +82,7 @@ def heads(run: Judged) -> list[Head]:
     """Return each task's forecasts and labels, judged from the run's start on."""
     if run.forecast is None or run.labels is None:
         return []
-    value = run.forecast.value if run.told is None else run.told
+    value = run.forecast.value if run.shrunk is None else run.shrunk
     result = []
     for k, task in enumerate(run.forecast.tasks):
         forecast, label = value[:, :, k], run.labels[:, :, k]
@@ -138,8 +138,8 @@ def split(era: Era) -> tuple[Era, Era] | None:
     )
 
 
-def told(run: Judged, head: Head, baseline: Baseline) -> F64:
-    """Return float64[n, S], what a baseline says of each era's bars; NaN elsewhere."""
+def baseline_forecast(run: Judged, head: Head, baseline: Baseline) -> F64:
+    """Return float64[n, S], a baseline's forecast of each era's bars; NaN elsewhere."""
     out = np.full(head.label.shape, np.nan)
     fit = baseline(run, head)
     for era in eras(run, head):

@@ -39,8 +39,8 @@ def _seasonal(run: Judged, head: Head) -> F64:
     past = []
     for weeks in range(1, WEEKS + 1):
         at = weeks_before(run, weeks)
-        told = (at >= 0)[:, None] & (known[at] >= 0) & (known[at] <= now)
-        past.append(np.where(told, head.label[at], np.nan))
+        known_then = (at >= 0)[:, None] & (known[at] >= 0) & (known[at] <= now)
+        past.append(np.where(known_then, head.label[at], np.nan))
     counts = np.cumsum([np.isfinite(label) for label in past], axis=0)
     sums = np.cumsum([np.nan_to_num(label) for label in past], axis=0)
     means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)

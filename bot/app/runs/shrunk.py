@@ -1,4 +1,4 @@
-"""A run's forecasts as they are told: each shrunk as the manifest of its model says.
+"""A run's forecasts shrunk, each as the manifest of its model says.
 
 Rules: the record holds what the heads gave; whoever shows or judges a forecast asks here. Reads manifests
 only, never a model.
@@ -11,11 +11,11 @@ from bot.adapters.record.reading import Record
 from bot.app.loop.table_id import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.blocks import F64, I64
-from bot.model.shrinkage import told
+from bot.model.shrinkage import shrunk
 
 
-def told_forecasts(folder: RunFolder, record: Record, value: F64, model: I64) -> F64:
-    """Return forecasts float64[n, S, K] as they are told.
+def shrunk_forecasts(folder: RunFolder, record: Record, value: F64, model: I64) -> F64:
+    """Return forecasts float64[n, S, K] shrunk.
 
     Args:
         value: as the heads gave them.
@@ -26,5 +26,5 @@ def told_forecasts(folder: RunFolder, record: Record, value: F64, model: I64) ->
         bars = model == m
         if row.model_id != TABLE_ID and bars.any():
             shrinkage = shrinkage_of(load_manifest(folder.models, row.model_id))
-            found[bars] = told(shrinkage, record.tasks, value[bars])
+            found[bars] = shrunk(shrinkage, record.tasks, value[bars])
     return found
