@@ -37,7 +37,7 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     ),
     (
         "policy.rehearse policy.confidence policy.min_calibration_days",
-        "policy.kind = 'edge', or sizing.method = 'kelly' or 'mean_variance',",
+        f"policy.kind = 'edge', or sizing.method = {' or '.join(map(repr, BY_EDGE))},",
         lambda v: v["policy.kind"] == "edge" or v["sizing.method"] in BY_EDGE,
     ),
     ("retrain.cron", "retrain.trigger = 'cron'", lambda v: v["retrain.trigger"] == "cron"),

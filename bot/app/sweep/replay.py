@@ -86,7 +86,7 @@ class SweepReplay:
                 "sizing.disagreement_penalty: the members' disagreement is not recorded, so a replay of "
                 "forecasts has none; set it to 0"
             )
-        signal, calibrated = self._judged(config, rules)
+        signal, calibrated = self._signal_and_calibration(config, rules)
         capital = config.portfolio.initial_capital
         before = first_book(rules, capital)
         if self.start:
@@ -105,7 +105,7 @@ class SweepReplay:
         """
         rules = rules_from(config, self.symbols, self.instruments)
         n = len(self._booked)
-        _, known = self._judged(config, rules)
+        _, known = self._signal_and_calibration(config, rules)
         self._calibrated[self._asked(config, rules)] = known._replace(
             slope=np.full(n, slope), error=np.zeros(n),
             days=np.full(n, rules.min_calibration_days, dtype=np.int64),
@@ -116,8 +116,11 @@ class SweepReplay:
         s = config.signal
         return s.source, s.factor, s.horizons, rules.horizon, rules.block_days
 
-    def _judged(self, config: Config, rules: Rules) -> tuple[F64, Calibrated]:
-        """Return signals of all bars, and what is known of them at the bars that are traded."""
+    def _signal_and_calibration(self, config: Config, rules: Rules) -> tuple[F64, Calibrated]:
+        """Return signals of all bars, and what is known of them at the bars that are traded.
+
+        Both are the engine's, made for all bars at once and kept for settings that share them.
+        """
         conviction = config.signal
         key = (conviction.source, conviction.factor, conviction.horizons)
         if key not in self._signals:
