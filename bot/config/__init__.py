@@ -13,7 +13,7 @@ bounds          what a value may be, in brackets
 renamed         names that settings had before
 parts           the parts that settings name, looked up
 checks          combinations that cannot work
-advice          what is legal and of no use
+advice          what is legal and has no effect
 needed_heads    which heads the account needs
 example         config.example.toml
 """

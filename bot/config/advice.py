@@ -1,4 +1,4 @@
-"""What is legal and of no use: settings without effect beside the others, bars that cannot be reached.
+"""What is legal and useless: settings without effect beside the others, bars that cannot be reached.
 
 Rules: never a refusal; only of what was changed from its default, so that the defaults and a file of
 all settings are silent. Must not look at files or data.
@@ -23,10 +23,10 @@ _CHOSEN_BY = {
     for kind in KINDS.values()
     if kind.name in ("encoder", "architecture", "weighting", "policy", "sizing")
 }
-"""The settings that choose one part, whose own settings the others' are of no use."""
+"""The settings that choose one part; the settings of the parts not chosen have no effect."""
 
 _REFUSED = frozenset({"training.weights"})
-"""What is not of no use without its part, but refused (`checks.py`)."""
+"""What is refused without its part, and not merely without effect (`checks.py`)."""
 
 _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     # the settings that are read only where the condition holds, and the condition in words

@@ -105,7 +105,7 @@ def carried(journal: Path) -> dict[str, Any]:
 
 
 class Outlived(NamedTuple):
-    """A run that was killed and gone on with, the same that nobody killed, and what is proved of both."""
+    """A run that was killed and continued, the same that nobody killed, and what is proved of both."""
 
     run: Rehearsal
     proof: Proof

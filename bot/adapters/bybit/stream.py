@@ -158,7 +158,7 @@ class _Connection:
             await self._out.put(events)
 
     async def _watch(self, socket: Socket) -> None:
-        """Look for who is silent or to be asked for again, and end the session that is of no use."""
+        """Look for who is silent or to be asked for again, and end the session that is unusable."""
         while True:
             await self._by.sleep(min(1.0, self._by.stale_after_s / 4.0))
             try:

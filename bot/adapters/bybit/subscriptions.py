@@ -110,7 +110,7 @@ class Subscriptions:
         """Look for who is silent, and who is to be asked for again.
 
         Raises:
-            ExchangeError: the connection is of no use.
+            ExchangeError: the connection is unusable.
         """
         if self._asked is not None and now_s - self._asked_s > ANSWER_TIMEOUT_S:
             raise ExchangeError(f"no answer to a subscription within {ANSWER_TIMEOUT_S:g} s")

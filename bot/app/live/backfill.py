@@ -32,7 +32,7 @@ AT_ONCE = 8
 
 
 class PartlyError(ExchangeError):
-    """The exchange answers of some symbols; `symbols` are those of which its answers are of no use."""
+    """The exchange answers of some symbols; `symbols` are those for which its answers are unusable."""
 
     def __init__(self, error: ExchangeError, symbols: tuple[str, ...]) -> None:
         super().__init__(str(error))

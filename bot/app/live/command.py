@@ -114,7 +114,7 @@ def _compile() -> None:
 
 
 def _begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config]:
-    """Return the run to go on with, None where there is none yet, and the settings to go on with.
+    """Return the run to continue, None where there is none yet, and the settings to continue with.
 
     A run that began without a rehearsal stays without.
 
@@ -129,7 +129,7 @@ def _begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config]:
         meta = record.meta
     if meta.get("mode") != "live":
         raise JournalError(
-            f"{folder.path}: is the run of a {meta.get('mode')}, which the daemon cannot go on with; "
+            f"{folder.path}: is the run of a {meta.get('mode')}, which the daemon cannot continue; "
             "give another --run-dir"
         )
     made = config_of(folder)

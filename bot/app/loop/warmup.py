@@ -21,7 +21,7 @@ from bot.timegrid import HOUR_MS
 
 
 def compile_kernels() -> None:
-    """Take a few bars through open and close, features, targets and a model of no use."""
+    """Take a few bars through open and close, features, targets and a throwaway model."""
     warm_up()
     config: Config = load_config(None, ["synthetic.symbols=2", "synthetic.bars=100"], environ={})
     symbols = symbol_names(2)

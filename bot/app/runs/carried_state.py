@@ -83,8 +83,8 @@ def carried_state(carried: Carried, journal: Path, initial: EngineState) -> Engi
         return state_from_arrays(arrays)
     layouts = f"the state is of layout {carried.layout}, this version's is {STATE_LAYOUT}"
     raise JournalError(
-        f"{journal}: {misfit or layouts}: the run cannot be gone on with by this version of the bot. Go "
-        "on with the version that wrote it, or begin a new run (--model takes the old run's last "
+        f"{journal}: {misfit or layouts}: this version of the bot cannot continue the run. Continue "
+        "with the version that wrote it, or begin a new run (--model takes the old run's last "
         "model along); nothing was changed"
     )
 

@@ -1,4 +1,4 @@
-"""A training of no use, which loads and compiles what every training needs.
+"""A throwaway training, which loads and compiles what every training needs.
 
 It brings in torch's optimisers and numba's kernels, a second that each would otherwise spend anew.
 Its result is thrown away and leaves no state: a training seeds itself.
@@ -16,7 +16,7 @@ from bot.model.training.train import train
 
 
 def warm_up() -> None:
-    """Train a model of no use on noise."""
+    """Train a throwaway model on noise."""
     rows, columns = 64, 3
     noise = np.random.default_rng(0).normal(size=(rows, columns + 4))
     y = noise[:, columns:].copy()

@@ -52,7 +52,7 @@ def train(
         dataset: rows whose labels were known when the training was due.
         progress: called with each epoch when it is done, member by member.
         judged_by: tasks by which the best epoch is chosen; all where none is named.
-        needed: tasks without which the model is of no use. Any other one that has no labels is left
+        needed: tasks without which the model is useless. Any other one that has no labels is left
             out, and is among the model's `untrained`.
 
     Raises:

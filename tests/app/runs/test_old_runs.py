@@ -1,4 +1,4 @@
-"""Runs that earlier versions made: read without a change, proved as far as can be, gone on with."""
+"""Runs that earlier versions made: read without a change, proved as far as can be, continued."""
 
 from __future__ import annotations
 
