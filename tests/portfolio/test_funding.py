@@ -67,7 +67,7 @@ def test_inside_a_bar_what_was_bought_at_its_open_pays(rules_of: Callable[..., R
         (FillAt.NEXT_OPEN, [0.0, inside_1, at_open]),
         (FillAt.NEXT_CLOSE, [0.0, 0.0, at_open + inside_2]),  # filled after what is inside bar 1
     ):
-        now = rules._replace(fill_at=fill_at)
+        now = rules._replace(fill_at=int(fill_at))  # another type is another kernel
         _, trace = run_bars(new_book(1, 1000.0), now, bars, signal, nothing, Phase.BOTH)
         assert trace.funding.tolist() == pytest.approx(expected)
     free = replace(bars, funding_inside_unknown=np.full((3, 1), 3.0))

@@ -54,7 +54,7 @@ class DurableWriter(RecordWriter, Protocol):
 
 
 class RunWriter(DurableWriter, Protocol):
-    """One as the run's owner has it: begun or gone on with, described, closed."""
+    """One as the run's owner has it: begun or continued, described, closed."""
 
     def begin_stretch(self, arrays: Mapping[str, npt.NDArray[Any]] | None) -> bool:
         """Write where this build goes on and from which state; tell whether it is another build."""

@@ -21,6 +21,7 @@ from bot.config.schema import Policy
 from bot.parts.compile import compile_part
 from bot.parts.registry import Part
 from bot.portfolio.broker import first_book, run_bars
+from bot.portfolio.calibration import Calibrated
 from bot.portfolio.kernel.asked import FILL_ASKED, POLICY_BAR
 from bot.portfolio.ledger import check_books
 from bot.portfolio.own import SIGNATURES, OwnPart, own_part
@@ -37,6 +38,9 @@ TRIED = 50
 def policy_faults(part: Part) -> Iterator[str]:
     """Yield what a policy does that no policy may do."""
     own = own_part(part.kind, part.name, {})
+    if own.call is None:
+        yield from _law_faults(_shipped(part.name))
+        return
     rules = _rules()._replace(
         policy=own.call, policy_state=own.state, needs_forecast=own.needs_forecast
     )
@@ -46,6 +50,9 @@ def policy_faults(part: Part) -> Iterator[str]:
 def scheme_faults(part: Part) -> Iterator[str]:
     """Yield what a cost scheme does that none may do."""
     own = own_part(part.kind, part.name, {})
+    if own.call is None:
+        yield from _law_faults(_shipped("threshold"))
+        return
     rules = _rules()._replace(scheme=own.call, cost_state=own.state)
     yield from _plain_faults(own, FILL_ASKED) or _law_faults(rules)
 
@@ -58,9 +65,14 @@ def _take(_fill: Any, _state: F64) -> None:
     """Leave price and fee as a taker's."""
 
 
+def _shipped(policy: str) -> Rules:
+    """Return the default rules with a shipped policy, whose kernel is compiled already."""
+    return rules_from(Config(policy=Policy(kind=policy)), SYMBOLS, numbers_only=True)
+
+
 def _rules() -> Rules:
     """Return the default rules with a policy and a scheme by pointer, so that one kernel does for both."""
-    rules = rules_from(Config(policy=Policy(kind="threshold")), SYMBOLS, numbers_only=True)
+    rules = _shipped("threshold")
     policy = compile_part(_follow, SIGNATURES["policy"], "the plain policy")
     scheme = compile_part(_take, SIGNATURES["cost_scheme"], "the plain cost scheme")
     return rules._replace(policy_kind=int(PolicyKind.OWN), policy=policy.call, scheme=scheme.call)
@@ -84,6 +96,7 @@ def _law_faults(rules: Rules) -> Iterator[str]:
 def _ledger(rules: Rules, bars: BarBlock, length: int) -> list[bytes]:
     """Return the row of each bar, asked for in blocks of so many; one bar by open and close apart."""
     signal, volatility = _signals(len(bars))
+    worth = _taken_at_its_word(len(bars), rules)
     book, rows = first_book(rules, CAPITAL), []
     for start in range(0, len(bars), length):
         part = bars.rows(start, min(start + length, len(bars)))
@@ -92,7 +105,8 @@ def _ledger(rules: Rules, bars: BarBlock, length: int) -> list[bytes]:
         if length == 1:
             book, _ = run_bars(book, rules, part, *given, phase=Phase.OPEN)
             last = Phase.CLOSE
-        after, trace = run_bars(book, rules, part, *given, phase=last)
+        known = Calibrated._make(column[at] for column in worth)
+        after, trace = run_bars(book, rules, part, *given, phase=last, calibrated=known)
         check_books(book, part, trace)
         book = after
         columns = np.column_stack([trace.cash, trace.fees, trace.quantity, trace.weight])
@@ -106,6 +120,12 @@ def _signals(n: int) -> tuple[F64, F64]:
     signal = rng.normal(0.0, 0.003, (n, len(SYMBOLS)))
     signal[rng.random(signal.shape) < 0.1] = np.nan
     return signal, np.abs(rng.normal(0.01, 0.003, signal.shape))
+
+
+def _taken_at_its_word(n: int, rules: Rules) -> Calibrated:
+    """Return a calibration by which every signal is worth what it says."""
+    days = np.full(n, rules.min_calibration_days, dtype=np.int64)
+    return Calibrated(np.ones(n), np.zeros(n), days, np.full((n, len(SYMBOLS)), np.inf))
 
 
 def _plain_faults(own: OwnPart, fields: np.dtype[np.void]) -> list[str]:

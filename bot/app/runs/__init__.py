@@ -2,7 +2,7 @@
 
 folder          its files: config.toml, journal.db, models, logs, report
 edited_settings which settings in config.toml are not those that the run was made with
-record          a run's record, begun, gone on with, read
+record          a run's record, begun, continued, read
 listing         `bot runs`
 status          `bot status`: where a run stands
 last_decision   what the last closed bar decided, and what signals were worth by then

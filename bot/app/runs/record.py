@@ -1,4 +1,4 @@
-"""A run's record, begun, gone on with, read: the one place that knows what a run is stored in.
+"""A run's record, begun, continued, read: the one place that knows what a run is stored in.
 
 Rule: reading commands, the daemon's start, backtests and trainings all come through here.
 """
