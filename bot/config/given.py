@@ -131,8 +131,7 @@ class GivenSettings:
         section, dot, key = dotted.partition(".")
         types = section_types()
         if not dot or section not in types or key not in types[section].model_fields:
-            fault = refusal_of(dotted) or f"unknown setting '{dotted}'; {_known(dotted)}"
-            self.faults.append(f"{origin}: {fault}")
+            self.faults.append(f"{origin}: {unknown_setting(dotted)}")
             return None
         return types[section].model_fields[key]
 
@@ -152,6 +151,17 @@ def _literal(text: str) -> Any:
         return tomllib.loads(f"v = {text}")["v"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+def unknown_setting(dotted: str) -> str:
+    """Return what to say of a key that is no setting: its new name, or the ones that are close.
+
+    >>> unknown_setting("costs.taker_fe")
+    "unknown setting 'costs.taker_fe'; did you mean costs.taker_fee?"
+    """
+    if refusal := refusal_of(dotted):
+        return refusal
+    return f"unknown setting '{dotted}'; {_known(dotted)}"
 
 
 def _known(dotted: str) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bot.config.given import unknown_setting
 from bot.config.whole import section_types
 from bot.errors import ConfigError
 
@@ -98,9 +99,7 @@ def check_key(key: str, option: str = "--vary") -> None:
     section, _, name = key.partition(".")
     types = section_types()
     if section not in types or name not in types[section].model_fields:
-        raise ConfigError(
-            f"{option}: unknown setting '{key}'; 'bot config schema' lists every setting"
-        )
+        raise ConfigError(f"{option}: {unknown_setting(key)}")
     if key in REFUSED:
         raise ConfigError(f"{option} {key}: {REFUSED[key]}")
     if section not in SECTIONS and key not in SINGLE:
