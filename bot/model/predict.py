@@ -12,11 +12,12 @@ each, and a tile holds rows of one symbol.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from bot.blocks import F32, F64, I8, I64, Bool, Task, Windows
+from bot.blocks import F32, F64, I8, I64, Bool, FeatureBlock, Task, Windows
 from bot.compiled import njit
 from bot.errors import ModelError
 from bot.model.networks.architectures.base import TileForward
@@ -35,10 +36,16 @@ _REGRESSION, _PROBABILITY, _POSITION, _LOGARITHM = 0, 1, 2, 3
 
 
 class Predictor:
-    """The forward pass of one model, an ensemble perhaps, with its buffers."""
+    """The forward pass of one model, an ensemble perhaps, with its buffers.
 
-    def __init__(self, trained: TrainedModel) -> None:
+    It is what an engine asks (`forecast`), and what a training and a study ask of rows (`predict`).
+    """
+
+    def __init__(self, trained: TrainedModel, symbols: Sequence[str] = ()) -> None:
         """Fold each network once.
+
+        Args:
+            symbols: those of the blocks that it is asked about, for a network that knows symbols.
 
         Raises:
             ModelError: the weights do not fit the spec.
@@ -52,6 +59,8 @@ class Predictor:
         self._input = torch.zeros(shape)
         networks = trained.networks()
         self._n_members = len(networks)
+        self._places = trained.spec.places(symbols) if symbols else None
+        self._untrained = [k for k, task in enumerate(tasks) if task in trained.untrained]
         self._forwards = [
             [network.fold_for(place, shape[0]) for network in networks]
             for place in [*range(len(trained.spec.symbols)), UNKNOWN]
@@ -66,6 +75,34 @@ class Predictor:
         self._kind[learned_as_log.astype(np.bool_)] = _LOGARITHM
         self._bend = float(scaler.bend[0]) if len(scaler.bend) else 0.0
         self._gain: F64 = scaler.gain if len(scaler.gain) else np.ones(len(tasks))
+
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
+        """Return float64[n, S, K]; what untrained heads say is no forecast, so nothing trades on it.
+
+        The time does not matter.
+        """
+        del open_time
+        value = self.predict(features.x, features.ready, features.windows, self._places)
+        value[:, :, self._untrained] = np.nan
+        return value
+
+    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
+        """Return the members' mean and their standard deviation about it.
+
+        Raises:
+            ModelError: the model is a single network.
+        """
+        del open_time
+        if self._n_members == 1:
+            raise ModelError(
+                "the model is a single network and has no disagreement; train with more model.members "
+                "or set sizing.disagreement_penalty = 0"
+            )
+        value, disagreement = self.predict_with_disagreement(
+            features.x, features.ready, features.windows, self._places
+        )
+        value[:, :, self._untrained] = disagreement[:, :, self._untrained] = np.nan
+        return value, disagreement
 
     def predict(
         self, x: F64, ready: Bool, windows: Windows | None = None, places: I64 | None = None

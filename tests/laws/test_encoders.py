@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.models import load_model, save_model
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import forecaster_of
 from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Runner
 from bot.app.training.archive import Archive
@@ -62,8 +62,8 @@ class Net:
 
     def engine(self, model: TrainedModel) -> Engine:
         c, pipeline, tasks = self.config, self.pipeline, target_tasks(self.config.targets)
-        forecaster = ModelForecaster(
-            model, list(pipeline.names), pipeline.names, tasks, "m", c.model.bars_read
+        forecaster = forecaster_of(
+            model, pipeline.names, pipeline.names, tasks, "m", lookback=c.model.bars_read
         )
         rules = rules_from(c, SYMBOLS)
         return Engine(pipeline, rules, c.signal, tasks, 2, 1e5, {"m": forecaster})
@@ -186,6 +186,6 @@ def test_a_model_of_another_lookback_is_refused_at_once() -> None:
     model = train(dataset_of(config), config.model, config.training, seed=3)
     names, tasks = FeaturePipeline(config.features, SYMBOLS, HOUR_MS).names, model.tasks
     with pytest.raises(ModelError, match=r"m reads the last 6 bars \(gru\), this run has 1"):
-        ModelForecaster(model, list(names), names, tasks, "m")
+        forecaster_of(model, names, names, tasks, "m")
     with pytest.raises(ModelError, match="windows of 6 bars and is given none"):
         Predictor(model).predict(np.zeros((1, 1, len(names))), np.ones((1, 1), dtype=np.bool_))

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.adapters.journal.reader import JournalReader
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.parts.registry import parts
 from bot.portfolio.policies.carried import EDGE_WIDTH, FUNDING_AT_MS, FUNDING_PER_MS
-from scripts.soaking.killing import Point
-from scripts.soaking.proof import Proof
-from scripts.soaking.rehearsal import Rehearsal
-from tests.laws.killed import PLAN, carried, outlived, warm_up
+from bot.timegrid import HOUR_MS, INTERVAL_MS
+from scripts.soaking.killing import Point, die
+from scripts.soaking.proof import Proof, prove
+from scripts.soaking.rehearsal import PoolHere, Rehearsal
+from tests.laws.killed import PLAN, Daemons, carried, never, outlived, warm_up
 
 POLICIES, SIZINGS = (
     [name for name, part in parts(kind).items() if part.is_shipped] for kind in ("policy", "sizing")
@@ -50,6 +52,9 @@ REHEARSED = (
     "data.history_bars=1000",
     "retrain.every_bars=300",
 )
+CHARGED = ("costs.funding=true", "policy.cost_multiple=1")
+"""So that some settlements find it flat, and others do not."""
+SETTLES_MS = 8 * HOUR_MS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,9 +62,9 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     warm_up(tmp_path_factory.mktemp("warm") / "run")
 
 
-def made(folder: Path, policy: str, sizing: str) -> Rehearsal:
+def made(folder: Path, policy: str, sizing: str, *more: str) -> Rehearsal:
     calibrated = policy == "edge" or sizing in ("kelly", "mean_variance")
-    sets = [*LIVELY, *(REHEARSED if calibrated else ())]
+    sets = [*LIVELY, *(REHEARSED if calibrated else ()), *more]
     return Rehearsal.make(folder, *sets, f"policy.kind={policy}", f"sizing.method={sizing}")
 
 
@@ -85,6 +90,43 @@ def same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
             )
         else:
             np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+def flat_settlement(journal: Path) -> int:
+    """Return the open time of a bar in which funding settles and nobody pays, before one that pays."""
+    with JournalReader(journal) as reader:
+        times, ledger = reader.ledger()
+        held = (reader.positions(times) != 0.0).any(axis=1)
+    paying = np.flatnonzero(ledger["funding"])
+    settles = np.flatnonzero(times % SETTLES_MS == 0)
+    found = [i for i in settles if i and not held[i - 1] and not held[i] and (paying > i).any()]
+    return int(times[found[0]])
+
+
+def test_killed_while_flat_before_a_settlement_its_rate_is_known(tmp_path: Path) -> None:
+    """It pays nothing then, but its next trade is judged by that rate, and pays later ones."""
+
+    def make(folder: Path) -> Rehearsal:
+        return made(folder, "edge", "fixed", *CHARGED)
+
+    calm = make(tmp_path / "calm")
+    calm.run(40, pool=PoolHere(seconds=0.0))
+    settles_ms = flat_settlement(calm.folder.journal)
+    daemons = Daemons(make(tmp_path / "killed"), training_s=0.0)
+
+    def reached(point: Point, count: int) -> None:
+        if point == "after COMMIT" and daemons.time.now_ms() >= settles_ms:
+            die()
+
+    assert daemons.live(60, reached)
+    run, step = daemons.rehearsal, INTERVAL_MS[calm.config.market.interval]
+    with JournalReader(run.folder.journal) as reader:
+        closed, _ = reader.ledger()
+        assert closed[-1] == settles_ms - step
+    assert not daemons.live(40 - len(closed), never)
+    killed, proof = (prove(each.folder, each.source) for each in (run, calm))
+    assert killed.verdict.stored_sha256 == proof.verdict.stored_sha256
+    same(*(carried(each.folder.journal) for each in (run, calm)))
 
 
 def test_every_policy_and_sizing_is_tried() -> None:

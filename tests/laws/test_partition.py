@@ -10,8 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.files.models import load_model
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Runner
 from bot.engine import Engine
@@ -44,10 +43,10 @@ def replay(world: World, outcome: Outcome, cuts: list[int], live: set[int]) -> s
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Any] = {}
     for model_id, _ in outcome.models:
-        trained, manifest = load_model(outcome.folder.models, model_id)
-        forecasters[model_id] = ModelForecaster(
-            trained, manifest["features"], pipeline.names, tasks, model_id, lookback
-        )
+        forecasters[model_id], _ = read_forecaster(
+            outcome.folder.models, model_id, features=pipeline.names, tasks=tasks,
+            lookback=lookback, symbols=tuple(world.symbols),
+        )  # fmt: skip
     engine = Engine(
         pipeline, rules_from(config, world.symbols), config.signal, tasks,
         len(world.symbols), config.portfolio.initial_capital, forecasters,

@@ -14,10 +14,9 @@ from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.adapters.files.models import load_model
 from bot.adapters.record.writing import RunWriter
 from bot.app.backtest.read_ahead import Planned, ReadAhead
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.interrupts import uninterrupted
 from bot.app.loop.recorders import GroupRecorder
 from bot.app.loop.runner import Progress, Runner
@@ -291,9 +290,7 @@ def load_forecaster(
     job: BacktestJob, engine: Engine, forecasters: dict[str, Forecaster], model_id: str
 ) -> None:
     """Load a model of the run and let the engine ask it."""
-    trained, manifest = load_model(job.folder.models, model_id)
-    names = engine.pipeline.names if engine.pipeline else ()
-    forecasters[model_id] = ModelForecaster(
-        trained, list(manifest["features"]), names, tasks=engine.tasks, model_id=model_id,
-        lookback=job.config.model.bars_read, symbols=job.symbols,
+    forecasters[model_id], _ = read_forecaster(
+        job.folder.models, model_id, features=engine.pipeline.names if engine.pipeline else (),
+        tasks=engine.tasks, lookback=job.config.model.bars_read, symbols=job.symbols,
     )  # fmt: skip

@@ -10,41 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bot.adapters.files.models import load_model
 from bot.app.live.committed import CommittedRun
 from bot.app.live.rehearsal import Rehearsal
 from bot.app.live.retraining import LiveTraining
-from bot.app.loop.forecasters import ModelForecaster
-from bot.app.runs.folder import RunFolder
+from bot.app.loop.forecasters import read_forecaster
 from bot.app.runs.heartbeat import Rehearsing
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.blocks import Task
-from bot.config import Config
 from bot.engine import Forecaster
 from bot.engine_state import Activation
 from bot.errors import ConfigError
 from bot.timestamps import format_utc
-
-
-def forecaster_of(
-    config: Config, folder: RunFolder, model_id: str, names: tuple[str, ...], tasks: tuple[Task, ...]
-) -> tuple[ModelForecaster, int]:  # fmt: skip
-    """Return what asks a model of the run, and the model's due bar.
-
-    Raises:
-        ModelError: it is damaged, or not of this run's features and targets.
-    """
-    trained, manifest = load_model(folder.models, model_id)
-    forecaster = ModelForecaster(
-        trained,
-        list(manifest["features"]),
-        names,
-        tasks=tasks,
-        model_id=model_id,
-        lookback=config.model.bars_read,
-        symbols=config.market.symbols,
-    )
-    return forecaster, int(manifest["due_ms"])
 
 
 class LiveModels:
@@ -136,9 +112,12 @@ class LiveModels:
         if self._given is not None and schedule and schedule[-1].model_id == self._given[0]:
             self._given, self._trained_until = None, self._run.state.last_open
 
-    def _read(self, model_id: str) -> tuple[ModelForecaster, int]:
+    def _read(self, model_id: str) -> tuple[Forecaster, int]:
         run = self._run
-        return forecaster_of(run.config, run.folder, model_id, self._names, self._tasks)
+        return read_forecaster(
+            run.folder.models, model_id, features=self._names, tasks=self._tasks,
+            lookback=run.config.model.bars_read, symbols=run.symbols,
+        )  # fmt: skip
 
     def _load(self, model_id: str) -> int:
         """Let the engine ask this model, and no other from now on; return its due bar."""

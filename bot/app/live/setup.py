@@ -15,9 +15,10 @@ from bot.adapters.record.writing import RunWriter
 from bot.adapters.system.build import present_build
 from bot.app.live.committed import CommittedRun, LiveRecorder
 from bot.app.live.decidable import newest_undecidable
-from bot.app.live.models import LiveModels, check_given, forecaster_of
+from bot.app.live.models import LiveModels, check_given
 from bot.app.live.resume_check import check_resumable
 from bot.app.live.retraining import LiveTraining
+from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.loop.warmup import compile_own_parts
@@ -64,7 +65,10 @@ def open_run(
         journal = go_on_with_record(folder, symbols, tasks)
     else:
         if given_model is not None:  # refused before anything is recorded
-            _, due = forecaster_of(config, folder, given_model, pipeline.names, tasks)
+            _, due = read_forecaster(
+                folder.models, given_model, features=pipeline.names, tasks=tasks,
+                lookback=config.model.bars_read, symbols=config.market.symbols,
+            )  # fmt: skip
             check_given(given_model, due, newest_undecidable(config, now_ms))
         meta = {
             "mode": "live", "interval": config.market.interval, "venue": config.market.venue,

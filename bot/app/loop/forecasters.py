@@ -1,81 +1,76 @@
-"""What the engine asks for forecasts: a trained model, or a table of predictions made elsewhere."""
+"""What the engine asks for forecasts: a trained model that suits the run, or a table made elsewhere.
+
+Owns which model suits a run, and the table. A model answers by itself (`bot.model.predict`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from bot.adapters.files.models import load_model
 from bot.app.loop.table_id import TABLE_ID
 from bot.blocks import F64, I64, FeatureBlock, Task
 from bot.errors import ModelError
 from bot.model.predict import Predictor
 from bot.model.trained import TrainedModel
 
-__all__ = ["TABLE_ID", "TABLE_TASKS", "ModelForecaster", "TableForecaster"]
+__all__ = ["TABLE_ID", "TABLE_TASKS", "TableForecaster", "forecaster_of", "read_forecaster"]
 
 TABLE_TASKS = tuple(Task(kind, 1) for kind in ("return", "direction", "volatility", "volume"))
 """The columns of a table of forecasts, as tasks; its own horizon is not known."""
 
 
-class ModelForecaster:
-    """Ask a trained model. What its untrained heads say is no forecast, so nothing trades on it.
+def read_forecaster(
+    models: Path, model_id: str, *, features: tuple[str, ...], tasks: tuple[Task, ...], lookback: int,
+    symbols: tuple[str, ...],
+) -> tuple[Predictor, int]:  # fmt: skip
+    """Read a model of a run; return what the engine asks, and the model's due bar, ms UTC.
+
+    Args:
+        models: the folder of the run's models.
+        features, tasks, lookback, symbols: the run's own.
+
+    Raises:
+        ModelError: it is damaged, or not of this run's features and targets.
+    """
+    trained, manifest = load_model(models, model_id)
+    forecaster = forecaster_of(
+        trained, manifest["features"], features, tasks, model_id, lookback=lookback, symbols=symbols
+    )
+    return forecaster, int(manifest["due_ms"])
+
+
+def forecaster_of(
+    trained: TrainedModel, manifest_features: Sequence[str], features: tuple[str, ...],
+    tasks: tuple[Task, ...], model_id: str, *, lookback: int = 1, symbols: tuple[str, ...] = (),
+) -> Predictor:  # fmt: skip
+    """Return what the engine asks of a trained model, where it is of this run's kind.
 
     Raises:
         ModelError: the model has other tasks or features than this run, or reads windows that this
             run does not make.
     """
-
-    def __init__(
-        self, trained: TrainedModel, manifest_features: list[str], features: tuple[str, ...],
-        tasks: tuple[Task, ...], model_id: str, lookback: int = 1,
-        symbols: tuple[str, ...] = (),
-    ) -> None:  # fmt: skip
-        if trained.spec.tasks != tasks:
-            raise ModelError(
-                f"model {model_id} predicts {[t.name for t in trained.spec.tasks]}, this run's targets "
-                f"are {[t.name for t in tasks]}; train a new one or set the same targets"
-            )
-        if tuple(manifest_features) != features:
-            raise ModelError(
-                f"model {model_id} was trained on the features {manifest_features}, this run has "
-                f"{list(features)}; train a new one or set the same features"
-            )
-        needed = trained.spec.settings.bars_read
-        if needed not in (1, lookback):
-            raise ModelError(
-                f"model {model_id} reads the last {needed} bars ({trained.spec.settings.encoder}), "
-                f"this run has {lookback}; set model.encoder and model.lookback to the model's"
-            )
-        self._predictor = Predictor(trained)
-        self._places = trained.spec.places(symbols) if symbols else None
-        self._model_id, self._members = model_id, trained.spec.settings.members
-        self._unknown = [k for k, task in enumerate(tasks) if task in trained.untrained]
-
-    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
-        """Return the model's predictions; the time does not matter."""
-        del open_time
-        value = self._predictor.predict(features.x, features.ready, features.windows, self._places)
-        value[:, :, self._unknown] = np.nan
-        return value
-
-    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
-        """Return the members' mean and their standard deviation about it.
-
-        Raises:
-            ModelError: the model is a single network.
-        """
-        del open_time
-        if self._members == 1:
-            raise ModelError(
-                f"model {self._model_id} is a single network and has no disagreement; train with more "
-                "model.members or set sizing.disagreement_penalty = 0"
-            )
-        value, disagreement = self._predictor.predict_with_disagreement(
-            features.x, features.ready, features.windows, self._places
+    if trained.spec.tasks != tasks:
+        raise ModelError(
+            f"model {model_id} predicts {[t.name for t in trained.spec.tasks]}, this run's targets "
+            f"are {[t.name for t in tasks]}; train a new one or set the same targets"
         )
-        value[:, :, self._unknown] = disagreement[:, :, self._unknown] = np.nan
-        return value, disagreement
+    if tuple(manifest_features) != features:
+        raise ModelError(
+            f"model {model_id} was trained on the features {list(manifest_features)}, this run has "
+            f"{list(features)}; train a new one or set the same features"
+        )
+    needed = trained.spec.settings.bars_read
+    if needed not in (1, lookback):
+        raise ModelError(
+            f"model {model_id} reads the last {needed} bars ({trained.spec.settings.encoder}), "
+            f"this run has {lookback}; set model.encoder and model.lookback to the model's"
+        )
+    return Predictor(trained, symbols)
 
 
 @dataclass(frozen=True)

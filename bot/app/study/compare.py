@@ -1,6 +1,6 @@
 """`bot compare`: train every contender on every fold with every seed, then hold them side by side.
 
-Rules: what is trained is kept, so an interrupted comparison goes on where it was, and comparisons
+Rules: what is trained is kept, so an interrupted comparison is continued, and comparisons
 share what they have in common. Seeds are averaged to one forecast a bar and symbol before anything
 is tested; leaving each out in turn tells how much of a figure is their luck. The averaged forecasts
 trade on paper through the engine itself, by each contender's own settings; contenders that differ

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.adapters.files.models import load_model
 from bot.adapters.record.contents import ModelRow
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import read_forecaster
 from bot.blocks import F64, BarBlock, Task
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
@@ -41,10 +40,9 @@ def rehearsed(
         )
         forecaster = None
         if row is not None:
-            trained, manifest = load_model(models, row.model_id)
-            forecaster = ModelForecaster(
-                trained, list(manifest["features"]), pipeline.names, tasks=tasks,
-                model_id=row.model_id, lookback=lookback, symbols=symbols,
+            forecaster, _ = read_forecaster(
+                models, row.model_id, features=pipeline.names, tasks=tasks, lookback=lookback,
+                symbols=symbols,
             )  # fmt: skip
         for first in range(start, stop, config.run.block_bars):
             last = min(first + config.run.block_bars, stop)

@@ -11,12 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from bot.adapters.files.instruments import instruments_of
-from bot.adapters.files.models import load_model
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.memory import MemoryRecord
 from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import LATEST
-from bot.app.loop.forecasters import TABLE_ID, ModelForecaster, TableForecaster
+from bot.app.loop.forecasters import TABLE_ID, TableForecaster, read_forecaster
 from bot.app.runs.folder import RunFolder
 from bot.blocks import BarBlock
 from bot.config import Config
@@ -53,16 +52,10 @@ def replay_engine(
         if from_file:
             forecasters[row.model_id] = _given(record)
         elif pipeline is not None:
-            trained, manifest = load_model(folder.models, row.model_id)
-            forecasters[row.model_id] = ModelForecaster(
-                trained,
-                list(manifest["features"]),
-                pipeline.names,
-                tasks=tasks,
-                model_id=row.model_id,
-                lookback=lookback,
-                symbols=symbols,
-            )
+            forecasters[row.model_id], _ = read_forecaster(
+                folder.models, row.model_id, features=pipeline.names, tasks=tasks,
+                lookback=lookback, symbols=symbols,
+            )  # fmt: skip
     return Engine(
         pipeline,
         rules_from(config, symbols, instruments),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.models import load_model
-from bot.app.loop.forecasters import ModelForecaster, TableForecaster
+from bot.app.loop.forecasters import TableForecaster, forecaster_of
 from bot.app.verify.proof import verify
 from bot.blocks import FeatureBlock
 from bot.errors import ModelError
@@ -58,7 +58,7 @@ def test_a_weight_is_shrunk_by_the_rule(careful: Ran, run_it: RunIt) -> None:
     starts = [m[1] for m in careful.models()]
     for k, (model_id, start, _) in enumerate(careful.models()):
         trained, manifest = load_model(careful.folder.models, model_id)
-        asked = ModelForecaster(
+        asked = forecaster_of(
             trained, manifest["features"], pipeline.names, target_tasks(config.targets), model_id
         )
         value, disagreement = asked.forecast_with_disagreement(
@@ -102,7 +102,7 @@ def test_what_has_no_disagreement_is_refused(short: Ran) -> None:
     model_id = short.models()[0][0]
     trained, manifest = load_model(short.folder.models, model_id)
     names = tuple(manifest["features"])
-    single = ModelForecaster(trained, list(names), names, trained.tasks, model_id)
+    single = forecaster_of(trained, names, names, trained.tasks, model_id)
     with pytest.raises(ModelError, match="is a single network and has no disagreement"):
         single.forecast_with_disagreement(times, features)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.models import load_model, save_model
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import forecaster_of
 from bot.app.training.request import check_trained, needed_tasks, variance_scales
 from bot.blocks import FeatureBlock, Task
 from bot.config import load_config
@@ -89,7 +89,7 @@ def test_what_it_never_learned_is_no_forecast(make_dataset: MakeDataset, tmp_pat
     names = tuple("abcdef")
     model_id = save_model(tmp_path, trained, {"features": list(names)})
     read, manifest = load_model(tmp_path, model_id)
-    asked = ModelForecaster(read, manifest["features"], names, dataset.tasks, model_id)
+    asked = forecaster_of(read, manifest["features"], names, dataset.tasks, model_id)
     block = FeatureBlock(dataset.x[:50, None, :], np.ones((50, 1), dtype=np.bool_))
     value = asked.forecast(np.arange(50), block)
     assert np.isfinite(value[:, :, :2]).all()
