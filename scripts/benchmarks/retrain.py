@@ -14,10 +14,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bot.adapters.files.models import load_model
 from bot.adapters.journal.reader import JournalReader
 from bot.app.backtest.preparing import read_market
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Runner
 from bot.app.runs.borrow import read_recorded
@@ -83,10 +82,10 @@ def engine_alone(run_dir: str) -> list[Row]:
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
     for activation in recorded.activations:
-        model, manifest = load_model(recorded.folder.models, activation.model_id)
-        forecasters[activation.model_id] = ModelForecaster(
-            model, list(manifest["features"]), pipeline.names, tasks, activation.model_id, lookback
-        )
+        forecasters[activation.model_id], _ = read_forecaster(
+            recorded.folder.models, activation.model_id, features=pipeline.names, tasks=tasks,
+            lookback=lookback, symbols=tuple(symbols),
+        )  # fmt: skip
     engine = Engine(
         pipeline, rules_from(config, symbols, recorded.instruments), config.signal, tasks,
         len(symbols), config.portfolio.initial_capital, forecasters,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import forecaster_of
 from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Recorder, Runner
 from bot.app.symbols import traded_symbols
@@ -20,6 +20,7 @@ from bot.engine import Engine
 from bot.engine_state import Activation
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.predict import Predictor
 from bot.model.trained import TrainedModel
 from bot.model.training.train import train
 from bot.portfolio.ledger import LedgerHash
@@ -74,10 +75,10 @@ class Trained:
         return train(rows, small.config.model, small.config.training, seed=1)
 
     @cached_property
-    def forecaster(self) -> ModelForecaster:
+    def forecaster(self) -> Predictor:
         """Return the model as the engine asks it."""
         names, tasks = self.pipeline.names, target_tasks(self.config.targets)
-        return ModelForecaster(self.model, list(names), names, tasks, MODEL_ID)
+        return forecaster_of(self.model, names, names, tasks, MODEL_ID)
 
     @cached_property
     def engine(self) -> Engine:

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.instruments import instruments_text
-from bot.adapters.files.models import load_model
 from bot.adapters.journal.builds import build_rows
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
@@ -23,7 +22,7 @@ from bot.adapters.record.chain import first_link
 from bot.app.live.backfill import late
 from bot.app.live.committed import LiveRecorder
 from bot.app.live.opening import closed_row
-from bot.app.loop.forecasters import ModelForecaster
+from bot.app.loop.forecasters import read_forecaster
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.study import compare as compare_module
 from bot.app.study import judging
@@ -63,10 +62,10 @@ class LiveRun:
         self.tasks = target_tasks(config.targets)
         forecasters: dict[str, Forecaster] = {}
         for model_id, _, _ in self.ran.models():
-            trained, manifest = load_model(self.folder.models, model_id)
-            forecasters[model_id] = ModelForecaster(
-                trained, manifest["features"], pipeline.names, self.tasks, model_id, lookback
-            )
+            forecasters[model_id], _ = read_forecaster(
+                self.folder.models, model_id, features=pipeline.names, tasks=self.tasks,
+                lookback=lookback, symbols=tuple(symbols),
+            )  # fmt: skip
         known = {name: Instrument(0.01, 0.01, 5.0) for name in symbols}
         meta = {
             "mode": "live", "interval": "1h", "venue": config.market.venue,

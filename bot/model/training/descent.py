@@ -60,4 +60,5 @@ def epoch(course: Course, steps: Steps) -> Tensor:
         losses, count = steps.take(chosen, active, factor)
         total += losses * count
         labelled += count
-    return total / labelled.clamp(min=1.0)
+    mean: Tensor = total / labelled.clamp(min=1.0)
+    return mean
