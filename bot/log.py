@@ -96,6 +96,8 @@ EVENTS: dict[str, frozenset[str]] = {
     ),
     "funding": frozenset({"bar", "paid"}),
     "risk": frozenset({"bar", "halt", "equity"}),
+    "liquidation": frozenset({"bar", "symbol", "quantity", "price", "fee"}),
+    "margin_call": frozenset({"bar", "used", "maintenance", "symbol", "liquidation_price"}),
     "feed": frozenset(
         {
             "duplicates",

@@ -3,11 +3,13 @@
 conviction      forecasts to a signal
 calibration     what signals were worth, from those whose horizon is over
 agreement       how far an ensemble's members agree
+full_account    what the plain account lacks, as numbers: margin, cash
 rules           the rules of trading as numbers, as the kernel takes them
 denomination    what a price is in, and whether an account can hold the symbol
 book            the account, carried from bar to bar
 correlation     how symbols move together, measured
 market          what is read of a block of bars
+margin          an account's margin as a reader sees it
 broker          an account through bars: the way into the kernel
 kernel          the compiled loop: fill, charge, mark, halt, size, order
 policies        which side a symbol is worth

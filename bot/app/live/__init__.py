@@ -20,6 +20,7 @@ backfill        bars of the past, on the run's grid
 retraining      training beside the loop, and when a model takes over
 decision        the event of a decision, with its reason
 reporter        log events, the status file, systemd
+account_report  liquidations, margin calls and halts in the log
 seldom          the same thing logged seldom
 request_waits   long waits for a request, logged
 waiting         the first of several things

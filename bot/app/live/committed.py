@@ -24,6 +24,7 @@ from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.errors import InvariantError
 from bot.plausibility import Prices
 from bot.portfolio.book import Book
+from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
 
@@ -62,6 +63,11 @@ class CommittedRun:
     def book(self) -> Book:
         """Return the account after the last commit."""
         return self._runner.state.book
+
+    @property
+    def rules(self) -> Rules:
+        """Return the rules that the account trades under."""
+        return self._runner.engine.rules
 
     @property
     def opened(self) -> bool:

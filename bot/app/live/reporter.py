@@ -21,6 +21,7 @@ from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.memory import resident_mb
 from bot.adapters.system.sd_notify import notify
+from bot.app.live.account_report import AccountReport
 from bot.app.live.committed import CommittedRun
 from bot.app.live.decision import decision_of
 from bot.app.live.feed_counters import Counters
@@ -36,7 +37,6 @@ from bot.engine_state import Activation
 from bot.errors import BotError, JournalError
 from bot.log import EVENTS
 from bot.plausibility import Implausible
-from bot.portfolio.reasons import Halt
 from bot.portfolio.trace import Trace
 
 
@@ -65,7 +65,7 @@ class LiveReport:
         self._counters: dict[str, int] = {}
         self._refused: set[tuple[int, str]] = set()
         self.refused = 0
-        self._halted = int(run.book.account["halted"][0])
+        self._account = AccountReport(run, log)
         self._rehearsal: Rehearsing | None = None
 
     def went(self, was: LoopState, on: LoopEvent, now: LoopState) -> None:
@@ -183,6 +183,7 @@ class LiveReport:
         self._lag_ms = None if confirmed_ms is None else (now_ms - confirmed_ms) / self._speed
         equity = float(trace.equity[0])
         step_ms = round(sum(ms for stage, ms in stages_ms.items() if stage != "open"), 3)
+        self._fills = trace.fills if self._fills is None else np.append(self._fills, trace.fills)
         for s in range(bars.n_symbols):
             if bars.valid[0, s]:
                 self._unlisted.discard(self._run.symbols[s])
@@ -193,7 +194,7 @@ class LiveReport:
             missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
         )  # fmt: skip
         self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
-        self._tell_halt(int(bars.open_time[0]), equity)
+        self._account.closed(int(bars.open_time[0]), equity, trace)
         self._fills = None
         self._refused.clear()
         self._write_status(now_ms)
@@ -238,7 +239,7 @@ class LiveReport:
     def _decision(
         self, result: StepResult, s: int, equity: float, stages_ms: Mapping[str, float]
     ) -> None:
-        fills = [f for f in (self._fills if self._fills is not None else []) if f["symbol"] == s]
+        fills = [] if self._fills is None else [f for f in self._fills if f["symbol"] == s]
         run = self._run
         self._log.info(
             "decision", symbol=run.symbols[s], equity=equity, model_id=self._model_id(),
@@ -249,12 +250,6 @@ class LiveReport:
     def _model_id(self) -> str | None:
         schedule = self._run.state.schedule
         return schedule[-1].model_id if schedule else None
-
-    def _tell_halt(self, bar: int, equity: float) -> None:
-        halted = int(self._run.book.account["halted"][0])
-        if halted != self._halted:
-            self._log.warning("risk", bar=bar, halt=Halt(halted).name.lower(), equity=equity)
-        self._halted = halted
 
     def _write_status(self, now_ms: int) -> None:
         due = self._training.running_due

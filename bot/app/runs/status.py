@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bot.adapters.files.instruments import instruments_of
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import holder
@@ -23,19 +24,26 @@ from bot.app.runs.record import open_record
 from bot.config import Config
 from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
+from bot.portfolio.margin import AccountMargin, PositionMargin, margin_of
 from bot.portfolio.reasons import FILL_REASON, Halt
+from bot.portfolio.rules import rules_from
 from bot.timegrid import INTERVAL_MS
 
 
 @dataclass(frozen=True)
 class Holding:
-    """A position; `mark` is the last close, `weight` the value's share of equity."""
+    """A position; `mark` is the last close, `weight` the value's share of equity.
+
+    Attributes:
+        margin: of a contract held on margin: entry, what is set aside, and where it is liquidated.
+    """
 
     symbol: str
     quantity: float
     mark: float
     value: float
     weight: float
+    margin: PositionMargin | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ class Status:
         decided: by symbol, the numbers that decided at that bar.
         calibration: days scored and needed, where the policy asks what signals are worth.
         coverage: by head, the share of the newest labels inside their nominal 90 % intervals.
+        margin: of all contracts held on margin; None where there are none.
         clock: whose clock dates bars, models and trainings: "exchange", or "practice", which runs
             at `clock_speed` seconds a second; "history" for a backtest.
     """
@@ -101,6 +110,7 @@ class Status:
     funding: float
     halted: str
     positions: tuple[Holding, ...]
+    margin: AccountMargin | None
     pending: tuple[PendingOrder, ...]
     model: ModelInForce | None
     refusals: dict[str, str]
@@ -147,6 +157,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             state = account_state(carried, folder.journal, len(record.symbols))
             book, opened = state.book, state.opened
             last_bar = state.newest
+        margin = _margin(config, record, book)
         return Status(
             name=folder.path.resolve().name,
             run_dir=str(folder.path),
@@ -157,7 +168,8 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             opened=opened,
             behind_ms=_behind_ms(config, heartbeat, last_bar),
             heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
-            positions=_positions(record.symbols, book),
+            positions=_positions(record.symbols, book, margin),
+            margin=margin,
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
             **_of_last_bar(record, config, state),
@@ -167,6 +179,12 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             heartbeat=heartbeat,
             **_account(book, config.portfolio.initial_capital),
         )
+
+
+def _margin(config: Config, record: Record, book: Book) -> AccountMargin | None:
+    where = f"{record.path}: meta.instruments"
+    instruments = instruments_of(record.meta.get("instruments", "{}"), where)
+    return margin_of(book, rules_from(config, record.symbols, instruments, numbers_only=True))
 
 
 def _clock(record: Record, config: Config) -> str:
@@ -191,14 +209,20 @@ def _account(book: Book, capital: float) -> dict[str, Any]:
     }
 
 
-def _positions(symbols: tuple[str, ...], book: Book) -> tuple[Holding, ...]:
+def _positions(
+    symbols: tuple[str, ...], book: Book, margin: AccountMargin | None
+) -> tuple[Holding, ...]:
     equity = float(book.account[0]["equity"])
+    by_symbol = {} if margin is None else {each.symbol: each for each in margin.positions}
     held = []
     for s, symbol in enumerate(symbols):
         quantity, mark = float(book.quantity[s]), float(book.mark[s])
         if quantity != 0.0:
             value = quantity * mark
-            held.append(Holding(symbol, quantity, mark, value, value / equity if equity else 0.0))
+            weight = value / equity if equity else 0.0
+            held.append(
+                Holding(symbol, quantity, mark, value, weight=weight, margin=by_symbol.get(s))
+            )
     return tuple(held)
 
 

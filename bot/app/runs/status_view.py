@@ -8,7 +8,7 @@ from rich.text import Text
 
 from bot.app.runs.durations import duration
 from bot.app.runs.last_decision import Calibration, Decided
-from bot.app.runs.status import Status
+from bot.app.runs.status import Holding, Status
 from bot.report.formats import price, quantity
 from bot.timestamps import format_utc
 
@@ -35,6 +35,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         ("equity", Text(f"{status.equity:,.2f}  ({status.total_return:+.2%})")),
         ("cash", Text(f"{status.cash:,.2f}")),
         ("drawdown", Text(f"{status.drawdown:.2%}")),
+        *_margin(status),
         ("fees, funding paid", Text(f"{status.fees:,.2f}, {status.funding:,.2f}")),
         ("model", Text(_model(status))),
         ("refusals", Text(", ".join(f"{s}: {r}" for s, r in status.refusals.items()) or "none")),
@@ -60,6 +61,18 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         if beat.implausible:
             rows.append(("refused as untrue", Text(f"{beat.implausible:,}", style="yellow")))
     return rows
+
+
+def _margin(status: Status) -> list[tuple[str, Text]]:
+    """Return how much of the margin is used, where contracts are held on it."""
+    margin = status.margin
+    if margin is None:
+        return []
+    said = (
+        f"{margin.used:.1%} used ({margin.mode}): {margin.maintenance:,.2f} must be left, "
+        f"{margin.initial:,.2f} is set aside"
+    )
+    return [("margin", Text(said, style="red" if margin.is_called else ""))]
 
 
 def _process(status: Status) -> Text:
@@ -131,13 +144,23 @@ def _why(decided: Decided) -> str:
 
 
 def _positions(status: Status) -> list[Table]:
-    table = _listing("positions", ("symbol", "quantity", "mark", "value", "weight"))
+    columns = ("symbol", "quantity", "mark", "value", "weight", "entry", "liquidated at")
+    table = _listing("positions", columns)
     for held in status.positions:
         table.add_row(
             held.symbol, quantity(held.quantity), price(held.mark), f"{held.value:,.2f}",
-            f"{held.weight:.1%}",
+            f"{held.weight:.1%}", *_margin_of(held),
         )  # fmt: skip
     return [table] if status.positions else []
+
+
+def _margin_of(held: Holding) -> tuple[str, str]:
+    margin = held.margin
+    if margin is None:
+        return "–", "–"
+    if margin.liquidation_price is None or margin.distance is None:
+        return price(margin.entry), "no price"
+    return price(margin.entry), f"{price(margin.liquidation_price)} ({margin.distance:.1%} away)"
 
 
 def _pending(status: Status) -> list[Table]:

@@ -1,0 +1,56 @@
+"""What the daemon tells of its account beyond single decisions: liquidations, margin calls, halts.
+
+Rule: a state is told when it begins, and not again at every bar. Must not change anything.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from bot.app.live.committed import CommittedRun
+from bot.portfolio.margin import margin_of
+from bot.portfolio.reasons import FillReason, Halt
+from bot.portfolio.trace import Trace
+
+
+class AccountReport:
+    """Tell what became of the account at each close."""
+
+    def __init__(self, run: CommittedRun, log: Any) -> None:
+        self._run, self._log = run, log
+        self._halted = int(run.book.account["halted"][0])
+        self._called = False
+
+    def closed(self, bar: int, equity: float, trace: Trace) -> None:
+        """Tell of a bar's close."""
+        self._tell_liquidations(trace)
+        self._tell_margin(bar)
+        self._tell_halt(bar, equity)
+
+    def _tell_liquidations(self, trace: Trace) -> None:
+        for fill in trace.fills[trace.fills["reason"] == FillReason.LIQUIDATION]:
+            self._log.warning(
+                "liquidation", bar=int(fill["open_time"]), symbol=self._run.symbols[fill["symbol"]],
+                quantity=float(fill["quantity"]), price=float(fill["price"]), fee=float(fill["fee"]),
+            )  # fmt: skip
+
+    def _tell_margin(self, bar: int) -> None:
+        margin = margin_of(self._run.book, self._run.rules)
+        called = margin is not None and margin.is_called
+        if margin is not None and called and not self._called:
+            nearest = min(
+                margin.positions, key=lambda p: math.inf if p.distance is None else p.distance
+            )
+            self._log.warning(
+                "margin_call", bar=bar, used=margin.used, maintenance=margin.maintenance,
+                symbol=self._run.symbols[nearest.symbol],
+                liquidation_price=nearest.liquidation_price,
+            )  # fmt: skip
+        self._called = called
+
+    def _tell_halt(self, bar: int, equity: float) -> None:
+        halted = int(self._run.book.account["halted"][0])
+        if halted != self._halted:
+            self._log.warning("risk", bar=bar, halt=Halt(halted).name.lower(), equity=equity)
+        self._halted = halted

@@ -1,0 +1,103 @@
+"""What a reader is told of an account's margin, held against where the kernel liquidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.blocks import BarBlock
+from bot.portfolio.book import Book, new_book
+from bot.portfolio.broker import run_bars
+from bot.portfolio.full_account import FullAccount, MarginMode
+from bot.portfolio.margin import margin_of
+from bot.portfolio.reasons import FillReason
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase, Trace
+
+CAPITAL = 10_000.0
+TIERS = ((20_000.0, 0.005, 0.0, 100.0), (np.inf, 0.01, 100.0, 50.0))
+
+
+def account(mode: MarginMode) -> FullAccount:
+    table = np.array([TIERS] * 2)
+    return FullAccount(
+        margin_mode=int(mode), contract=np.ones(2, dtype=np.bool_), leverage=np.full(2, 20.0),
+        tier_limit=table[:, :, 0].copy(), tier_rate=table[:, :, 1].copy(),
+        tier_deduction=table[:, :, 2].copy(), tier_leverage=table[:, :, 3].copy(),
+        borrow=False, interest=0.0,
+    )  # fmt: skip
+
+
+def hold(
+    bars_of: Callable[..., BarBlock], rules: Rules, sides: tuple[float, float], far: float | None
+) -> tuple[Book, Trace]:
+    """Hold both symbols from the second open on; the first one's third bar reaches `far`."""
+    bars = bars_of([[100.0, 10.0]] * 3, [[100.0, 10.0]] * 3)
+    if far is not None:
+        (bars.low if sides[0] > 0.0 else bars.high)[2, 0] = far
+    last = 2 if far is None else 3
+    signal = np.full((last, 2), np.nan)
+    signal[0] = sides
+    return run_bars(
+        new_book(2, CAPITAL),
+        rules,
+        bars.rows(0, last),
+        signal,
+        np.full((last, 2), 0.01),
+        Phase.BOTH,
+    )
+
+
+@given(
+    mode=st.sampled_from([MarginMode.CROSS, MarginMode.ISOLATED]),
+    sides=st.tuples(st.sampled_from([-1.0, 1.0]), st.sampled_from([-1.0, 1.0])),
+    weight=st.floats(0.5, 4.0),
+    fee=st.sampled_from([0.0, 0.001]),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_kernel_liquidates_at_the_price_that_is_told(
+    bars_of: Callable[..., BarBlock], rules_of: Callable[..., Rules],
+    mode: MarginMode, sides: tuple[float, float], weight: float, fee: float,
+) -> None:  # fmt: skip
+    """A hair before it nothing happens, a hair beyond it the position is gone."""
+    rules = rules_of(2, fraction=weight, taker_fee=fee)._replace(full=account(mode))
+    book, _ = hold(bars_of, rules, sides, None)
+    margin = margin_of(book, rules)
+    assert margin is not None
+    assert margin.mode == mode.name.lower()
+    told = margin.positions[0].liquidation_price
+    if told is None:  # a long that the whole account carries down to nothing
+        _, trace = hold(bars_of, rules, sides, 1e-9)
+        assert FillReason.LIQUIDATION not in trace.fills["reason"]
+        return
+    assert margin.positions[0].distance == pytest.approx(abs(told / 100.0 - 1.0))
+    for hair, gone in ((1e-9, False), (-1e-9, True)):
+        _, trace = hold(bars_of, rules, sides, told * (1.0 + sides[0] * hair))
+        assert (FillReason.LIQUIDATION in trace.fills["reason"]) is gone
+
+
+def test_used_margin_calls_before_the_end(
+    bars_of: Callable[..., BarBlock], rules_of: Callable[..., Rules]
+) -> None:
+    """20 times the equity of 10,000 in two symbols: 1,800 must be left, so 18 % is used, and no call."""
+    rules = rules_of(2, fraction=10.0)._replace(full=account(MarginMode.CROSS))
+    book, _ = hold(bars_of, rules, (1.0, 1.0), None)
+    margin = margin_of(book, rules)
+    assert margin is not None
+    assert (margin.initial, margin.maintenance) == pytest.approx((10_000.0, 1_800.0))
+    assert margin.used == pytest.approx(0.18)
+    assert not margin.is_called
+    book.account["equity"] = 2_000.0
+    called = margin_of(book, rules)
+    assert called is not None
+    assert called.is_called
+
+
+def test_without_contracts_there_is_no_margin(rules_of: Callable[..., Rules]) -> None:
+    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
+    assert margin_of(new_book(2, CAPITAL), rules) is None
+    assert margin_of(new_book(2, CAPITAL), rules_of(2)) is None
