@@ -51,6 +51,12 @@ class BarBlock:
         funding_inside_unknown: float64[n, S], how many settlements inside the bar are not known.
         refused: float64[n, S], the close of a candle that was refused as implausible, and for which
             the symbol is not valid in this bar; NaN where none was.
+        mark_high, mark_low: float64[n, S], of the mark price inside the bar; NaN where not known.
+        bid_size, ask_size: float64[n, S], how much the quote had that a sell and a buy meet at the
+            open, in what `volume` is in; NaN where not known.
+        leaving: bool[n, S], no position may be opened or increased from this bar's close on.
+        settlement_price: float64[n, S], at which whatever is held is settled in this bar; NaN where
+            nothing settles.
     """
 
     open_time: I64
@@ -71,6 +77,12 @@ class BarBlock:
     funding_inside: F64
     funding_inside_unknown: F64
     refused: F64
+    mark_high: F64
+    mark_low: F64
+    bid_size: F64
+    ask_size: F64
+    leaving: Bool
+    settlement_price: F64
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -110,6 +122,10 @@ class BarBlock:
         mark: F64 | None = None,
         funding_inside: F64 | None = None,
         funding_inside_unknown: F64 | None = None,
+        mark_high: F64 | None = None,
+        mark_low: F64 | None = None,
+        leaving: Bool | None = None,
+        settlement_price: F64 | None = None,
     ) -> Self:
         """Build a block of history: everything tradable and fillable, no quotes.
 
@@ -117,8 +133,10 @@ class BarBlock:
             open_time: int64[n]; the other arrays are float64[n, S].
             valid: bool[n, S]; by default where the close is not NaN.
             in_session: bool[n, S]; by default every bar.
-            turnover, funding_rate, mark, funding_inside, funding_inside_unknown: float64[n, S]; by
-                default NaN where a price or volume is not known, and no funding.
+            turnover, funding_rate, mark, funding_inside, funding_inside_unknown, mark_high, mark_low,
+            settlement_price: float64[n, S]; by default NaN where a price or volume is not known, no
+                funding, and nothing settles.
+            leaving: bool[n, S]; by default no symbol is.
         """
         shape = close.shape
         if valid is None:
@@ -145,6 +163,12 @@ class BarBlock:
                 np.zeros(shape) if funding_inside_unknown is None else funding_inside_unknown
             ),
             refused=nan,
+            mark_high=nan if mark_high is None else mark_high,
+            mark_low=nan if mark_low is None else mark_low,
+            bid_size=nan,
+            ask_size=nan,
+            leaving=np.zeros(shape, dtype=np.bool_) if leaving is None else leaving,
+            settlement_price=nan if settlement_price is None else settlement_price,
         )
 
 

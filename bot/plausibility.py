@@ -84,7 +84,7 @@ def screen_bars(
     """Take the candles that cannot be true out of a block.
 
     One that is refused makes its symbol not valid in that bar and leaves its close in `refused`, and
-    a mark price that goes with it is not known. All else of the bar stays, its funding and its quotes
+    mark prices that go with it are not known. All else of the bar stays, its funding and its quotes
     among it.
 
     Returns:
@@ -115,8 +115,10 @@ def screen_bars(
     gone = bars.valid & ~valid
     columns = {name: np.where(gone, np.nan, getattr(bars, name)) for name in _CANDLE}
     before = last_closes(replace(bars, close=columns["close"], valid=valid), prices.last)[:-1]
-    mark = np.where(gone & jumps([bars.mark], before, max_jump), np.nan, bars.mark)
-    screened = replace(bars, **columns, mark=mark, valid=valid, refused=refused)
+    for name in ("mark", "mark_high", "mark_low"):
+        price = getattr(bars, name)
+        columns[name] = np.where(gone & jumps([price], before, max_jump), np.nan, price)
+    screened = replace(bars, **columns, valid=valid, refused=refused)
     found.sort(key=lambda one: (one.time_ms, one.symbol))
     return screened, Prices(last, suspect), found
 

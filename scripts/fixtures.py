@@ -47,6 +47,7 @@ REST = {
     "rest_funding_history_linear": ("funding/history", {"category": "linear", "symbol": "BTCUSDT"}),
     "rest_instruments_linear": ("instruments-info", {"category": "linear", "symbol": "BTCUSDT"}),
     "rest_instruments_spot": ("instruments-info", {"category": "spot", "symbol": "BTCUSDT"}),
+    "rest_risk_limit_linear": ("risk-limit", {"category": "linear", "symbol": "BTCUSDT"}),
     "rest_tickers_linear": ("tickers", {"category": "linear", "symbol": "BTCUSDT"}),
     "rest_tickers_spot": ("tickers", {"category": "spot", "symbol": "BTCUSDT"}),
     "rest_time": ("time", {}),

@@ -71,6 +71,17 @@ def test_each_price_of_a_candle_counts(name: str, factor: float) -> None:
         assert found[0].time_ms == at
 
 
+def test_mark_prices_that_go_with_a_refused_candle_are_not_known() -> None:
+    column = np.array([[100.0], [1e9], [100.0]])
+    wild = replace(
+        flat([100.0, 1e9, 100.0]), mark=column, mark_high=column, mark_low=np.full((3, 1), 99.0)
+    )
+    screened, _, _ = screen_bars(wild, Prices.unknown(1), 20.0)
+    for price in (screened.mark, screened.mark_high):
+        np.testing.assert_array_equal(price[:, 0], [100.0, np.nan, 100.0])
+    assert screened.mark_low[:, 0].tolist() == [99.0] * 3
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     closes=st.lists(

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Quote:
     """The top of the book and, for contracts, the mark price and the next funding.
 
     `funding_rate` is the one that will be charged at `next_funding_ms`; that is None where unknown.
+    Sizes are of the best bid and ask, in what a candle's volume is in.
     """
 
     symbol: str
@@ -52,6 +53,8 @@ class Quote:
     funding_rate: float
     next_funding_ms: int | None
     received_ms: int
+    bid_size: float = math.nan
+    ask_size: float = math.nan
 
     @property
     def usable(self) -> bool:

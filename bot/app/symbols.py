@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.adapters.files.instruments import load_instruments
 from bot.config import Config
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 from bot.practice.synthetic import symbol_names
 from bot.venues import periods_per_year, split_symbol
 

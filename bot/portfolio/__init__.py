@@ -5,6 +5,8 @@ calibration     what signals were worth, from those whose horizon is over
 agreement       how far an ensemble's members agree
 full_account    what the plain account lacks, as numbers: margin, cash
 rules           the rules of trading as numbers, as the kernel takes them
+instruments     what an exchange says of a symbol: order sizes, margin tiers, funding, life
+margin_tiers    the margin tiers that stand in where none were fetched
 denomination    what a price is in, and whether an account can hold the symbol
 book            the account, carried from bar to bar
 correlation     how symbols move together, measured

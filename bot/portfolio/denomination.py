@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from bot.config import Config
 from bot.errors import ConfigError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 from bot.venues import ProductKind, Venue, split_symbol, venue_row
 
 AT_PAR = frozenset(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from bot.portfolio.calibration import block_days
 from bot.portfolio.conviction import usual_deviation
 from bot.portfolio.correlation import decay_of
 from bot.portfolio.full_account import USUAL_TIERS, FullAccount, full_account
+from bot.portfolio.instruments import Instrument
 from bot.portfolio.own import own_part
 from bot.portfolio.policies.carried import PolicyKind, kind_of, width_of
 from bot.timegrid import INTERVAL_MS
@@ -55,28 +55,6 @@ class LatePolicy(IntEnum):
     HOLD = 0
     CANCEL = 1
     FLATTEN = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Instrument:
-    """What an exchange asks of an order, and what the symbol is; "" where it did not say.
-
-    Attributes:
-        quantity_step, min_quantity: in the base currency; 0 is none.
-        min_notional: in the quote currency; 0 is none.
-        base, quote, settle: currencies; what is not a contract has no settle coin.
-        contract_type: in Bybit's words, for example LinearPerpetual or LinearFutures.
-        status: in Bybit's words when it was asked, for example Trading or PreLaunch.
-    """
-
-    quantity_step: float
-    min_quantity: float
-    min_notional: float
-    base: str = ""
-    quote: str = ""
-    settle: str = ""
-    contract_type: str = ""
-    status: str = ""
 
 
 class Rules(NamedTuple):

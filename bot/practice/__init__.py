@@ -7,6 +7,8 @@ synthetic_kernel its law, a bar at a time
 recorded        recorded candles as a source
 settlements     the funding that a block of bars stands for
 rest            the REST endpoints
+queries         the parameters of a request, and refusing
+instruments     what is said of symbols: order sizes, margin tiers
 stream          the stream's clients, requests and ticks
 connection      one client of the stream
 publisher       what each topic says at each tick

@@ -21,6 +21,7 @@ from bot.practice.faults import FaultSwitch
 from bot.practice.market import Moment, PracticeMarket
 from bot.practice.wire import (
     WireCandle,
+    book_size,
     closed_candle,
     forming_candle,
     period_of,
@@ -122,12 +123,13 @@ class Publisher:
         if math.isnan(bid):  # no price of late
             return
         now = {"b": plain(bid), "a": plain(ask)}
+        size = book_size(moment, topic.symbol)
         sent = connection.sent.get(topic.text)
         connection.sent[topic.text] = now
         data: dict[str, Any] = {"s": self._market.symbols[topic.symbol]}
         fresh = sent is None or sent == now
         for side, price in now.items():
-            new = [[price, "1"]]
+            new = [[price, size]]
             if sent is not None and not fresh:
                 new = [[sent[side], "0"], *new] if sent[side] != price else []
             data[side] = new

@@ -62,14 +62,18 @@ def _on_grid(bars: BarBlock, interval_ms: int) -> BarBlock:
     n, shape = int(place[-1]) + 1, (int(place[-1]) + 1, bars.n_symbols)
     if n == len(bars):
         return bars
-    names = ("open", "high", "low", "close", "volume", "turnover", "mark")
+    names = (
+        "open", "high", "low", "close", "volume", "turnover", "mark", "mark_high", "mark_low",
+        "settlement_price",
+    )  # fmt: skip
     full = {name: np.full(shape, np.nan) for name in names}
     for name in names:
         full[name][place] = getattr(bars, name)
     for name in ("funding_rate", "funding_inside", "funding_inside_unknown"):
         full[name] = np.zeros(shape)
         full[name][place] = getattr(bars, name)
-    valid, in_session = np.zeros(shape, dtype=np.bool_), np.zeros(shape, dtype=np.bool_)
-    valid[place], in_session[place] = bars.valid, bars.in_session
+    flags = {name: np.zeros(shape, dtype=np.bool_) for name in ("valid", "in_session", "leaving")}
+    for name, flag in flags.items():
+        flag[place] = getattr(bars, name)
     open_time = bars.open_time[0] + interval_ms * np.arange(n, dtype=np.int64)
-    return BarBlock.of_candles(open_time, **full, valid=valid, in_session=in_session)
+    return BarBlock.of_candles(open_time, **full, **flags)

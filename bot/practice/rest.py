@@ -7,7 +7,7 @@ answered, and a bar that the source misses is in no list and counts for no limit
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from aiohttp import web
@@ -15,33 +15,32 @@ from aiohttp import web
 from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.faults import FaultSwitch
+from bot.practice.instruments import instrument, risk_limits
 from bot.practice.market import PracticeMarket
+from bot.practice.queries import (
+    RATE_LIMITED,
+    Payload,
+    Query,
+    RefusedRequest,
+    category_of,
+    limit_of,
+    whole,
+    within,
+)
 from bot.practice.settlements import settlements
 from bot.practice.wire import (
-    CATEGORIES,
     PERIODS,
     WireCandle,
     closed_candle,
     forming_candle,
-    instrument,
     period_of,
     plain,
     ticker,
 )
 from bot.timegrid import MINUTE_MS
 
-PARAMETER_ERROR, RATE_LIMITED = 10001, 10006
-
-Query = Mapping[str, str]
-Payload = dict[str, Any]
-
-
-class RefusedRequest(Exception):  # noqa: N818 - an answer, not a failure of this program
-    """A request that Bybit answers with a retCode."""
-
-    def __init__(self, message: str, code: int = PARAMETER_ERROR) -> None:
-        super().__init__(message)
-        self.code = code
+RISK_LIMIT_SYMBOLS = 15
+"""Of a page of risk limits."""
 
 
 class Rest:
@@ -57,6 +56,7 @@ class Rest:
             "kline": self._kline,
             "mark-price-kline": self._mark_kline,
             "instruments-info": self._instruments,
+            "risk-limit": self._risk_limits,
             "funding/history": self._funding,
             "tickers": self._tickers,
             "time": self._time,
@@ -107,14 +107,14 @@ class Rest:
         return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
 
     def _tickers(self, query: Query) -> Payload:
-        category = _category(query)
+        category = category_of(query)
         chosen = [self._symbol(query)] if "symbol" in query else range(self._listed())
         moment = self._market.at(self._clock.now_ms())
         found = [ticker(self._market, moment, s, category) for s in chosen]
         return {"category": category, "list": [t for t in found if t is not None]}
 
     def _instruments(self, query: Query) -> Payload:
-        category, market = _category(query), self._market
+        category, market = category_of(query), self._market
         if "symbol" in query:
             listed = [instrument(market, self._symbol(query), category)]
             return {"category": category, "list": listed, "nextPageCursor": ""}
@@ -122,7 +122,7 @@ class Rest:
         if category == "spot":  # spot has no pages
             listed = [instrument(market, s, category) for s in range(n)]
             return {"category": category, "list": listed}
-        limit, first = _limit(query, most=1000, default=500), _whole(query, "cursor") or 0
+        limit, first = limit_of(query, most=1000, default=500), whole(query, "cursor") or 0
         last = min(first + limit, n)
         listed = [instrument(market, s, category) for s in range(first, last)]
         return {
@@ -131,21 +131,32 @@ class Rest:
             "nextPageCursor": str(last) if last < n else "",
         }
 
+    def _risk_limits(self, query: Query) -> Payload:
+        category, market = category_of(query, of_contracts=True), self._market
+        if "symbol" in query:
+            rows = risk_limits(market, self._symbol(query), category)
+            return {"category": category, "list": rows, "nextPageCursor": ""}
+        first, n = whole(query, "cursor") or 0, self._listed()
+        last = min(first + RISK_LIMIT_SYMBOLS, n)
+        return {
+            "category": category,
+            "list": [row for s in range(first, last) for row in risk_limits(market, s, category)],
+            "nextPageCursor": str(last) if last < n else "",
+        }
+
     def _funding(self, query: Query) -> Payload:
-        category, s = _category(query), self._symbol(query)
-        if category == "spot":
-            raise RefusedRequest("params error: Category invalid")
-        start, end = _whole(query, "startTime"), _whole(query, "endTime")
+        category, s = category_of(query, of_contracts=True), self._symbol(query)
+        start, end = whole(query, "startTime"), whole(query, "endTime")
         if start is not None and end is None:
             raise RefusedRequest("params error: endTime is required with startTime")
-        limit = _limit(query, most=200, default=200)
+        limit = limit_of(query, most=200, default=200)
         rows: list[dict[str, str]] = []
         step, now_ms = self._market.interval_ms, self._clock.now_ms()
         within = None if start is None else start - step + 1  # of a bar that has begun before
         for bars in self._backwards(s, within, end, forming=True):
             times, rates = settlements(bars, step)
             for time, rate in zip(times[::-1].tolist(), rates[::-1].tolist(), strict=True):
-                if time <= now_ms and _within(time, start, end):
+                if time <= now_ms and within(time, start, end):
                     rows.append(
                         {
                             "symbol": self._market.symbols[s],
@@ -158,13 +169,11 @@ class Rest:
         return {"category": category, "list": rows[:limit]}
 
     def _kline(self, query: Query) -> Payload:
-        return self._candles(query, _category(query, default="linear"), WireCandle.row)
+        return self._candles(query, category_of(query, "linear"), WireCandle.row)
 
     def _mark_kline(self, query: Query) -> Payload:
         """Answer candles of the mark price: it starts where the mark is known, else as the last."""
-        category = _category(query, default="linear")
-        if category == "spot":
-            raise RefusedRequest("params error: Category invalid")
+        category = category_of(query, "linear", of_contracts=True)
         code = query.get("interval", "")
         step = int(code) * MINUTE_MS if code in PERIODS and code.isdecimal() else 0
         if step and self._market.interval_ms % step == 0 and step < self._market.interval_ms:
@@ -172,12 +181,12 @@ class Rest:
         return self._candles(query, category, lambda candle: candle.row()[:5], mark=True)
 
     def _fine_marks(self, query: Query, category: str, step: int) -> Payload:
-        """Answer the marks of shorter intervals: that of the bar's open stands for the whole bar."""
+        """Answer the marks of shorter intervals: the first has the bar's extremes, all its open."""
         s, market = self._symbol(query), self._market
-        start, end = _whole(query, "start"), _whole(query, "end")
+        start, end = whole(query, "start"), whole(query, "end")
         if start is None or end is None:
             raise RefusedRequest("params error: start and end are required")
-        limit = _limit(query, most=1000, default=200)
+        limit = limit_of(query, most=1000, default=200)
         newest = min(end, self._clock.now_ms()) // step * step
         rows: list[list[str]] = []
         for time in range(newest, start - 1, -step)[:limit]:
@@ -185,7 +194,9 @@ class Rest:
             block = market.source.block(bar, 1, s) if bar >= 0 else None
             candle = block and closed_candle(block, 0, 0, category, mark=True)
             if candle:
-                rows.append([str(time), *[candle.open] * 4])
+                first = time == market.open_time(bar)
+                extremes = [candle.high, candle.low] if first else [candle.open] * 2
+                rows.append([str(time), candle.open, *extremes, candle.open])
         return {"symbol": market.symbols[s], "category": category, "list": rows}
 
     def _candles(
@@ -194,10 +205,10 @@ class Rest:
     ) -> Payload:  # fmt: skip
         s = self._symbol(query)
         self._check_period(query)
-        start, end = _whole(query, "start"), _whole(query, "end")
+        start, end = whole(query, "start"), whole(query, "end")
         if start is not None and end is not None and start > end:
             raise RefusedRequest("params error: start is later than end")
-        limit = _limit(query, most=1000, default=200)
+        limit = limit_of(query, most=1000, default=200)
         oldest_first = start is not None and end is None
         if start is not None and end is None:
             blocks = self._forwards(s, start)
@@ -211,7 +222,7 @@ class Rest:
             if len(found) >= limit:
                 break
         forming = forming_candle(self._market.at(self._clock.now_ms()), s, category, mark=mark)
-        if forming is not None and _within(forming.start, start, end) and not self._ended():
+        if forming is not None and within(forming.start, start, end) and not self._ended():
             found = [*found, forming] if oldest_first else [forming, *found]
         kept = found[:limit][::-1] if oldest_first else found[:limit]
         symbol = self._market.symbols[s]
@@ -271,30 +282,3 @@ class Rest:
             raise RefusedRequest(
                 f"Invalid period! This practice exchange has interval {self._period}"
             )
-
-
-def _category(query: Query, default: str = "") -> str:
-    category = query.get("category", default)
-    if category not in CATEGORIES:
-        raise RefusedRequest("params error: Category invalid")
-    return category
-
-
-def _whole(query: Query, name: str) -> int | None:
-    text = query.get(name, "")
-    if text and not text.isdecimal():
-        raise RefusedRequest(f"params error: {name} invalid")
-    return int(text) if text else None
-
-
-def _limit(query: Query, *, most: int, default: int) -> int:
-    limit = _whole(query, "limit")
-    if limit is None:
-        return default
-    if not 1 <= limit <= most:
-        raise RefusedRequest("params error: limit invalid")
-    return limit
-
-
-def _within(time_ms: int, start: int | None, end: int | None) -> bool:
-    return (start is None or time_ms >= start) and (end is None or time_ms <= end)

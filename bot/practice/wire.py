@@ -69,14 +69,18 @@ def closed_candle(
 ) -> WireCandle | None:
     """Return bar i of a block as it closed, None where the symbol misses it.
 
-    With `mark` it is a candle of the mark price, of which the source knows the open at most.
+    With `mark` it is a candle of the mark price; what the source does not know of it is as traded.
     """
     if not bars.valid[i, s]:
         return None
     volume, close = float(bars.volume[i, s]), float(bars.close[i, s])
     turnover = _turnover(category, volume, float(bars.turnover[i, s]), close)
-    opened = bars.mark[i, s] if mark and not math.isnan(bars.mark[i, s]) else bars.open[i, s]
-    high, low = max(bars.high[i, s], opened), min(bars.low[i, s], opened)
+    opened, high, low = (
+        _known(getattr(bars, of_mark)[i, s] if mark else math.nan, getattr(bars, traded)[i, s])
+        for of_mark, traded in (("mark", "open"), ("mark_high", "high"), ("mark_low", "low"))
+    )
+    high, low = max(high, opened), min(low, opened)
+    close = min(max(close, low), high)
     first, top, bottom, newest = map(plain, (opened, high, low, close))
     return WireCandle(
         int(bars.open_time[i]),
@@ -118,7 +122,7 @@ def ticker(market: PracticeMarket, moment: Moment, s: int, category: str) -> Fie
         return None
     day = moment.day
     live = bool(moment.live[s])
-    volume = float(day.volume[s]) + (float(moment.volume[s]) if live else 0.0)
+    volume = _day_volume(moment, s)
     turnover = float(day.turnover[s]) + (float(moment.turnover[s]) if live else 0.0)
     previous = _known(day.prev_price[s], last)
     high = max(_known(day.high[s], last), _known(moment.high[s], last))
@@ -132,7 +136,7 @@ def ticker(market: PracticeMarket, moment: Moment, s: int, category: str) -> Fie
         "lowPrice24h": plain(low),
         "volume24h": plain(round(volume, 6)),
         "turnover24h": plain(round(turnover, 4)),
-        **_top_of_book(moment, s, volume),
+        **_top_of_book(moment, s),
     }
     if category == "spot":
         return {**common, "usdIndexPrice": plain(last)}
@@ -160,45 +164,18 @@ def stream_ticker(market: PracticeMarket, moment: Moment, s: int, category: str)
     return {name: text for name, text in full.items() if name not in _BOOK_FIELDS}
 
 
-def instrument(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
-    """Return what instruments-info says of a symbol."""
-    symbol, price = market.symbols[s], float(market.first_price[s])
-    base, quote = _coins(symbol)
-    step = plain(10.0 ** -max(math.floor(math.log10(price)) + 1, 0))  # worth up to a unit of quote
-    tick = {"tickSize": plain(round(float(market.tick[s]), 12))}
-    common = {"symbol": symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
-    if category == "spot":
-        lot = {
-            "basePrecision": step,
-            "quotePrecision": "0.0000001",
-            "minOrderQty": step,
-            "maxOrderQty": "1000000",
-            "minOrderAmt": "5",
-            "maxOrderAmt": "8000000",
-        }
-        return {**common, "lotSizeFilter": lot, "priceFilter": tick}
-    lot = {
-        "minOrderQty": step,
-        "qtyStep": step,
-        "maxOrderQty": "1000000",
-        "maxMktOrderQty": "500000",
-        "minNotionalValue": "5",
-    }
-    return {
-        **common,
-        "contractType": "LinearPerpetual" if category == "linear" else "InversePerpetual",
-        "launchTime": str(market.open_time(int(market.launch_bar[s]))),
-        "deliveryTime": "0",
-        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-        "priceFilter": {"minPrice": tick["tickSize"], "maxPrice": "1999999.8", **tick},
-        "lotSizeFilter": lot,
-        "fundingInterval": FUNDING_MS // MINUTE_MS,
-        "settleCoin": quote if category == "linear" else base,
-    }
+def book_size(moment: Moment, s: int) -> str:
+    """Return how much the best bid and the best ask have: a thousandth of the day's volume."""
+    return plain(max(round(_day_volume(moment, s) / 1000.0, 3), 0.001))
 
 
-def _top_of_book(moment: Moment, s: int, volume: float) -> Fields:
-    size = plain(max(round(volume / 1000.0, 3), 0.001))
+def _day_volume(moment: Moment, s: int) -> float:
+    forming = float(moment.volume[s]) if moment.live[s] else 0.0
+    return float(moment.day.volume[s]) + forming
+
+
+def _top_of_book(moment: Moment, s: int) -> Fields:
+    size = book_size(moment, s)
     return {
         "bid1Price": plain(moment.bid[s]),
         "bid1Size": size,
@@ -215,10 +192,3 @@ def _turnover(category: str, volume: float, turnover: float, price: float) -> st
 
 def _known(number: float, otherwise: float) -> float:
     return otherwise if math.isnan(number) else float(number)
-
-
-def _coins(symbol: str) -> tuple[str, str]:
-    for quote in ("USDT", "USDC", "USD"):
-        if symbol.endswith(quote):
-            return symbol.removesuffix(quote), quote
-    return symbol, ""

@@ -15,21 +15,22 @@ from typing import Any, cast
 import numpy as np
 from aiohttp import web
 
-from bot.adapters.bybit.answers import instrument_of
 from bot.adapters.bybit.frames import FrameReader, Reading
+from bot.adapters.bybit.instruments import instrument_of
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Klines
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError, UnreachableError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
+from bot.practice.instruments import instrument
 from bot.practice.market import PracticeMarket
 from bot.practice.publisher import Publisher
 from bot.practice.settlements import settlements
-from bot.practice.wire import instrument, period_of
+from bot.practice.wire import period_of
 from bot.timegrid import INTERVAL_MS
 
 CONNECT_MS = 100
@@ -100,7 +101,7 @@ class DirectExchange:
         return Klines(candles, self.clock.now_ms(), Candles.empty())
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
-        """Return closed candles of the mark price, all of which are its open."""
+        """Return closed candles of the mark price: as traded, but for its open."""
         await self._asked(symbol)
         step = INTERVAL_MS[interval]
         last = self.clock.now_ms() // step * step - step
@@ -109,11 +110,12 @@ class DirectExchange:
         if bars is None:
             return Candles.empty()
         mark = np.where(np.isnan(bars.mark), bars.open, bars.mark)[:, 0]
+        extremes = np.fmax(bars.high[:, 0], mark), np.fmin(bars.low[:, 0], mark)
         if longer > 0:
-            return _flat(
-                bars, mark, np.arange(-(-start_ms // step) * step, min(end_ms, last) + 1, step)
-            )
-        return _candles(bars, [mark] * 4 + [np.zeros(len(bars)), np.full(len(bars), math.nan)])
+            times = np.arange(-(-start_ms // step) * step, min(end_ms, last) + 1, step)
+            return _finer(bars, mark, extremes, times)
+        untraded = np.zeros(len(bars)), np.full(len(bars), math.nan)
+        return _candles(bars, [mark, *extremes, mark, *untraded])
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return the rates of start..end that have been charged."""
@@ -290,9 +292,12 @@ def _candles(bars: BarBlock, columns: Sequence[Any]) -> Candles:
     return Candles(bars.open_time[there], np.column_stack(columns)[there])
 
 
-def _flat(bars: BarBlock, mark: F64, times: I64) -> Candles:
-    """Return candles at the times, each with the mark of the bar that it lies in."""
+def _finer(bars: BarBlock, mark: F64, extremes: tuple[F64, F64], times: I64) -> Candles:
+    """Return candles at the times: a bar's first has its extremes, all have its mark."""
     of = np.searchsorted(bars.open_time, times, side="right") - 1
     times, of = times[of >= 0], of[of >= 0]
-    prices = np.column_stack([mark[of]] * 4 + [np.zeros(len(of)), np.full(len(of), math.nan)])
+    first = times == bars.open_time[of]
+    high, low = (np.where(first, extreme[of], mark[of]) for extreme in extremes)
+    untraded = np.zeros(len(of)), np.full(len(of), math.nan)
+    prices = np.column_stack([mark[of], high, low, mark[of], *untraded])
     return Candles(times[bars.valid[of, 0]], prices[bars.valid[of, 0]])

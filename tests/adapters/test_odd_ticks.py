@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.bybit.answers import instrument_of, page_of_candles
+from bot.adapters.bybit.answers import page_of_candles
 from bot.adapters.bybit.frames import FrameReader, Reading, ticker_fields
+from bot.adapters.bybit.instruments import instrument_of
 from bot.adapters.exchange import Candle
 from bot.adapters.files.candle_files import read_candles, write_candles
 from bot.adapters.files.candles import Candles

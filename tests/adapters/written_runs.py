@@ -71,7 +71,7 @@ class World:
 
 
 def make_world() -> World:
-    """Return bars with gaps, late ones, unknown funding and quotes, and their engine."""
+    """Return bars with gaps, late ones, unknown funding, quotes and marks, and their engine."""
     bars = synthetic_bars(CONFIG.synthetic, HOUR_MS)
     rate = np.where(bars.funding_rate != 0.0, np.nan, bars.funding_rate)
     rate[: N // 2] = bars.funding_rate[: N // 2]
@@ -79,7 +79,10 @@ def make_world() -> World:
     quoted = np.where(np.arange(N)[:, None] % 9 == 0, bars.open, np.nan)
     bars = replace(
         bars, funding_rate=rate, tradable=tradable, fillable=bars.valid & tradable[:, None],
-        fill_bid=quoted * 0.9999, fill_ask=quoted * 1.0001,
+        fill_bid=quoted * 0.9999, fill_ask=quoted * 1.0001, bid_size=quoted * 3.0, ask_size=quoted * 5.0,
+        mark_high=bars.high * 1.001, mark_low=bars.low * 0.999,
+        leaving=np.arange(N)[:, None] % 31 == np.array([0, 30]),
+        settlement_price=np.where(np.arange(N)[:, None] % 40 == 39, bars.close, np.nan),
     )  # fmt: skip
     table = Table(bars)
     times = bars.open_time

@@ -34,7 +34,8 @@ from bot.engine_state import Activation, state_from_arrays
 from bot.errors import BotError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
-from bot.portfolio.rules import Instrument, rules_from
+from bot.portfolio.instruments import Instrument
+from bot.portfolio.rules import rules_from
 from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:

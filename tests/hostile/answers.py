@@ -78,11 +78,21 @@ def sound(path: str, query: dict[str, str]) -> dict[str, Any]:
         entry = {
             "symbol": SYMBOL, "contractType": "LinearPerpetual", "status": "Trading",
             "baseCoin": "BTC", "quoteCoin": "USDT", "settleCoin": "USDT", "lotSizeFilter": sizes,
+            "launchTime": "1585526400000", "deliveryTime": "0", "fundingInterval": 480,
+            "priceFilter": {"tickSize": "0.10"}, "leverageFilter": {"maxLeverage": "100.00"},
+            "upperFundingRate": "0.00375", "lowerFundingRate": "-0.00375",
         }  # fmt: skip
         return envelope({"category": "linear", "list": [entry], "nextPageCursor": ""})
+    if path.endswith("/risk-limit"):
+        tier = {
+            "id": 1, "symbol": SYMBOL, "riskLimitValue": "2000000", "maintenanceMargin": "0.005",
+            "initialMargin": "0.01", "isLowestRisk": 1, "maxLeverage": "100.00", "mmDeduction": "",
+        }  # fmt: skip
+        return envelope({"category": "linear", "list": [tier], "nextPageCursor": ""})
     if path.endswith("/tickers"):
         row = {
             "symbol": SYMBOL, "bid1Price": "10", "ask1Price": "11", "markPrice": "10.5",
+            "bid1Size": "3", "ask1Size": "4",
             "fundingRate": "0.0001", "nextFundingTime": str(NOW_MS + HOUR_MS),
         }  # fmt: skip
         return envelope({"category": "linear", "list": [row]})
@@ -102,7 +112,10 @@ def sound_frame(kind: str, ts: int, dice: random.Random) -> dict[str, Any]:
         }  # fmt: skip
         return {"topic": f"kline.60.{SYMBOL}", "type": "snapshot", "ts": ts, "data": [row]}
     if kind == "tickers":
-        told = {"symbol": SYMBOL, "bid1Price": "10", "ask1Price": "11", "markPrice": "10.5"}
+        told = {
+            "symbol": SYMBOL, "bid1Price": "10", "bid1Size": "3", "ask1Price": "11", "ask1Size": "4",
+            "markPrice": "10.5",
+        }  # fmt: skip
         return {"topic": f"tickers.{SYMBOL}", "type": "snapshot", "ts": ts, "data": told}
     if kind == "orderbook":
         data: dict[str, Any] = {

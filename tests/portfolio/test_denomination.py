@@ -7,7 +7,7 @@ import pytest
 from bot.config import Config, load_config
 from bot.errors import ConfigError
 from bot.portfolio.denomination import check_symbols, currency_note, denomination
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 from bot.venues import VENUES, is_contract, venue_row
 
 

@@ -400,6 +400,12 @@ def _market(rng: np.random.Generator, rules: Rules, n: int, n_symbols: int) -> C
         funding_inside=np.where(rng.random(shape) < 0.3, 0.003 * open_, 0.0),
         funding_inside_unknown=rng.choice([0.0, 1.0, 2.0], shape, p=[0.8, 0.1, 0.1]),
         refused=np.full(shape, np.nan),
+        mark_high=np.full(shape, np.nan),
+        mark_low=np.full(shape, np.nan),
+        bid_size=np.full(shape, np.nan),
+        ask_size=np.full(shape, np.nan),
+        leaving=np.zeros(shape, dtype=np.bool_),
+        settlement_price=np.full(shape, np.nan),
     )
     signal = holes(rng.choice([-0.02, -0.001, 0.0, 0.0005, 0.001, 0.0015, 0.02], shape), 0.1)
     volatility = holes(rng.choice([0.0, 0.01, 0.02], shape, p=[0.1, 0.5, 0.4]), 0.05)

@@ -7,14 +7,8 @@ import pytest
 from bot.config import Config, load_config
 from bot.errors import ConfigError
 from bot.portfolio.full_account import FullAccount
-from bot.portfolio.rules import (
-    FillAt,
-    Instrument,
-    LatePolicy,
-    Rules,
-    SizingMethod,
-    rules_from,
-)
+from bot.portfolio.instruments import Instrument
+from bot.portfolio.rules import FillAt, LatePolicy, Rules, SizingMethod, rules_from
 
 
 def config_of(*sets: str) -> Config:

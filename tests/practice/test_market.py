@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,6 +93,19 @@ def test_a_recording_is_put_on_its_grid() -> None:
     assert market.end_ms == START_MS + 5 * HOUR_MS
     assert market.at(START_MS + 9 * HOUR_MS).last.tolist() == [12.0, 7.125]
     assert market.at(START_MS + 3 * HOUR_MS).last.tolist() == [11.0, 6.5]
+
+
+def test_a_recording_keeps_what_its_bars_know_beside_their_candles() -> None:
+    bars = replace(
+        recording(np.array([[10.0], [11.0]]), [0, 2]),
+        mark_high=np.array([[10.5], [11.5]]), mark_low=np.array([[9.5], [10.5]]),
+        leaving=np.array([[False], [True]]), settlement_price=np.array([[np.nan], [11.0]]),
+    )  # fmt: skip
+    laid = RecordedMarket(bars, ["A"], HOUR_MS).block(0, 3)
+    assert laid.leaving[:, 0].tolist() == [False, False, True]
+    np.testing.assert_array_equal(laid.mark_high[:, 0], [10.5, np.nan, 11.5])
+    np.testing.assert_array_equal(laid.mark_low[:, 0], [9.5, np.nan, 10.5])
+    np.testing.assert_array_equal(laid.settlement_price[:, 0], [np.nan, np.nan, 11.0])
 
 
 def test_bars_beyond_a_recording_are_refused() -> None:

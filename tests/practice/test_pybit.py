@@ -10,7 +10,9 @@ import pytest
 from pybit.exceptions import InvalidRequestError
 from pybit.unified_trading import HTTP, WebSocket
 
+from bot.adapters.bybit.instruments import tiers_of_rows
 from bot.config.schema import Synthetic
+from bot.portfolio.margin_tiers import OF_OTHERS
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
 from bot.practice.market import PracticeMarket
@@ -28,6 +30,7 @@ def use_rest(url: str) -> dict[str, Any]:
         "kline": session.get_kline(**symbol, interval="60", limit=5),
         "mark": session.get_mark_price_kline(**symbol, interval="60", limit=5),
         "instruments": session.get_instruments_info(category="linear", limit=1),
+        "risk": session.get_risk_limit(**symbol),
         "funding": session.get_funding_rate_history(**symbol, limit=3),
         "tickers": session.get_tickers(**symbol),
         "time": session.get_server_time(),
@@ -74,6 +77,7 @@ async def test_pybit_reads_rest_and_stream() -> None:
     assert len(answers["kline"]["result"]["list"]) == 5
     assert len(answers["mark"]["result"]["list"][0]) == 5
     assert answers["instruments"]["result"]["nextPageCursor"]
+    assert tiers_of_rows("SYN0USDT", answers["risk"]["result"]["list"]) == OF_OTHERS
     assert len(answers["funding"]["result"]["list"]) == 3
     kinds = {f["topic"].split(".")[0] for f in frames if "topic" in f}
     assert kinds == {"kline", "tickers"}

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from bot.adapters.bybit.instruments import tiers_of_rows
+from bot.blocks import BarBlock
 from bot.config.schema import Synthetic
+from bot.portfolio.margin_tiers import OF_OTHERS
 from bot.practice.clock import ManualClock
 from bot.practice.market import PracticeMarket
+from bot.practice.recorded import RecordedMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import DAY_MS, HOUR_MS
 
@@ -107,6 +111,10 @@ async def test_the_future_is_not_served(client: Client) -> None:
         ("funding/history", {"category": "linear"}, "Not supported symbols"),
         ("funding/history", {"category": "spot", "symbol": "SYN0USDT"}, "Category"),
         ("funding/history", {"category": "linear", "symbol": "SYN0USDT", "limit": "201"}, "limit"),
+        ("risk-limit", {"category": "linear", "symbol": "NOSUCH"}, "Not supported symbols"),
+        ("risk-limit", {"category": "spot", "symbol": "SYN0USDT"}, "Category"),
+        ("risk-limit", {"symbol": "SYN0USDT"}, "Category"),
+        ("risk-limit", {"category": "linear", "cursor": "x"}, "cursor invalid"),
         (
             "funding/history",
             {"category": "linear", "symbol": "SYN0USDT", "startTime": "1"},
@@ -176,6 +184,11 @@ class TestDaily:
         )
         assert [(int(row[0]) - day) // HOUR_MS for row in marks["list"]] == list(range(23, 0, -1))
         assert {float(row[1]) for row in marks["list"]} == {float(bars.mark[0, 0])}
+        whole = await client.result(
+            "mark-price-kline", **symbol, interval="60", start=day, end=day + DAY_MS - 1
+        )
+        assert max(float(row[2]) for row in whole["list"]) == bars.high[0, 0]
+        assert min(float(row[3]) for row in whole["list"]) == bars.low[0, 0]
 
 
 async def test_instruments_come_in_pages_except_of_spot(client: Client) -> None:
@@ -192,6 +205,43 @@ async def test_instruments_come_in_pages_except_of_spot(client: Client) -> None:
     assert "qtyStep" not in spot["list"][0]["lotSizeFilter"]
     assert "basePrecision" in spot["list"][0]["lotSizeFilter"]
     assert "nextPageCursor" not in spot
+
+
+async def test_risk_limits_are_those_of_the_symbol_or_come_by_page(client: Client) -> None:
+    one = await client.result("risk-limit", category="linear", symbol="SYN1USDT")
+    assert {row["symbol"] for row in one["list"]} == {"SYN1USDT"}
+    assert tiers_of_rows("SYN1USDT", one["list"]) == OF_OTHERS
+    assert [row["isLowestRisk"] for row in one["list"]][:2] == [1, 0]
+    every = await client.result("risk-limit", category="linear")
+    assert len(every["list"]) == 3 * len(one["list"])
+    assert one["nextPageCursor"] == every["nextPageCursor"] == ""
+
+
+class TestManySymbols:
+    """More symbols than a page of risk limits has."""
+
+    @pytest.fixture
+    def market(self) -> PracticeMarket:
+        return PracticeMarket(SyntheticMarket(Synthetic(symbols=20, bars=50), HOUR_MS))
+
+    async def test_fifteen_symbols_are_a_page(self, client: Client) -> None:
+        first = await client.result("risk-limit", category="linear")
+        assert {row["symbol"] for row in first["list"]} == set(client.market.symbols[:15])
+        rest = await client.result("risk-limit", category="linear", cursor=first["nextPageCursor"])
+        assert {row["symbol"] for row in rest["list"]} == set(client.market.symbols[15:])
+        assert rest["nextPageCursor"] == ""
+
+
+async def test_inverse_risk_limits_are_in_coin_and_per_cent(client: Client) -> None:
+    rows = (await client.result("risk-limit", category="inverse", symbol="SYN0USDT"))["list"]
+    price = float(client.market.first_price[0])
+    assert (rows[0]["maintenanceMargin"], rows[0]["initialMargin"]) == ("0.75", "1.3333")
+    tiers = tiers_of_rows("SYN0USDT", rows)
+    assert [tier.maintenance_rate for tier in tiers] == pytest.approx(
+        [tier.maintenance_rate for tier in OF_OTHERS]
+    )
+    assert tiers[0].limit_value * price == pytest.approx(OF_OTHERS[0].limit_value)
+    assert tiers[5].maintenance_deduction * price == pytest.approx(15_500.0)
 
 
 async def test_prices_keep_to_the_tick_of_the_instrument(client: Client) -> None:
@@ -212,6 +262,30 @@ async def test_mark_candles_open_at_the_mark(client: Client) -> None:
     mark = client.market.source.block(0, NOW_BAR + 1, 2).mark[:, 0]
     assert [float(row[1]) for row in found] == [float(mark[bar_of(row)]) for row in found]
     assert all(len(row) == 5 for row in found)
+
+
+class TestRecordedMarks:
+    """A recording that knows more of the mark price than its open."""
+
+    @pytest.fixture
+    def market(self) -> PracticeMarket:
+        close = np.array([[100.0], [101.0], [102.0]])
+        bars = BarBlock.of_candles(
+            START_MS + HOUR_MS * np.arange(3), close, close + 5.0, close - 5.0, close, close,
+            mark=close + 1.0, mark_high=close + 3.0, mark_low=np.where(close > 101.0, np.nan, close - 2.0),
+        )  # fmt: skip
+        return PracticeMarket(RecordedMarket(bars, ["BTCUSDT"], HOUR_MS))
+
+    @pytest.fixture
+    def clock(self) -> ManualClock:
+        return ManualClock(START_MS + 3 * HOUR_MS)
+
+    async def test_they_are_served_as_far_as_they_are_known(self, client: Client) -> None:
+        found = await client.result(
+            "mark-price-kline", category="linear", symbol="BTCUSDT", interval="60"
+        )
+        prices = [[float(text) for text in row[1:]] for row in found["list"][::-1]]
+        assert prices == [[101, 103, 98, 100], [102, 104, 99, 101], [103, 105, 97, 102]]
 
 
 async def test_inverse_turnover_is_in_base_coin(client: Client) -> None:

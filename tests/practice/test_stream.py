@@ -165,8 +165,8 @@ async def test_spot_tickers_have_no_quotes_and_the_book_has(client: Client) -> N
                 if size != "0":
                     book[side][price] = size
     (ticker,) = (await client.result("tickers", category="spot", symbol="SYN0USDT"))["list"]
-    assert list(book["b"]) == [ticker["bid1Price"]]
-    assert list(book["a"]) == [ticker["ask1Price"]]
+    assert book["b"] == {ticker["bid1Price"]: ticker["bid1Size"]}
+    assert book["a"] == {ticker["ask1Price"]: ticker["ask1Size"]}
 
 
 async def test_after_unsubscribing_nothing_comes(client: Client) -> None:

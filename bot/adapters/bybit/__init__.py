@@ -7,6 +7,7 @@ tickers         the REST client with what only a live run asks: quotes now
 asking          one request: a session, its turn, and when to ask again
 retry           the limiter, the back-off and the verdict on an error
 http            the HTTP beneath pybit, bounded in size, time and place
+instruments     raw JSON to instruments and margin tiers
 answers         raw JSON to rows and numbers: what is refused of an answer
 stream          the supervised stream: connect, subscribe, watch, begin anew
 subscriptions   symbol by symbol: heard, refused, silent, asked again

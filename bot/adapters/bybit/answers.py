@@ -1,4 +1,4 @@
-"""The shape of Bybit's answers: rows, numbers, candles and instruments out of raw JSON.
+"""The shape of Bybit's answers: rows, numbers and candles out of raw JSON.
 
 Rule: what is not of the documented form raises an error that shows what came; nothing is guessed, and
 nothing that can stand in an answer makes the showing itself fail.
@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.candles import COLUMNS, Candles
-from bot.errors import DataError, ExchangeError
-from bot.portfolio.rules import Instrument
+from bot.errors import ExchangeError
 
 _FAR_FUTURE_MS = 10**14
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?")
@@ -142,50 +141,3 @@ def page_of_candles(rows: list[Any], columns: int, low: int, high: int, where: s
             f"from {times[0]} to {times[-1]} or is not in order; try again later"
         )
     return Candles(times, values)
-
-
-def instrument_of(entry: dict[str, Any]) -> Instrument:
-    """Return an instrument; spot has a precision in place of a step, inverse no least notional.
-
-    Raises:
-        DataError: a size is missing or makes no sense; without it no order can be rounded.
-    """
-    symbol, sizes = text(entry, "symbol"), entry.get("lotSizeFilter")
-    if not isinstance(sizes, dict):
-        sizes = {}
-    step = "qtyStep" if "qtyStep" in sizes else "basePrecision"
-    notional = "minNotionalValue" if sizes.get("minNotionalValue") else "minOrderAmt"
-    quantity_step = _size(symbol, sizes, step)
-    if quantity_step == 0.0:
-        raise _odd_size(symbol, step, sizes[step])
-    return Instrument(
-        quantity_step=quantity_step,
-        min_quantity=_size(symbol, sizes, "minOrderQty"),
-        min_notional=_size(symbol, sizes, notional) if sizes.get(notional) else 0.0,
-        base=_word(entry, "baseCoin"),
-        quote=_word(entry, "quoteCoin"),
-        settle=_word(entry, "settleCoin"),
-        contract_type=_word(entry, "contractType"),
-        status=_word(entry, "status"),
-    )
-
-
-def _size(symbol: str, sizes: dict[str, Any], key: str) -> float:
-    """Return a size that is zero or more."""
-    size = parsed_number(sizes.get(key))
-    if not size >= 0.0:
-        raise _odd_size(symbol, key, sizes.get(key))
-    return size
-
-
-def _odd_size(symbol: str, key: str, value: Any) -> DataError:
-    return DataError(
-        f"Bybit's instruments-info of {symbol} has {key} = {str(value)[:40]!r}, expected a positive "
-        "number: no order could be rounded to it; try again later, or take the symbol out"
-    )
-
-
-def _word(entry: dict[str, Any], key: str) -> str:
-    """Return a short text, "" where there is none."""
-    value = entry.get(key)
-    return value[:40] if isinstance(value, str) else ""

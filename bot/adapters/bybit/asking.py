@@ -51,6 +51,10 @@ class MarketSession(Protocol):
         """Ask instruments."""
         ...
 
+    def get_risk_limit(self, **query: Any) -> Any:
+        """Ask the margin tiers of contracts."""
+        ...
+
 
 def open_session(base_url: str | None = None, timeout_s: int = 10) -> MarketSession:
     """Return a pybit session that neither retries nor sleeps by itself.

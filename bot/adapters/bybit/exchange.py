@@ -26,7 +26,7 @@ from bot.adapters.files.candles import Candles, faults_of
 from bot.adapters.files.funding import Funding
 from bot.config import Config
 from bot.errors import ConfigError, ExchangeError, UnlistedError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 from bot.timestamps import format_utc
 from bot.venues import split_symbol
 

@@ -23,8 +23,14 @@ NAN = math.nan
 QuoteFields = dict[str, float]
 """Fields of a quote, NaN where the frame says that it is unknown; next_funding_ms is a whole number of ms."""
 
-NOTHING: QuoteFields = dict.fromkeys(("bid", "ask", "mark", "funding_rate", "next_funding_ms"), NAN)
+NOTHING: QuoteFields = dict.fromkeys(
+    ("bid", "ask", "bid_size", "ask_size", "mark", "funding_rate", "next_funding_ms"), NAN
+)
 
+_POSITIVE = {
+    "bid": "bid1Price", "ask": "ask1Price", "bid_size": "bid1Size", "ask_size": "ask1Size",
+    "mark": "markPrice",
+}  # fmt: skip
 _FAR_FUTURE_MS = 10**14
 _LONGEST_TOPIC = 100
 _CLOCKS_APART_MS = 5_000
@@ -137,8 +143,9 @@ class FrameReader:
         fields: QuoteFields = {}
         for side, key in (("bid", "b"), ("ask", "a")):
             if key in data:
-                best = known.get(side, (0, NAN))[1]
-                fields[side] = _best(data[key], best, largest=side == "bid")
+                best = [known.get(name, (0, NAN))[1] for name in (side, f"{side}_size")]
+                found = _best(data[key], best[0], best[1], largest=side == "bid")
+                fields[side], fields[f"{side}_size"] = found
         return self._merge(frame, symbol, name, fields, received_ms)
 
     def _merge(
@@ -166,16 +173,16 @@ def ticker_fields(data: Mapping[str, Any]) -> QuoteFields:
     """Return what a ticker, by stream or REST, tells of a quote; only the fields that it has.
 
     Raises:
-        DataError: a field is no number. An empty one, and a price of 0, is not known.
+        DataError: a field is no number. An empty one, and a price or size of 0, is not known.
 
-    >>> ticker_fields({"bid1Price": "9.5", "ask1Price": "", "nextFundingTime": "28800000"})
-    {'bid': 9.5, 'ask': nan, 'next_funding_ms': 28800000}
+    >>> ticker_fields({"bid1Price": "9.5", "bid1Size": "3", "nextFundingTime": "28800000"})
+    {'bid': 9.5, 'bid_size': 3.0, 'next_funding_ms': 28800000}
     """
     fields: QuoteFields = {}
-    for field, key in (("bid", "bid1Price"), ("ask", "ask1Price"), ("mark", "markPrice")):
+    for field, key in _POSITIVE.items():
         if key in data:
-            price = _optional(data, key)
-            fields[field] = price if price > 0.0 else NAN
+            number = _optional(data, key)
+            fields[field] = number if number > 0.0 else NAN
     if "fundingRate" in data:
         fields["funding_rate"] = _optional(data, "fundingRate")
     if "nextFundingTime" in data:
@@ -199,6 +206,8 @@ def _quote(name: str, fields: QuoteFields, received_ms: int) -> Quote:
         funding_rate=fields["funding_rate"],
         next_funding_ms=int(settles_ms) if math.isfinite(settles_ms) else None,
         received_ms=received_ms,
+        bid_size=fields["bid_size"],
+        ask_size=fields["ask_size"],
     )
 
 
@@ -222,15 +231,16 @@ def _check_named(data: Mapping[str, Any], key: str, wanted: str) -> None:
         raise DataError(f"{key} must be {wanted} as in the topic, it is {shown(data[key])}")
 
 
-def _best(levels: Any, known: float, *, largest: bool) -> float:
-    """Return the price of the one level of a side after a snapshot or a delta of it."""
+def _best(levels: Any, known: float, known_size: float, *, largest: bool) -> tuple[float, float]:
+    """Return price and size of the one level of a side after a snapshot or a delta of it."""
     if not isinstance(levels, list) or not all(isinstance(x, list) and len(x) >= 2 for x in levels):
         raise DataError(f"a side of the book must be a list of levels, it is {shown(levels)}")
     sizes = {_price({"p": x[0]}, "p"): _number({"s": x[1]}, "s") for x in levels}
     there = [price for price, size in sizes.items() if size > 0.0]
     if there:
-        return max(there) if largest else min(there)
-    return NAN if known in sizes else known
+        best = max(there) if largest else min(there)
+        return best, sizes[best]
+    return (NAN, NAN) if known in sizes else (known, known_size)
 
 
 def _optional(data: Mapping[str, Any], key: str) -> float:

@@ -9,6 +9,8 @@ is an error, not a gap. Clock, sleep and dice are handed in. Must not write file
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +19,6 @@ from bot.adapters.bybit.answers import (
     answered_at,
     check_subject,
     field,
-    instrument_of,
     moment,
     number,
     page_of_candles,
@@ -27,11 +28,12 @@ from bot.adapters.bybit.answers import (
     text,
 )
 from bot.adapters.bybit.asking import Asking
+from bot.adapters.bybit.instruments import instrument_of, tiers_of_rows
 from bot.adapters.exchange import Klines
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding
 from bot.errors import ConfigError, ExchangeError, UnlistedError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument, Tier
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS, MINUTE_MS
 
 INTERVAL_CODE = {
@@ -46,6 +48,8 @@ FUNDING_ROWS = 200
 _FUNDING_WINDOW_MS = (FUNDING_ROWS - 2) * 8 * HOUR_MS
 
 _MOST_PAGES = 100
+_FEW_SYMBOLS = 20
+"""Up to here risk limits are asked by symbol, beyond it all of them, 15 symbols a page."""
 _CLOCKS_APART_MS = 5_000
 """A candle may open so much after the time that its answer tells: two clocks of the exchange."""
 
@@ -140,9 +144,10 @@ class BybitRest(Asking):
         return Funding(np.array(times, np.int64), np.array([rates[t] for t in times], np.float64))
 
     def instruments(self, venue: str, symbols: Collection[str]) -> dict[str, Instrument]:
-        """Return the instruments of these symbols of a venue, as far as they are listed.
+        """Return the instruments of these symbols of a venue, contracts with their margin tiers.
 
-        Only what is asked for is read: another symbol's odd entry costs nothing.
+        Only what is asked for is read: another symbol's odd entry costs nothing; what is not listed
+        is not there.
 
         Raises:
             DataError: an entry of one of these symbols makes no sense.
@@ -151,22 +156,43 @@ class BybitRest(Asking):
         query: dict[str, Any] = {"category": category}
         if category != "spot":
             query["limit"] = PAGE_ROWS
-        found: dict[str, Instrument] = {}
-        cursors = {""}
+        entries = self._listed("get_instruments_info", query, symbols)
+        found = {symbol: instrument_of(rows[-1]) for symbol, rows in entries.items()}
+        if category == "spot":
+            return found
+        tiers = self._tiers(category, found)
+        return {s: replace(known, tiers=tiers.get(s, ())) for s, known in found.items()}
+
+    def _tiers(self, category: str, symbols: Collection[str]) -> dict[str, tuple[Tier, ...]]:
+        """Return the margin tiers of contracts; one of which Bybit tells none has none."""
+        asked = [{"category": category}]
+        if len(symbols) <= _FEW_SYMBOLS:
+            asked = [{"category": category, "symbol": symbol} for symbol in symbols]
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for query in asked:
+            with suppress(UnlistedError):
+                wanted = {query["symbol"]} if "symbol" in query else symbols
+                rows |= self._listed("get_risk_limit", query, wanted)
+        return {symbol: tiers_of_rows(symbol, rows[symbol]) for symbol in rows}
+
+    def _listed(
+        self, call: str, query: dict[str, Any], symbols: Collection[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return the rows of these symbols in a list of however many pages."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        cursors, asked = {""}, dict(query)
         while len(cursors) <= _MOST_PAGES:
-            result = self._ask("get_instruments_info", **query)
-            for entry in rows_of(result, "list"):
-                symbol = entry.get("symbol") if isinstance(entry, dict) else None
+            result = self._ask(call, **asked)
+            for row in rows_of(result, "list"):
+                symbol = row.get("symbol") if isinstance(row, dict) else None
                 if isinstance(symbol, str) and symbol in symbols:
-                    found[symbol] = instrument_of(entry)
+                    found.setdefault(symbol, []).append(row)
             cursor = result.get("nextPageCursor") or ""
             if not isinstance(cursor, str) or cursor in cursors:
                 return found
             cursors.add(cursor)
-            query["cursor"] = cursor
-        raise ExchangeError(
-            f"Bybit {category}: its list of instruments does not end; try again later"
-        )
+            asked["cursor"] = cursor
+        raise ExchangeError(f"Bybit {call} {query['category']}: its list does not end; try again")
 
     def _pages(
         self, call: str, columns: int, query: dict[str, Any], start_ms: int, end_ms: int, *,

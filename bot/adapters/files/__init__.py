@@ -12,7 +12,8 @@ row_order       rows in order of time, each once
 jumps           jumps of price, refused by file and row
 funding         funding rates, and when funding settles
 bar_funding     settlements laid on the bars they fall in
-instruments     what the exchange lets one order, a file a venue
+bar_marks       mark prices laid on bars: at the open, and the extremes inside
+instruments     what the exchange says of symbols, a file a venue
 forecasts       forecasts made elsewhere, laid on the grid
 manifests       what a trained model's manifest says, its seal proved
 models          trained models as safetensors and a manifest

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from bot.adapters.files.bar_funding import Marks, lay_funding
+from bot.adapters.files.bar_marks import lay_marks
 from bot.adapters.files.candle_files import CandleCursor, CandleFile, FileSpan
-from bot.adapters.files.candles import COLUMNS
+from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.funding import Funding, read_funding_table, settlements_between
 from bot.adapters.files.jumps import Jumps, jumps_of
@@ -212,7 +213,7 @@ class _OpenedFiles:
         stop_ms = int(grid[-1]) + 1
         shape = (len(grid), len(self._symbols))
         values = {name: np.full(shape, np.nan) for name in COLUMNS}
-        mark = np.full(shape, np.nan)
+        marked = {name: np.full(shape, np.nan) for name in ("mark", "mark_high", "mark_low")}
         known: list[Marks] = []
         in_session: Bool = np.ones(shape, dtype=np.bool_)
         for i, symbol in enumerate(self._symbols):
@@ -220,12 +221,15 @@ class _OpenedFiles:
             place, inside = _places(grid, taken.time)
             for name in COLUMNS:
                 values[name][place, i] = taken.column(name)[inside]
-            known.append(_marks(marks[i], int(grid[-1]) + self._interval_ms))
-            place, inside = _places(grid, known[i][0])
-            mark[place, i] = known[i][1][inside]
+            prices = _marks(marks[i], int(grid[-1]) + self._interval_ms)
+            known.append((prices.time, prices.column("open")))
+            step = INTERVAL_MS[symbol.mark.interval] if symbol.mark else self._interval_ms
+            laid = lay_marks(grid, prices, step, self._interval_ms)
+            for column, values_of_symbol in zip(marked.values(), laid, strict=True):
+                column[:, i] = values_of_symbol
             if symbol.series.venue in self._session_times:
                 in_session[:, i] = np.isin(grid, self._session_times[symbol.series.venue])
-        return BarBlock.of_candles(grid, **values, in_session=in_session, mark=mark), known
+        return BarBlock.of_candles(grid, **values, in_session=in_session, **marked), known
 
     def _read_sessions(self) -> None:
         """Read every open time: their union is the grid, a venue's own union its sessions."""
@@ -253,12 +257,9 @@ class _OpenedFiles:
                 )
 
 
-def _marks(cursor: CandleCursor | None, stop_ms: int) -> Marks:
+def _marks(cursor: CandleCursor | None, stop_ms: int) -> Candles:
     """Return the mark prices that are known before a time and were not taken yet."""
-    if cursor is None:
-        return np.empty(0, np.int64), np.empty(0)
-    taken = cursor.take(stop_ms)
-    return taken.time, taken.column("open")
+    return Candles.empty() if cursor is None else cursor.take(stop_ms)
 
 
 def _places(grid: I64, times: I64) -> tuple[I64, Bool]:

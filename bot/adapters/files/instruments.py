@@ -1,9 +1,11 @@
-"""What the exchange lets one order, and in which currencies: kept as JSON, a file a venue."""
+"""What the exchange says of symbols: kept as JSON, a file a venue, and as text in a run's record.
+
+Rules: what a file of an earlier version lacks is not known; every number is exact.
+"""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any
 from bot.adapters.files.data_root import DataRoot
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import DataError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import SIGNED, Instrument, Tier, fault_of
 
 _TEXTS = frozenset({"base", "quote", "settle", "contract_type", "status"})
+_WHOLE = frozenset({"funding_interval_min", "launch_ms", "delivery_ms"})
+"""Fields that are no floats."""
 
 
 def load_instruments(root: str | Path, venue: str) -> dict[str, Instrument]:
@@ -40,24 +44,32 @@ def instruments_of(text: str, where: str) -> dict[str, Instrument]:
     Raises:
         DataError: the text is damaged.
     """
-    names = {f.name for f in fields(Instrument)}
+    names = sorted(f.name for f in fields(Instrument))
     try:
         loaded = {symbol: _instrument(entry) for symbol, entry in json.loads(text).items()}
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{where}; expected symbol to {{{', '.join(sorted(names))}}}: {error}"
-        ) from None
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise DataError(f"{where}; expected symbol to {{{', '.join(names)}}}: {error}") from None
     for symbol, instrument in loaded.items():
-        limits = (instrument.quantity_step, instrument.min_quantity, instrument.min_notional)
-        if not all(math.isfinite(v) and v >= 0.0 for v in limits):
-            raise DataError(f"{where}; {symbol}: a step or least is negative or no number")
+        fault = fault_of(instrument)
+        if fault:
+            raise DataError(f"{where}; {symbol}: {fault}")
     return loaded
 
 
 def _instrument(entry: Mapping[str, Any]) -> Instrument:
-    """Return an instrument; a file of an earlier version has numbers only."""
-    values: dict[str, Any] = {k: str(v) if k in _TEXTS else float(v) for k, v in entry.items()}
-    return Instrument(**values)
+    return Instrument(**{name: _value(name, told) for name, told in entry.items()})
+
+
+def _value(name: str, told: Any) -> Any:
+    if name == "tiers":
+        return tuple(Tier(*(float(number) for number in row)) for row in told)
+    if name in _TEXTS:
+        return str(told)
+    if name in _WHOLE:
+        if float(told) != int(told):
+            raise ValueError(f"{name} is {told}, expected a whole number")
+        return int(told)
+    return None if told is None and name in SIGNED else float(told)
 
 
 def instruments_text(instruments: Mapping[str, Instrument]) -> str:

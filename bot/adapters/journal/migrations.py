@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.adapters.journal import schema
 from bot.adapters.journal.files import copy_of
-from bot.adapters.record.tables import LATER_BAR_VALUES, LATER_DECISION_VALUES
+from bot.adapters.record.tables import LATER_DECISION_VALUES
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import JournalError
 
@@ -48,10 +48,8 @@ class Migration:
 
 
 def _of_bars(names: Sequence[str]) -> tuple[Added, ...]:
-    usual = LATER_BAR_VALUES
     return tuple(
-        Added(name, schema.later_column(usual[name]), schema.sql_number(usual[name]))
-        for name in names
+        Added(name, schema.later_column(name), schema.in_older_rows(name)) for name in names
     )
 
 
@@ -66,6 +64,15 @@ MIGRATIONS = (
         {"builds": schema.BUILDS},
     ),
     Migration(3, {"decisions": tuple(Added(name, "REAL") for name in LATER_DECISION_VALUES)}, {}),
+    Migration(
+        4,
+        {
+            "bars": _of_bars(
+                ("mark_high", "mark_low", "bid_size", "ask_size", "leaving", "settlement_price")
+            )
+        },
+        {},
+    ),
 )
 """In order; the last one's version is `schema.JOURNAL_VERSION`."""
 

@@ -12,27 +12,34 @@ from collections.abc import Sequence
 from bot.adapters.record.tables import (
     BAR_FLAGS,
     BAR_VALUES,
+    FIRST_BAR_FLAGS,
     LATER_BAR_VALUES,
     LATER_DECISION_VALUES,
 )
 from bot.blocks import Task
 
-JOURNAL_VERSION = 3
+JOURNAL_VERSION = 4
 
 
-def later_column(value: float) -> str:
-    """Return the type of a column that came later; NaN is NULL."""
-    return "REAL" if math.isnan(value) else f"REAL DEFAULT {value!r}"
+def later_column(name: str) -> str:
+    """Return the type of a column of `bars` that came later."""
+    if name in BAR_FLAGS:
+        return f"INTEGER NOT NULL DEFAULT {in_older_rows(name)}"
+    usual = in_older_rows(name)
+    return "REAL" if usual == "NULL" else f"REAL DEFAULT {usual}"
 
 
-def sql_number(value: float) -> str:
-    """Return a number in SQL; NaN is NULL."""
-    return "NULL" if math.isnan(value) else repr(value)
+def in_older_rows(name: str) -> str:
+    """Return what rows without a later column of `bars` stand for, in SQL; NaN is NULL."""
+    usual = LATER_BAR_VALUES[name]
+    if name in BAR_FLAGS:
+        return str(int(usual))
+    return "NULL" if math.isnan(usual) else repr(usual)
 
 
 _REALS = ", ".join(f"{name} REAL" for name in BAR_VALUES)
-_FLAGS = ", ".join(f"{name} INTEGER NOT NULL" for name in BAR_FLAGS)
-_LATER = "".join(f"{name} {later_column(value)}, " for name, value in LATER_BAR_VALUES.items())
+_FLAGS = ", ".join(f"{name} INTEGER NOT NULL" for name in FIRST_BAR_FLAGS)
+_LATER = "".join(f"{name} {later_column(name)}, " for name in LATER_BAR_VALUES)
 _LATER_DECISIONS = "".join(f"{name} REAL, " for name in LATER_DECISION_VALUES)
 
 BUILDS = """CREATE TABLE builds (

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from bot.adapters.record.tables import BAR_FLAGS, BAR_VALUES, LATER_BAR_VALUES, canonical
+from bot.adapters.record.tables import (
+    BAR_VALUES,
+    FIRST_BAR_FLAGS,
+    LATER_BAR_VALUES,
+    canonical,
+)
 from bot.blocks import F64, FILL, I64
 
 CHAIN_VERSION = 1
 """Stands at the start of the chain, and is not raised by what can be added to it."""
+
+_LATER = np.dtype([("place", "<i8"), ("value", "<f8")])
 
 LATER_META = ("journal_version", "start", "ledger_sha256", "seconds", "interrupted")
 """Facts that are written after a record's creation; all others are in its first link."""
@@ -31,13 +38,13 @@ def row_hashes(open_time: I64, matrix: F64) -> I64:
     """
     n, S, _ = matrix.shape
     times = open_time.astype("<i8").tobytes()
-    first = len(BAR_VALUES) + len(BAR_FLAGS)
+    first = len(BAR_VALUES) + len(FIRST_BAR_FLAGS)
     data = np.ascontiguousarray(matrix[:, :, :first].astype("<f8")).tobytes()
     size = first * 8
     later = _later_bytes(matrix[:, :, first:].reshape(n * S, -1), *LATER_BAR_VALUES.values())
     digests = b"".join(
         hashlib.sha256(
-            times[8 * i : 8 * i + 8] + data[k * size : (k + 1) * size] + later.get(k, b"")
+            times[8 * i : 8 * i + 8] + data[k * size : (k + 1) * size] + later[k]
         ).digest()[:8]
         for i in range(n)
         for k in range(i * S, (i + 1) * S)
@@ -45,20 +52,20 @@ def row_hashes(open_time: I64, matrix: F64) -> I64:
     return np.frombuffer(digests, dtype="<i8").reshape(n, S).astype(np.int64)
 
 
-def _later_bytes(values: F64, *usual_values: float) -> dict[int, bytes]:
-    """Return what the hash of a row takes in of its later values, by the row's place.
+def _later_bytes(values: F64, *usual_values: float) -> list[bytes]:
+    """Return what the hash of each row takes in of its later values: places and values.
 
     Args:
+        values: float64[rows, columns].
         usual_values: what older rows stand for, column by column; the one there is, for all.
     """
-    told: dict[int, bytes] = {}
-    usual_of = usual_values if len(usual_values) > 1 else usual_values * values.shape[1]
-    for k, usual in enumerate(usual_of):
-        column = values[:, k]
-        other = ~np.isnan(column) if math.isnan(usual) else column != usual
-        for row in np.flatnonzero(other).tolist():
-            told[row] = told.get(row, b"") + struct.pack("<qd", k, column[row])
-    return told
+    usual = np.array(usual_values)
+    row, place = np.nonzero(np.where(np.isnan(usual), ~np.isnan(values), values != usual))
+    told = np.empty(len(row), _LATER)
+    told["place"], told["value"] = place, values[row, place]
+    content = told.tobytes()
+    edges = np.searchsorted(row, np.arange(len(values) + 1)) * _LATER.itemsize
+    return [content[a:b] for a, b in pairwise(edges.tolist())]
 
 
 def first_link(symbols: Sequence[str]) -> bytes:
@@ -125,6 +132,6 @@ def rows_as_bytes(
     )
     more = _later_bytes(later.reshape(len(open_time), -1), math.nan)
     return [
-        fixed[i].tobytes() + packed[edges[i] * size : edges[i + 1] * size] + more.get(i, b"")
+        fixed[i].tobytes() + packed[edges[i] * size : edges[i + 1] * size] + more[i]
         for i in range(len(open_time))
     ]

@@ -43,7 +43,7 @@ _KEYED = {"bars", "forecasts", "decisions", "positions"}
 class MemoryRecord(RowsAsArrays):
     """Take what a run writes, and read as its record."""
 
-    version = 3
+    version = 4
 
     def __init__(
         self, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str] | None = None

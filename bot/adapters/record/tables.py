@@ -33,10 +33,18 @@ LATER_BAR_VALUES: dict[str, float] = {
     "funding_inside": 0.0,
     "funding_inside_unknown": 0.0,
     "refused": math.nan,
+    "mark_high": math.nan,
+    "mark_low": math.nan,
+    "bid_size": math.nan,
+    "ask_size": math.nan,
+    "leaving": 0.0,
+    "settlement_price": math.nan,
 }
 """Values of a bar that came after version 1, in order, and what rows without them stand for."""
-BAR_FLAGS = ("valid", "in_session", "tradable", "fillable")
-BAR_COLUMNS = (*BAR_VALUES, *BAR_FLAGS, *LATER_BAR_VALUES)
+FIRST_BAR_FLAGS = ("valid", "in_session", "tradable", "fillable")
+BAR_FLAGS = (*FIRST_BAR_FLAGS, "leaving")
+"""What is either 0 or 1 in a bar's row; those of version 1, and one of the later values."""
+BAR_COLUMNS = (*BAR_VALUES, *FIRST_BAR_FLAGS, *LATER_BAR_VALUES)
 """What a bar's row says, in the order of its matrix."""
 LEDGER_VALUES = ("equity", "cash", "fees", "funding", "spread", "slippage")
 FILL_VALUES = ("quantity", "price", "fee", "spread", "slippage")
@@ -68,7 +76,7 @@ def bar_matrix(block: BarBlock) -> F64:
             getattr(block, name)[:, None] if name == "tradable" else getattr(block, name),
             block.valid.shape,
         )
-        for name in BAR_FLAGS
+        for name in FIRST_BAR_FLAGS
     ]
     later = (getattr(block, name) for name in LATER_BAR_VALUES)
     parts = [*(getattr(block, name) for name in BAR_VALUES), *flags, *later]

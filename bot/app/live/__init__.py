@@ -12,6 +12,7 @@ decidable       until when a closed bar can be decided on
 screening       what cannot be true stays outside
 opening         the open of a bar: quotes to the row that is booked
 bar_assembly    events to closed bars
+heard_marks     the mark price inside a bar, as the stream told it
 missing         asking for the candles that nobody pushed
 feed_counters   what a feed did, counted
 funding         the funding of a bar

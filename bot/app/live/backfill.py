@@ -16,7 +16,8 @@ import numpy as np
 
 from bot.adapters.exchange import Exchange
 from bot.adapters.files.bar_funding import lay_funding
-from bot.adapters.files.candles import Candles
+from bot.adapters.files.bar_marks import lay_marks
+from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import BotError, ExchangeError, UnlistedError, UnreachableError
@@ -100,8 +101,9 @@ async def fetch_bars(
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     settlements = [funding for _, _, funding in columns]
+    bars = _block(times, columns, HOUR_MS if hourly else interval_ms, interval_ms)
     return lay_funding(
-        screen(_block(times, columns)), settlements, marks, interval_ms=interval_ms,
+        screen(bars), settlements, marks, interval_ms=interval_ms,
         since_ms=first_ms, before=before, max_jump=max_jump,
     )  # fmt: skip
 
@@ -128,19 +130,18 @@ def late(bars: BarBlock) -> BarBlock:
     )
 
 
-def _block(times: I64, columns: Sequence[Column]) -> BarBlock:
+def _block(times: I64, columns: Sequence[Column], mark_ms: int, interval_ms: int) -> BarBlock:
+    """Return the bars; candles of the mark price are of `mark_ms`."""
     shape = (len(times), len(columns))
-    values = {
-        name: np.full(shape, np.nan)
-        for name in ("open", "high", "low", "close", "volume", "turnover", "mark")
-    }
+    values = {name: np.full(shape, np.nan) for name in (*COLUMNS, "mark", "mark_high", "mark_low")}
     for s, (candles, marks, _) in enumerate(columns):
-        for name in ("open", "high", "low", "close", "volume", "turnover"):
-            values[name][_places(times, candles.time), s] = candles.column(name)
-        at_open = np.isin(marks.time, times)
-        values["mark"][_places(times, marks.time[at_open]), s] = marks.column("open")[at_open]
-    mark, turnover = values.pop("mark"), values.pop("turnover")
-    return BarBlock.of_candles(times, **values, turnover=turnover, mark=mark)
+        place = _places(times, candles.time)
+        for name in COLUMNS:
+            values[name][place, s] = candles.column(name)
+        laid = lay_marks(times, marks, mark_ms, interval_ms)
+        for name, column in zip(("mark", "mark_high", "mark_low"), laid, strict=True):
+            values[name][:, s] = column
+    return BarBlock.of_candles(times, **values)
 
 
 def _places(times: I64, of: I64) -> I64:

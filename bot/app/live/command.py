@@ -51,7 +51,7 @@ from bot.errors import BotError, ConfigError, ExchangeError, JournalError
 from bot.log import Terminal, open_log
 from bot.model.threads import single_thread
 from bot.portfolio.denomination import check_symbols
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 
 
 def live_command(

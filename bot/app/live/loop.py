@@ -22,6 +22,7 @@ from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import decidable_ms
 from bot.app.live.feed_counters import Counters
 from bot.app.live.funding import LiveFunding
+from bot.app.live.heard_marks import HeardMarks
 from bot.app.live.missing import MissingCandles
 from bot.app.live.models import LiveModels
 from bot.app.live.opening import Opening
@@ -65,6 +66,10 @@ class LiveLoop:
         self._funding = LiveFunding(
             self._exchange, run.symbols, config.market.venue, settings.request_timeout_s,
             charged=config.costs.funding, max_jump=config.market.max_jump,
+        )  # fmt: skip
+        self._marks = HeardMarks(
+            run.symbols, run.interval_ms,
+            streamed=config.market.feed == "stream", slack_ms=self._slack_ms,
         )  # fmt: skip
         self._catch_up = CatchUp(run, models.training, self._exchange, clock, report)
         self._missing = MissingCandles(
@@ -158,7 +163,8 @@ class LiveLoop:
     async def _close(self) -> LoopEvent:
         """Close the bar that is open, and commit; then look whether a training is awaited."""
         run, bar = self._run, self._bars.close(self._clock.now_ms())
-        row = run.row_of(self._exchange.bars(candles_of(bar)), tradable=bar.tradable)
+        candles = self._marks.lay_on(candles_of(bar))
+        row = run.row_of(self._exchange.bars(candles), tradable=bar.tradable)
         row = await self._funding.inside(row, run.interval_ms, run.book.quantity, run.book.mark)
         activated = self._models.take_effect(bar.open_time)
         if activated is not None:
@@ -198,6 +204,7 @@ class LiveLoop:
 
     def _feed(self, event: Event) -> None:
         self._bars.feed(event)
+        self._marks.feed(event)
         self._report.seen(event)
         if isinstance(event, Quote):
             self._funding.feed(event)

@@ -1,8 +1,8 @@
 """The open of a bar, live: from quotes and first prices to the row that the engine books.
 
 Rules: an order is filled at the first usable quote received after the decision was committed; what
-was used is written into the row (fill_bid, fill_ask, mark, funding_rate), so that a replay uses the
-same. A symbol without it in time is not fillable, and its order follows the late policy. Where there
+was used is written into the row (fill_bid, fill_ask and their sizes, mark, funding_rate), so that a
+replay uses the same. A symbol without it in time is not fillable, and its order follows the late policy. Where there
 is no order the newest quote is written down, not fillable: what the next trade would cost is judged by it.
 """
 
@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bot.adapters.exchange import Candle, Quote
 from bot.blocks import BarBlock, Bool
 from bot.portfolio.book import Book
+
+Sides = tuple[float, float, float, float]
+"""Bid, ask, and how much there is of each."""
+_NOTHING: Sides = (math.nan,) * 4
 
 
 @dataclass
@@ -73,39 +77,44 @@ class Opening:
         """
         S = len(self.symbols)
         nan = np.full((1, S), np.nan)
-        bid, ask, mark, first, rate = (nan.copy() for _ in range(5))
+        quoted, mark, first, rate = np.full((4, 1, S), np.nan), nan.copy(), nan.copy(), nan.copy()
         fillable = np.zeros((1, S), dtype=np.bool_)
         for s, symbol in enumerate(self.symbols):
             first[0, s] = self.first_price.get(symbol, math.nan)
-            bid[0, s], ask[0, s] = self._prices(symbol)
-            fillable[0, s] = math.isfinite(bid[0, s])
+            quoted[:, 0, s] = self._met(symbol)
+            fillable[0, s] = math.isfinite(quoted[0, 0, s])
             if book.pending[s] == 0.0 and not fillable[0, s]:
-                bid[0, s], ask[0, s] = self._spread_of(last_quotes.get(symbol))
+                quoted[:, 0, s] = self._spread_of(last_quotes.get(symbol))
             mark[0, s] = _mark(last_quotes.get(symbol), float(book.mark[s]))
             rate[0, s] = funding.get(symbol, 0.0)
-        return BarBlock(
-            open_time=np.array([self.open_time], dtype=np.int64),
-            open=first, high=nan, low=nan, close=nan, volume=nan, turnover=nan,
-            valid=np.zeros((1, S), dtype=np.bool_),
-            in_session=np.ones((1, S), dtype=np.bool_),
-            tradable=np.ones(1, dtype=np.bool_),
-            fillable=fillable, fill_bid=bid, fill_ask=ask, funding_rate=rate, mark=mark,
-            funding_inside=np.zeros((1, S)), funding_inside_unknown=np.zeros((1, S)), refused=nan,
+        bars = BarBlock.of_candles(
+            np.array([self.open_time], dtype=np.int64), first, nan, nan, nan, nan,
+            valid=np.zeros((1, S), dtype=np.bool_), funding_rate=rate, mark=mark,
+        )  # fmt: skip
+        return replace(
+            bars, fillable=fillable, fill_bid=quoted[0], fill_ask=quoted[1],
+            bid_size=quoted[2], ask_size=quoted[3],
         )  # fmt: skip
 
-    def _prices(self, symbol: str) -> tuple[float, float]:
+    def _met(self, symbol: str) -> Sides:
+        """Return what an order for a symbol meets."""
         if self.at_quote:
             quote = self.quotes.get(symbol)
-            return (quote.bid, quote.ask) if quote else (math.nan, math.nan)
+            return _sides(quote) if quote else _NOTHING
         price = self.first_price.get(symbol, math.nan)
-        return price * (1.0 - self.half_spread), price * (1.0 + self.half_spread)
+        bid, ask = price * (1.0 - self.half_spread), price * (1.0 + self.half_spread)
+        return bid, ask, math.nan, math.nan
 
-    def _spread_of(self, quote: Quote | None) -> tuple[float, float]:
-        """Return bid and ask of the newest quote, if it is of this bar or the one before."""
+    def _spread_of(self, quote: Quote | None) -> Sides:
+        """Return the newest quote, if it is of this bar or the one before."""
         since = self.open_time - (self.end_ms - self.open_time)
         if not self.at_quote or quote is None or not quote.usable or quote.received_ms < since:
-            return math.nan, math.nan
-        return quote.bid, quote.ask
+            return _NOTHING
+        return _sides(quote)
+
+
+def _sides(quote: Quote) -> Sides:
+    return quote.bid, quote.ask, quote.bid_size, quote.ask_size
 
 
 def _mark(quote: Quote | None, last_close: float) -> float:
@@ -119,16 +128,12 @@ def closed_row(opened: BarBlock, candles: BarBlock, *, tradable: bool) -> BarBlo
 
     Args:
         opened: the row that the open was booked with.
-        candles: the closed candles of the same bar, and the funding that was settled inside it.
+        candles: the closed candles of the same bar, and all else that happened inside it.
     """
-    return BarBlock(
-        open_time=opened.open_time,
-        open=candles.open, high=candles.high, low=candles.low, close=candles.close,
-        volume=candles.volume, turnover=candles.turnover, valid=candles.valid,
-        in_session=opened.in_session,
-        tradable=np.array([tradable]),
+    return replace(
+        candles,
+        in_session=opened.in_session, tradable=np.array([tradable]),
         fillable=opened.fillable, fill_bid=opened.fill_bid, fill_ask=opened.fill_ask,
+        bid_size=opened.bid_size, ask_size=opened.ask_size,
         funding_rate=opened.funding_rate, mark=opened.mark,
-        funding_inside=candles.funding_inside,
-        funding_inside_unknown=candles.funding_inside_unknown, refused=candles.refused,
     )  # fmt: skip

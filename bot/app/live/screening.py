@@ -26,7 +26,7 @@ from bot.plausibility import (
     plausible_rate,
     screen_bars,
 )
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 
 OnImplausible = Callable[[Implausible], None]
 
@@ -108,14 +108,19 @@ class ScreenedExchange:
         marks = await self._exchange.marks(symbol, interval, start_ms, end_ms)
         s = self._index[symbol]
         near = self._prices.of(s)
-        kept = np.ones(len(marks), dtype=np.bool_)
-        for i, price in enumerate(marks.column("open").tolist()):
-            if any(plausible(price, last, self._max_jump) for last in near):
-                near = [price]
-            else:
-                self._refuse(s, int(marks.time[i]), "mark", price)
+        kept, values = np.ones(len(marks), dtype=np.bool_), marks.values.copy()
+        for i, (price, high, low) in enumerate(values[:, :3].tolist()):
+            time = int(marks.time[i])
+            if not any(plausible(price, last, self._max_jump) for last in near):
+                self._refuse(s, time, "mark", price)
                 kept[i], near = False, [near[0], price]
-        return Candles(marks.time[kept], marks.values[kept])
+                continue
+            near = [price]
+            for k, extreme in ((1, high), (2, low)):
+                if not plausible(extreme, price, self._max_jump):
+                    self._refuse(s, time, "mark", extreme)
+                    values[i, k] = math.nan
+        return Candles(marks.time[kept], values[kept])
 
     async def funding(self, symbol: str, start_ms: int, end_ms: int) -> Funding:
         """Return the funding rates that can be true; one that cannot is not known."""

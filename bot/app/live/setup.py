@@ -36,7 +36,8 @@ from bot.features.targets import target_tasks
 from bot.plausibility import Prices
 from bot.portfolio.broker import first_book
 from bot.portfolio.calibration import new_calibration
-from bot.portfolio.rules import Instrument, rules_from
+from bot.portfolio.instruments import Instrument
+from bot.portfolio.rules import rules_from
 from bot.timegrid import INTERVAL_MS
 
 

@@ -20,7 +20,7 @@ from bot.config.given import read_toml
 from bot.config.renamed import translated
 from bot.engine_state import Activation
 from bot.errors import DataError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 from bot.practice.synthetic import START_MS
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc

@@ -31,7 +31,7 @@ from bot.config import Config
 from bot.config.given import read_toml
 from bot.config.renamed import translated
 from bot.errors import DataError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument
 
 
 @dataclass(frozen=True)

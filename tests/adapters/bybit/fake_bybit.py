@@ -64,6 +64,19 @@ class FakeBybit:
         entries = [{"symbol": name, "lotSizeFilter": sizes} for name in names]
         return self.answer({"list": entries, "nextPageCursor": "" if page else "1"})
 
+    def get_risk_limit(self, **query: Any) -> Any:
+        self._note("risk", query)
+        names = [query["symbol"]] if "symbol" in query else ["ETHUSDT", "SOLUSDT", "BTCUSDT"]
+        page = int(query.get("cursor", "0"))
+        rows = [
+            {"id": 2, "symbol": names[page], "riskLimitValue": "3000", "maintenanceMargin": "0.02",
+             "initialMargin": "0.04", "isLowestRisk": 0, "maxLeverage": "25.00", "mmDeduction": "10"},
+            {"id": 1, "symbol": names[page], "riskLimitValue": "1000", "maintenanceMargin": "0.01",
+             "initialMargin": "0.02", "isLowestRisk": 1, "maxLeverage": "50.00", "mmDeduction": ""},
+        ]  # fmt: skip
+        cursor = str(page + 1) if page + 1 < len(names) else ""
+        return self.answer({"category": query["category"], "list": rows, "nextPageCursor": cursor})
+
     def count(self, call: str) -> int:
         return sum(name == call for name, _ in self.requests)
 

@@ -37,9 +37,9 @@ from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.practice.clock import ManualClock
 from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.faults import Faults
+from bot.practice.instruments import instrument
 from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
-from bot.practice.wire import instrument
 from bot.timegrid import HOUR_MS
 
 NOW = START_MS + 500 * HOUR_MS

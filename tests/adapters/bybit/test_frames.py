@@ -83,9 +83,10 @@ def test_answers_as_they_come(wire: Wire) -> None:
 
 def test_a_rest_ticker_as_it_comes_is_a_quote(wire: Wire) -> None:
     row = json.loads(wire("rest_tickers_linear"))["result"]["list"][0]
-    names = ("bid1Price", "ask1Price", "markPrice", "fundingRate")
-    bid, ask, mark, rate = (float(row[name]) for name in names)
-    assert quote_of("X", row, 5) == Quote("X", bid, ask, mark, rate, int(row["nextFundingTime"]), 5)
+    names = ("bid1Price", "ask1Price", "markPrice", "fundingRate", "bid1Size", "ask1Size")
+    bid, ask, mark, rate, *sizes = (float(row[name]) for name in names)
+    due = int(row["nextFundingTime"])
+    assert quote_of("X", row, 5) == Quote("X", bid, ask, mark, rate, due, 5, *sizes)
     row = json.loads(wire("rest_tickers_spot"))["result"]["list"][0]
     spot = quote_of("X", row, 5)
     assert (spot.bid, spot.ask) == (float(row["bid1Price"]), float(row["ask1Price"]))
@@ -107,6 +108,41 @@ def test_ticker_deltas_are_laid_over_the_snapshot() -> None:
     assert [q.usable for q in got] == [True, True, True, False]
     assert [q.next_funding_ms for q in got] == [28800000] * 3 + [None]
     assert [q.received_ms for q in got] == [0, 1, 2, 3]
+
+
+def test_sizes_stand_beside_the_prices_until_another_is_told() -> None:
+    full = {"bid1Price": "9", "bid1Size": "3", "ask1Price": "10", "ask1Size": "4"}
+    got = quotes(
+        [
+            ticker("snapshot", 1, **full),
+            ticker("delta", 2, bid1Price="9.2", bid1Size="1.5"),
+            ticker("delta", 3, ask1Size="7"),
+            ticker("delta", 4, bid1Price="9.1"),
+            ticker("delta", 5, bid1Size="0", ask1Size=""),
+        ]
+    )
+    sizes = [(q.bid_size, q.ask_size) for q in got]
+    assert sizes[:4] == [(3.0, 4.0), (1.5, 4.0), (1.5, 7.0), (1.5, 7.0)]
+    assert all(math.isnan(size) for size in sizes[4])
+    assert got[4].usable
+
+
+def test_a_book_has_the_size_of_its_level() -> None:
+    got = quotes(
+        [
+            book("snapshot", 1, b=[["9", "3"]], a=[["10", "4"]]),
+            book("delta", 2, b=[["9", "0"], ["9.2", "1.5"]], a=[]),
+            book("delta", 3, b=[], a=[["10", "6"]]),
+            book("delta", 4, a=[["10", "0"]]),
+            book("delta", 5, a=[["11", "2"]]),
+        ]
+    )
+    told = [(q.bid, q.bid_size, q.ask, q.ask_size) for q in got]
+    assert told[:3] == [(9.0, 3.0, 10.0, 4.0), (9.2, 1.5, 10.0, 4.0), (9.2, 1.5, 10.0, 6.0)]
+    assert told[3][:2] == (9.2, 1.5)
+    assert math.isnan(told[3][2])
+    assert math.isnan(told[3][3])
+    assert told[4] == (9.2, 1.5, 11.0, 2.0)
 
 
 def test_a_delta_that_comes_too_late_changes_only_what_no_newer_one_told() -> None:
@@ -202,6 +238,7 @@ BAD: dict[str, str | bytes] = {
     "ticker no object": '{"topic": "tickers.BTCUSDT", "type": "snapshot", "ts": 1, "data": []}',
     "ticker no type": '{"topic": "tickers.BTCUSDT", "type": {}, "ts": 1, "data": {}}',
     "ticker no time": '{"topic": "tickers.BTCUSDT", "type": "snapshot", "data": {}}',
+    "ticker no size": json.dumps(ticker("snapshot", 1, bid1Size="x")),
     "ticker no number": json.dumps(ticker("snapshot", 1, bid1Price="x")),
     "ticker funding time a list": json.dumps(ticker("snapshot", 1, nextFundingTime=[])),
     "book no list": json.dumps(book("snapshot", 1, b={})),

@@ -14,9 +14,12 @@ from bot.adapters.bybit.rest import INTERVAL_CODE, BybitRest, category_of
 from bot.adapters.bybit.retry import Backoff, Limiter
 from bot.adapters.files.candles import Candles, check_candles
 from bot.errors import ConfigError, DataError, ExchangeError
-from bot.portfolio.rules import Instrument
+from bot.portfolio.instruments import Instrument, Tier
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS
 from tests.adapters.bybit import fake_bybit
+
+TIERS = (Tier(1000.0, 0.01, 0.0, 50.0), Tier(3000.0, 0.02, 10.0, 25.0))
+"""Of every contract of the fake exchange."""
 
 NOW = 1_735_689_600_000 + 25 * 60_000  # 2025-01-01 00:25
 
@@ -122,12 +125,46 @@ def test_instruments_are_paged_for_contracts_and_not_for_spot() -> None:
     names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", "NOSUCH"]
     linear = client(session).instruments("bybit_linear", names)
     assert list(linear) == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
-    assert linear["SOLUSDT"] == Instrument(0.001, 0.001, 5.0)
+    assert linear["SOLUSDT"] == Instrument(0.001, 0.001, 5.0, tiers=TIERS)
     assert session.count("instruments") == 2
+    assert session.count("risk") == 3
     assert client(session).instruments("bybit_spot", ["BTCUSDT"])["BTCUSDT"] == Instrument(
         1e-6, 1.1e-5, 5.0
     )
     assert "limit" not in session.requests[-1][1]
+    assert session.count("risk") == 3
+
+
+def test_many_risk_limits_are_asked_by_page() -> None:
+    names = ["BTCUSDT", "ETHUSDT", "SOLUSDT", *(f"S{i}" for i in range(18))]
+    session = listing(*({"symbol": name, "lotSizeFilter": SIZES} for name in names))
+    found = client(session).instruments("bybit_linear", names)
+    assert {n: i.tiers for n, i in found.items() if i.tiers} == dict.fromkeys(names[:3], TIERS)
+    assert list(found) == names
+    asked = [query for call, query in session.requests if call == "risk"]
+    assert [query.get("cursor") for query in asked] == [None, "1", "2"]
+    assert not any("symbol" in query for query in asked)
+
+
+def test_a_contract_of_which_bybit_tells_no_tiers_has_none() -> None:
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
+    refusal = InvalidRequestError("GET", "Not supported symbols", 10001, "12:00", {})
+
+    def refuse(**_: Any) -> Any:
+        raise refusal
+
+    session.get_risk_limit = refuse
+    found = client(session).instruments("bybit_linear", ["BTCUSDT"])
+    assert found == {"BTCUSDT": Instrument(0.001, 0.001, 5.0)}
+
+
+def test_an_answer_about_another_symbol_changes_no_tiers() -> None:
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
+    answer = session.get_risk_limit(category="linear", symbol="BTCUSDT")
+    session.get_risk_limit = lambda **_: answer
+    found = client(session).instruments("bybit_linear", ["BTCUSDT", "ETHUSDT"])
+    assert found["BTCUSDT"].tiers == TIERS
+    assert found["ETHUSDT"].tiers == ()
 
 
 def listing(*entries: Any) -> Any:
@@ -147,7 +184,7 @@ def test_an_instrument_carries_its_currencies_and_kind() -> None:
     }  # fmt: skip
     found = client(listing(entry)).instruments("bybit_linear", ["BTC-27DEC24"])
     assert found["BTC-27DEC24"] == Instrument(
-        0.001, 0.002, 5.0, "BTC", "USD", "USDC", "LinearFutures", "Delivering"
+        0.001, 0.002, 5.0, "BTC", "USD", "USDC", "LinearFutures", "Delivering", tiers=TIERS
     )
 
 
@@ -163,7 +200,7 @@ def test_an_instrument_carries_its_currencies_and_kind() -> None:
 def test_an_odd_entry_of_another_symbol_costs_nothing(odd: Any) -> None:
     entries = [odd, {"symbol": "GOOD", "lotSizeFilter": SIZES}, odd]
     found = client(listing(*entries)).instruments("bybit_linear", ["GOOD"])
-    assert found == {"GOOD": Instrument(0.001, 0.002, 5.0)}
+    assert found == {"GOOD": Instrument(0.001, 0.002, 5.0, tiers=TIERS)}
 
 
 ODD_SIZES: list[tuple[str, list[Any]]] = [
@@ -182,7 +219,7 @@ ODD_SIZES: list[tuple[str, list[Any]]] = [
 )  # fmt: skip
 def test_an_odd_entry_of_a_symbol_asked_for_is_refused_by_name(sizes: Any) -> None:
     entry = {"symbol": "ODD", "lotSizeFilter": sizes}
-    with pytest.raises(DataError, match=r"instruments-info of ODD has .*expected a positive"):
+    with pytest.raises(DataError, match=r"instruments-info .*of ODD has .*expected a positive"):
         client(listing(entry)).instruments("bybit_linear", ["ODD"])
 
 
@@ -191,7 +228,8 @@ def test_an_endless_cursor_ends() -> None:
     sizes = {"qtyStep": "1", "minOrderQty": "1"}
     page = {"list": [{"symbol": "A", "lotSizeFilter": sizes}], "nextPageCursor": "again"}
     session.get_instruments_info = lambda **_: {"retCode": 0, "result": page}
-    assert client(session).instruments("bybit_inverse", ["A"]) == {"A": Instrument(1.0, 1.0, 0.0)}
+    found = client(session).instruments("bybit_inverse", ["A"])
+    assert found == {"A": Instrument(1.0, 1.0, 0.0, tiers=TIERS)}
 
 
 def test_requests_are_spaced() -> None:

@@ -119,6 +119,10 @@ def test_funding_and_mark_sit_on_their_bars(tmp_path: Path) -> None:
         8: 208.0, 9: 209.0, 24: 224.0
     }  # fmt: skip
     assert np.isnan(mark[:, 1]).all()
+    bars = history.bars  # the files' candles reach one above and one below their open
+    np.testing.assert_array_equal(bars.mark_high[:, 0], mark[:, 0] + 1.0)
+    np.testing.assert_array_equal(bars.mark_low[:, 0], mark[:, 0] - 1.0)
+    assert np.isnan(bars.mark_high[:, 1]).all()
 
 
 def daily(root: Path, mark: str = "") -> BarBlock:
@@ -150,6 +154,8 @@ def test_settlements_inside_a_day_are_charged_by_themselves(
     # the file ends at the third day's open: two settlements of it and three of the fourth are due
     assert bars.funding_inside_unknown[:, 0].tolist() == [0.0, 0.0, 2.0, 2.0]
     assert np.isnan(bars.funding_rate[3, 0])
+    known = {"": [], "1d": [0, 1, 2, 3], "1h": []}[mark]  # hours lack of every day
+    assert np.flatnonzero(np.isfinite(bars.mark_high[:, 0])).tolist() == known
 
 
 def test_on_a_missing_day_the_last_close_is_what_settlements_inside_know(tmp_path: Path) -> None:

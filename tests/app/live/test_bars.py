@@ -11,6 +11,7 @@ import pytest
 
 from bot.portfolio.reasons import FillReason, Refusal
 from bot.practice.faults import Faults
+from bot.practice.wire import book_size
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import Proof, prove
@@ -60,6 +61,35 @@ def test_an_order_is_filled_at_the_first_quote_after_its_decision(rehearsal: Reh
         assert fill["price"] == pytest.approx(quote, rel=1e-12)
     assert np.isfinite(proof.bars.fill_bid[proof.bars.fillable]).all()
     assert not proof.bars.fillable.all()
+
+
+def test_the_row_has_the_sizes_of_the_quotes_and_the_marks_of_the_stream(
+    rehearsal: Rehearsal,
+) -> None:
+    """Three ticks a bar: at the open, and at the two extremes that the price walks over."""
+    bars = proof_of(rehearsal, 30).bars
+    for i, time in enumerate(bars.open_time.tolist()):
+        moment = rehearsal.market.at(time + TICK_MS)
+        for s in np.flatnonzero(bars.fillable[i]).tolist():
+            if bars.fill_bid[i, s] == moment.bid[s]:
+                size = float(book_size(moment, s))
+                assert (bars.bid_size[i, s], bars.ask_size[i, s]) == (size, size)
+    np.testing.assert_array_equal(np.isfinite(bars.bid_size), np.isfinite(bars.fill_bid))
+    live = bars.valid & (np.arange(len(bars)) > 0)[:, None]
+    assert (bars.mark_high[live] >= bars.high[live]).all()
+    assert (bars.mark_low[live] <= bars.low[live]).all()
+    assert (bars.mark_high[live] <= np.fmax(bars.high, bars.open * 1.02)[live]).all()
+
+
+def test_bars_that_were_missed_have_the_extremes_of_the_mark_candles(rehearsal: Rehearsal) -> None:
+    now = rehearsal.run(4)
+    rehearsal.run(3, begin_ms=now + 5 * HOUR_MS)
+    bars = prove(rehearsal.folder, rehearsal.source).bars
+    missed = bars.valid & ~bars.tradable[:, None]
+    assert missed.sum() > 4
+    for extreme, traded in ((bars.mark_high, bars.high), (bars.mark_low, bars.low)):
+        np.testing.assert_array_equal(extreme[missed], traded[missed])
+    assert np.isnan(bars.bid_size[missed]).all()
 
 
 def test_without_quotes_it_is_filled_at_the_bars_open(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def opening(
 
 
 def quote(time: int, bid: float = 99.0, ask: float = 101.0, *, mark: float = 100.5) -> Quote:
-    return Quote("A", bid, ask, mark, NAN, None, time)
+    return Quote("A", bid, ask, mark, NAN, None, time, bid_size=bid / 10.0, ask_size=ask / 10.0)
 
 
 def candle(time: int, price: float = 100.0, open_time: int = OPEN) -> Candle:
@@ -53,6 +53,8 @@ def test_the_quotes_that_fill(time: int, fills: bool) -> None:
     assert row.fillable.tolist() == [[fills, False]]
     expected = [99.0, 101.0] if fills else [NAN, NAN]
     np.testing.assert_array_equal([row.fill_bid[0, 0], row.fill_ask[0, 0]], expected)
+    sizes = [price / 10.0 for price in expected]
+    np.testing.assert_array_equal([row.bid_size[0, 0], row.ask_size[0, 0]], sizes)
 
 
 BEFORE = OPEN - HOUR_MS
@@ -175,16 +177,19 @@ def test_the_closed_row_has_its_candles_and_the_open_as_it_was_booked() -> None:
     candles = replace(
         candles, funding_inside=inside, funding_inside_unknown=np.array([[0.0, 1.0]]),
         mark=prices * 9, funding_rate=inside * 9, in_session=np.zeros((1, 2), np.bool_),
-        refused=np.array([[NAN, 7.0]]),
+        refused=np.array([[NAN, 7.0]]), mark_high=prices + 3, mark_low=prices - 3,
+        bid_size=prices, ask_size=prices, leaving=np.array([[True, False]]),
+        settlement_price=np.array([[99.0, NAN]]),
     )  # fmt: skip
     for tradable in (True, False):
         row = closed_row(opened, candles, tradable=tradable)
         assert row.tradable.tolist() == [tradable]
         for name in ("open", "high", "low", "close", "volume", "turnover", "valid", "refused",
-                     "funding_inside", "funding_inside_unknown"):  # fmt: skip
+                     "funding_inside", "funding_inside_unknown", "mark_high", "mark_low", "leaving",
+                     "settlement_price"):  # fmt: skip
             np.testing.assert_array_equal(getattr(row, name), getattr(candles, name), name)
         for name in ("open_time", "in_session", "fillable", "fill_bid", "fill_ask", "mark",
-                     "funding_rate"):  # fmt: skip
+                     "funding_rate", "bid_size", "ask_size"):  # fmt: skip
             np.testing.assert_array_equal(getattr(row, name), getattr(opened, name), name)
 
 

@@ -155,9 +155,11 @@ class Told(DirectExchange):
     """An exchange that says what it is given."""
 
     def __init__(
-        self, *events: Event, rate: float = 1e-4, marks: list[float] | None = None
-    ) -> None:
+        self, *events: Event, rate: float = 1e-4, marks: list[float] | None = None,
+        highs: list[float] | None = None,
+    ) -> None:  # fmt: skip
         self.said, self.rate, self.prices = events, rate, marks or []
+        self.highs = highs or self.prices
 
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         del symbols, interval
@@ -171,7 +173,9 @@ class Told(DirectExchange):
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         del symbol, interval, start_ms, end_ms
         column = np.array(self.prices)
-        return Candles(np.arange(len(column)), np.column_stack([column] * 6))
+        values = np.column_stack([column] * 6)
+        values[:, 1] = self.highs
+        return Candles(np.arange(len(column)), values)
 
 
 def screened(exchange: Told, last: float = 100.0) -> tuple[ScreenedExchange, list[Implausible]]:
@@ -239,3 +243,12 @@ def test_mark_prices_of_requests_are_held_against_one_another() -> None:
     marks = asyncio.run(screen.marks("A", "1h", 0, 9))
     assert marks.column("open").tolist() == [100.0, 101.0, 5001.0, 5002.0]
     assert [one.value for one in refused] == [1e9, 5000.0]
+
+
+def test_an_extreme_of_a_mark_price_that_cannot_be_true_is_not_known() -> None:
+    screen, refused = screened(Told(marks=[100.0, 101.0, 102.0], highs=[150.0, 1e9, 103.0]))
+    marks = asyncio.run(screen.marks("A", "1h", 0, 9))
+    assert marks.column("open").tolist() == [100.0, 101.0, 102.0]
+    np.testing.assert_array_equal(marks.column("high"), [150.0, np.nan, 103.0])
+    assert marks.column("low").tolist() == [100.0, 101.0, 102.0]
+    assert [(one.what, one.value) for one in refused] == [("mark", 1e9)]

@@ -26,8 +26,8 @@ from bot.engine_state import state_from_arrays
 from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.portfolio.reasons import Refusal
 from bot.practice.faults import Faults
+from bot.practice.instruments import instrument
 from bot.practice.market import PracticeMarket
-from bot.practice.wire import instrument
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import prove

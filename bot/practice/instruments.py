@@ -1,0 +1,89 @@
+"""What the practice exchange says of its symbols: sizes and steps of orders, and margin tiers.
+
+Source of the shapes: https://bybit-exchange.github.io/docs/v5/market/instrument and
+https://bybit-exchange.github.io/docs/v5/market/risk-limit. As there, the rates of inverse contracts
+are per cents and their limits are in coin.
+"""
+
+from __future__ import annotations
+
+import math
+
+from bot.portfolio.instruments import Tier
+from bot.portfolio.margin_tiers import BTCUSDT, OF_OTHERS
+from bot.practice.market import PracticeMarket
+from bot.practice.synthetic import FUNDING_MS
+from bot.practice.wire import plain
+from bot.timegrid import MINUTE_MS
+
+
+def instrument(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
+    """Return what instruments-info says of a symbol."""
+    symbol, price = market.symbols[s], float(market.first_price[s])
+    base, quote = _coins(symbol)
+    step = plain(10.0 ** -max(math.floor(math.log10(price)) + 1, 0))  # worth up to a unit of quote
+    tick = {"tickSize": plain(round(float(market.tick[s]), 12))}
+    common = {"symbol": symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
+    if category == "spot":
+        lot = {
+            "basePrecision": step,
+            "quotePrecision": "0.0000001",
+            "minOrderQty": step,
+            "maxOrderQty": "1000000",
+            "minOrderAmt": "5",
+            "maxOrderAmt": "8000000",
+            "maxLimitOrderQty": "1000000",
+            "maxMarketOrderQty": "500000",
+        }
+        return {**common, "lotSizeFilter": lot, "priceFilter": tick}
+    lot = {
+        "minOrderQty": step,
+        "qtyStep": step,
+        "maxOrderQty": "1000000",
+        "maxMktOrderQty": "500000",
+        "minNotionalValue": "5",
+    }
+    leverage = f"{_tiers(symbol)[0].max_leverage:.2f}"
+    return {
+        **common,
+        "contractType": "LinearPerpetual" if category == "linear" else "InversePerpetual",
+        "launchTime": str(market.open_time(int(market.launch_bar[s]))),
+        "deliveryTime": "0",
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": leverage, "leverageStep": "0.01"},
+        "priceFilter": {"minPrice": tick["tickSize"], "maxPrice": "1999999.8", **tick},
+        "lotSizeFilter": lot,
+        "fundingInterval": FUNDING_MS // MINUTE_MS,
+        "settleCoin": quote if category == "linear" else base,
+        "upperFundingRate": "0.00375",
+        "lowerFundingRate": "-0.00375",
+    }
+
+
+def risk_limits(market: PracticeMarket, s: int, category: str) -> list[dict[str, object]]:
+    """Return what risk-limit says of a contract, a row a tier."""
+    symbol, price = market.symbols[s], float(market.first_price[s])
+    coin, per_cent = (1.0, 1.0) if category == "linear" else (price, 100.0)
+    return [
+        {
+            "id": k,
+            "symbol": symbol,
+            "riskLimitValue": plain(tier.limit_value / coin),
+            "maintenanceMargin": plain(round(tier.maintenance_rate * per_cent, 6)),
+            "initialMargin": plain(round(per_cent / tier.max_leverage, 4)),
+            "isLowestRisk": int(k == 1),
+            "maxLeverage": f"{tier.max_leverage:.2f}",
+            "mmDeduction": plain(tier.maintenance_deduction / coin) if k > 1 else "",
+        }
+        for k, tier in enumerate(_tiers(symbol), start=1)
+    ]
+
+
+def _tiers(symbol: str) -> tuple[Tier, ...]:
+    return BTCUSDT if symbol == "BTCUSDT" else OF_OTHERS
+
+
+def _coins(symbol: str) -> tuple[str, str]:
+    for quote in ("USDT", "USDC", "USD"):
+        if symbol.endswith(quote):
+            return symbol.removesuffix(quote), quote
+    return symbol, ""
