@@ -7,6 +7,7 @@ files: the caller loads them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -66,14 +67,14 @@ def _on_grid(bars: BarBlock, interval_ms: int) -> BarBlock:
         "open", "high", "low", "close", "volume", "turnover", "mark", "mark_high", "mark_low",
         "settlement_price",
     )  # fmt: skip
-    full = {name: np.full(shape, np.nan) for name in names}
+    full: dict[str, Any] = {name: np.full(shape, np.nan) for name in names}
     for name in names:
         full[name][place] = getattr(bars, name)
     for name in ("funding_rate", "funding_inside", "funding_inside_unknown"):
         full[name] = np.zeros(shape)
         full[name][place] = getattr(bars, name)
-    flags = {name: np.zeros(shape, dtype=np.bool_) for name in ("valid", "in_session", "leaving")}
-    for name, flag in flags.items():
-        flag[place] = getattr(bars, name)
+    for name in ("valid", "in_session", "leaving"):
+        full[name] = np.zeros(shape, dtype=np.bool_)
+        full[name][place] = getattr(bars, name)
     open_time = bars.open_time[0] + interval_ms * np.arange(n, dtype=np.int64)
-    return BarBlock.of_candles(open_time, **full, **flags)
+    return BarBlock.of_candles(open_time, **full)

@@ -152,8 +152,8 @@ class Rest:
         limit = limit_of(query, most=200, default=200)
         rows: list[dict[str, str]] = []
         step, now_ms = self._market.interval_ms, self._clock.now_ms()
-        within = None if start is None else start - step + 1  # of a bar that has begun before
-        for bars in self._backwards(s, within, end, forming=True):
+        since = None if start is None else start - step + 1  # of a bar that has begun before
+        for bars in self._backwards(s, since, end, forming=True):
             times, rates = settlements(bars, step)
             for time, rate in zip(times[::-1].tolist(), rates[::-1].tolist(), strict=True):
                 if time <= now_ms and within(time, start, end):

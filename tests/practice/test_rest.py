@@ -222,7 +222,7 @@ class TestManySymbols:
 
     @pytest.fixture
     def market(self) -> PracticeMarket:
-        return PracticeMarket(SyntheticMarket(Synthetic(symbols=20, bars=50), HOUR_MS))
+        return PracticeMarket(SyntheticMarket(Synthetic(symbols=20, bars=100), HOUR_MS))
 
     async def test_fifteen_symbols_are_a_page(self, client: Client) -> None:
         first = await client.result("risk-limit", category="linear")

@@ -30,7 +30,8 @@ def lay_marks(
     opened[bar[at_open]] = marks.column("open")[at_open]
     whole = np.bincount(bar, minlength=len(open_time)) * step_ms == interval_ms
     top, bottom = np.full(len(open_time), -np.inf), np.full(len(open_time), np.inf)
-    np.maximum.at(top, bar, marks.column("high"))
-    np.minimum.at(bottom, bar, marks.column("low"))
+    with np.errstate(invalid="ignore"):  # one that was not believed is NaN, and its bar's too
+        np.maximum.at(top, bar, marks.column("high"))
+        np.minimum.at(bottom, bar, marks.column("low"))
     high[whole], low[whole] = top[whole], bottom[whole]
     return opened, high, low

@@ -165,7 +165,9 @@ def test_entries_as_they_come(wire: Wire, kind: str) -> None:
     entry = json.loads(wire(f"rest_instruments_{kind}"))["result"]["list"][0]
     found = instrument_of(entry)
     assert found.tick_size == float(entry["priceFilter"]["tickSize"])
-    assert found.max_market_quantity == 500_000.0
+    sizes = entry["lotSizeFilter"]
+    told = sizes["maxMktOrderQty" if kind == "linear" else "maxMarketOrderQty"]
+    assert found.max_market_quantity == float(told)
     assert (found.max_leverage > 1.0) == (found.funding_interval_min == 480) == (kind == "linear")
 
 

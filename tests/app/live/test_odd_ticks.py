@@ -14,7 +14,7 @@ import pytest
 from bot.adapters.journal.reader import JournalReader
 from bot.app.verify.proof import verify
 from bot.blocks import BarBlock
-from bot.practice import wire
+from bot.practice import instruments, wire
 from scripts.soaking import direct_exchange
 from scripts.soaking.rehearsal import Rehearsal
 from tests.app.live.altered import Altered
@@ -58,11 +58,12 @@ def test_any_tick_is_traded_and_proved(
     written: Callable[[float], str],
 ) -> None:  # fmt: skip
     def instrument(*args: Any) -> dict[str, Any]:
-        entry: dict[str, Any] = wire.instrument(*args)
+        entry: dict[str, Any] = instruments.instrument(*args)
         entry["lotSizeFilter"] |= {"qtyStep": step, "minOrderQty": step, "minNotionalValue": "5"}
         return entry
 
     monkeypatch.setattr(wire, "plain", written)
+    monkeypatch.setattr(instruments, "plain", written)
     monkeypatch.setattr(direct_exchange, "instrument", instrument)
     rehearsal = Rehearsal.make(tmp_path / "run", "synthetic.missing=0", "synthetic.symbols=2")
     truth = Altered(rehearsal.source, on_grid(scale, tick))
