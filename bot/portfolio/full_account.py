@@ -17,15 +17,11 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.config import Config
+from bot.portfolio.instruments import Tier
 from bot.venues import Venue
 
-Tier = tuple[float, float, float, float]
-"""Value of a position up to which it holds, maintenance margin as a share of the value, what is taken
-off that, largest leverage."""
-Tiers = tuple[Tier, ...]
-
-USUAL_TIERS: Tiers = ((np.inf, 0.01, 0.0, 50.0),)
-"""Where the exchange's own are not known."""
+USUAL_TIERS = (Tier(np.inf, 0.01, 0.0, 50.0),)
+"""Of what is no linear contract, which is held on margin where borrowing is allowed."""
 
 
 FILLS_A_BAR = 4
@@ -71,7 +67,7 @@ class FullAccount(NamedTuple):
 
 def full_account(
     config: Config, symbols: Sequence[str], venues: Sequence[Venue],
-    tiers: Sequence[Tiers], bars_a_year: float,
+    tiers: Sequence[Sequence[Tier]], bars_a_year: float,
 ) -> FullAccount | None:  # fmt: skip
     """Return the full account that the settings ask for, None where they ask for none.
 

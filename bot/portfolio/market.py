@@ -32,6 +32,8 @@ class Market(NamedTuple):
     fill_ask: F64
     funding_rate: F64
     mark: F64
+    mark_high: F64
+    mark_low: F64
     funding_inside: F64
     funding_inside_unknown: F64
     signal: F64
@@ -67,6 +69,8 @@ def market_of(
         fill_ask=_plain(bars.fill_ask),
         funding_rate=_plain(bars.funding_rate),
         mark=_plain(bars.mark),
+        mark_high=_plain(bars.mark_high),
+        mark_low=_plain(bars.mark_low),
         funding_inside=_plain(bars.funding_inside),
         funding_inside_unknown=_plain(bars.funding_inside_unknown),
         signal=_plain(signal),

@@ -22,6 +22,7 @@ from bot.portfolio.conviction import usual_deviation
 from bot.portfolio.correlation import decay_of
 from bot.portfolio.full_account import USUAL_TIERS, FullAccount, full_account
 from bot.portfolio.instruments import Instrument
+from bot.portfolio.margin_tiers import tiers_of
 from bot.portfolio.own import own_part
 from bot.portfolio.policies.carried import PolicyKind, kind_of, width_of
 from bot.timegrid import INTERVAL_MS
@@ -181,7 +182,7 @@ def rules_from(
         min_notional=min_notional * on,
         **_policy(config),
         **_sizing(config, [venue.name for venue in venues]),
-        full=_full(config, symbols, venues),
+        full=_full(config, symbols, venues, instruments or {}),
     )
     return rules if numbers_only else _with_own_parts(rules, config)
 
@@ -218,9 +219,16 @@ def _sizing(config: Config, venues: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _full(config: Config, symbols: Sequence[str], venues: Sequence[Venue]) -> FullAccount | None:
+def _full(
+    config: Config, symbols: Sequence[str], venues: Sequence[Venue],
+    instruments: Mapping[str, Instrument],
+) -> FullAccount | None:  # fmt: skip
     bars = periods_per_year([venue.name for venue in venues], config.market.interval)
-    return full_account(config, symbols, venues, [USUAL_TIERS] * len(symbols), bars)
+    tiers = [
+        tiers_of(venue, split_symbol(symbol, venue.name)[1], instruments.get(symbol)) or USUAL_TIERS
+        for symbol, venue in zip(symbols, venues, strict=True)
+    ]
+    return full_account(config, symbols, venues, tiers, bars)
 
 
 def _with_own_parts(rules: Rules, config: Config) -> Rules:

@@ -1,7 +1,7 @@
 """Margin of contracts: what a position needs, where it is liquidated, and what is then left.
 
-Rules: margin follows the path inside the bar, adverse side first: from the mark at its open to its low
-for longs and its high for shorts, all symbols at once. A position is taken over at
+Rules: margin follows the mark's path inside the bar, adverse side first: from its open to its low for
+longs and its high for shorts, all symbols at once; the bar's own stand in where the mark's are not known. A position is taken over at
 the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
 loss is the one down to the bankruptcy price; where the market was beyond that price already, the
 insurance fund pays the rest. The account never owes anything.
@@ -77,9 +77,15 @@ def mark_on_path(i: int, s: int, way: float, book: Book, market: Market) -> floa
     if not math.isfinite(start):
         start = market.open[i, s] if market.valid[i, s] else book.mark[s]
     if book.quantity[s] > 0.0:
-        end = min(start, market.low[i, s] if market.valid[i, s] else start)
+        end = market.mark_low[i, s]
+        if not math.isfinite(end):
+            end = market.low[i, s] if market.valid[i, s] else start
+        end = min(start, end)
     else:
-        end = max(start, market.high[i, s] if market.valid[i, s] else start)
+        end = market.mark_high[i, s]
+        if not math.isfinite(end):
+            end = market.high[i, s] if market.valid[i, s] else start
+        end = max(start, end)
     on_path: float = start + way * (end - start)
     return on_path
 

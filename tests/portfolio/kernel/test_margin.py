@@ -122,6 +122,17 @@ def test_a_larger_position_is_in_a_higher_tier(held: Callable[..., tuple[Book, T
     assert book.account["equity"][0] == pytest.approx(capital - 52_000.0)
 
 
+def test_marks_decide_and_not_the_bars_prices(bars_of: BarsOf, rules_of: RulesOf) -> None:
+    """At 50 times half a percent of maintenance leaves 1.5 %: a wick of the last price is not the mark's."""
+    rules = rules_of(fraction=1.0)._replace(full=full_account())
+    for low, mark_low, held in ((50.0, 99.0, 100.0), (100.0, 50.0, 0.0)):
+        bars = bars_of(
+            [100.0] * 3, [100.0] * 3, low=[100.0, 100.0, low], mark_low=[np.nan, np.nan, mark_low]
+        )
+        book, _ = run(new_book(1, CAPITAL), rules, bars, [1.0, np.nan, np.nan])
+        assert book.quantity[0] == held
+
+
 @pytest.mark.parametrize("side", [1.0, -1.0])
 def test_a_cross_account_stands_for_its_positions_together(
     bars_of: BarsOf, rules_of: RulesOf, side: float
