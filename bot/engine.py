@@ -34,6 +34,7 @@ from bot.portfolio.calibration import (
     uncalibrated,
 )
 from bot.portfolio.conviction import bound_of, signal_of, volatility_of
+from bot.portfolio.hand import Command, commanded
 from bot.portfolio.ledger import check_books
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -132,6 +133,10 @@ class Engine:
                 f"the schedule or the bars have reached {newest}"
             )
         return replace(state, schedule=(*state.schedule, activation))
+
+    def obey(self, state: EngineState, command: Command) -> EngineState:
+        """Return the state in which a person's command holds; what `set` changes is in `rules`."""
+        return replace(state, book=commanded(state.book, command))
 
     def warm(self, state: EngineState, block: BarBlock) -> EngineState:
         """Take in bars that are not traded and not booked; signals of models there are are scored."""

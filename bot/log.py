@@ -94,6 +94,10 @@ EVENTS: dict[str, frozenset[str]] = {
             "stages_ms",
         }
     ),
+    "command_taken": frozenset({"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside"}),
+    "command_refused": frozenset(
+        {"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside", "reason"}
+    ),
     "funding": frozenset({"bar", "paid"}),
     "risk": frozenset({"bar", "halt", "equity"}),
     "liquidation": frozenset({"bar", "symbol", "quantity", "price", "fee"}),

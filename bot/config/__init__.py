@@ -13,6 +13,7 @@ bounds          what a value may be, in brackets
 renamed         names that settings had before
 parts           the parts that settings name, looked up
 checks          combinations that cannot work
+changes         which settings may change during a run, and a change tried out
 advice          what is legal and has no effect
 needed_heads    which heads the account needs
 example         config.example.toml

@@ -21,6 +21,8 @@ def value_faults(
     errors: Iterable[Mapping[str, Any]],
     sections: Mapping[str, type[Section]],
     origins: Mapping[str, str],
+    *,
+    of_change: bool = False,
 ) -> dict[str, str]:
     """Return a line for each refused setting, by its dotted key.
 
@@ -28,6 +30,7 @@ def value_faults(
         errors: the library's; of each its `loc` and `input` are used.
         sections: the class of each section.
         origins: what gave each setting, by its dotted key.
+        of_change: what is left out stays as it is, and is not the default.
     """
     found: dict[str, str] = {}
     for error in errors:
@@ -48,10 +51,10 @@ def value_faults(
             member = f", of which {inner[0]} = {_shown(error['input'])}"
         start = f"{dotted} = {_shown(error['input'])}" if not inner else f"{dotted}{member}"
         default = _shown(sections[section].model_fields[key].get_default(call_default_factory=True))
+        instead = "" if of_change else f"; or leave it out, for {default}"
         found[dotted] = (
             f"{start} ({origins[dotted]}): expected {_expected(schema)}"
-            f"{_meant(schema, error['input'])}; or leave it out, for {default}. "
-            f"{schema['description']}"
+            f"{_meant(schema, error['input'])}{instead}. {schema['description']}"
         )
     return found
 

@@ -30,6 +30,13 @@ class Run(Section):
     block_bars: int = Field(
         4096, ge=1, le=1_000_000, description="Maximum bars per block; does not change any result."
     )
+    commands_every_s: float = Field(
+        1.0,
+        gt=0.0,
+        le=3600.0,
+        description="Seconds between the looks that the daemon takes for a person's commands ('bot pause' "
+        "and the like) and the kill switch while it waits; it also looks at each open and close.",
+    )
     record: Literal["full", "ledger"] = Field(
         "full",
         description="The journal keeps everything (skill, verify), or bars, fills and ledger only.",

@@ -173,7 +173,7 @@ class Risk(Section):
         0.0, description="Loss in a UTC day at which all positions are closed until the next day."
     )
     max_drawdown: Fraction = Field(
-        0.0, description="Drawdown at which all positions are closed for good."
+        0.0, description="Drawdown at which all positions are closed, until 'bot resume'."
     )
 
 

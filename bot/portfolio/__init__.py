@@ -19,6 +19,7 @@ sizings         how large a position is
 costs           what a fill costs
 own             a user's policy and cost scheme, compiled
 funding         what funding is charged on
+hand            what a person's command does to the book
 trace           what a call did, a row a bar
 reasons         why filled, refused, halted
 ledger          the hash of a history, and the check that the books balance

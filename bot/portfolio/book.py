@@ -40,9 +40,10 @@ ACCOUNT = np.dtype(
         ("turnover", "<f8"),
         ("fills", "<i8"),
         ("bars", "<i8"),  # closed
-        ("paused", "<i8"),  # a person's: 0, 1 nothing is opened, 2 all is closed too
+        ("paused", "<i8"),  # by hand: NOT_PAUSED, PAUSED or FLATTENED
         ("interest", "<f8"),  # on cash borrowed; part of the fees
         ("liquidations", "<i8"),
+        ("commands", "<i8"),  # obeyed
     ]
 )
 """The account's record."""
@@ -60,6 +61,9 @@ HOLDING = np.dtype(
     ]
 )
 """What the full account (`full_account.py`) knows of a symbol; all 0 in the plain one."""
+
+NOT_PAUSED, PAUSED, FLATTENED = 0, 1, 2
+"""What `paused` of the account says; a flattened account is paused, and holds nothing on purpose."""
 
 Account = npt.NDArray[np.void]
 Holdings = npt.NDArray[np.void]

@@ -103,7 +103,7 @@ class Halt(IntEnum):
     DAY = 1
     """Until the next UTC day."""
     DRAWDOWN = 2
-    """For good."""
+    """Until a person resumes ('bot resume')."""
     BANKRUPT = 3
     """For good: equity is not positive."""
 

@@ -41,7 +41,7 @@ SMALL = (
     "features.medium_window=12", "features.long_window=24", "features.correlation_window=12",
     "data.history_bars=120", "synthetic.symbols=3", "synthetic.missing=0.01", "synthetic.signal_strength=0.4",
     "policy.kind=threshold", "signal.threshold=0.0", "sizing.method=proportional", "sizing.rebalance_band=0.0", "retrain.trigger=every_bars", "retrain.every_bars=48",
-    "log.heartbeat_s=3600", "practice.ticks_per_bar=3", "practice.speed=1", "exchange.quote_timeout_s=1500",
+    "log.heartbeat_s=3600", "run.commands_every_s=3600", "practice.ticks_per_bar=3", "practice.speed=1", "exchange.quote_timeout_s=1500",
 )  # fmt: skip
 """Little history and a network that hardly deserves the name: a start takes a moment."""
 

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.journal.writer import Journal
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.writing import RecordWriter
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.schema import Conviction
 from bot.engine import Engine
 from bot.engine_state import Activation, EngineState, state_to_arrays
+from bot.portfolio.hand import Command
 from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
@@ -96,9 +98,12 @@ def make_world() -> World:
 
 def write(
     world: World, writers: Sequence[RecordWriter], cuts: list[int],
-    opened: set[int] | None = None,
+    opened: set[int] | None = None, commands: Sequence[CommandRow] = (),
 ) -> list[Any]:  # fmt: skip
     """Step the bars in blocks, some bars opened and closed apart, and write it all.
+
+    Args:
+        commands: each holds from the open of a bar.
 
     Returns:
         what the engine gave, in order, and its last state.
@@ -120,9 +125,14 @@ def write(
     for activation in world.activations:
         due = activation.effective_from - HOUR_MS
         commit(("write_activation", (activation, due), {"late": True}))
-    edges = sorted({0, N, *cuts, *(opened or ()), *(i + 1 for i in opened or ())})
+    asked = {int(np.searchsorted(world.bars.open_time, row.open_time)): row for row in commands}
+    edges = sorted({0, N, *cuts, *(opened or ()), *(i + 1 for i in opened or ()), *asked})
     for a, b in pairwise(edges):
         block = world.bars.rows(a, b)
+        if a in asked:
+            if asked[a].refused is None:
+                state = world.engine.obey(state, Command(asked[a].kind))
+            commit(("write_command", (asked[a],), {}), committed_state())
         apart = a in (opened or ())
         if apart:
             state, trace = world.engine.open(state, block)

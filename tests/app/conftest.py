@@ -19,6 +19,7 @@ from bot.adapters.journal.builds import build_rows
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.chain import first_link
+from bot.adapters.record.commands import CommandRow
 from bot.app.live.backfill import late
 from bot.app.live.committed import LiveRecorder
 from bot.app.live.opening import closed_row
@@ -34,6 +35,7 @@ from bot.engine_state import Activation, state_from_arrays
 from bot.errors import BotError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.portfolio.hand import Command
 from bot.portfolio.instruments import Instrument
 from bot.portfolio.rules import rules_from
 from bot.timegrid import HOUR_MS
@@ -80,6 +82,7 @@ class LiveRun:
         )  # fmt: skip
         self.recorder = LiveRecorder(self.journal)
         self.state = self.engine.initial()
+        self.asked = 0
         first = int(self.ran.market.bars.open_time[self.ran.market.start_index])
         self.models = {max(at, first): (model_id, due) for model_id, at, due in self.ran.models()}
 
@@ -120,6 +123,17 @@ class LiveRun:
             self.state = self.engine.activate(self.state, activation)
             assert due is not None
             self.recorder.activated(activation, due, late=open_time > due + self.latency_ms)
+
+    def ask(self, kind: str, bar: BarBlock, *, inside: bool, refused: str | None = None) -> None:
+        """Take a person's command, from this bar's open or close on."""
+        self.asked += 1
+        row = CommandRow(
+            f"20230101T000000000Z-{self.asked:08x}", kind, "{}", "ann", self.asked,
+            int(bar.open_time[0]), inside=inside, refused=refused,
+        )  # fmt: skip
+        if refused is None:
+            self.state = self.engine.obey(self.state, Command(kind))
+        self.recorder.commanded(row, self.state)
 
     def restart(self, build: str | None = None) -> None:
         """Die and take up what is committed; what was made so far may be of a build of this name."""

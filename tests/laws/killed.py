@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from bot.adapters.journal.reader import JournalReader
 from scripts.soaking.killing import Point, WritePoints, die, fork, was_killed
 from scripts.soaking.proof import Proof, prove
-from scripts.soaking.rehearsal import PoolHere, Rehearsal
+from scripts.soaking.rehearsal import PoolHere, Rehearsal, Script
 
 SETTINGS = ("retrain.every_bars=12", "data.history_bars=60", "training.min_rows=50")
 MINUTE_MS = 60_000
@@ -53,10 +53,12 @@ class Time:
 
 
 class Daemons:
-    """One run, lived by one child after another."""
+    """One run, lived by one child after another, each with the same script beside it."""
 
-    def __init__(self, rehearsal: Rehearsal, training_s: float) -> None:
-        self.rehearsal, self.training_s = rehearsal, training_s
+    def __init__(
+        self, rehearsal: Rehearsal, training_s: float, script: Script | None = None
+    ) -> None:
+        self.rehearsal, self.training_s, self.script = rehearsal, training_s, script
         self.time = Time(rehearsal.begin_ms)
 
     def live(
@@ -76,7 +78,7 @@ class Daemons:
         def life() -> None:
             WritePoints(reached).install()
             pool = PoolHere(self.training_s)
-            self.rehearsal.run(bars, begin_ms=begin, pool=pool, on_jump=jumped)
+            self.rehearsal.run(bars, begin_ms=begin, pool=pool, on_jump=jumped, script=self.script)
 
         return was_killed(fork(life))
 
@@ -114,20 +116,27 @@ class Outlived(NamedTuple):
 
 
 def outlived(
-    make: Callable[[Path], Rehearsal], folder: Path, plan: Sequence[tuple[Point, int]], bars: int
-) -> Outlived:
+    make: Callable[[Path], Rehearsal], folder: Path, plan: Sequence[tuple[Point, int]], bars: int,
+    script: Callable[[Rehearsal], Script] | None = None,
+) -> Outlived:  # fmt: skip
     """Hold that a run killed at all these points has the ledger of one that nobody killed.
 
     Args:
         bars: for how many more it lives after the last kill.
+        script: what happens beside each daemon of a run.
     """
-    daemons = Daemons(make(folder / "killed"), training_s=0.0)
+
+    def beside(run: Rehearsal) -> Script | None:
+        return None if script is None else script(run)
+
+    rehearsal = make(folder / "killed")
+    daemons = Daemons(rehearsal, training_s=0.0, script=beside(rehearsal))
     for point, count in plan:
         assert daemons.live(60, at(point, count)), f"{point} was not reached"
     assert not daemons.live(bars, never)
     killed = prove(daemons.rehearsal.folder, daemons.rehearsal.source)
     calm = make(folder / "calm")
-    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0))
+    calm.run(len(killed.bars), pool=PoolHere(seconds=0.0), script=beside(calm))
     proof = prove(calm.folder, calm.source)
     assert proof.verdict.stored_sha256 == killed.verdict.stored_sha256
     return Outlived(daemons.rehearsal, killed, calm, proof)

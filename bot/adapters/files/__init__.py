@@ -17,6 +17,7 @@ instruments     what the exchange says of symbols, a file a venue
 forecasts       forecasts made elsewhere, laid on the grid
 manifests       what a trained model's manifest says, its seal proved
 models          trained models as safetensors and a manifest
+commands        what a person asks of a running bot: a file a command, and the kill switch
 trials          the register of trials: lines added and read
 arrays          named arrays in one file, never a pickle
 """

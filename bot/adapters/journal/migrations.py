@@ -71,7 +71,7 @@ MIGRATIONS = (
                 ("mark_high", "mark_low", "bid_size", "ask_size", "leaving", "settlement_price")
             )
         },
-        {},
+        {"commands": schema.COMMANDS},
     ),
 )
 """In order; the last one's version is `schema.JOURNAL_VERSION`."""

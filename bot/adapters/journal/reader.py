@@ -17,6 +17,7 @@ import numpy as np
 
 from bot.adapters.journal import schema
 from bot.adapters.journal.builds import build_rows
+from bot.adapters.journal.commands import command_rows
 from bot.adapters.journal.migrations import (
     Shapes,
     later_than,
@@ -27,6 +28,7 @@ from bot.adapters.journal.migrations import (
 from bot.adapters.journal.opening import connect_to_read
 from bot.adapters.record.arrays import RowsAsArrays
 from bot.adapters.record.builds import BuildRow
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, unpacked
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table, columns_of
@@ -124,6 +126,11 @@ class JournalReader(RowsAsArrays):
         )
         return [ModelRow(r[0], r[1], r[2], bool(r[3]), r[4], position=r[5]) for r in rows]
 
+    def commands(self) -> list[CommandRow]:
+        """Return what was asked of the run; nothing of a journal before version 4."""
+        with self._reading():
+            return command_rows(self._db)
+
     def builds(self) -> list[BuildRow]:
         """Return the stretches of the run; none of a journal of version 1."""
         with self._reading():
@@ -162,7 +169,12 @@ class JournalReader(RowsAsArrays):
 
     def misnumbered(self) -> Difference | None:
         """Return the first hole in the numbers that the journal gives to rows."""
-        for table, column in (("fills", "id"), ("models", "position"), ("builds", "position")):
+        for table, column in (
+            ("fills", "id"),
+            ("models", "position"),
+            ("builds", "position"),
+            ("commands", "position"),
+        ):
             numbers = self._rows(f"SELECT {column} FROM {table} ORDER BY {column}")
             for k, (number,) in enumerate(numbers, start=1):
                 if number != k:

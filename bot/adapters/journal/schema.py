@@ -46,6 +46,11 @@ BUILDS = """CREATE TABLE builds (
     position INTEGER PRIMARY KEY, closed INTEGER, digest TEXT NOT NULL, made_by TEXT NOT NULL,
     layout INTEGER NOT NULL, state BLOB, link BLOB NOT NULL);
 """
+COMMANDS = """CREATE TABLE commands (
+    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, settings TEXT NOT NULL,
+    asked_by TEXT NOT NULL, asked_ms INTEGER NOT NULL, open_time INTEGER NOT NULL,
+    inside INTEGER NOT NULL, refused TEXT);
+"""
 TABLES = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE bars (
@@ -72,7 +77,7 @@ CREATE TABLE state (
     id INTEGER PRIMARY KEY CHECK (id = 1), open_time INTEGER NOT NULL, blob BLOB NOT NULL,
     layout INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE chain (open_time INTEGER PRIMARY KEY, link BLOB NOT NULL);
-{BUILDS}"""
+{BUILDS}{COMMANDS}"""
 
 
 def forecast_table(tasks: Sequence[Task]) -> str:

@@ -19,8 +19,10 @@ import numpy.typing as npt
 from bot.adapters.files.manifests import manifest_sha256
 from bot.adapters.journal import schema
 from bot.adapters.journal.builds import build_rows, newest_link, write_build
+from bot.adapters.journal.commands import command_rows, write_row
 from bot.adapters.journal.migrations import migrate
 from bot.adapters.record.chain import chain_links, first_link, row_hashes
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import packed
 from bot.adapters.record.rows import (
     bar_rows,
@@ -206,6 +208,10 @@ class Journal:
             ),
         )  # fmt: skip
 
+    def write_command(self, command: CommandRow) -> None:
+        """Write what a person asked, before the bar from which it holds is closed."""
+        write_row(self._db, command)
+
     def write_state(self, open_time: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write the engine's state in place of the one before."""
         self._db.execute(
@@ -225,10 +231,6 @@ class Journal:
         closed = self._db.execute("SELECT max(open_time) FROM chain").fetchone()[0]
         self._link = write_build(self._db, self._link, closed, arrays)
         return True
-
-    def join(self, link: bytes) -> None:
-        """Go on from this link, as a replay does behind a seam."""
-        self._link = link
 
     def meta(self, key: str) -> str:
         """Return a fact of the run.
@@ -266,12 +268,12 @@ class Journal:
     def _write_chain(
         self, result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]
     ) -> None:
-        links = chain_links(self._link, chain_rows(result, hashes, fills))
+        times = result.bars.open_time
+        commands = command_rows(self._db, int(times[0]), int(times[-1]))
+        links = chain_links(self._link, chain_rows(result, hashes, fills, commands))
         self._link = links[-1]
-        self._db.executemany(
-            "INSERT INTO chain VALUES (?, ?)",
-            zip(result.bars.open_time.tolist(), links, strict=True),
-        )
+        rows = zip(times.tolist(), links, strict=True)
+        self._db.executemany("INSERT INTO chain VALUES (?, ?)", rows)
 
     def _fills_of(self, open_time: int) -> npt.NDArray[np.void]:
         index = {name: s for s, name in enumerate(self.symbols)}

@@ -104,7 +104,7 @@ def chain_links(previous: bytes, rows: Sequence[bytes]) -> list[bytes]:
 
 def rows_as_bytes(
     open_time: I64, hashes: I64, values: F64, refusals: I64, ledger: F64, fills: np.ndarray,
-    later: F64,
+    later: F64, commands: Mapping[int, bytes],
 ) -> list[bytes]:  # fmt: skip
     """Return the bytes of each bar's rows.
 
@@ -115,6 +115,7 @@ def rows_as_bytes(
         ledger: float64[n, 6] in the order of LEDGER_VALUES.
         fills: FILL records in the order of booking.
         later: float64[n, S, k], what later versions added to decisions; hashed where it is a number.
+        commands: by open time, the bytes of a bar's commands; most have none.
     """
     edges = np.searchsorted(fills["open_time"], open_time, side="left").tolist()
     edges.append(int(np.searchsorted(fills["open_time"], open_time[-1], side="right")))
@@ -132,6 +133,9 @@ def rows_as_bytes(
     )
     more = _later_bytes(later.reshape(len(open_time), -1), math.nan)
     return [
-        fixed[i].tobytes() + packed[edges[i] * size : edges[i + 1] * size] + more[i]
-        for i in range(len(open_time))
+        fixed[i].tobytes()
+        + packed[edges[i] * size : edges[i + 1] * size]
+        + more[i]
+        + commands.get(time, b"")
+        for i, time in enumerate(open_time.tolist())
     ]

@@ -8,6 +8,7 @@ in them. Must not decide what is equal.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from bot.adapters.record.arrays import RowsAsArrays
 from bot.adapters.record.builds import BuildRow, present_row
 from bot.adapters.record.chain import chain_links, first_link, row_hashes
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, packed
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.rows import (
@@ -54,6 +56,7 @@ class MemoryRecord(RowsAsArrays):
         self._link = first_link(symbols)
         self._builds = [present_row(1, self._link, None, None, self.meta)]
         self._models: list[ModelRow] = []
+        self._commands: list[CommandRow] = []
         self._carried: Carried | None = None
         self.clear()
 
@@ -90,7 +93,8 @@ class MemoryRecord(RowsAsArrays):
         earlier = self._booked(int(result.bars.open_time[0])) if opened else np.empty(0, FILL)
         self.write_fills(result.trace.fills)
         self._closed.append((result, tuple(schedule)))
-        content = chain_rows(result, hashes, np.concatenate([earlier, result.trace.fills]))
+        fills = np.concatenate([earlier, result.trace.fills])
+        content = chain_rows(result, hashes, fills, self._commands)
         links = chain_links(self._link, content)
         self._link = links[-1]
         self._links += zip(result.bars.open_time.tolist(), links, strict=True)
@@ -102,6 +106,10 @@ class MemoryRecord(RowsAsArrays):
             activation.model_id, activation.effective_from, due, late=late, position=place
         )
         self._models.append(row)
+
+    def write_command(self, command: CommandRow) -> None:
+        """Write what a person asked, before the bar from which it holds is closed."""
+        self._commands.append(replace(command, position=len(self._commands) + 1))
 
     def write_state(self, open_time: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write the engine's state in place of the one before."""
@@ -155,6 +163,10 @@ class MemoryRecord(RowsAsArrays):
     def models(self) -> list[ModelRow]:
         """Return the schedule, oldest first."""
         return list(self._models)
+
+    def commands(self) -> list[CommandRow]:
+        """Return what was asked of the run, in the order in which it was taken."""
+        return list(self._commands)
 
     def builds(self) -> list[BuildRow]:
         """Return the one stretch there is."""

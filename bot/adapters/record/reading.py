@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.record.builds import BuildRow
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table
@@ -89,10 +90,13 @@ class Record(Protocol):
     def ledger_blocks(self, n_bars: int = 4096) -> Iterator[tuple[I64, Trace]]:
         """Yield the ledger, its positions and fills as the traces that were booked; the rest blank."""
 
-    # Models, builds and state
+    # Models, commands, builds and state
 
     def models(self) -> list[ModelRow]:
         """Return the run's schedule, oldest first."""
+
+    def commands(self) -> list[CommandRow]:
+        """Return what was asked of the run, in the order in which it was taken."""
 
     def builds(self) -> list[BuildRow]:
         """Return the stretches of the run; none of version 1."""

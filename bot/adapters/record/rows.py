@@ -7,13 +7,14 @@ name. Must not know where they are stored.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.record.chain import rows_as_bytes
+from bot.adapters.record.commands import CommandRow, command_bytes
 from bot.adapters.record.tables import BAR_COLUMNS, BAR_FLAGS, LEDGER_VALUES
 from bot.blocks import F64, I64, BarBlock
 from bot.engine import StepResult
@@ -99,9 +100,10 @@ def position_rows(result: StepResult, symbols: Sequence[str]) -> Rows:
 
 
 def chain_rows(
-    result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void]
-) -> list[bytes]:
-    """Return the bytes of each bar's rows, as the chain hashes them."""
+    result: StepResult, hashes: npt.NDArray[np.int64], fills: npt.NDArray[np.void],
+    commands: Iterable[CommandRow],
+) -> list[bytes]:  # fmt: skip
+    """Return the bytes of each bar's rows, as the chain hashes them; `commands` are those of the bars."""
     trace, n = result.trace, len(result.bars)
     values = [result.forecast.value, result.signal, trace.weight, trace.order, trace.quantity]
     return rows_as_bytes(
@@ -112,6 +114,7 @@ def chain_rows(
         ledger=np.stack([getattr(trace, name) for name in LEDGER_VALUES], axis=1),
         fills=fills,
         later=np.stack(later_decisions(result), axis=2),
+        commands=command_bytes(commands),
     )
 
 

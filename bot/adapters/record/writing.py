@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from bot.adapters.record.commands import CommandRow
 from bot.blocks import I64, BarBlock
 from bot.engine import StepResult
 from bot.engine_state import Activation
@@ -38,6 +39,9 @@ class RecordWriter(Protocol):
 
     def write_activation(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write that a model decides from a bar on."""
+
+    def write_command(self, command: CommandRow) -> None:
+        """Write what a person asked, before the bar from which it holds is closed."""
 
     def write_state(self, open_time: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write the engine's state in place of the one before."""

@@ -8,6 +8,7 @@ models          which model decides, and from when
 states          the states of the live loop, as a table
 loop            the live loop: a method for each state
 exchange        Bybit, or the practice exchange inside the process
+hand            a person's commands and the kill switch, taken between two commits
 decidable       until when a closed bar can be decided on
 screening       what cannot be true stays outside
 opening         the open of a bar: quotes to the row that is booked

@@ -1,38 +1,49 @@
 """The run as the journal has committed it, and the ways in which it goes on.
 
-Owns the engine's state and its journal, what the loop asks of both (warm, rehearsed, open, close,
-catch up), and what makes each a transaction.
+Owns the engine's state and its journal, the settings in force, what the loop asks of them (warm,
+rehearsed, begin, take a command, open, close, catch up), and what makes each a transaction.
 Rules: each of them is committed when it returns; nothing else writes bars. Must not know a clock or
 the exchange.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from bot.adapters.files.commands import Asked
+from bot.adapters.record.commands import CommandRow, settings_text
 from bot.adapters.record.writing import DurableWriter, RunWriter
 from bot.app.live.backfill import late
 from bot.app.live.opening import closed_row
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.in_force import changed_settings
 from bot.blocks import BarBlock
 from bot.config import Config
+from bot.config.changes import recorded_changes
 from bot.engine import Engine, Forecaster, StepResult
 from bot.engine_state import Activation, EngineState, state_to_arrays
-from bot.errors import InvariantError
+from bot.errors import ConfigError, InvariantError
 from bot.plausibility import Prices
 from bot.portfolio.book import Book
+from bot.portfolio.hand import Command
+from bot.portfolio.reasons import Halt
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
+
+LONGEST_REASON = 2000
+"""Characters of the reason why a command cannot hold."""
 
 
 class CommittedRun:
     """Take a run from one committed state to the next.
 
     Attributes:
+        config: the settings in force: the run's own, with what commands have changed.
+        commands: what was asked of the run, in the order in which it was taken.
         start: open time of the first bar that is traded, None before there is one.
         first_bar: open time of the oldest bar, None while there is no history.
         prices: the last accepted ones at the start of the process: what the next are held against.
@@ -40,14 +51,16 @@ class CommittedRun:
     Args:
         opened_row: the row with which the last bar was opened, where its close is not committed.
         stages: called by the engine when a stage ends.
+        rules_of: the rules that settings come to, with the run's instruments.
     """
 
     def __init__(
         self, config: Config, folder: RunFolder, *, journal: RunWriter, runner: Runner,
         stages: Stopwatch, start: int | None, first_bar: int | None, opened_row: BarBlock | None,
-        prices: Prices,
+        prices: Prices, commands: Sequence[CommandRow], rules_of: Callable[[Config], Rules],
     ) -> None:  # fmt: skip
         self.config, self.folder = config, folder
+        self.commands, self._rules_of = list(commands), rules_of
         self.symbols = config.market.symbols
         self.interval_ms = INTERVAL_MS[config.market.interval]
         self.start, self.first_bar, self.prices = start, first_bar, prices
@@ -120,13 +133,60 @@ class CommittedRun:
         self._opened_row = None
         return rows
 
-    def open(self, row: BarBlock) -> Trace:
-        """Book the open of the next bar; the first one that is traded is written down as such."""
+    def begin(self, open_time: int) -> None:
+        """Write down the first bar that is traded, unless one was before."""
         if self.start is None:
-            start = int(row.open_time[0])
             with self._journal.transaction():
-                self._journal.write_meta("start", str(start))
-            self.start = start
+                self._journal.write_meta("start", str(open_time))
+            self.start = open_time
+
+    def take(self, asked: Asked, refused: str | None = None) -> CommandRow:
+        """Let a command hold from the next open or close on, unless it cannot hold; return its row.
+
+        Args:
+            refused: why it cannot hold, where that is known already.
+        """
+        row = CommandRow(
+            asked.id, asked.kind, settings_text(asked.settings), asked.asked_by, asked.asked_ms,
+            open_time=self.next_open, inside=self.opened, refused=refused,
+        )  # fmt: skip
+        config, rules = self.config, None
+        if row.refused is None:
+            try:
+                config, rules = self._after(row)
+            except ConfigError as error:
+                row = replace(row, refused=_told(error))
+        self._runner.obey(row, rules)
+        self.config = config
+        self.commands.append(row)
+        return row
+
+    def _after(self, row: CommandRow) -> tuple[Config, Rules | None]:
+        """Return the settings in force after a command, and the rules where they are others.
+
+        Raises:
+            ConfigError: it cannot hold.
+        """
+        if row.kind not in list(Command):
+            raise ConfigError(f"'{row.kind}' is none of {', '.join(Command)}")
+        if row.kind == Command.RESUME and self.book.account["halted"][0] == Halt.BANKRUPT:
+            raise ConfigError("the account is bankrupt, which nothing lifts")
+        if (row.kind == Command.SET) != bool(row.values):
+            raise ConfigError(f"'{row.kind}' with the settings {row.settings}")
+        if not row.values:
+            return self.config, None
+        new = changed_settings(self.config, recorded_changes(row.values, f"command {row.id}"))
+        rules = self._rules_of(new)
+        if [type(part) for part in rules] != [type(part) for part in self._runner.engine.rules]:
+            raise ConfigError(
+                f"{', '.join(row.values)}: this run trades by rules that have no place for it, and others "
+                "would have to be compiled while bars wait; begin another run with it"
+            )
+        return new, rules
+
+    def open(self, row: BarBlock) -> Trace:
+        """Book the open of the next bar."""
+        self.begin(int(row.open_time[0]))
         self._stages.start()
         trace = self._runner.open(row)
         self._stages.ended("open")
@@ -164,6 +224,11 @@ class CommittedRun:
         self._journal.close()
 
 
+def _told(error: ConfigError) -> str:
+    """Return the text of an error as a record can keep it, whatever odd text it quotes."""
+    return str(error).encode("utf-8", "backslashreplace").decode("utf-8")[:LONGEST_REASON]
+
+
 class LiveRecorder:
     """Write the daemon's life: a transaction for a bar's open and one for its close."""
 
@@ -197,6 +262,14 @@ class LiveRecorder:
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Keep an activation for the next commit, which holds the state that knows it."""
         self._activations.append((activation, due, late))
+
+    def commanded(self, command: CommandRow, state: EngineState) -> None:
+        """Commit a command with the state that obeys it."""
+        with self._journal.transaction():
+            self._write_activations()
+            self._journal.write_command(command)
+            self._write_state(state)
+        self._activations.clear()
 
     def _write_activations(self) -> None:
         for activation, due, is_late in self._activations:

@@ -22,6 +22,7 @@ from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import decidable_ms
 from bot.app.live.feed_counters import Counters
 from bot.app.live.funding import LiveFunding
+from bot.app.live.hand import Hand
 from bot.app.live.heard_marks import HeardMarks
 from bot.app.live.missing import MissingCandles
 from bot.app.live.models import LiveModels
@@ -34,6 +35,9 @@ from bot.config.needed_heads import needs_model
 
 MOST_WAITING = 100_000
 """Events that may wait for the loop before the stream waits too."""
+
+DECIDING = (LoopState.WAITING_OPEN, LoopState.OPENED, LoopState.CLOSING)
+"""The states in which commands are taken: in the others nothing is decided."""
 
 
 class LiveLoop:
@@ -72,6 +76,7 @@ class LiveLoop:
             streamed=config.market.feed == "stream", slack_ms=self._slack_ms,
         )  # fmt: skip
         self._catch_up = CatchUp(run, models.training, self._exchange, clock, report)
+        self._hand = Hand(run, models.training, report)
         self._missing = MissingCandles(
             self._exchange, clock, report,
             interval=config.market.interval, tradable_ms=self._tradable_ms, speed=speed,
@@ -92,17 +97,20 @@ class LiveLoop:
     async def run(self) -> None:
         """Catch up with the exchange, then take bar after bar, as many as are wanted."""
         beats = asyncio.create_task(self._beat())
+        looks = asyncio.create_task(self._look())
         try:
             while self._state is not LoopState.DONE:
+                if self._state in DECIDING:
+                    self._hand.take()
                 event = await self._work[self._state]()
-                for task in (self._pump, beats):
+                for task in (self._pump, beats, looks):
                     if task is not None and task.done():
                         task.result()
                 if event is not None:
                     self._go(event)
         finally:
             self._models.training.shutdown()
-            await end(beats, *([] if self._pump is None else [self._pump]))
+            await end(beats, looks, *([] if self._pump is None else [self._pump]))
 
     def _go(self, event: LoopEvent) -> None:
         was, self._state = self._state, next_state(self._state, event)
@@ -156,6 +164,9 @@ class LiveLoop:
     async def _open(self, opening: Opening) -> None:
         """Book the open of the bar, and commit it."""
         funding = await self._funding.at_open(opening.open_time, self._run.book.quantity)
+        if self._run.start is None:
+            self._run.begin(opening.open_time)
+            self._hand.take()
         row = opening.row(self._run.book, self._bars.quotes, funding)
         trace = self._run.open(row)
         self._report.opened(row, trace, self._clock.now_ms())
@@ -268,6 +279,13 @@ class LiveLoop:
                 self._counters, self._clock.now_ms(), doubted=self._clock.doubted
             )
             await asyncio.sleep(self._run.config.log.heartbeat_s)
+
+    async def _look(self) -> None:
+        """Wake the loop where a person asks for something while it waits."""
+        while True:
+            await asyncio.sleep(self._run.config.run.commands_every_s)
+            if self._hand.asks:
+                self._arrived.set()
 
     async def _listen(self) -> None:
         """Take the events of the stream to the loop."""

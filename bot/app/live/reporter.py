@@ -18,6 +18,7 @@ import numpy as np
 
 from bot import __version__
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.system.atomic_file import replacing
 from bot.adapters.system.memory import resident_mb
 from bot.adapters.system.sd_notify import notify
@@ -163,6 +164,17 @@ class LiveReport:
             "model_activated", model_id=activation.model_id,
             effective_from=activation.effective_from, late=late,
         )  # fmt: skip
+
+    def commanded(self, row: CommandRow) -> None:
+        """Tell of a person's command: that it holds, and from where on, or why it does not."""
+        told = {
+            "id": row.id, "kind": row.kind, "settings": dict(row.values), "asked_by": row.asked_by,
+            "asked_ms": row.asked_ms, "bar": row.open_time, "inside": row.inside,
+        }  # fmt: skip
+        if row.refused is None:
+            self._log.warning("command_taken", **told)
+        else:
+            self._log.warning("command_refused", **told, reason=row.refused)
 
     def opened(self, row: BarBlock, trace: Trace, now_ms: int) -> None:
         """Tell of a bar's open."""

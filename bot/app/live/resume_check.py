@@ -44,6 +44,9 @@ def _faults(record: Record, state: EngineState, interval_ms: int) -> Iterator[st
     yield from _bars(record, state, interval_ms)
     yield from _ledger(record, state)
     yield from _fills(record, state)
+    taken = sum(row.refused is None for row in record.commands())
+    if taken != (obeyed := int(state.book.account["commands"][0])):
+        yield f"table commands has {taken} that hold, the state obeys {obeyed}"
     made = [(row.model_id, row.effective_from) for row in record.models()]
     if made != [(a.model_id, a.effective_from) for a in state.schedule]:
         yield f"table models has {len(made)} activations, the state {len(state.schedule)}, or others"

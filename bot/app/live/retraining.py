@@ -75,7 +75,7 @@ class LiveTraining:
 
     def __init__(
         self, config: Config, *, config_hash: str, features: tuple[str, ...], folder: RunFolder,
-        parent_due_ms: int | None, log: Any,
+        parent_due_ms: int | None, log: Any, due_bars: DueBars,
     ) -> None:  # fmt: skip
         self._config = config
         self._hash = config_hash
@@ -84,7 +84,7 @@ class LiveTraining:
         self._folder, self._models = folder, folder.models
         self._log = log
         self._interval_ms = INTERVAL_MS[config.market.interval]
-        self.due_bars = DueBars(config.retrain, self._interval_ms)
+        self.due_bars = due_bars
         self._pool = TrainingPool(1)
         self._parent_due_ms = parent_due_ms
         self._wanted: list[int] = []

@@ -7,9 +7,11 @@ not committed has not happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from bot.adapters.files.instruments import instruments_of, instruments_text
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.reading import Record
 from bot.adapters.record.writing import RunWriter
 from bot.adapters.system.build import present_build
@@ -24,6 +26,7 @@ from bot.app.loop.stopwatch import Stopwatch
 from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
+from bot.app.runs.in_force import config_in_force, due_bars
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import begin_record, go_on_with_record, open_record
 from bot.blocks import BarBlock
@@ -79,33 +82,40 @@ def open_run(
         journal = begin_record(folder, symbols, tasks, meta, durable=True)
     # the instruments as they were when the run was made: a replay must round as the run did
     kept = _kept_instruments(journal, folder, symbols)
+    rules_of = partial(rules_from, symbols=symbols, instruments=kept)
     stages = Stopwatch()
+    found = _committed(folder, interval_ms, first_state(config, pipeline))
+    in_force = config_in_force(config, found.commands)
     engine = Engine(
-        pipeline, rules_from(config, symbols, kept), config.signal, tasks,
+        pipeline, rules_of(in_force), config.signal, tasks,
         n_symbols=len(symbols), initial_capital=config.portfolio.initial_capital,
         forecasters=forecasters, stage_ended=stages.ended,
     )  # fmt: skip
     compile_own_parts(engine.rules, log)
-    found = _committed(folder, engine, interval_ms)
     state = found.state
-    with journal.transaction():
-        seam = journal.begin_stretch(None if state.newest is None else state_to_arrays(state))
-    if seam:
-        log.info("build_changed", build=str(present_build()), last_bar=state.newest)
+    _note_build(journal, state, log)
     run = CommittedRun(
-        config, folder, journal=journal, runner=Runner(engine, state, LiveRecorder(journal), None),
+        in_force, folder, journal=journal, runner=Runner(engine, state, LiveRecorder(journal), None),
         stages=stages, start=found.start, first_bar=found.first_bar, opened_row=found.opened_row,
-        prices=found.prices,
+        prices=found.prices, commands=found.commands, rules_of=rules_of,
     )  # fmt: skip
     training = LiveTraining(
         config, config_hash=digest, features=pipeline.names, folder=folder,
-        parent_due_ms=found.trained_until, log=log,
+        parent_due_ms=found.trained_until, log=log, due_bars=due_bars(config, found.commands),
     )  # fmt: skip
     models = LiveModels(
         run, training, forecasters=forecasters, names=pipeline.names, tasks=tasks,
         trained_until=found.trained_until, given=found.given, log=log,
     )  # fmt: skip
     return run, models
+
+
+def _note_build(journal: RunWriter, state: EngineState, log: Any) -> None:
+    """Record and tell that another build continues from this state, where one does."""
+    with journal.transaction():
+        seam = journal.begin_stretch(None if state.newest is None else state_to_arrays(state))
+    if seam:
+        log.info("build_changed", build=str(present_build()), last_bar=state.newest)
 
 
 def _check_before_taking_over(config: Config, folder: RunFolder, pipeline: FeaturePipeline) -> None:
@@ -164,11 +174,12 @@ class _Found:
     trained_until: int | None
     given: str | None
     prices: Prices
+    commands: list[CommandRow]
 
 
-def _committed(folder: RunFolder, engine: Engine, interval_ms: int) -> _Found:
+def _committed(folder: RunFolder, interval_ms: int, initial: EngineState) -> _Found:
     with open_record(folder) as record:
-        state = _state_of(record, folder, engine.initial())
+        state = _state_of(record, folder, initial)
         check_resumable(folder, record, state, interval_ms)
         start = record.meta.get("start")
         given = record.meta.get("given_model")
@@ -185,4 +196,5 @@ def _committed(folder: RunFolder, engine: Engine, interval_ms: int) -> _Found:
             trained_until=max(dues, default=None),
             given=given,
             prices=record.last_prices(),
+            commands=record.commands(),
         )

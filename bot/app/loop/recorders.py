@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.writing import DurableWriter
 from bot.blocks import BarBlock
 from bot.engine import StepResult
@@ -30,6 +31,9 @@ class NoRecorder:
         """Do nothing."""
 
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
+        """Do nothing."""
+
+    def commanded(self, command: CommandRow, state: EngineState) -> None:
         """Do nothing."""
 
 
@@ -64,6 +68,11 @@ class GroupRecorder:
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write an activation."""
         self._writes.append(lambda: self._record.write_activation(activation, due, late=late))
+
+    def commanded(self, command: CommandRow, state: EngineState) -> None:
+        """Write a command."""
+        self._writes.append(lambda: self._record.write_command(command))
+        self._state = state
 
     def flush(self) -> None:
         """Commit what has been taken in."""

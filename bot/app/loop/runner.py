@@ -8,12 +8,16 @@ next: live, backtest and verify do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
+from bot.adapters.record.commands import CommandRow
 from bot.blocks import BarBlock
 from bot.engine import Engine, StepResult
 from bot.engine_state import Activation, EngineState
+from bot.portfolio.hand import Command
 from bot.portfolio.ledger import LedgerHash
+from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace, joined
 
 Progress = Callable[[int, int], None]
@@ -34,6 +38,9 @@ class Recorder(Protocol):
 
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Record that a model decides from a bar on."""
+
+    def commanded(self, command: CommandRow, state: EngineState) -> None:
+        """Record what a person asked, and the state that obeys it."""
 
 
 class Runner:
@@ -61,6 +68,18 @@ class Runner:
         """Put a model into the schedule."""
         self.state = self.engine.activate(self.state, activation)
         self._recorder.activated(activation, due, late=late)
+
+    def obey(self, command: CommandRow, rules: Rules | None = None) -> None:
+        """Let a person's command hold from here on; one that is refused is only recorded.
+
+        Args:
+            rules: after the settings that it changes.
+        """
+        if command.refused is None:
+            self.state = self.engine.obey(self.state, Command(command.kind))
+            if rules is not None:
+                self.engine = replace(self.engine, rules=rules)
+        self._recorder.commanded(command, self.state)
 
     def open(self, block: BarBlock) -> Trace:
         """Book the open of one bar."""

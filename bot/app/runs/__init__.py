@@ -3,6 +3,8 @@
 folder          its files: config.toml, journal.db, models, logs, report
 edited_settings which settings in config.toml are not those that the run was made with
 record          a run's record, begun, continued, read
+asking          `bot pause`, `resume`, `flatten`, `set`: ask the daemon, and wait for its answer
+in_force        the settings in force: the file, and the commands since
 listing         `bot runs`
 status          `bot status`: where a run stands
 last_decision   what the last closed bar decided, and what signals were worth by then

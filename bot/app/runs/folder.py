@@ -23,6 +23,7 @@ NOT_IN_HASH = {
     "run.runs_dir",
     "run.block_bars",
     "run.record",
+    "run.commands_every_s",
     "market.feed",
     "training.workers",
     "training.time_limit_s",

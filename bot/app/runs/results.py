@@ -21,11 +21,12 @@ from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.in_force import due_bars, told
 from bot.app.runs.record import open_record
 from bot.app.runs.shrunk import shrunk_forecasts
 from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.rehearsal import rehearsal_bars
-from bot.app.training.triggers import DueBars, planned_dues
+from bot.app.training.triggers import planned_dues
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.config.needed_heads import needs_calibration, needs_model
@@ -205,7 +206,7 @@ def _trainings_due(config: Config, record: Record, bars: BarBlock, start: int) -
     given = TABLE_ID in record.meta or "schedule_of" in record.meta
     if given or config.retrain.trigger == "never":
         return None
-    due = DueBars(config.retrain, INTERVAL_MS[config.market.interval]).due(bars.open_time)
+    due = due_bars(config, record.commands()).due(bars.open_time)
     wanted = planned_dues(due, start, config.retrain.latency_bars)
     return bars.open_time[[each.index for each in wanted]]
 
@@ -252,6 +253,9 @@ def _facts(folder: RunFolder, record: Record, config: Config) -> dict[str, Any]:
     for key in ("config_hash", "ledger_sha256", TABLE_ID, "schedule_of"):
         if record.meta.get(key):
             facts[key] = record.meta[key]
+    by_hand = [told(row) for row in record.commands() if row.refused is None]
+    if by_hand:
+        facts["by_hand"] = by_hand
     if "interrupted" in record.meta:
         facts["interrupted"] = record.meta["interrupted"] == "1"
     if "seconds" in record.meta:

@@ -12,12 +12,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.adapters.files.instruments import instruments_of
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import holder
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
+from bot.app.runs.in_force import by_hand, command_json, config_in_force
 from bot.app.runs.last_decision import Calibration, Decided, calibration_of, decided_last
 from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
@@ -89,6 +91,11 @@ class Status:
         margin: of all contracts held on margin; None where there are none.
         clock: whose clock dates bars, models and trainings: "exchange", or "practice", which runs
             at `clock_speed` seconds a second; "history" for a backtest.
+        paused: "no", "paused", or "flattened", by hand.
+        commands: what was asked of the run and is in force, or the last that was refused.
+        settings: values by key that differ from config.toml, set by hand.
+        asked: commands that are not taken yet.
+        stop_file: whether the kill switch is there.
     """
 
     name: str
@@ -109,6 +116,11 @@ class Status:
     fees: float
     funding: float
     halted: str
+    paused: str
+    commands: tuple[CommandRow, ...]
+    settings: dict[str, Any]
+    asked: int
+    stop_file: bool
     positions: tuple[Holding, ...]
     margin: AccountMargin | None
     pending: tuple[PendingOrder, ...]
@@ -125,6 +137,7 @@ class Status:
     def as_json(self) -> str:
         """Return it as one JSON object."""
         said = asdict(self) | {"alive": self.pid is not None}
+        said["commands"] = [command_json(row) for row in self.commands]
         if self.pid is None and self.heartbeat is not None:  # what it said then is not so now
             said["heartbeat"] |= {
                 "connection": "none",
@@ -144,10 +157,11 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
     Raises:
         JournalError: the journal or the heartbeat is damaged.
     """
-    config = config_of(folder)
     heartbeat = read_heartbeat(folder.path)
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     with open_record(folder) as record:
+        commands = record.commands()
+        config = config_in_force(config_of(folder), commands)
         carried = record.carried()
         state = None
         if carried is None:
@@ -177,6 +191,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             clock=_clock(record, config),
             clock_speed=config.exchange.speed,
             heartbeat=heartbeat,
+            **by_hand(folder, commands, book),
             **_account(book, config.portfolio.initial_capital),
         )
 

@@ -6,7 +6,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from bot.adapters.files.commands import STOP_FILE
 from bot.app.runs.durations import duration
+from bot.app.runs.in_force import told
 from bot.app.runs.last_decision import Calibration, Decided
 from bot.app.runs.status import Holding, Status
 from bot.report.formats import price, quantity
@@ -46,6 +48,11 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
     if status.coverage:
         shares = ", ".join(f"{task} {share:.1%}" for task, share in status.coverage.items())
         rows.append(("90 % intervals held", Text(shares)))
+    rows += _by_hand(status)
+    if status.paused != "no":
+        rows.insert(
+            1, ("paused", Text(f"{status.paused} by hand; 'bot resume' lifts it", style="red"))
+        )
     if status.halted != "none":
         rows.insert(1, ("halted", Text(status.halted, style="red")))
     beat = status.heartbeat
@@ -96,6 +103,21 @@ def _clock(status: Status) -> list[tuple[str, Text]]:
     if (beat := status.heartbeat) is not None:
         said += f"; it was {format_utc(beat.exchange_ms)} at the last heartbeat"
     return [("clock", Text(said))]
+
+
+def _by_hand(status: Status) -> list[tuple[str, Text]]:
+    """Return what a person has asked, and what waits to be taken."""
+    rows = []
+    for row in status.commands:
+        said = f"{told(row)}, asked by {row.asked_by}"
+        if row.refused is not None:
+            said = f"the last, {row.kind}, was refused: {row.refused}"
+        rows.append(("by hand", Text(said)))
+    if status.asked:
+        rows.append(("asked, not taken", Text(f"{status.asked}", style="yellow")))
+    if status.stop_file:
+        rows.append(("kill switch", Text(f"{STOP_FILE} is there", style="red")))
+    return rows
 
 
 def _rehearsal(status: Status) -> list[tuple[str, Text]]:

@@ -6,7 +6,8 @@ bar closes only. A bar is due if a fire time lies in (close of the bar before, c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,15 +32,23 @@ class Due:
 class DueBars:
     """Tell at which bars a retraining is due.
 
+    Args:
+        changes: (open time, settings) in order: from the close of this bar on, these decide.
+
     Raises:
         ConfigError: the cron line or the start cannot be read.
     """
 
-    def __init__(self, config: Retrain, interval_ms: int) -> None:
-        self._config = config
+    def __init__(
+        self, config: Retrain, interval_ms: int, changes: Sequence[tuple[int, Retrain]] = ()
+    ) -> None:
+        self._first = _Due(config, interval_ms)
+        self._changes = [(from_ms, _Due(later, interval_ms)) for from_ms, later in changes]
         self._interval_ms = interval_ms
-        self._start_ms = _start_ms(config.start)
-        self._trigger = _trigger(config)
+
+    def change(self, from_ms: int, config: Retrain) -> None:
+        """Let these settings decide from the close of this bar on, after all others."""
+        self._changes.append((from_ms, _Due(config, self._interval_ms)))
 
     def due(self, open_time: I64, previous_open: int | None = None) -> Bool:
         """Return bool[n]: a training is due at the close of the bar.
@@ -48,6 +57,31 @@ class DueBars:
             open_time: int64[n], bars that follow one another.
             previous_open: the bar before the first one, where there is a gap between them.
         """
+        starts = [0, *(int(np.searchsorted(open_time, at)) for at, _ in self._changes)]
+        parts = [np.zeros(0, dtype=np.bool_)]
+        for k, (a, b) in enumerate(itertools.pairwise([*starts, len(open_time)])):
+            deciding = self._first if k == 0 else self._changes[k - 1][1]
+            before = previous_open if a == 0 else None
+            parts.append(deciding.due(open_time[a:b], before))
+        return np.concatenate(parts)
+
+    def next_fire_ms(self, after_ms: int) -> int | None:
+        """Return the first fire time after this one, by what decides last; None where there is never one."""
+        newest = self._changes[-1][1] if self._changes else self._first
+        return newest.next_fire_ms(after_ms)
+
+
+class _Due:
+    """When a retraining is due by one trigger."""
+
+    def __init__(self, config: Retrain, interval_ms: int) -> None:
+        self._config = config
+        self._interval_ms = interval_ms
+        self._start_ms = _start_ms(config.start)
+        self._trigger = _trigger(config)
+
+    def due(self, open_time: I64, previous_open: int | None) -> Bool:
+        """Return bool[n], as `DueBars.due`."""
         due = np.zeros(len(open_time), dtype=np.bool_)
         if len(open_time) == 0 or self._config.trigger == "never":
             return due

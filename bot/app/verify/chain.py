@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.record.chain import chain_links, first_link, rows_as_bytes
+from bot.adapters.record.commands import command_bytes
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import EARLIEST, LATER_DECISION_VALUES, LATEST, Row, Table
@@ -74,6 +75,12 @@ def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Differenc
             return Difference(
                 table, "row", odd[0][0], symbol=None, stored="a row", replayed=MISSING
             )
+    commands = [row for row in record.commands() if after < row.open_time <= to]
+    for command in commands:
+        if command.open_time not in known:
+            return Difference(
+                "commands", "row", command.open_time, symbol=None, stored="a row", replayed=MISSING
+            )
     place = {time: i for i, time in enumerate(times.tolist())}
     which = {name: s for s, name in enumerate(record.symbols)}
     n, S, K = len(times), len(which), len(record.tasks)
@@ -107,4 +114,5 @@ def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Differenc
         ledger=ledger.reshape(n, -1),
         fills=fills,
         later=later,
+        commands=command_bytes(commands),
     )

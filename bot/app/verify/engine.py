@@ -6,11 +6,12 @@ are asked for only where they came from a file, since then nothing else knows th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from bot.adapters.files.instruments import instruments_of
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.memory import MemoryRecord
 from bot.adapters.record.reading import Record
@@ -23,7 +24,7 @@ from bot.engine import Engine, Forecaster, StepResult
 from bot.engine_state import Activation, EngineState
 from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
-from bot.portfolio.rules import rules_from
+from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
 
@@ -44,9 +45,6 @@ def replay_engine(
     pipeline = None
     if not from_file:
         pipeline = FeaturePipeline(config.features, symbols, interval_ms, lookback)
-    instruments = instruments_of(
-        record.meta.get("instruments", "{}"), f"{folder.journal}: meta.instruments is damaged"
-    )
     forecasters: dict[str, Forecaster] = {}
     for row in models:
         if from_file:
@@ -58,13 +56,25 @@ def replay_engine(
             )  # fmt: skip
     return Engine(
         pipeline,
-        rules_from(config, symbols, instruments),
+        rules_in(folder, record)(config),
         config.signal,
         tasks=tasks,
         n_symbols=len(symbols),
         initial_capital=config.portfolio.initial_capital,
         forecasters=forecasters,
     )
+
+
+def rules_in(folder: RunFolder, record: Record) -> Callable[[Config], Rules]:
+    """Return what makes rules of settings, with the instruments that the run had.
+
+    Raises:
+        DataError: the instruments in the journal are damaged.
+    """
+    instruments = instruments_of(
+        record.meta.get("instruments", "{}"), f"{folder.journal}: meta.instruments is damaged"
+    )
+    return lambda config: rules_from(config, record.symbols, instruments)
 
 
 def _given(record: Record) -> TableForecaster:
@@ -113,3 +123,8 @@ class ReplayRecorder:
 
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write nothing: the schedule is given."""
+
+    def commanded(self, command: CommandRow, state: EngineState) -> None:
+        """Write the command, which the next link takes in."""
+        del state
+        self._record.write_command(command)

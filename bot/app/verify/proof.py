@@ -23,7 +23,8 @@ from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
-from bot.app.verify.engine import replay_engine
+from bot.app.verify.commands import ReplayedCommands
+from bot.app.verify.engine import replay_engine, rules_in
 from bot.app.verify.facts import (
     check_facts,
     check_start_and_numbers,
@@ -158,7 +159,8 @@ def _verdict(
     replay, bars, warm = None, 0, 0
     if difference is None:
         engine = replay_engine(folder, config, record, models)
-        replay = Replay(engine, config, record, models, progress)
+        commands = ReplayedCommands(record.commands(), config, rules_in(folder, record))
+        replay = Replay(engine, config, record, models=models, commands=commands, progress=progress)
         difference = replay.hole() or _training_difference(folder, config, record, models, replay)
         difference = difference or replay.first_difference() or check_start_and_numbers(record)
         bars, warm = replay.counts()
@@ -231,6 +233,12 @@ def _notes(record: Record, settings: tuple[str, ...], replay: Replay | None) -> 
         notes.append(
             f"config.toml was edited since the run was made: {', '.join(settings)}; it is replayed "
             "under what the file says now, and a difference may come from there"
+        )
+    taken = [row for row in record.commands() if row.refused is None]
+    if taken:
+        kinds = ", ".join(dict.fromkeys(row.kind for row in taken))
+        notes.append(
+            f"by hand: {len(taken)} ({kinds}); each holds in the replay where it was taken"
         )
     if "forecasts" in record.meta:
         notes.append("the forecasts came from a file: they were given to the replay")

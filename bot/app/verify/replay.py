@@ -22,6 +22,7 @@ from bot.adapters.record.tables import EARLIEST, LATEST, REPLAYED, Table, column
 from bot.app.loop.runner import Progress, Runner
 from bot.app.runs.carried_state import carried_state
 from bot.app.verify.chain import check_chain
+from bot.app.verify.commands import ReplayedCommands
 from bot.app.verify.engine import ReplayRecorder, start_of
 from bot.app.verify.rows import (
     check_bars,
@@ -50,11 +51,11 @@ class Replay:
     """
 
     def __init__(
-        self, engine: Engine, config: Config, record: Record,
-        models: Sequence[ModelRow], progress: Progress | None,
+        self, engine: Engine, config: Config, record: Record, models: Sequence[ModelRow],
+        commands: ReplayedCommands, progress: Progress | None,
     ) -> None:  # fmt: skip
         self._engine, self._config, self._record = engine, config, record
-        self._models, self._progress = models, progress
+        self._models, self._commands, self._progress = models, commands, progress
         self._start = start_of(record)
         self._times = record.bar_times()
         self._state = record.state()
@@ -82,7 +83,7 @@ class Replay:
                     runner = None
                 if difference is not None:
                     return difference
-            return None if runner is None else self._end(runner)
+            return None if runner is None else self._commands.left_over() or self._end(runner)
         finally:
             self._replayed.close()
 
@@ -117,7 +118,8 @@ class Replay:
         return len(self._times) - warm - int(self._opened() is not None), warm
 
     def _runner(self, state: EngineState) -> Runner:
-        runner = Runner(self._engine, state, ReplayRecorder(self._replayed), self.ledger)
+        engine = self._commands.engine(self._engine)
+        runner = Runner(engine, state, ReplayRecorder(self._replayed), self.ledger)
         for row in self._models[len(state.schedule) :]:
             runner.activate(Activation(row.effective_from, row.model_id), row.due)
         return runner
@@ -129,6 +131,7 @@ class Replay:
             before = int(state.book.account["fills"][0])
             fills = self._record.fills()[:before]
             self._replayed.write_fills(fills[fills["open_time"] == state.last_open])
+        self._commands.skip_to(state, self._replayed)
         return self._runner(state)
 
     def _join(self, stretch: Stretch) -> None:
@@ -149,14 +152,15 @@ class Replay:
             difference = self._open_at_seam(runner, stretch.last)
             if difference is not None:
                 return difference
-        return self._seam_difference(runner.state, k + 1)
+        return self._seam_difference(runner, k + 1)
 
-    def _seam_difference(self, state: EngineState, k: int) -> Difference | None:
+    def _seam_difference(self, runner: Runner, k: int) -> Difference | None:
         """Compare the state that was carried over a seam; later models are not in it yet."""
         seam = self.stretches[k].seam
         if seam is None:
             return None
-        state = replace(state, schedule=state.schedule[: len(seam.schedule)])
+        self._commands.up_to(runner, seam)
+        state = replace(runner.state, schedule=runner.state.schedule[: len(seam.schedule)])
         found = state_difference(state_to_arrays(seam), state_to_arrays(state))
         return None if found is None else replace(found, table="builds.state")
 
@@ -213,7 +217,7 @@ class Replay:
             if times[0] < self._start:
                 runner.warm(block)
             else:
-                runner.step(block)
+                self._commands.step(runner, block)
         found = earliest([self._table(name, after, to) for name in REPLAYED])
         self._replayed.clear()
         return self._missing_bar(found, times)
@@ -230,8 +234,9 @@ class Replay:
             return Difference(
                 "bars", "row", times[-1], symbol=None, stored="a row", replayed=MISSING
             )
-        if block is not None and not runner.state.opened:
-            runner.open(block)
+        if block is not None:
+            self._commands.open(runner, block)
+        self._commands.at_the_end(runner)
         return None
 
     def _open_at_seam(self, runner: Runner, bar: int) -> Difference | None:
@@ -243,6 +248,7 @@ class Replay:
             return difference or Difference(
                 "bars", "row", bar, symbol=None, stored=MISSING, replayed="the bar at the seam"
             )
+        self._commands.before_open(runner, bar)
         runner.open(block)
         return None
 
@@ -272,15 +278,12 @@ class Replay:
         return int(self._state["engine.clock"][0])
 
     def _end(self, runner: Runner) -> Difference | None:
-        """Compare the committed state, to which all bars have led."""
+        """Compare the committed state, to which all bars and commands have led."""
         carried = self._record.carried()
+        if carried is None and not len(self._times):
+            return None
         if carried is None:
-            bars = len(self._times)
-            return (
-                Difference("state", "row", None, symbol=None, stored=MISSING, replayed="a row")
-                if bars
-                else None
-            )
+            return Difference("state", "row", None, symbol=None, stored=MISSING, replayed="a row")
         recorded, bar = carried.open_time, runner.state.last_open
         if recorded != bar:
             return Difference(
@@ -290,11 +293,7 @@ class Replay:
         found = state_difference(state_to_arrays(stored), state_to_arrays(runner.state))
         if found is None and self.stretches[-1].is_present and not carried.as_packed:
             return Difference(
-                "state",
-                "blob",
-                None,
-                symbol=None,
-                stored="more than its arrays",
+                "state", "blob", None, symbol=None, stored="more than its arrays",
                 replayed="nothing else",
-            )
+            )  # fmt: skip
         return found

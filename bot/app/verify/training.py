@@ -20,10 +20,10 @@ from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import EARLIEST
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.in_force import due_bars
 from bot.app.training.archive import Archive
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.request import training_seed
-from bot.app.training.triggers import DueBars
 from bot.app.verify.engine import start_of
 from bot.app.verify.rows import check_bars
 from bot.blocks import I64
@@ -78,9 +78,8 @@ def _not_due(
     config: Config, record: Record, trained: Sequence[ModelRow], times: I64
 ) -> Iterator[tuple[ModelRow, Difference]]:
     """Yield each model at whose due bar no training was due; `trained` is in their order."""
-    interval_ms = INTERVAL_MS[config.market.interval]
     known = set(times.tolist())
-    due = set(times[DueBars(config.retrain, interval_ms).due(times)].tolist())
+    due = set(times[due_bars(config, record.commands()).due(times)].tolist())
     rehearsed = rehearsal_bars(config)
     at_start = config.retrain.at_start and (rehearsed > 0 or "given_model" not in record.meta)
     earliest = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.adapters.files.commands import FOLDER, STOP_FILE
 from bot.adapters.files.manifests import half_saved
 from bot.adapters.journal.files import COPIES, OF_SQLITE
 from bot.adapters.record.contents import ModelRow
@@ -24,6 +25,8 @@ FILES = {
     "report.html": "made from the journal, 'bot report' makes it anew",
     "status.json": "the daemon's last heartbeat",
     "run.lock": "names the daemon",
+    FOLDER: "what was asked and is not taken yet",
+    STOP_FILE: "the kill switch",
     COPIES: "a copy of the journal before a newer version went on",
 }
 OF_VERSION_1 = ("mode", "data", "instruments", "given_model", "forecasts")
@@ -38,6 +41,10 @@ def not_provable(
     if not record.builds() or record.builds()[0].is_seam:
         keys = [key for key in OF_VERSION_1 if key in record.meta]
         found += [(f"meta.{key}", "a journal of version 1 does not seal it") for key in keys]
+    extent = record.extent()
+    last = None if extent is None else extent.last
+    if any(last is None or row.open_time > last for row in record.commands()):
+        found.append(("who asked for the newest commands", "the next closed bar's link seals it"))
     given = [row for row in models if row.due is None and row.model_id != TABLE_ID]
     given += [row for row in models if row.model_id == record.meta.get("given_model")]
     if given:

@@ -21,6 +21,16 @@ CAP_GROSS, MARGIN = int(Refusal.CAP_GROSS), int(Refusal.MARGIN)
 
 
 @cold
+def hold_back(i: int, s: int, book: Book, trace: Trace, room: Room, refusal: int) -> None:
+    """Leave of a target what is held already: nothing is opened or increased, a reversal closes."""
+    stays, more = _parts(s, book, room)
+    if more != 0.0:
+        room.target[s] = stays
+        trace.weight[i, s] = stays * book.mark[s] / book.account[0].equity
+        trace.refusal[i, s] = refusal
+
+
+@cold
 def cap_gross(i: int, book: Book, rules: Rules, trace: Trace, room: Room) -> None:
     """Scale all increases of this close so that the sum of weights keeps its cap."""
     standing = 0.0

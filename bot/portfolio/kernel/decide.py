@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 
-from bot.portfolio.book import Book
+from bot.portfolio.book import NOT_PAUSED, Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
-from bot.portfolio.kernel.caps import cap_gross, cap_margin
+from bot.portfolio.kernel.caps import cap_gross, cap_margin, hold_back
 from bot.portfolio.kernel.compiling import hot
 from bot.portfolio.kernel.orders import place
 from bot.portfolio.kernel.room import Room
@@ -23,7 +23,7 @@ from bot.portfolio.trace import Trace
 
 ACCEPTED = int(Refusal.NONE)
 SHORT_NOT_ALLOWED = int(Refusal.SHORT_NOT_ALLOWED)
-CAP_SYMBOL = int(Refusal.CAP_SYMBOL)
+CAP_SYMBOL, PAUSED = int(Refusal.CAP_SYMBOL), int(Refusal.PAUSED)
 
 
 @hot
@@ -53,6 +53,8 @@ def decide(
         if is_worth_a_trade(weight, held, price, equity, rules):
             wanted[s] = any_wanted = True
             target[s] = weight * equity / price
+            if book.account[0].paused != NOT_PAUSED:
+                hold_back(i, s, book, trace, room, PAUSED)
     if any_wanted:
         if rules.max_gross > 0.0:
             cap_gross(i, book, rules, trace, room)

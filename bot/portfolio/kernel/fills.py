@@ -24,6 +24,7 @@ HOLD, CANCEL = int(LatePolicy.HOLD), int(LatePolicy.CANCEL)
 RESCALE = int(FillReason.RESCALE)
 HALT, LATE_FLATTEN = int(FillReason.HALT), int(FillReason.LATE_FLATTEN)
 LATE_CANCELLED, NO_CASH = int(Refusal.LATE_CANCELLED), int(Refusal.NO_CASH)
+COMMAND = int(FillReason.COMMAND)
 SAME_WEIGHT = 1e-12
 """A rescaling by less than this share of the quantity is rounding, and not a trade."""
 
@@ -102,7 +103,7 @@ def _delay(i: int, s: int, book: Book, rules: Rules, trace: Trace) -> None:
         return
     book.pending[s] = -book.quantity[s]
     book.pending_weight[s] = 0.0
-    if book.pending_reason[s] != HALT:
+    if book.pending_reason[s] != HALT and book.pending_reason[s] != COMMAND:
         book.pending_reason[s] = LATE_FLATTEN
 
 

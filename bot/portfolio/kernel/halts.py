@@ -1,6 +1,7 @@
 """Halts: the equity of a close, what it raises or lifts, and what a halt withdraws and closes.
 
-Rule: a higher halt replaces a lower one, and only the day's is lifted.
+Rule: a higher halt replaces a lower one, and only the day's is lifted here. An account that a person has
+flattened obeys as under a halt; a halt comes first.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
 from bot.timegrid import DAY_MS
 
-HALT = int(FillReason.HALT)
+HALT, COMMAND = int(FillReason.HALT), int(FillReason.COMMAND)
 NOT_HALTED, DAY_HALT = int(Halt.NONE), int(Halt.DAY)
 DRAWDOWN_HALT, BANKRUPT = int(Halt.DRAWDOWN), int(Halt.BANKRUPT)
-HALTED_DAY = int(Refusal.HALTED_DAY)
+HALTED_DAY, PAUSED = int(Refusal.HALTED_DAY), int(Refusal.PAUSED)
 
 
 @hot
@@ -58,17 +59,21 @@ def update_halt(book: Book, rules: Rules, open_time: int, equity: float) -> None
 def obey_halt(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room) -> None:
     """Withdraw what is pending, and on a tradable close order every position closed."""
     halted = book.account[0].halted
+    reason, refusal = COMMAND, PAUSED
+    if halted != NOT_HALTED:
+        reason, refusal = HALT, HALTED_DAY + halted - DAY_HALT
     for s in range(len(book.quantity)):
         quantity = book.quantity[s]
-        closing = quantity != 0.0 and book.pending_reason[s] == HALT
+        for_good = book.pending_reason[s] == HALT or book.pending_reason[s] == COMMAND
+        closing = quantity != 0.0 and for_good
         if book.pending[s] != 0.0 and not (closing and book.pending[s] == -quantity):
             book.pending[s] = 0.0
         if not market.tradable[i]:
             continue
         decided = is_decided(i, s, rules, market, room.side)
         if decided and side_wanted(i, s, rules, market, room.side) != 0.0:
-            trace.refusal[i, s] = HALTED_DAY + halted - DAY_HALT
+            trace.refusal[i, s] = refusal
         if quantity != 0.0:
             trace.weight[i, s] = 0.0
             if book.pending[s] == 0.0:
-                order(i, s, book, market, trace, -quantity, 0.0, HALT)
+                order(i, s, book, market, trace, -quantity, 0.0, reason)

@@ -5,7 +5,7 @@ Must not fill, charge, halt or decide by itself.
 
 from __future__ import annotations
 
-from bot.portfolio.book import Book
+from bot.portfolio.book import FLATTENED, Book
 from bot.portfolio.correlation import take_in
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
@@ -99,7 +99,7 @@ def _close_bar(
         ask_policy(i, book, rules, market, trace, room.side, policy, scheme)
     elif rules.policy_kind != THRESHOLD:
         choose_sides(i, book, rules, market, trace, room.side, room.kept, scheme)
-    if account.halted != NOT_HALTED:
+    if account.halted != NOT_HALTED or account.paused == FLATTENED:
         obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
         decide(i, book, rules, market, trace, room, scheme, full)

@@ -21,6 +21,7 @@ from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.schema import JOURNAL_VERSION
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.chain import first_link
+from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Span
 from bot.adapters.record.memory import MemoryRecord
 from bot.adapters.record.reading import Record
@@ -39,6 +40,16 @@ TABLES: tuple[Table, ...] = get_args(Table)
 FACTS = {"mode": "test"}
 OPENED = {30, 31, 77}
 """Bars that were opened and closed apart."""
+START = 1_672_531_200_000
+COMMANDS = [
+    CommandRow(f"c{k}", kind, settings, "ann", 1000 + k, START + bar * HOUR_MS, inside=False,
+               refused=refused, position=k)
+    for k, (bar, kind, settings, refused) in enumerate(
+        [(20, "pause", "{}", None), (50, "resume", "{}", None),
+         (90, "set", '{"risk.max_gross": -1.0}', "out of bounds")], start=1,
+    )
+]  # fmt: skip
+"""Two that hold, and one that does not."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,8 @@ def stored(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     journal = Journal.create(path, SYMBOLS, TASKS, FACTS, durable=False)
     with JournalReader(path) as empty:
         memory = MemoryRecord(SYMBOLS, TASKS, empty.meta)
-    write(world, [journal, memory], [12, 90], OPENED)
+    assert int(world.bars.open_time[0]) == START
+    write(world, [journal, memory], [12, 90], OPENED, COMMANDS)
     journal.close()
     with ExitStack() as stack:
         yield {"journal": stack.enter_context(JournalReader(path)), "memory": memory}
@@ -90,7 +102,7 @@ def equal(one: Any, two: Any) -> bool:
 
 
 def test_everything_written_is_read_back(world: World, record: Record) -> None:
-    *kept, state = write(world, [], [12, 90], OPENED)
+    *kept, state = write(world, [], [12, 90], OPENED, COMMANDS)
     results = [each for each in kept if isinstance(each, StepResult)]
     assert equal(record.bars(), world.bars)
     times, ledger = record.ledger()
@@ -117,6 +129,7 @@ def test_everything_written_is_read_back(world: World, record: Record) -> None:
     assert [(m.model_id, m.effective_from, m.due, m.late) for m in record.models()] == [
         (a.model_id, a.effective_from, a.effective_from - HOUR_MS, True) for a in world.activations
     ]
+    assert record.commands() == COMMANDS
     carried = record.carried()
     assert carried is not None
     assert (carried.open_time, carried.as_packed) == (state.last_open, True)
@@ -153,6 +166,15 @@ def test_the_last_prices_are_those_of_the_last_valid_bars(world: World, record: 
     prices, bars = record.last_prices(), world.bars
     for s in range(S):
         assert prices.last[s] == bars.close[np.flatnonzero(bars.valid[:, s])[-1], s]
+
+
+def test_a_command_is_in_the_link_of_its_bar_and_of_no_other(world: World, record: Record) -> None:
+    """The refused one too: without it, the links before are the same, and all from it on are not."""
+    other = MemoryRecord(SYMBOLS, TASKS)
+    write(world, [other], [12, 90], OPENED, COMMANDS[:2])
+    mine, theirs = record.links()[1], other.links()[1]
+    assert mine[:90] == theirs[:90]
+    assert not set(mine[90:]) & set(theirs[90:])
 
 
 def test_all_have_the_same_ledger(stored: dict[str, Record]) -> None:
@@ -202,6 +224,7 @@ def test_a_record_without_a_bar(nothing: Record) -> None:
     assert len(nothing.bars()) == len(nothing.bar_times()) == len(nothing.fills()) == 0
     assert len(nothing.ledger()[0]) == len(list(nothing.ledger_blocks())) == 0
     assert nothing.positions(none).shape == nothing.decisions(none)[1].shape == (0, S)
+    assert nothing.commands() == []
     assert nothing.forecasts(none)[0].shape == (0, S, len(TASKS))
     assert np.isnan(nothing.last_prices().last).all()
     assert check_chain(nothing) is None

@@ -294,3 +294,33 @@ def test_a_start_is_utc_wherever_the_machine_stands(
         monkeypatch.undo()
         time.tzset()
     assert due.next_fire_ms(ms(expected) - HOUR_MS) == ms(expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    first=st.integers(-3, 30), second=st.integers(0, 30), cut=st.integers(0, 40),
+    every=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(1, 5)),
+)  # fmt: skip
+def test_a_change_decides_from_the_close_of_its_bar_on_however_bars_are_asked(
+    first: int, second: int, cut: int, every: tuple[int, int, int]
+) -> None:
+    times = hours("2024-01-01T00", "2024-01-02T15")
+    kinds = [
+        Retrain(trigger="every_bars", every_bars=every[0]), Retrain(trigger="interval", hours=every[1]),
+        Retrain(trigger="every_bars", every_bars=every[2]),
+    ]  # fmt: skip
+    at = [int(times[0]) + bar * HOUR_MS for bar in (first, first + second)]
+    alone = [DueBars(kind, HOUR_MS).due(times) for kind in kinds]
+    deciding = np.searchsorted(at, times, side="right")
+    expected = [bool(alone[k][i]) for i, k in enumerate(deciding)]
+    due = DueBars(kinds[0], HOUR_MS, list(zip(at, kinds[1:], strict=True)))
+    assert due.due(times).tolist() == expected
+    parts = [due.due(times[:cut]), due.due(times[cut:])]
+    assert np.concatenate(parts).tolist() == expected
+    assert due.next_fire_ms(int(times[-1])) == DueBars(kinds[2], HOUR_MS).next_fire_ms(
+        int(times[-1])
+    )
+    later = DueBars(kinds[0], HOUR_MS)
+    for from_ms, kind in zip(at, kinds[1:], strict=True):
+        later.change(from_ms, kind)
+    assert later.due(times).tolist() == expected

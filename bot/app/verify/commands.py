@@ -1,0 +1,127 @@
+"""The commands of a run, handed to its replay where they held.
+
+Rules: each at the place that its row names, in the order in which they were taken; what is set holds by
+the rules that the run's own settings and instruments come to. Must not judge whether one was wise.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bot.adapters.record.commands import CommandRow
+from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.memory import MemoryRecord
+from bot.app.loop.runner import Runner
+from bot.app.runs.in_force import after_command
+from bot.blocks import BarBlock
+from bot.config import Config
+from bot.engine import Engine
+from bot.engine_state import EngineState
+from bot.portfolio.hand import Command
+from bot.portfolio.rules import Rules
+from bot.timegrid import INTERVAL_MS
+
+
+class ReplayedCommands:
+    """A run's commands, and how far a replay has come in them.
+
+    Args:
+        rules_of: the rules that settings come to, with the run's instruments.
+    """
+
+    def __init__(
+        self, rows: Sequence[CommandRow], config: Config, rules_of: Callable[[Config], Rules]
+    ) -> None:
+        self._rows, self._config, self._rules_of = rows, config, rules_of
+        self._interval_ms = INTERVAL_MS[config.market.interval]
+        self._next = 0
+        self._obeyed = 0
+
+    def step(self, runner: Runner, block: BarBlock) -> None:
+        """Take closed bars through the engine, with the commands that held before or inside them."""
+        times = block.open_time
+        asked = {int(np.searchsorted(times, row.open_time)) for row in self._rows[self._next :]}
+        edges = sorted({0, len(block)} | {k for k in asked if k < len(block)})
+        for a, b in itertools.pairwise(edges):
+            part = block.rows(a, b)
+            bar = int(part.open_time[0])
+            self.before_open(runner, bar)
+            if self._waits_at(bar, inside=True) and not runner.state.opened:
+                runner.open(part.rows(0, 1))
+            self.inside(runner, bar)
+            runner.step(part)
+
+    def open(self, runner: Runner, bar: BarBlock) -> None:
+        """Open the bar that is not closed yet, unless it is open, with the commands around its open."""
+        at = int(bar.open_time[0])
+        if not runner.state.opened:
+            self.before_open(runner, at)
+            runner.open(bar)
+        self.inside(runner, at)
+
+    def before_open(self, runner: Runner, bar: int) -> None:
+        """Obey what held from the open of this bar on."""
+        while self._waits_at(bar, inside=False):
+            self._obey(runner)
+
+    def inside(self, runner: Runner, bar: int) -> None:
+        """Obey what held from the close of this bar on, which is open."""
+        while self._waits_at(bar, inside=True):
+            self._obey(runner)
+
+    def at_the_end(self, runner: Runner) -> None:
+        """Obey what was taken after the last bar that the run has: it holds from the next open on."""
+        if not runner.state.opened and runner.state.newest is not None:
+            self.before_open(runner, runner.state.newest + self._interval_ms)
+
+    def up_to(self, runner: Runner, seam: EngineState) -> None:
+        """Obey what the state at a seam has obeyed."""
+        while self._next < len(self._rows) and self._obeyed < _obeyed(seam):
+            self._obey(runner)
+
+    def skip_to(self, seam: EngineState, replayed: MemoryRecord) -> None:
+        """Take as done what was taken before a state that is given, and write it down for the links."""
+        bar = seam.last_open + (0 if seam.opened else self._interval_ms)
+        while self._next < len(self._rows):
+            row = self._rows[self._next]
+            if self._obeyed >= _obeyed(seam) and row.open_time >= bar:
+                break
+            self._note(row)
+            replayed.write_command(row)
+
+    def engine(self, engine: Engine) -> Engine:
+        """Return the engine with the rules in force by now."""
+        return replace(engine, rules=self._rules_of(self._config)) if self._obeyed else engine
+
+    def left_over(self) -> Difference | None:
+        """Return the first command that held from no bar of the run."""
+        if self._next == len(self._rows):
+            return None
+        row = self._rows[self._next]
+        return Difference(
+            "commands", "row", row.open_time, symbol=None, stored="a row", replayed=MISSING
+        )
+
+    def _waits_at(self, bar: int, *, inside: bool) -> bool:
+        return self._next < len(self._rows) and self._rows[self._next].place == (bar, inside)
+
+    def _obey(self, runner: Runner) -> None:
+        row = self._rows[self._next]
+        before = self._config
+        self._note(row)
+        runner.obey(row, None if self._config is before else self._rules_of(self._config))
+
+    def _note(self, row: CommandRow) -> None:
+        self._next += 1
+        if row.refused is None:
+            self._obeyed += 1
+            if row.kind == Command.SET:
+                self._config = after_command(self._config, row)
+
+
+def _obeyed(state: EngineState) -> int:
+    return int(state.book.account["commands"][0])
