@@ -156,7 +156,7 @@ def test_all_of_it_is_entered_and_the_best_is_told_with_what_it_is_worth(
         (["sizing.disagreement_penalty=0,1"], "not recorded"),
         (["policy.cost=1,2"], "unknown setting"),
         (["polcy.cost_multiple=1,2"], r"did you mean policy\.cost_multiple"),
-        (["costs.fee=0,1"], r"is called 'costs\.taker_fee' now"),
+        (["sizing.spread_penalty=0,1"], r"is called 'sizing\.disagreement_penalty' now"),
         (["policy.cost_multiple"], "expected"),
         (["policy.cost_multiple=1,,2"], "empty value"),
         (["policy.cost_multiple=3..1:4"], "low < high"),
