@@ -14,6 +14,7 @@ import pytest
 
 from bot.adapters.journal.reader import JournalReader
 from bot.app.training.rehearsal import rehearsal_bars
+from bot.blocks import F64
 from bot.parts.registry import parts
 from bot.portfolio.policies.carried import EDGE_WIDTH, FUNDING_AT_MS, FUNDING_PER_MS
 from bot.timegrid import HOUR_MS, INTERVAL_MS
@@ -52,7 +53,10 @@ REHEARSED = (
     "data.history_bars=1000",
     "retrain.every_bars=300",
 )
-CHARGED = ("costs.funding=true", "policy.cost_multiple=1")
+CHARGED = (
+    "costs.funding=true", "policy.cost_multiple=1.7", "costs.taker_fee=0.00055",
+    "costs.half_spread_bps=1", "costs.slippage_bps=1",
+)  # fmt: skip
 """So that some settlements find it flat, and others do not."""
 SETTLES_MS = 8 * HOUR_MS
 
@@ -103,6 +107,12 @@ def flat_settlement(journal: Path) -> int:
     return int(times[found[0]])
 
 
+def hurdles(journal: Path) -> F64:
+    """Return float64[n, S], what an edge had to exceed at each close, expected funding included."""
+    with JournalReader(journal) as reader:
+        return reader.decisions(reader.ledger()[0])[0]["hurdle"]
+
+
 def test_killed_while_flat_before_a_settlement_its_rate_is_known(tmp_path: Path) -> None:
     """It pays nothing then, but its next trade is judged by that rate, and pays later ones."""
 
@@ -110,7 +120,7 @@ def test_killed_while_flat_before_a_settlement_its_rate_is_known(tmp_path: Path)
         return made(folder, "edge", "fixed", *CHARGED)
 
     calm = make(tmp_path / "calm")
-    calm.run(40, pool=PoolHere(seconds=0.0))
+    calm.run(26, pool=PoolHere(seconds=0.0))
     settles_ms = flat_settlement(calm.folder.journal)
     daemons = Daemons(make(tmp_path / "killed"), training_s=0.0)
 
@@ -123,8 +133,14 @@ def test_killed_while_flat_before_a_settlement_its_rate_is_known(tmp_path: Path)
     with JournalReader(run.folder.journal) as reader:
         closed, _ = reader.ledger()
         assert closed[-1] == settles_ms - step
-    assert not daemons.live(40 - len(closed), never)
+    assert not daemons.live(26 - len(closed), never)
     killed, proof = (prove(each.folder, each.source) for each in (run, calm))
+    rates = killed.bars.funding_rate[killed.bars.open_time == settles_ms]
+    assert rates.all()
+    assert np.isfinite(rates).all()
+    # flat, the one goes by the announced rate, the other by the settled one
+    found, expected = (hurdles(each.folder.journal) for each in (run, calm))
+    np.testing.assert_allclose(found, expected, rtol=5e-3)
     assert killed.verdict.stored_sha256 == proof.verdict.stored_sha256
     same(*(carried(each.folder.journal) for each in (run, calm)))
 
