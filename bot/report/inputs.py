@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64, BarBlock, Bool, Forecast
+from bot.report.why import Decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,7 @@ class RunData(Judged):
         trainings_due: int64[m], due bars of the trainings that were to be in force in the run; None
             where it does not train by a schedule of its own.
         rehearsed: whether models were to decide on bars before the start, to have scored signals.
+        decided: what the last bar decided, by symbol; empty where no decisions were recorded.
         calibration: None where nothing asks what signals are worth, or no decision was recorded.
         reference: whether it is the reference backtest (`costs.reference`), which rescales for nothing.
         max_jump: the largest ratio of neighbouring prices that is plausible.
@@ -205,6 +207,7 @@ class RunData(Judged):
     asked_ms: tuple[int | None, int | None] = (None, None)
     trainings_due: I64 | None = None
     rehearsed: bool = False
+    decided: Mapping[str, Decided] = field(default_factory=dict)
     calibration: CalibrationProgress | None = None
     reference: bool = False
     max_jump: float = math.inf

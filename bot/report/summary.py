@@ -6,6 +6,7 @@ Rules: values are numbers, strings, booleans, lists, mappings and None; times ar
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any, TypedDict
 
 import numpy as np
@@ -50,6 +51,7 @@ class Summary(TypedDict):
     `coverage` says how much of the span had bars, forecasts and a model (`coverage.py`);
     `metrics`, `since_first_model` (None without one) and `buy_and_hold` are figures by name;
     `calibration` is by task too: whether what was said came true as often (`skill/calibration.py`);
+    `decided` is a row a symbol: the numbers that decided at the last bar, and why in a phrase;
     `edge` says what a side traded earned and cost (`money/edge.py`), how large forecasts
     are beside what came (`slopes`, `tenths`), and has the `controls` (`money/controls.py`);
     `costs` goes from gross to net in the account's currency, `cost_returns` as returns on the equity
@@ -66,6 +68,7 @@ class Summary(TypedDict):
     since_first_model: Figures | None
     bankruptcy: str
     jumps_held: list[str]
+    decided: list[dict[str, Any]]
     edge: dict[str, Any]
     costs: dict[str, float]
     cost_returns: dict[str, float]
@@ -103,6 +106,7 @@ def build(run: RunData, config: Report, tried: Tried | None = None) -> Summary:
         "since_first_model": None if first is None else run_metrics(run, first, tried),
         "bankruptcy": _bankruptcy(run),
         "jumps_held": jumps_held(run),
+        "decided": [{"symbol": s, **asdict(found)} for s, found in run.decided.items()],
         "edge": {
             **edge_figures(run, start, metrics, config.bootstrap_samples),
             "slopes": loud,

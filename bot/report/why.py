@@ -6,8 +6,34 @@ Must not decide anything: the numbers are those that decided.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from bot.portfolio.reasons import REFUSAL, Refusal
+
+NUMBERS = ("signal", "slope", "slope_error", "edge", "hurdle", "age")
+"""What decided, as the record names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A symbol's decision; None where there was no such number.
+
+    Attributes:
+        why: the reason in one phrase, empty where none is to be given.
+        signal: predicted return × direction factor.
+        slope, slope_error: what past signals were worth, and its standard error.
+        edge: the return that was expected, as the signal is calibrated.
+        hurdle: what it had to exceed, a multiple of the cost.
+        age: closes since the side was decided.
+    """
+
+    why: str
+    signal: float | None
+    slope: float | None
+    slope_error: float | None
+    edge: float | None
+    hurdle: float | None
+    age: float | None
 
 
 def why(

@@ -52,6 +52,7 @@ def error(architecture: str, seed: int, *, shared: bool) -> float:
         learning_rate=0.005,
         patience=8,
         weight_decay=0.0,
+        interpret=False,
     )
     predictor = Predictor(train(fitted, model, training, seed))
     forecast = predictor.predict(x[:, None, :], np.ones((len(x), 1), dtype=np.bool_))[:, 0]

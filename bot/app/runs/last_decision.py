@@ -16,7 +16,7 @@ from bot.config.needed_heads import needs_calibration
 from bot.engine_state import EngineState
 from bot.portfolio.calibration import slope_of
 from bot.portfolio.reasons import REFUSAL
-from bot.report.why import why
+from bot.report.why import NUMBERS, Decided, why
 
 
 @dataclass(frozen=True)
@@ -32,25 +32,6 @@ class Calibration:
     def is_over(self) -> bool:
         """Return whether signals are traded."""
         return self.days >= self.days_needed and self.slope is not None
-
-
-@dataclass(frozen=True)
-class Decided:
-    """A symbol's decision; None where there was no such number.
-
-    Attributes:
-        why: the reason in one phrase, empty where none is to be given.
-        signal: predicted return × direction factor.
-        edge: the return that was expected, as the signal is calibrated.
-        hurdle: what it had to exceed, a multiple of the cost.
-        age: closes since the side was decided.
-    """
-
-    why: str
-    signal: float | None
-    edge: float | None
-    hurdle: float | None
-    age: float | None
 
 
 def decided_last(
@@ -77,8 +58,7 @@ def decided_last(
             refusal=code, edge=of["edge"][s], hurdle=of["hurdle"][s], age=of["age"][s],
             order=of["order_quantity"][s], position=held[s], days=days, days_needed=days_needed,
         )  # fmt: skip
-        numbers = (_number(of[name][s]) for name in ("signal", "edge", "hurdle", "age"))
-        decided[symbol] = Decided(reason, *numbers)
+        decided[symbol] = Decided(reason, *(_number(of[name][s]) for name in NUMBERS))
     return refusals, decided
 
 

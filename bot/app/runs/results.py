@@ -22,6 +22,7 @@ from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.in_force import due_bars, told
+from bot.app.runs.last_decision import decided_last
 from bot.app.runs.record import open_record
 from bot.app.runs.shrunk import shrunk_forecasts
 from bot.app.symbols import bars_a_year, venues_of
@@ -38,6 +39,7 @@ from bot.portfolio.reasons import FILL_REASON, REFUSAL, Refusal
 from bot.portfolio.rules import rules_from
 from bot.report.inputs import CalibrationProgress, GateWeights, Insight, ModelInfo, RunData
 from bot.report.insights import over_models
+from bot.report.why import Decided
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
 
@@ -72,6 +74,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     if judged:
         window, cost = config.features.window, config.targets.decision_cost
         labels = compute_targets(bars, record.tasks, window, cost)[0]
+    known = _calibration(folder, config, record, bars.open_time, refusals)
     return RunData(
         name=folder.path.name,
         symbols=record.symbols,
@@ -110,7 +113,8 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         asked_ms=_asked(config, record),
         trainings_due=_trainings_due(config, record, bars, start),
         rehearsed=rehearsal_bars(config) > 0,
-        calibration=_calibration(folder, config, record, bars.open_time, refusals),
+        decided=_decided(config, record, known),
+        calibration=known,
         reference=config.costs.reference,
         max_jump=config.market.max_jump,
         facts=_facts(folder, record, config),
@@ -224,6 +228,15 @@ def _calibration(
         needed=config.policy.min_calibration_days,
         until_ms=int(times[waited[-1]]) if len(waited) else None,
     )
+
+
+def _decided(
+    config: Config, record: Record, known: CalibrationProgress | None
+) -> dict[str, Decided]:
+    if config.run.record != "full":
+        return {}
+    days, needed = (known.days, known.needed) if known is not None else (0, 0)
+    return decided_last(record, days, needed)[1]
 
 
 def _unknown_funding(

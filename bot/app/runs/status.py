@@ -20,7 +20,7 @@ from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
 from bot.app.runs.in_force import by_hand, command_json, config_in_force
-from bot.app.runs.last_decision import Calibration, Decided, calibration_of, decided_last
+from bot.app.runs.last_decision import Calibration, calibration_of, decided_last
 from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
 from bot.config import Config
@@ -29,6 +29,7 @@ from bot.portfolio.book import Book, new_book
 from bot.portfolio.margin import AccountMargin, PositionMargin, margin_of
 from bot.portfolio.reasons import FILL_REASON, Halt
 from bot.portfolio.rules import rules_from
+from bot.report.why import Decided
 from bot.timegrid import INTERVAL_MS
 
 

@@ -9,9 +9,10 @@ from rich.text import Text
 from bot.adapters.files.commands import STOP_FILE
 from bot.app.runs.durations import duration
 from bot.app.runs.in_force import told
-from bot.app.runs.last_decision import Calibration, Decided
+from bot.app.runs.last_decision import Calibration
 from bot.app.runs.status import Holding, Status
 from bot.report.formats import price, quantity
+from bot.report.why import Decided
 from bot.timestamps import format_utc
 
 

@@ -208,7 +208,12 @@ def _symbols(trial: Trial) -> str:
 
 def _settings(trial: Trial, outcome: Outcome) -> str:
     """Return what differs from the defaults, the first few."""
-    every = [f"{k}={v}" for k, v in {**trial.settings, **outcome.settings}.items()]
+    every = [f"{k}={_short(v)}" for k, v in {**trial.settings, **outcome.settings}.items()]
     more = len(every) - _SHOWN_SETTINGS
     shown = ", ".join(every[:_SHOWN_SETTINGS])
     return f"{shown} and {more} more" if more > 0 else shown or "the defaults"
+
+
+def _short(value: Any) -> str:
+    """Return a value; of a list of many their number."""
+    return f"{len(value)} values" if isinstance(value, list) and len(value) > 4 else str(value)

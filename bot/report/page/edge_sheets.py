@@ -135,6 +135,44 @@ def tenths_sheet(summary: Summary) -> Sheet:
     )  # fmt: skip
 
 
+def decided_sheet(summary: Summary) -> Sheet:
+    """Return the numbers that decided at the last bar, and why, by symbol."""
+    rows = tuple(
+        SheetRow(
+            (
+                found["symbol"],
+                w.written(found["signal"], _bps),
+                _with_error(found["slope"], found["slope_error"]),
+                w.written(found["edge"], _bps),
+                w.written(found["hurdle"], _bps),
+                w.written(found["age"], w.count),
+                found["why"] or w.DASH,
+            )
+        )
+        for found in summary["decided"]
+    )
+    columns = ("symbol", "signal", "slope", "edge", "cost", "age", "why")
+    note = (
+        "The edge is the signal times what past signals were worth (the slope, with its standard error) "
+        "less a margin for error, and never more than the forecast; it had to exceed the cost. Age is in "
+        "closes since the side was decided. The log has every bar."
+    )
+    return Sheet(
+        "decided", "Why the last bar was traded or not", columns,
+        numbers=frozenset(range(1, 6)), rows=rows, note=note,
+    )  # fmt: skip
+
+
+def _bps(fraction: float) -> str:
+    return w.bps(fraction * 1e4)
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    if value is None:
+        return w.DASH
+    return w.two_digits(value) if error is None else f"{value:.2f} ± {error:.2f}"
+
+
 def _against(low: float | None, high: float | None, cost: float) -> str:
     """Return what an interval says of what was earned beside a cost."""
     if low is None or high is None:
@@ -168,7 +206,8 @@ def _controls_note(summary: Summary) -> str:
     sentences = [missing or "All pay the run's costs and funding."]
     if random["percentile"] is not None:
         sentences.append(
-            "The twins are the run's own round trips at random times; the row is the median of them. "
+            "The twins are the run's own round trips, those still open among them, at random times; "
+            "the row is the median of them. "
             f"The run beats {w.percent(random['percentile'])} of them."
         )
     if funding["unknown"]:

@@ -10,7 +10,13 @@ from typing import Any
 
 from bot.report import formats as w
 from bot.report.page.calibration_sheets import intervals_sheet, reliability_sheet
-from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
+from bot.report.page.edge_sheets import (
+    controls_sheet,
+    decided_sheet,
+    edge_sheet,
+    slopes_sheet,
+    tenths_sheet,
+)
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.page.skill_sheets import skill_sheet
 from bot.report.summary import Summary
@@ -26,6 +32,7 @@ def sheets(summary: Summary) -> list[Sheet]:
         controls_sheet(summary),
         slopes_sheet(summary),
         tenths_sheet(summary),
+        decided_sheet(summary),
         metrics_sheet(summary),
         costs_sheet(summary),
         targets_sheet(summary),

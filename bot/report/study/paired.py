@@ -204,7 +204,8 @@ def render(found: RunsCompared) -> RenderableType:
     span = f"{short_time(format_utc(found.start_ms))} to {short_time(format_utc(found.end_ms))}"
     note = (
         f"{span}, the time that all runs traded. 95 % intervals of paired daily net returns, each by itself: "
-        "one that contains 0 tells nothing apart. p is that of no difference in net return"
+        "one that contains 0 tells nothing apart. Sharpe ratios are of days; those of a report are of bars. "
+        "p is that of no difference in net return"
         + (f", corrected after Holm for all {len(found.differences)} pairs." if many else ".")
     )
     return Group(runs, pairs, note)

@@ -21,7 +21,7 @@ BENCH = [
     "model.head_hidden=16", "training.epochs=8", "training.batch_size=512",
     "training.learning_rate=0.003", "training.min_rows=2000", "training.window_bars=1500",
     "retrain.trigger=every_bars", "retrain.every_bars=500", "report.bootstrap_samples=300",
-    "run.record=full", "policy.kind=threshold",
+    "run.record=full", "policy.kind=threshold", "training.interpret=false",
 ]  # fmt: skip
 
 Bench = Callable[[float, int], Summary]

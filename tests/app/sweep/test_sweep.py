@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from bot.app.sweep.source import source_of_file
 from bot.config import load_config
 from bot.errors import ConfigError, DataError, JournalError
 from bot.practice.synthetic import synthetic_bars
+from bot.report.why import NUMBERS
 from bot.timegrid import HOUR_MS
 from tests.conftest import QUICK
 
@@ -94,6 +96,11 @@ def test_a_setting_comes_to_what_its_backtest_gives_to_the_bit(
         with JournalReader(runs / f"alone-{k}" / "journal.db") as record:
             assert row["equity"] == record.ledger()[1]["equity"][-1]
             assert row["fills"] == len(record.fills())
+            last, _ = record.decisions(record.ledger()[0][-1:])
+        for s, decided in enumerate(alone.json["decided"]):
+            assert decided["symbol"] == f"SYN{s}USDT"
+            found = [math.nan if decided[name] is None else decided[name] for name in NUMBERS]
+            np.testing.assert_array_equal(found, [last[name][0, s] for name in NUMBERS])
         assert row["net_return"] == pytest.approx(alone.json["metrics"]["total_return"], abs=0.0)
         assert row["sharpe"] == pytest.approx(alone.json["metrics"]["sharpe_ratio"], rel=1e-12)
         assert row["max_drawdown"] == alone.json["metrics"]["max_drawdown"]

@@ -11,11 +11,18 @@ from rich.console import Console
 
 from bot.config.schema import Report
 from bot.report.inputs import ModelInfo, RunData
-from bot.report.page.edge_sheets import controls_sheet, edge_sheet, slopes_sheet, tenths_sheet
+from bot.report.page.edge_sheets import (
+    controls_sheet,
+    decided_sheet,
+    edge_sheet,
+    slopes_sheet,
+    tenths_sheet,
+)
 from bot.report.page.sheets import costs_sheet, metrics_sheet, models_sheet, sheets
 from bot.report.page.skill_sheets import skill_sheet
 from bot.report.page.tables import render, table
 from bot.report.summary import Summary, build
+from bot.report.why import Decided
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +211,15 @@ def test_a_tenth_stands_beside_its_cost(
     )  # fmt: skip
     assert sheet.rows[0].tone == tone
     assert "no edge was recorded" in tenths_sheet(summary).note
+
+
+def test_why_the_last_bar_was_traded_stands_beside_its_numbers(run: RunData) -> None:
+    edge = Decided("edge 3.1 bp < cost 15.0 bp", 0.0012, 0.41, 0.15, 0.00031, 0.0015, 3.0)
+    none = Decided("", None, None, None, None, None, None)
+    traded = dataclasses.replace(run, decided={"S0USDT": edge, "S1USDT": none})
+    sheet = decided_sheet(build(traded, Report(bootstrap_samples=100)))
+    assert [row.cells for row in sheet.rows] == [
+        ("S0USDT", "12.00 bp", "0.41 ± 0.15", "3.10 bp", "15.00 bp", "3", "edge 3.1 bp < cost 15.0 bp"),
+        ("S1USDT", *["–"] * 6),
+    ]  # fmt: skip
+    assert decided_sheet(build(run, Report(bootstrap_samples=100))).rows == ()
