@@ -149,6 +149,14 @@ class Exchange(Protocol):
         """
         ...
 
+    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of those of these symbols that are listed, whatever their status.
+
+        Raises:
+            DataError: what the exchange says of one of them makes no sense.
+        """
+        ...
+
     def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield candles, quotes and what becomes of the connection, until it is closed."""
         ...

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 from aiohttp import web
 
 from bot.adapters.bybit.frames import FrameReader, Reading
-from bot.adapters.bybit.instruments import instrument_of
+from bot.adapters.bybit.instruments import instrument_of, tiers_of_rows
 from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Klines
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding
@@ -26,7 +27,7 @@ from bot.portfolio.instruments import Instrument
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
-from bot.practice.instruments import instrument
+from bot.practice.instruments import instrument, risk_limits
 from bot.practice.market import PracticeMarket
 from bot.practice.publisher import Publisher
 from bot.practice.settlements import settlements
@@ -130,12 +131,22 @@ class DirectExchange:
 
     async def instruments(self, symbols: Sequence[str]) -> dict[str, Instrument]:
         """Return the instruments of these symbols."""
-        await self._asked()
-        if self.delisted & set(symbols):
+        found = await self.listed(symbols)
+        if len(found) < len(symbols):
             raise ConfigError(f"market.symbols: not listed: {', '.join(sorted(self.delisted))}")
-        index = self.market.index
+        return found
+
+    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of those of these symbols that are listed."""
+        await self._asked()
+        index, category = self.market.index, self._category
+        there = [s for s in symbols if s not in self.delisted]
+        found = {s: instrument_of(instrument(self.market, index[s], category)) for s in there}
+        if category == "spot":
+            return found
         return {
-            s: instrument_of(instrument(self.market, index[s], self._category)) for s in symbols
+            s: replace(known, tiers=tiers_of_rows(s, risk_limits(self.market, index[s], category)))
+            for s, known in found.items()
         }
 
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:

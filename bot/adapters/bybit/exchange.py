@@ -119,11 +119,7 @@ class BybitExchange:
             DataError: what the exchange says of one of them makes no sense.
             ExchangeError: the exchange does not answer.
         """
-        found: dict[str, Instrument] = {}
-        for venue, members in self._by_venue(symbols).items():
-            own_names = frozenset(members.values())
-            listed = await self._pool.run(partial(_instruments, venue=venue, symbols=own_names))
-            found.update({name: listed[own] for name, own in members.items() if own in listed})
+        found = await self.listed(symbols)
         faults = [
             f"market.symbols: Bybit gives {name} the status {found[name].status}, it is not traded "
             "now; remove it"
@@ -137,6 +133,19 @@ class BybitExchange:
             )
         if faults:
             raise ConfigError("\n".join(faults))
+        return found
+
+    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of those of these symbols that are listed, whatever their status.
+
+        Raises:
+            DataError, ExchangeError: as `instruments`.
+        """
+        found: dict[str, Instrument] = {}
+        for venue, members in self._by_venue(symbols).items():
+            own_names = frozenset(members.values())
+            told = await self._pool.run(partial(_instruments, venue=venue, symbols=own_names))
+            found.update({name: told[own] for name, own in members.items() if own in told})
         return found
 
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:

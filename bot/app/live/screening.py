@@ -135,6 +135,10 @@ class ScreenedExchange:
         """Return the instruments of these symbols."""
         return await self._exchange.instruments(symbols)
 
+    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+        """Return the instruments of those of these symbols that are listed."""
+        return await self._exchange.listed(symbols)
+
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield what can be true of the exchange's events."""
         async with aclosing(self._exchange.stream(symbols, interval)) as events:
