@@ -21,7 +21,7 @@ from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import BotError, ExchangeError, UnlistedError, UnreachableError
-from bot.timegrid import HOUR_MS
+from bot.timegrid import HOUR_MS, INTERVAL_MS
 from bot.timestamps import format_utc
 from bot.venues import is_contract
 
@@ -67,7 +67,7 @@ async def fetch_bars(
     times = np.arange(first_ms, last_ms + 1, interval_ms, dtype=np.int64)
     turn = asyncio.Semaphore(AT_ONCE)
     nothing = Funding(np.empty(0, np.int64), np.empty(0))
-    hourly = closes is not None and interval_ms > HOUR_MS
+    marked = "1h" if closes is not None and interval_ms > HOUR_MS else interval
     answers: dict[str, Column] = {} if kept is None else kept
 
     async def column(symbol: str) -> Column:
@@ -91,9 +91,7 @@ async def fetch_bars(
             candles = answer.candles
             if not is_contract(venue):
                 return candles, Candles.empty(), nothing
-            marks = await exchange.marks(
-                symbol, "1h" if hourly else interval, first_ms, last_ms + interval_ms - 1
-            )
+            marks = await exchange.marks(symbol, marked, first_ms, last_ms + interval_ms - 1)
             known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
             return candles, marks, settlements_between(known, first_ms, last_ms + interval_ms)
 
@@ -101,7 +99,7 @@ async def fetch_bars(
     before = np.full(len(columns), np.nan) if closes is None else closes
     marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
     settlements = [funding for _, _, funding in columns]
-    bars = _block(times, columns, HOUR_MS if hourly else interval_ms, interval_ms)
+    bars = _block(times, columns, INTERVAL_MS[marked], interval_ms)
     return lay_funding(
         screen(bars), settlements, marks, interval_ms=interval_ms,
         since_ms=first_ms, before=before, max_jump=max_jump,

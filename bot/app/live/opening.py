@@ -88,7 +88,7 @@ class Opening:
             mark[0, s] = _mark(last_quotes.get(symbol), float(book.mark[s]))
             rate[0, s] = funding.get(symbol, 0.0)
         bars = BarBlock.of_candles(
-            np.array([self.open_time], dtype=np.int64), first, nan, nan, nan, nan,
+            np.array([self.open_time], dtype=np.int64), first, high=nan, low=nan, close=nan, volume=nan,
             valid=np.zeros((1, S), dtype=np.bool_), funding_rate=rate, mark=mark,
         )  # fmt: skip
         return replace(
