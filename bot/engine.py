@@ -12,18 +12,19 @@ Must not do I/O, log, read a clock, or train.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from bot.blocks import F64, I64, BarBlock, FeatureBlock, Forecast, Task
+from bot.blocks import F64, I8, BarBlock, FeatureBlock, Forecast, Task
 from bot.config.schema import Conviction
 from bot.engine_state import Activation, EngineState
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline, FeatureState
+from bot.model.forecaster import Forecaster
 from bot.portfolio.agreement import agreement_of
 from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import (
@@ -34,29 +35,12 @@ from bot.portfolio.calibration import (
     uncalibrated,
 )
 from bot.portfolio.conviction import bound_of, signal_of, volatility_of
+from bot.portfolio.doubts import refused_by_model
 from bot.portfolio.hand import Command, commanded
 from bot.portfolio.ledger import check_books
+from bot.portfolio.limits import NO_LIMITS, RiskLimits, doubts_model
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
-
-
-class Forecaster(Protocol):
-    """What the engine asks for forecasts: a model, or a table of predictions made elsewhere."""
-
-    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
-        """Return float64[n, S, K], NaN where there is none.
-
-        A row depends on that row only, or on its window.
-        """
-        ...
-
-    def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
-        """Return the forecast and its disagreement, both float64[n, S, K]; asked under a disagreement penalty.
-
-        Raises:
-            ModelError: there is no disagreement.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +124,7 @@ class Engine:
 
     def warm(self, state: EngineState, block: BarBlock) -> EngineState:
         """Take in bars that are not traded and not booked; signals of models there are are scored."""
-        for part in self._split_at_activations(state, block):
+        for part in state.split(block):
             self._check_forward(state, part)
             feature_state, features = self._features(state, part)
             state = replace(
@@ -195,7 +179,7 @@ class Engine:
             state, result = self.close(state, block.rows(0, 1))
             results.append(result)
             block = block.rows(1, len(block))
-        for part in self._split_at_activations(state, block):
+        for part in state.split(block):
             self._check_forward(state, part)
             state, result = self._segment(state, part, Phase.BOTH)
             results.append(result)
@@ -217,6 +201,7 @@ class Engine:
             phase=phase,
             agreement=self._agreement(judged.forecast),
             calibrated=judged.calibrated,
+            refused_by_model=self._doubted(state, block, features, judged.forecast),
         )
         check_books(state.book, block, trace)
         if phase == Phase.CLOSE:
@@ -252,7 +237,7 @@ class Engine:
         return self.pipeline.advance(state.features, block)
 
     def _forecast(self, state: EngineState, block: BarBlock, features: FeatureBlock) -> Forecast:
-        index = self._model_index(state, int(block.open_time[0]))
+        index = state.model_index(int(block.open_time[0]))
         model = np.full(len(block), index, dtype=np.int64)
         if index < 0:
             unknown = np.full((len(block), self.n_symbols, len(self.tasks)), np.nan)
@@ -261,33 +246,39 @@ class Engine:
         if model_id not in self.forecasters:
             raise ModelError(f"model {model_id} is in the schedule but was not loaded")
         forecaster = self.forecasters[model_id]
-        if self.rules.disagreement_penalty > 0.0:
+        if self.rules.disagreement_penalty > 0.0 or self._limits.max_disagreement > 0.0:
             value, disagreement = forecaster.forecast_with_disagreement(block.open_time, features)
             return Forecast(self.tasks, value, model, disagreement)
         return Forecast(self.tasks, forecaster.forecast(block.open_time, features), model)
 
     def _agreement(self, forecast: Forecast) -> F64 | None:
         """Return the factor on the weights under a disagreement penalty, by the head of the signal."""
-        head = "decision" if self.conviction.source == "decision" else "return"
-        if forecast.disagreement is None:
+        penalty = self.rules.disagreement_penalty
+        if forecast.disagreement is None or penalty == 0.0:
             return None
-        disagreement = forecast.disagreement_of(head)
-        return agreement_of(forecast.of(head), disagreement, self.rules.disagreement_penalty)
+        disagreement = forecast.disagreement_of(self._head)
+        return agreement_of(forecast.of(self._head), disagreement, penalty)
 
-    @staticmethod
-    def _model_index(state: EngineState, open_time: int) -> int:
-        index = -1
-        for k, activation in enumerate(state.schedule):
-            if activation.effective_from <= open_time:
-                index = k
-        return index
+    def _doubted(
+        self, state: EngineState, block: BarBlock, features: FeatureBlock, forecast: Forecast
+    ) -> I8 | None:
+        """Return what the model's own doubts refuse, None where none are asked for or no model decides."""
+        index = int(forecast.model[0])
+        if not doubts_model(self._limits) or index < 0:
+            return None
+        active = state.schedule[index]
+        age_bars = (block.open_time - active.effective_from) // self.rules.bar_ms
+        distance = partial(self.forecasters[active.model_id].distance, features)
+        return refused_by_model(self._limits, age_bars, forecast, self._head, distance)
 
-    @staticmethod
-    def _split_at_activations(state: EngineState, block: BarBlock) -> list[BarBlock]:
-        times = block.open_time
-        cuts = {int(np.searchsorted(times, a.effective_from)) for a in state.schedule}
-        edges = sorted({0, len(times)} | {c for c in cuts if 0 < c < len(times)})
-        return [block.rows(a, b) for a, b in itertools.pairwise(edges)]
+    @property
+    def _head(self) -> str:
+        """Return the kind of task that the signal is made of."""
+        return "decision" if self.conviction.source == "decision" else "return"
+
+    @property
+    def _limits(self) -> RiskLimits:
+        return NO_LIMITS if self.rules.full is None else self.rules.full.risk
 
     def _check_forward(self, state: EngineState, block: BarBlock) -> None:
         if block.n_symbols != self.n_symbols:

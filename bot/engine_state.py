@@ -6,13 +6,14 @@ Rules: it is all that is carried, so that whoever has it can go on; it is kept a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import I8
+from bot.blocks import I8, BarBlock
 from bot.features.pipeline import FeatureState
 from bot.portfolio import calibration
 from bot.portfolio.book import Book, from_arrays, to_arrays
@@ -54,6 +55,21 @@ class EngineState:
     def newest(self) -> int | None:
         """Return the open time of the newest bar seen, None before the first."""
         return self.last_open if self.last_open > NEVER else None
+
+    def model_index(self, open_time: int) -> int:
+        """Return the place in the schedule of the model that decides at a bar, -1 before the first."""
+        index = -1
+        for k, activation in enumerate(self.schedule):
+            if activation.effective_from <= open_time:
+                index = k
+        return index
+
+    def split(self, block: BarBlock) -> list[BarBlock]:
+        """Return the parts of a block in each of which one model decides."""
+        times = block.open_time
+        cuts = {int(np.searchsorted(times, a.effective_from)) for a in self.schedule}
+        edges = sorted({0, len(times)} | {c for c in cuts if 0 < c < len(times)})
+        return [block.rows(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def state_to_arrays(state: EngineState) -> dict[str, npt.NDArray[np.generic]]:

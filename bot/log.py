@@ -99,9 +99,10 @@ EVENTS: dict[str, frozenset[str]] = {
         {"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside", "reason"}
     ),
     "funding": frozenset({"bar", "paid"}),
-    "risk": frozenset({"bar", "halt", "equity"}),
     "liquidation": frozenset({"bar", "symbol", "quantity", "price", "fee"}),
     "margin_call": frozenset({"bar", "used", "maintenance", "symbol", "liquidation_price"}),
+    "risk": frozenset({"bar", "halt", "stage", "cooling_bars", "equity"}),
+    "cooling": frozenset({"bar", "symbol", "bars"}),
     "feed": frozenset(
         {
             "duplicates",

@@ -12,10 +12,11 @@ import pytest
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
 from bot.config import load_config
 from bot.config.schema import Conviction
-from bot.engine import Engine, Forecaster
+from bot.engine import Engine
 from bot.engine_state import Activation, EngineState, state_from_arrays, state_to_arrays
 from bot.errors import InvariantError, ModelError
 from bot.features.pipeline import FeaturePipeline
+from bot.model.forecaster import Forecaster
 from bot.portfolio.book import Book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.reasons import Refusal
@@ -50,8 +51,12 @@ class Momentum:
         value = self.forecast(open_time, features)
         return value, np.where(features.ready[:, :, None], SPREAD, np.nan) * np.ones(2)
 
+    def distance(self, features: FeatureBlock) -> F64:
+        return np.where(features.ready, np.abs(features.x[:, :, 0]) / REACH, np.nan)
+
 
 SPREAD = 0.002
+REACH = 0.01
 FORECASTERS: Mapping[str, Forecaster] = {"up": Momentum(1.0), "down": Momentum(-1.0)}
 
 
@@ -108,6 +113,50 @@ def test_weights_shrink_by_the_disagreement_under_a_penalty() -> None:
     expected = bold[1].trace.weight * r / (r + 2.0 * SPREAD)
     np.testing.assert_allclose(doubting[1].trace.weight[decided], expected[decided], rtol=1e-12)
     assert (np.abs(expected[decided]) > 0.0).any()
+
+
+def doubting_engine(**limits: Any) -> Engine:
+    """Return an engine whose account is full, and asks the models for more than forecasts."""
+    config = load_config(
+        None, ["synthetic.symbols=2", "market.symbols=A,B", "policy.kind=threshold"], {}
+    )
+    rules = rules_from(config, ("A", "B"))
+    assert rules.full is not None
+    rules = rules._replace(full=rules.full._replace(risk=rules.full.risk._replace(**limits)))
+    return replace(engine(), rules=rules)
+
+
+def test_what_the_model_doubts_is_refused_by_each_limit() -> None:
+    made = doubting_engine(max_model_age_bars=60, max_disagreement=0.5, max_distance=0.7)
+    _, results = made.step(made.activate(made.initial(), Activation(TIMES[30], "up")), BARS)
+    bars, told, trace = results[1].bars, results[1].forecast, results[1].trace
+    returns, ready = told.of("return"), results[1].features.ready
+    wanted = ready & (np.abs(results[1].signal) > 0.001)
+    expected = np.zeros(returns.shape, dtype=int)
+    for i, time in enumerate(bars.open_time):
+        for s in range(2):
+            r = abs(returns[i, s])
+            if r / REACH > 0.7:
+                expected[i, s] = Refusal.OUT_OF_RANGE
+            if 0.5 * r < SPREAD:
+                expected[i, s] = Refusal.DIVIDED
+            if (time - TIMES[30]) // HOUR_MS > 60:
+                expected[i, s] = Refusal.MODEL_TOO_OLD
+    flat = wanted & (trace.quantity == 0.0) & bars.valid
+    assert set(expected[flat]) >= {0, Refusal.OUT_OF_RANGE, Refusal.DIVIDED}
+    np.testing.assert_array_equal(trace.refusal[flat], expected[flat])
+    old = (bars.open_time - TIMES[30]) // HOUR_MS > 60
+    assert (trace.refusal[old][wanted[old]] == Refusal.MODEL_TOO_OLD).all()
+
+
+def test_doubts_are_the_same_however_bars_are_cut() -> None:
+    made = doubting_engine(max_model_age_bars=60, max_disagreement=0.5, max_distance=0.7)
+    whole = parts = made.activate(made.initial(), Activation(TIMES[30], "up"))
+    whole, _ = made.step(whole, BARS)
+    for i in range(len(BARS)):
+        parts, _ = made.open(parts, BARS.rows(i, i + 1))
+        parts, _ = made.close(parts, BARS.rows(i, i + 1))
+    assert arrays_of(whole) == arrays_of(parts)
 
 
 def test_a_model_for_bars_already_closed_is_refused() -> None:
@@ -319,6 +368,9 @@ class Heads:
     def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         value = self.forecast(open_time, features)
         return value, value * np.array([1.0, 1.0, 1.0, 3.0])
+
+    def distance(self, features: FeatureBlock) -> F64:
+        raise AssertionError("nothing asks for the distance")
 
 
 HEADS = (

@@ -4,7 +4,8 @@ whole           `Config`: all settings together
 schema          the sections that are neither learning nor trading
 learning        features, targets, model
 fitting         training, and when to retrain
-trading         signal, sizes, risk, account, costs
+trading         signal, sizes, account, costs
+risk            caps, halts, stages, cool-downs
 section         what every section is
 given           what is given, and where it came from
 load            file, environment, command line, in this order

@@ -79,9 +79,17 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     ),
     (
         "costs.half_spread_bps costs.slippage_bps costs.funding risk.max_symbol_weight risk.max_gross "
-        "risk.max_daily_loss risk.max_drawdown execution.quantity_step execution.min_notional",
+        "risk.max_daily_loss risk.max_drawdown risk.max_net risk.max_leverage risk.cap_tolerance "
+        "risk.halve_drawdown risk.flatten_drawdown risk.cool_down_bars risk.max_losses "
+        "risk.max_stale_bars risk.on_leaving risk.max_model_age_bars risk.max_disagreement "
+        "risk.max_distance execution.quantity_step execution.min_notional",
         "costs.reference = false",
         lambda v: not v["costs.reference"],
+    ),
+    (
+        "risk.max_model_age_bars risk.max_disagreement risk.max_distance",
+        "a policy or a sizing that reads forecasts",
+        lambda v: needs_model_of(v["policy.kind"], v["sizing.method"]),
     ),
     ("exchange.testnet", "no exchange.rest_url", lambda v: not v["exchange.rest_url"]),
     ("exchange.poll_s", "market.feed = 'poll'", lambda v: v["market.feed"] == "poll"),

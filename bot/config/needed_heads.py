@@ -23,6 +23,18 @@ LEAST_SHARE = 0.001
 LEAST_RATE, LEAST_CLIP, MOST_DROPOUT = 1e-7, 1e-4, 0.95
 """Beyond these no head moves: float32 does not see such steps, Adam's own 1e-8 hides such gradients."""
 
+BEYOND_FORECASTS = (
+    "sizing.disagreement_penalty", "risk.max_disagreement", "risk.max_distance",
+    "risk.max_model_age_bars",
+)  # fmt: skip
+"""Settings that ask a model for more than its forecasts, so that recorded forecasts cannot answer."""
+
+
+def read_beyond_forecasts(config: Config) -> list[str]:
+    """Return those of BEYOND_FORECASTS that are on."""
+    keys = (key.split(".") for key in BEYOND_FORECASTS)
+    return [f"{section}.{key}" for section, key in keys if getattr(getattr(config, section), key)]
+
 
 def needed_heads(config: Config) -> list[tuple[str, int]]:
     """Return (kind, horizon) of the heads that the signal and the sizing read."""

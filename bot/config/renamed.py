@@ -27,6 +27,9 @@ FORMER_DEFAULTS: dict[str, Any] = {
     "portfolio.borrow": True,
     "portfolio.borrow_rate": 0.0,
     "portfolio.margin_mode": "none",
+    "risk.cap_tolerance": 0.0,
+    "risk.cool_down_bars": 0,
+    "risk.max_stale_bars": 0,
     "training.log_targets": False,
     "training.shrinkage": False,
 }

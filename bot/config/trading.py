@@ -1,4 +1,4 @@
-"""The settings of what is traded: signal, sizes, risk, account, costs and fills.
+"""The settings of what is traded: signal, sizes, account, costs and fills.
 
 Rules: those of `sections.py`.
 """
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.config.section import Bps, Fraction, PartSettings, Section, chosen, settings_of_parts
+from bot.config.section import Bps, PartSettings, Section, chosen, settings_of_parts
 
 
 class Conviction(Section):
@@ -161,19 +161,6 @@ class Sizing(Section):
     allow_short: bool = Field(
         True,
         description="Allow short positions where the venue has them; spot and cash venues have none.",
-    )
-
-
-class Risk(Section):
-    """Caps and halts; 0 turns one off."""
-
-    max_symbol_weight: float = Field(1.0, ge=0.0, le=100.0, description="Cap on a symbol's weight.")
-    max_gross: float = Field(2.0, ge=0.0, le=100.0, description="Cap on the sum of the weights.")
-    max_daily_loss: Fraction = Field(
-        0.0, description="Loss in a UTC day at which all positions are closed until the next day."
-    )
-    max_drawdown: Fraction = Field(
-        0.0, description="Drawdown at which all positions are closed, until 'bot resume'."
     )
 
 

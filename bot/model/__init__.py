@@ -5,8 +5,10 @@ dataset         labelled rows, their digest, their split
 scaler          standardising, by the training rows alone
 networks        encoders, architectures and heads
 training        losses, weightings, gradients, the epochs
+distance        how far a bar is from the training rows
 shrinkage       how much of a forecast to believe
 trained         a trained model as plain data
+forecaster      what the engine asks
 predict         forecasts, the same bits however blocks are cut
 plain_learners  linear models and trees, to compare with
 interpretation  what a network looks at

@@ -20,6 +20,7 @@ import torch
 from bot.blocks import F32, F64, I8, I64, Bool, FeatureBlock, Task, Windows
 from bot.compiled import njit
 from bot.errors import ModelError
+from bot.model.distance import distances
 from bot.model.networks.architectures.base import TileForward
 from bot.model.networks.own_heads import UNKNOWN
 from bot.model.scaler import CLIP
@@ -67,7 +68,7 @@ class Predictor:
         ]
         self.rows_a_tile = shape[0] if self.is_steady() else 1
         self._tile: F32 = self._input.numpy().reshape(shape[0], self.lookback, -1)
-        self._scaler = scaler
+        self._scaler, self._reach = scaler, trained.reach
         self._kind: I8 = np.array([_kind_of(task) for task in tasks], dtype=np.int8)
         self._column: I64 = np.searchsorted(owners(tasks), np.arange(len(tasks)))
         self._floor: F64 = scaler.floors(tasks)
@@ -86,6 +87,19 @@ class Predictor:
         value[:, :, self._untrained] = np.nan
         return value
 
+    def distance(self, features: FeatureBlock) -> F64:
+        """Return float64[n, S], how far the features are, in times of the model's reach.
+
+        Raises:
+            ModelError: the model was trained before its reach was measured.
+        """
+        if self._reach is None:
+            raise ModelError(
+                "the model does not say how far its training rows reach: it is of an earlier version; "
+                "train a new one or set risk.max_distance = 0"
+            )
+        return distances(features.x, features.ready, self._scaler) / self._reach
+
     def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         """Return the members' mean and their standard deviation about it.
 
@@ -96,7 +110,7 @@ class Predictor:
         if self._n_members == 1:
             raise ModelError(
                 "the model is a single network and has no disagreement; train with more model.members "
-                "or set sizing.disagreement_penalty = 0"
+                "or set sizing.disagreement_penalty and risk.max_disagreement to 0"
             )
         value, disagreement = self.predict_with_disagreement(
             features.x, features.ready, features.windows, self._places

@@ -135,6 +135,8 @@ class TrainedModel:
         snapshots: of each member, the snapshot that each task is read from; empty where every
             member is a single network.
         shrinkage: by task name, what its forecasts are shrunk by (`shrinkage`).
+        reach: how far from their middle nearly all training rows are (`distance`); None where it was not
+            measured.
     """
 
     spec: ModelSpec
@@ -147,6 +149,7 @@ class TrainedModel:
     insights: tuple[Mapping[str, Any], ...] = ()
     snapshots: tuple[tuple[int, ...], ...] = ()
     shrinkage: Mapping[str, Shrinkage] = field(default_factory=dict)
+    reach: float | None = None
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -21,6 +21,8 @@ own             a user's policy and cost scheme, compiled
 funding         what funding is charged on
 hand            what a person's command does to the book
 trace           what a call did, a row a bar
+doubts          where the model is not to be traded on
+limits          the limits of risk as numbers
 reasons         why filled, refused, halted
 ledger          the hash of a history, and the check that the books balance
 """

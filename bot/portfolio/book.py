@@ -44,6 +44,10 @@ ACCOUNT = np.dtype(
         ("interest", "<f8"),  # on cash borrowed; part of the fees
         ("liquidations", "<i8"),
         ("commands", "<i8"),  # obeyed
+        ("stage", "<i8"),  # a Stage of the drawdown
+        ("stage_peak", "<f8"),  # highest equity since trading last began anew
+        ("cooling", "<i8"),  # closes for which nothing is opened
+        ("losses", "<i8"),  # round trips lost in a row
     ]
 )
 """The account's record."""
@@ -58,6 +62,15 @@ HOLDING = np.dtype(
         ("slice", "<f8"),  # most of the pending order that one bar fills; 0: all
         ("limit", "<f8"),  # price of the pending order, 0: at the market
         ("limit_bars", "<i8"),  # bars for which it still stands
+        (
+            "trip",
+            "<f8",
+        ),  # cash that the position has brought since it was opened, its costs taken off
+        (
+            "most",
+            "<f8",
+        ),  # quantity to which a stage has cut it and which it is still above, 0: none
+        ("cooling", "<i8"),  # closes for which it is not opened
     ]
 )
 """What the full account (`full_account.py`) knows of a symbol; all 0 in the plain one."""
@@ -127,7 +140,7 @@ def new_book(
     1000.0
     """
     account = np.zeros(1, dtype=ACCOUNT)
-    for name in ("cash", "equity", "peak_equity", "day_start_equity"):
+    for name in ("cash", "equity", "peak_equity", "stage_peak", "day_start_equity"):
         account[name] = capital
     account["day"] = account["open_time"] = -1
     return Book(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.blocks import F64, I64, BarBlock
+from bot.blocks import F64, I8, I64, BarBlock
 from bot.errors import ConfigError, InvariantError
 from bot.parts.compile import faults_of, place_of
 from bot.portfolio.book import Book, copy_book, new_book
@@ -35,6 +35,7 @@ def first_book(rules: Rules, capital: float) -> Book:
 def run_bars(
     book: Book, rules: Rules, bars: BarBlock, signal: F64, volatility: F64, phase: Phase,
     agreement: F64 | None = None, calibrated: Calibrated | None = None,
+    refused_by_model: I8 | None = None,
 ) -> tuple[Book, Trace]:  # fmt: skip
     """Take the account through the bars: funding and fills at each open, decisions at each close.
 
@@ -48,6 +49,8 @@ def run_bars(
         agreement: float64[n, S], a factor on the weights; read under a disagreement penalty only.
         calibrated: what the signals are known to be worth; read by the edge policy and by sizings
             on the edge only.
+        refused_by_model: int8[n, S], the Refusal of what would be opened or increased, 0 for none; by
+            default nothing is refused.
 
     Returns:
         The account after, and what happened.
@@ -66,7 +69,9 @@ def run_bars(
         phase, n, n_symbols, edges=rules.is_calibrated,
         fills_a_bar=1 if rules.full is None else FILLS_A_BAR,
     )  # fmt: skip
-    market = market_of(bars, signal, volatility, agreement, calibrated)
+    market = market_of(
+        bars, signal, volatility, agreement, calibrated, refused_by_model=refused_by_model
+    )
     policy = policy_call(rules.policy)
     scheme = scheme_call(rules.scheme, after.cost_state)
     with faults_of(rules.policy, rules.scheme):

@@ -18,6 +18,7 @@ import numpy as np
 from bot.blocks import F64, Bool
 from bot.config import Config
 from bot.portfolio.instruments import Tier
+from bot.portfolio.limits import RiskLimits, are_asked_for, risk_limits
 from bot.venues import Venue
 
 USUAL_TIERS = (Tier(np.inf, 0.01, 0.0, 50.0),)
@@ -52,6 +53,7 @@ class FullAccount(NamedTuple):
         tier_leverage: float64[S, T], the largest of the tier.
         borrow: whether cash may be below zero where symbols are paid in full.
         interest: on what is borrowed, of a bar.
+        risk: what says no.
     """
 
     margin_mode: int
@@ -63,6 +65,7 @@ class FullAccount(NamedTuple):
     tier_leverage: F64
     borrow: bool
     interest: float
+    risk: RiskLimits = RiskLimits()
 
 
 def full_account(
@@ -79,7 +82,8 @@ def full_account(
     mode = MarginMode[portfolio.margin_mode.upper()]
     contract = np.array([venue.contract for venue in venues])
     unpaid = portfolio.borrow or bool(contract.all())
-    if config.costs.reference or (mode is MarginMode.NONE and unpaid):
+    plain = mode is MarginMode.NONE and unpaid and not are_asked_for(config.risk)
+    if config.costs.reference or plain:
         return None
     width = max(len(each) for each in tiers)
     table = np.array([[*each, *[each[-1]] * (width - len(each))] for each in tiers])
@@ -95,6 +99,7 @@ def full_account(
         tier_leverage=table[:, :, 3].copy(),
         borrow=portfolio.borrow,
         interest=portfolio.borrow_rate / bars_a_year,
+        risk=risk_limits(config.risk, venues),
     )
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 
 from bot.portfolio.book import FLATTENED, NOT_PAUSED, PAUSED, Book, copy_book
-from bot.portfolio.reasons import FillReason, Halt
+from bot.portfolio.reasons import DrawdownStage, FillReason, Halt
 
 OF_AN_ORDER = ("slice", "limit", "limit_bars")
 """What a holding says of the order that waits; all 0 of one at the market."""
@@ -46,7 +46,9 @@ def commanded(book: Book, command: Command) -> Book:
         account["paused"] = NOT_PAUSED
         if account["halted"][0] == Halt.DRAWDOWN:
             account["halted"] = Halt.NONE
-            account["peak_equity"] = equity_now(after)
+            account["peak_equity"] = account["stage_peak"] = equity_now(after)
+            account["stage"], account["cooling"] = DrawdownStage.NONE, 0
+            after.holding["most"] = 0.0
     return after
 
 

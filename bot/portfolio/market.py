@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I64, BarBlock, Bool
+from bot.blocks import F64, I8, I64, BarBlock, Bool
 from bot.portfolio.calibration import Calibrated, uncalibrated
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -43,16 +43,21 @@ class Market(NamedTuple):
     slope_error: F64
     days: I64
     bound: F64
+    leaving: Bool
+    settlement_price: F64
+    refused_by_model: I8
 
 
 def market_of(
     bars: BarBlock, signal: F64, volatility: F64,
     agreement: F64 | None = None, calibrated: Calibrated | None = None,
+    refused_by_model: I8 | None = None,
 ) -> Market:  # fmt: skip
     """Return the broker's columns of a block; signal, volatility, agreement are float64[n, S].
 
     Without agreement, which is read under a disagreement penalty only, the signal holds its place;
-    without a calibration nothing is known of what it is worth.
+    without a calibration nothing is known of what it is worth; without a model's refusals it refuses
+    nothing.
     """
     known = uncalibrated(len(bars)) if calibrated is None else calibrated
     return Market(
@@ -80,6 +85,13 @@ def market_of(
         slope_error=_plain(known.error),
         days=_plain(known.days),
         bound=_plain(known.bound),
+        leaving=_plain(bars.leaving),
+        settlement_price=_plain(bars.settlement_price),
+        refused_by_model=(
+            np.zeros(signal.shape, dtype=np.int8)
+            if refused_by_model is None
+            else _plain(refused_by_model)
+        ),
     )
 
 

@@ -93,7 +93,7 @@ class Refusal(IntEnum):
     LEVERAGE = 26
     """The increase was cut to the leverage that is allowed."""
     DRAWDOWN_STAGE = 27
-    """The drawdown has halved the sizes."""
+    """The drawdown has halved the sizes, or closed everything."""
 
 
 class Halt(IntEnum):
@@ -106,6 +106,16 @@ class Halt(IntEnum):
     """Until a person resumes ('bot resume')."""
     BANKRUPT = 3
     """For good: equity is not positive."""
+
+
+class DrawdownStage(IntEnum):
+    """What the drawdown from the peak of the stages has done to the account."""
+
+    NONE = 0
+    HALVED = 1
+    """Until equity is at the peak again."""
+    FLATTENED = 2
+    """Until the cool-down is over."""
 
 
 FILL_REASON: dict[int, str] = {int(reason): reason.name.lower() for reason in FillReason}

@@ -156,6 +156,7 @@ SYMBOLS: tuple[tuple[str, str, Format], ...] = (
     ("bars", "bars", count),
     ("missing", "missing", count),
     ("fills", "fills", count),
+    ("settled", "settled", count),
     ("trades", "trips", count),
     ("win_rate_by_trade", "won", percent),
     ("turnover", "turnover", ratio),

@@ -21,9 +21,10 @@ from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Runner
 from bot.app.runs.borrow import read_recorded
 from bot.app.runs.folder import RunFolder, config_of
-from bot.engine import Engine, Forecaster
+from bot.engine import Engine
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.forecaster import Forecaster
 from bot.model.threads import single_thread
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import rules_from

@@ -56,6 +56,9 @@ class Table:
     def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         raise AssertionError("nothing asks for the disagreement")
 
+    def distance(self, features: FeatureBlock) -> F64:
+        raise AssertionError("nothing asks for the distance")
+
 
 @dataclass(frozen=True)
 class World:

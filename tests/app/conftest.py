@@ -30,11 +30,12 @@ from bot.app.study import judging
 from bot.app.study.unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
-from bot.engine import Engine, Forecaster
+from bot.engine import Engine
 from bot.engine_state import Activation, state_from_arrays
 from bot.errors import BotError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.forecaster import Forecaster
 from bot.portfolio.hand import Command
 from bot.portfolio.instruments import Instrument
 from bot.portfolio.rules import rules_from

@@ -49,6 +49,9 @@ class Drawn:
     def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         raise AssertionError("nothing asks for the disagreement")
 
+    def distance(self, features: FeatureBlock) -> F64:
+        raise AssertionError("nothing asks for the distance")
+
 
 def lived(
     world: World, rows: list[CommandRow], cuts: list[int], apart: set[int]

@@ -9,6 +9,7 @@ tables          files of rows to named columns
 packed          the bytes of a file, unpacked
 layouts         other people's layouts: to read one more, begin here
 row_order       rows in order of time, each once
+ended           data that end: where what is held is settled
 jumps           jumps of price, refused by file and row
 funding         funding rates, and when funding settles
 bar_funding     settlements laid on the bars they fall in

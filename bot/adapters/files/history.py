@@ -22,6 +22,7 @@ from bot.adapters.files.bar_marks import lay_marks
 from bot.adapters.files.candle_files import CandleCursor, CandleFile, FileSpan
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
+from bot.adapters.files.ended import settles_at, with_settlements
 from bot.adapters.files.funding import Funding, read_funding_table, settlements_between
 from bot.adapters.files.jumps import Jumps, jumps_of
 from bot.adapters.files.tables import read_table
@@ -72,7 +73,8 @@ def load_history(config: Config) -> History:
     """Read all bars of the run's symbols.
 
     Args:
-        config: market.venue, interval, symbols and data.root, start, end, history_start are read.
+        config: market.venue, interval, symbols, data.root, start, end, history_start and
+            risk.max_stale_bars are read.
 
     Raises:
         ConfigError: a time in the settings is none, or they leave no room for a bar.
@@ -164,6 +166,7 @@ class _OpenedFiles:
         self._union: I64 | None = None
         if any(has_sessions(s.series.venue) for s in self._symbols):
             self._read_sessions()
+        self._settle_ms = [self._settles(s, config.risk.max_stale_bars) for s in self._symbols]
 
     @property
     def n_bars(self) -> int:
@@ -189,7 +192,7 @@ class _OpenedFiles:
             grid = self._grid(start, min(start + rows, self.n_bars))
             bars, known = self._block(grid, candles, marks)
             settlements = [symbol.funding for symbol in self._symbols]
-            yield lay_funding(
+            bars = lay_funding(
                 bars,
                 settlements,
                 known,
@@ -197,6 +200,7 @@ class _OpenedFiles:
                 since_ms=since_ms,
                 before=closes,
             )
+            yield with_settlements(bars, self._settle_ms, closes)
             since_ms = int(grid[-1]) + self._interval_ms
             closes = last_closes(bars, closes)[-1]
 
@@ -241,6 +245,14 @@ class _OpenedFiles:
         unions = {venue: reduce(np.union1d, times) for venue, times in of_venue.items()}
         self._session_times = {v: t for v, t in unions.items() if has_sessions(v)}
         self._union = reduce(np.union1d, unions.values())
+
+    def _settles(self, symbol: _SymbolFiles, stale_bars: int) -> int | None:
+        if symbol.span is None:
+            return None
+        sessions = self._session_times.get(symbol.series.venue, self._union)
+        return settles_at(
+            symbol.span.last_ms, self._stop_ms, stale_bars, self._interval_ms, sessions
+        )
 
     def _check_times(self, low: int | None) -> None:
         bounds = [

@@ -73,6 +73,7 @@ def save_model(folder: Path, trained: TrainedModel, manifest_extra: Mapping[str,
         "insights": [dict(member) for member in trained.insights],
         "snapshots": [list(member) for member in trained.snapshots],
         "shrinkage": {name: each.to_json() for name, each in trained.shrinkage.items()},
+        "reach": trained.reach,
     }
     taken = sorted(manifest_extra.keys() & {*own, "manifest_sha256"})
     if taken:
@@ -143,6 +144,7 @@ def _trained(manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
         insights=tuple(manifest.get("insights", ())),
         snapshots=tuple(tuple(map(int, each)) for each in manifest.get("snapshots", ())),
         shrinkage=shrinkage_of(manifest),
+        reach=manifest.get("reach"),
     )
 
 

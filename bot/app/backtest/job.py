@@ -32,11 +32,12 @@ from bot.app.training.triggers import Due, DueBars, planned_dues
 from bot.blocks import I64, BarBlock, Task
 from bot.config import Config
 from bot.config.needed_heads import needs_model
-from bot.engine import Engine, Forecaster
+from bot.engine import Engine
 from bot.engine_state import Activation
 from bot.errors import ConfigError, DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.forecaster import Forecaster
 from bot.portfolio.ledger import LedgerHash
 from bot.portfolio.rules import Rules
 from bot.timegrid import INTERVAL_MS, cut

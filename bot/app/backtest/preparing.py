@@ -21,6 +21,7 @@ from bot.app.runs.trials import FORECASTS_SHA256
 from bot.app.symbols import known_instruments, traded_symbols
 from bot.blocks import BarBlock
 from bot.config import Config
+from bot.config.needed_heads import read_beyond_forecasts
 from bot.errors import ConfigError, DataError
 from bot.parts.registry import part
 from bot.portfolio.denomination import check_symbols
@@ -115,10 +116,10 @@ def prepare(
             "instruments": instruments_text(instruments),
         },
     )
-    if forecasts and config.sizing.disagreement_penalty > 0.0:
+    for key in read_beyond_forecasts(config) if forecasts else ():
         raise ConfigError(
-            "sizing.disagreement_penalty: a file of forecasts (--forecasts) has no disagreement "
-            "between members; set it to 0"
+            f"{key}: it asks a model for more than its forecasts, and a file of forecasts (--forecasts) "
+            "has no more; set it to 0"
         )
     if forecasts:
         _take_forecasts(job, Path(forecasts))

@@ -23,6 +23,7 @@ retraining      training beside the loop, and when a model takes over
 decision        the event of a decision, with its reason
 reporter        log events, the status file, systemd
 account_report  liquidations, margin calls and halts in the log
+risk_watch      halts, stages and cool-downs, told once
 seldom          the same thing logged seldom
 request_waits   long waits for a request, logged
 waiting         the first of several things

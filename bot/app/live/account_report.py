@@ -1,4 +1,4 @@
-"""What the daemon tells of its account beyond single decisions: liquidations, margin calls, halts.
+"""What the daemon tells of its account: liquidations, margin calls, what risk raises and lifts.
 
 Rule: a state is told when it begins, and not again at every bar. Must not change anything.
 """
@@ -9,8 +9,9 @@ import math
 from typing import Any
 
 from bot.app.live.committed import CommittedRun
+from bot.app.live.risk_watch import RiskWatch
 from bot.portfolio.margin import margin_of
-from bot.portfolio.reasons import FillReason, Halt
+from bot.portfolio.reasons import FillReason
 from bot.portfolio.trace import Trace
 
 
@@ -19,14 +20,14 @@ class AccountReport:
 
     def __init__(self, run: CommittedRun, log: Any) -> None:
         self._run, self._log = run, log
-        self._halted = int(run.book.account["halted"][0])
+        self._risk = RiskWatch(run.book, run.symbols)
         self._called = False
 
-    def closed(self, bar: int, equity: float, trace: Trace) -> None:
+    def closed(self, bar: int, trace: Trace) -> None:
         """Tell of a bar's close."""
         self._tell_liquidations(trace)
         self._tell_margin(bar)
-        self._tell_halt(bar, equity)
+        self._risk.tell(self._log, bar, self._run.book)
 
     def _tell_liquidations(self, trace: Trace) -> None:
         for fill in trace.fills[trace.fills["reason"] == FillReason.LIQUIDATION]:
@@ -48,9 +49,3 @@ class AccountReport:
                 liquidation_price=nearest.liquidation_price,
             )  # fmt: skip
         self._called = called
-
-    def _tell_halt(self, bar: int, equity: float) -> None:
-        halted = int(self._run.book.account["halted"][0])
-        if halted != self._halted:
-            self._log.warning("risk", bar=bar, halt=Halt(halted).name.lower(), equity=equity)
-        self._halted = halted

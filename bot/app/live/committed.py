@@ -23,9 +23,10 @@ from bot.app.runs.in_force import changed_settings
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.config.changes import recorded_changes
-from bot.engine import Engine, Forecaster, StepResult
+from bot.engine import Engine, StepResult
 from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.errors import ConfigError, InvariantError
+from bot.model.forecaster import Forecaster
 from bot.plausibility import Prices
 from bot.portfolio.book import Book
 from bot.portfolio.hand import Command

@@ -17,9 +17,9 @@ from bot.app.loop.forecasters import read_forecaster
 from bot.app.runs.heartbeat import Rehearsing
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.blocks import Task
-from bot.engine import Forecaster
 from bot.engine_state import Activation
 from bot.errors import ConfigError
+from bot.model.forecaster import Forecaster
 from bot.timestamps import format_utc
 
 

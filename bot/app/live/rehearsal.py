@@ -28,9 +28,10 @@ from bot.app.training.first import FirstTraining, UnfitRowsError
 from bot.app.training.progress import tell_rehearsal, tell_rehearsed
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.triggers import planned_dues
-from bot.engine import Engine, Forecaster
+from bot.engine import Engine
 from bot.engine_state import Activation, EngineState
 from bot.errors import BotError, DataError
+from bot.model.forecaster import Forecaster
 
 PART_BARS = 1000
 """Bars taken at once: between them the daemon may be stopped, and its heart beats."""

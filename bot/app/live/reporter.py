@@ -206,7 +206,7 @@ class LiveReport:
             missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
         )  # fmt: skip
         self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
-        self._account.closed(int(bars.open_time[0]), equity, trace)
+        self._account.closed(int(bars.open_time[0]), trace)
         self._fills = None
         self._refused.clear()
         self._write_status(now_ms)

@@ -31,11 +31,12 @@ from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import begin_record, go_on_with_record, open_record
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Engine, Forecaster
+from bot.engine import Engine
 from bot.engine_state import EngineState, state_to_arrays
 from bot.errors import DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.forecaster import Forecaster
 from bot.plausibility import Prices
 from bot.portfolio.broker import first_book
 from bot.portfolio.calibration import new_calibration

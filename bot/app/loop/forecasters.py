@@ -93,6 +93,15 @@ class TableForecaster:
         found = self.open_time[at] == open_time
         return np.where(found[:, None, None] & ready[:, :, None], self.value[at], np.nan)
 
+    def distance(self, features: FeatureBlock) -> F64:
+        """Refuse: nobody knows what it was learned from.
+
+        Raises:
+            ModelError: always.
+        """
+        del features
+        raise ModelError("forecasts from a table have no training rows; set risk.max_distance = 0")
+
     def forecast_with_disagreement(self, open_time: I64, features: FeatureBlock) -> tuple[F64, F64]:
         """Refuse: a table says what is expected, and not how surely.
 
@@ -101,5 +110,6 @@ class TableForecaster:
         """
         del open_time, features
         raise ModelError(
-            "forecasts from a table have no disagreement; set sizing.disagreement_penalty = 0"
+            "forecasts from a table have no disagreement; set sizing.disagreement_penalty and "
+            "risk.max_disagreement to 0"
         )

@@ -7,6 +7,7 @@ asking          `bot pause`, `resume`, `flatten`, `set`: ask the daemon, and wai
 in_force        the settings in force: the file, and the commands since
 listing         `bot runs`
 status          `bot status`: where a run stands
+risk_status     stages and cool-downs, as the status tells them
 last_decision   what the last closed bar decided, and what signals were worth by then
 recent_coverage how often the intervals around the forecasts held of late
 status_view     the status as tables

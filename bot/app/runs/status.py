@@ -23,6 +23,7 @@ from bot.app.runs.in_force import by_hand, command_json, config_in_force
 from bot.app.runs.last_decision import Calibration, calibration_of, decided_last
 from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
+from bot.app.runs.risk_status import RiskStatus, risk_of
 from bot.config import Config
 from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
@@ -122,6 +123,7 @@ class Status:
     settings: dict[str, Any]
     asked: int
     stop_file: bool
+    risk: RiskStatus
     positions: tuple[Holding, ...]
     margin: AccountMargin | None
     pending: tuple[PendingOrder, ...]
@@ -185,6 +187,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
             positions=_positions(record.symbols, book, margin),
             margin=margin,
+            risk=risk_of(book, record.symbols),
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
             **_of_last_bar(record, config, state),

@@ -54,8 +54,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         rows.insert(
             1, ("paused", Text(f"{status.paused} by hand; 'bot resume' lifts it", style="red"))
         )
-    if status.halted != "none":
-        rows.insert(1, ("halted", Text(status.halted, style="red")))
+    rows[1:1] = [(name, Text(said, style="red")) for name, said in _risk(status)]
     beat = status.heartbeat
     if beat is not None and status.pid is not None:
         due = "never" if beat.next_training_ms is None else format_utc(beat.next_training_ms)
@@ -81,6 +80,15 @@ def _margin(status: Status) -> list[tuple[str, Text]]:
         f"{margin.initial:,.2f} is set aside"
     )
     return [("margin", Text(said, style="red" if margin.is_called else ""))]
+
+
+def _risk(status: Status) -> list[tuple[str, str]]:
+    """Return what keeps the account from trading as it would."""
+    risk = status.risk
+    cooling = {"all": risk.cooling_bars} if risk.cooling_bars else risk.cooling
+    said = ", ".join(f"{name}: {n} more bar{'' if n == 1 else 's'}" for name, n in cooling.items())
+    rows = (("halted", status.halted), ("drawdown stage", risk.stage), ("cools down", said))
+    return [(name, told) for name, told in rows if told not in ("none", "")]
 
 
 def _process(status: Status) -> Text:

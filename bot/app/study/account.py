@@ -17,7 +17,7 @@ from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
 from bot.app.symbols import known_instruments
 from bot.blocks import F64
-from bot.config.needed_heads import needed_heads
+from bot.config.needed_heads import needed_heads, read_beyond_forecasts
 from bot.engine import Engine
 from bot.engine_state import Activation
 from bot.errors import ConfigError
@@ -59,10 +59,10 @@ def check_accounts(study: Study) -> None:
     """
     judged = {(task.kind, task.horizon) for task in study.tasks}
     for contender in study.contenders:
-        if contender.config.sizing.disagreement_penalty > 0.0:
+        for key in read_beyond_forecasts(contender.config):
             raise ConfigError(
-                f"sizing.disagreement_penalty of {contender.name}: a comparison trades the mean over "
-                "the seeds, which has no disagreement; set it to 0"
+                f"{key} of {contender.name}: a comparison trades the mean over the seeds, and knows no "
+                "more of the models; set it to 0"
             )
         missing = [kind for kind in needed_heads(contender.config) if kind not in judged]
         if missing:

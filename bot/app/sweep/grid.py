@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.config.given import unknown_setting
+from bot.config.needed_heads import BEYOND_FORECASTS
 from bot.config.whole import section_types
 from bot.errors import ConfigError
 
@@ -22,7 +23,9 @@ SECTIONS = ("policy", "sizing", "costs", "risk", "execution")
 SINGLE = ("signal.threshold", "signal.factor", "portfolio.initial_capital")
 REFUSED = {
     "execution.price": "only a live run has quotes to fill at, so a replay cannot tell its values apart",
-    "sizing.disagreement_penalty": "the members' disagreement is not recorded; compare backtests instead",
+    **dict.fromkeys(
+        BEYOND_FORECASTS, "it asks the models for more than is recorded; compare backtests instead"
+    ),
     "policy.rehearse": "a rehearsal has trainings of its own; compare backtests instead",
     "policy.settings": "name one setting after the other in files, and compare them",
     "costs.settings": "name one setting after the other in files, and compare them",

@@ -17,6 +17,7 @@ from bot.app.runs.trials import outcome_of
 from bot.app.sweep.source import SweepSource
 from bot.blocks import F64, BarBlock, Forecast
 from bot.config import Config
+from bot.config.needed_heads import read_beyond_forecasts
 from bot.errors import ConfigError
 from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated, calibrate, new_calibration, uncalibrated
@@ -81,10 +82,10 @@ class SweepReplay:
             own: what differs from the settings of the sweep.
         """
         rules = rules_from(config, self.symbols, self.instruments)
-        if rules.disagreement_penalty > 0.0:
+        for key in read_beyond_forecasts(config):
             raise ConfigError(
-                "sizing.disagreement_penalty: the members' disagreement is not recorded, so a replay of "
-                "forecasts has none; set it to 0"
+                f"{key}: it asks the models for more than their forecasts, which is not recorded, so a "
+                "replay has none of it; set it to 0"
             )
         signal, calibrated = self._signal_and_calibration(config, rules)
         capital = config.portfolio.initial_capital

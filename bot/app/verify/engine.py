@@ -20,10 +20,11 @@ from bot.app.loop.forecasters import TABLE_ID, TableForecaster, read_forecaster
 from bot.app.runs.folder import RunFolder
 from bot.blocks import BarBlock
 from bot.config import Config
-from bot.engine import Engine, Forecaster, StepResult
+from bot.engine import Engine, StepResult
 from bot.engine_state import Activation, EngineState
 from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
+from bot.model.forecaster import Forecaster
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS

@@ -18,6 +18,7 @@ from bot.blocks import Task
 from bot.config.schema import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
+from bot.model.distance import reach_of
 from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.parameter_matching import check_match
@@ -95,6 +96,7 @@ def train(
         seed=seed,
         insights=insights,
         snapshots=_snapshots(networks, len(spec.tasks)),
+        reach=reach_of(fitted.features_read(), scaler),
     )
     return _levelled_and_shrunk(trained, training, held)
 

@@ -12,6 +12,10 @@ funding         charged at the open and inside the bar
 halts           raised, lifted, obeyed
 decide          signals to target quantities
 caps            increases scaled so that a sum keeps its limit
+blocking        what forbids to open or increase, and for how long
+stages          of the drawdown; cool-downs
+reducing        positions cut to limits that hold
+settling        what ends is closed at its settlement price
 orders          a target rounded to steps, and noted as pending
 asked           a user's policy and cost scheme, and the records by which they are asked
 observe         bars before the first trade

@@ -31,6 +31,7 @@ def book_fill(
     account.fills += 1
     if full is not None:
         _note_entry(s, book, quantity, price)
+        _note_trip(s, book, quantity, price, fee)
     book.quantity[s] += quantity
     row = trace.fills[count]
     row.open_time = market.open_time[i]
@@ -50,6 +51,8 @@ def _note_entry(s: int, book: Book, quantity: float, price: float) -> None:
     held = book.quantity[s]
     after = held + quantity
     holding = book.holding[s]
+    if held * after <= 0.0:
+        holding.most = 0.0
     if after == 0.0:
         holding.entry = 0.0
         holding.best = 0.0
@@ -58,3 +61,21 @@ def _note_entry(s: int, book: Book, quantity: float, price: float) -> None:
     elif held * after <= 0.0:
         holding.entry = price
         holding.best = price
+
+
+@cold
+def _note_trip(s: int, book: Book, quantity: float, price: float, fee: float) -> None:
+    """Add up the cash of the round trip, and at its end count it if it was lost.
+
+    Where a fill closes one and opens the next, its fee splits by the quantities closed and opened.
+    """
+    held = book.quantity[s]
+    after = held + quantity
+    holding = book.holding[s]
+    if held == 0.0 or held * after > 0.0:
+        holding.trip -= quantity * price + fee
+        return
+    of_closing = fee * abs(held) / abs(quantity)
+    account = book.account[0]
+    account.losses = account.losses + 1 if holding.trip + held * price < of_closing else 0
+    holding.trip = of_closing - fee - after * price if after != 0.0 else 0.0

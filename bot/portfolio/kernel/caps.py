@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from bot.portfolio.book import Book
-from bot.portfolio.full_account import FullAccount
+from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.margin import initial_margin
 from bot.portfolio.kernel.room import Room
@@ -18,6 +18,8 @@ from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
 
 CAP_GROSS, MARGIN = int(Refusal.CAP_GROSS), int(Refusal.MARGIN)
+NO_MARGIN = int(MarginMode.NONE)
+CAP_NET, LEVERAGE = int(Refusal.CAP_NET), int(Refusal.LEVERAGE)
 
 
 @cold
@@ -76,21 +78,64 @@ def _margin(factor: float, book: Book, room: Room, full: FullAccount) -> float:
         quantity = stays + factor * more
         if quantity != 0.0:
             value = abs(quantity) * book.mark[s]
-            on_margin = full.contract[s] or full.borrow
-            margin += initial_margin(s, value, full) if on_margin else value
+            if not (full.contract[s] or full.borrow):
+                margin += value
+            elif full.margin_mode != NO_MARGIN:
+                margin += initial_margin(s, value, full)
     return margin
 
 
 @cold
-def _scale(i: int, factor: float, book: Book, trace: Trace, room: Room, refusal: int) -> None:
-    equity = book.account[0].equity
+def cap_leverage(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
+    """Scale the increases of contracts so that their value over equity keeps its cap."""
+    standing = 0.0
+    increase = 0.0
     for s in range(len(room.target)):
-        if room.wanted[s]:
+        if full.contract[s]:
             stays, more = _parts(s, book, room)
-            if more != 0.0:
-                room.target[s] = stays + factor * more
-                trace.weight[i, s] = room.target[s] * book.mark[s] / equity
-                trace.refusal[i, s] = refusal
+            standing += abs(stays) * book.mark[s]
+            increase += abs(more) * book.mark[s]
+    left = max(full.risk.max_leverage * book.account[0].equity - standing, 0.0)
+    if increase > left:
+        for s in range(len(room.target)):
+            if full.contract[s]:
+                _cut(i, s, left / increase, book, trace, room, LEVERAGE)
+
+
+@cold
+def cap_net(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
+    """Scale the increases of the side that would be too large, so that the net keeps its cap."""
+    standing = longer = shorter = side = increase = left = 0.0
+    for s in range(len(room.target)):
+        stays, more = _parts(s, book, room)
+        standing += stays * book.mark[s]
+        longer += max(more, 0.0) * book.mark[s]
+        shorter -= min(more, 0.0) * book.mark[s]
+    cap = full.risk.max_net * book.account[0].equity
+    if standing + longer - shorter > cap:
+        side, increase, left = 1.0, longer, max(cap - standing + shorter, 0.0)
+    elif standing + longer - shorter < -cap:
+        side, increase, left = -1.0, shorter, max(cap + standing + longer, 0.0)
+    if side != 0.0 and increase > left:
+        for s in range(len(room.target)):
+            if _parts(s, book, room)[1] * side > 0.0:
+                _cut(i, s, left / increase, book, trace, room, CAP_NET)
+
+
+@cold
+def _scale(i: int, factor: float, book: Book, trace: Trace, room: Room, refusal: int) -> None:
+    for s in range(len(room.target)):
+        _cut(i, s, factor, book, trace, room, refusal)
+
+
+@cold
+def _cut(i: int, s: int, factor: float, book: Book, trace: Trace, room: Room, refusal: int) -> None:
+    """Leave a share of an increase."""
+    stays, more = _parts(s, book, room)
+    if more != 0.0:
+        room.target[s] = stays + factor * more
+        trace.weight[i, s] = room.target[s] * book.mark[s] / book.account[0].equity
+        trace.refusal[i, s] = refusal
 
 
 @hot

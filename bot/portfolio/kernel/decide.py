@@ -10,10 +10,12 @@ import math
 from bot.portfolio.book import NOT_PAUSED, Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
-from bot.portfolio.kernel.caps import cap_gross, cap_margin, hold_back
+from bot.portfolio.kernel.blocking import STAGE, blocked_by
+from bot.portfolio.kernel.caps import cap_gross, cap_leverage, cap_margin, cap_net, hold_back
 from bot.portfolio.kernel.compiling import hot
 from bot.portfolio.kernel.orders import place
 from bot.portfolio.kernel.room import Room
+from bot.portfolio.kernel.stages import HALVED
 from bot.portfolio.market import Market
 from bot.portfolio.policies.sides import is_decided, side_wanted
 from bot.portfolio.reasons import Refusal
@@ -42,7 +44,7 @@ def decide(
         if room.kept[s] or not is_decided(i, s, rules, market, room.side):
             continue
         side = side_wanted(i, s, rules, market, room.side)
-        weight, refusal = _weight(i, s, side, rules, market, trace, room)
+        weight, refusal = _weight(i, s, side, book, rules, market, trace, room, full)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal
             if math.isnan(weight):
@@ -53,22 +55,36 @@ def decide(
         if is_worth_a_trade(weight, held, price, equity, rules):
             wanted[s] = any_wanted = True
             target[s] = weight * equity / price
-            if book.account[0].paused != NOT_PAUSED:
-                hold_back(i, s, book, trace, room, PAUSED)
+            forbidden = _forbidden_by(i, s, book, market, full)
+            if forbidden != ACCEPTED:
+                hold_back(i, s, book, trace, room, forbidden)
     if any_wanted:
-        if rules.max_gross > 0.0:
-            cap_gross(i, book, rules, trace, room)
-        if full is not None:
-            cap_margin(i, book, trace, room, full)
+        _keep_caps(i, book, rules, trace, room, full)
         for s in range(len(book.quantity)):
             if wanted[s]:
                 place(i, s, book, rules, market, trace, target[s])
 
 
 @hot
+def _keep_caps(
+    i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount | None
+) -> None:
+    """Scale increases to every cap of the account; the net last, since it only makes sums smaller."""
+    if rules.max_gross > 0.0:
+        cap_gross(i, book, rules, trace, room)
+    if full is not None:
+        if full.risk.max_leverage > 0.0:
+            cap_leverage(i, book, trace, room, full)
+        cap_margin(i, book, trace, room, full)
+        if full.risk.max_net > 0.0:
+            cap_net(i, book, trace, room, full)
+
+
+@hot
 def _weight(
-    i: int, s: int, side: float, rules: Rules, market: Market, trace: Trace, room: Room
-) -> tuple[float, int]:
+    i: int, s: int, side: float, book: Book, rules: Rules, market: Market, trace: Trace,
+    room: Room, full: FullAccount | None,
+) -> tuple[float, int]:  # fmt: skip
     """Return the weight on the side that is wanted, within what the symbol may have."""
     if side == 0.0:
         return 0.0, ACCEPTED
@@ -79,7 +95,20 @@ def _weight(
         return math.nan, refusal
     if rules.disagreement_penalty > 0.0:
         size *= market.agreement[i, s]
+    if full is not None and book.account[0].stage == HALVED:
+        size *= 0.5
+        refusal = STAGE
     if 0.0 < rules.max_symbol_weight < size:
         size = rules.max_symbol_weight
         refusal = CAP_SYMBOL
     return math.copysign(size, side), refusal
+
+
+@hot
+def _forbidden_by(i: int, s: int, book: Book, market: Market, full: FullAccount | None) -> int:
+    """Return the Refusal of an increase: a person's, then that of the limits of risk."""
+    if book.account[0].paused != NOT_PAUSED:
+        return PAUSED
+    if full is not None:
+        return blocked_by(i, s, book, market, full)
+    return ACCEPTED

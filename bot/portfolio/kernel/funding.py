@@ -25,22 +25,23 @@ def charge_funding(i: int, s: int, book: Book, market: Market) -> None:
     price = market.mark[i, s]
     if not math.isfinite(price):
         price = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    pay_funding(book, book.quantity[s] * price * rate)
+    pay_funding(s, book, book.quantity[s] * price * rate)
 
 
 @hot
 def charge_funding_inside(i: int, s: int, book: Book, market: Market) -> None:
     """Charge the settlements inside the bar, after its open."""
     if market.funding_inside[i, s] != 0.0:
-        pay_funding(book, book.quantity[s] * market.funding_inside[i, s])
+        pay_funding(s, book, book.quantity[s] * market.funding_inside[i, s])
     if market.funding_inside_unknown[i, s] > 0.0:
         count_unknown(book, int(market.funding_inside_unknown[i, s]))
 
 
 @cold
-def pay_funding(book: Book, paid: float) -> None:
-    """Take funding out of cash; received where it is negative."""
+def pay_funding(s: int, book: Book, paid: float) -> None:
+    """Take a position's funding out of cash; received where it is negative."""
     account = book.account[0]
+    book.holding[s].trip -= paid
     account.cash -= paid
     account.bar_funding += paid
     account.funding += paid

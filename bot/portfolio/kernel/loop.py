@@ -5,10 +5,13 @@ Must not fill, charge, halt or decide by itself.
 
 from __future__ import annotations
 
+import math
+
 from bot.portfolio.book import FLATTENED, Book
 from bot.portfolio.correlation import take_in
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
+from bot.portfolio.kernel.blocking import count_missing, let_time_pass
 from bot.portfolio.kernel.cash import charge_interest
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.decide import decide
@@ -16,7 +19,10 @@ from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_r
 from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
 from bot.portfolio.kernel.margin import liquidate
+from bot.portfolio.kernel.reducing import hold_limits
 from bot.portfolio.kernel.room import Room
+from bot.portfolio.kernel.settling import settle
+from bot.portfolio.kernel.stages import update_stage
 from bot.portfolio.market import Market
 from bot.portfolio.policies.asked import ask_policy
 from bot.portfolio.policies.sides import THRESHOLD, choose_sides, note_edges
@@ -78,22 +84,19 @@ def _close_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     room: Room, policy: PolicyCall | None, scheme: SchemeCall | None, full: FullAccount | None,
 ) -> int:  # fmt: skip
-    """End a bar: take over what lost its margin, charge the funding inside it, mark, fill at the close, check halts, decide."""
+    """End a bar: what happened inside it, then marks and what is due at them, then the decisions."""
     account = book.account[0]
+    first = count
     if full is not None:
+        count_missing(i, book, market)
         if full.borrow:
             charge_interest(book, full)
         count = liquidate(i, book, rules, market, trace, count, full)
     for s in range(len(book.quantity)):
-        if book.quantity[s] != 0.0 and rules.funding[s]:
-            charge_funding_inside(i, s, book, market)
-        if market.valid[i, s]:
-            book.mark[s] = market.close[i, s]
-        if rules.reference:
-            count = settle_reference(i, s, book, rules, market, trace, count)
-        elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
-            count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
+        count = _end_symbol(i, s, book, rules, market, trace, count, scheme, full)
     update_halt(book, rules, market.open_time[i], equity_of(book))
+    if full is not None:
+        update_stage(first, count, book, trace, full)
     _measure(i, book, rules, market, trace)
     if policy is not None:
         ask_policy(i, book, rules, market, trace, room.side, policy, scheme)
@@ -103,8 +106,31 @@ def _close_bar(
         obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
         decide(i, book, rules, market, trace, room, scheme, full)
+        if full is not None:
+            hold_limits(i, book, rules, market, trace, room, full)
+    if full is not None:
+        let_time_pass(i, book, market)
     account.opened = 0
     account.bars += 1
+    return count
+
+
+@hot
+def _end_symbol(
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    scheme: SchemeCall | None, full: FullAccount | None,
+) -> int:  # fmt: skip
+    """Charge a symbol's funding inside the bar, settle, mark, and fill what is due at the close."""
+    if book.quantity[s] != 0.0 and rules.funding[s]:
+        charge_funding_inside(i, s, book, market)
+    if full is not None and math.isfinite(market.settlement_price[i, s]):
+        count = settle(i, s, book, market, trace, count, full)
+    if market.valid[i, s]:
+        book.mark[s] = market.close[i, s]
+    if rules.reference:
+        count = settle_reference(i, s, book, rules, market, trace, count)
+    elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
+        count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
     return count
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from bot.blocks import Bool
+from bot.portfolio.reasons import FillReason
 from bot.report.inputs import RunData
 from bot.report.money.days import COSTS, days_of
 from bot.report.money.metrics import (
@@ -148,6 +149,9 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
             "bars": int(valid[:, s].sum()),
             "missing": _missing(valid[:, s], run.bars.in_session[start:, s]),
             "fills": int(np.count_nonzero(ours["symbol"] == s)),
+            "settled": int(
+                np.count_nonzero((ours["symbol"] == s) & (ours["reason"] == FillReason.SETTLEMENT))
+            ),
             "trades": int(np.count_nonzero(mine)),
             **win_figures(trips.profit[mine], "_by_trade"),
             "turnover": float(turnover[s]) if alive else None,

@@ -114,7 +114,7 @@ def coverage_label(summary: Summary) -> str:
 def symbols_sheet(summary: Summary) -> Sheet:
     """Return a row a symbol; columns that are zero for every symbol may be left out."""
     symbols = summary["symbols"]
-    optional = ("missing", "funding", "funding_unknown")
+    optional = ("missing", "settled", "funding", "funding_unknown")
     shown = [c for c in w.SYMBOLS if c[0] not in optional or any(row[c[0]] for row in symbols)]
     columns = ("symbol", *(label for _, label, _ in shown))
     rows = tuple(

@@ -1,0 +1,164 @@
+"""Stages of the drawdown, cool-downs, losses in a row: when they begin, what they do, when they end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.blocks import BarBlock
+from bot.portfolio.book import Book, new_book
+from bot.portfolio.broker import run_bars
+from bot.portfolio.full_account import MarginMode
+from bot.portfolio.ledger import check_books
+from bot.portfolio.reasons import DrawdownStage, FillReason, Refusal
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase, Trace
+from tests.portfolio.conftest import make_bars, make_rules
+from tests.portfolio.kernel.limited import limited
+
+CAPITAL = 1000.0
+NOTHING = np.nan
+
+
+def closes(*rows: Any) -> BarBlock:
+    """Return bars that open where the one before closed."""
+    table = [list(np.atleast_1d(row)) for row in rows]
+    return make_bars([table[0], *table[:-1]], table)
+
+
+def run(rules: Rules, bars: BarBlock, signal: Any, book: Book | None = None) -> tuple[Book, Trace]:
+    signal = np.array(signal, dtype=float).reshape(bars.close.shape)
+    book = new_book(bars.n_symbols, CAPITAL) if book is None else book
+    after, trace = run_bars(book, rules, bars, signal, np.full_like(signal, 0.01), Phase.BOTH)
+    check_books(book, bars, trace)
+    return after, trace
+
+
+def stage(book: Book) -> int:
+    return int(book.account["stage"][0])
+
+
+def test_a_halved_account_halves_what_it_holds_and_what_it_decides() -> None:
+    """10 held at 100; at 89 the drawdown is 11 %: 5 stay, and the next short is half of its size."""
+    rules = limited(make_rules(fraction=1.0), halve_drawdown=0.1)
+    bars = closes(100.0, 100.0, 91.0, 89.0, 89.0, 89.0)
+    book, trace = run(rules, bars, [1.0, NOTHING, NOTHING, NOTHING, -1.0, NOTHING])
+    assert trace.quantity[:, 0].tolist() == pytest.approx(
+        [0.0, 10.0, 10.0, 10.0, 5.0, -445.0 / 89.0]
+    )
+    assert trace.fills["reason"].tolist() == [FillReason.SIGNAL, FillReason.RISK, FillReason.SIGNAL]
+    assert trace.refusal[3, 0] == trace.refusal[4, 0] == Refusal.DRAWDOWN_STAGE
+    assert stage(book) == DrawdownStage.HALVED
+
+
+def test_halving_is_lifted_at_the_peak_and_not_before() -> None:
+    """10 at 100, 5 from 89 on: equity 890 is back at 1,000 at 111; then sizes are whole again."""
+    rules = limited(make_rules(fraction=1.0), halve_drawdown=0.1)
+    path = [100.0, 100.0, 89.0, 89.0, 110.9, 111.0, 111.0]
+    before, _ = run(rules, closes(*path[:5]), [1.0, *[NOTHING] * 4])
+    assert stage(before) == DrawdownStage.HALVED
+    book, trace = run(rules, closes(*path), [1.0, *[NOTHING] * 4, -1.0, NOTHING])
+    assert stage(book) == DrawdownStage.NONE
+    assert book.quantity[0] == pytest.approx(-1000.0 / 111.0)
+    assert not trace.refusal[5:].any()
+
+
+def test_a_halving_whose_order_was_lost_is_ordered_again() -> None:
+    rules = limited(make_rules(fraction=1.0, late_policy=1), halve_drawdown=0.1)
+    bars = closes(100.0, 100.0, 89.0, 89.0, 89.0, 89.0)
+    bars.fillable[3] = False
+    _, trace = run(rules, bars, [1.0, *[NOTHING] * 5])
+    assert trace.quantity[:, 0].tolist() == [0.0, 10.0, 10.0, 10.0, 5.0, 5.0]
+
+
+def test_a_flattened_account_closes_all_and_begins_anew_after_its_cool_down() -> None:
+    """At 79 the drawdown is 21 %. The closes 2, 3 and 4 open nothing; at the fifth the peak is 790."""
+    rules = limited(make_rules(fraction=1.0), flatten_drawdown=0.2, cool_down_bars=3)
+    bars = closes(100.0, 100.0, *[79.0] * 5)
+    book, trace = run(rules, bars, [1.0, NOTHING, *[1.0] * 4, NOTHING])
+    assert trace.quantity[:, 0].tolist() == pytest.approx([0.0, 10.0, 10.0, 0.0, 0.0, 0.0, 10.0])
+    assert trace.fills["reason"].tolist() == [FillReason.SIGNAL, FillReason.RISK, FillReason.SIGNAL]
+    assert trace.refusal[2:, 0].tolist() == [Refusal.DRAWDOWN_STAGE] * 3 + [0, 0]
+    assert book.account["stage_peak"][0] == pytest.approx(790.0)
+    assert book.account["peak_equity"][0] == 1000.0
+
+
+def test_a_halt_counts_from_its_own_peak() -> None:
+    """Flattened at 79 and begun anew there, the account is halted at 69 of the first 100."""
+    rules = limited(
+        make_rules(fraction=1.0, max_drawdown=0.3), flatten_drawdown=0.2, cool_down_bars=1
+    )
+    book, _ = run(
+        rules, closes(100.0, 100.0, 79.0, 79.0, 79.0, 69.0), [1.0, NOTHING, 1.0, 1.0, 1.0, 1.0]
+    )
+    assert int(book.account["halted"][0]) == 2
+
+
+def test_a_symbol_cools_down_after_its_liquidation_and_the_other_goes_on() -> None:
+    """Isolated at 50 times; the low of the third bar takes the long. Closes 2 to 4 refuse it."""
+    rules = limited(make_rules(2, fraction=0.5), mode=MarginMode.ISOLATED, cool_down_bars=3)
+    bars = closes(*[[100.0, 10.0]] * 7)
+    bars.low[2, 0] = 97.0
+    signal = np.full((7, 2), 1.0)
+    _, trace = run(rules, bars, signal)
+    assert trace.refusal[:, 0].tolist() == [0, 0, *[Refusal.COOL_DOWN] * 3, 0, 0]
+    assert (trace.quantity[2:6, 0] == 0.0).all()
+    assert trace.quantity[6, 0] > 0.0
+    assert trace.quantity[1:, 1].tolist() == [50.0] * 6
+
+
+def lost_in_a_row(trace: Trace) -> list[int]:
+    """Return the round trips lost in a row after each fill, by a plain walk over the fills."""
+    held = cash = 0.0
+    losses, told = 0, []
+    for fill in trace.fills:
+        quantity, price, fee = (float(fill[k]) for k in ("quantity", "price", "fee"))
+        closed = -held if held * quantity < 0.0 and abs(quantity) >= abs(held) else 0.0
+        if closed != 0.0:
+            own = fee * abs(closed / quantity)
+            cash += -closed * price - own
+            losses = losses + 1 if cash < 0.0 else 0
+            cash, held, quantity, fee = 0.0, 0.0, quantity - closed, fee - own
+        cash -= quantity * price + fee
+        held += quantity
+        if held == 0.0:
+            cash = 0.0
+        told.append(losses)
+    return told
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_losses_are_counted_as_a_plain_walk_over_the_fills_does(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bars = closes(*(100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.02, 60)))))
+    signal = rng.choice([-1.0, 0.0, 1.0, NOTHING], 60)
+    rules = limited(make_rules(fraction=0.5, taker_fee=0.001, quantity_step=0.01), max_net=9.0)
+    book, trace = run(rules, bars, signal)
+    plain = lost_in_a_row(trace)
+    assert int(book.account["losses"][0]) == (plain[-1] if plain else 0)
+
+
+def test_after_so_many_losses_nothing_is_opened_for_the_cool_down() -> None:
+    """A long bought at 100 and sold at 99, twice; the close of the second loss and the next refuse."""
+    rules = limited(make_rules(fraction=0.5), max_losses=2, cool_down_bars=2)
+    path = [100.0, 100.0, 99.0, 99.0, 98.0, 98.0, 98.0, 98.0, 98.0]
+    signal = [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
+    bars = make_bars([100.0, 100.0, 99.0, 99.0, 98.0, *[98.0] * 4], path)
+    book, trace = run(rules, bars, signal)
+    assert trace.fills["price"].tolist() == [100.0, 99.0, 99.0, 98.0, 98.0]
+    assert trace.refusal[:, 0].tolist() == [0, 0, 0, 0, 0, Refusal.COOL_DOWN, 0, 0, 0]
+    assert int(book.account["losses"][0]) == 0
+
+
+def test_a_cool_down_lets_what_is_held_be_closed() -> None:
+    rules = limited(make_rules(2, fraction=0.5), max_losses=1, cool_down_bars=5)
+    bars = closes([100.0, 10.0], [100.0, 10.0], [99.0, 10.0], [99.0, 10.0], [99.0, 10.0])
+    signal = [[1.0, 1.0], [NOTHING, 1.0], [0.0, 1.0], [1.0, -1.0], [1.0, 0.0]]
+    _, trace = run(rules, bars, signal)
+    assert trace.quantity[:, 1].tolist() == [0.0, 50.0, 50.0, 50.0, 0.0]
+    assert trace.refusal[3].tolist() == [Refusal.COOL_DOWN] * 2
