@@ -157,6 +157,7 @@ def test_a_backtest_prints_one_json_object(cli: Cli, tmp_path: Path) -> None:
     assert (run / "report.html").read_text(encoding="utf-8") == html
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_from_to_and_block_are_settings(cli: Cli, tmp_path: Path) -> None:
     said = cli(
         "backtest", *SYNTHETIC, "--from", "2023-01-25", "--to", "2023-02-05T11:00",
@@ -168,6 +169,7 @@ def test_from_to_and_block_are_settings(cli: Cli, tmp_path: Path) -> None:
     assert (written.data.start, written.run.block_bars) == ("2023-01-25", 50)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_tables_go_to_stdout_and_the_log_to_stderr(cli: Cli, tmp_path: Path) -> None:
     said = cli("backtest", *SYNTHETIC, "--run-dir", tmp_path / "r")
     assert said.code == 0
@@ -178,6 +180,7 @@ def test_tables_go_to_stdout_and_the_log_to_stderr(cli: Cli, tmp_path: Path) -> 
     assert "model_activated" not in said.out
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_run_of_the_ledger_alone_is_reported_without_skill(cli: Cli, tmp_path: Path) -> None:
     settings = [*SYNTHETIC, "--json"]
     full = cli("backtest", *settings, "--run-dir", tmp_path / "full").json

@@ -113,6 +113,7 @@ def test_a_ledger_alone_tells_of_its_model() -> None:
     assert found["warnings"] == ["A model was in force in 50.00 % of the bars only."]
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("share", [LEAST_SHARE, 0.5])
 def test_it_stands_at_the_top_and_labels_the_figures(share: float) -> None:
     from io import StringIO
@@ -156,6 +157,7 @@ def test_what_was_rehearsed_stands_beside_what_was_scheduled() -> None:
     assert coverage(plain)["trainings"]["rehearsed"] == 0
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize(
     ("known", "text", "warned"),
     [

@@ -25,6 +25,18 @@ from bot.errors import JournalError
 RUNS = Path(__file__).parents[2] / "fixtures" / "runs"
 OLD = sorted(path.parent for path in RUNS.glob("v*/*/journal.db"))
 each_run = pytest.mark.parametrize("old", OLD, ids=lambda p: f"{p.parent.name}-{p.name}")
+ENDS = (OLD[0].parent.name, OLD[-1].parent.name)
+
+
+def between_is_long(runs: list[Path]) -> pytest.MarkDecorator:
+    """Try the oldest and the newest version, and those between them among the long tests."""
+    marked = [
+        pytest.param(path, marks=() if path.parent.name in ENDS else pytest.mark.long)
+        for path in runs
+    ]
+    return pytest.mark.parametrize("old", marked, ids=[f"{p.parent.name}-{p.name}" for p in runs])
+
+
 TABLE_NAMES: tuple[Table, ...] = (
     "bars",
     "ledger",
@@ -74,7 +86,7 @@ def test_every_reading_command_reads_it_and_changes_nothing(run: RunFolder) -> N
     assert content(run.path) == before
 
 
-@each_run
+@between_is_long(OLD)
 def test_it_is_reported(run: RunFolder) -> None:
     before = content(run.path)
     done = CliRunner().invoke(app, ["report", str(run.path), "--json"])
@@ -162,10 +174,8 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert content(run.path) == before
 
 
-@pytest.mark.parametrize(
-    "old", [p for p in OLD if p.name.startswith("live")], ids=lambda p: f"{p.parent.name}-{p.name}"
-)
-def test_it_is_gone_on_with_across_a_recorded_seam(run: RunFolder) -> None:
+@between_is_long([p for p in OLD if p.name.startswith("live")])
+def test_it_is_continued_across_a_recorded_seam(run: RunFolder) -> None:
     with JournalReader(run.journal) as snapshot:
         extent, version = snapshot.extent(), snapshot.version
     assert extent is not None

@@ -28,6 +28,8 @@ from bot.timegrid import HOUR_MS
 if TYPE_CHECKING:
     from tests.conftest import Cli, Said
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 MARKET = ["data.source=synthetic", "synthetic.symbols=2", "synthetic.bars=400"]
 SETS = [*MARKET, "report.bootstrap_samples=100", "policy.kind=threshold", "signal.threshold=0.0"]
 

@@ -28,6 +28,8 @@ from tests.conftest import QUICK
 if TYPE_CHECKING:
     from tests.conftest import Cli, Said
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
 MARKET = ["data.source=synthetic", "synthetic.symbols=2", "synthetic.bars=1200"]
 SETS = [
     *MARKET, "data.start=2023-01-06", "report.bootstrap_samples=100", "policy.min_calibration_days=2",
