@@ -73,20 +73,21 @@ def changed_by_hand(commands: Sequence[CommandRow]) -> dict[str, Any]:
 def in_force(commands: Sequence[CommandRow]) -> list[CommandRow]:
     """Return the commands by which the run is other than its file says, and the last if it was refused.
 
-    Of several that pause or set the same keys it is the newest.
+    Of those that set the same keys it is the newest; a flattening takes the place of a pause.
     """
-    found: list[CommandRow] = []
+    settings: list[CommandRow] = []
+    paused: list[CommandRow] = []
     for row in commands:
         if row.refused is not None:
             continue
-        if row.kind == Command.RESUME:
-            found = [each for each in found if each.kind == Command.SET]
-        elif row.kind == Command.SET:
-            found = [each for each in found if not each.values.keys() <= row.values.keys()] + [row]
-        elif row.kind not in {each.kind for each in found}:
-            found.append(row)
+        if row.kind == Command.SET:
+            settings = [each for each in settings if each.values.keys() - row.values.keys()] + [row]
+        elif row.kind == Command.RESUME:
+            paused = []
+        elif not paused or (row.kind, paused[0].kind) == (Command.FLATTEN, Command.PAUSE):
+            paused = [row]
     refused = [row for row in commands[-1:] if row.refused is not None]
-    return found + refused
+    return settings + paused + refused
 
 
 def by_hand(folder: RunFolder, commands: Sequence[CommandRow], book: Book) -> dict[str, Any]:
