@@ -23,6 +23,7 @@ from bot.errors import InvariantError, JournalError
 LOG_SCHEMA = 1
 """Version of the events' names and fields; it stands in every line as `schema`."""
 
+OF_A_COMMAND = frozenset({"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside"})
 EVENTS: dict[str, frozenset[str]] = {
     "run_started": frozenset({"mode", "run_dir", "symbols", "interval", "config_hash"}),
     "part_compiled": frozenset({"part", "seconds"}),
@@ -94,10 +95,8 @@ EVENTS: dict[str, frozenset[str]] = {
             "stages_ms",
         }
     ),
-    "command_taken": frozenset({"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside"}),
-    "command_refused": frozenset(
-        {"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside", "reason"}
-    ),
+    "command_taken": OF_A_COMMAND,
+    "command_refused": OF_A_COMMAND | {"reason"},
     "funding": frozenset({"bar", "paid"}),
     "liquidation": frozenset({"bar", "symbol", "quantity", "price", "fee"}),
     "margin_call": frozenset({"bar", "used", "maintenance", "symbol", "liquidation_price"}),

@@ -26,12 +26,16 @@ MAY_CHANGE = (
     "sizing.correlation_bars", "sizing.allow_short",
     "retrain.trigger", "retrain.cron", "retrain.hours", "retrain.every_bars", "retrain.start",
 )  # fmt: skip
-"""What `bot set` takes: numbers and schedules that no array, model or order of the run is shaped by."""
+"""What `bot set` takes, but what WHY_NOT names by its whole key: numbers and schedules that no array,
+model or order of the run is shaped by."""
 
 AT_A_START = "it is read at a start: stop the run, and start it again with --set {key}=VALUE"
 ANOTHER_RUN = "{reason}: begin another run with it"
 _OF_THE_MODELS = (
     "the models of a run are of one kind, and what signals were worth is measured on them"
+)
+_MORE_OF_A_MODEL = (
+    "it asks a model for more than its forecast, and the one in force may not have it"
 )
 _OF_THE_STATE = "it shapes what the account carries from bar to bar"
 
@@ -52,7 +56,9 @@ WHY_NOT = (
     ("signal.*", _OF_THE_MODELS),
     ("policy.rehearse", "the start is over"),
     ("policy.*", _OF_THE_STATE),
-    ("sizing.disagreement_penalty", "it asks the models for more than their forecasts"),
+    ("sizing.disagreement_penalty", _MORE_OF_A_MODEL),
+    ("risk.max_disagreement", _MORE_OF_A_MODEL),
+    ("risk.max_distance", _MORE_OF_A_MODEL),
     ("sizing.*", _OF_THE_STATE),
     ("portfolio.*", "the account has begun with it"),
     ("costs.*", "a result is judged by one set of costs"),
@@ -71,10 +77,11 @@ WHY_NOT = (
 def may_change(key: str) -> bool:
     """Return whether a setting, as section.key, may change during a run.
 
-    >>> may_change("risk.max_gross"), may_change("market.symbols")
-    (True, False)
+    >>> may_change("risk.max_gross"), may_change("risk.max_distance"), may_change("market.symbols")
+    (True, False, False)
     """
-    return any(_fits(key, pattern) for pattern in MAY_CHANGE)
+    named = {pattern for pattern, _ in WHY_NOT}
+    return key not in named and any(_fits(key, pattern) for pattern in MAY_CHANGE)
 
 
 def why_not(key: str) -> str:

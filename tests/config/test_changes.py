@@ -30,7 +30,7 @@ KEYS = sorted(flatten(CONFIG))
 CHANGEABLE = [key for key in KEYS if may_change(key)]
 OTHERS: dict[str, list[Any]] = {
     "retrain.trigger": ["never", "interval"], "retrain.cron": ["0 0 * * sun"],
-    "retrain.start": ["2021-05-01"], "sizing.allow_short": [False],
+    "retrain.start": ["2021-05-01"], "sizing.allow_short": [False], "risk.on_leaving": ["hold"],
 }  # fmt: skip
 
 
@@ -98,6 +98,7 @@ def test_values_are_read_as_set_reads_them() -> None:
         (["policy.hold_bars=2.5"], "policy.hold_bars = 2.5"),
         (["market.symbols=BTCUSDT"], "cannot change during a run.*which bars.*begin another run"),
         (["log.level=debug"], "start it again with --set log.level=VALUE"),
+        (["risk.max_distance=2"], "may not have it: begin another run"),
         (["costs.taker_fee=0"], "a result is judged by one set of costs"),
         (["plugins=x.py"], "these parts"),
         (["retrain.cron=0 0"], "expected five fields"),
