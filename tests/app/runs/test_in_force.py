@@ -84,6 +84,7 @@ def test_a_command_is_told_in_a_few_words() -> None:
 
 def test_a_setting_that_this_version_cannot_take_is_refused_by_its_command() -> None:
     config = load_config(None, [], environ={})
-    for values in ({"risk__max_gross": -1.0}, {"risk__of_tomorrow": 1.0}):
+    unfit: list[dict[str, Any]] = [{"risk__max_gross": -1.0}, {"risk__of_tomorrow": 1.0}]
+    for values in unfit:
         with pytest.raises(JournalError, match=r"command c0 of the run: .*risk"):
             config_in_force(config, [row(0, "set", **values)])
