@@ -21,6 +21,7 @@ from bot.cli import reading as cli_reading
 from bot.cli import sweep as cli_sweep
 from bot.cli.config import config_app
 from bot.cli.options import (
+    BracketsOption,
     ConfigOption,
     DataOption,
     JsonOption,
@@ -97,6 +98,7 @@ def backtest(
         str | None, typer.Option(help="Replay the recorded models of this run.")
     ] = None,
     no_rehearsal: NoRehearsalOption = False,
+    brackets: BracketsOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Backtest on history through the live engine, retraining on schedule, and report."""
@@ -126,6 +128,6 @@ def backtest(
     with progress_bar("backtest", quiet=as_json) as progress:
         done = backtest_command(settings, run_dir, forecasts, recorded, progress, quiet=as_json)
     if done.summary is not None:
-        print_summary(done.folder, done.summary, as_json=as_json)
+        print_summary(done.folder, done.summary, brackets=brackets, as_json=as_json)
     if done.interrupted:
         sys.exit(130)

@@ -17,6 +17,14 @@ SetOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+BracketsOption = Annotated[
+    bool,
+    typer.Option(
+        "--brackets",
+        help="Read what is unknowable inside a bar once against the account and once in its favour, "
+        "and say at which multiple of its costs profit ends.",
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
 PluginOption = Annotated[
     list[str] | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import JsonOption, PluginOption, RunArgument
+from bot.cli.options import BracketsOption, JsonOption, PluginOption, RunArgument
 from bot.cli.output import progress_bar, stdout_console
 from bot.errors import JournalError
 from bot.parts.plugins import load_plugins
@@ -28,14 +28,17 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def report(run: RunArgument, plugins: PluginOption = None, as_json: JsonOption = False) -> None:
+def report(
+    run: RunArgument, plugins: PluginOption = None, brackets: BracketsOption = False,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
     """Print a run's tables and rebuild its report.html from the journal."""
     load_plugins(plugins or [])
     from bot.app.backtest.command import write_report
     from bot.app.runs.folder import find_run
 
     folder = find_run(run)
-    print_summary(folder, write_report(folder), as_json=as_json)
+    print_summary(folder, write_report(folder), brackets=brackets, as_json=as_json)
 
 
 def export(
@@ -166,13 +169,21 @@ def logs(
     tell_malformed(show_log(folder, wanted, sys.stdout, follow=follow, as_json=as_json))
 
 
-def print_summary(folder: RunFolder, summary: Summary, *, as_json: bool) -> None:
-    """Print the summary of a run."""
+def print_summary(
+    folder: RunFolder, summary: Summary, *, brackets: bool = False, as_json: bool
+) -> None:
+    """Print the summary of a run, with its brackets where they are asked for."""
     from bot.app.backtest import command
+    from bot.app.sweep.brackets import brackets_of_run
+    from bot.app.sweep.brackets_view import brackets_table
 
+    found = brackets_of_run(folder) if brackets else None
     if as_json:
-        print(json.dumps(command.as_json(folder, summary), allow_nan=False))
-    else:
-        stdout_console().print(command.as_tables(summary))
-        if folder.report.exists():
-            print(f"report: {folder.report}")
+        more = {} if found is None else {"brackets": found.as_json()}
+        print(json.dumps(command.as_json(folder, summary) | more, allow_nan=False))
+        return
+    stdout_console().print(command.as_tables(summary))
+    if found is not None:
+        stdout_console().print(brackets_table(found))
+    if folder.report.exists():
+        print(f"report: {folder.report}")

@@ -54,6 +54,7 @@ class FullAccount(NamedTuple):
         borrow: whether cash may be below zero where symbols are paid in full.
         interest: on what is borrowed, of a bar.
         risk: what says no.
+        optimistic: what is unknowable inside a bar is read in the account's favour, and not against it.
     """
 
     margin_mode: int
@@ -66,6 +67,7 @@ class FullAccount(NamedTuple):
     borrow: bool
     interest: float
     risk: RiskLimits = RiskLimits()
+    optimistic: bool = False
 
 
 def full_account(

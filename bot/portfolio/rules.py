@@ -187,6 +187,21 @@ def rules_from(
     return rules if numbers_only else _with_own_parts(rules, config)
 
 
+def with_costs(rules: Rules, multiple: float) -> Rules:
+    """Return the rules with all fees, spreads that are modelled, and slippage as many times as large."""
+    return rules._replace(
+        taker_fee=rules.taker_fee * multiple,
+        half_spread=rules.half_spread * multiple,
+        slippage=rules.slippage * multiple,
+    )
+
+
+def read_well(rules: Rules) -> Rules:
+    """Return the rules with what is unknowable inside a bar read in the account's favour."""
+    full = rules.full
+    return rules if full is None else rules._replace(full=full._replace(optimistic=True))
+
+
 def _policy(config: Config) -> dict[str, Any]:
     kind, horizon = kind_of(config), config.targets.horizons[0]
     calibrated = needs_calibration(config)

@@ -28,7 +28,7 @@ def account(mode: MarginMode) -> FullAccount:
         margin_mode=int(mode), contract=np.ones(2, dtype=np.bool_), leverage=np.full(2, 20.0),
         tier_limit=table[:, :, 0].copy(), tier_rate=table[:, :, 1].copy(),
         tier_deduction=table[:, :, 2].copy(), tier_leverage=table[:, :, 3].copy(),
-        borrow=False, interest=0.0,
+        borrow=False, interest=0.0, optimistic=False,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ signals and calibrations are made once for all settings that share them. Must no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,13 +75,19 @@ class SweepReplay:
         day = self._booked.open_time // DAY_MS
         self._first = np.flatnonzero(np.concatenate(([True], day[1:] != day[:-1])))
 
-    def tally(self, config: Config, name: str, own: dict[str, Any]) -> Tally:
+    def tally(
+        self, config: Config, name: str, own: dict[str, Any],
+        change: Callable[[Rules], Rules] | None = None,
+    ) -> Tally:  # fmt: skip
         """Take the account through the bars with these settings.
 
         Args:
             own: what differs from the settings of the sweep.
+            change: of the rules, for what no setting says.
         """
         rules = rules_from(config, self.symbols, self.instruments)
+        if change is not None:
+            rules = change(rules)
         for key in read_beyond_forecasts(config):
             raise ConfigError(
                 f"{key}: it asks the models for more than their forecasts, which is not recorded, so a "

@@ -1,7 +1,8 @@
 """Margin of contracts: what a position needs, where it is liquidated, and what is then left.
 
 Rules: margin follows the mark's path inside the bar, adverse side first: from its open to its low for
-longs and its high for shorts, all symbols at once; the bar's own stand in where the mark's are not known. A position is taken over at
+longs and its high for shorts, all symbols at once; the bar's own stand in where the mark's are not known.
+Read well, it goes straight to the bar's close. A position is taken over at
 the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
 loss is the one down to the bankruptcy price; where the market was beyond that price already, the
 insurance fund pays the rest. The account never owes anything.
@@ -71,12 +72,16 @@ def liquidate(
 
 
 @hot
-def mark_on_path(i: int, s: int, way: float, book: Book, market: Market) -> float:
+def mark_on_path(
+    i: int, s: int, way: float, book: Book, market: Market, full: FullAccount
+) -> float:
     """Return the mark some way (0 to 1) from the bar's open to its most adverse price."""
     start = market.mark[i, s]
     if not math.isfinite(start):
         start = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    if book.quantity[s] > 0.0:
+    if full.optimistic:
+        end = market.close[i, s] if market.valid[i, s] else start
+    elif book.quantity[s] > 0.0:
         end = market.mark_low[i, s]
         if not math.isfinite(end):
             end = market.low[i, s] if market.valid[i, s] else start
@@ -98,7 +103,7 @@ def _left(i: int, way: float, book: Book, rules: Rules, market: Market, full: Fu
     for s in range(len(book.quantity)):
         quantity = book.quantity[s]
         if quantity != 0.0:
-            price = mark_on_path(i, s, way, book, market)
+            price = mark_on_path(i, s, way, book, market, full)
             left += quantity * price
             if full.contract[s] or full.borrow:
                 on_margin = True
@@ -127,12 +132,12 @@ def _liquidate_cross(
     last = 0
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0:
-            rest += book.quantity[s] * mark_on_path(i, s, way, book, market)
+            rest += book.quantity[s] * mark_on_path(i, s, way, book, market, full)
             last = s
     for s in range(len(book.quantity)):
         quantity = book.quantity[s]
         if quantity != 0.0:
-            price = mark_on_path(i, s, way, book, market)
+            price = mark_on_path(i, s, way, book, market, full)
             fee = rest if s == last else 0.0
             count = book_fill(
                 i, s, book, market, trace, count,
@@ -154,8 +159,8 @@ def _liquidate_isolated(
     value = abs(quantity) * entry
     margin = initial_margin(s, value, full)
     spare = margin - maintenance_margin(s, value, full)
-    start = mark_on_path(i, s, 0.0, book, market)
-    end = mark_on_path(i, s, 1.0, book, market)
+    start = mark_on_path(i, s, 0.0, book, market, full)
+    end = mark_on_path(i, s, 1.0, book, market, full)
     if spare + quantity * (end - entry) > 0.0:
         return count
     price = start

@@ -12,12 +12,10 @@ import pytest
 from bot.adapters.files.trials import NAME, read
 from bot.app.sweep.replay import SweepReplay
 from bot.errors import ConfigError, JournalError
-from tests.app.sweep.test_sweep import Backtest, backtest, forecasts
+from tests.app.sweep.conftest import Backtest
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
-
-__all__ = ["backtest", "forecasts"]
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 

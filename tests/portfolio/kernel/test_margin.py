@@ -37,6 +37,7 @@ def full_account(n_symbols: int = 1, tiers: Any = HALF_PERCENT, **changed: Any) 
         tier_leverage=table[:, :, 3].copy(),
         borrow=False,
         interest=0.0,
+        optimistic=False,
     )._replace(**changed)
 
 
