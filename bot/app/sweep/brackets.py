@@ -23,8 +23,8 @@ _HALVINGS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one reading came to.
+class Bracket:
+    """What one reading of the bars came to.
 
     Attributes:
         net_return: total, after costs.
@@ -43,7 +43,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Brackets:
-    """Both readings, and what multiple of its costs the account bears.
+    """Both readings of a bar, and what multiple of its costs the account bears.
 
     Attributes:
         cost_multiple: of fees, spread, slippage and impact, at which the pessimistic reading earns
@@ -51,8 +51,8 @@ class Brackets:
             still earns at LARGEST_MULTIPLE.
     """
 
-    pessimistic: Reading
-    optimistic: Reading
+    pessimistic: Bracket
+    optimistic: Bracket
     cost_multiple: float | None
 
     def as_json(self) -> dict[str, Any]:
@@ -73,18 +73,18 @@ def brackets_of_run(folder: RunFolder) -> Brackets:
     def tally(change: Callable[[Rules], Rules]) -> Tally:
         return replay.tally(source.config, "", {}, change)
 
-    pessimistic = _reading(tally(lambda rules: rules), a_year)
+    pessimistic = _bracket(tally(lambda rules: rules), a_year)
     multiple = None
     if pessimistic.fills:
         multiple = _where_profit_ends(
             lambda m: tally(lambda rules: with_costs(rules, m)).outcome.net_return or -1.0
         )
-    return Brackets(pessimistic, _reading(tally(read_well), a_year), multiple)
+    return Brackets(pessimistic, _bracket(tally(read_well), a_year), multiple)
 
 
-def _reading(found: Tally, a_year: float) -> Reading:
+def _bracket(found: Tally, a_year: float) -> Bracket:
     sharpe = found.outcome.sharpe
-    return Reading(
+    return Bracket(
         net_return=found.outcome.net_return,
         sharpe=None if sharpe is None else sharpe * math.sqrt(a_year),
         drawdown=found.drawdown,

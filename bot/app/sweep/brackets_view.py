@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
-from bot.app.sweep.brackets import LARGEST_MULTIPLE, Brackets, Reading
+from bot.app.sweep.brackets import LARGEST_MULTIPLE, Bracket, Brackets
 
 
 def brackets_table(found: Brackets) -> Table:
@@ -20,7 +20,7 @@ def brackets_table(found: Brackets) -> Table:
     return table
 
 
-def _cells(reading: Reading) -> dict[str, str]:
+def _cells(reading: Bracket) -> dict[str, str]:
     none = "bankrupt"
     return {
         "net return": none if reading.net_return is None else f"{reading.net_return:+.2%}",
