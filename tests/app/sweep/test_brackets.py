@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,7 @@ def test_the_bad_reading_is_the_run_itself_and_the_multiple_ends_its_profit(
     source = source_of_run(folder)
     replay = replay_of(source)
     nets = [
-        replay.tally(
-            source.config, "", {}, lambda rules, m=m: with_costs(rules, m)
-        ).outcome.net_return
+        replay.tally(source.config, "", {}, partial(with_costs, multiple=m)).outcome.net_return
         for m in (multiple * 0.99, multiple * 1.01)
     ]
     assert nets[0] is not None
