@@ -156,8 +156,8 @@ def _literal(text: str) -> Any:
 def unknown_setting(dotted: str) -> str:
     """Return what to say of a key that is no setting: its new name, or the ones that are close.
 
-    >>> unknown_setting("costs.taker_fe")
-    "unknown setting 'costs.taker_fe'; did you mean costs.taker_fee?"
+    >>> unknown_setting("policy.cost_multple")
+    "unknown setting 'policy.cost_multple'; did you mean policy.cost_multiple?"
     """
     if refusal := refusal_of(dotted):
         return refusal
