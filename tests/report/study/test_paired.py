@@ -72,7 +72,7 @@ def test_many_pairs_are_corrected_together() -> None:
     adjusted.append(max(adjusted[0], min(1.0, 2 * second)))
     adjusted.append(max(adjusted[1], third))
     assert sorted(d.p_holm for d in found.differences) == pytest.approx(adjusted)
-    assert "corrected after Holm for all 3 pairs" in shown(found)
+    assert "corrected after Holm for all 3 pairs" in " ".join(shown(found).split())
     (alone,) = compared(curves[:2], 999).differences
     assert alone.p_holm == alone.p
     assert "Holm" not in shown(compared(curves[:2], 999))
