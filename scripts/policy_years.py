@@ -8,7 +8,7 @@ times the root of their number. All years of RUN have been looked at when it was
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,9 @@ import numpy as np
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.results import read_run
 from bot.app.sweep.replay import replay_of
-from bot.app.sweep.source import source_of_run
+from bot.app.sweep.source import SweepSource, source_of_run
 from bot.blocks import F64, I64
 from bot.config import Config, load_config
-from bot.config.whole import to_toml
 from bot.report.money.buy_and_hold import buy_and_hold
 from bot.timegrid import DAY_MS
 
@@ -33,16 +32,19 @@ POLICIES: dict[str, tuple[str, ...]] = {
 }
 
 
-def rows(run: RunFolder, scratch: Path) -> Iterator[tuple[str, I64, F64, F64]]:
-    """Yield name, year of each day, net return of each day, and what was traded of each day."""
+Row = tuple[str, I64, F64, F64]
+"""Name, year of each day, net return of each day, and what was traded of each day."""
+
+
+def rows(run: RunFolder) -> Iterator[Row]:
+    """Yield a row for each policy and control."""
     source = source_of_run(run)
     replay = replay_of(source)
-    day = np.unique(source.bars.open_time[source.start :] // DAY_MS)
-    year = day.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    year = years_of_days(source)
     for name, sets in POLICIES.items():
-        tally = replay.tally(_config(source.config, sets, scratch), name, {})
+        tally = replay.tally(settings_of(source, sets), name, {})
         yield name, year, tally.days, tally.traded
-    nothing = np.zeros(len(day))
+    nothing = np.zeros(len(year))
     yield "flat", year, nothing, nothing
     data = read_run(run)
     curve = np.concatenate(([data.initial_capital], buy_and_hold(data, data.start_index)))
@@ -51,23 +53,21 @@ def rows(run: RunFolder, scratch: Path) -> Iterator[tuple[str, I64, F64, F64]]:
     yield "buy and hold, with funding", year, closes[1:] / closes[:-1] - 1.0, nothing
 
 
-def _config(base: Config, sets: tuple[str, ...], scratch: Path) -> Config:
-    scratch.write_text(to_toml(base), "utf-8")
-    return load_config(scratch, list(sets), environ={})
+def years_of_days(source: SweepSource) -> I64:
+    """Return the year of each day that was traded."""
+    day = np.unique(source.bars.open_time[source.start :] // DAY_MS)
+    return day.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.policy_years", description=__doc__)
-    parser.add_argument("run", type=Path)
-    asked = parser.parse_args()
-    scratch = asked.run / ".policy_years.toml"
-    try:
-        found = list(rows(RunFolder(asked.run), scratch))
-    finally:
-        scratch.unlink(missing_ok=True)
+def settings_of(source: SweepSource, sets: Sequence[str]) -> Config:
+    """Return the run's settings with some of them changed."""
+    return load_config(None, list(sets), environ={}, base=source.settings)
+
+
+def print_by_year(found: Sequence[Row], what: str) -> None:
+    """Print each row's net return with its error, and its turnover, a year after the other."""
     years = np.unique(found[0][1]).tolist()
-    print("| policy | " + " | ".join(f"{y} net ± error | turnover" for y in years) + " |")
+    print(f"| {what} | " + " | ".join(f"{y} net ± error | turnover" for y in years) + " |")
     print("|---|" + "---:|" * (2 * len(years)))
     for name, year, days, traded in found:
         cells = []
@@ -77,6 +77,13 @@ def main() -> None:
             net = np.prod(1.0 + of) - 1.0
             cells += [f"{net:+.1%} ± {error:.1%}", f"{traded[year == y].sum():,.0f} ×"]
         print(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.policy_years", description=__doc__)
+    parser.add_argument("run", type=Path)
+    print_by_year(list(rows(RunFolder(parser.parse_args().run))), "policy")
 
 
 if __name__ == "__main__":
