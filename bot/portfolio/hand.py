@@ -29,6 +29,12 @@ class Command(StrEnum):
     """Lift both, and the drawdown halt: the peak begins anew at the equity of this moment."""
     SET = "set"
     """Change settings; the book stays as it is, but that it counts the command."""
+    INSTRUMENTS = "instruments"
+    """Take what the exchange says of its symbols now; the daemon's own, which nobody may ask."""
+
+
+ASKED = tuple(kind for kind in Command if kind is not Command.INSTRUMENTS)
+"""The kinds that a person may ask."""
 
 
 def commanded(book: Book, command: Command) -> Book:

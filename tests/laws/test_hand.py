@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def lived(
     runner = Runner(engine, engine.initial(), NoRecorder(), ledger)
     runner.activate(Activation(int(world.bars.open_time[0]), "drawn"), None)
     runner.warm(world.bars.rows(0, FIRST))
-    commands = ReplayedCommands(rows, world.config, lambda c: rules_from(c, world.symbols))
+    commands = ReplayedCommands(rows, world.config, {}, partial(rules_from, symbols=world.symbols))
     edges = sorted({FIRST, len(world.bars), *cuts, *apart, *(i + 1 for i in apart)})
     for a, b in itertools.pairwise(edges):
         block = world.bars.rows(a, b)
@@ -136,7 +137,7 @@ def test_a_command_changes_the_ledger_from_its_bar_on(world: World) -> None:
 
 def test_a_command_of_no_bar_is_left_over(world: World) -> None:
     rows = rows_of(world, [(FIRST + 3, False, "pause", 0)])
-    commands = ReplayedCommands(rows, world.config, lambda c: rules_from(c, world.symbols))
+    commands = ReplayedCommands(rows, world.config, {}, partial(rules_from, symbols=world.symbols))
     left = commands.left_over()
     assert left is not None
     assert (left.table, left.open_time) == ("commands", rows[0].open_time)

@@ -71,7 +71,7 @@ def test_a_command_counts_and_moves_neither_cash_nor_what_is_held(command: Comma
     assert after.account["cash"] == before.account["cash"]
     assert after.account["halted"] == Halt.DAY
     np.testing.assert_array_equal(after.quantity, before.quantity)
-    if command in (Command.SET, Command.RESUME):
+    if command in (Command.SET, Command.RESUME, Command.INSTRUMENTS):
         np.testing.assert_array_equal(after.pending, before.pending)
 
 

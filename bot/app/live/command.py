@@ -10,6 +10,7 @@ import asyncio
 import gc
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,7 @@ from bot.app.start.practice import practice_config
 from bot.compiled import compiled_before
 from bot.config import Config
 from bot.config.needed_heads import needs_model
-from bot.errors import BotError, ConfigError, ExchangeError, JournalError
+from bot.errors import BotError, ConfigError, DataError, ExchangeError, JournalError
 from bot.log import Terminal, open_log
 from bot.model.threads import single_thread
 from bot.portfolio.denomination import check_symbols
@@ -225,8 +226,8 @@ async def _life(
     exchange: Exchange, clock: ExchangeTime, config: Config, folder: RunFolder, log: Any, *,
     max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
 ) -> None:  # fmt: skip
-    old = folder.journal.exists()  # it has its instruments; they may be delisted by now
-    instruments = {} if old else await _instruments(exchange, config, log)
+    old = folder.journal.exists()  # it has its instruments
+    instruments = await (_told_now if old else _instruments)(exchange, config, log)
     now_ms = 0 if old else clock.now_ms()
     run, models = open_run(config, folder, instruments, log, given_model, now_ms=now_ms)
     if run.first_bar is None:
@@ -243,6 +244,10 @@ async def _life(
     reason = "an error"
     try:
         report = LiveReport(run, models.training, log, speed, waits)
+        if old:
+            learned = run.learn(instruments, time.time_ns() // 1_000_000)
+            if learned is not None:
+                report.commanded(learned)
         loop = LiveLoop(run, models, exchange, clock, report=report, speed=speed, max_bars=max_bars)
         await loop.run()
         reason = "bars reached"
@@ -255,6 +260,17 @@ async def _life(
     finally:
         log.info("run_stopped", bars=int(run.book.account["bars"][0]), reason=reason)
         run.end()
+
+
+async def _told_now(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
+    """Ask once what the exchange says of the symbols of a run that resumes; it does without too."""
+    try:
+        async with asyncio.timeout(config.exchange.request_timeout_s):
+            return await exchange.listed(config.market.symbols)
+    except (ExchangeError, DataError, TimeoutError) as error:
+        reason = f"{str(error) or 'no answer in time'}; the run keeps the instruments that it has"
+        log.warning("exchange_unreachable", reason=reason, retry_s=0.0)
+        return {}
 
 
 async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:

@@ -8,7 +8,7 @@ the exchange.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.adapters.files.commands import Asked
@@ -19,7 +19,7 @@ from bot.app.live.opening import closed_row
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.folder import RunFolder
-from bot.app.runs.in_force import changed_settings
+from bot.app.runs.in_force import RulesOf, changed_settings, learning
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.config.changes import recorded_changes
@@ -29,7 +29,8 @@ from bot.errors import ConfigError, InvariantError
 from bot.model.forecaster import Forecaster
 from bot.plausibility import Prices
 from bot.portfolio.book import Book
-from bot.portfolio.hand import Command
+from bot.portfolio.hand import ASKED, Command
+from bot.portfolio.instruments import Instrument
 from bot.portfolio.reasons import Halt
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
@@ -45,6 +46,7 @@ class CommittedRun:
     Attributes:
         config: the settings in force: the run's own, with what commands have changed.
         commands: what was asked of the run, in the order in which it was taken.
+        instruments: in force, by symbol.
         start: open time of the first bar that is traded, None before there is one.
         first_bar: open time of the oldest bar, None while there is no history.
         prices: the last accepted ones at the start of the process: what the next are held against.
@@ -52,16 +54,18 @@ class CommittedRun:
     Args:
         opened_row: the row with which the last bar was opened, where its close is not committed.
         stages: called by the engine when a stage ends.
-        rules_of: the rules that settings come to, with the run's instruments.
+        rules_of: the rules that settings and instruments come to.
     """
 
     def __init__(
         self, config: Config, folder: RunFolder, *, journal: RunWriter, runner: Runner,
         stages: Stopwatch, start: int | None, first_bar: int | None, opened_row: BarBlock | None,
-        prices: Prices, commands: Sequence[CommandRow], rules_of: Callable[[Config], Rules],
+        prices: Prices, commands: Sequence[CommandRow], instruments: Mapping[str, Instrument],
+        rules_of: RulesOf,
     ) -> None:  # fmt: skip
         self.config, self.folder = config, folder
         self.commands, self._rules_of = list(commands), rules_of
+        self.instruments = dict(instruments)
         self.symbols = config.market.symbols
         self.interval_ms = INTERVAL_MS[config.market.interval]
         self.start, self.first_bar, self.prices = start, first_bar, prices
@@ -162,14 +166,28 @@ class CommittedRun:
         self.commands.append(row)
         return row
 
+    def learn(self, told: Mapping[str, Instrument], at_ms: int) -> CommandRow | None:
+        """Let what the exchange says of symbols hold from the next open or close on; return the row.
+
+        There is none where nothing is new, or nothing is traded yet; a symbol that is not told stays.
+        """
+        news = {s: each for s, each in told.items() if each != self.instruments.get(s)}
+        if not news or self.start is None:
+            return None
+        row = learning(news, at_ms, self.next_open, inside=self.opened)
+        self.instruments |= news
+        self._runner.obey(row, self._rules_of(self.config, instruments=self.instruments))
+        self.commands.append(row)
+        return row
+
     def _after(self, row: CommandRow) -> tuple[Config, Rules | None]:
         """Return the settings in force after a command, and the rules where they are others.
 
         Raises:
             ConfigError: it cannot hold.
         """
-        if row.kind not in list(Command):
-            raise ConfigError(f"'{row.kind}' is none of {', '.join(Command)}")
+        if row.kind not in ASKED:
+            raise ConfigError(f"'{row.kind}' is none of {', '.join(ASKED)}")
         if row.kind == Command.RESUME and self.book.account["halted"][0] == Halt.BANKRUPT:
             raise ConfigError("the account is bankrupt, which nothing lifts")
         if (row.kind == Command.SET) != bool(row.values):
@@ -177,7 +195,7 @@ class CommittedRun:
         if not row.values:
             return self.config, None
         new = changed_settings(self.config, recorded_changes(row.values, f"command {row.id}"))
-        rules = self._rules_of(new)
+        rules = self._rules_of(new, instruments=self.instruments)
         if [type(part) for part in rules] != [type(part) for part in self._runner.engine.rules]:
             raise ConfigError(
                 f"{', '.join(row.values)}: this run trades by rules that have no place for it, and others "

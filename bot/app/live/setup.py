@@ -26,7 +26,7 @@ from bot.app.loop.stopwatch import Stopwatch
 from bot.app.loop.warmup import compile_own_parts
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
-from bot.app.runs.in_force import config_in_force, due_bars
+from bot.app.runs.in_force import config_in_force, due_bars, instruments_in_force
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import begin_record, go_on_with_record, open_record
 from bot.blocks import BarBlock
@@ -81,14 +81,14 @@ def open_run(
             "instruments": instruments_text(instruments), "config_toml": config_text(folder),
         } | ({"given_model": given_model} if given_model else {})  # fmt: skip
         journal = begin_record(folder, symbols, tasks, meta, durable=True)
-    # the instruments as they were when the run was made: a replay must round as the run did
-    kept = _kept_instruments(journal, folder, symbols)
-    rules_of = partial(rules_from, symbols=symbols, instruments=kept)
+    # the instruments of the record and no others: a replay must round as the run did
+    rules_of = partial(rules_from, symbols=symbols)
     stages = Stopwatch()
     found = _committed(folder, interval_ms, first_state(config, pipeline))
     in_force = config_in_force(config, found.commands)
+    known = instruments_in_force(_kept_instruments(journal, folder, symbols), found.commands)
     engine = Engine(
-        pipeline, rules_of(in_force), config.signal, tasks,
+        pipeline, rules_of(in_force, instruments=known), config.signal, tasks,
         n_symbols=len(symbols), initial_capital=config.portfolio.initial_capital,
         forecasters=forecasters, stage_ended=stages.ended,
     )  # fmt: skip
@@ -98,7 +98,7 @@ def open_run(
     run = CommittedRun(
         in_force, folder, journal=journal, runner=Runner(engine, state, LiveRecorder(journal), None),
         stages=stages, start=found.start, first_bar=found.first_bar, opened_row=found.opened_row,
-        prices=found.prices, commands=found.commands, rules_of=rules_of,
+        prices=found.prices, commands=found.commands, instruments=known, rules_of=rules_of,
     )  # fmt: skip
     training = LiveTraining(
         config, config_hash=digest, features=pipeline.names, folder=folder,

@@ -1,16 +1,17 @@
-"""The settings in force in a run: its file, and the commands that changed some of them since.
+"""The settings and instruments in force in a run: those of its creation, and what changed them since.
 
 Rules: config.toml stays as the run was made; what `bot set` changed is in the record, and holds from
-the bar that the record names. Must not take a command: the daemon does.
+the bar that the record names; so does what the exchange said later of its symbols. Must not take a command: the daemon does.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from bot.adapters.files.commands import stopped_by_file, waiting
+from bot.adapters.files.commands import new_id, stopped_by_file, waiting
+from bot.adapters.files.instruments import instruments_of, instruments_text
 from bot.adapters.record.commands import CommandRow
 from bot.app.runs.folder import RunFolder
 from bot.app.training.triggers import DueBars
@@ -18,9 +19,11 @@ from bot.config import Config
 from bot.config.changes import applied, changed, recorded_changes
 from bot.config.given import GivenSettings
 from bot.config.schema import Retrain
-from bot.errors import ConfigError, JournalError
+from bot.errors import ConfigError, DataError, JournalError
 from bot.portfolio.book import FLATTENED, NOT_PAUSED, PAUSED, Book
 from bot.portfolio.hand import Command
+from bot.portfolio.instruments import Instrument
+from bot.portfolio.rules import Rules
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc
 
@@ -62,6 +65,47 @@ def config_in_force(config: Config, commands: Sequence[CommandRow]) -> Config:
     return config
 
 
+class RulesOf(Protocol):
+    """What makes the rules of a run."""
+
+    def __call__(self, config: Config, *, instruments: Mapping[str, Instrument]) -> Rules:
+        """Return the rules that settings and instruments come to."""
+
+
+def learning(
+    news: Mapping[str, Instrument], at_ms: int, open_time: int, *, inside: bool
+) -> CommandRow:
+    """Return the row that lets other instruments hold from a bar's open on, or from its close."""
+    return CommandRow(
+        new_id(at_ms), Command.INSTRUMENTS, instruments_text(news), "exchange", at_ms,
+        open_time=open_time, inside=inside,
+    )  # fmt: skip
+
+
+def learned(row: CommandRow) -> dict[str, Instrument]:
+    """Return the instruments that a row of the record changes; none of any other kind.
+
+    Raises:
+        JournalError: they are damaged.
+    """
+    if row.kind != Command.INSTRUMENTS or row.refused is not None:
+        return {}
+    try:
+        return instruments_of(row.settings, f"command {row.id} of the run")
+    except DataError as error:
+        raise JournalError(f"{error}; restore a copy") from None
+
+
+def instruments_in_force(
+    kept: Mapping[str, Instrument], commands: Sequence[CommandRow]
+) -> dict[str, Instrument]:
+    """Return a run's instruments: those of its creation, and what was learned of them since."""
+    known = dict(kept)
+    for row in commands:
+        known |= learned(row)
+    return known
+
+
 def changed_by_hand(commands: Sequence[CommandRow]) -> dict[str, Any]:
     """Return the values by key that commands have set, the newest of each."""
     values: dict[str, Any] = {}
@@ -78,7 +122,7 @@ def in_force(commands: Sequence[CommandRow]) -> list[CommandRow]:
     settings: list[CommandRow] = []
     paused: list[CommandRow] = []
     for row in commands:
-        if row.refused is not None:
+        if row.refused is not None or row.kind == Command.INSTRUMENTS:
             continue
         if row.kind == Command.SET:
             settings = [each for each in settings if each.values.keys() - row.values.keys()] + [row]
@@ -116,6 +160,8 @@ def due_bars(config: Config, commands: Sequence[CommandRow]) -> DueBars:
 def told(row: CommandRow) -> str:
     """Return a command that holds, and from where on, in a few words."""
     what = ", ".join(f"{key} = {json.dumps(value)}" for key, value in row.values.items())
+    if row.kind == Command.INSTRUMENTS:
+        what = f"instruments of {', '.join(row.values)}"
     where = "close" if row.inside else "open"
     return f"{what or row.kind}, from the {where} of {format_utc(row.open_time)} UTC"
 

@@ -7,7 +7,7 @@ the rules that the run's own settings and instruments come to. Must not judge wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,12 +16,13 @@ from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.memory import MemoryRecord
 from bot.app.loop.runner import Runner
-from bot.app.runs.in_force import after_command
+from bot.app.runs.in_force import RulesOf, after_command, learned
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine
 from bot.engine_state import EngineState
 from bot.portfolio.hand import Command
+from bot.portfolio.instruments import Instrument
 from bot.portfolio.rules import Rules
 from bot.timegrid import INTERVAL_MS
 
@@ -30,13 +31,16 @@ class ReplayedCommands:
     """A run's commands, and how far a replay has come in them.
 
     Args:
-        rules_of: the rules that settings come to, with the run's instruments.
+        instruments: of the run's creation.
+        rules_of: the rules that settings and instruments come to.
     """
 
     def __init__(
-        self, rows: Sequence[CommandRow], config: Config, rules_of: Callable[[Config], Rules]
-    ) -> None:
+        self, rows: Sequence[CommandRow], config: Config, instruments: Mapping[str, Instrument],
+        rules_of: RulesOf,
+    ) -> None:  # fmt: skip
         self._rows, self._config, self._rules_of = rows, config, rules_of
+        self._instruments = dict(instruments)
         self._interval_ms = INTERVAL_MS[config.market.interval]
         self._next = 0
         self._obeyed = 0
@@ -95,7 +99,7 @@ class ReplayedCommands:
 
     def engine(self, engine: Engine) -> Engine:
         """Return the engine with the rules in force by now."""
-        return replace(engine, rules=self._rules_of(self._config)) if self._obeyed else engine
+        return replace(engine, rules=self._rules()) if self._obeyed else engine
 
     def left_over(self) -> Difference | None:
         """Return the first command that held from no bar of the run."""
@@ -111,9 +115,10 @@ class ReplayedCommands:
 
     def _obey(self, runner: Runner) -> None:
         row = self._rows[self._next]
-        before = self._config
+        before = self._config, self._instruments
         self._note(row)
-        runner.obey(row, None if self._config is before else self._rules_of(self._config))
+        changed = self._config is not before[0] or self._instruments is not before[1]
+        runner.obey(row, self._rules() if changed else None)
 
     def _note(self, row: CommandRow) -> None:
         self._next += 1
@@ -121,6 +126,11 @@ class ReplayedCommands:
             self._obeyed += 1
             if row.kind == Command.SET:
                 self._config = after_command(self._config, row)
+            elif row.kind == Command.INSTRUMENTS:
+                self._instruments = {**self._instruments, **learned(row)}
+
+    def _rules(self) -> Rules:
+        return self._rules_of(self._config, instruments=self._instruments)
 
 
 def _obeyed(state: EngineState) -> int:

@@ -6,7 +6,7 @@ are asked for only where they came from a file, since then nothing else knows th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from bot.engine_state import Activation, EngineState
 from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.model.forecaster import Forecaster
-from bot.portfolio.rules import Rules, rules_from
+from bot.portfolio.instruments import Instrument
+from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
 
@@ -57,7 +58,7 @@ def replay_engine(
             )  # fmt: skip
     return Engine(
         pipeline,
-        rules_in(folder, record)(config),
+        rules_from(config, symbols, instruments_in(folder, record)),
         config.signal,
         tasks=tasks,
         n_symbols=len(symbols),
@@ -66,16 +67,15 @@ def replay_engine(
     )
 
 
-def rules_in(folder: RunFolder, record: Record) -> Callable[[Config], Rules]:
-    """Return what makes rules of settings, with the instruments that the run had.
+def instruments_in(folder: RunFolder, record: Record) -> dict[str, Instrument]:
+    """Return the instruments that the run was made with.
 
     Raises:
-        DataError: the instruments in the journal are damaged.
+        DataError: they are damaged.
     """
-    instruments = instruments_of(
+    return instruments_of(
         record.meta.get("instruments", "{}"), f"{folder.journal}: meta.instruments is damaged"
     )
-    return lambda config: rules_from(config, record.symbols, instruments)
 
 
 def _given(record: Record) -> TableForecaster:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from bot.adapters.record.contents import ModelRow
@@ -24,7 +25,7 @@ from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
 from bot.app.verify.commands import ReplayedCommands
-from bot.app.verify.engine import replay_engine, rules_in
+from bot.app.verify.engine import instruments_in, replay_engine
 from bot.app.verify.facts import (
     check_facts,
     check_start_and_numbers,
@@ -38,6 +39,7 @@ from bot.app.verify.unproved import not_provable
 from bot.config import Config
 from bot.errors import InvariantError, JournalError
 from bot.model.threads import one_thread
+from bot.portfolio.rules import rules_from
 
 
 class Result(StrEnum):
@@ -159,7 +161,10 @@ def _verdict(
     replay, bars, warm = None, 0, 0
     if difference is None:
         engine = replay_engine(folder, config, record, models)
-        commands = ReplayedCommands(record.commands(), config, rules_in(folder, record))
+        commands = ReplayedCommands(
+            record.commands(), config, instruments_in(folder, record),
+            partial(rules_from, symbols=record.symbols),
+        )  # fmt: skip
         replay = Replay(engine, config, record, models=models, commands=commands, progress=progress)
         difference = replay.hole() or _training_difference(folder, config, record, models, replay)
         difference = difference or replay.first_difference() or check_start_and_numbers(record)
