@@ -45,7 +45,7 @@ ACCOUNT = np.dtype(
         ("liquidations", "<i8"),
         ("commands", "<i8"),  # obeyed
         ("stage", "<i8"),  # a Stage of the drawdown
-        ("stage_peak", "<f8"),  # highest equity since trading last began anew
+        ("stage_peak", "<f8"),  # highest equity since trading last began anew, 0 before
         ("cooling", "<i8"),  # closes for which nothing is opened
         ("losses", "<i8"),  # round trips lost in a row
     ]
@@ -140,7 +140,7 @@ def new_book(
     1000.0
     """
     account = np.zeros(1, dtype=ACCOUNT)
-    for name in ("cash", "equity", "peak_equity", "stage_peak", "day_start_equity"):
+    for name in ("cash", "equity", "peak_equity", "day_start_equity"):
         account[name] = capital
     account["day"] = account["open_time"] = -1
     return Book(

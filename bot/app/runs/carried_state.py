@@ -49,7 +49,6 @@ def _with_holdings(arrays: Arrays) -> Arrays:
     account = np.zeros(1, dtype=ACCOUNT)
     for name in old.dtype.names or ():
         account[name] = old[name]
-    account["stage_peak"] = account["peak_equity"]
     holding = np.zeros(len(arrays["book.quantity"]), dtype=HOLDING)
     return arrays | {"book.account": account, "book.holding": holding}
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.market import Market
 
 
 @cold
-def charge_funding(i: int, s: int, book: Book, market: Market) -> None:
+def charge_funding(i: int, s: int, book: Book, market: Market, full: FullAccount | None) -> None:
     """Charge the funding due at the bar's open, on the mark price, else the open, else the close.
 
     The close is that of the last valid bar. A rate not known charges nothing, and is counted.
@@ -25,23 +26,26 @@ def charge_funding(i: int, s: int, book: Book, market: Market) -> None:
     price = market.mark[i, s]
     if not math.isfinite(price):
         price = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    pay_funding(s, book, book.quantity[s] * price * rate)
+    pay_funding(s, book, book.quantity[s] * price * rate, full)
 
 
 @hot
-def charge_funding_inside(i: int, s: int, book: Book, market: Market) -> None:
+def charge_funding_inside(
+    i: int, s: int, book: Book, market: Market, full: FullAccount | None
+) -> None:
     """Charge the settlements inside the bar, after its open."""
     if market.funding_inside[i, s] != 0.0:
-        pay_funding(s, book, book.quantity[s] * market.funding_inside[i, s])
+        pay_funding(s, book, book.quantity[s] * market.funding_inside[i, s], full)
     if market.funding_inside_unknown[i, s] > 0.0:
         count_unknown(book, int(market.funding_inside_unknown[i, s]))
 
 
 @cold
-def pay_funding(s: int, book: Book, paid: float) -> None:
+def pay_funding(s: int, book: Book, paid: float, full: FullAccount | None) -> None:
     """Take a position's funding out of cash; received where it is negative."""
     account = book.account[0]
-    book.holding[s].trip -= paid
+    if full is not None:
+        book.holding[s].trip -= paid
     account.cash -= paid
     account.bar_funding += paid
     account.funding += paid

@@ -71,7 +71,7 @@ def _open_bar(
     account.bar_funding_unknown = 0
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
-            charge_funding(i, s, book, market)
+            charge_funding(i, s, book, market, full)
         if full is None and book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
             count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, None)
     if full is not None and rules.fill_at == NEXT_OPEN:
@@ -122,7 +122,7 @@ def _end_symbol(
 ) -> int:  # fmt: skip
     """Charge a symbol's funding inside the bar, settle, mark, and fill what is due at the close."""
     if book.quantity[s] != 0.0 and rules.funding[s]:
-        charge_funding_inside(i, s, book, market)
+        charge_funding_inside(i, s, book, market, full)
     if full is not None and math.isfinite(market.settlement_price[i, s]):
         count = settle(i, s, book, market, trace, count, full)
     if market.valid[i, s]:

@@ -55,6 +55,8 @@ def _cool_down_after_losses(book: Book, full: FullAccount) -> None:
 @cold
 def _update_drawdown(book: Book, full: FullAccount) -> None:
     account, risk = book.account[0], full.risk
+    if account.equity <= 0.0:
+        return
     if account.stage == FLATTENED:
         if account.cooling > 0:
             return
