@@ -26,7 +26,8 @@ class Command(StrEnum):
     FLATTEN = "flatten"
     """Order every position closed, and stay paused."""
     RESUME = "resume"
-    """Lift both, and the drawdown halt: the peak begins anew at the equity of this moment."""
+    """Lift both, and the drawdown halt: the peak begins anew at the equity of this moment. What was to
+    be closed for them and is not yet stays."""
     SET = "set"
     """Change settings; the book stays as it is, but that it counts the command."""
     INSTRUMENTS = "instruments"
@@ -50,8 +51,10 @@ def commanded(book: Book, command: Command) -> Book:
         _order_all_closed(after)
     elif command is Command.RESUME:
         account["paused"] = NOT_PAUSED
+        _withdraw(after, FillReason.COMMAND)
         if account["halted"][0] == Halt.DRAWDOWN:
             account["halted"] = Halt.NONE
+            _withdraw(after, FillReason.HALT)
             account["peak_equity"] = account["stage_peak"] = equity_now(after)
             account["stage"], account["cooling"] = DrawdownStage.NONE, 0
             after.holding["most"] = 0.0
@@ -74,6 +77,12 @@ def _withdraw_increases(book: Book) -> None:
             _replace(book, s, -held, book.pending_reason[s], book.pending_since[s])
         elif abs(target) > abs(held):
             _replace(book, s, 0.0, 0, 0)
+
+
+def _withdraw(book: Book, reason: FillReason) -> None:
+    """Take back the orders of a reason that is no more."""
+    for s in np.flatnonzero((book.pending != 0.0) & (book.pending_reason == reason)).tolist():
+        _replace(book, s, 0.0, 0, 0)
 
 
 def _order_all_closed(book: Book) -> None:

@@ -94,6 +94,15 @@ def test_a_resumption_lifts_the_drawdown_halt_and_the_peak_begins_anew() -> None
         assert after.account["peak_equity"] == 1000.0
 
 
+def test_a_resumption_takes_back_what_waits_to_be_closed_for_what_it_lifts() -> None:
+    flat = commanded(book_of([2.0, 0.0], [1.0, 3.0]), Command.FLATTEN)
+    assert commanded(flat, Command.RESUME).pending.tolist() == [0.0, 0.0]
+    for halt, left in ((Halt.DRAWDOWN, 0.0), (Halt.DAY, -2.0)):
+        book = book_of([2.0], [-2.0], halted=halt)
+        book.pending_reason[:] = FillReason.HALT
+        assert commanded(book, Command.RESUME).pending.tolist() == [left]
+
+
 def test_equity_now_knows_no_mark_of_what_is_not_held() -> None:
     book = book_of([0.0, 3.0], [0.0, 0.0])
     book.mark[0] = np.nan
