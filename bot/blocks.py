@@ -127,7 +127,7 @@ class BarBlock:
         leaving: Bool | None = None,
         settlement_price: F64 | None = None,
     ) -> Self:
-        """Build a block of history: everything tradable and fillable, no quotes.
+        """Build a block of history: all tradable, fillable where something was traded, no quotes.
 
         Args:
             open_time: int64[n]; the other arrays are float64[n, S].
@@ -153,7 +153,7 @@ class BarBlock:
             valid=valid,
             in_session=np.ones(shape, dtype=np.bool_) if in_session is None else in_session,
             tradable=np.ones(shape[0], dtype=np.bool_),
-            fillable=valid.copy(),
+            fillable=valid & (volume != 0.0),
             fill_bid=nan,
             fill_ask=nan,
             funding_rate=np.zeros(shape) if funding_rate is None else funding_rate,

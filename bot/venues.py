@@ -4,8 +4,8 @@ Rules: a venue is the first part of a candle file's name (`bybit_linear`, `us`, 
 on the venue asks this table; nothing else looks at the name's ending. A venue that is not in the
 table is refused. Must not look at files.
 
-Fees are the published taker fees of the lowest tier, for most of these exchanges 0.1 % on spot and
-about 0.05 % on contracts; they change, and `costs.taker_fee` overrides them.
+Fees are the published ones of the lowest tier, a taker's for most of these exchanges 0.1 % on spot and
+about 0.05 % on contracts; they change, and `costs.taker_fee` and `costs.maker_fee` override them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Venue:
     """A row of the table.
 
     Attributes:
-        taker_fee: fraction of the notional.
+        taker_fee, maker_fee: fractions of the notional; the second of limit orders that rest.
         quote: the currency of all prices there, empty where each symbol has its own.
         sessions: closed at night, at weekends and on holidays, on days that only its files tell.
     """
@@ -52,6 +52,7 @@ class Venue:
     name: str
     kind: ProductKind
     taker_fee: float
+    maker_fee: float
     source: Source = Source.FILES
     quote: str = ""
     sessions: bool = False
@@ -70,21 +71,21 @@ class Venue:
 VENUES = {
     row.name: row
     for row in (
-        Venue("bybit_linear", ProductKind.LINEAR, 0.00055, Source.BYBIT),
-        Venue("bybit_spot", ProductKind.CASH, 0.001, Source.BYBIT),
-        Venue("bybit_inverse", ProductKind.INVERSE, 0.00055, Source.BYBIT),
-        Venue("binance_linear", ProductKind.LINEAR, 0.0005),
-        Venue("binance_usdm", ProductKind.LINEAR, 0.0005),
-        Venue("binance_spot", ProductKind.CASH, 0.001),
-        Venue("binance_coinm", ProductKind.INVERSE, 0.0005),
-        Venue("okx_linear", ProductKind.LINEAR, 0.0005),
-        Venue("okx_spot", ProductKind.CASH, 0.001),
-        Venue("coinbase_spot", ProductKind.CASH, 0.006),
-        Venue("kraken_spot", ProductKind.CASH, 0.004),
-        Venue("other_linear", ProductKind.LINEAR, 0.00055),
-        Venue("other_spot", ProductKind.CASH, 0.001),
-        Venue("us", ProductKind.CASH, 0.0005, Source.YAHOO, quote="USD", sessions=True),
-        Venue("yahoo", ProductKind.CASH, 0.0005, Source.YAHOO),
+        Venue("bybit_linear", ProductKind.LINEAR, 0.00055, 0.0002, Source.BYBIT),
+        Venue("bybit_spot", ProductKind.CASH, 0.001, 0.001, Source.BYBIT),
+        Venue("bybit_inverse", ProductKind.INVERSE, 0.00055, 0.0002, Source.BYBIT),
+        Venue("binance_linear", ProductKind.LINEAR, 0.0005, 0.0002),
+        Venue("binance_usdm", ProductKind.LINEAR, 0.0005, 0.0002),
+        Venue("binance_spot", ProductKind.CASH, 0.001, 0.001),
+        Venue("binance_coinm", ProductKind.INVERSE, 0.0005, 0.0002),
+        Venue("okx_linear", ProductKind.LINEAR, 0.0005, 0.0002),
+        Venue("okx_spot", ProductKind.CASH, 0.001, 0.0008),
+        Venue("coinbase_spot", ProductKind.CASH, 0.006, 0.004),
+        Venue("kraken_spot", ProductKind.CASH, 0.004, 0.0025),
+        Venue("other_linear", ProductKind.LINEAR, 0.00055, 0.0002),
+        Venue("other_spot", ProductKind.CASH, 0.001, 0.001),
+        Venue("us", ProductKind.CASH, 0.0005, 0.0005, Source.YAHOO, quote="USD", sessions=True),
+        Venue("yahoo", ProductKind.CASH, 0.0005, 0.0005, Source.YAHOO),
     )
 }
 """Every known venue. `other_spot` and `other_linear` are for files of exchanges not named here; the

@@ -5,6 +5,7 @@ schema          the sections that are neither learning nor trading
 learning        features, targets, model
 fitting         training, and when to retrain
 trading         signal, sizes, account, costs
+execution       how orders meet the market
 risk            caps, halts, stages, cool-downs
 section         what every section is
 given           what is given, and where it came from
@@ -14,6 +15,7 @@ bounds          what a value may be, in brackets
 renamed         names that settings had before
 parts           the parts that settings name, looked up
 checks          combinations that cannot work
+trading_checks  those of costs, sizes, orders and risk
 changes         which settings may change during a run, and a change tried out
 advice          what is legal and has no effect
 needed_heads    which heads the account needs

@@ -78,11 +78,11 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         lambda v: needs_model_of(v["policy.kind"], v["sizing.method"]),
     ),
     (
-        "costs.half_spread_bps costs.slippage_bps costs.funding risk.max_symbol_weight risk.max_gross "
-        "risk.max_daily_loss risk.max_drawdown risk.max_net risk.max_leverage risk.cap_tolerance "
-        "risk.halve_drawdown risk.flatten_drawdown risk.cool_down_bars risk.max_losses "
+        "costs.half_spread_bps costs.slippage_bps costs.impact costs.funding risk.max_symbol_weight "
+        "risk.max_gross risk.max_daily_loss risk.max_drawdown risk.max_net risk.max_leverage "
+        "risk.cap_tolerance risk.halve_drawdown risk.flatten_drawdown risk.cool_down_bars risk.max_losses "
         "risk.max_stale_bars risk.on_leaving risk.max_model_age_bars risk.max_disagreement "
-        "risk.max_distance execution.quantity_step execution.min_notional",
+        "risk.max_distance execution.quantity_step execution.min_notional execution.max_participation",
         "costs.reference = false",
         lambda v: not v["costs.reference"],
     ),
@@ -90,6 +90,22 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         "risk.max_model_age_bars risk.max_disagreement risk.max_distance",
         "a policy or a sizing that reads forecasts",
         lambda v: needs_model_of(v["policy.kind"], v["sizing.method"]),
+    ),
+    (
+        "execution.limit_offset_bps execution.post_only execution.limit_bars execution.limit_then "
+        "costs.maker_fee",
+        "execution.style = 'limit'",
+        lambda v: v["execution.style"] == "limit",
+    ),
+    (
+        "execution.excess",
+        "execution.max_participation above 0",
+        lambda v: v["execution.max_participation"] > 0.0,
+    ),
+    (
+        "execution.split_bars",
+        "execution.excess = 'split'",
+        lambda v: v["execution.excess"] == "split",
     ),
     ("exchange.testnet", "no exchange.rest_url", lambda v: not v["exchange.rest_url"]),
     ("exchange.poll_s", "market.feed = 'poll'", lambda v: v["market.feed"] == "poll"),

@@ -6,10 +6,10 @@ Must not look at files or data: what needs them is checked where they are read.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bot.config.needed_heads import reads_volatility, untrained_heads
+from bot.config.trading_checks import trading_faults
 
 if TYPE_CHECKING:
     from bot.config.whole import Config
@@ -25,8 +25,7 @@ def combination_faults(config: Config) -> list[str]:
         *_model(config),
         *_sharing(config),
         *_curriculum(config),
-        *_trading(config),
-        *_risk(config),
+        *trading_faults(config),
         *_exchange(config),
     ]
 
@@ -188,63 +187,6 @@ def _curriculum(config: Config) -> list[str]:
         faults.append(
             f"training.epochs = {t.epochs}: the stages of the curriculum need at least {least}"
         )
-    return faults
-
-
-def _trading(config: Config) -> list[str]:
-    faults = []
-    if config.costs.reference:
-        if config.execution.fill != "next_close":
-            faults.append("costs.reference = true needs execution.fill = 'next_close'")
-        if config.sizing.method != "fixed":
-            faults.append("costs.reference = true needs sizing.method = 'fixed'")
-        if config.policy.kind != "threshold":
-            faults.append("costs.reference = true needs policy.kind = 'threshold'")
-        if config.costs.scheme != "taker":
-            faults.append("costs.reference = true needs costs.scheme = 'taker'")
-        if len(config.market.symbols) != 1 and config.data.source == "files":
-            faults.append("costs.reference = true is for one symbol; set market.symbols to one")
-    for name in config.portfolio.leverages:
-        if name not in config.market.symbols and config.data.source == "files":
-            faults.append(
-                f"portfolio.leverages.{name}: there is no such symbol; market.symbols has "
-                f"{', '.join(config.market.symbols)}"
-            )
-    of_members = {
-        "sizing.disagreement_penalty": config.sizing.disagreement_penalty,
-        "risk.max_disagreement": config.risk.max_disagreement,
-    }
-    faults += [
-        f"{key} = {value:g}: a single network has no disagreement between members; raise model.members "
-        "or set it to 0"
-        for key, value in of_members.items()
-        if value > 0.0 and config.model.members == 1
-    ]
-    if config.retrain.trigger == "cron" and len(config.retrain.cron.split()) != 5:
-        faults.append(
-            f"retrain.cron = '{config.retrain.cron}': expected five fields, for example '0 0 1 * *'"
-        )
-    return faults
-
-
-def _risk(config: Config) -> list[str]:
-    risk, faults = config.risk, []
-    for key in ("flatten_drawdown", "max_losses"):
-        if getattr(risk, key) and not risk.cool_down_bars:
-            faults.append(
-                f"risk.{key} = {getattr(risk, key):g} needs risk.cool_down_bars, for which nothing is "
-                "opened; set it above 0"
-            )
-    given = [
-        (f"risk.{key}", getattr(risk, key))
-        for key in ("halve_drawdown", "flatten_drawdown", "max_drawdown")
-        if getattr(risk, key)
-    ]
-    for (key, at), (later, later_at) in pairwise(given):
-        if at >= later_at:
-            faults.append(
-                f"{key} = {at:g} would never come before {later} = {later_at:g}; lower it or raise {later}"
-            )
     return faults
 
 

@@ -23,6 +23,8 @@ GONE: dict[str, str] = {
 
 
 FORMER_DEFAULTS: dict[str, Any] = {
+    "costs.impact": 0.0,
+    "execution.max_participation": 0.0,
     "policy.kind": "threshold",
     "portfolio.borrow": True,
     "portfolio.borrow_rate": 0.0,

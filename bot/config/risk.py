@@ -48,6 +48,21 @@ class Risk(Section):
     max_drawdown: Fraction = Field(
         0.0, description="Drawdown at which all positions are closed, until 'bot resume'."
     )
+    stop_loss: Fraction = Field(
+        0.0,
+        description="Loss from the average entry at which a position is closed inside the bar, a fraction of "
+        "the price. The side is opened again only after the policy has let go of it.",
+    )
+    take_profit: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        description="Gain from the average entry at which it is closed likewise; where a bar reaches stop and "
+        "profit, the stop was first.",
+    )
+    trailing_stop: Fraction = Field(
+        0.0, description="Fall from the best price since the entry at which it is closed likewise."
+    )
     cool_down_bars: int = Field(
         24,
         ge=0,

@@ -10,11 +10,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from bot.config.execution import Execution
 from bot.config.fitting import Retrain, Training
 from bot.config.learning import BASE_KINDS, Features, Model, Targets
 from bot.config.risk import Risk
 from bot.config.section import Bps, Section, chosen
-from bot.config.trading import Conviction, Costs, Execution, Policy, Portfolio, Sizing
+from bot.config.trading import Conviction, Costs, Policy, Portfolio, Sizing
 
 __all__ = [
     "BASE_KINDS", "Conviction", "Costs", "Data", "ExchangeSection", "Execution", "Features",

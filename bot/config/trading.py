@@ -1,4 +1,4 @@
-"""The settings of what is traded: signal, sizes, account, costs and fills.
+"""The settings of what is traded: signal, sizes, account, costs.
 
 Rules: those of `sections.py`.
 """
@@ -218,35 +218,26 @@ class Costs(Section):
         le=0.1,
         description="Fraction of the notional; -1: the venue's (0.00055 perpetuals, 0.001 spot).",
     )
+    maker_fee: float = Field(
+        -1.0,
+        ge=-1.0,
+        le=0.1,
+        description="Fraction of the notional for limit orders that rest; -1: the venue's (0.0002 "
+        "perpetuals, 0.001 spot).",
+    )
     half_spread_bps: Bps = Field(
         1.0, description="Half the bid-ask spread where no quote is known."
     )
     slippage_bps: Bps = Field(1.0, description="Slippage beyond the quote, on every fill.")
+    impact: float = Field(
+        1.0,
+        ge=0.0,
+        le=10.0,
+        description="Market impact Y x sigma x sqrt(q / V): of an order of q, where a bar trades V and its "
+        "return deviates by sigma; measured values of Y are about 1, 0 is none.",
+    )
     funding: bool = Field(True, description="Charge funding on contracts.")
     reference: bool = Field(
         False, description="The reference backtest: taker_fee per change of position, nothing else."
     )
     settings: PartSettings = settings_of_parts("costs")
-
-
-class Execution(Section):
-    """How orders meet the market."""
-
-    fill: Literal["next_open", "next_close"] = Field(
-        "next_open", description="Where an order decided at a close is filled."
-    )
-    price: Literal["quote", "open"] = Field(
-        "quote", description="Live: fill at the first quote after the decision, or the bar's open."
-    )
-    late_policy: Literal["hold", "cancel", "flatten"] = Field(
-        "cancel",
-        description="An order whose bar could not be filled. hold: keep it for the next fillable bar; cancel: drop it; flatten: close the position instead.",
-    )
-    quantity_step: float = Field(
-        0.0, ge=0.0, description="Step of quantities where the instrument's is not known; 0: none."
-    )
-    min_notional: float = Field(
-        5.0,
-        ge=0.0,
-        description="Smallest order in quote currency where the instrument's is not known.",
-    )

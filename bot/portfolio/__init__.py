@@ -4,6 +4,7 @@ conviction      forecasts to a signal
 calibration     what signals were worth, from those whose horizon is over
 agreement       how far an ensemble's members agree
 full_account    what the plain account lacks, as numbers: margin, cash
+order_rules     how orders meet the market, as numbers: sizes, stops, limits
 rules           the rules of trading as numbers, as the kernel takes them
 instruments     what an exchange says of a symbol: order sizes, margin tiers, funding, life
 margin_tiers    the margin tiers that stand in where none were fetched
@@ -17,6 +18,8 @@ kernel          the compiled loop: fill, charge, mark, halt, size, order
 policies        which side a symbol is worth
 sizings         how large a position is
 costs           what a fill costs
+impact          how far an order moves the price
+ticks           prices on an instrument's tick
 own             a user's policy and cost scheme, compiled
 funding         what funding is charged on
 hand            what a person's command does to the book

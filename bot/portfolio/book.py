@@ -59,6 +59,7 @@ HOLDING = np.dtype(
         ("volume", "<f8"),  # of the last valid bar, base currency
         ("variance", "<f8"),  # of a bar's return, a moving average
         ("stale", "<i8"),  # closes in a row without a valid bar
+        ("traded", "<f8"),  # since the last open, of the volume that orders may have
         ("slice", "<f8"),  # most of the pending order that one bar fills; 0: all
         ("limit", "<f8"),  # price of the pending order, 0: at the market
         ("limit_bars", "<i8"),  # bars for which it still stands
@@ -71,6 +72,7 @@ HOLDING = np.dtype(
             "<f8",
         ),  # quantity to which a stage has cut it and which it is still above, 0: none
         ("cooling", "<i8"),  # closes for which it is not opened
+        ("stopped", "<f8"),  # the side that a stop has closed, until the policy lets go of it
     ]
 )
 """What the full account (`full_account.py`) knows of a symbol; all 0 in the plain one."""

@@ -85,10 +85,11 @@ def observe_bars(book: Book, rules: Rules, bars: BarBlock) -> Book:
     """Return the book of a policy and a sizing that have seen bars which are not traded; the account
     is as it was."""
     after = book
-    if rules.policy_kind in OBSERVING:
+    if rules.policy_kind in OBSERVING or rules.full is not None:
         after = copy_book(book)
         nothing = np.full(bars.close.shape, np.nan)
-        observe(after, rules, market_of(bars, signal=nothing, volatility=nothing))
+        market = market_of(bars, signal=nothing, volatility=nothing)
+        observe(after, rules, market, rules.full)
     if rules.sizes_account:
         after = after._replace(
             correlation=measured(book.correlation, bars, rules.correlation_decay)

@@ -12,18 +12,23 @@ import math
 
 from bot.parts.registry import shipped
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
+from bot.portfolio.impact import impact_of
 from bot.portfolio.kernel.asked import SchemeCall, note_fault
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
+from bot.portfolio.ticks import on_tick
 
 
 @hot
 def costs(
-    i: int, s: int, quantity: float, middle: float, quote: float, turnover: float,
-    rules: Rules, market: Market, scheme: SchemeCall | None, trial: bool,
+    i: int, s: int, quantity: float, middle: float, quote: float, turnover: float, book: Book,
+    rules: Rules, market: Market, scheme: SchemeCall | None, full: FullAccount | None, trial: bool,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Return the price, fee, spread and slippage of a fill.
+
+    In the full account the price lies on the tick, and the order's own impact is in the slippage.
 
     Args:
         i: the bar.
@@ -39,6 +44,9 @@ def costs(
     side = 1.0 if quantity > 0.0 else -1.0
     met = quote if math.isfinite(quote) else middle * (1.0 + side * rules.half_spread)
     price = met * (1.0 + side * rules.slippage)
+    if full is not None:
+        moved = 1.0 + impact_of(s, quantity, book, full)
+        price = on_tick(price * moved if side > 0.0 else price / moved, side, full.orders.tick[s])
     fee = rules.taker_fee[s] * abs(quantity) * price
     if scheme is not None:
         fill = scheme.fill[0]
@@ -57,20 +65,22 @@ def costs(
         fee = fill.fee
         if not (0.0 < price < math.inf and math.isfinite(fee)):
             note_fault(scheme.fault, i, s)
+        elif full is not None:
+            price = on_tick(price, side, full.orders.tick[s])
     return price, fee, (met - middle) * quantity, (price - met) * quantity
 
 
 shipped(
     "cost_scheme", "taker",
-    keys=("costs.taker_fee", "costs.half_spread_bps", "costs.slippage_bps"),
-    doc="A taker's: the quote, or half a spread off the middle; slippage beyond it; a fee on the notional.",
+    keys=("costs.taker_fee", "costs.half_spread_bps", "costs.slippage_bps", "costs.impact"),
+    doc="A taker's: the quote, or half a spread off the middle; slippage and impact beyond it; a fee.",
 )(costs)  # fmt: skip
 
 
 @cold
 def round_trip(
     i: int, s: int, weight: float, half_spread: float,
-    book: Book, rules: Rules, market: Market, scheme: SchemeCall | None,
+    book: Book, rules: Rules, market: Market, scheme: SchemeCall | None, full: FullAccount | None,
 ) -> float:  # fmt: skip
     """Return what it would cost to open a position at this close and close it, of its notional.
 
@@ -94,7 +104,7 @@ def round_trip(
     for _ in range(2):
         quote = middle * (1.0 + math.copysign(half_spread, quantity))
         price, fee, spread, slippage = costs(
-            i, s, quantity, middle, quote, turnover, rules, market, scheme, True
+            i, s, quantity, middle, quote, turnover, book, rules, market, scheme, full, True
         )
         paid += fee + spread + slippage
         turnover += abs(quantity) * price

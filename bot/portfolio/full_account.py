@@ -17,8 +17,9 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.config import Config
-from bot.portfolio.instruments import Tier
+from bot.portfolio.instruments import Instrument, Tier
 from bot.portfolio.limits import RiskLimits, are_asked_for, risk_limits
+from bot.portfolio.order_rules import OrderRules, is_asked, order_rules
 from bot.venues import Venue
 
 USUAL_TIERS = (Tier(np.inf, 0.01, 0.0, 50.0),)
@@ -53,6 +54,7 @@ class FullAccount(NamedTuple):
         tier_leverage: float64[S, T], the largest of the tier.
         borrow: whether cash may be below zero where symbols are paid in full.
         interest: on what is borrowed, of a bar.
+        orders: how orders meet the market.
         risk: what says no.
         optimistic: what is unknowable inside a bar is read in the account's favour, and not against it.
     """
@@ -66,25 +68,28 @@ class FullAccount(NamedTuple):
     tier_leverage: F64
     borrow: bool
     interest: float
+    orders: OrderRules
     risk: RiskLimits = RiskLimits()
     optimistic: bool = False
 
 
 def full_account(
     config: Config, symbols: Sequence[str], venues: Sequence[Venue],
-    tiers: Sequence[Sequence[Tier]], bars_a_year: float,
+    tiers: Sequence[Sequence[Tier]], bars_a_year: float, instruments: Sequence[Instrument],
 ) -> FullAccount | None:  # fmt: skip
     """Return the full account that the settings ask for, None where they ask for none.
 
     Args:
         tiers: of each symbol, at least one.
         bars_a_year: into which the yearly interest is divided.
+        instruments: of each symbol.
     """
     portfolio = config.portfolio
     mode = MarginMode[portfolio.margin_mode.upper()]
     contract = np.array([venue.contract for venue in venues])
     unpaid = portfolio.borrow or bool(contract.all())
-    plain = mode is MarginMode.NONE and unpaid and not are_asked_for(config.risk)
+    asked = is_asked(config) or are_asked_for(config.risk)
+    plain = mode is MarginMode.NONE and unpaid and not asked
     if config.costs.reference or plain:
         return None
     width = max(len(each) for each in tiers)
@@ -101,6 +106,7 @@ def full_account(
         tier_leverage=table[:, :, 3].copy(),
         borrow=portfolio.borrow,
         interest=portfolio.borrow_rate / bars_a_year,
+        orders=order_rules(config, venues, instruments),
         risk=risk_limits(config.risk, venues),
     )
 

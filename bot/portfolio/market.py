@@ -24,12 +24,15 @@ class Market(NamedTuple):
     high: F64
     low: F64
     close: F64
+    volume: F64
     valid: Bool
     in_session: Bool
     tradable: Bool
     fillable: Bool
     fill_bid: F64
     fill_ask: F64
+    bid_size: F64
+    ask_size: F64
     funding_rate: F64
     mark: F64
     mark_high: F64
@@ -66,12 +69,15 @@ def market_of(
         high=_plain(bars.high),
         low=_plain(bars.low),
         close=_plain(bars.close),
+        volume=_plain(bars.volume),
         valid=_plain(bars.valid),
         in_session=_plain(bars.in_session),
         tradable=_plain(bars.tradable),
         fillable=_plain(bars.fillable),
         fill_bid=_plain(bars.fill_bid),
         fill_ask=_plain(bars.fill_ask),
+        bid_size=_plain(bars.bid_size),
+        ask_size=_plain(bars.ask_size),
         funding_rate=_plain(bars.funding_rate),
         mark=_plain(bars.mark),
         mark_high=_plain(bars.mark_high),

@@ -94,6 +94,12 @@ class Refusal(IntEnum):
     """The increase was cut to the leverage that is allowed."""
     DRAWDOWN_STAGE = 27
     """The drawdown has halved the sizes, or closed everything."""
+    STOPPED = 28
+    """A stop has closed this side, and the policy has not let go of it since."""
+    POST_ONLY = 29
+    """The limit order would have met the other side at once, and was dropped."""
+    UNFILLED = 30
+    """The limit order's bars are over, and it was cancelled."""
 
 
 class Halt(IntEnum):

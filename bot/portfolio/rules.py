@@ -155,7 +155,8 @@ def rules_from(
         )
     on = 0.0 if reference else 1.0
     cash = np.array([not venue.contract for venue in venues])
-    step, min_quantity, min_notional = _limits(config, symbols, instruments or {})
+    known = _known(config, symbols, instruments or {})
+    step, min_quantity, min_notional = _limits(known)
     fee = config.costs.taker_fee
     rules = Rules(
         threshold=float(config.signal.threshold),
@@ -182,14 +183,21 @@ def rules_from(
         min_notional=min_notional * on,
         **_policy(config),
         **_sizing(config, [venue.name for venue in venues]),
-        full=_full(config, symbols, venues, instruments or {}),
+        full=_full(config, symbols, venues, known),
     )
     return rules if numbers_only else _with_own_parts(rules, config)
 
 
 def with_costs(rules: Rules, multiple: float) -> Rules:
-    """Return the rules with all fees, spreads that are modelled, and slippage as many times as large."""
+    """Return the rules with fees, spreads that are modelled, slippage and impact as many times as large."""
+    full = rules.full
+    if full is not None:
+        orders = full.orders._replace(
+            impact=full.orders.impact * multiple, maker_fee=full.orders.maker_fee * multiple
+        )
+        full = full._replace(orders=orders)
     return rules._replace(
+        full=full,
         taker_fee=rules.taker_fee * multiple,
         half_spread=rules.half_spread * multiple,
         slippage=rules.slippage * multiple,
@@ -235,15 +243,14 @@ def _sizing(config: Config, venues: Sequence[str]) -> dict[str, Any]:
 
 
 def _full(
-    config: Config, symbols: Sequence[str], venues: Sequence[Venue],
-    instruments: Mapping[str, Instrument],
-) -> FullAccount | None:  # fmt: skip
+    config: Config, symbols: Sequence[str], venues: Sequence[Venue], known: Sequence[Instrument]
+) -> FullAccount | None:
     bars = periods_per_year([venue.name for venue in venues], config.market.interval)
     tiers = [
-        tiers_of(venue, split_symbol(symbol, venue.name)[1], instruments.get(symbol)) or USUAL_TIERS
-        for symbol, venue in zip(symbols, venues, strict=True)
+        tiers_of(venue, split_symbol(symbol, venue.name)[1], instrument) or USUAL_TIERS
+        for symbol, venue, instrument in zip(symbols, venues, known, strict=True)
     ]
-    return full_account(config, symbols, venues, tiers, bars)
+    return full_account(config, symbols, venues, tiers=tiers, bars_a_year=bars, instruments=known)
 
 
 def _with_own_parts(rules: Rules, config: Config) -> Rules:
@@ -261,11 +268,15 @@ def _with_own_parts(rules: Rules, config: Config) -> Rules:
     )
 
 
-def _limits(
+def _known(
     config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument]
-) -> tuple[F64, F64, F64]:
+) -> list[Instrument]:
+    """Return the symbols' instruments; where one is not known, the settings stand in."""
     default = Instrument(config.execution.quantity_step, 0.0, config.execution.min_notional)
-    known = [instruments.get(symbol, default) for symbol in symbols]
+    return [instruments.get(symbol, default) for symbol in symbols]
+
+
+def _limits(known: Sequence[Instrument]) -> tuple[F64, F64, F64]:
     return (
         np.array([k.quantity_step for k in known], dtype=np.float64),
         np.array([k.min_quantity for k in known], dtype=np.float64),

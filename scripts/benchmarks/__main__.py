@@ -22,7 +22,7 @@ Case = tuple[str, dict[str, int]]
 GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
     "ledger": (
         "forecasts given: decisions, fills, costs, ledger",
-        (("ledger:beside_rivals", {}), ("ledger:many_symbols", {})),
+        (("ledger:beside_rivals", {}), ("ledger:many_symbols", {}), ("ledger:plain_and_full", {})),
     ),
     "engine": (
         "features, default model and ledger, no retraining, one torch thread",

@@ -29,7 +29,13 @@ from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 from scripts.benchmarks import rivals
 from scripts.benchmarks.measuring import Row, absent, is_installed, median_seconds, take_turns
-from scripts.benchmarks.workload import CAPITAL, CHANGES, Workload
+from scripts.benchmarks.workload import (
+    CAPITAL,
+    CHANGES,
+    FULL_ACCOUNT,
+    PLAIN_ACCOUNT,
+    Workload,
+)
 
 BLOCK_BARS = 4096
 AGREEMENT = 1e-9
@@ -85,6 +91,27 @@ def many_symbols(quick: bool) -> list[Row]:
         note = f"fee, spread, slippage, funding, steps, caps, halts; {fills:,} fills"
         case = f"our broker, all costs, {n_symbols} symbols"
         rows.append(Row(case, bars.close.size / seconds, UNIT, 10e6, note=note))
+    return rows
+
+
+def plain_and_full(quick: bool) -> list[Row]:
+    """Measure the broker with the plain and the full account in turns, five symbols in blocks."""
+    cells, repeats = (200_000, 3) if quick else (1_000_000, 7)
+    made = {
+        name: _crowd(cells // 5, 5, account)
+        for name, account in (("plain", PLAIN_ACCOUNT), ("full", FULL_ACCOUNT))
+    }
+    runs = {
+        name: partial(_through, bars, signal, rules, CAPITAL)
+        for name, (bars, signal, rules) in made.items()
+    }
+    seconds = take_turns(runs, repeats)
+    rows = []
+    for name, run in runs.items():
+        rate = made[name][0].close.size / seconds[name]
+        share = f"{seconds['plain'] / seconds[name]:.2f} × plain; " if name == "full" else ""
+        note = f"{share}{int(run().account['fills'][0]):,} fills"
+        rows.append(Row(f"our broker, {name} account, 5 symbols", rate, UNIT, 10e6, note=note))
     return rows
 
 
@@ -150,7 +177,9 @@ def _through(
     return book
 
 
-def _crowd(n: int, n_symbols: int) -> tuple[BarBlock, F64, Rules]:
+def _crowd(
+    n: int, n_symbols: int, account: tuple[str, ...] = PLAIN_ACCOUNT
+) -> tuple[BarBlock, F64, Rules]:
     """Return synthetic bars, signals of which about 5 % a bar lead to a trade, and full rules."""
     spec = Synthetic(symbols=n_symbols, bars=max(n, 100), volatility=0.002)
     bars = synthetic_bars(spec, HOUR_MS)
@@ -170,6 +199,7 @@ def _crowd(n: int, n_symbols: int) -> tuple[BarBlock, F64, Rules]:
         "execution.min_notional=0.1",
         "risk.max_daily_loss=0.5",
         "risk.max_drawdown=1.0",
+        *account,
     ]
     config = load_config(None, sets, environ={})
     return bars, signal, rules_from(config, symbol_names(n_symbols))

@@ -24,6 +24,15 @@ from bot.timegrid import HOUR_MS
 CHANGES = 0.075
 """Chance a bar that a new signal is drawn; two in three draws change the position."""
 
+PLAIN_ACCOUNT = (
+    "portfolio.margin_mode=none", "execution.max_participation=0", "costs.impact=0",
+)  # fmt: skip
+"""Credit without limit, and fills of any size at no impact."""
+FULL_ACCOUNT = (
+    "portfolio.margin_mode=cross", "portfolio.leverage=20", "execution.max_participation=0.05",
+    "costs.impact=1", "risk.stop_loss=0.02", "risk.take_profit=0.04", "risk.trailing_stop=0.03",
+)  # fmt: skip
+
 SIGMA = 0.002
 CAPITAL = 100_000.0
 
@@ -105,5 +114,6 @@ class Workload:
             "execution.min_notional=0",
             "risk.max_symbol_weight=0",
             "risk.max_gross=0",
+            *PLAIN_ACCOUNT,
         ]
         return rules_from(load_config(None, sets, environ={}), ("WORK",))

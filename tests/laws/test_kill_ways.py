@@ -66,13 +66,26 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> None:
     warm_up(tmp_path_factory.mktemp("warm") / "run")
 
 
+ORDERS = {
+    "stops": (
+        "risk.stop_loss=0.002", "risk.take_profit=0.003", "risk.trailing_stop=0.002",
+        "execution.max_participation=0.002", "execution.excess=split", "execution.split_bars=2",
+        "portfolio.margin_mode=isolated", "portfolio.leverage=20", "execution.late_policy=hold",
+    ),
+    "limits": (
+        "execution.style=limit", "execution.limit_offset_bps=1", "execution.limit_bars=2",
+        "execution.limit_then=cross", "execution.max_participation=0.01", "risk.stop_loss=0.004",
+    ),
+}  # fmt: skip
+
+
 def made(folder: Path, policy: str, sizing: str, *more: str) -> Rehearsal:
     calibrated = policy == "edge" or sizing in ("kelly", "mean_variance")
     sets = [*LIVELY, *(REHEARSED if calibrated else ()), *more]
     return Rehearsal.make(folder, *sets, f"policy.kind={policy}", f"sizing.method={sizing}")
 
 
-def tried(tmp_path: Path, way: tuple[str, str], plan: list[tuple[Point, int]]) -> Proof:
+def tried(tmp_path: Path, way: tuple[str, ...], plan: list[tuple[Point, int]]) -> Proof:
     """Hold that a run killed at all these points is the run that nobody killed; return its proof."""
     run, killed, calm, proof = outlived(lambda f: made(f, *way), tmp_path, plan, 3)
     assert killed.late == 0
@@ -152,6 +165,12 @@ def test_every_policy_and_sizing_is_tried() -> None:
 
 @pytest.mark.parametrize("way", BRIEFLY, ids="-".join)
 def test_killed_four_times_nothing_changes(tmp_path: Path, way: tuple[str, str]) -> None:
+    assert len(tried(tmp_path, way, BRIEF).fills) >= 3
+
+
+@pytest.mark.parametrize("orders", ORDERS)
+def test_killed_with_orders_that_wait_nothing_changes(tmp_path: Path, orders: str) -> None:
+    way = ("threshold", "fixed", *ORDERS[orders])
     assert len(tried(tmp_path, way, BRIEF).fills) >= 3
 
 

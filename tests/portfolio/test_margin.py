@@ -14,6 +14,7 @@ from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.margin import margin_of
+from bot.portfolio.order_rules import plain_orders
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -28,7 +29,7 @@ def account(mode: MarginMode) -> FullAccount:
         margin_mode=int(mode), contract=np.ones(2, dtype=np.bool_), leverage=np.full(2, 20.0),
         tier_limit=table[:, :, 0].copy(), tier_rate=table[:, :, 1].copy(),
         tier_deduction=table[:, :, 2].copy(), tier_leverage=table[:, :, 3].copy(),
-        borrow=False, interest=0.0, optimistic=False,
+        borrow=False, interest=0.0, optimistic=False, orders=plain_orders(2),
     )  # fmt: skip
 
 

@@ -6,6 +6,11 @@ All is sequential, never fastmath, never parallel.
 loop            what is done at each open and close, in which order
 fills           pending orders filled, delayed, booked
 booking         a fill in the books
+partial         as much of an order as a bar fills, and its rest
+path            inside the bar: limit orders, stops, liquidation, in which order
+limits          limit orders: met at the open, resting, traded through
+stops           closed by what the price does inside the bar
+measured        volume and variance of a bar, for sizes and impact
 cash            what of an order can be paid
 margin          of contracts; liquidation inside the bar
 funding         charged at the open and inside the bar

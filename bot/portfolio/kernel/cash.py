@@ -6,13 +6,11 @@ held on margin; nothing is lent unless `portfolio.borrow` allows it.
 
 from __future__ import annotations
 
-import math
-
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.kernel.margin import initial_margin
-from bot.portfolio.kernel.orders import STEP_SLACK
+from bot.portfolio.kernel.orders import whole_lot
 from bot.portfolio.rules import Rules
 
 ISOLATED = int(MarginMode.ISOLATED)
@@ -54,10 +52,4 @@ def payable(
     cost = quantity * price + fee
     if cost <= free:
         return quantity
-    part = quantity * max(free, 0.0) / cost
-    step = rules.quantity_step[s]
-    if step > 0.0:
-        part = math.floor(part / step + STEP_SLACK) * step
-    if part < rules.min_quantity[s] or part * price < rules.min_notional[s]:
-        return 0.0
-    return part
+    return whole_lot(s, quantity * max(free, 0.0) / cost, price, rules)

@@ -13,7 +13,7 @@ from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.blocking import STAGE, blocked_by
 from bot.portfolio.kernel.caps import cap_gross, cap_leverage, cap_margin, cap_net, hold_back
 from bot.portfolio.kernel.compiling import hot
-from bot.portfolio.kernel.orders import place
+from bot.portfolio.kernel.orders import is_stopping, place
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.stages import HALVED
 from bot.portfolio.market import Market
@@ -26,6 +26,7 @@ from bot.portfolio.trace import Trace
 ACCEPTED = int(Refusal.NONE)
 SHORT_NOT_ALLOWED = int(Refusal.SHORT_NOT_ALLOWED)
 CAP_SYMBOL, PAUSED = int(Refusal.CAP_SYMBOL), int(Refusal.PAUSED)
+STOPPED = int(Refusal.STOPPED)
 
 
 @hot
@@ -35,15 +36,15 @@ def decide(
 ) -> None:  # fmt: skip
     """Decide every symbol of which a side is wanted, but those whose side is only kept."""
     if rules.sizes_account:
-        size_account(i, book, rules, market, trace, room, scheme)
+        size_account(i, book, rules, market, trace, room, scheme, full)
     equity = book.account[0].equity
     target, wanted = room.target, room.wanted
     any_wanted = False
     for s in range(len(book.quantity)):
         wanted[s] = False
-        if room.kept[s] or not is_decided(i, s, rules, market, room.side):
+        side = _side(i, s, book, rules, market, trace, room, full)
+        if math.isnan(side):
             continue
-        side = side_wanted(i, s, rules, market, room.side)
         weight, refusal = _weight(i, s, side, book, rules, market, trace, room, full)
         if refusal != ACCEPTED:
             trace.refusal[i, s] = refusal
@@ -62,7 +63,34 @@ def decide(
         _keep_caps(i, book, rules, trace, room, full)
         for s in range(len(book.quantity)):
             if wanted[s]:
-                place(i, s, book, rules, market, trace, target[s])
+                place(i, s, book, rules, market, trace, target[s], full)
+
+
+@hot
+def _side(
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
+    full: FullAccount | None,
+) -> float:  # fmt: skip
+    """Return the side to be taken, NaN where nothing is to be decided."""
+    if room.kept[s] or not is_decided(i, s, rules, market, room.side):
+        return math.nan
+    side = side_wanted(i, s, rules, market, room.side)
+    if full is not None and _is_stopped(i, s, side, book, trace):
+        return math.nan
+    return side
+
+
+@hot
+def _is_stopped(i: int, s: int, side: float, book: Book, trace: Trace) -> bool:
+    """Tell whether a side is not opened again: until the policy has let go of it, a stop holds."""
+    holding = book.holding[s]
+    if is_stopping(s, book):
+        return True
+    if side * holding.stopped > 0.0:
+        trace.refusal[i, s] = STOPPED
+        return True
+    holding.stopped = 0.0
+    return False
 
 
 @hot

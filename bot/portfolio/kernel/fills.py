@@ -12,8 +12,10 @@ from bot.portfolio.costs import costs, costs_of_reference
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.booking import book_fill
-from bot.portfolio.kernel.cash import payable
 from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.limits import meet_at_open
+from bot.portfolio.kernel.orders import at_market, is_stopping
+from bot.portfolio.kernel.partial import fill_part
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason, Refusal
 from bot.portfolio.rules import FillAt, LatePolicy, Rules
@@ -23,7 +25,7 @@ NEXT_OPEN = int(FillAt.NEXT_OPEN)
 HOLD, CANCEL = int(LatePolicy.HOLD), int(LatePolicy.CANCEL)
 RESCALE = int(FillReason.RESCALE)
 HALT, LATE_FLATTEN = int(FillReason.HALT), int(FillReason.LATE_FLATTEN)
-LATE_CANCELLED, NO_CASH = int(Refusal.LATE_CANCELLED), int(Refusal.NO_CASH)
+LATE_CANCELLED = int(Refusal.LATE_CANCELLED)
 COMMAND = int(FillReason.COMMAND)
 SAME_WEIGHT = 1e-12
 """A rescaling by less than this share of the quantity is rounding, and not a trade."""
@@ -52,22 +54,22 @@ def fill_or_delay(
         middle = 0.5 * (bid + ask)
     quantity = book.pending[s]
     quote = (ask if quantity > 0.0 else bid) if at_open else math.nan
-    price, fee, spread, slippage = costs(
-        i, s, quantity, middle, quote, book.account[0].turnover,
-        rules, market, scheme, False,
-    )  # fmt: skip
     if full is not None:
-        paid = payable(s, quantity, price, fee, book, rules, full)
-        if paid != quantity:
-            trace.refusal[i, s] = NO_CASH
-            quantity = paid
-            if quantity == 0.0:
-                book.pending[s] = 0.0
-                return count
-            price, fee, spread, slippage = costs(
-                i, s, quantity, middle, quote, book.account[0].turnover,
-                rules, market, scheme, False,
-            )  # fmt: skip
+        size = math.nan
+        if at_open:
+            size = market.ask_size[i, s] if quantity > 0.0 else market.bid_size[i, s]
+        if book.holding[s].limit != 0.0:
+            return meet_at_open(
+                i, s, middle, quote, size, book, rules, market, trace, count, scheme, full
+            )
+        return fill_part(
+            i, s, middle, quote, size, book.holding[s].volume, book, rules, market, trace, count,
+            scheme, full,
+        )  # fmt: skip
+    price, fee, spread, slippage = costs(
+        i, s, quantity, middle, quote, book.account[0].turnover, book, rules, market, scheme,
+        full, False,
+    )  # fmt: skip
     reason = book.pending_reason[s]
     book.pending[s] = 0.0
     book.weight[s] = book.pending_weight[s]
@@ -84,7 +86,9 @@ def fill_sales_first(
     """Fill what is pending, reductions before increases, so that what is sold pays for what is bought."""
     for increases in (False, True):
         for s in range(len(book.quantity)):
-            if book.pending[s] != 0.0 and (book.pending[s] * book.quantity[s] >= 0.0) == increases:
+            if book.pending[s] == 0.0 or book.holding[s].traded > 0.0:  # the rest of one waits
+                continue
+            if (book.pending[s] * book.quantity[s] >= 0.0) == increases:
                 count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
     return count
 
@@ -93,9 +97,10 @@ def fill_sales_first(
 def _delay(i: int, s: int, book: Book, rules: Rules, trace: Trace) -> None:
     """Hold, drop, or turn into the closing of the position an order whose bar cannot be filled.
 
-    A bar out of the symbol's session makes no order late: it waits for the session.
+    A bar out of the symbol's session makes no order late: it waits for the session. What closes a
+    position by a stop is held.
     """
-    if rules.late_policy == HOLD:
+    if rules.late_policy == HOLD or is_stopping(s, book):
         return
     if rules.late_policy == CANCEL or book.quantity[s] == 0.0:
         book.pending[s] = 0.0
@@ -103,6 +108,7 @@ def _delay(i: int, s: int, book: Book, rules: Rules, trace: Trace) -> None:
         return
     book.pending[s] = -book.quantity[s]
     book.pending_weight[s] = 0.0
+    at_market(s, book)
     if book.pending_reason[s] != HALT and book.pending_reason[s] != COMMAND:
         book.pending_reason[s] = LATE_FLATTEN
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.portfolio.book import Book
 from bot.portfolio.kernel.compiling import cold, hot
-from bot.portfolio.kernel.orders import order
+from bot.portfolio.kernel.orders import is_stopping, order
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
 from bot.portfolio.policies.sides import is_decided, side_wanted
@@ -65,7 +65,7 @@ def obey_halt(i: int, book: Book, rules: Rules, market: Market, trace: Trace, ro
     for s in range(len(book.quantity)):
         quantity = book.quantity[s]
         for_good = book.pending_reason[s] == HALT or book.pending_reason[s] == COMMAND
-        closing = quantity != 0.0 and for_good
+        closing = quantity != 0.0 and (for_good or is_stopping(s, book))
         if book.pending[s] != 0.0 and not (closing and book.pending[s] == -quantity):
             book.pending[s] = 0.0
         if not market.tradable[i]:

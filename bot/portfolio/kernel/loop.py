@@ -18,7 +18,8 @@ from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_reference
 from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
-from bot.portfolio.kernel.margin import liquidate
+from bot.portfolio.kernel.measured import note_bar
+from bot.portfolio.kernel.path import walk_path
 from bot.portfolio.kernel.reducing import hold_limits
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.settling import settle
@@ -72,7 +73,9 @@ def _open_bar(
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
             charge_funding(i, s, book, market, full)
-        if full is None and book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
+        if full is not None:
+            book.holding[s].traded = 0.0
+        elif book.pending[s] != 0.0 and rules.fill_at == NEXT_OPEN:
             count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, None)
     if full is not None and rules.fill_at == NEXT_OPEN:
         count = fill_sales_first(i, book, rules, market, trace, count, scheme, full)
@@ -91,7 +94,7 @@ def _close_bar(
         count_missing(i, book, market)
         if full.borrow:
             charge_interest(book, full)
-        count = liquidate(i, book, rules, market, trace, count, full)
+        count = walk_path(i, book, rules, market, trace, count, room, scheme, full)
     for s in range(len(book.quantity)):
         count = _end_symbol(i, s, book, rules, market, trace, count, scheme, full)
     update_halt(book, rules, market.open_time[i], equity_of(book))
@@ -99,9 +102,9 @@ def _close_bar(
         update_stage(first, count, book, trace, full)
     _measure(i, book, rules, market, trace)
     if policy is not None:
-        ask_policy(i, book, rules, market, trace, room.side, policy, scheme)
+        ask_policy(i, book, rules, market, trace, room.side, policy, scheme, full)
     elif rules.policy_kind != THRESHOLD:
-        choose_sides(i, book, rules, market, trace, room.side, room.kept, scheme)
+        choose_sides(i, book, rules, market, trace, room.side, room.kept, scheme, full)
     if account.halted != NOT_HALTED or account.paused == FLATTENED:
         obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
@@ -127,6 +130,8 @@ def _end_symbol(
         count = settle(i, s, book, market, trace, count, full)
     if market.valid[i, s]:
         book.mark[s] = market.close[i, s]
+        if full is not None:
+            note_bar(i, s, book, market)
     if rules.reference:
         count = settle_reference(i, s, book, rules, market, trace, count)
     elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:

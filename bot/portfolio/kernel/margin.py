@@ -72,6 +72,33 @@ def liquidate(
 
 
 @hot
+def is_used_up(
+    i: int, s: int, way: float, book: Book, rules: Rules, market: Market, full: FullAccount
+) -> bool:
+    """Tell whether a position has lost its margin some way, 0 to 1, on the adverse side."""
+    if full.margin_mode == CROSS:
+        return _left(i, way, book, rules, market, full) <= 0.0
+    if full.margin_mode == ISOLATED and full.contract[s]:
+        return _spare(s, book, full) + _made(i, s, way, book, market, full) <= 0.0
+    return False
+
+
+@hot
+def _spare(s: int, book: Book, full: FullAccount) -> float:
+    """Return what an isolated position may lose until it is taken over."""
+    value = abs(book.quantity[s]) * book.holding[s].entry
+    return initial_margin(s, value, full) - maintenance_margin(s, value, full)
+
+
+@hot
+def _made(i: int, s: int, way: float, book: Book, market: Market, full: FullAccount) -> float:
+    """Return what a position has made since its entry, some way on the path; negative when lost."""
+    price = mark_on_path(i, s, way, book, market, full)
+    made: float = book.quantity[s] * (price - book.holding[s].entry)
+    return made
+
+
+@hot
 def mark_on_path(
     i: int, s: int, way: float, book: Book, market: Market, full: FullAccount
 ) -> float:
@@ -156,16 +183,12 @@ def _liquidate_isolated(
 ) -> int:  # fmt: skip
     """Close a position whose own margin is used up; its loss is that margin, and the closing fee."""
     quantity, entry = book.quantity[s], book.holding[s].entry
-    value = abs(quantity) * entry
-    margin = initial_margin(s, value, full)
-    spare = margin - maintenance_margin(s, value, full)
-    start = mark_on_path(i, s, 0.0, book, market, full)
-    end = mark_on_path(i, s, 1.0, book, market, full)
-    if spare + quantity * (end - entry) > 0.0:
+    if not is_used_up(i, s, 1.0, book, rules, market, full):
         return count
-    price = start
-    if spare + quantity * (start - entry) > 0.0:
-        price = entry - spare / quantity
+    margin = initial_margin(s, abs(quantity) * entry, full)
+    price = entry - _spare(s, book, full) / quantity
+    if is_used_up(i, s, 0.0, book, rules, market, full):
+        price = mark_on_path(i, s, 0.0, book, market, full)
     bankruptcy = entry - margin / quantity
     fee = margin + quantity * (price - entry) + rules.taker_fee[s] * abs(quantity) * bankruptcy
     book.pending[s] = 0.0

@@ -1,4 +1,4 @@
-"""Bars that are not traded: what policies carry of the market, taken in before the first trade.
+"""Bars that are not traded: what is carried of the market, taken in before the first trade.
 
 Must not change the account.
 """
@@ -6,7 +6,9 @@ Must not change the account.
 from __future__ import annotations
 
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.measured import note_bar
 from bot.portfolio.market import Market
 from bot.portfolio.policies.edge import grow_older
 from bot.portfolio.policies.momentum import momentum_side
@@ -15,11 +17,13 @@ from bot.portfolio.rules import Rules
 
 
 @cold
-def observe(book: Book, rules: Rules, market: Market) -> None:
-    """Let the policy in force see the bars."""
+def observe(book: Book, rules: Rules, market: Market, full: FullAccount | None) -> None:
+    """Let the policy in force, and what measures the market, see the bars."""
     for i in range(len(market.open_time)):
         for s in range(len(book.quantity)):
             if rules.policy_kind == EDGE:
                 grow_older(i, s, 0.0, book, rules, market)
             elif rules.policy_kind == MOMENTUM and market.valid[i, s]:
                 momentum_side(i, s, book, market)
+            if full is not None and market.valid[i, s]:
+                note_bar(i, s, book, market)

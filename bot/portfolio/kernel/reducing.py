@@ -148,7 +148,7 @@ def _lead_to(
 ) -> None:
     """Replace the pending order by one that leads to a target nearer to zero.
 
-    An order that is only made smaller keeps its reason.
+    An order that is only made smaller keeps its reason, and how it is laid.
     """
     quantity, before = book.quantity[s], book.pending[s]
     step = rules.quantity_step[s]
@@ -166,8 +166,12 @@ def _lead_to(
     smaller = before * change > 0.0 and abs(change) <= abs(before)
     reason = book.pending_reason[s] if smaller else RISK
     weight = (quantity + change) * book.mark[s] / book.account[0].equity
+    holding = book.holding[s]
+    part, limit, limit_bars = holding.slice, holding.limit, holding.limit_bars
     book.pending[s] = 0.0
     trace.order[i, s] = 0.0
     trace.weight[i, s] = weight
     if change != 0.0:
         order(i, s, book, market, trace, change, weight, reason)
+        if smaller:
+            holding.slice, holding.limit, holding.limit_bars = part, limit, limit_bars

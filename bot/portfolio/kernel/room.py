@@ -10,13 +10,14 @@ from bot.blocks import F64, Bool
 
 
 class Room(NamedTuple):
-    """S numbers of each; all below `wanted` are for sizings of the whole account.
+    """S numbers of each; all below `entered` are for sizings of the whole account.
 
     Attributes:
         side: wanted, NaN where nothing is decided.
         kept: whether the side is held already and left as it is.
         target: quantities to be held.
         wanted: whether the target is worth a trade.
+        entered: whether a limit order has opened or increased the position inside this bar.
         size: of the position, a weight; NaN where it is not sized.
         sized: the side of a symbol that is sized, 0 of one that is not.
         position: the weight held and on order.
@@ -31,6 +32,7 @@ class Room(NamedTuple):
     kept: Bool
     target: F64
     wanted: Bool
+    entered: Bool
     size: F64
     sized: F64
     position: F64
@@ -44,9 +46,17 @@ class Room(NamedTuple):
 
 def new_room(n_symbols: int, *, sizes_account: bool = False) -> Room:
     """Return room for a call of the kernel."""
-    flags = np.zeros((2, n_symbols), dtype=np.bool_)
+    flags = np.zeros((3, n_symbols), dtype=np.bool_)
     numbers = np.zeros((10, n_symbols))
     pairs = n_symbols if sizes_account else 0
     return Room._make(
-        [numbers[0], flags[0], numbers[1], flags[1], *numbers[2:], np.zeros((pairs, pairs))]
+        [
+            numbers[0],
+            flags[0],
+            numbers[1],
+            flags[1],
+            flags[2],
+            *numbers[2:],
+            np.zeros((pairs, pairs)),
+        ]
     )

@@ -15,6 +15,7 @@ import numpy as np
 from bot.blocks import F64
 from bot.portfolio.book import Book
 from bot.portfolio.costs import round_trip
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, note_fault
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.market import Market
@@ -26,7 +27,7 @@ from bot.portfolio.trace import Trace
 @cold
 def ask_policy(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, sides: F64,
-    policy: PolicyCall, scheme: SchemeCall | None,
+    policy: PolicyCall, scheme: SchemeCall | None, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Ask a user's policy about every symbol that has a bar; `sides` is room for S answers."""
     tradable = market.tradable[i] and book.account[0].halted == 0
@@ -49,7 +50,7 @@ def ask_policy(
         side_of_signal = -1.0 if signal < 0.0 else 1.0
         size, _ = own_size(i, s, side_of_signal, rules, market, trace)
         size *= side_of_signal
-        bar.cost = round_trip(i, s, size, rules.half_spread, book, rules, market, scheme)
+        bar.cost = round_trip(i, s, size, rules.half_spread, book, rules, market, scheme, full)
         bar.side = np.sign(quantity + book.pending[s])
         bar.bars_held = abs(book.bars_held[s])
         bar.tradable = tradable

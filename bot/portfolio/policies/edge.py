@@ -18,6 +18,7 @@ import numpy as np
 from bot.parts.registry import shipped
 from bot.portfolio.book import Book
 from bot.portfolio.costs import round_trip
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.market import Market
@@ -47,7 +48,7 @@ def edge_of(i: int, s: int, rules: Rules, market: Market) -> float:
 @cold
 def edge_side(
     i: int, s: int, held: float, book: Book, rules: Rules, market: Market, trace: Trace,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> tuple[float, bool]:  # fmt: skip
     """Return the side, and whether it is only kept; NaN where there is nothing to decide."""
     state = book.policy_state[s]
@@ -56,7 +57,7 @@ def edge_side(
     edge = trace.edge[i, s]
     if not math.isnan(edge) and edge != 0.0:
         side = math.copysign(1.0, edge)
-        hurdle = rules.cost_multiple * cost_of(i, s, side, book, rules, market, scheme)
+        hurdle = rules.cost_multiple * cost_of(i, s, side, book, rules, market, scheme, full)
         trace.hurdle[i, s] = hurdle
         if abs(edge) > hurdle:
             if market.tradable[i]:
@@ -74,13 +75,13 @@ def edge_side(
 @cold
 def cost_of(
     i: int, s: int, side: float, book: Book, rules: Rules, market: Market,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> float:  # fmt: skip
     """Return the cost of a round trip on this side, of its notional, with the funding expected."""
     state = book.policy_state[s]
     spread = state[HALF_SPREAD] if state[HALF_SPREAD] > 0.0 else rules.half_spread
     funding = side * state[FUNDING_PER_MS] * rules.hold_bars * rules.bar_ms
-    cost: float = round_trip(i, s, side * rules.fraction, spread, book, rules, market, scheme)
+    cost: float = round_trip(i, s, side * rules.fraction, spread, book, rules, market, scheme, full)
     return cost + (funding if rules.funding[s] else 0.0)
 
 

@@ -1,7 +1,8 @@
 """The side of each symbol at a close, whichever policy is in force.
 
 Rules: all but the threshold's rule are asked once a close and symbol with a bar, also where nothing
-can be done with the answer, so that what they carry depends on bars only. Must not size or order.
+can be done with the answer, so that what they carry depends on bars only. A side that a stop has closed
+counts as held until the policy itself would close it. Must not size or order.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.market import Market
@@ -47,7 +49,7 @@ def side_wanted(i: int, s: int, rules: Rules, market: Market, side: F64) -> floa
 @cold
 def choose_sides(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, side: F64, kept: Bool,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Ask the shipped policy about every symbol.
 
@@ -59,12 +61,14 @@ def choose_sides(
         side[s] = math.nan
         kept[s] = False
         held = np.sign(book.quantity[s] + book.pending[s])
+        if full is not None and held == 0.0:
+            held = book.holding[s].stopped
         if rules.policy_kind == EDGE:
             grow_older(i, s, held, book, rules, market)
         if not market.valid[i, s]:
             continue
         if rules.policy_kind == EDGE:
-            side[s], kept[s] = edge_side(i, s, held, book, rules, market, trace, scheme)
+            side[s], kept[s] = edge_side(i, s, held, book, rules, market, trace, scheme, full)
         elif rules.policy_kind == MOMENTUM:
             side[s] = momentum_side(i, s, book, market)
         elif not math.isnan(market.signal[i, s]):

@@ -18,6 +18,7 @@ from bot.blocks import F64
 from bot.parts.registry import shipped
 from bot.portfolio.book import Book
 from bot.portfolio.costs import round_trip
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.kernel.room import Room
@@ -34,7 +35,7 @@ SETTLED = 1e-13
 @cold
 def mean_variance_sizes(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Write the size of each symbol that is sized into the room."""
     for s in range(len(room.sized)):
@@ -46,7 +47,7 @@ def mean_variance_sizes(
             room.highest[s] = max(side, 0.0) * rules.max_weight
             room.size[s] = min(max(room.position[s], room.lowest[s]), room.highest[s])
             weight = math.copysign(rules.fraction, side)
-            both = round_trip(i, s, weight, rules.half_spread, book, rules, market, scheme)
+            both = round_trip(i, s, weight, rules.half_spread, book, rules, market, scheme, full)
             room.cost[s] = 0.5 * both
     best_weights(
         room.size, trace.edge[i], room.covariance, rules.risk_aversion * rules.horizon,

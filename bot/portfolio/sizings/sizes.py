@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.room import Room
@@ -32,14 +33,14 @@ CALIBRATING, EDGE_BELOW_COST = int(Refusal.CALIBRATING), int(Refusal.EDGE_BELOW_
 @cold
 def size_account(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    scheme: SchemeCall | None,
+    scheme: SchemeCall | None, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Size all symbols of a close at once, for `size_of` to tell."""
     lay_out(i, book, rules, market, trace, room)
     if rules.method == VOLATILITY_TARGET:
         volatility_target_sizes(rules, room)
     else:
-        mean_variance_sizes(i, book, rules, market, trace, room, scheme)
+        mean_variance_sizes(i, book, rules, market, trace, room, scheme, full)
 
 
 @hot

@@ -8,6 +8,7 @@ import numpy as np
 
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.limits import RiskLimits
+from bot.portfolio.order_rules import plain_orders
 from bot.portfolio.rules import Rules
 
 
@@ -27,6 +28,7 @@ def limited(
         tier_leverage=100.0 * ones,
         borrow=True,
         interest=0.0,
+        orders=plain_orders(n),
         risk=RiskLimits(settlement_fee=np.full(n, 0.0005))._replace(**limits),
     )
     return rules._replace(full=full)

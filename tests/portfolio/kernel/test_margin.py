@@ -13,6 +13,7 @@ from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.ledger import check_books
+from bot.portfolio.order_rules import plain_orders
 from bot.portfolio.reasons import FillReason, Halt, Refusal
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
@@ -38,6 +39,7 @@ def full_account(n_symbols: int = 1, tiers: Any = HALF_PERCENT, **changed: Any) 
         borrow=False,
         interest=0.0,
         optimistic=False,
+        orders=plain_orders(n_symbols),
     )._replace(**changed)
 
 
