@@ -1,0 +1,169 @@
+"""Law: the compiled account is the plain one, bar by bar, whatever the market does and is asked for."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.blocks import BarBlock
+from bot.portfolio.book import FLATTENED, Book, new_book
+from bot.portfolio.broker import run_bars
+from bot.portfolio.reasons import FILL_REASON
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase, Trace
+from tests.oracle.account import Account
+from tests.oracle.histories import (
+    CAPITAL,
+    Wanted,
+    account_of,
+    candles_of,
+    cuts_of,
+    random_bars,
+    random_signal,
+    rules_of,
+)
+
+SHARE = 1e-9
+"""Of the capital and all that is held, by which sums of floats may differ."""
+LIMITS = st.fixed_dictionaries(
+    {},
+    optional={
+        "cap_tolerance": st.just(0.05),
+        "max_net": st.just(0.8),
+        "max_leverage": st.just(2.0),
+        "halve_drawdown": st.just(0.05),
+        "flatten_drawdown": st.just(0.2),
+        "cool_down_bars": st.just(3),
+        "max_losses": st.just(2),
+        "max_stale_bars": st.just(2),
+        "flatten_leaving": st.just(True),
+    },
+)
+COMMON: dict[str, Any] = {
+    "seed": st.integers(0, 10**9),
+    "n_symbols": st.integers(1, 3),
+    "fraction": st.sampled_from([0.3, 0.9, 2.0, 6.0]),
+    "late": st.sampled_from(["hold", "cancel", "flatten"]),
+    "at_close": st.booleans(),
+    "steps": st.booleans(),
+    "halts": st.booleans(),
+}
+PLAIN = st.builds(Wanted, full=st.just(False), **COMMON)
+FULL = st.builds(
+    Wanted, margin=st.sampled_from(["none", "cross", "isolated"]),
+    spot=st.sampled_from(["none", "some", "all"]), leverage=st.sampled_from([2.0, 10.0, 50.0]),
+    borrow=st.booleans(), limits=LIMITS.map(lambda limits: tuple(limits.items())), **COMMON,
+).filter(lambda want: want.steps or want.spot == "none")  # fmt: skip
+often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def same(mine: float, theirs: float, scale: float) -> bool:
+    return math.isclose(mine, theirs, rel_tol=SHARE, abs_tol=SHARE * scale)
+
+
+def let_decide(account: Account, book: Book, trace: Trace) -> None:
+    """Hand what was decided at a close to the plain account; what stood must be what it has."""
+    stopped = book.account["halted"][0] != 0 or book.account["paused"][0] == FLATTENED
+    for s, position in enumerate(account.positions):
+        pending, order = float(book.pending[s]), float(trace.order[0, s])
+        reason = FILL_REASON[int(book.pending_reason[s])] if pending else ""
+        if pending == position.order and (not pending or reason == position.reason):
+            continue
+        if pending:
+            assert pending == order, "an order that nobody decided"
+            assert reason in ("signal", "halt", "risk")
+        else:
+            assert stopped or not np.isnan(trace.weight[0, s]), "an order is lost"
+        account.decide(s, pending, reason)
+
+
+def hold_together(account: Account, book: Book, trace: Trace) -> None:
+    worth = [abs(p.quantity) * p.price for p in account.positions if p.quantity]
+    scale = CAPITAL + sum(worth)
+    assert same(account.cash, trace.cash[0], scale)
+    assert same(account.equity, trace.equity[0], scale)
+    assert same(account.fees, trace.fees[0], scale)
+    assert same(account.funding, trace.funding[0], scale)
+    for s, position in enumerate(account.positions):
+        assert math.isclose(position.quantity, book.quantity[s], rel_tol=SHARE), s
+        if account.settings.full:
+            assert math.isclose(position.entry, book.holding["entry"][s], rel_tol=SHARE), s
+    key = {(fill.symbol, fill.reason): fill for fill in account.fills}
+    assert len(key) == len(account.fills) == len(trace.fills)
+    for told in trace.fills:
+        fill = key[int(told["symbol"]), FILL_REASON[int(told["reason"])]]
+        assert math.isclose(fill.quantity, told["quantity"], rel_tol=SHARE)
+        assert math.isclose(fill.price, told["price"], rel_tol=SHARE)
+
+
+def walk(rules: Rules, bars: BarBlock, signal: Any) -> tuple[Book, list[Trace]]:
+    """Take both accounts through the bars, one by one."""
+    account, book = account_of(rules), new_book(bars.n_symbols, CAPITAL)
+    traces = []
+    for i in range(len(bars)):
+        given = signal[i : i + 1]
+        book, trace = run_bars(
+            book, rules, bars.rows(i, i + 1), given, np.full_like(given, 0.01), Phase.BOTH
+        )
+        candles = candles_of(bars, i)
+        account.begin(candles)
+        account.end(candles)
+        let_decide(account, book, trace)
+        hold_together(account, book, trace)
+        traces.append(trace)
+    return book, traces
+
+
+def test_the_histories_have_everything() -> None:
+    """Of what the laws are about, or they would hold of nothing."""
+    seen: set[str] = set()
+    for seed in range(12):
+        for margin in ("cross", "isolated"):
+            want = Wanted(
+                seed, n_symbols=2, margin=margin, leverage=50.0, fraction=6.0, late="flatten", halts=True,
+                limits=(("cap_tolerance", 0.05), ("max_net", 0.8), ("flatten_leaving", True)),
+            )  # fmt: skip
+            bars = random_bars(want)
+            _, traces = walk(rules_of(want, bars), bars, random_signal(want))
+            for trace in traces:
+                seen |= {FILL_REASON[int(reason)] for reason in trace.fills["reason"]}
+    assert seen == {"signal", "halt", "late_flatten", "liquidation", "settlement", "risk"}
+
+
+@often
+@given(PLAIN)
+def test_the_plain_account(want: Wanted) -> None:
+    bars = random_bars(want)
+    walk(rules_of(want, bars), bars, random_signal(want))
+
+
+@often
+@given(FULL)
+def test_the_full_account(want: Wanted) -> None:
+    bars = random_bars(want)
+    walk(rules_of(want, bars), bars, random_signal(want))
+
+
+@settings(max_examples=20, deadline=None)
+@given(FULL)
+def test_any_partition_gives_the_same_bits(want: Wanted) -> None:
+    bars, signal = random_bars(want), random_signal(want)
+    rules, volatility = rules_of(want, bars), np.full_like(signal, 0.01)
+    whole, trace = run_bars(
+        new_book(bars.n_symbols, CAPITAL), rules, bars, signal, volatility, Phase.BOTH
+    )
+    book, fills = new_book(bars.n_symbols, CAPITAL), []
+    for start, stop in cuts_of(want):
+        at = slice(start, stop)
+        for phase in (Phase.OPEN, Phase.CLOSE) if stop == start + 1 else (Phase.BOTH,):
+            book, told = run_bars(
+                book, rules, bars.rows(start, stop), signal[at], volatility[at], phase
+            )
+            fills.append(told.fills)
+    assert np.concatenate(fills).tobytes() == trace.fills.tobytes()
+    for name in Book._fields:
+        assert getattr(book, name).tobytes() == getattr(whole, name).tobytes(), name
