@@ -24,7 +24,8 @@ SINGLE = ("signal.threshold", "signal.factor", "portfolio.initial_capital")
 REFUSED = {
     "execution.price": "only a live run has quotes to fill at, so a replay cannot tell its values apart",
     **dict.fromkeys(
-        BEYOND_FORECASTS, "it asks the models for more than is recorded; compare backtests instead"
+        BEYOND_FORECASTS,
+        "what it asks of models beyond forecasts is not recorded; compare backtests instead",
     ),
     "policy.rehearse": "a rehearsal has trainings of its own; compare backtests instead",
     "policy.settings": "name one setting after the other in files, and compare them",
