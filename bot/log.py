@@ -55,20 +55,14 @@ EVENTS: dict[str, frozenset[str]] = {
     "bad_frame": frozenset({"count", "sample"}),
     "exchange_unreachable": frozenset({"reason", "retry_s"}),
     "symbol_unlisted": frozenset({"symbol", "reason"}),
+    "symbol_leaving": frozenset({"bar", "symbol", "status", "delivery_ms"}),
+    "symbol_stays": frozenset({"bar", "symbol"}),
+    "symbol_settled": frozenset({"bar", "symbol", "quantity", "price", "fee"}),
     "clock_jump": frozenset({"by_ms", "believed", "refused"}),
     "loop_state": frozenset({"was", "on", "now"}),
     "bar_opened": frozenset({"bar", "fills", "not_fillable", "lag_ms"}),
     "bar_closed": frozenset(
-        {
-            "bar",
-            "equity",
-            "cash",
-            "model_id",
-            "tradable",
-            "missing",
-            "lag_ms",
-            "step_ms",
-        }
+        {"bar", "equity", "cash", "model_id", "tradable", "missing", "lag_ms", "step_ms"}
     ),
     "decision": frozenset(
         {

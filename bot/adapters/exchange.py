@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding
@@ -110,6 +110,13 @@ class Klines:
     forming: Candles
 
 
+class Delivery(NamedTuple):
+    """When a contract was delivered, and the price at which it was settled."""
+
+    time_ms: int
+    price: float
+
+
 class Exchange(Protocol):
     """Public market data.
 
@@ -149,12 +156,19 @@ class Exchange(Protocol):
         """
         ...
 
-    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+    async def listed(self, symbols: Sequence[str], *, tiers: bool = True) -> dict[str, Instrument]:
         """Return the instruments of those of these symbols that are listed, whatever their status.
+
+        Args:
+            tiers: with the margin tiers, which are as many requests again as there are symbols.
 
         Raises:
             DataError: what the exchange says of one of them makes no sense.
         """
+        ...
+
+    async def delivery(self, symbol: str) -> Delivery | None:
+        """Return at what a contract was settled when it ended; None where that is not told (yet)."""
         ...
 
     def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:

@@ -81,7 +81,7 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
         "costs.half_spread_bps costs.slippage_bps costs.impact costs.funding risk.max_symbol_weight "
         "risk.max_gross risk.max_daily_loss risk.max_drawdown risk.max_net risk.max_leverage "
         "risk.cap_tolerance risk.halve_drawdown risk.flatten_drawdown risk.cool_down_bars risk.max_losses "
-        "risk.max_stale_bars risk.on_leaving risk.max_model_age_bars risk.max_disagreement "
+        "risk.max_stale_bars risk.leaving_hours risk.on_leaving risk.max_model_age_bars risk.max_disagreement "
         "risk.max_distance execution.quantity_step execution.min_notional execution.max_participation",
         "costs.reference = false",
         lambda v: not v["costs.reference"],

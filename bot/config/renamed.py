@@ -31,6 +31,7 @@ FORMER_DEFAULTS: dict[str, Any] = {
     "portfolio.margin_mode": "none",
     "risk.cap_tolerance": 0.0,
     "risk.cool_down_bars": 0,
+    "risk.leaving_hours": 0.0,
     "risk.max_stale_bars": 0,
     "training.log_targets": False,
     "training.shrinkage": False,

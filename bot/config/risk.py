@@ -108,6 +108,14 @@ class Risk(Section):
         "times of the one that 99.9 % of these rows stay below: 1 refuses what the model has seen once in a "
         "thousand rows.",
     )
+    leaving_hours: float = Field(
+        24.0,
+        ge=0.0,
+        le=8760.0,
+        description="Hours before a symbol's delivery or delisting, as the exchange announces it to a live "
+        "run, from which on it is leaving; so it is while the exchange does not trade it. 0: only once it "
+        "has ended. The default leaves time to close at a price that is still a market's.",
+    )
     on_leaving: Literal["flatten", "hold"] = Field(
         "flatten",
         description="A position in a symbol that is about to be delisted, or is of the universe no more. "

@@ -41,7 +41,8 @@ class Instrument:
         min_notional: in the quote currency; 0 is none.
         base, quote, settle: currencies; what is not a contract has no settle coin.
         contract_type: in Bybit's words, for example LinearPerpetual or LinearFutures.
-        status: in Bybit's words when it was asked, for example Trading or PreLaunch.
+        status: in Bybit's words when it was asked, for example Trading or PreLaunch; UNLISTED where it
+            lists the symbol no more.
         tick_size: prices of orders are multiples of it; 0 is none.
         max_market_quantity, max_limit_quantity: of one order, in the base currency; 0 is none.
         max_leverage: 0 where it is not known; what is not a contract has none.
@@ -72,8 +73,39 @@ class Instrument:
     tiers: tuple[Tier, ...] = ()
 
 
+TRADED = frozenset({"", "Trading"})
+"""Statuses of a symbol that can be traded; some answers have none."""
+
+UNLISTED = "Unlisted"
+ENDED = frozenset({"Closed", UNLISTED})
+"""Statuses of a symbol that is traded no more."""
+
 SIGNED = frozenset({"max_funding_rate", "min_funding_rate"})
 """Numbers that may have either sign, or be None."""
+
+
+def has_ended(instrument: Instrument, time_ms: int) -> bool:
+    """Return whether a symbol is traded no more at this time.
+
+    >>> [has_ended(Instrument(1.0, 1.0, 0.0, delivery_ms=1000), time) for time in (999, 1000)]
+    [False, True]
+    """
+    return instrument.status in ENDED or 0 < instrument.delivery_ms <= time_ms
+
+
+def is_leaving(instrument: Instrument, time_ms: int, within_ms: int) -> bool:
+    """Return whether no position should be opened any more: it ends so soon, or is not traded.
+
+    Args:
+        within_ms: how long before its end it leaves; 0: only once it has ended.
+
+    >>> made = Instrument(1.0, 1.0, 0.0, status="Trading", delivery_ms=1000)
+    >>> [is_leaving(made, time, 600) for time in (399, 400)], is_leaving(made, 999, 0)
+    ([False, True], False)
+    """
+    if within_ms > 0 and instrument.status not in TRADED:
+        return True
+    return has_ended(instrument, time_ms + within_ms)
 
 
 def fault_of(instrument: Instrument) -> str:

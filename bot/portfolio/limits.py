@@ -92,6 +92,6 @@ def are_asked_for(risk: Risk) -> bool:
         (
             risk.cap_tolerance, risk.max_net, risk.max_leverage, risk.halve_drawdown,
             risk.flatten_drawdown, risk.cool_down_bars, risk.max_losses, risk.max_stale_bars,
-            risk.max_model_age_bars, risk.max_disagreement, risk.max_distance,
+            risk.max_model_age_bars, risk.max_disagreement, risk.max_distance, risk.leaving_hours,
         )
     )  # fmt: skip

@@ -14,5 +14,6 @@ connection      one client of the stream
 publisher       what each topic says at each tick
 wire            how Bybit writes things
 faults          the ways in which it can fail
+events          what befalls single symbols: delistings, halts, gaps
 clock           wall time at any speed, or time that is told to move
 """

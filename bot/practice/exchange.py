@@ -40,7 +40,7 @@ class PracticeExchange:
     """
 
     def __init__(self, market: PracticeMarket, clock: Clock, faults: Faults) -> None:
-        self.switch = FaultSwitch(faults)
+        self.switch = market.switch = FaultSwitch(faults)
         self.port = 0
         self.rest_url = self.stream_url = ""
         self._market = market

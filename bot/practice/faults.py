@@ -15,8 +15,10 @@ from typing import Any
 
 from bot.errors import ConfigError
 
+_COUNTS = ("silent", "unlisted", "delisted", "halted", "gapped")
+_TIMES = ("late_ms", "slow_ms", "delist_ms", "halt_ms", "halt_until_ms", "gap_ms")
 _NO_PROBABILITY = frozenset(
-    {"seed", "mute", "silent", "unlisted", "slow_ms", "late_ms", "clock_skew_ms", "time_skew_ms"}
+    {"seed", "mute", "clock_skew_ms", "time_skew_ms", "gap", *_COUNTS, *_TIMES}
 )
 
 
@@ -30,6 +32,15 @@ class Faults:
         mute: pings are answered, no data are sent.
         silent: so many of the last symbols are subscribed to and never sent.
         unlisted: so many of the last symbols are not known: refused by stream and requests.
+        delisted: so many of the last symbols are delisted at `delist_ms`, which is announced from now on;
+            where that is 0, none is.
+        delist_ms: see there; as the other times of events, of the exchange's clock, in ms UTC.
+        halted: so many of the last symbols do not trade in bars that open in `halt_ms` to
+            `halt_until_ms`, and say nothing of it.
+        halt_ms, halt_until_ms: see there; the later one is not of the halt.
+        gapped: the prices of so many of the last symbols are `gap` times as high from the first bar on
+            that opens at `gap_ms` or later.
+        gap_ms, gap: see there.
         garbage: a data frame is preceded by one that is malformed, no object, or without a topic.
         duplicate: a data frame is sent twice.
         reorder: a data frame is sent after the one that follows it.
@@ -54,6 +65,14 @@ class Faults:
     mute: bool = False
     silent: int = 0
     unlisted: int = 0
+    delisted: int = 0
+    delist_ms: int = 0
+    halted: int = 0
+    halt_ms: int = 0
+    halt_until_ms: int = 0
+    gapped: int = 0
+    gap_ms: int = 0
+    gap: float = 1.0
     garbage: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0
@@ -74,9 +93,11 @@ class Faults:
             value = getattr(self, field.name)
             if field.name not in _NO_PROBABILITY and not 0.0 <= value <= 1.0:
                 raise ConfigError(f"faults.{field.name} = {value}: expected a share from 0 to 1")
-        for name in ("late_ms", "slow_ms", "silent", "unlisted"):
+        for name in (*_COUNTS, *_TIMES):
             if getattr(self, name) < 0:
                 raise ConfigError(f"faults.{name} = {getattr(self, name)}: expected 0 or more")
+        if not 1e-3 <= self.gap <= 1e3:
+            raise ConfigError(f"faults.gap = {self.gap}: expected a factor from 0.001 to 1000")
 
 
 class FaultSwitch:

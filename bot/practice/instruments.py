@@ -17,13 +17,15 @@ from bot.practice.wire import plain
 from bot.timegrid import MINUTE_MS
 
 
-def instrument(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
-    """Return what instruments-info says of a symbol."""
+def instrument(market: PracticeMarket, s: int, category: str, now_ms: int) -> dict[str, object]:
+    """Return what instruments-info says of a symbol; one that was delisted is closed."""
+    delist_ms = market.delisting_ms(s)
+    status = "Closed" if 0 < delist_ms <= now_ms else "Trading"
     symbol, price = market.symbols[s], float(market.first_price[s])
     base, quote = _coins(symbol)
     step = plain(10.0 ** -max(math.floor(math.log10(price)) + 1, 0))  # worth up to a unit of quote
     tick = {"tickSize": plain(round(float(market.tick[s]), 12))}
-    common = {"symbol": symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
+    common = {"symbol": symbol, "status": status, "baseCoin": base, "quoteCoin": quote}
     if category == "spot":
         lot = {
             "basePrecision": step,
@@ -48,7 +50,7 @@ def instrument(market: PracticeMarket, s: int, category: str) -> dict[str, objec
         **common,
         "contractType": "LinearPerpetual" if category == "linear" else "InversePerpetual",
         "launchTime": str(market.open_time(int(market.launch_bar[s]))),
-        "deliveryTime": "0",
+        "deliveryTime": str(delist_ms),
         "leverageFilter": {"minLeverage": "1", "maxLeverage": leverage, "leverageStep": "0.01"},
         "priceFilter": {"minPrice": tick["tickSize"], "maxPrice": "1999999.8", **tick},
         "lotSizeFilter": lot,
@@ -57,6 +59,18 @@ def instrument(market: PracticeMarket, s: int, category: str) -> dict[str, objec
         "upperFundingRate": "0.00375",
         "lowerFundingRate": "-0.00375",
     }
+
+
+def delivery_of(market: PracticeMarket, s: int, now_ms: int) -> dict[str, str] | None:
+    """Return what delivery-price says of a contract: its settlement, None while it is traded.
+
+    Source of the shape: https://bybit-exchange.github.io/docs/v5/market/delivery-price.
+    """
+    delist_ms = market.delisting_ms(s)
+    if not 0 < delist_ms <= now_ms:
+        return None
+    price = plain(market.delivery_price(s))
+    return {"symbol": market.symbols[s], "deliveryPrice": price, "deliveryTime": str(delist_ms)}
 
 
 def risk_limits(market: PracticeMarket, s: int, category: str) -> list[dict[str, object]]:

@@ -2,7 +2,8 @@
 
 Rules: everything is a pure function of the source and the exchange's time. A forming candle walks
 from its open over one extreme and the other to its close (low first where the bar rises), and its
-highs and lows never contradict those it ends with. Must not know of HTTP, categories or faults.
+highs and lows never contradict those it ends with. Must not know of HTTP, categories, or faults of the
+exchange itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from bot.blocks import F64, I64, BarBlock, Bool
+from bot.practice.events import befallen, delisting_ms
+from bot.practice.faults import Faults, FaultSwitch
 from bot.timegrid import DAY_MS, HOUR_MS
 
 
@@ -82,6 +85,9 @@ class PracticeMarket:
         source: the candles.
         half_spread_bps: of the quotes around the last price.
         ticks_per_bar: how often a forming candle and the quotes are pushed.
+
+    Attributes:
+        switch: of what befalls single symbols; whoever serves the market puts its own here.
     """
 
     def __init__(
@@ -99,8 +105,9 @@ class PracticeMarket:
         self.tick = 10.0 ** -self.decimals.astype(np.float64)
         self.first_price = _first_known(first.close)
         self.launch_bar = np.where(first.valid.any(axis=0), first.valid.argmax(axis=0), 0)
-        self._forming: tuple[int, BarBlock, Day] | None = None
-        self._moment: Moment | None = None
+        self.switch = FaultSwitch(Faults())
+        self._forming: tuple[int, Faults, BarBlock, Day] | None = None
+        self._moment: tuple[Moment, Faults] | None = None
 
     @property
     def end_ms(self) -> int | None:
@@ -120,16 +127,37 @@ class PracticeMarket:
 
     def at(self, time_ms: int) -> Moment:
         """Return the moment; times before the first bar are taken as its open."""
-        if self._moment is None or self._moment.time_ms != time_ms:
-            self._moment = self._look(time_ms)
-        return self._moment
+        known, faults = self._moment, self.switch.faults
+        if known is None or known[0].time_ms != time_ms or known[1] is not faults:
+            known = self._moment = self._look(time_ms), faults
+        return known[0]
+
+    def block(self, first_bar: int, n: int, symbol: int | None = None) -> BarBlock:
+        """Return n bars from `first_bar` on as they are traded here, of all symbols or of one."""
+        bars = self.source.block(first_bar, n, symbol)
+        width = len(self.symbols)
+        places = tuple(range(width)) if symbol is None else (symbol,)
+        return befallen(bars, places, width, self.switch.faults, self.tick[list(places)])
+
+    def delisting_ms(self, symbol: int) -> int:
+        """Return when a symbol is delisted, as far as that is announced; 0 where it is not."""
+        return delisting_ms(symbol, len(self.symbols), self.switch.faults)
+
+    def delivery_price(self, symbol: int) -> float:
+        """Return what a symbol that was delisted is settled at: the middle of its last bar's path.
+
+        It stands for the index, averaged over the last half hour; NaN where that bar has no candle.
+        """
+        last = self.block(self.bar_at(self.delisting_ms(symbol) - 1), 1, symbol)
+        middle = (last.open[0, 0] + last.high[0, 0] + last.low[0, 0] + last.close[0, 0]) / 4.0
+        return round(float(middle), 10)
 
     def closed(self, first_bar: int, last_bar: int, symbol: int, time_ms: int) -> BarBlock | None:
         """Return a symbol's bars between two numbers, inclusive, that have closed by then."""
         now = self.bar_at(time_ms)
         done = now if time_ms < self.open_time(now + 1) else now + 1
         first, end = max(first_bar, 0), min(last_bar + 1, done)
-        return self.source.block(first, end - first, symbol) if first < end else None
+        return self.block(first, end - first, symbol) if first < end else None
 
     def _look(self, time_ms: int) -> Moment:
         bar = max(self.bar_at(time_ms), 0)
@@ -163,15 +191,16 @@ class PracticeMarket:
 
     def _bar(self, bar: int) -> tuple[BarBlock, Day]:
         """Return the forming bar and the day before it; the newest is kept."""
-        if self._forming is None or self._forming[0] != bar:
-            block = self.source.block(bar, 1)
-            self._forming = (bar, block, self._day(bar, block))
-        return self._forming[1], self._forming[2]
+        known, faults = self._forming, self.switch.faults
+        if known is None or known[0] != bar or known[1] is not faults:
+            block = self.block(bar, 1)
+            known = self._forming = (bar, faults, block, self._day(bar, block))
+        return known[2], known[3]
 
     def _day(self, bar: int, block: BarBlock) -> Day:
         length = max(DAY_MS // self.interval_ms, 1)
         first = max(bar - length, 0)
-        past = self.source.block(first, bar - first) if bar > first else block.rows(0, 0)
+        past = self.block(first, bar - first) if bar > first else block.rows(0, 0)
         nan = np.full(block.n_symbols, np.nan)
         hour = past.rows(max(len(past) - max(HOUR_MS // self.interval_ms, 1), 0), len(past))
         empty = len(past) == 0

@@ -72,7 +72,7 @@ class Publisher:
 
     def _close_bar(self, connections: Collection[Connection], bar: int, tick_ms: int) -> None:
         """Confirm a bar of every symbol, as far as no fault comes between."""
-        block = self._market.source.block(bar, 1)
+        block = self._market.block(bar, 1)
         for s in block.valid[0].nonzero()[0].tolist():
             if self._switch.strikes_now("lost_confirm", bar, s):
                 continue
@@ -88,7 +88,7 @@ class Publisher:
         ripe = [owed for owed in self._owed if owed[0] <= tick_ms]
         self._owed = [owed for owed in self._owed if owed[0] > tick_ms]
         for _, bar, s in ripe:
-            self._confirm(connections, self._market.source.block(bar, 1), s)
+            self._confirm(connections, self._market.block(bar, 1), s)
 
     def _confirm(
         self, connections: Collection[Connection], block: BarBlock, s: int, *, revised: bool = True

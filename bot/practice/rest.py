@@ -15,7 +15,7 @@ from aiohttp import web
 from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.faults import FaultSwitch
-from bot.practice.instruments import instrument, risk_limits
+from bot.practice.instruments import delivery_of, instrument, risk_limits
 from bot.practice.market import PracticeMarket
 from bot.practice.queries import (
     RATE_LIMITED,
@@ -57,6 +57,7 @@ class Rest:
             "mark-price-kline": self._mark_kline,
             "instruments-info": self._instruments,
             "risk-limit": self._risk_limits,
+            "delivery-price": self._deliveries,
             "funding/history": self._funding,
             "tickers": self._tickers,
             "time": self._time,
@@ -115,16 +116,17 @@ class Rest:
 
     def _instruments(self, query: Query) -> Payload:
         category, market = category_of(query), self._market
+        now_ms = self._clock.now_ms()
         if "symbol" in query:
-            listed = [instrument(market, self._symbol(query), category)]
+            listed = [instrument(market, self._symbol(query), category, now_ms)]
             return {"category": category, "list": listed, "nextPageCursor": ""}
         n = self._listed()
         if category == "spot":  # spot has no pages
-            listed = [instrument(market, s, category) for s in range(n)]
+            listed = [instrument(market, s, category, now_ms) for s in range(n)]
             return {"category": category, "list": listed}
         limit, first = limit_of(query, most=1000, default=500), whole(query, "cursor") or 0
         last = min(first + limit, n)
-        listed = [instrument(market, s, category) for s in range(first, last)]
+        listed = [instrument(market, s, category, now_ms) for s in range(first, last)]
         return {
             "category": category,
             "list": listed,
@@ -143,6 +145,12 @@ class Rest:
             "list": [row for s in range(first, last) for row in risk_limits(market, s, category)],
             "nextPageCursor": str(last) if last < n else "",
         }
+
+    def _deliveries(self, query: Query) -> Payload:
+        category, s = category_of(query, of_contracts=True), self._symbol(query)
+        delivery = delivery_of(self._market, s, self._clock.now_ms())
+        told = [] if delivery is None else [delivery]
+        return {"category": category, "list": told, "nextPageCursor": ""}
 
     def _funding(self, query: Query) -> Payload:
         category, s = category_of(query, of_contracts=True), self._symbol(query)
@@ -191,7 +199,7 @@ class Rest:
         rows: list[list[str]] = []
         for time in range(newest, start - 1, -step)[:limit]:
             bar = market.bar_at(time)
-            block = market.source.block(bar, 1, s) if bar >= 0 else None
+            block = market.block(bar, 1, s) if bar >= 0 else None
             candle = block and closed_candle(block, 0, 0, category, mark=True)
             if candle:
                 first = time == market.open_time(bar)

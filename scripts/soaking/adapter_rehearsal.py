@@ -52,6 +52,7 @@ class Local:
 
     def __init__(self, rehearsal: Rehearsal, clock: VirtualClock, faults: Faults) -> None:
         self.clock, self.switch = clock, FaultSwitch(faults)
+        rehearsal.market.switch = self.switch
         self.rest = Rest(rehearsal.market, clock, self.switch)
         self.stream = Stream(rehearsal.market, clock, self.switch)
 

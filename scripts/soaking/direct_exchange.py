@@ -18,7 +18,7 @@ from aiohttp import web
 
 from bot.adapters.bybit.frames import FrameReader, Reading
 from bot.adapters.bybit.instruments import instrument_of, tiers_of_rows
-from bot.adapters.exchange import BadFrame, Connected, Disconnected, Event, Klines
+from bot.adapters.exchange import BadFrame, Connected, Delivery, Disconnected, Event, Klines
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding
 from bot.blocks import F64, I64, BarBlock
@@ -27,7 +27,7 @@ from bot.portfolio.instruments import Instrument
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
-from bot.practice.instruments import instrument, risk_limits
+from bot.practice.instruments import delivery_of, instrument, risk_limits
 from bot.practice.market import PracticeMarket
 from bot.practice.publisher import Publisher
 from bot.practice.settlements import settlements
@@ -60,7 +60,7 @@ class DirectExchange:
         category: str = "linear",
     ) -> None:
         self.market, self.clock = market, clock
-        self.switch = FaultSwitch(faults or Faults())
+        self.switch = market.switch = FaultSwitch(faults or Faults())
         self.requests = 0
         self.down = False
         self.delisted: set[str] = set()
@@ -136,18 +136,29 @@ class DirectExchange:
             raise ConfigError(f"market.symbols: not listed: {', '.join(sorted(self.delisted))}")
         return found
 
-    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+    async def listed(self, symbols: Sequence[str], *, tiers: bool = True) -> dict[str, Instrument]:
         """Return the instruments of those of these symbols that are listed."""
         await self._asked()
         index, category = self.market.index, self._category
         there = [s for s in symbols if s not in self.delisted]
-        found = {s: instrument_of(instrument(self.market, index[s], category)) for s in there}
-        if category == "spot":
+        now_ms = self.clock.now_ms()
+        found = {
+            s: instrument_of(instrument(self.market, index[s], category, now_ms)) for s in there
+        }
+        if category == "spot" or not tiers:
             return found
         return {
             s: replace(known, tiers=tiers_of_rows(s, risk_limits(self.market, index[s], category)))
             for s, known in found.items()
         }
+
+    async def delivery(self, symbol: str) -> Delivery | None:
+        """Return at what a contract was settled; None where that is not told."""
+        await self._asked()
+        told = delivery_of(self.market, self.market.index[symbol], self.clock.now_ms())
+        if told is None or symbol in self.odd:
+            return None
+        return Delivery(int(told["deliveryTime"]), float(told["deliveryPrice"]))
 
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield events; when the connection is cut, say so and connect again."""
@@ -216,7 +227,7 @@ class DirectExchange:
         last = (end_ms - source.start_ms) // step
         if last < first:
             return None
-        return source.block(first, last - first + 1, self.market.index[symbol])
+        return self.market.block(first, last - first + 1, self.market.index[symbol])
 
 
 class _Socket:

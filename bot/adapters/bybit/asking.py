@@ -55,6 +55,10 @@ class MarketSession(Protocol):
         """Ask the margin tiers of contracts."""
         ...
 
+    def get_option_delivery_price(self, **query: Any) -> Any:
+        """Ask at what contracts were settled: market/delivery-price, of futures too."""
+        ...
+
 
 def open_session(base_url: str | None = None, timeout_s: int = 10) -> MarketSession:
     """Return a pybit session that neither retries nor sleeps by itself.

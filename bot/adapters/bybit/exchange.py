@@ -21,12 +21,12 @@ from bot.adapters.bybit.socket import Inbox, Socket
 from bot.adapters.bybit.stream import BybitStream, Supervision
 from bot.adapters.bybit.threads import DaemonPool
 from bot.adapters.bybit.tickers import LiveRest
-from bot.adapters.exchange import Event, Klines, Quote
+from bot.adapters.exchange import Delivery, Event, Klines, Quote
 from bot.adapters.files.candles import Candles, faults_of
 from bot.adapters.files.funding import Funding
 from bot.config import Config
 from bot.errors import ConfigError, ExchangeError, UnlistedError
-from bot.portfolio.instruments import Instrument
+from bot.portfolio.instruments import TRADED, Instrument
 from bot.timestamps import format_utc
 from bot.venues import split_symbol
 
@@ -34,10 +34,6 @@ T = TypeVar("T")
 
 _FEW_SYMBOLS = 10
 """Up to here a ticker is asked by symbol, beyond it all of the venue at once."""
-
-
-_TRADED = frozenset({"", "Trading"})
-"""Statuses of a symbol that can be traded; some answers have none."""
 
 
 class BybitExchange:
@@ -124,7 +120,7 @@ class BybitExchange:
             f"market.symbols: Bybit gives {name} the status {found[name].status}, it is not traded "
             "now; remove it"
             for name in symbols
-            if name in found and found[name].status not in _TRADED
+            if name in found and found[name].status not in TRADED
         ]
         missing = [name for name in symbols if name not in found]
         if missing:
@@ -135,7 +131,7 @@ class BybitExchange:
             raise ConfigError("\n".join(faults))
         return found
 
-    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+    async def listed(self, symbols: Sequence[str], *, tiers: bool = True) -> dict[str, Instrument]:
         """Return the instruments of those of these symbols that are listed, whatever their status.
 
         Raises:
@@ -144,9 +140,15 @@ class BybitExchange:
         found: dict[str, Instrument] = {}
         for venue, members in self._by_venue(symbols).items():
             own_names = frozenset(members.values())
-            told = await self._pool.run(partial(_instruments, venue=venue, symbols=own_names))
+            ask = partial(_instruments, venue=venue, symbols=own_names, tiers=tiers)
+            told = await self._pool.run(ask)
             found.update({name: told[own] for name, own in members.items() if own in told})
         return found
+
+    async def delivery(self, symbol: str) -> Delivery | None:
+        """Return at what a contract was settled when it ended; None where that is not told (yet)."""
+        venue, own = self._split(symbol)
+        return await self._pool.run(lambda rest: rest.delivery(venue, own))
 
     async def quote_all(self, symbols: Sequence[str]) -> list[Quote]:
         """Ask for the quotes of these symbols, in their order; one that is not listed has none.
@@ -242,8 +244,10 @@ class BybitExchange:
         return grouped
 
 
-def _instruments(rest: LiveRest, venue: str, symbols: frozenset[str]) -> dict[str, Instrument]:
-    return rest.instruments(venue, symbols)
+def _instruments(
+    rest: LiveRest, venue: str, symbols: frozenset[str], *, tiers: bool
+) -> dict[str, Instrument]:
+    return rest.instruments(venue, symbols, tiers=tiers)
 
 
 def _joined(pages: Iterable[Candles]) -> Candles:

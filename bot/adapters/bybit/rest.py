@@ -22,6 +22,7 @@ from bot.adapters.bybit.answers import (
     moment,
     number,
     page_of_candles,
+    parsed_number,
     result_of,
     rows_of,
     shown,
@@ -29,7 +30,7 @@ from bot.adapters.bybit.answers import (
 )
 from bot.adapters.bybit.asking import Asking
 from bot.adapters.bybit.instruments import instrument_of, tiers_of_rows
-from bot.adapters.exchange import Klines
+from bot.adapters.exchange import Delivery, Klines
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding
 from bot.errors import ConfigError, ExchangeError, UnlistedError
@@ -143,7 +144,27 @@ class BybitRest(Asking):
         times = sorted(rates)
         return Funding(np.array(times, np.int64), np.array([rates[t] for t in times], np.float64))
 
-    def instruments(self, venue: str, symbols: Collection[str]) -> dict[str, Instrument]:
+    def delivery(self, venue: str, symbol: str) -> Delivery | None:
+        """Return the newest delivery of a contract, None where none is told.
+
+        Source: https://bybit-exchange.github.io/docs/v5/market/delivery-price, whose answers are of
+        futures; a perpetual that is delisted may never be among them.
+        """
+        query = {"category": category_of(venue), "symbol": symbol}
+        try:
+            rows = self._listed("get_option_delivery_price", query, {symbol}).get(symbol, [])
+        except UnlistedError:
+            return None
+        told = [
+            Delivery(moment(field(row, "deliveryTime"), "deliveryTime"), price)
+            for row in rows
+            if (price := parsed_number(field(row, "deliveryPrice"))) > 0.0
+        ]
+        return max(told, default=None)
+
+    def instruments(
+        self, venue: str, symbols: Collection[str], *, tiers: bool = True
+    ) -> dict[str, Instrument]:
         """Return the instruments of these symbols of a venue, contracts with their margin tiers.
 
         Only what is asked for is read: another symbol's odd entry costs nothing; what is not listed
@@ -158,10 +179,10 @@ class BybitRest(Asking):
             query["limit"] = PAGE_ROWS
         entries = self._listed("get_instruments_info", query, symbols)
         found = {symbol: instrument_of(rows[-1]) for symbol, rows in entries.items()}
-        if category == "spot":
+        if category == "spot" or not tiers:
             return found
-        tiers = self._tiers(category, found)
-        return {s: replace(known, tiers=tiers.get(s, ())) for s, known in found.items()}
+        told = self._tiers(category, found)
+        return {s: replace(known, tiers=told.get(s, ())) for s, known in found.items()}
 
     def _tiers(self, category: str, symbols: Collection[str]) -> dict[str, tuple[Tier, ...]]:
         """Return the margin tiers of contracts; one of which Bybit tells none has none."""

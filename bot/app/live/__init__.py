@@ -9,10 +9,13 @@ states          the states of the live loop, as a table
 loop            the live loop: a method for each state
 exchange        Bybit, or the practice exchange inside the process
 hand            a person's commands and the kill switch, taken between two commits
+exchange_time   the exchange's time, and waiting for it
 decidable       until when a closed bar can be decided on
 screening       what cannot be true stays outside
 opening         the open of a bar: quotes to the row that is booked
 bar_assembly    events to closed bars
+closed_bar      a bar as it was closed
+life            which symbols end, and at what they settle
 heard_marks     the mark price inside a bar, as the stream told it
 missing         asking for the candles that nobody pushed
 feed_counters   what a feed did, counted
@@ -22,7 +25,8 @@ backfill        bars of the past, on the run's grid
 retraining      training beside the loop, and when a model takes over
 decision        the event of a decision, with its reason
 reporter        log events, the status file, systemd
-account_report  liquidations, margin calls and halts in the log
+account_report  liquidations, settlements, margin calls and halts in the log
+life_report     which symbols leave, in the log and the status
 risk_watch      halts, stages and cool-downs, told once
 seldom          the same thing logged seldom
 request_waits   long waits for a request, logged

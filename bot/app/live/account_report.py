@@ -14,6 +14,8 @@ from bot.portfolio.margin import margin_of
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.trace import Trace
 
+ENDS = {FillReason.LIQUIDATION: "liquidation", FillReason.SETTLEMENT: "symbol_settled"}
+
 
 class AccountReport:
     """Tell what became of the account at each close."""
@@ -25,16 +27,18 @@ class AccountReport:
 
     def closed(self, bar: int, trace: Trace) -> None:
         """Tell of a bar's close."""
-        self._tell_liquidations(trace)
+        self._tell_ends(trace)
         self._tell_margin(bar)
         self._risk.tell(self._log, bar, self._run.book)
 
-    def _tell_liquidations(self, trace: Trace) -> None:
-        for fill in trace.fills[trace.fills["reason"] == FillReason.LIQUIDATION]:
-            self._log.warning(
-                "liquidation", bar=int(fill["open_time"]), symbol=self._run.symbols[fill["symbol"]],
-                quantity=float(fill["quantity"]), price=float(fill["price"]), fee=float(fill["fee"]),
-            )  # fmt: skip
+    def _tell_ends(self, trace: Trace) -> None:
+        """Tell of fills that nobody has ordered."""
+        for reason, event in ENDS.items():
+            for fill in trace.fills[trace.fills["reason"] == reason]:
+                self._log.warning(
+                    event, bar=int(fill["open_time"]), symbol=self._run.symbols[fill["symbol"]],
+                    quantity=float(fill["quantity"]), price=float(fill["price"]), fee=float(fill["fee"]),
+                )  # fmt: skip
 
     def _tell_margin(self, bar: int) -> None:
         margin = margin_of(self._run.book, self._run.rules)

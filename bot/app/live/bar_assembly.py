@@ -3,7 +3,8 @@
 Owns the bars that are not yet closed. The caller asks `awaited`, fetches what is missing, gives it to
 `accept`, and takes the bar with `close`; each bar is closed exactly once, in order.
 Rules:
-1. A bar is complete once every symbol's candle is confirmed, or was asked for and is not there.
+1. A bar is complete once every symbol's candle is confirmed, or was asked for and is not there; of a
+   symbol that is traded no more none is awaited.
 2. The first confirmed candle counts, whether pushed or fetched; a later one changes nothing.
 3. A bar is tradable if it is closed in time: within `tradable_ms` of its end, and before the next
    bar's, by our time and by what the answers show of the exchange's. Whatever is not confirmed `deadline_ms` after the end is to be fetched; of a symbol that the
@@ -18,10 +19,8 @@ Must not know a clock: the time is handed in, ms UTC of the exchange.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from bot.adapters.exchange import (
     BadFrame,
@@ -32,8 +31,8 @@ from bot.adapters.exchange import (
     Klines,
     Quote,
 )
+from bot.app.live.closed_bar import ClosedBar
 from bot.app.live.feed_counters import Counters
-from bot.blocks import BarBlock
 
 MAX_BARS_ASKED = 1000
 """Bars after a long outage that are asked for at once."""
@@ -65,20 +64,6 @@ class Awaited:
     wake_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ClosedBar:
-    """A closed bar: a candle or None a symbol, and whether it came in time to decide on.
-
-    `confirmed_ms` is when the last of its candles came, None where there is none at all.
-    """
-
-    open_time: int
-    candles: tuple[Candle | None, ...]
-    tradable: bool
-    confirmed_ms: int | None
-    closed_ms: int
-
-
 class BarAssembler:
     """Puts bars together from the events of a stream and from what was fetched.
 
@@ -90,6 +75,7 @@ class BarAssembler:
         first_open: open time of the first bar to be closed.
         counters: to count in; new ones where none are given.
         slack_ms: by how much the exchange's time may be ahead of the time that is handed in.
+        ended: which symbols are traded no more in the bar that opens at a time; None: none ever is.
     """
 
     def __init__(
@@ -101,6 +87,7 @@ class BarAssembler:
         first_open: int,
         counters: Counters | None = None,
         slack_ms: int = 2_000,
+        ended: Callable[[int], Collection[str]] | None = None,
     ) -> None:
         self.symbols = tuple(symbols)
         self._known = frozenset(symbols)
@@ -111,7 +98,7 @@ class BarAssembler:
         self._tradable_ms = min(tradable_ms, interval_ms)
         self._slack_ms = min(slack_ms, interval_ms // 2)
         self._soon_ms = min(self._slack_ms, deadline_ms)
-        self._next = first_open
+        self._next, self._ended_by = first_open, ended
         self._unheard: frozenset[str] = frozenset()
         self._confirmed: dict[int, dict[str, Candle]] = {}
         self._absent: dict[int, set[str]] = {}
@@ -147,9 +134,13 @@ class BarAssembler:
 
     def awaited(self, now_ms: int) -> Awaited:
         """Return what to do about the next bar at this time."""
+        end_ms = self._next + self.interval_ms
+        ended = self._known.intersection(self._ended_by(self._next) if self._ended_by else ())
+        if ended and now_ms >= end_ms:
+            confirmed = self._confirmed.get(self._next, {}).keys()
+            self._absent.setdefault(self._next, set()).update(ended - confirmed)
         if self._is_complete(self._next):
             return Awaited(self._next, complete=True, missing=(), wake_ms=None)
-        end_ms = self._next + self.interval_ms
         soon_ms, deadline_ms = end_ms + self._soon_ms, end_ms + self._deadline_ms
         known = self._confirmed.get(self._next, {}).keys() | self._absent.get(self._next, set())
         waiting = tuple(s for s in self.symbols if s not in known)
@@ -157,6 +148,8 @@ class BarAssembler:
         asked = unheard if now_ms < deadline_ms else waiting
         if now_ms < soon_ms or not asked:
             wake_ms = soon_ms if unheard else deadline_ms
+            if ended.issuperset(waiting):
+                wake_ms = end_ms
             return Awaited(self._next, complete=False, missing=(), wake_ms=wake_ms)
         further = min(max(now_ms - deadline_ms, 0) // self.interval_ms, MAX_BARS_ASKED - 1)
         last = self._next + further * self.interval_ms
@@ -278,16 +271,6 @@ class BarAssembler:
             self.counters.duplicates += 1
         else:
             self.counters.revisions += 1
-
-
-def candles_of(bar: ClosedBar) -> BarBlock:
-    """Return the candles of a closed bar as a block of one bar; a missing one is not valid."""
-    nan = (math.nan,) * 6
-    rows = [candle.values if candle is not None else nan for candle in bar.candles]
-    columns = np.array(rows, dtype=np.float64).T[:, None, :]
-    return BarBlock.of_candles(
-        np.array([bar.open_time], dtype=np.int64), *columns[:5], turnover=columns[5]
-    )
 
 
 def _same(one: Candle, other: Candle) -> bool:

@@ -12,11 +12,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from bot.app.live.backfill import Column, PartlyError, fetch_bars
 from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import newest_undecidable
+from bot.app.live.exchange_time import ExchangeTime
+from bot.app.live.life import SymbolLife
 from bot.app.live.reporter import LiveReport
 from bot.app.live.retraining import LiveTraining
 from bot.app.live.screening import ScreenedExchange
@@ -32,31 +34,6 @@ GIVEN_UP_AFTER = 8
 """Tries, over two minutes: then a symbol does not hold up the others any more."""
 
 
-class ExchangeTime(Protocol):
-    """The exchange's time, and waiting for it.
-
-    `refused` counts the exchange's times that were not believed; `doubted`: its last one was not.
-    """
-
-    @property
-    def refused(self) -> int:
-        """Return how many of the exchange's times were not believed."""
-        ...
-
-    @property
-    def doubted(self) -> bool:
-        """Return whether the exchange's last time was not believed."""
-        ...
-
-    def now_ms(self) -> int:
-        """Return the exchange's time."""
-        ...
-
-    async def sleep_until(self, time_ms: int) -> None:
-        """Return once the exchange's time has reached `time_ms`."""
-        ...
-
-
 class CatchUp:
     """Take a run's journal up to the newest bar that is too late to decide on.
 
@@ -66,10 +43,10 @@ class CatchUp:
 
     def __init__(
         self, run: CommittedRun, training: LiveTraining, exchange: ScreenedExchange, clock: ExchangeTime,
-        report: LiveReport,
+        report: LiveReport, life: SymbolLife,
     ) -> None:  # fmt: skip
         self._run, self._training, self._exchange = run, training, exchange
-        self._clock, self._report = clock, report
+        self._clock, self._report, self._life = clock, report, life
         self._need = history_need(run.config)
         self.keeps_up = True
         self._failures: Counter[str] = Counter()
@@ -98,7 +75,7 @@ class CatchUp:
                 found = await self._asked(lambda last=last: self._fetch(last))  # type: ignore[misc]
                 if found is None:
                     break
-                self._take(found)
+                await self._take(found)
             before = bars
 
     async def _asked(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -138,7 +115,7 @@ class CatchUp:
             closes=None if run.start is None else run.book.mark,
             screen=self._exchange.bars,
             max_jump=market.max_jump,
-            without=self._given_up(),
+            without=self._given_up() | self._life.ended(span[0]),
             kept=self._kept[1],
         )
 
@@ -158,13 +135,13 @@ class CatchUp:
             return self._run.next_open
         return last - (self._need.bars - 1) * self._run.interval_ms
 
-    def _take(self, bars: BarBlock) -> None:
+    async def _take(self, bars: BarBlock) -> None:
         if self._run.start is None:
             self._run.warm(bars)
             self._report.backfilled(bars)
             if self._run.state.schedule:  # it has rehearsed: what was due before has been looked at
                 self._training.closed(bars.open_time)
             return
-        rows = self._run.catch_up(bars)
+        rows = self._run.catch_up(await self._life.lay_on(bars, {}))
         self._training.closed(bars.open_time)
         self._report.gap_filled(rows)

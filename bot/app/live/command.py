@@ -20,8 +20,9 @@ from bot.adapters.exchange import Exchange
 from bot.adapters.system.atomic_file import sweep
 from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
-from bot.app.live.catch_up import LONGEST_RETRY_S, ExchangeTime
+from bot.app.live.catch_up import LONGEST_RETRY_S
 from bot.app.live.exchange import ExchangeClock, live_exchange
+from bot.app.live.exchange_time import ExchangeTime
 from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
 from bot.app.live.request_waits import RequestWaits
@@ -148,6 +149,13 @@ def _begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config]:
     other = [
         f"{key} was {before[key]!r}, is {now[key]!r}" for key in now if now[key] != before[key]
     ]
+    if "market.symbols" in now and now["market.symbols"] != before["market.symbols"]:
+        raise ConfigError(
+            f"{folder.path}: the run is of {', '.join(before['market.symbols'])}, and market.symbols is "
+            f"{', '.join(now['market.symbols'])}: none joins or leaves a run that has begun; begin a new "
+            f"run in another --run-dir (--model {folder.path} takes the last model with it), or start "
+            f"this one with its own symbols (--config {folder.config})"
+        )
     if other:
         raise ConfigError(
             f"{folder.path}: the run was made with other settings: {'; '.join(other)}; start it with "

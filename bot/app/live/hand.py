@@ -8,7 +8,9 @@ not know what a command does.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import STOP_FILE, Asked
@@ -36,6 +38,13 @@ class Hand:
         """Return whether there is something to take, at the cost of a look at two names."""
         new = any(each not in self._known for each in files.waiting(self._folder))
         return new or (files.stopped_by_file(self._folder) and not self._flattened)
+
+    async def look(self, every_s: float, wake: Callable[[], None]) -> None:
+        """Look now and then, for ever, and wake who waits where something is asked."""
+        while True:
+            await asyncio.sleep(every_s)
+            if self.asks:
+                wake()
 
     def take(self) -> None:
         """Take all that is asked, each in a transaction of its own."""

@@ -16,14 +16,17 @@ import numpy as np
 
 from bot.adapters.bybit.clock import LIMIT_S
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
-from bot.app.live.bar_assembly import Awaited, BarAssembler, candles_of
-from bot.app.live.catch_up import CatchUp, ExchangeTime
+from bot.app.live.bar_assembly import Awaited, BarAssembler
+from bot.app.live.catch_up import CatchUp
+from bot.app.live.closed_bar import candles_of
 from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import decidable_ms
+from bot.app.live.exchange_time import ExchangeTime
 from bot.app.live.feed_counters import Counters
 from bot.app.live.funding import LiveFunding
 from bot.app.live.hand import Hand
 from bot.app.live.heard_marks import HeardMarks
+from bot.app.live.life import SymbolLife
 from bot.app.live.missing import MissingCandles
 from bot.app.live.models import LiveModels
 from bot.app.live.opening import Opening
@@ -65,8 +68,7 @@ class LiveLoop:
         self._quote_ms = int(settings.quote_timeout_s * 1000 * speed)
         self._slack_ms = int(LIMIT_S * 1000 * speed)
         self._events: asyncio.Queue[Event] = asyncio.Queue(MOST_WAITING)
-        self._arrived = asyncio.Event()
-        self._counters = Counters()
+        self._arrived, self._counters = asyncio.Event(), Counters()
         self._funding = LiveFunding(
             self._exchange, run.symbols, config.market.venue, settings.request_timeout_s,
             charged=config.costs.funding, max_jump=config.market.max_jump,
@@ -75,7 +77,10 @@ class LiveLoop:
             run.symbols, run.interval_ms,
             streamed=config.market.feed == "stream", slack_ms=self._slack_ms,
         )  # fmt: skip
-        self._catch_up = CatchUp(run, models.training, self._exchange, clock, report)
+        self._life = SymbolLife(run, self._exchange, clock, report.life)
+        self._catch_up = CatchUp(
+            run, models.training, self._exchange, clock, report, life=self._life
+        )
         self._hand = Hand(run, models.training, report)
         self._missing = MissingCandles(
             self._exchange, clock, report,
@@ -97,20 +102,23 @@ class LiveLoop:
     async def run(self) -> None:
         """Catch up with the exchange, then take bar after bar, as many as are wanted."""
         beats = asyncio.create_task(self._beat())
-        looks = asyncio.create_task(self._look())
+        every_s = self._run.config.run.commands_every_s
+        looks = asyncio.create_task(self._hand.look(every_s, self._arrived.set))
+        lives = asyncio.create_task(self._life.watch())
         try:
             while self._state is not LoopState.DONE:
                 if self._state in DECIDING:
                     self._hand.take()
+                    self._life.learn()
                 event = await self._work[self._state]()
-                for task in (self._pump, beats, looks):
+                for task in (self._pump, beats, looks, lives):
                     if task is not None and task.done():
                         task.result()
                 if event is not None:
                     self._go(event)
         finally:
             self._models.training.shutdown()
-            await end(beats, looks, *([] if self._pump is None else [self._pump]))
+            await end(beats, looks, lives, *([] if self._pump is None else [self._pump]))
 
     def _go(self, event: LoopEvent) -> None:
         was, self._state = self._state, next_state(self._state, event)
@@ -177,6 +185,7 @@ class LiveLoop:
         candles = self._marks.lay_on(candles_of(bar))
         row = run.row_of(self._exchange.bars(candles), tradable=bar.tradable)
         row = await self._funding.inside(row, run.interval_ms, run.book.quantity, run.book.mark)
+        row = await self._life.lay_on(row, self._bars.quotes)
         activated = self._models.take_effect(bar.open_time)
         if activated is not None:
             self._report.activated(activated[0], late=activated[1])
@@ -264,7 +273,7 @@ class LiveLoop:
         return BarAssembler(
             run.symbols, run.interval_ms, deadline_ms=self._deadline_ms,
             tradable_ms=self._tradable_ms, first_open=run.next_open, counters=self._counters,
-            slack_ms=self._slack_ms,
+            slack_ms=self._slack_ms, ended=self._life.ended,
         )  # fmt: skip
 
     def _count_refused(self) -> None:
@@ -279,13 +288,6 @@ class LiveLoop:
                 self._counters, self._clock.now_ms(), doubted=self._clock.doubted
             )
             await asyncio.sleep(self._run.config.log.heartbeat_s)
-
-    async def _look(self) -> None:
-        """Wake the loop where a person asks for something while it waits."""
-        while True:
-            await asyncio.sleep(self._run.config.run.commands_every_s)
-            if self._hand.asks:
-                self._arrived.set()
 
     async def _listen(self) -> None:
         """Take the events of the stream to the loop."""

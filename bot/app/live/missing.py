@@ -12,7 +12,7 @@ import asyncio
 from bot.adapters.exchange import Exchange, Klines
 from bot.adapters.files.candles import Candles
 from bot.app.live.bar_assembly import Awaited, BarAssembler, CandleSpan
-from bot.app.live.catch_up import ExchangeTime
+from bot.app.live.exchange_time import ExchangeTime
 from bot.app.live.reporter import LiveReport
 from bot.errors import ExchangeError, UnlistedError, UnreachableError
 

@@ -26,6 +26,7 @@ from bot.app.live.account_report import AccountReport
 from bot.app.live.committed import CommittedRun
 from bot.app.live.decision import decision_of
 from bot.app.live.feed_counters import Counters
+from bot.app.live.life_report import LifeReport
 from bot.app.live.request_waits import RequestWaits
 from bot.app.live.retraining import LiveTraining
 from bot.app.live.seldom import Seldom
@@ -67,6 +68,7 @@ class LiveReport:
         self._refused: set[tuple[int, str]] = set()
         self.refused = 0
         self._account = AccountReport(run, log)
+        self.life = LifeReport(log, self.commanded)
         self._rehearsal: Rehearsing | None = None
 
     def went(self, was: LoopState, on: LoopEvent, now: LoopState) -> None:
@@ -277,6 +279,7 @@ class LiveReport:
             "version": __version__,
             "implausible": self.refused,
             "waiting": self._waits.now() if self._waits else None,
+            "leaving": self.life.leaving,
             "rehearsal": None if self._rehearsal is None else asdict(self._rehearsal),
         }
         path = self._run.folder.path / "status.json"

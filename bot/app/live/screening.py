@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bot.adapters.exchange import Candle, Event, Exchange, Klines, Quote
+from bot.adapters.exchange import Candle, Delivery, Event, Exchange, Klines, Quote
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding
 from bot.blocks import BarBlock
@@ -135,9 +135,18 @@ class ScreenedExchange:
         """Return the instruments of these symbols."""
         return await self._exchange.instruments(symbols)
 
-    async def listed(self, symbols: Sequence[str]) -> dict[str, Instrument]:
+    async def listed(self, symbols: Sequence[str], *, tiers: bool = True) -> dict[str, Instrument]:
         """Return the instruments of those of these symbols that are listed."""
-        return await self._exchange.listed(symbols)
+        return await self._exchange.listed(symbols, tiers=tiers)
+
+    async def delivery(self, symbol: str) -> Delivery | None:
+        """Return at what a contract was settled, if that can be true."""
+        told = await self._exchange.delivery(symbol)
+        s = self._index[symbol]
+        if told is not None and not self._plausible(s, told.price):
+            self._refuse(s, told.time_ms, "delivery_price", told.price)
+            return None
+        return told
 
     async def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield what can be true of the exchange's events."""

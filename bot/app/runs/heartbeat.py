@@ -45,6 +45,7 @@ class Heartbeat:
         waiting: what a request waits long for and until when, None where none does.
         next_training_ms: when one is due, by the exchange's clock; None where none ever is.
         rehearsal: None but during one.
+        leaving: why, by symbol that may not be opened any more.
     """
 
     pid: int
@@ -59,6 +60,7 @@ class Heartbeat:
     implausible: int = 0
     waiting: str | None = None
     rehearsal: Rehearsing | None = None
+    leaving: dict[str, str] | None = None
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:

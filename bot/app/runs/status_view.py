@@ -65,6 +65,8 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         ]
         if beat.waiting and status.pid is not None:
             rows.append(("waits", Text(beat.waiting, style="yellow")))
+        for symbol, why in (beat.leaving or {}).items():
+            rows.append(("leaving", Text(f"{symbol}: {why}", style="yellow")))
         if beat.implausible:
             rows.append(("refused as untrue", Text(f"{beat.implausible:,}", style="yellow")))
     return rows

@@ -77,6 +77,11 @@ class FakeBybit:
         cursor = str(page + 1) if page + 1 < len(names) else ""
         return self.answer({"category": query["category"], "list": rows, "nextPageCursor": cursor})
 
+    def get_option_delivery_price(self, **query: Any) -> Any:
+        self._note("delivery", query)
+        row = {"symbol": query["symbol"], "deliveryPrice": "12.5", "deliveryTime": "1672041600000"}
+        return self.answer({"category": query["category"], "list": [row], "nextPageCursor": ""})
+
     def count(self, call: str) -> int:
         return sum(name == call for name, _ in self.requests)
 

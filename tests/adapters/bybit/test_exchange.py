@@ -141,8 +141,8 @@ async def test_requests() -> None:
 
 @pytest.mark.parametrize("status", ["PreLaunch", "Delivering", "Closed", "Settling"])
 async def test_a_symbol_that_is_not_traded_now_is_named(status: str) -> None:
-    def told_of(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
-        return instrument(market, s, category) | ({"status": status} if s == 1 else {})
+    def told_of(market: PracticeMarket, s: int, category: str, now_ms: int) -> dict[str, object]:
+        return instrument(market, s, category, now_ms) | ({"status": status} if s == 1 else {})
 
     async with desk() as one:
         with patch("bot.practice.rest.instrument", told_of):

@@ -223,6 +223,39 @@ def test_an_odd_entry_of_a_symbol_asked_for_is_refused_by_name(sizes: Any) -> No
         client(listing(entry)).instruments("bybit_linear", ["ODD"])
 
 
+def delivered(*rows: Any) -> Any:
+    session: Any = fake_bybit.FakeBybit(NOW, 0)
+    session.get_option_delivery_price = lambda **_: answered({"list": list(rows)})
+    return session
+
+
+def test_the_newest_delivery_of_the_symbol_is_told() -> None:
+    rows = [
+        {"symbol": "B", "deliveryPrice": "9", "deliveryTime": "300"},
+        {"symbol": "A", "deliveryPrice": "1.5", "deliveryTime": "100"},
+        {"symbol": "A", "deliveryPrice": "2.5", "deliveryTime": "200"},
+    ]
+    assert client(delivered(*rows)).delivery("bybit_linear", "A") == (200, 2.5)
+    assert client(delivered(rows[0])).delivery("bybit_linear", "A") is None
+    session = fake_bybit.FakeBybit(NOW, 0)
+    assert client(session).delivery("bybit_inverse", "A") == (1672041600000, 12.5)
+    assert session.requests[-1] == ("delivery", {"category": "inverse", "symbol": "A"})
+
+
+@pytest.mark.parametrize("price", ["", "0", "-1", "nan", "inf", None, True, []])
+def test_a_delivery_at_no_price_is_none(price: Any) -> None:
+    row = {"symbol": "A", "deliveryPrice": price, "deliveryTime": "100"}
+    assert client(delivered(row)).delivery("bybit_linear", "A") is None
+
+
+@pytest.mark.parametrize(
+    "row", [{"symbol": "A"}, {"symbol": "A", "deliveryPrice": "1", "deliveryTime": "soon"}]
+)
+def test_a_malformed_delivery_is_refused(row: Any) -> None:
+    with pytest.raises(ExchangeError):
+        client(delivered(row)).delivery("bybit_linear", "A")
+
+
 def test_an_endless_cursor_ends() -> None:
     session: Any = fake_bybit.FakeBybit(NOW, 0)
     sizes = {"qtyStep": "1", "minOrderQty": "1"}

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.adapters.exchange import BadFrame, Candle, Connected, Disconnected, Event, Klines, Quote
 from bot.adapters.files.candles import Candles
-from bot.app.live.bar_assembly import Awaited, BarAssembler, CandleSpan, ClosedBar, candles_of
+from bot.app.live.bar_assembly import Awaited, BarAssembler, CandleSpan
+from bot.app.live.closed_bar import ClosedBar, candles_of
 from bot.app.live.feed_counters import Counters
 
 STEP = 60_000
@@ -444,3 +445,25 @@ def test_whatever_the_stream_does_each_bar_is_closed_once_in_order(data: st.Data
                 assert got.confirm
                 assert got.close in {pushed.close, 10.0}
     assert bars.next_open == n * STEP
+
+
+def test_of_a_symbol_that_has_ended_no_candle_is_awaited() -> None:
+    bars = BarAssembler(
+        ("A", "B"), STEP, DEADLINE, TRADABLE, 0, ended=lambda t: {"B"} if t >= STEP else set()
+    )
+    bars.feed(candle("A", 0))
+    assert not bars.awaited(STEP + 1).complete, "it has not ended in this bar"
+    bars.feed(candle("B", 0))
+    assert bars.awaited(STEP + 1).complete
+    bars.close(STEP + 1)
+    bars.feed(candle("A", 1))
+    early = bars.awaited(2 * STEP - 1)
+    assert (early.complete, early.missing, early.wake_ms) == (False, (), 2 * STEP)
+    assert bars.awaited(2 * STEP).complete
+    assert [c is not None for c in bars.close(2 * STEP).candles] == [True, False]
+
+
+def test_where_all_have_ended_a_bar_is_closed_at_its_end() -> None:
+    bars = BarAssembler(("A",), STEP, DEADLINE, TRADABLE, 0, ended=lambda _: {"A", "OTHER"})
+    assert bars.awaited(STEP - 1).wake_ms == STEP
+    assert bars.awaited(STEP).complete

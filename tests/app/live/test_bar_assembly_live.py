@@ -10,7 +10,8 @@ import pytest
 
 from bot.adapters.bybit.clock import ServerClock
 from bot.adapters.bybit.opening import open_bybit
-from bot.app.live.bar_assembly import BarAssembler, ClosedBar, candles_of
+from bot.app.live.bar_assembly import BarAssembler
+from bot.app.live.closed_bar import ClosedBar, candles_of
 from bot.config import load_config
 from bot.config.schema import Synthetic
 from bot.practice.clock import ManualClock

@@ -114,8 +114,8 @@ def test_an_exchange_that_does_not_answer_is_asked_until_it_does(rehearsal: Rehe
 def test_a_symbol_that_cannot_be_held_leaves_no_run(
     rehearsal: Rehearsal, odd: dict[str, Any], error: type[BotError], told: str
 ) -> None:
-    def told_of(market: PracticeMarket, s: int, category: str) -> dict[str, object]:
-        return instrument(market, s, category) | (odd if s == 1 else {})
+    def told_of(market: PracticeMarket, s: int, category: str, now_ms: int) -> dict[str, object]:
+        return instrument(market, s, category, now_ms) | (odd if s == 1 else {})
 
     with (
         patch("scripts.soaking.direct_exchange.instrument", told_of),
