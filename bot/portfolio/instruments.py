@@ -85,12 +85,14 @@ SIGNED = frozenset({"max_funding_rate", "min_funding_rate"})
 
 
 def has_ended(instrument: Instrument, time_ms: int) -> bool:
-    """Return whether a symbol is traded no more at this time.
+    """Return whether a symbol is traded no more at this time: its end tells, where that is dated.
 
     >>> [has_ended(Instrument(1.0, 1.0, 0.0, delivery_ms=1000), time) for time in (999, 1000)]
     [False, True]
     """
-    return instrument.status in ENDED or 0 < instrument.delivery_ms <= time_ms
+    if instrument.delivery_ms > 0:
+        return instrument.delivery_ms <= time_ms
+    return instrument.status in ENDED
 
 
 def is_leaving(instrument: Instrument, time_ms: int, within_ms: int) -> bool:

@@ -149,10 +149,10 @@ def _begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config]:
     other = [
         f"{key} was {before[key]!r}, is {now[key]!r}" for key in now if now[key] != before[key]
     ]
-    if "market.symbols" in now and now["market.symbols"] != before["market.symbols"]:
+    if made.market.symbols != config.market.symbols:
         raise ConfigError(
-            f"{folder.path}: the run is of {', '.join(before['market.symbols'])}, and market.symbols is "
-            f"{', '.join(now['market.symbols'])}: none joins or leaves a run that has begun; begin a new "
+            f"{folder.path}: the run is of {', '.join(made.market.symbols)}, and market.symbols is "
+            f"{', '.join(config.market.symbols)}: none joins or leaves a run that has begun; begin a new "
             f"run in another --run-dir (--model {folder.path} takes the last model with it), or start "
             f"this one with its own symbols (--config {folder.config})"
         )

@@ -50,7 +50,7 @@ class SymbolLife:
         self._patience_s = run.config.exchange.request_timeout_s
         self._told: dict[str, Instrument] = {}
         self._doubted: frozenset[str] = frozenset()
-        self._traded: frozenset[str] = frozenset()
+        self._traded = frozenset(run.symbols)  # until a bar shows otherwise
         self._settled: set[str] = set()
 
     def ended(self, time_ms: int) -> frozenset[str]:
