@@ -132,6 +132,7 @@ def test_an_exchange_that_does_not_say_and_a_person_that_does_change_nothing(
     [row], *_ = kept(run)
     assert row.refused is not None
     assert "is none of pause, flatten, resume, set" in row.refused
-    [event] = run.events("exchange_unreachable")
+    event, *hourly = run.events("exchange_unreachable")
+    assert {each["reason"] for each in hourly} <= {"instruments: it is down"}
     assert event["reason"] == "it is down; the run keeps the instruments that it has"
     assert verify(run.folder).identical

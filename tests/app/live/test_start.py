@@ -401,6 +401,17 @@ def test_other_settings_are_refused_before_anything_is_compiled(
         go_on(rehearsal)
 
 
+def test_other_symbols_are_refused_and_what_to_do_is_told(rehearsal: Rehearsal) -> None:
+    rehearsal.run(1)
+    before = rehearsal.folder.journal.read_bytes()
+    market = rehearsal.config.market
+    fewer = market.model_copy(update={"symbols": market.symbols[1:]})
+    rehearsal.config = rehearsal.config.model_copy(update={"market": fewer})
+    with pytest.raises(ConfigError, match=r"none joins or leaves .* begin a new run .*--model"):
+        go_on(rehearsal)
+    assert rehearsal.folder.journal.read_bytes() == before
+
+
 class _CompilingError(Exception):
     """The start has come as far as to compile."""
 
