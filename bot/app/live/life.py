@@ -91,6 +91,7 @@ class SymbolLife:
         leaving, price = bars.leaving.copy(), bars.settlement_price.copy()
         for s, (symbol, known) in enumerate(self._instruments().items()):
             if not is_leaving(known, int(ends[-1]), within_ms):
+                self._settled.discard(symbol)  # listed again, it may end again
                 continue
             leaving[:, s] = [is_leaving(known, end, within_ms) for end in ends.tolist()]
             over = [has_ended(known, end) for end in ends.tolist()]

@@ -404,9 +404,10 @@ def test_other_settings_are_refused_before_anything_is_compiled(
 def test_other_symbols_are_refused_and_what_to_do_is_told(rehearsal: Rehearsal) -> None:
     rehearsal.run(1)
     before = rehearsal.folder.journal.read_bytes()
-    market = rehearsal.config.market
-    fewer = market.model_copy(update={"symbols": market.symbols[1:]})
-    rehearsal.config = rehearsal.config.model_copy(update={"market": fewer})
+    fewer = rehearsal.config.synthetic.model_copy(
+        update={"symbols": 2}
+    )  # practice trades all of them
+    rehearsal.config = rehearsal.config.model_copy(update={"synthetic": fewer})
     with pytest.raises(ConfigError, match=r"none joins or leaves .* begin a new run .*--model"):
         go_on(rehearsal)
     assert rehearsal.folder.journal.read_bytes() == before
