@@ -11,6 +11,9 @@ from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.market import Market
 from bot.portfolio.trace import Trace
 
+ROUNDING = 1e-12
+"""Share of a fill: less than that is no position, but what the sum of parts misses it by."""
+
 
 @cold
 def book_fill(
@@ -20,6 +23,8 @@ def book_fill(
 ) -> int:  # fmt: skip
     """Book a fill and return the number of fills so far."""
     account = book.account[0]
+    if full is not None and abs(book.quantity[s] + quantity) <= ROUNDING * abs(quantity):
+        quantity = -book.quantity[s]  # of parts that have closed it
     account.cash -= quantity * price + fee
     account.bar_fees += fee
     account.bar_spread += spread

@@ -14,6 +14,8 @@ from bot.portfolio.kernel.orders import whole_lot
 from bot.portfolio.rules import Rules
 
 ISOLATED = int(MarginMode.ISOLATED)
+DUST = 1e-9
+"""Share of the cost of an order: less cash than that is what rounding left."""
 
 
 @cold
@@ -52,4 +54,6 @@ def payable(
     cost = quantity * price + fee
     if cost <= free:
         return quantity
+    if free <= DUST * cost:
+        return 0.0
     return whole_lot(s, quantity * max(free, 0.0) / cost, price, rules)

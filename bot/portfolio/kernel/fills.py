@@ -14,6 +14,7 @@ from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.booking import book_fill
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.kernel.limits import meet_at_open
+from bot.portfolio.kernel.margin import liquidate
 from bot.portfolio.kernel.orders import at_market, is_stopping
 from bot.portfolio.kernel.partial import fill_part
 from bot.portfolio.market import Market
@@ -83,7 +84,16 @@ def fill_sales_first(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     scheme: SchemeCall | None, full: FullAccount,
 ) -> int:  # fmt: skip
-    """Fill what is pending, reductions before increases, so that what is sold pays for what is bought."""
+    """Fill what is pending, reductions before increases, so that what is sold pays for what is bought.
+
+    What has lost its margin at the open is taken over before, and its order is gone.
+    """
+    waiting = False
+    for s in range(len(book.quantity)):
+        if book.pending[s] != 0.0:
+            waiting = True
+    if waiting:
+        count = liquidate(i, 0.0, book, rules, market, trace, count, full)
     for increases in (False, True):
         for s in range(len(book.quantity)):
             if book.pending[s] == 0.0 or book.holding[s].traded > 0.0:  # the rest of one waits

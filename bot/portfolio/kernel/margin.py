@@ -2,6 +2,7 @@
 
 Rules: margin follows the mark's path inside the bar, adverse side first: from its open to its low for
 longs and its high for shorts, all symbols at once; the bar's own stand in where the mark's are not known.
+What is used up at the open is taken over before an order can close it at a price beyond its margin.
 Read well, it goes straight to the bar's close. A position is taken over at
 the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
 loss is the one down to the bankruptcy price; where the market was beyond that price already, the
@@ -59,14 +60,19 @@ def initial_margin(s: int, value: float, full: FullAccount) -> float:
 
 @hot
 def liquidate(
-    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, full: FullAccount
-) -> int:
-    """Take over what the marks of this bar have used the margin of; return the number of fills."""
+    i: int, reach: float, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    full: FullAccount,
+) -> int:  # fmt: skip
+    """Take over what the marks of this bar have used the margin of; return the number of fills.
+
+    Args:
+        reach: how much of the path is looked at: 0 its open, 1 all of it.
+    """
     if full.margin_mode == ISOLATED:
         for s in range(len(book.quantity)):
             if book.quantity[s] != 0.0 and full.contract[s]:
-                count = _liquidate_isolated(i, s, book, rules, market, trace, count, full)
-    elif full.margin_mode == CROSS and _left(i, 1.0, book, rules, market, full) <= 0.0:
+                count = _liquidate_isolated(i, s, reach, book, rules, market, trace, count, full)
+    elif full.margin_mode == CROSS and _left(i, reach, book, rules, market, full) <= 0.0:
         count = _liquidate_cross(i, book, rules, market, trace, count, full)
     return count
 
@@ -170,6 +176,7 @@ def _liquidate_cross(
                 i, s, book, market, trace, count,
                 -quantity, price, fee, 0.0, 0.0, LIQUIDATION, full,
             )  # fmt: skip
+            book.holding[s].cooling = full.risk.cool_down_bars
         book.pending[s] = 0.0
     account.cash = 0.0  # what rounding left
     account.liquidations += 1
@@ -178,12 +185,12 @@ def _liquidate_cross(
 
 @cold
 def _liquidate_isolated(
-    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    full: FullAccount,
+    i: int, s: int, reach: float, book: Book, rules: Rules, market: Market, trace: Trace,
+    count: int, full: FullAccount,
 ) -> int:  # fmt: skip
     """Close a position whose own margin is used up; its loss is that margin, and the closing fee."""
     quantity, entry = book.quantity[s], book.holding[s].entry
-    if not is_used_up(i, s, 1.0, book, rules, market, full):
+    if not is_used_up(i, s, reach, book, rules, market, full):
         return count
     margin = initial_margin(s, abs(quantity) * entry, full)
     price = entry - _spare(s, book, full) / quantity
@@ -192,6 +199,7 @@ def _liquidate_isolated(
     bankruptcy = entry - margin / quantity
     fee = margin + quantity * (price - entry) + rules.taker_fee[s] * abs(quantity) * bankruptcy
     book.pending[s] = 0.0
+    book.holding[s].cooling = full.risk.cool_down_bars
     book.account[0].liquidations += 1
     return book_fill(
         i, s, book, market, trace, count, -quantity, price, fee, 0.0, 0.0, LIQUIDATION, full

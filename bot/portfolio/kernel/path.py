@@ -32,14 +32,14 @@ def walk_path(
         count = fill_limits(i, book, rules, market, trace, count, room, full, False)
     if orders.has_stops:
         count = stop_on_the_way(i, book, rules, market, trace, count, scheme, full)
-    count = liquidate(i, book, rules, market, trace, count, full)
+    count = liquidate(i, 1.0, book, rules, market, trace, count, full)
     if orders.is_limit:
         before = count
         count = fill_limits(i, book, rules, market, trace, count, room, full, True)
         if count > before:  # what turned has an adverse side of its own
             if orders.has_stops:
                 count = stop_on_the_way(i, book, rules, market, trace, count, scheme, full)
-            count = liquidate(i, book, rules, market, trace, count, full)
+            count = liquidate(i, 1.0, book, rules, market, trace, count, full)
         for s in range(len(book.quantity)):
             if book.pending[s] != 0.0 and book.holding[s].limit != 0.0:
                 grow_old(i, s, book, market, trace, full)

@@ -16,13 +16,14 @@ from bot.portfolio.trace import Trace
 
 NO_STAGE, HALVED = int(DrawdownStage.NONE), int(DrawdownStage.HALVED)
 FLATTENED = int(DrawdownStage.FLATTENED)
-LIQUIDATION, STOP_LOSS = int(FillReason.LIQUIDATION), int(FillReason.STOP_LOSS)
-TRAILING_STOP = int(FillReason.TRAILING_STOP)
+STOP_LOSS, TRAILING_STOP = int(FillReason.STOP_LOSS), int(FillReason.TRAILING_STOP)
 
 
 @hot
 def update_stage(first: int, count: int, book: Book, trace: Trace, full: FullAccount) -> None:
     """Raise and lift stages and cool-downs by the equity of this close, and by its fills.
+
+    That of a liquidation, which may come at the open, begins there (`margin.py`).
 
     Args:
         first, count: the fills of this close are those from `first` on, below `count`.
@@ -40,7 +41,7 @@ def update_stage(first: int, count: int, book: Book, trace: Trace, full: FullAcc
 def _cool_down_symbols(first: int, count: int, book: Book, trace: Trace, full: FullAccount) -> None:
     for k in range(first, count):
         fill = trace.fills[k]
-        if fill.reason in (LIQUIDATION, STOP_LOSS, TRAILING_STOP):
+        if fill.reason in (STOP_LOSS, TRAILING_STOP):
             book.holding[fill.symbol].cooling = full.risk.cool_down_bars
 
 
