@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from bot.blocks import BarBlock
 from bot.portfolio.book import FLATTENED, Book, new_book
 from bot.portfolio.broker import run_bars
+from bot.portfolio.order_rules import Excess
 from bot.portfolio.reasons import FILL_REASON
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
+from bot.timegrid import HOUR_MS
 from tests.oracle.account import Account
 from tests.oracle.histories import (
     CAPITAL,
@@ -26,6 +28,7 @@ from tests.oracle.histories import (
     random_signal,
     rules_of,
 )
+from tests.oracle.terms import STOPS
 
 SHARE = 1e-9
 """Of the capital and all that is held, by which sums of floats may differ."""
@@ -57,7 +60,50 @@ FULL = st.builds(
     Wanted, margin=st.sampled_from(["none", "cross", "isolated"]),
     spot=st.sampled_from(["none", "some", "all"]), leverage=st.sampled_from([2.0, 10.0, 50.0]),
     borrow=st.booleans(), limits=LIMITS.map(lambda limits: tuple(limits.items())), **COMMON,
-).filter(lambda want: want.steps or want.spot == "none")  # fmt: skip
+)  # fmt: skip
+ORDERS = st.fixed_dictionaries(
+    {
+        "max_participation": st.sampled_from([0.0, 0.02, 0.3]),
+        "impact": st.sampled_from([0.0, 1.0]),
+        "stop_loss": st.sampled_from([0.0, 0.01, 0.04]),
+        "take_profit": st.sampled_from([0.0, 0.02]),
+        "trailing_stop": st.sampled_from([0.0, 0.015]),
+    }
+).map(lambda orders: {**orders, "has_stops": any(orders[name] for name in STOPS)})
+WAITING = st.sampled_from([Excess.WAIT, Excess.DROP]).map(lambda excess: {"excess": int(excess)})
+SPLIT = st.just({"excess": int(Excess.SPLIT), "split_bars": 3})
+RESTING = st.fixed_dictionaries(
+    {
+        "is_limit": st.just(True),
+        "limit_offset": st.sampled_from([-0.002, 0.0, 0.003]),
+        "post_only": st.booleans(),
+        "limit_bars": st.sampled_from([1, 3]),
+        "crosses": st.booleans(),
+    }
+)
+MARKET = {
+    "margin": st.sampled_from(["none", "cross", "isolated"]),
+    "spot": st.sampled_from(["none", "some", "all"]),
+    "leverage": st.sampled_from([2.0, 10.0, 50.0]),
+    "ticks": st.sampled_from([0.0, 0.001]),
+    "largest": st.sampled_from([0.0, 0.2]),
+    **COMMON,
+}
+AT_MARKET = st.builds(
+    Wanted,
+    orders=st.builds(lambda orders, excess: tuple({**orders, **excess}.items()), ORDERS, WAITING),
+    limits=LIMITS.map(lambda limits: tuple(limits.items())),
+    **MARKET,
+)
+WITH_TERMS = st.builds(
+    Wanted,
+    orders=st.builds(
+        lambda orders, terms: tuple({**orders, **terms}.items()), ORDERS, SPLIT | RESTING
+    ),
+    leaving=st.just(0.0),
+    **{**MARKET, "at_close": st.just(False)},
+)
+"""Limits of risk would change an order, and leave it its terms."""
 often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -71,7 +117,8 @@ def let_decide(account: Account, book: Book, trace: Trace) -> None:
     for s, position in enumerate(account.positions):
         pending, order = float(book.pending[s]), float(trace.order[0, s])
         reason = FILL_REASON[int(book.pending_reason[s])] if pending else ""
-        if pending == position.order and (not pending or reason == position.reason):
+        stands = math.isclose(pending, position.order, rel_tol=SHARE)
+        if stands and (not pending or reason == position.reason):
             continue
         if pending:
             assert pending == order, "an order that nobody decided"
@@ -92,12 +139,15 @@ def hold_together(account: Account, book: Book, trace: Trace) -> None:
         assert math.isclose(position.quantity, book.quantity[s], rel_tol=SHARE), s
         if account.settings.full:
             assert math.isclose(position.entry, book.holding["entry"][s], rel_tol=SHARE), s
-    key = {(fill.symbol, fill.reason): fill for fill in account.fills}
-    assert len(key) == len(account.fills) == len(trace.fills)
-    for told in trace.fills:
-        fill = key[int(told["symbol"]), FILL_REASON[int(told["reason"])]]
+    mine = sorted(account.fills, key=lambda fill: fill.symbol)
+    theirs = sorted(trace.fills, key=lambda fill: int(fill["symbol"]))
+    assert len(mine) == len(theirs)
+    for fill, told in zip(mine, theirs, strict=True):
+        assert fill.symbol == told["symbol"]
+        assert fill.reason == FILL_REASON[int(told["reason"])]
         assert math.isclose(fill.quantity, told["quantity"], rel_tol=SHARE)
         assert math.isclose(fill.price, told["price"], rel_tol=SHARE)
+        assert same(fill.fee, told["fee"], scale)
 
 
 def walk(rules: Rules, bars: BarBlock, signal: Any) -> tuple[Book, list[Trace]]:
@@ -148,8 +198,22 @@ def test_the_full_account(want: Wanted) -> None:
     walk(rules_of(want, bars), bars, random_signal(want))
 
 
+@often
+@given(AT_MARKET)
+def test_sizes_impact_and_stops(want: Wanted) -> None:
+    bars = random_bars(want)
+    walk(rules_of(want, bars), bars, random_signal(want))
+
+
+@often
+@given(WITH_TERMS)
+def test_orders_that_are_split_or_rest(want: Wanted) -> None:
+    bars = random_bars(want)
+    walk(rules_of(want, bars), bars, random_signal(want))
+
+
 @settings(max_examples=20, deadline=None)
-@given(FULL)
+@given(FULL | AT_MARKET | WITH_TERMS)
 def test_any_partition_gives_the_same_bits(want: Wanted) -> None:
     bars, signal = random_bars(want), random_signal(want)
     rules, volatility = rules_of(want, bars), np.full_like(signal, 0.01)
@@ -167,3 +231,46 @@ def test_any_partition_gives_the_same_bits(want: Wanted) -> None:
     assert np.concatenate(fills).tobytes() == trace.fills.tobytes()
     for name in Book._fields:
         assert getattr(book, name).tobytes() == getattr(whole, name).tobytes(), name
+
+
+@often
+@given(AT_MARKET | WITH_TERMS)
+def test_no_fill_is_off_the_bar_the_step_the_tick_or_the_volume(want: Wanted) -> None:
+    bars, signal = random_bars(want), random_signal(want)
+    rules = rules_of(want, bars)
+    assert rules.full is not None
+    orders = rules.full.orders
+    _, trace = run_bars(
+        new_book(bars.n_symbols, CAPITAL),
+        rules,
+        bars,
+        signal,
+        np.full_like(signal, 0.01),
+        Phase.BOTH,
+    )
+    traded = np.zeros(bars.close.shape)
+    for fill in trace.fills:
+        i, s = int(fill["open_time"]) // HOUR_MS, int(fill["symbol"])
+        quantity, price = float(fill["quantity"]), float(fill["price"])
+        step, tick = float(rules.quantity_step[s]), float(orders.tick[s])
+        assert not step or math.isclose(quantity / step, round(quantity / step), abs_tol=1e-6)
+        if FILL_REASON[int(fill["reason"])] in ("liquidation", "settlement"):
+            continue
+        assert not tick or math.isclose(price / tick, round(price / tick), abs_tol=1e-5)
+        middle = price - (float(fill["spread"]) + float(fill["slippage"])) / quantity
+        seen = [bars.low[i, s], bars.high[i, s], bars.fill_bid[i, s], bars.fill_ask[i, s]]
+        low, high = np.nanmin(seen) * (1 - SHARE), np.nanmax(seen) * (1 + SHARE)
+        if orders.is_limit and fill["spread"] == fill["slippage"] == 0.0:
+            # an open beyond a limit that rests makes its price no better (decision 249)
+            assert middle >= low if quantity > 0.0 else middle <= high
+        else:
+            assert low <= middle <= high
+        assert not orders.max_market[s] or abs(quantity) <= orders.max_market[s] * (1 + SHARE)
+        traded[i, s] += abs(quantity)
+    if orders.max_participation:
+        last = np.zeros(bars.n_symbols)
+        for i in range(len(bars)):
+            closed = np.where(bars.valid[i], bars.volume[i], last)
+            most = orders.max_participation * np.maximum(last, closed)
+            assert (traded[i] <= most * (1 + SHARE)).all()
+            last = closed

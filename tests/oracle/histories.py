@@ -11,10 +11,11 @@ import numpy as np
 from bot.blocks import F64, BarBlock
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.limits import RiskLimits
-from bot.portfolio.order_rules import plain_orders
+from bot.portfolio.order_rules import Excess, plain_orders
 from bot.portfolio.rules import FillAt, LatePolicy, Rules, SizingMethod
 from bot.timegrid import HOUR_MS
-from tests.oracle.account import Account, Candle, Position, Settings, Terms, Tier
+from tests.oracle.account import Account
+from tests.oracle.terms import Candle, Position, Settings, Terms, Tier
 
 CAPITAL = 10_000.0
 TIERS = ((20_000.0, 0.005, 0.0, 50.0), (60_000.0, 0.01, 100.0, 25.0), (np.inf, 0.02, 700.0, 10.0))
@@ -39,6 +40,10 @@ class Wanted:
     steps: bool = True
     limits: tuple[tuple[str, Any], ...] = ()
     halts: bool = False
+    leaving: float = 0.05
+    orders: tuple[tuple[str, Any], ...] = ()
+    ticks: float = 0.0
+    largest: float = 0.0
 
     @property
     def contract(self) -> list[bool]:
@@ -77,7 +82,7 @@ def random_bars(want: Wanted) -> BarBlock:
         mark_low=np.where(inside, np.minimum(low * 1.001, mark), np.nan),
         funding_inside=np.where(sometimes(0.05), close * rng.normal(0.0, 0.001, shape), 0.0),
         settlement_price=np.where(want.full & sometimes(0.01), close, np.nan),
-        leaving=want.full & sometimes(0.05),
+        leaving=want.full & sometimes(want.leaving),
     )  # fmt: skip
     return replace(
         bars, fill_bid=np.where(quoted, open_ / spread, np.nan),
@@ -110,7 +115,10 @@ def rules_of(want: Wanted, bars: BarBlock) -> Rules:
         tier_leverage=tiers[:, :, 3].copy(),
         borrow=want.borrow,
         interest=1e-5,
-        orders=plain_orders(n),
+        orders=plain_orders(n)._replace(
+            tick=10.0 ** np.floor(np.log10(price)) * want.ticks, max_market=want.largest * CAPITAL / price,
+            max_limit=want.largest * CAPITAL / price, maker_fee=np.full(n, 0.0002), **dict(want.orders),
+        ),
         risk=RiskLimits(settlement_fee=np.full(n, 0.0005))._replace(**dict(want.limits)),
     )  # fmt: skip
     return Rules(
@@ -140,6 +148,8 @@ def account_of(rules: Rules) -> Account:
             terms = replace(
                 terms, contract=bool(full.contract[s]), leverage=float(full.leverage[s]),
                 settlement_fee=float(full.risk.settlement_fee[s]), tiers=[Tier(*row) for row in TIERS],
+                tick=float(full.orders.tick[s]), largest=float(full.orders.max_market[s]),
+                maker_fee=float(full.orders.maker_fee[s]),
             )  # fmt: skip
         positions.append(Position(terms))
     settings = Settings(
@@ -150,7 +160,13 @@ def account_of(rules: Rules) -> Account:
     if full is not None:
         settings = replace(
             settings, margin=MarginMode(full.margin_mode).name.lower(), borrow=full.borrow,
-            interest=full.interest,
+            interest=full.interest, participation=full.orders.max_participation,
+            impact=full.orders.impact, excess=Excess(full.orders.excess).name.lower(),
+            split_bars=full.orders.split_bars, stop_loss=full.orders.stop_loss,
+            take_profit=full.orders.take_profit, trailing_stop=full.orders.trailing_stop,
+            limit_orders=full.orders.is_limit, limit_offset=full.orders.limit_offset,
+            post_only=full.orders.post_only, limit_bars=full.orders.limit_bars,
+            crosses=full.orders.crosses,
         )  # fmt: skip
     return Account(CAPITAL, settings, positions)
 

@@ -1,0 +1,102 @@
+"""Liquidations of the plain account: where on the marks' path margin is used up, and what is left.
+
+Rules: the path goes from the mark at the open to the worst of the bar, of all symbols at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tests.oracle.terms import Candle, Position
+
+if TYPE_CHECKING:
+    from tests.oracle.account import Account
+
+
+def liquidate(account: Account, bar: Sequence[Candle]) -> None:
+    """Take over what these marks use the margin of."""
+    if account.settings.margin == "isolated":
+        for s, candle in enumerate(bar):
+            _liquidate_isolated(account, s, candle)
+    elif account.settings.margin == "cross" and beyond(account, bar, 1.0) <= 0.0:
+        _liquidate_cross(account, bar)
+
+
+def used_up(account: Account, bar: Sequence[Candle], s: int, way: float) -> bool:
+    """Tell whether a position has no margin left, some way (0 to 1) on the path."""
+    position = account.positions[s]
+    if account.settings.margin == "cross":
+        return beyond(account, bar, way) <= 0.0
+    if account.settings.margin == "isolated" and position.terms.contract:
+        return position.side * (_at(account, s, bar[s], way) - _taken_at(position)) <= 0.0
+    return False
+
+
+def beyond(account: Account, bar: Sequence[Candle], way: float) -> float:
+    """Return what a cross account has beyond its maintenance, some way on the path."""
+    left, on_margin = account.cash, False
+    for s, position in enumerate(account.positions):
+        if not position.quantity:
+            continue
+        price = _at(account, s, bar[s], way)
+        left += position.quantity * price
+        if position.terms.contract or account.settings.borrow:
+            on_margin = True
+            value = abs(position.quantity) * price
+            left -= position.maintenance_margin(value) + value * position.terms.taker_fee
+    return left if on_margin else math.inf
+
+
+def _at(account: Account, s: int, candle: Candle, way: float) -> float:
+    """Return the mark some way on the path, on the side that is bad for what is held."""
+    position = account.positions[s]
+    start = account.mark(position, candle)
+    worst, of_bar = candle.mark_low, candle.low
+    if position.quantity < 0.0:
+        worst, of_bar = candle.mark_high, candle.high
+    if math.isnan(worst):
+        worst = start if math.isnan(of_bar) else of_bar
+    worst = position.side * min(position.side * start, position.side * worst)
+    return start + way * (worst - start)
+
+
+def _taken_at(position: Position) -> float:
+    """Return the mark at which an isolated position has only its maintenance left of its margin."""
+    value = abs(position.quantity) * position.entry
+    spare = position.initial_margin(value) - position.maintenance_margin(value)
+    return position.entry - position.side * spare / abs(position.quantity)
+
+
+def _liquidate_isolated(account: Account, s: int, candle: Candle) -> None:
+    """Take a position over where its margin is used up, or at the open if that is beyond."""
+    position = account.positions[s]
+    if not position.quantity or not position.terms.contract:
+        return
+    price, start = _taken_at(position), _at(account, s, candle, 0.0)
+    if position.side * (_at(account, s, candle, 1.0) - price) > 0.0:
+        return
+    price = position.side * min(position.side * price, position.side * start)
+    size = abs(position.quantity)
+    margin = position.initial_margin(size * position.entry)
+    bankrupt_at = position.entry - position.side * margin / size
+    left = margin + position.quantity * (price - position.entry)
+    position.order = 0.0
+    closing = position.terms.taker_fee * size * bankrupt_at
+    account.book(s, -position.quantity, price, left + closing, "liquidation")
+
+
+def _liquidate_cross(account: Account, bar: Sequence[Candle]) -> None:
+    """Close everything where the margin is used up; the account keeps nothing, and owes nothing."""
+    near, far = 0.0, 1.0 if beyond(account, bar, 0.0) > 0.0 else 0.0
+    while far - near > 1e-15:
+        middle = (near + far) / 2.0
+        near, far = (middle, far) if beyond(account, bar, middle) > 0.0 else (near, middle)
+    for s, position in enumerate(account.positions):
+        position.order = 0.0
+        if position.quantity:
+            price = _at(account, s, bar[s], far)
+            account.book(s, -position.quantity, price, 0.0, "liquidation")
+    account.fees += account.cash
+    account.cash = 0.0
