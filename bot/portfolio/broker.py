@@ -76,7 +76,7 @@ def run_bars(
     scheme = scheme_call(rules.scheme, after.cost_state)
     with faults_of(rules.policy, rules.scheme):
         room = new_room(n_symbols, sizes_account=rules.sizes_account)
-        count = run(after, rules, market, trace, room, policy, scheme, rules.full)
+        count = run(after, _numbers(rules), market, trace, room, policy, scheme, rules.full)
     _check_answers(bars, policy, scheme)
     return after, finished(trace, count)
 
@@ -89,12 +89,18 @@ def observe_bars(book: Book, rules: Rules, bars: BarBlock) -> Book:
         after = copy_book(book)
         nothing = np.full(bars.close.shape, np.nan)
         market = market_of(bars, signal=nothing, volatility=nothing)
-        observe(after, rules, market, rules.full)
+        observe(after, _numbers(rules), market, rules.full)
     if rules.sizes_account:
         after = after._replace(
             correlation=measured(book.correlation, bars, rules.correlation_decay)
         )
     return after
+
+
+def _numbers(rules: Rules) -> Rules:
+    """Return the rules without a user's functions, which the kernel is handed apart."""
+    own = rules.policy is not None or rules.scheme is not None
+    return rules._replace(policy=None, scheme=None) if own else rules
 
 
 def compile_kernel(rules: Rules) -> None:
@@ -141,13 +147,13 @@ def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
         )
 
 
-def _check_answers(bars: BarBlock, policy: PolicyCall | None, scheme: SchemeCall | None) -> None:
-    if policy is not None and policy.fault[0] >= 0:
+def _check_answers(bars: BarBlock, policy: PolicyCall, scheme: SchemeCall) -> None:
+    if policy.fault[0] >= 0:
         raise ConfigError(
             f"{place_of(policy.call.__wrapped__)}: the policy's answer for {_told(bars, policy.fault)} is no side; "
             "expected a number from -1 to 1, or NaN for no decision"
         )
-    if scheme is not None and scheme.fault[0] >= 0:
+    if scheme.fault[0] >= 0:
         raise ConfigError(
             f"{place_of(scheme.call.__wrapped__)}: the cost scheme's answer for {_told(bars, scheme.fault)} is no "
             "cost; expected a price above 0 and a finite fee"

@@ -24,7 +24,7 @@ from bot.portfolio.ticks import on_tick
 @hot
 def costs(
     i: int, s: int, quantity: float, middle: float, quote: float, turnover: float, book: Book,
-    rules: Rules, market: Market, scheme: SchemeCall | None, full: FullAccount | None, trial: bool,
+    rules: Rules, market: Market, scheme: SchemeCall, full: FullAccount | None, trial: bool,
 ) -> tuple[float, float, float, float]:  # fmt: skip
     """Return the price, fee, spread and slippage of a fill.
 
@@ -38,7 +38,7 @@ def costs(
         quote: what the order meets, the ask when bought; NaN where there is none, and it is then
             half a spread off the middle.
         turnover: of the account before this fill.
-        scheme: a user's, None for a taker's.
+        scheme: a user's, if there is one; else a taker's.
         trial: whether the fill is asked about and not made.
     """
     side = 1.0 if quantity > 0.0 else -1.0
@@ -48,7 +48,7 @@ def costs(
         moved = 1.0 + impact_of(s, quantity, book, full)
         price = on_tick(price * moved if side > 0.0 else price / moved, side, full.orders.tick[s])
     fee = rules.taker_fee[s] * abs(quantity) * price
-    if scheme is not None:
+    if scheme.is_own:
         fill = scheme.fill[0]
         fill.symbol = s
         fill.open_time = market.open_time[i]
@@ -80,7 +80,7 @@ shipped(
 @cold
 def round_trip(
     i: int, s: int, weight: float, half_spread: float,
-    book: Book, rules: Rules, market: Market, scheme: SchemeCall | None, full: FullAccount | None,
+    book: Book, rules: Rules, market: Market, scheme: SchemeCall, full: FullAccount | None,
 ) -> float:  # fmt: skip
     """Return what it would cost to open a position at this close and close it, of its notional.
 
@@ -96,7 +96,7 @@ def round_trip(
     quantity = weight * account.equity / middle
     if not abs(quantity) > 0.0:
         return math.nan
-    if scheme is not None:
+    if scheme.is_own:
         for k in range(len(scheme.trial)):
             scheme.trial[k] = scheme.state[s, k]
     turnover = account.turnover

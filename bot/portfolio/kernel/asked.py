@@ -1,18 +1,23 @@
 """A user's compiled parts as the kernel takes them, with room for asking them.
 
-Rules: nothing here but the book's state outlives a call; the shipped parts have none of this, so that
-their machine code has no trace of it. The fields of the two records may grow: a part that does not
-read a new one goes on as it is.
+Rules: nothing here but the book's state outlives a call. A shipped part is not asked: a function that nobody
+calls stands in its place, of the same type, so that the kernel is compiled once and not for each
+user's part. The fields of the two records may grow: a part that does not read a new one goes on as it is.
 """
 
 from __future__ import annotations
 
+import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import from_dtype
 
 from bot.blocks import F64, I64
+from bot.compiled import cfunc
+from bot.parts.compile import NOTHING, NUMBER, OUTPUT
 from bot.portfolio.kernel.compiling import cold
 
 POLICY_FIELDS = (
@@ -52,11 +57,13 @@ class PolicyCall(NamedTuple):
     """A user's policy, with room for asking it.
 
     Attributes:
+        is_own: whether there is a user's policy.
         call: the compiled function.
         bar: one record POLICY_BAR.
         fault: int64[2], bar and symbol of the first answer that cannot be; -1 where there is none.
     """
 
+    is_own: bool
     call: Any
     bar: npt.NDArray[np.void]
     fault: I64
@@ -66,6 +73,7 @@ class SchemeCall(NamedTuple):
     """A user's cost scheme, with room for asking it.
 
     Attributes:
+        is_own: whether there is a user's scheme.
         call: the compiled function.
         fill: one record FILL_ASKED.
         state: float64[S, k], the book's.
@@ -73,6 +81,7 @@ class SchemeCall(NamedTuple):
         fault: as above.
     """
 
+    is_own: bool
     call: Any
     fill: npt.NDArray[np.void]
     state: F64
@@ -80,19 +89,42 @@ class SchemeCall(NamedTuple):
     fault: I64
 
 
-def policy_call(call: Any) -> PolicyCall | None:
-    """Return room for a call of the kernel; None for the shipped policy."""
-    if call is None:
-        return None
-    return PolicyCall(call, np.zeros(1, POLICY_BAR), np.full(2, -1))
+@cache
+def _nobody(result: Any, asked: np.dtype[np.void]) -> Any:
+    """Return what is never called, of the type of a user's policy or scheme."""
+
+    def answer(_asked: Any, _state: Any) -> float:
+        return math.nan
+
+    def write(_asked: Any, _state: Any) -> None:
+        return
+
+    signature = result(from_dtype(asked), OUTPUT)
+    return cfunc(signature)(write if result is NOTHING else answer)
 
 
-def scheme_call(call: Any, state: F64) -> SchemeCall | None:
-    """Return room for a call of the kernel; None for the shipped scheme."""
-    if call is None:
-        return None
+def policy_call(call: Any) -> PolicyCall:
+    """Return room for a call of the kernel.
+
+    Args:
+        call: a user's compiled policy; None for a shipped one.
+    """
+    own = _nobody(NUMBER, POLICY_BAR) if call is None else call
+    return PolicyCall(call is not None, own, np.zeros(1, POLICY_BAR), np.full(2, -1))
+
+
+def scheme_call(call: Any, state: F64) -> SchemeCall:
+    """Return room for a call of the kernel.
+
+    Args:
+        call: a user's compiled cost scheme; None for the shipped one.
+        state: float64[S, k], the book's.
+    """
+    own = _nobody(NOTHING, FILL_ASKED) if call is None else call
     trial = np.empty(state.shape[1])
-    return SchemeCall(call, np.zeros(1, FILL_ASKED), state, trial, np.full(2, -1))
+    return SchemeCall(
+        call is not None, own, np.zeros(1, FILL_ASKED), state, trial=trial, fault=np.full(2, -1)
+    )
 
 
 @cold

@@ -32,7 +32,7 @@ STOPPED = int(Refusal.STOPPED)
 @hot
 def decide(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Decide every symbol of which a side is wanted, but those whose side is only kept."""
     if rules.sizes_account:

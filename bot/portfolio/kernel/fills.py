@@ -35,7 +35,7 @@ SAME_WEIGHT = 1e-12
 @cold
 def fill_or_delay(
     i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Fill the pending order of a symbol where the bar allows it, else apply the late policy.
 
@@ -82,7 +82,7 @@ def fill_or_delay(
 @cold
 def fill_sales_first(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None, full: FullAccount,
+    scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Fill what is pending, reductions before increases, so that what is sold pays for what is bought.
 

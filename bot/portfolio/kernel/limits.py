@@ -30,7 +30,7 @@ POST_ONLY, UNFILLED = int(Refusal.POST_ONLY), int(Refusal.UNFILLED)
 @cold
 def meet_at_open(
     i: int, s: int, middle: float, quote: float, size: float, book: Book, rules: Rules,
-    market: Market, trace: Trace, count: int, scheme: SchemeCall | None, full: FullAccount,
+    market: Market, trace: Trace, count: int, scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Fill a new limit order that meets the other side at the open, or drop it if it is post-only."""
     orders, holding = full.orders, book.holding[s]

@@ -37,14 +37,14 @@ NEXT_OPEN = int(FillAt.NEXT_OPEN)
 @cold
 def run(
     book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    policy: PolicyCall | None, scheme: SchemeCall | None, full: FullAccount | None,
+    policy: PolicyCall, scheme: SchemeCall, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Do the phases of each bar and return the number of fills.
 
     Args:
-        policy: a user's; None for the shipped one, whose machine code has no trace of the other.
-        scheme: a user's cost scheme; likewise.
-        full: what the plain account lacks; likewise.
+        policy: a user's, if there is one.
+        scheme: a user's cost scheme, likewise.
+        full: what the plain account lacks; None for it, whose machine code has no trace of the other.
     """
     count = 0
     for i in range(len(market.open_time)):
@@ -59,7 +59,7 @@ def run(
 @hot
 def _open_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Begin a bar: charge funding, then fill what is pending."""
     account = book.account[0]
@@ -85,7 +85,7 @@ def _open_bar(
 @hot
 def _close_bar(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    room: Room, policy: PolicyCall | None, scheme: SchemeCall | None, full: FullAccount | None,
+    room: Room, policy: PolicyCall, scheme: SchemeCall, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """End a bar: what happened inside it, then marks and what is due at them, then the decisions."""
     account = book.account[0]
@@ -101,7 +101,7 @@ def _close_bar(
     if full is not None:
         update_stage(first, count, book, trace, full)
     _measure(i, book, rules, market, trace)
-    if policy is not None:
+    if policy.is_own:
         ask_policy(i, book, rules, market, trace, room.side, policy, scheme, full)
     elif rules.policy_kind != THRESHOLD:
         choose_sides(i, book, rules, market, trace, room.side, room.kept, scheme, full)
@@ -121,7 +121,7 @@ def _close_bar(
 @hot
 def _end_symbol(
     i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> int:  # fmt: skip
     """Charge a symbol's funding inside the bar, settle, mark, and fill what is due at the close."""
     if book.quantity[s] != 0.0 and rules.funding[s]:

@@ -32,7 +32,7 @@ PARTICIPATION, MAX_ORDER = int(Refusal.PARTICIPATION), int(Refusal.MAX_ORDER)
 @cold
 def fill_part(
     i: int, s: int, middle: float, quote: float, size: float, volume: float, book: Book,
-    rules: Rules, market: Market, trace: Trace, count: int, scheme: SchemeCall | None,
+    rules: Rules, market: Market, trace: Trace, count: int, scheme: SchemeCall,
     full: FullAccount,
 ) -> int:  # fmt: skip
     """Fill what can be filled of a pending order at the market, and return the number of fills.

@@ -22,7 +22,7 @@ from bot.portfolio.trace import Trace
 @hot
 def walk_path(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, room: Room,
-    scheme: SchemeCall | None, full: FullAccount,
+    scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Take orders and positions along the bar's path, and return the number of fills."""
     orders = full.orders

@@ -37,7 +37,7 @@ TRAILING_STOP = int(FillReason.TRAILING_STOP)
 @cold
 def stop_on_the_way(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall | None, full: FullAccount,
+    scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Close what is stopped on the adverse side, in the order in which prices get there.
 
@@ -57,7 +57,7 @@ def stop_on_the_way(
 @cold
 def stop_on_the_way_back(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, room: Room,
-    scheme: SchemeCall | None, full: FullAccount,
+    scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Note the best prices, take profits, and close what falls back from its best until the close."""
     orders = full.orders
@@ -146,7 +146,7 @@ def _met_on_the_way(
 @cold
 def _stop(
     i: int, s: int, price: float, reason: int, book: Book, rules: Rules, market: Market,
-    trace: Trace, count: int, scheme: SchemeCall | None, full: FullAccount,
+    trace: Trace, count: int, scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Order a position closed, fill what this bar fills of it, and return the number of fills."""
     quantity = book.quantity[s]

@@ -27,7 +27,7 @@ from bot.portfolio.trace import Trace
 @cold
 def ask_policy(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, sides: F64,
-    policy: PolicyCall, scheme: SchemeCall | None, full: FullAccount | None,
+    policy: PolicyCall, scheme: SchemeCall, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Ask a user's policy about every symbol that has a bar; `sides` is room for S answers."""
     tradable = market.tradable[i] and book.account[0].halted == 0

@@ -48,7 +48,7 @@ def edge_of(i: int, s: int, rules: Rules, market: Market) -> float:
 @cold
 def edge_side(
     i: int, s: int, held: float, book: Book, rules: Rules, market: Market, trace: Trace,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> tuple[float, bool]:  # fmt: skip
     """Return the side, and whether it is only kept; NaN where there is nothing to decide."""
     state = book.policy_state[s]
@@ -75,7 +75,7 @@ def edge_side(
 @cold
 def cost_of(
     i: int, s: int, side: float, book: Book, rules: Rules, market: Market,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> float:  # fmt: skip
     """Return the cost of a round trip on this side, of its notional, with the funding expected."""
     state = book.policy_state[s]

@@ -49,7 +49,7 @@ def side_wanted(i: int, s: int, rules: Rules, market: Market, side: F64) -> floa
 @cold
 def choose_sides(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, side: F64, kept: Bool,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Ask the shipped policy about every symbol.
 

@@ -35,7 +35,7 @@ SETTLED = 1e-13
 @cold
 def mean_variance_sizes(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Write the size of each symbol that is sized into the room."""
     for s in range(len(room.sized)):

@@ -33,7 +33,7 @@ CALIBRATING, EDGE_BELOW_COST = int(Refusal.CALIBRATING), int(Refusal.EDGE_BELOW_
 @cold
 def size_account(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
-    scheme: SchemeCall | None, full: FullAccount | None,
+    scheme: SchemeCall, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Size all symbols of a close at once, for `size_of` to tell."""
     lay_out(i, book, rules, market, trace, room)
