@@ -46,7 +46,10 @@ def mine() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def ran(run_it: RunIt, mine: None) -> Ran:
-    return run_it(quick=QUICK, path=SETTINGS)
+    # by the words of its author: of fills at once and whole
+    return run_it(
+        quick=[*QUICK, "costs.impact=0", "execution.max_participation=0"], path=SETTINGS
+    )
 
 
 def features_of(ran: Ran, bars: BarBlock, cuts: list[int]) -> F64:

@@ -30,7 +30,8 @@ Act = Callable[[Path], Any]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Rehearsal:
-    return Rehearsal.make(tmp_path / "run", *SETTINGS)
+    # what is ordered is filled whole at the next open, so that a command's effect is seen at once
+    return Rehearsal.make(tmp_path / "run", *SETTINGS, "execution.max_participation=0")
 
 
 def command(kind: str, at_ms: int = 1_700_000_000_000, **settings: Any) -> Act:
