@@ -104,7 +104,7 @@ WITH_TERMS = st.builds(
     **{**MARKET, "at_close": st.just(False)},
 )
 """Limits of risk would change an order, and leave it its terms."""
-often = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def same(mine: float, theirs: float, scale: float) -> bool:

@@ -152,6 +152,20 @@ def test_an_order_closes_nothing_beyond_its_margin(margin: str, side: float) -> 
 
 
 @pytest.mark.parametrize("margin", MARGINS)
+def test_what_is_not_gained_yet_is_lost_only_once(margin: str) -> None:
+    """The first has gained half the account when the second is opened; then both are worth a tenth."""
+    opens = [[100.0, 100.0]] * 3 + [[110.0, 100.0]] * 2
+    closes = [[100.0, 100.0]] * 2 + [[110.0, 100.0]] * 2 + [[10.0, 10.0]]
+    bars = bars_of(
+        closes, open=opens, high=np.maximum(opens, closes), low=np.minimum(opens, closes)
+    )
+    signal = np.full((5, 2), np.nan)
+    signal[0, 0] = signal[2, 1] = 0.01
+    _, trace = trade(rules_for(2, margin, 4.9, 10.0), bars, signal)
+    assert reasons(trace)[-2:] == [FillReason.LIQUIDATION] * 2
+
+
+@pytest.mark.parametrize("margin", MARGINS)
 def test_five_hundred_symbols_fall_together(margin: str) -> None:
     rng = np.random.default_rng(4)
     shape = (12, 500)

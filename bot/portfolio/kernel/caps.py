@@ -18,7 +18,7 @@ from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
 
 CAP_GROSS, MARGIN = int(Refusal.CAP_GROSS), int(Refusal.MARGIN)
-NO_MARGIN = int(MarginMode.NONE)
+NO_MARGIN, ISOLATED = int(MarginMode.NONE), int(MarginMode.ISOLATED)
 CAP_NET, LEVERAGE = int(Refusal.CAP_NET), int(Refusal.LEVERAGE)
 
 
@@ -52,10 +52,12 @@ def cap_gross(i: int, book: Book, rules: Rules, trace: Trace, room: Room) -> Non
 def cap_margin(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
     """Scale all increases of this close so that their initial margin is there.
 
-    What has no margin is paid in full. With tiers the margin of a part is less than its share, so the
+    Under isolated margin what is not yet gained stands for nothing. What has no margin is paid in full. With tiers the margin of a part is less than its share, so the
     factor is found by halving.
     """
     limit = book.account[0].equity
+    if full.margin_mode == ISOLATED:
+        limit -= max(_gained(book, full), 0.0)
     if _margin(1.0, book, room, full) <= limit:
         return
     factor, high = 0.0, 1.0
@@ -67,6 +69,16 @@ def cap_margin(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) 
             else:
                 high = middle
     _scale(i, factor, book, trace, room, MARGIN)
+
+
+@cold
+def _gained(book: Book, full: FullAccount) -> float:
+    """Return what contracts have gained at the marks, and is not in the wallet."""
+    gained = 0.0
+    for s in range(len(book.quantity)):
+        if full.contract[s] and book.quantity[s] != 0.0:
+            gained += book.quantity[s] * (book.mark[s] - book.holding[s].entry)
+    return gained
 
 
 @cold
