@@ -47,9 +47,7 @@ def mine() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def ran(run_it: RunIt, mine: None) -> Ran:
     # by the words of its author: of fills at once and whole
-    return run_it(
-        quick=[*QUICK, "costs.impact=0", "execution.max_participation=0"], path=SETTINGS
-    )
+    return run_it(quick=[*QUICK, "costs.impact=0", "execution.max_participation=0"], path=SETTINGS)
 
 
 def features_of(ran: Ran, bars: BarBlock, cuts: list[int]) -> F64:

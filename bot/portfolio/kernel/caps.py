@@ -52,8 +52,8 @@ def cap_gross(i: int, book: Book, rules: Rules, trace: Trace, room: Room) -> Non
 def cap_margin(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
     """Scale all increases of this close so that their initial margin is there.
 
-    Under isolated margin what is not yet gained stands for nothing. What has no margin is paid in full. With tiers the margin of a part is less than its share, so the
-    factor is found by halving.
+    Under isolated margin what is not yet gained stands for nothing. What has no margin is paid in
+    full. With tiers the margin of a part is less than its share, so the factor is found by halving.
     """
     limit = book.account[0].equity
     if full.margin_mode == ISOLATED:
