@@ -13,12 +13,14 @@ from rich.console import RenderableType
 
 from bot.app.backtest.job import run_backtest
 from bot.app.backtest.preparing import prepare, read_market
+from bot.app.loop.warmup import COMPILING
 from bot.app.runs.borrow import Recorded
 from bot.app.runs.folder import RunFolder, config_of, new_run
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.results import read_run
 from bot.app.runs.trials import enter, runs_dir_of, trial_of_run, tried
 from bot.app.start.check import check_start
+from bot.compiled import compiled_before
 from bot.config import Config
 from bot.errors import BotError
 from bot.log import open_log
@@ -49,6 +51,8 @@ def backtest_command(
     single_thread()
     check_start(config, "backtest")
     market = read_market(config)
+    if not quiet and not compiled_before():
+        sys.stderr.write(COMPILING)
     there_before = run_dir is not None and Path(run_dir).exists()
     folder = new_run(config, run_dir, "backtest")
     settings, terminal = config.log, None if quiet else sys.stderr

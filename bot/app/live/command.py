@@ -29,7 +29,7 @@ from bot.app.live.request_waits import RequestWaits
 from bot.app.live.setup import open_run
 from bot.app.live.waiting import end
 from bot.app.loop.interrupts import stopped_by_signals
-from bot.app.loop.warmup import compile_kernels
+from bot.app.loop.warmup import COMPILING, compile_kernels
 from bot.app.runs.borrow import take_last_model
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import (
@@ -69,7 +69,7 @@ def live_command(
     config = practice_config(config, tell=True) if practice else config
     check_start(config, "practice" if practice else "run")
     if run_dir is not None:
-        _begun(config, run_dir)  # what is refused is refused before half a minute of compiling
+        _begun(config, run_dir)  # what is refused is refused before minutes of compiling
     run_dir = run_dir or free_run_dir(config, "live")
     _compile()
     with _nothing_left_of_a_refusal(Path(run_dir)), _locked(run_dir):
@@ -111,7 +111,7 @@ def _locked(run_dir: str) -> RunLock:
 def _compile() -> None:
     """Compile the kernels, and say so where none of this build were yet: it is silent for long."""
     if not compiled_before():
-        Terminal(sys.stderr).write("compiling this build's kernels, once: about half a minute\n")
+        Terminal(sys.stderr).write(COMPILING)
     compile_kernels()
 
 
