@@ -1,4 +1,4 @@
-"""Compile before the first bar what a bar needs: numba's kernels take half a minute on a new machine.
+"""Compile before the first bar what a bar needs: numba's kernels take three minutes on a new machine.
 
 Must not be part of any result: it works on bars of its own and leaves no state.
 """
