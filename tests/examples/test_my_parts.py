@@ -33,6 +33,7 @@ QUICK = [
     "synthetic.bars=900", "synthetic.missing=0.02", "synthetic.signal_strength=0.3",
     "training.learning_rate=0.01", "retrain.trigger=every_bars",
     "retrain.every_bars=250", "policy.settings={patient={cost_multiple=1.5}}", "report.bootstrap_samples=100",
+    "costs.impact=0", "execution.max_participation=0",
 ]  # fmt: skip
 
 
@@ -46,8 +47,7 @@ def mine() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def ran(run_it: RunIt, mine: None) -> Ran:
-    # by the words of its author: of fills at once and whole
-    return run_it(quick=[*QUICK, "costs.impact=0", "execution.max_participation=0"], path=SETTINGS)
+    return run_it(quick=QUICK, path=SETTINGS)
 
 
 def features_of(ran: Ran, bars: BarBlock, cuts: list[int]) -> F64:

@@ -55,7 +55,8 @@ REHEARSED = (
 )
 CHARGED = (
     "costs.funding=true", "policy.cost_multiple=1.7", "costs.taker_fee=0.00055",
-    "costs.half_spread_bps=1", "costs.slippage_bps=1",
+    "costs.half_spread_bps=1", "costs.slippage_bps=1", "costs.impact=0",
+    "execution.max_participation=0",
 )  # fmt: skip
 """So that some settlements find it flat, and others do not."""
 SETTLES_MS = 8 * HOUR_MS

@@ -155,7 +155,7 @@ def test_bars_without_a_forecast_decide_nothing(
     ran = run_it(
         "market.symbols=BTCUSDT",
         f"data.root={root}",
-        quick=["policy.kind=threshold"],
+        quick=["policy.kind=threshold", "execution.max_participation=0"],
         forecasts=str(path),
     )
     reader = ran.reader()

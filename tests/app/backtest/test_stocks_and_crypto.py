@@ -58,6 +58,7 @@ def mixed(
     write_candles(root / "bybit_linear_BTCUSDT_1d.parquet", days, 2)
     quick = [
         "data.source=files", f"data.root={root}", "market.interval=1d", "data.start=2022-01-01",
+        "execution.max_participation=0",
         'market.symbols=["us:AAPL", "bybit_linear:BTCUSDT"]', "costs.funding=false",
         'features.names=["return_1", "sma_ratio", "volatility", "volume_ratio", "weekday_sin"]',
         "model.hidden=[8]", "model.head_hidden=4", "training.min_rows=200", "training.epochs=2",

@@ -31,7 +31,7 @@ def put_files(root: Path, interval: str, step: int) -> Path:
     times = np.arange(MARCH_4, SOLD + DAY_MS, step)
     hours = (times - BOUGHT) // HOUR_MS
     price = np.array([OPENS[max(k for k in OPENS if k <= max(h, 0))] for h in hours.tolist()])
-    frame = pd.DataFrame({"timestamp": times, "volume": 1.0})
+    frame = pd.DataFrame({"timestamp": times, "volume": 1e9})
     frame = frame.assign(open=price, high=price, low=price, close=price)
     write_candles(root / "candles" / f"bybit_linear_BTCUSDT_{interval}.parquet", frame)
     funding = Funding(
@@ -56,7 +56,7 @@ def test_held_for_a_day_three_settlements_are_charged(
     forecasts = str(put_files(root, interval, step))
     settings = [
         "policy.kind=threshold", "market.symbols=BTCUSDT", f"market.interval={interval}",
-        f"data.root={root}",
+        f"data.root={root}", "costs.impact=0",
     ]  # fmt: skip
     ran = run_it(*settings, quick=[], forecasts=forecasts)
     run = read_run(ran.folder)

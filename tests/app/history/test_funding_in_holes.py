@@ -60,7 +60,7 @@ def test_a_hole_pays_each_settlement_once(
     frame = pd.DataFrame(
         {
             "timestamp": there, "open": opened, "high": np.fmax(opened, closed),
-            "low": np.fmin(opened, closed), "close": closed, "volume": 1.0,
+            "low": np.fmin(opened, closed), "close": closed, "volume": 1e9,
         }
     )  # fmt: skip
     write_candles(root / "candles" / f"bybit_linear_BTCUSDT_{interval}.parquet", frame)
@@ -81,7 +81,7 @@ def test_a_hole_pays_each_settlement_once(
     ).to_csv(forecasts, index=False)
     config = [
         "policy.kind=threshold", "market.symbols=BTCUSDT", f"market.interval={interval}",
-        f"data.root={root}", "sizing.method=fixed",
+        f"data.root={root}", "sizing.method=fixed", "costs.impact=0",
     ]  # fmt: skip
     runs = [
         run_it(*config, f"run.block_bars={n}", quick=[], forecasts=str(forecasts))

@@ -65,7 +65,10 @@ def test_any_tick_is_traded_and_proved(
     monkeypatch.setattr(wire, "plain", written)
     monkeypatch.setattr(instruments, "plain", written)
     monkeypatch.setattr(direct_exchange, "instrument", instrument)
-    rehearsal = Rehearsal.make(tmp_path / "run", "synthetic.missing=0", "synthetic.symbols=2")
+    rehearsal = Rehearsal.make(
+        tmp_path / "run", "synthetic.missing=0", "synthetic.symbols=2",
+        "costs.impact=0", "execution.max_participation=0",
+    )  # fmt: skip
     truth = Altered(rehearsal.source, on_grid(scale, tick))
     rehearsal.__dict__["source"] = truth
     rehearsal.run(12)

@@ -163,7 +163,7 @@ def test_a_trade_is_judged_by_the_spread_of_the_quotes_though_none_was_made(
     for quoted_bps in (1.0, 7.0):
         market = Rehearsal.make(
             tmp_path / f"run-{quoted_bps}", *CALIBRATED, f"practice.half_spread_bps={quoted_bps}",
-            "costs.funding=false", "policy.cost_multiple=100",
+            "costs.funding=false", "costs.impact=0", "policy.cost_multiple=100",
         )  # fmt: skip
         assert len(proof_of(market, 4).fills) == 0
         decisions = market.events("decision")
