@@ -71,6 +71,8 @@ class _Session:
             "get_mark_price_kline": "mark-price-kline",
             "get_funding_rate_history": "funding/history",
             "get_instruments_info": "instruments-info",
+            "get_risk_limit": "risk-limit",
+            "get_option_delivery_price": "delivery-price",
         }  # fmt: skip
         return lambda **query: self._ask(paths[call], query)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bot.adapters.journal.reader import JournalReader
+from bot.portfolio.reasons import FillReason
 
 if TYPE_CHECKING:
     from tests.laws.conftest import Outcome, World
@@ -41,10 +42,16 @@ def test_cash_plus_positions_at_mark_is_equity(world: World, whole: Outcome) -> 
         assert math.isclose(whole.cash[i] + worth, whole.equity[i], rel_tol=1e-9)
 
 
+TAKEN = (FillReason.LIQUIDATION, FillReason.SETTLEMENT)
+"""Fills that nobody ordered."""
+
+
 def test_no_fill_without_a_decision_before_it(world: World, whole: Outcome) -> None:
     order_at = {int(t): i for i, t in enumerate(whole.times.tolist())}
     orders = whole.decisions["order_quantity"]
     for fill in whole.fills:
+        if fill["reason"] in TAKEN:
+            continue
         i, s = order_at[int(fill["open_time"])], int(fill["symbol"])
         earlier = np.flatnonzero(orders[:i, s])
         assert len(earlier), "a fill on a bar before which nothing was ordered"

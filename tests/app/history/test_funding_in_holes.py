@@ -82,6 +82,7 @@ def test_a_hole_pays_each_settlement_once(
     config = [
         "policy.kind=threshold", "market.symbols=BTCUSDT", f"market.interval={interval}",
         f"data.root={root}", "sizing.method=fixed", "costs.impact=0",
+        "risk.cap_tolerance=0",
     ]  # fmt: skip
     runs = [
         run_it(*config, f"run.block_bars={n}", quick=[], forecasts=str(forecasts))
