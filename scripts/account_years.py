@@ -8,37 +8,28 @@ not matter here, the differences do. All years of RUN have been looked at when i
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bot.app.runs.folder import RunFolder
 from bot.app.sweep.replay import replay_of
 from bot.app.sweep.source import source_of_run
+from bot.config import Config, flatten
+from bot.config.renamed import FORMER_DEFAULTS
 from scripts.policy_years import Row, print_by_year, settings_of, years_of_days
 
-PLAIN = {
-    "portfolio.margin_mode": "none",
-    "portfolio.borrow": "true",
-    "risk.cap_tolerance": "0",
-    "risk.cool_down_bars": "0",
-    "risk.max_stale_bars": "0",
-    "execution.max_participation": "0",
-    "costs.impact": "0",
-}
-"""What the account was; each is taken back below, in order, to what it is by default."""
-
-PARTS: dict[str, dict[str, str]] = {
-    "plain account": {},
-    "and cross margin, cash that is there": {
-        "portfolio.margin_mode": "cross", "portfolio.borrow": "false",
-    },
-    "and caps that hold, cool-downs": {
-        "risk.cap_tolerance": "0.02", "risk.cool_down_bars": "24", "risk.max_stale_bars": "24",
-    },
-    "and at most 2 % of a bar's volume": {"execution.max_participation": "0.02"},
-    "and market impact: the full account": {"costs.impact": "1"},
-    "the full account, isolated margin": {"portfolio.margin_mode": "isolated"},
+PARTS: dict[str, tuple[str, ...]] = {
+    "and cross margin, cash that is there": ("portfolio.margin_mode", "portfolio.borrow"),
+    "and caps that hold, cool-downs": (
+        "risk.cap_tolerance", "risk.cool_down_bars", "risk.max_stale_bars", "risk.leaving_hours",
+    ),
+    "and at most a share of a bar's volume": ("execution.max_participation",),
+    "and market impact: the full account": ("costs.impact",),
 }  # fmt: skip
+"""What each part sets to its default, one after the other; before it is as it was (FORMER_DEFAULTS)."""
+
 POLICIES = {
     "edge": ("policy.kind=edge",),
     "threshold 0.003": ("policy.kind=threshold", "signal.threshold=0.003"),
@@ -51,13 +42,22 @@ def rows(run: RunFolder, capital: float) -> Iterator[Row]:
     replay = replay_of(source)
     year = years_of_days(source)
     for policy, sets in POLICIES.items():
-        account = dict(PLAIN)
-        for part, change in PARTS.items():
-            account |= change
-            given = [f"{key}={value}" for key, value in account.items()]
+        for part, account in _accounts():
+            given = [f"{key}={json.dumps(value)}" for key, value in account.items()]
             config = settings_of(source, [*sets, *given, f"portfolio.initial_capital={capital}"])
             tally = replay.tally(config, part, {})
             yield f"{policy}: {part}", year, tally.days, tally.traded
+
+
+def _accounts() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the accounts by name, each with its settings."""
+    now = flatten(Config())
+    account = {key: FORMER_DEFAULTS[key] for keys in PARTS.values() for key in keys}
+    yield "plain account", dict(account)
+    for part, keys in PARTS.items():
+        account |= {key: now[key] for key in keys}
+        yield part, dict(account)
+    yield "the full account, isolated margin", account | {"portfolio.margin_mode": "isolated"}
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from bot.parts.plugins import load_plugins
 
 if TYPE_CHECKING:
     from bot.app.runs.folder import RunFolder
+    from bot.app.sweep.brackets import Brackets
     from bot.report.summary import Summary
 
 
@@ -169,21 +170,27 @@ def logs(
     tell_malformed(show_log(folder, wanted, sys.stdout, follow=follow, as_json=as_json))
 
 
+def _brackets_of(folder: RunFolder) -> Brackets:
+    from bot.app.sweep.brackets import brackets_of_run
+
+    return brackets_of_run(folder)
+
+
 def print_summary(
     folder: RunFolder, summary: Summary, *, brackets: bool = False, as_json: bool
 ) -> None:
     """Print the summary of a run, with its brackets where they are asked for."""
     from bot.app.backtest import command
-    from bot.app.sweep.brackets import brackets_of_run
-    from bot.app.sweep.brackets_view import brackets_table
 
-    found = brackets_of_run(folder) if brackets else None
+    found = _brackets_of(folder) if brackets else None
     if as_json:
         more = {} if found is None else {"brackets": found.as_json()}
         print(json.dumps(command.as_json(folder, summary) | more, allow_nan=False))
         return
     stdout_console().print(command.as_tables(summary))
     if found is not None:
+        from bot.app.sweep.brackets_view import brackets_table
+
         stdout_console().print(brackets_table(found))
     if folder.report.exists():
         print(f"report: {folder.report}")

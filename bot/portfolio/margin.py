@@ -58,7 +58,28 @@ class AccountMargin:
     @property
     def is_called(self) -> bool:
         """Tell whether a person is to be told."""
-        return self.used >= CALLED
+        return is_called(self.used)
+
+
+def is_called(used: float) -> bool:
+    """Tell whether so much of the margin is used that a person is to be told."""
+    return used >= CALLED
+
+
+def used_margin(book: Book, rules: Rules) -> float:
+    """Return the share of the margin that is used, as `AccountMargin.used`; 0 without any.
+
+    It is what a daemon asks at every close: without the prices at which positions would end.
+    """
+    full = rules.full
+    held = _on_margin(book, full)
+    if full is None or not held:
+        return 0.0
+    if full.margin_mode == MarginMode.ISOLATED:
+        return max(_used(s, book, *_margins(s, book, full)) for s in held)
+    equity = float(book.account[0]["equity"])
+    needed = math.fsum(_needed(s, float(book.mark[s]), book, rules, full) for s in held)
+    return needed / equity if equity > 0.0 else math.inf
 
 
 def margin_of(book: Book, rules: Rules) -> AccountMargin | None:
@@ -69,42 +90,50 @@ def margin_of(book: Book, rules: Rules) -> AccountMargin | None:
         rules: those it trades under.
     """
     full = rules.full
-    if full is None or full.margin_mode == MarginMode.NONE:
-        return None
-    held = [s for s in range(book.n_symbols) if book.quantity[s] != 0.0 and full.contract[s]]
-    if not held:
+    held = _on_margin(book, full)
+    if full is None or not held:
         return None
     isolated = full.margin_mode == MarginMode.ISOLATED
     positions = tuple(
         _isolated(s, book, full) if isolated else _cross(s, held, book, rules, full) for s in held
     )
-    maintenance = math.fsum(p.maintenance for p in positions)
-    if isolated:
-        used = max(_used(p, book) for p in positions)
-    else:
-        equity = float(book.account[0]["equity"])
-        used = maintenance / equity if equity > 0.0 else math.inf
     return AccountMargin(
         mode=MarginMode(full.margin_mode).name.lower(),
         initial=math.fsum(p.initial for p in positions),
-        maintenance=maintenance,
-        used=used,
+        maintenance=math.fsum(p.maintenance for p in positions),
+        used=used_margin(book, rules),
         positions=positions,
     )
 
 
+def _on_margin(book: Book, full: FullAccount | None) -> list[int]:
+    """Return the contracts that are held, where they are held on margin."""
+    if full is None or full.margin_mode == MarginMode.NONE:
+        return []
+    return [s for s in range(book.n_symbols) if book.quantity[s] != 0.0 and full.contract[s]]
+
+
+def _margins(s: int, book: Book, full: FullAccount) -> tuple[float, float]:
+    """Return an isolated position's initial and maintenance margin."""
+    value = abs(float(book.quantity[s])) * float(book.holding[s]["entry"])
+    return float(initial_margin(s, value, full)), float(maintenance_margin(s, value, full))
+
+
+def _needed(s: int, price: float, book: Book, rules: Rules, full: FullAccount) -> float:
+    """Return what a position needs of a cross account at a mark."""
+    value = abs(float(book.quantity[s])) * price
+    return float(maintenance_margin(s, value, full) + value * rules.taker_fee[s])
+
+
 def _isolated(s: int, book: Book, full: FullAccount) -> PositionMargin:
-    quantity, entry = float(book.quantity[s]), float(book.holding[s]["entry"])
-    value = abs(quantity) * entry
-    initial, maintenance = initial_margin(s, value, full), maintenance_margin(s, value, full)
-    at = entry - (initial - maintenance) / quantity
+    initial, maintenance = _margins(s, book, full)
+    at = float(book.holding[s]["entry"]) - (initial - maintenance) / float(book.quantity[s])
     return _position(s, book, initial, maintenance=maintenance, price=at)
 
 
 def _cross(s: int, held: list[int], book: Book, rules: Rules, full: FullAccount) -> PositionMargin:
     def needed(symbol: int, price: float) -> float:
-        value = abs(float(book.quantity[symbol])) * price
-        return float(maintenance_margin(symbol, value, full) + value * rules.taker_fee[symbol])
+        return _needed(symbol, price, book, rules, full)
 
     mark = float(book.mark[s])
     others = math.fsum(needed(o, float(book.mark[o])) for o in held if o != s)
@@ -155,8 +184,7 @@ def _position(
     )
 
 
-def _used(position: PositionMargin, book: Book) -> float:
-    s = position.symbol
-    gained = float(book.quantity[s]) * (float(book.mark[s]) - position.entry)
-    stands = position.initial + gained
-    return position.maintenance / stands if stands > 0.0 else math.inf
+def _used(s: int, book: Book, initial: float, maintenance: float) -> float:
+    gained = float(book.quantity[s]) * (float(book.mark[s]) - float(book.holding[s]["entry"]))
+    stands = initial + gained
+    return maintenance / stands if stands > 0.0 else math.inf

@@ -1,8 +1,8 @@
 """The margin tiers of contracts: built-in ones for where none were fetched, and what follows from tiers.
 
-Source of the numbers: answers of Bybit's GET /v5/market/risk-limit
-(https://bybit-exchange.github.io/docs/v5/market/risk-limit) for BTCUSDT and ADAUSDT as of 2026-08-05. The
-first two tiers of BTCUSDT, 0.5 % up to 2,000,000 USDT and 0.56 % up to 2,600,000, are those of Bybit's
+Source of the numbers: a public repository's transcript, of 2026-08-05, of what Bybit's GET
+/v5/market/risk-limit (https://bybit-exchange.github.io/docs/v5/market/risk-limit) answers for BTCUSDT and
+ADAUSDT; Bybit itself was not asked. The first two tiers of BTCUSDT, 0.5 % up to 2,000,000 USDT and 0.56 % up to 2,600,000, are those of Bybit's
 page on the maintenance margin of USDT contracts
 (https://www.bybit.com/en/help-center/article/Maintenance-Margin-USDT-Contract, 2025-09-05).
 

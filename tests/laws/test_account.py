@@ -184,32 +184,34 @@ def test_the_histories_have_everything() -> None:
     assert seen == {"signal", "halt", "late_flatten", "liquidation", "settlement", "risk"}
 
 
+def agree(want: Wanted) -> None:
+    """Hold kernel and oracle to each other over a random history."""
+    bars = random_bars(want)
+    walk(rules_of(want, bars), bars, random_signal(want))
+
+
 @often
 @given(PLAIN)
 def test_the_plain_account(want: Wanted) -> None:
-    bars = random_bars(want)
-    walk(rules_of(want, bars), bars, random_signal(want))
+    agree(want)
 
 
 @often
 @given(FULL)
 def test_the_full_account(want: Wanted) -> None:
-    bars = random_bars(want)
-    walk(rules_of(want, bars), bars, random_signal(want))
+    agree(want)
 
 
 @often
 @given(AT_MARKET)
 def test_sizes_impact_and_stops(want: Wanted) -> None:
-    bars = random_bars(want)
-    walk(rules_of(want, bars), bars, random_signal(want))
+    agree(want)
 
 
 @often
 @given(WITH_TERMS)
 def test_orders_that_are_split_or_rest(want: Wanted) -> None:
-    bars = random_bars(want)
-    walk(rules_of(want, bars), bars, random_signal(want))
+    agree(want)
 
 
 @settings(max_examples=20, deadline=None)

@@ -20,7 +20,7 @@ from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.interrupts import uninterrupted
 from bot.app.loop.recorders import GroupRecorder
 from bot.app.loop.runner import Progress, Runner
-from bot.app.loop.warmup import compile_own_parts
+from bot.app.loop.warmup import compile_account
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.runs.record import begin_record
 from bot.app.training.archive import Archive
@@ -125,7 +125,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
         "run_started", mode="backtest", run_dir=str(job.folder.path), symbols=len(job.symbols),
         interval=config.market.interval, config_hash=digest,
     )  # fmt: skip
-    compile_own_parts(job.rules, job.log)
+    compile_account(job.rules, job.log)
     if job.rehearses:
         tell_rehearsal(job.log, job.bars.open_time, job.first_decided, job.start_index)
     pool = TrainingPool(config.training.workers) if _trains(job) else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.app.live.committed import CommittedRun
 from bot.app.live.risk_watch import RiskWatch
-from bot.portfolio.margin import margin_of
+from bot.portfolio.margin import is_called, margin_of, used_margin
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.trace import Trace
 
@@ -41,15 +41,20 @@ class AccountReport:
                 )  # fmt: skip
 
     def _tell_margin(self, bar: int) -> None:
-        margin = margin_of(self._run.book, self._run.rules)
-        called = margin is not None and margin.is_called
-        if margin is not None and called and not self._called:
-            nearest = min(
-                margin.positions, key=lambda p: math.inf if p.distance is None else p.distance
-            )
-            self._log.warning(
-                "margin_call", bar=bar, used=margin.used, maintenance=margin.maintenance,
-                symbol=self._run.symbols[nearest.symbol],
-                liquidation_price=nearest.liquidation_price,
-            )  # fmt: skip
+        called = is_called(used_margin(self._run.book, self._run.rules))
+        if called and not self._called:
+            self._call(bar)
         self._called = called
+
+    def _call(self, bar: int) -> None:
+        margin = margin_of(self._run.book, self._run.rules)
+        if margin is None:
+            return
+        nearest = min(
+            margin.positions, key=lambda p: math.inf if p.distance is None else p.distance
+        )
+        self._log.warning(
+            "margin_call", bar=bar, used=margin.used, maintenance=margin.maintenance,
+            symbol=self._run.symbols[nearest.symbol],
+            liquidation_price=nearest.liquidation_price,
+        )  # fmt: skip

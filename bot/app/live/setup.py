@@ -23,7 +23,7 @@ from bot.app.live.retraining import LiveTraining
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
-from bot.app.loop.warmup import compile_own_parts
+from bot.app.loop.warmup import compile_account
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.runs.in_force import config_in_force, due_bars, instruments_in_force
@@ -92,7 +92,7 @@ def open_run(
         n_symbols=len(symbols), initial_capital=config.portfolio.initial_capital,
         forecasters=forecasters, stage_ended=stages.ended,
     )  # fmt: skip
-    compile_own_parts(engine.rules, log)
+    compile_account(engine.rules, log)
     state = found.state
     _note_build(journal, state, log)
     run = CommittedRun(

@@ -48,7 +48,7 @@ def compile_kernels() -> None:
     engine.step(state, bars.rows(1, 3))
 
 
-def compile_own_parts(rules: Rules, log: Any) -> None:
+def compile_account(rules: Rules, log: Any) -> None:
     """Have the kernel of this account ready before the first bar, and log what compiling parts took."""
     times = compile_times()
     began = time.perf_counter()
