@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,7 +23,14 @@ from bot.errors import InvariantError, JournalError
 LOG_SCHEMA = 1
 """Version of the events' names and fields; it stands in every line as `schema`."""
 
+Lines = Callable[[structlog.typing.EventDict], str]
+
 OF_A_COMMAND = frozenset({"id", "kind", "settings", "asked_by", "asked_ms", "bar", "inside"})
+OF_A_DECISION = frozenset({
+    "bar", "symbol", "close", "forecast", "signal", "slope", "slope_error", "edge", "hurdle", "age",
+    "why", "target", "order", "refusal", "fill", "costs", "position", "equity", "model_id", "lag_ms",
+    "stages_ms",
+})  # fmt: skip
 EVENTS: dict[str, frozenset[str]] = {
     "run_started": frozenset({"mode", "run_dir", "symbols", "interval", "config_hash"}),
     "part_compiled": frozenset({"part", "seconds"}),
@@ -64,33 +71,12 @@ EVENTS: dict[str, frozenset[str]] = {
     "bar_closed": frozenset(
         {"bar", "equity", "cash", "model_id", "tradable", "missing", "lag_ms", "step_ms"}
     ),
-    "decision": frozenset(
-        {
-            "bar",
-            "symbol",
-            "close",
-            "forecast",
-            "signal",
-            "slope",
-            "slope_error",
-            "edge",
-            "hurdle",
-            "age",
-            "why",
-            "target",
-            "order",
-            "refusal",
-            "fill",
-            "costs",
-            "position",
-            "equity",
-            "model_id",
-            "lag_ms",
-            "stages_ms",
-        }
-    ),
+    "decision": OF_A_DECISION,
     "command_taken": OF_A_COMMAND,
     "command_refused": OF_A_COMMAND | {"reason"},
+    "fill": frozenset(
+        {"bar", "symbol", "quantity", "price", "reason", "fee", "spread", "slippage"}
+    ),
     "funding": frozenset({"bar", "paid"}),
     "liquidation": frozenset({"bar", "symbol", "quantity", "price", "fee"}),
     "margin_call": frozenset({"bar", "used", "maintenance", "symbol", "liquidation_price"}),
@@ -250,8 +236,10 @@ class Terminal:
 class _Tee:
     """Write each event to the JSON lines file and, readable, to the terminal."""
 
-    def __init__(self, file: RotatingFile | None, terminal: TextIO | None) -> None:
-        self._file = file
+    def __init__(
+        self, file: RotatingFile | None, terminal: TextIO | None, lines: Lines | None
+    ) -> None:
+        self._file, self._lines = file, lines
         self._terminal = Terminal(terminal) if terminal else None
         self._render = structlog.dev.ConsoleRenderer(
             colors=terminal.isatty() if terminal else False, pad_event_to=20
@@ -260,7 +248,10 @@ class _Tee:
     def __call__(self, logger: Any, name: str, event: structlog.typing.EventDict) -> Any:
         if self._file is not None:
             self._file.write(json.dumps(_known(event), default=str, allow_nan=False))
-        if self._terminal is not None:
+        if self._terminal is not None and self._lines is not None:
+            if lines := self._lines(event):
+                self._terminal.write(lines)
+        elif self._terminal is not None:
             shown = {k: v for k, v in event.items() if k != "schema"}
             self._terminal.write(f"{self._render(logger, name, shown)}\n")
         raise structlog.DropEvent
@@ -273,12 +264,14 @@ def open_log(
     terminal: TextIO | None = None,
     max_mb: float = 64.0,
     keep: int = 5,
+    lines: Lines | None = None,
 ) -> Iterator[structlog.typing.FilteringBoundLogger]:
     """Give a logger that writes JSON lines to `path` and readable lines to `terminal`.
 
     Args:
         max_mb: size at which the file is set aside, in 10^6 bytes.
         keep: old files kept beside it.
+        lines: what the terminal gets of an event instead; nothing where that is empty.
     """
     parts = closing(RotatingFile(path, int(max_mb * 1e6), keep)) if path else nullcontext()
     with parts as file:
@@ -288,7 +281,7 @@ def open_log(
                 _check_event,
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
-                _Tee(file, terminal),
+                _Tee(file, terminal, lines),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -13,6 +14,7 @@ import typer
 
 from bot.app.loop.interrupts import stop_signals
 from bot.cli.options import ConfigOption, NoRehearsalOption, SetOption, rehearsal_setting
+from bot.cli.output import stdout_console
 from bot.config import load_config
 
 
@@ -47,7 +49,12 @@ def run(
     from bot.app.live.command import live_command
 
     folder = live_command(settings, run_dir, practice=practice, max_bars=bars, model_of=model)
-    print(f"run: {folder.path}")
+    if not sys.stdout.isatty():
+        print(f"run: {folder.path}")
+        return
+    from bot.app.runs.farewell import farewell
+
+    stdout_console().print(farewell(folder, sys.argv[1:]))
 
 
 def _is_of(config: str | None, run_dir: str | None) -> bool:

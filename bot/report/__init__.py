@@ -9,6 +9,7 @@ coverage        how much of its span a run covers
 insights        what the run's models look at
 export          the user's document's columns
 formats         how figures are written
+spark           a curve in a line of letters
 money           equity, costs, Sharpe ratio, round trips
 skill           each head against its baselines, with intervals
 study           contenders against one another

@@ -25,6 +25,8 @@ backfill        bars of the past, on the run's grid
 retraining      training beside the loop, and when a model takes over
 decision        the event of a decision, with its reason
 reporter        log events, the status file, systemd
+terminal_lines  what a person at a terminal is shown: a line a bar, fills, events
+run_log         the log's file, and the terminal
 account_report  liquidations, settlements, margin calls and halts in the log
 life_report     which symbols leave, in the log and the status
 risk_watch      halts, stages and cool-downs, told once

@@ -1,4 +1,4 @@
-"""What the daemon tells of its account: liquidations, margin calls, what risk raises and lifts.
+"""What the daemon tells of its account: fills, liquidations, margin calls, what risk raises and lifts.
 
 Rule: a state is told when it begins, and not again at every bar. Must not change anything.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from bot.app.live.committed import CommittedRun
 from bot.app.live.risk_watch import RiskWatch
 from bot.portfolio.margin import is_called, margin_of, used_margin
-from bot.portfolio.reasons import FillReason
+from bot.portfolio.reasons import FILL_REASON, FillReason
 from bot.portfolio.trace import Trace
 
 ENDS = {FillReason.LIQUIDATION: "liquidation", FillReason.SETTLEMENT: "symbol_settled"}
@@ -25,9 +25,19 @@ class AccountReport:
         self._risk = RiskWatch(run.book, run.symbols)
         self._called = False
 
-    def closed(self, bar: int, trace: Trace) -> None:
-        """Tell of a bar's close."""
+    def filled(self, trace: Trace) -> None:
+        """Tell of the fills of a bar's open, or of its close."""
+        for fill in trace.fills:
+            costs = {name: float(fill[name]) for name in ("fee", "spread", "slippage")}
+            self._log.info(
+                "fill", bar=int(fill["open_time"]), symbol=self._run.symbols[fill["symbol"]],
+                quantity=float(fill["quantity"]), price=float(fill["price"]),
+                reason=FILL_REASON[int(fill["reason"])], **costs,
+            )  # fmt: skip
         self._tell_ends(trace)
+
+    def closed(self, bar: int) -> None:
+        """Tell what a bar's close has brought the account to."""
         self._tell_margin(bar)
         self._risk.tell(self._log, bar, self._run.book)
 

@@ -26,6 +26,7 @@ from bot.app.live.exchange_time import ExchangeTime
 from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
 from bot.app.live.request_waits import RequestWaits
+from bot.app.live.run_log import run_log
 from bot.app.live.setup import open_run
 from bot.app.live.waiting import end
 from bot.app.loop.interrupts import stopped_by_signals
@@ -50,7 +51,7 @@ from bot.compiled import compiled_before
 from bot.config import Config
 from bot.config.needed_heads import needs_model
 from bot.errors import BotError, ConfigError, DataError, ExchangeError, JournalError
-from bot.log import Terminal, open_log
+from bot.log import Terminal
 from bot.model.threads import single_thread
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.instruments import Instrument
@@ -78,10 +79,7 @@ def live_command(
         sweep(folder.path)
         sweep(folder.models)
         given = _given_model(config, folder, model_of)
-        settings = config.log
-        with open_log(
-            folder.log, settings.level, sys.stderr, settings.max_mb, settings.keep
-        ) as log:
+        with run_log(config, folder) as log:
             gc.freeze()  # what is loaded stays: no pause for it in the loop, nor a second at the exit
             asyncio.run(_main(config, folder, log, given, practice=practice, max_bars=max_bars))
     return folder

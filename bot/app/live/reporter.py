@@ -181,6 +181,7 @@ class LiveReport:
     def opened(self, row: BarBlock, trace: Trace, now_ms: int) -> None:
         """Tell of a bar's open."""
         self._fills = trace.fills
+        self._account.filled(trace)
         lag_ms = (now_ms - int(row.open_time[0])) / self._speed
         self._log.debug(
             "bar_opened", bar=int(row.open_time[0]), fills=len(trace.fills),
@@ -196,6 +197,7 @@ class LiveReport:
         bars, trace = result.bars, result.trace
         self._lag_ms = None if confirmed_ms is None else (now_ms - confirmed_ms) / self._speed
         equity = float(trace.equity[0])
+        self._account.filled(trace)
         step_ms = round(sum(ms for stage, ms in stages_ms.items() if stage != "open"), 3)
         self._fills = trace.fills if self._fills is None else np.append(self._fills, trace.fills)
         for s in range(bars.n_symbols):
@@ -208,7 +210,7 @@ class LiveReport:
             missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
         )  # fmt: skip
         self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
-        self._account.closed(int(bars.open_time[0]), trace)
+        self._account.closed(int(bars.open_time[0]))
         self._fills = None
         self._refused.clear()
         self._write_status(now_ms)

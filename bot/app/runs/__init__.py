@@ -11,6 +11,7 @@ risk_status     stages and cool-downs, as the status tells them
 last_decision   what the last closed bar decided, and what signals were worth by then
 recent_coverage how often the intervals around the forecasts held of late
 status_view     the status as tables
+farewell        what `bot run` says at its end: where it stands, what comes next
 heartbeat       what the daemon last said of itself
 results         from a folder to figures and pictures
 trials          the register of trials: what enters it, and what a figure is held against
@@ -23,5 +24,6 @@ borrow          `--schedule RUN`, `--model RUN`: what one run takes from another
 carried_state   the carried state, in today's layout
 log_reading     a run's log as lines
 log_view        `bot logs`
+sentences       an event of the log in words
 durations       '2h', '3 d 4 h'
 """

@@ -1,0 +1,100 @@
+"""What a person is told when `bot run` has ended: where the run stands, and what to do next.
+
+Owns looks only: money is the status's, the curve the ledger's.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from bot.app.runs.durations import duration
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.record import open_record
+from bot.app.runs.sentences import ID_LETTERS, signed
+from bot.app.runs.status import Status, read_status
+from bot.report.spark import spark
+from bot.timestamps import format_utc
+
+CURVE = 40
+"""Letters of the curve of equity."""
+
+
+def farewell(folder: RunFolder, again: Sequence[str], page: str | None = None) -> Group:
+    """Return where a run stands that has ended, and the commands that come next.
+
+    Args:
+        again: the words of the command that ran it.
+        page: the address of its page, where one is served.
+
+    Raises:
+        JournalError: its record is damaged.
+    """
+    status = read_status(folder)
+    title = Text.assemble((status.name, "bold"), f" · {status.mode}, {status.interval}")
+    commands = [(name, Text(command, "bold")) for name, command in _next(folder, again, page)]
+    return Group(Text(), title, _grid(_facts(folder, status)), Text(), _grid(commands))
+
+
+def _grid(rows: Sequence[tuple[str, Text]]) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, style="dim", min_width=9)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
+
+
+def _facts(folder: RunFolder, status: Status) -> list[tuple[str, Text]]:
+    if status.last_bar is None:
+        return [("bars", Text("none yet: it has not reached its first bar"))]
+    style = "green" if status.total_return >= 0.0 else "red"
+    gain = f"{signed(status.total_return * 100, '+.2f')} %"
+    held = ", ".join(f"{p.symbol} {signed(p.weight * 100, '+.1f')} %" for p in status.positions)
+    model = status.model
+    rows = [
+        ("bars", Text(f"{status.bars:,}, the last {format_utc(status.last_bar)} UTC")),
+        ("equity", Text.assemble((f"{status.equity:,.2f}", "bold"), " ", (gain, style))),
+        ("", Text(_curve(folder), style)),
+        ("drawdown", Text(f"{status.drawdown * 100:.2f} %")),
+        (
+            "fills",
+            Text(f"{status.fills:,}; fees {status.fees:,.2f}, funding {status.funding:,.2f}"),
+        ),
+        ("holds", Text(held or "nothing")),
+    ]
+    if status.pending:
+        waits = "1 waits" if len(status.pending) == 1 else f"{len(status.pending)} wait"
+        rows.append(("orders", Text(f"{waits} for the next open")))
+    if model is not None:
+        age = duration(model.age_ms) if model.age_ms else "new"
+        rows.append(("model", Text(f"{model.model_id[:ID_LETTERS]}, {age}")))
+    if status.halted != "none":
+        rows.append(("halted", Text(f"{status.halted}; 'bot status' says more", "red")))
+    return rows
+
+
+def _curve(folder: RunFolder) -> str:
+    with open_record(folder) as record:
+        return spark(record.ledger()[1]["equity"].tolist(), CURVE)
+
+
+def _next(folder: RunFolder, again: Sequence[str], page: str | None) -> list[tuple[str, str]]:
+    name = shlex.quote(str(folder.path))
+    return [
+        ("report", f"bot report {name}"),
+        ("verify", f"bot verify {name}"),
+        ("go on", _again(again, name)),
+        *([("page", page)] if page else []),
+    ]
+
+
+def _again(words: Sequence[str], name: str) -> str:
+    """Return the command that goes on with the run: the one that made it, in its folder."""
+    named = any(word.partition("=")[0] == "--run-dir" for word in words)
+    line = shlex.join(["bot", *words])
+    return line if named else f"{line} --run-dir {name}"
