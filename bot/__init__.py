@@ -14,6 +14,7 @@ parts           the registry of parts, and a user's own
 config          the settings: schema, loading, checks
 venues          the table of venues: what trades there, costs, sessions
 plausibility    what can be true of a price or a rate
+universe        which symbols may be traded at a time, by the rule of market.universe
 timestamps      the one reader and writer of times
 timegrid        arithmetic on the bar grid
 blocks          the types that flow between all of these

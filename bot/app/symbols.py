@@ -1,11 +1,19 @@
-"""The symbols of a run, those of the settings or the synthetic market's own: instruments and year."""
+"""The symbols of a run, those of the settings or the synthetic market's own: instruments and year.
+
+Where a universe chooses among all symbols that there are, they are named here once, before anything
+else is looked at, so that the run's own settings have them by name.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.adapters.files.data_root import DataRoot
 from bot.adapters.files.instruments import load_instruments
 from bot.config import Config
+from bot.config.universe import MOST_SYMBOLS
+from bot.errors import ConfigError, DataError
+from bot.portfolio.denomination import check_symbols
 from bot.portfolio.instruments import Instrument
 from bot.practice.synthetic import symbol_names
 from bot.venues import periods_per_year, split_symbol
@@ -33,10 +41,54 @@ def known_instruments(config: Config, symbols: tuple[str, ...]) -> Mapping[str, 
     """Return the instruments that are on file, by symbol; the synthetic market has none."""
     if config.data.source == "synthetic":
         return {}
+    of_venue: dict[str, Mapping[str, Instrument]] = {}
     found: dict[str, Instrument] = {}
     for name in symbols:
         venue, symbol = split_symbol(name, config.market.venue)
-        known = load_instruments(config.data.root, venue)
-        if symbol in known:
-            found[name] = known[symbol]
+        if venue not in of_venue:
+            of_venue[venue] = load_instruments(config.data.root, venue)
+        if symbol in of_venue[venue]:
+            found[name] = of_venue[venue][symbol]
     return found
+
+
+def with_candidates(config: Config) -> Config:
+    """Return the settings with the symbols that a universe chooses among, where they name none.
+
+    These are all that have candles of the venue and interval in the data root, but those that the
+    account cannot hold.
+
+    Raises:
+        ConfigError: the account can hold none of them.
+        DataError: the root is no folder, or has none, or too many.
+    """
+    market = config.market
+    if not market.symbols_are_open or config.data.source == "synthetic":
+        return config
+    there = [
+        series.symbol
+        for series, _ in DataRoot.at(config.data.root).all_candle_files()
+        if (series.venue, series.interval) == (market.venue, market.interval)
+    ]
+    names = tuple(dict.fromkeys(there))
+    if not names:
+        raise DataError(
+            f"market.universe: {config.data.root} has no {market.interval} candles of {market.venue} to "
+            "choose among; 'bot data' lists what there is, 'bot fetch --symbols' brings more"
+        )
+    instruments, refused = known_instruments(config, names), []
+    held = []
+    for name in names:
+        try:
+            check_symbols(config, [name], instruments)
+            held.append(name)
+        except ConfigError as error:
+            refused.append(str(error))
+    if not held:
+        raise ConfigError("\n".join(refused[:5]))
+    if len(held) > MOST_SYMBOLS:
+        raise DataError(
+            f"market.universe: {config.data.root} has {len(held)} symbols to choose among, and a run has "
+            f"{MOST_SYMBOLS} at most; name these in market.symbols"
+        )
+    return config.model_copy(update={"market": market.model_copy(update={"symbols": tuple(held)})})

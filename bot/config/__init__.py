@@ -5,6 +5,7 @@ schema          the sections that are neither learning nor trading
 learning        features, targets, model
 fitting         training, and when to retrain
 trading         signal, sizes, account, costs
+universe        the sentence that says which symbols may be traded
 execution       how orders meet the market
 risk            caps, halts, stages, cool-downs
 section         what every section is

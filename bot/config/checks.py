@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from bot.config.needed_heads import reads_volatility, untrained_heads
 from bot.config.trading_checks import trading_faults
+from bot.config.universe import UniverseRule
+from bot.errors import ConfigError
 
 if TYPE_CHECKING:
     from bot.config.whole import Config
@@ -33,6 +35,11 @@ def combination_faults(config: Config) -> list[str]:
 def _market(config: Config) -> list[str]:
     faults = []
     venue, symbols = config.market.venue, config.market.symbols
+    if config.market.universe:
+        try:
+            UniverseRule.parse(config.market.universe)
+        except ConfigError as error:
+            faults.append(str(error))
     for name in symbols:
         own, _, symbol = name.rpartition(":")
         if not _SYMBOL.match(name):
@@ -97,7 +104,8 @@ def _model(config: Config) -> list[str]:
         else len(config.market.symbols)
     )
     most_rows = (t.window_bars - config.model.bars_read + 1) * n_symbols
-    if t.window == "rolling" and most_rows < t.min_rows:
+    known = not config.market.symbols_are_open
+    if known and t.window == "rolling" and most_rows < t.min_rows:
         faults.append(
             f"training.window_bars = {t.window_bars}: with {n_symbols} symbols it never has "
             f"training.min_rows = {t.min_rows} rows; widen it or ask for fewer rows"
@@ -126,7 +134,7 @@ def _horizons(config: Config) -> list[str]:
         if config.data.source == "synthetic"
         else len(config.market.symbols)
     )
-    if "residual" in kinds and n_symbols < 2:
+    if "residual" in kinds and n_symbols < 2 and not config.market.symbols_are_open:
         faults.append("targets.kinds: 'residual' needs two symbols or more; take it out")
     return faults
 

@@ -16,6 +16,7 @@ from bot.config.learning import BASE_KINDS, Features, Model, Targets
 from bot.config.risk import Risk
 from bot.config.section import Bps, Section, chosen
 from bot.config.trading import Conviction, Costs, Policy, Portfolio, Sizing
+from bot.config.universe import UniverseRule
 
 __all__ = [
     "BASE_KINDS", "Conviction", "Costs", "Data", "ExchangeSection", "Execution", "Features",
@@ -62,6 +63,13 @@ class MarketSection(Section):
         max_length=1000,
         description="Symbols, in the ledger's order; 'venue:SYMBOL' takes one from another venue.",
     )
+    universe: str = Field(
+        "",
+        description="Rule of which symbols may be traded, judged anew at each 00:00 UTC from the bars closed "
+        "by then: 'top 20 by turnover over 30 days, listed 90 days', or without the second half; empty: "
+        "all, always. It chooses among market.symbols where they are given, else among all symbols of "
+        "the venue that data.root has. risk.on_leaving says what becomes of a position that drops out.",
+    )
     quote: str = Field(
         "",
         pattern=r"^([A-Z0-9]{2,10})?$",
@@ -86,6 +94,20 @@ class MarketSection(Section):
         "stream",
         description="Live data by the exchange's stream, or by requests every exchange.poll_s.",
     )
+
+    @property
+    def rule(self) -> UniverseRule | None:
+        """Return the rule of the universe, None where all symbols may always be traded.
+
+        Raises:
+            ConfigError: `universe` states none.
+        """
+        return UniverseRule.parse(self.universe) if self.universe else None
+
+    @property
+    def symbols_are_open(self) -> bool:
+        """Return whether the universe chooses among all symbols that there are."""
+        return bool(self.universe) and "symbols" not in self.model_fields_set
 
 
 class Data(Section):

@@ -102,7 +102,11 @@ class Sizing(Section):
         json_schema_extra=chosen("sizing"),
     )
     fraction: float = Field(
-        0.0, ge=0.0, le=10.0, description="Share of equity per symbol ('fixed'); 0 means 1/S."
+        0.0,
+        ge=0.0,
+        le=10.0,
+        description="Share of equity per symbol ('fixed'); 0 means 1/S, of the S "
+        "symbols that may be held at once.",
     )
     scale: float = Field(
         0.1,

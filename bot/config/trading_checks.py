@@ -33,7 +33,8 @@ def trading_faults(config: Config) -> list[str]:
             )
     faults += _limit_orders(config)
     for name in config.portfolio.leverages:
-        if name not in config.market.symbols and config.data.source == "files":
+        known = config.data.source == "files" and not config.market.symbols_are_open
+        if known and name not in config.market.symbols:
             faults.append(
                 f"portfolio.leverages.{name}: there is no such symbol; market.symbols has "
                 f"{', '.join(config.market.symbols)}"

@@ -161,7 +161,7 @@ def rules_from(
     rules = Rules(
         threshold=float(config.signal.threshold),
         method=int(SizingMethod[config.sizing.method.upper()]),
-        fraction=float(config.sizing.fraction) or 1.0 / len(symbols),
+        fraction=float(config.sizing.fraction) or 1.0 / _held_at_once(config, len(symbols)),
         scale=float(config.sizing.scale),
         max_weight=float(config.sizing.max_weight),
         band=float(config.sizing.rebalance_band),
@@ -186,6 +186,11 @@ def rules_from(
         full=_full(config, symbols, venues, known),
     )
     return rules if numbers_only else _with_own_parts(rules, config)
+
+
+def _held_at_once(config: Config, n_symbols: int) -> int:
+    rule = config.market.rule
+    return n_symbols if rule is None else min(rule.most, n_symbols)
 
 
 def with_costs(rules: Rules, multiple: float) -> Rules:

@@ -20,6 +20,7 @@ from bot.app.runs.own_parts import check_parts
 from bot.app.runs.results import read_run
 from bot.app.runs.trials import enter, runs_dir_of, trial_of_run, tried
 from bot.app.start.check import check_start
+from bot.app.symbols import with_candidates
 from bot.compiled import compiled_before
 from bot.config import Config
 from bot.errors import BotError
@@ -49,6 +50,7 @@ def backtest_command(
 ) -> CommandDone:
     """Run a backtest into a new folder and write its report."""
     single_thread()
+    config = with_candidates(config)
     check_start(config, "backtest")
     market = read_market(config)
     if not quiet and not compiled_before():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.trials import FORECASTS_SHA256
 from bot.app.symbols import known_instruments, traded_symbols
-from bot.blocks import BarBlock
+from bot.blocks import BarBlock, Bool
 from bot.config import Config
 from bot.config.needed_heads import read_beyond_forecasts
 from bot.errors import ConfigError, DataError
@@ -29,11 +29,15 @@ from bot.portfolio.rules import rules_from
 from bot.practice.synthetic import synthetic_bars
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc, parse_utc
+from bot.universe import Universe
 
 
 @dataclass(frozen=True)
 class RunBars:
-    """The bars of a run, from files or made: all of them, and where trading starts."""
+    """The bars of a run, from files or made: all of them, and where trading starts.
+
+    `members` bool[n, S] are those of the universe at each close, None where there is no rule.
+    """
 
     symbols: tuple[str, ...]
     bars: BarBlock
@@ -41,6 +45,7 @@ class RunBars:
     missing: int
     funding_unknown: int
     repairs: tuple[tuple[Path, str], ...] = ()
+    members: Bool | None = None
 
 
 def read_market(config: Config) -> RunBars:
@@ -58,6 +63,9 @@ def read_market(config: Config) -> RunBars:
     else:
         history = load_history(config)
         bars, start_ms, repairs = history.bars, history.start_ms, history.repairs
+    members = _members(config, symbols, bars)
+    if members is not None:
+        bars = replace(bars, leaving=bars.leaving | ~members)
     start = 0 if start_ms is None else int(np.searchsorted(bars.open_time, start_ms))
     if start == len(bars):
         raise DataError(
@@ -66,8 +74,18 @@ def read_market(config: Config) -> RunBars:
         )
     unknown = _unknown(bars.rows(start, len(bars)))
     return RunBars(
-        symbols, bars, start, missing=_missing(bars), funding_unknown=unknown, repairs=repairs
-    )
+        symbols, bars, start, missing=_missing(bars), funding_unknown=unknown, repairs=repairs,
+        members=members,
+    )  # fmt: skip
+
+
+def _members(config: Config, symbols: tuple[str, ...], bars: BarBlock) -> Bool | None:
+    rule = config.market.rule
+    if rule is None:
+        return None
+    known = known_instruments(config, symbols)
+    launches = [known[name].launch_ms if name in known else 0 for name in symbols]
+    return Universe(rule, INTERVAL_MS[config.market.interval], launches).advance(bars)
 
 
 def prepare(
@@ -99,6 +117,7 @@ def prepare(
     )  # fmt: skip
     for path, note in market.repairs:
         log.warning("file_put_in_order", path=str(path), what=note)
+    _tell_universe(config, market, log)
     source = config.data.root if config.data.source == "files" else "synthetic"
     instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
     job = BacktestJob(
@@ -131,6 +150,18 @@ def prepare(
     return job
 
 
+def _tell_universe(config: Config, market: RunBars, log: Any) -> None:
+    """Tell what the rule of the universe came to in the bars that are traded."""
+    if market.members is None:
+        return
+    traded = market.members[market.start_index :]
+    log.info(
+        "universe", rule=config.market.universe, candidates=len(market.symbols),
+        members=[s for s, on in zip(market.symbols, traded.any(axis=0), strict=True) if on],
+        changes=int((traded[1:] != traded[:-1]).any(axis=1).sum()),
+    )  # fmt: skip
+
+
 def _take_forecasts(job: BacktestJob, file: Path) -> None:
     """Let a file of forecasts decide, and say in the run's facts which one it is."""
     columns = read_forecasts(file, job.symbols, job.bars.open_time)
@@ -156,12 +187,17 @@ def check_known(config: Config, market: RunBars) -> None:
     }
     there["funding"] &= np.isfinite(bars.funding_rate)
     faults = []
+    some = bars.valid.any(axis=0) | (
+        not config.market.universe
+    )  # candidates may lie outside the span
     for what, known in there.items():
         names = [n for n in config.features.names if part("feature", n).facts.get("needs") == what]
         uses = [f"'{name}' out of features.names" for name in names]
         if what == "volume" and "volume" in config.targets.kinds:
             uses.append("'volume' out of targets.kinds")
-        silent = [name for s, name in enumerate(market.symbols) if not known[:, s].any()]
+        silent = [
+            name for s, name in enumerate(market.symbols) if some[s] and not known[:, s].any()
+        ]
         if uses and silent:
             faults.append(
                 f"{', '.join(silent)}: {_SILENT[what]}, so that no row of the model would be complete; "

@@ -263,6 +263,8 @@ def _facts(folder: RunFolder, record: Record, config: Config) -> dict[str, Any]:
         record.meta.get("instruments", "{}"), f"{record.path}: meta.instruments"
     )
     facts["currency"] = currency_note(config, record.symbols, instruments)
+    if config.market.universe:
+        facts["universe"] = f"{config.market.universe}, of {len(record.symbols)} symbols"
     for key in ("config_hash", "ledger_sha256", TABLE_ID, "schedule_of"):
         if record.meta.get(key):
             facts[key] = record.meta[key]

@@ -17,7 +17,7 @@ from typing import Literal
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.app.start.history_need import useless_settings
 from bot.app.start.practice import practice_config
-from bot.app.symbols import known_instruments, traded_symbols, venues_of
+from bot.app.symbols import known_instruments, traded_symbols, venues_of, with_candidates
 from bot.app.training.triggers import DueBars
 from bot.config import Config
 from bot.config.needed_heads import needs_model
@@ -72,6 +72,11 @@ def faults_of(config: Config, job: Job) -> list[BotError]:
     ]
     steps += [_files] if job == "backtest" else [_daemon]
     faults: list[BotError] = []
+    if job == "backtest":
+        try:
+            config = with_candidates(config)
+        except BotError as error:
+            return [error]
     for step in steps:
         try:
             step(config)
@@ -208,6 +213,8 @@ def _daemon(config: Config) -> None:
             "market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
             f"settings name {', '.join(sorted(venues | {own}))}"
         )
+    if config.market.universe:
+        faults.append("market.universe: the daemon's symbols are fixed; leave it empty")
     if config.costs.reference or config.execution.fill != "next_open":
         faults.append(
             "execution.fill: the daemon fills at the next open; next_close and costs.reference are "

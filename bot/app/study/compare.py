@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.adapters.files.trials import TrialKind
@@ -26,6 +26,7 @@ from bot.app.study.judging import judge
 from bot.app.study.setting import setting_of
 from bot.app.study.trials import check_unseen, count_in
 from bot.app.study.unit import Unit, same_forecasts
+from bot.app.symbols import with_candidates
 from bot.app.training.pool import TrainingPool
 from bot.errors import BotError, ModelError
 from bot.report.skill.rivals import check_baselines
@@ -111,6 +112,7 @@ def walk_forward(
     """
     check_packages(contenders)
     check_baselines(contenders[0].config.report)
+    contenders = [replace(c, config=with_candidates(c.config)) for c in contenders]
     market = read_market(contenders[0].config)
     for contender in contenders:
         check_known(contender.config, market)

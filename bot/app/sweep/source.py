@@ -25,7 +25,7 @@ from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
 from bot.app.runs.trials import FORECASTS_SHA256, runs_dir_of
 from bot.app.sweep.rehearsed import rehearsed
-from bot.app.symbols import known_instruments
+from bot.app.symbols import known_instruments, with_candidates
 from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.config.given import read_toml
@@ -167,6 +167,7 @@ def source_of_file(path: Path, config: Config) -> SweepSource:
     Raises:
         DataError: a file is missing or faulty.
     """
+    config = with_candidates(config)
     market = read_market(config)
     times = market.bars.open_time
     value = _table(path, market.symbols, times)
