@@ -144,6 +144,7 @@ SENTENCES: Mapping[str, Callable[[LogEvent], str]] = {
     "part_compiled": lambda e: f"compiled {e['part']} in {e['seconds']:.1f} s",
     "file_put_in_order": lambda e: f"{e['path']}: {e['what']}",
     "history_loaded": lambda e: f"history read: {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",
+    "universe": lambda e: f"universe: {e['rule']}; of {_symbols(e['candidates'])} {len(e['members'])} were members",
     "history_wanted": lambda e: f"asks for {_bars(e['bars'])} of history: {e['reason']}",
     "backfilled": lambda e: f"history fetched: {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",
     "gap_filled": lambda e: f"{_bars(e['bars'])} missed and fetched, {_at(e['first'])} to {_at(e['last'])}; nothing was decided on them",
