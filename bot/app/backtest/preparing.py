@@ -187,9 +187,9 @@ def check_known(config: Config, market: RunBars) -> None:
     }
     there["funding"] &= np.isfinite(bars.funding_rate)
     faults = []
-    some = bars.valid.any(axis=0) | (
-        not config.market.universe
-    )  # candidates may lie outside the span
+    some: Bool = bars.valid.any(axis=0)
+    if not config.market.universe:  # whose candidates may lie outside the span
+        some = np.ones_like(some)
     for what, known in there.items():
         names = [n for n in config.features.names if part("feature", n).facts.get("needs") == what]
         uses = [f"'{name}' out of features.names" for name in names]

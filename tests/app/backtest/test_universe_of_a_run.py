@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ ACCOUNT = (
     "policy.kind=momentum", "policy.momentum_bars=12", "policy.exit_threshold=0", "market.interval=4h",
     f"market.universe={RULE}", "risk.max_stale_bars=6", "policy.rehearse=false",
 )  # fmt: skip
-COINS = {  # turnover by day, first and last day
+COINS: dict[str, tuple[Callable[[int], float], int, int]] = {  # turnover by day, first and last day
     "DEADUSDT": (lambda day: 50.0, 0, 39),
     "FADINGUSDT": (lambda day: 40.0 if day < 30 else 1.0, 0, DAYS),
     "RISINGUSDT": (lambda day: 1.0 + day, 0, DAYS),
@@ -85,7 +86,7 @@ def ran(cli: Cli, root: Path, folder: Path, *sets: str) -> Found:
     run = RunFolder(folder)
     with open_record(run) as record:
         bars = record.bars()
-        quantity = record.positions(record.ledger_times())
+        quantity = record.positions(record.ledger()[0])
         return Found(run, record.symbols, bars, quantity, record.fills())
 
 
