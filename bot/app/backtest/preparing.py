@@ -157,7 +157,7 @@ def _tell_universe(config: Config, market: RunBars, log: Any) -> None:
     traded = market.members[market.start_index :]
     log.info(
         "universe", rule=config.market.universe, candidates=len(market.symbols),
-        members=[s for s, on in zip(market.symbols, traded.any(axis=0), strict=True) if on],
+        members=[s for s, on in zip(market.symbols, np.asarray(traded.any(axis=0)), strict=True) if on],
         changes=int((traded[1:] != traded[:-1]).any(axis=1).sum()),
     )  # fmt: skip
 
@@ -187,7 +187,7 @@ def check_known(config: Config, market: RunBars) -> None:
     }
     there["funding"] &= np.isfinite(bars.funding_rate)
     faults = []
-    some: Bool = bars.valid.any(axis=0)
+    some: Bool = np.asarray(bars.valid.any(axis=0))
     if not config.market.universe:  # whose candidates may lie outside the span
         some = np.ones_like(some)
     for what, known in there.items():
