@@ -39,6 +39,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "history_loaded": frozenset({"bars", "first", "last", "missing", "funding_unknown"}),
     "file_put_in_order": frozenset({"path", "what"}),
     "universe": frozenset({"rule", "candidates", "members", "changes"}),
+    "universe_changed": frozenset({"bar", "members", "joined", "left"}),
     "training_submitted": frozenset({"due", "rows"}),
     "training_skipped": frozenset({"due", "reason"}),
     "heads_untrained": frozenset({"model_id", "heads"}),

@@ -9,6 +9,8 @@ account: what becomes of a position in a symbol that drops out is `risk.on_leavi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 
@@ -38,6 +40,13 @@ class Universe:
         self._days: list[tuple[int, F64]] = []  # (midnight by which it was known, turnover)
         self._judged = -1
         self._members: Bool = np.zeros(S, dtype=np.bool_)
+
+    def copy(self) -> Self:
+        """Return the same, which goes on by itself."""
+        other = copy(self)
+        other._listed = self._listed.copy()
+        other._days = [(midnight, turnover.copy()) for midnight, turnover in self._days]
+        return other
 
     def advance(self, bars: BarBlock) -> Bool:
         """Take in the bars that follow; return bool[n, S], the members at each bar's close."""

@@ -20,6 +20,7 @@ from bot.adapters.exchange import Quote
 from bot.app.live.committed import CommittedRun
 from bot.app.live.exchange_time import ExchangeTime
 from bot.app.live.life_report import LifeReport
+from bot.app.live.members import LiveMembers
 from bot.app.live.screening import ScreenedExchange
 from bot.blocks import BarBlock
 from bot.errors import DataError, ExchangeError
@@ -52,6 +53,8 @@ class SymbolLife:
         self._doubted: frozenset[str] = frozenset()
         self._traded = frozenset(run.symbols)  # until a bar shows otherwise
         self._settled: set[str] = set()
+        rule = run.config.market.rule
+        self._members = rule and LiveMembers(rule, run.folder, run.interval_ms)
 
     def ended(self, time_ms: int) -> frozenset[str]:
         """Return the symbols that are traded no more at this time."""
@@ -110,6 +113,9 @@ class SymbolLife:
                 if on
             },
         )
+        if self._members:
+            leaving |= ~self._members.at(bars, self._instruments())
+            self._report.members_at(int(bars.open_time[-1]), self._run.symbols, ~leaving[-1])
         return replace(bars, leaving=leaving, settlement_price=price)
 
     async def _price(self, symbol: str, known: Instrument, now_ms: int, last: float) -> float:

@@ -5,11 +5,12 @@ Rule: that a symbol leaves is told once, until it is traded again. Must not chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bot.adapters.record.commands import CommandRow
 from bot.app.live.seldom import Seldom
+from bot.blocks import Bool
 from bot.portfolio.instruments import TRADED, Instrument
 from bot.timestamps import format_utc
 
@@ -19,6 +20,7 @@ class LifeReport:
 
     Attributes:
         leaving: why, in a few words, by symbol.
+        members: of the universe at the last close, None where there is no rule, or no close yet.
 
     Args:
         commanded: tells of a command of the record.
@@ -27,6 +29,7 @@ class LifeReport:
     def __init__(self, log: Any, commanded: Callable[[CommandRow], None]) -> None:
         self.learned = commanded
         self.leaving: dict[str, str] = {}
+        self.members: tuple[str, ...] | None = None
         self._log, self._seldom = log, Seldom()
 
     def leaving_at(self, bar: int, leaving: Mapping[str, Instrument]) -> None:
@@ -40,6 +43,17 @@ class LifeReport:
         for symbol in self.leaving.keys() - leaving.keys():
             self._log.info("symbol_stays", bar=bar, symbol=symbol)
         self.leaving = {symbol: _why(known) for symbol, known in leaving.items()}
+
+    def members_at(self, bar: int, symbols: Sequence[str], members: Bool) -> None:
+        """Take the members of the universe from a bar's close on, and tell of what is new."""
+        now = tuple(s for s, on in zip(symbols, members.tolist(), strict=True) if on)
+        if now != self.members:
+            known = self.members or ()
+            self._log.info(
+                "universe_changed", bar=bar, members=len(now),
+                joined=[s for s in now if s not in known], left=[s for s in known if s not in now],
+            )  # fmt: skip
+        self.members = now
 
     def not_told(self, reason: str) -> None:
         """Tell that the exchange did not say what is asked now and then; seldom."""

@@ -128,6 +128,11 @@ def _implausible(e: LogEvent) -> str:
     return f"refused a {e['what']} of {e['symbol']}: {e['value']} after {e['last']} cannot be true"
 
 
+def _universe(e: LogEvent) -> str:
+    parts = [f"{len(e[way])} {way} ({', '.join(e[way])})" for way in ("joined", "left") if e[way]]
+    return f"universe of {e['members']}: {', '.join(parts)}"
+
+
 def _clock(e: LogEvent) -> str:
     by = duration(abs(e["by_ms"]))
     way = "ahead" if e["by_ms"] >= 0 else "back"
@@ -144,6 +149,7 @@ SENTENCES: Mapping[str, Callable[[LogEvent], str]] = {
     "part_compiled": lambda e: f"compiled {e['part']} in {e['seconds']:.1f} s",
     "file_put_in_order": lambda e: f"{e['path']}: {e['what']}",
     "history_loaded": lambda e: f"history read: {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",
+    "universe_changed": _universe,
     "universe": lambda e: f"universe: {e['rule']}; of {_symbols(e['candidates'])} {len(e['members'])} were members",
     "history_wanted": lambda e: f"asks for {_bars(e['bars'])} of history: {e['reason']}",
     "backfilled": lambda e: f"history fetched: {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",

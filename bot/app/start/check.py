@@ -213,8 +213,6 @@ def _daemon(config: Config) -> None:
             "market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
             f"settings name {', '.join(sorted(venues | {own}))}"
         )
-    if config.market.universe:
-        faults.append("market.universe: the daemon's symbols are fixed; leave it empty")
     if config.costs.reference or config.execution.fill != "next_open":
         faults.append(
             "execution.fill: the daemon fills at the next open; next_close and costs.reference are "

@@ -12,7 +12,7 @@ from bot.app.training.rehearsal import rehearsal_bars
 from bot.config import Config
 from bot.config.needed_heads import needs_model
 from bot.features.pipeline import FeaturePipeline
-from bot.timegrid import INTERVAL_MS
+from bot.timegrid import DAY_MS, INTERVAL_MS
 
 MOST_BARS = 250_000
 """Bars that are fetched at most where data.history_bars leaves it open: an hour's work of requests."""
@@ -75,6 +75,10 @@ def history_need(config: Config) -> HistoryNeed:
             if looks_back >= warmup
             else f"{warmup} for features to warm up; policy.momentum_bars = {looks_back} needs fewer"
         )
+    if (rule := config.market.rule) is not None:
+        ranked = -(-(rule.days + 1) * DAY_MS // INTERVAL_MS[config.market.interval])
+        if ranked > wanted:
+            wanted, reason = ranked, f"market.universe ranks by {rule.days} days"
     if wanted > MOST_BARS:
         return HistoryNeed(
             MOST_BARS, warmup, least,
