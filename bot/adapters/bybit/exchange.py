@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Seque
 from functools import partial
 from typing import TypeVar
 
+from bot.adapters.bybit.answers import parsed_number
 from bot.adapters.bybit.clock import Jump, ServerClock
 from bot.adapters.bybit.frames import quote_of
 from bot.adapters.bybit.links import plan_links
@@ -165,6 +166,17 @@ class BybitExchange:
             for part in await asyncio.gather(*asked):
                 quotes.update(part)
         return [quotes[name] for name in symbols if name in quotes]
+
+    async def by_turnover(self) -> list[str]:
+        """Return the symbols of the venue that were traded in the last day, the largest turnover first.
+
+        Raises:
+            ExchangeError: it is out of reach, or refuses.
+        """
+        rows = await self._pool.run(lambda rest: rest.tickers(self._venue))
+        traded = {symbol: parsed_number(row.get("turnover24h")) for symbol, row in rows.items()}
+        known = [symbol for symbol in sorted(traded) if traded[symbol] > 0.0]
+        return sorted(known, key=lambda symbol: -traded[symbol])
 
     def stream(self, symbols: Sequence[str], interval: str) -> AsyncGenerator[Event, None]:
         """Yield candles, quotes and what becomes of the connection, until it is closed."""

@@ -28,6 +28,9 @@ reporter        log events, the status file, systemd
 terminal_lines  what a person at a terminal is shown: a line a bar, fills, events
 run_log         the log's file, and the terminal
 account_report  liquidations, settlements, margin calls and halts in the log
+members         which symbols the universe lets be opened, from the journal's bars
+candidates      what the universe of a new run chooses among
+listed          what the exchange says of a run's symbols at a start
 life_report     which symbols leave, in the log and the status
 risk_watch      halts, stages and cool-downs, told once
 seldom          the same thing logged seldom

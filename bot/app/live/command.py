@@ -20,9 +20,10 @@ from bot.adapters.exchange import Exchange
 from bot.adapters.system.atomic_file import sweep
 from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
-from bot.app.live.catch_up import LONGEST_RETRY_S
+from bot.app.live.candidates import with_live_candidates
 from bot.app.live.exchange import ExchangeClock, live_exchange
 from bot.app.live.exchange_time import ExchangeTime
+from bot.app.live.listed import instruments_of_a_start, told_now
 from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
 from bot.app.live.request_waits import RequestWaits
@@ -50,11 +51,9 @@ from bot.app.start.practice import practice_config
 from bot.compiled import compiled_before
 from bot.config import Config
 from bot.config.needed_heads import needs_model
-from bot.errors import BotError, ConfigError, DataError, ExchangeError, JournalError
+from bot.errors import BotError, ConfigError, JournalError
 from bot.log import Terminal
 from bot.model.threads import single_thread
-from bot.portfolio.denomination import check_symbols
-from bot.portfolio.instruments import Instrument
 
 
 def live_command(
@@ -68,6 +67,7 @@ def live_command(
     """
     single_thread()
     config = practice_config(config, tell=True) if practice else config
+    config = with_live_candidates(config, run_dir)
     check_start(config, "practice" if practice else "run")
     if run_dir is not None:
         _begun(config, run_dir)  # what is refused is refused before minutes of compiling
@@ -233,7 +233,7 @@ async def _life(
     max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
 ) -> None:  # fmt: skip
     old = folder.journal.exists()  # it has its instruments
-    instruments = await (_told_now if old else _instruments)(exchange, config, log)
+    instruments = await (told_now if old else instruments_of_a_start)(exchange, config, log)
     now_ms = 0 if old else clock.now_ms()
     run, models = open_run(config, folder, instruments, log, given_model, now_ms=now_ms)
     if run.first_bar is None:
@@ -266,33 +266,3 @@ async def _life(
     finally:
         log.info("run_stopped", bars=int(run.book.account["bars"][0]), reason=reason)
         run.end()
-
-
-async def _told_now(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
-    """Ask once what the exchange says of the symbols of a run that resumes; it does without too."""
-    try:
-        async with asyncio.timeout(config.exchange.request_timeout_s):
-            return await exchange.listed(config.market.symbols)
-    except (ExchangeError, DataError, TimeoutError) as error:
-        reason = f"{str(error) or 'no answer in time'}; the run keeps the instruments that it has"
-        log.warning("exchange_unreachable", reason=reason, retry_s=0.0)
-        return {}
-
-
-async def _instruments(exchange: Exchange, config: Config, log: Any) -> dict[str, Instrument]:
-    """Ask for the instruments until they are answered.
-
-    Raises:
-        ConfigError: a symbol is not listed, or not one that the account can hold.
-        DataError: what the exchange says of one makes no sense.
-    """
-    wait_s, symbols = 1.0, config.market.symbols
-    while True:
-        try:
-            found = await exchange.instruments(symbols)
-            check_symbols(config, symbols, found)
-            return found
-        except ExchangeError as error:
-            log.warning("exchange_unreachable", reason=str(error), retry_s=wait_s)
-        await asyncio.sleep(wait_s)
-        wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
