@@ -1,5 +1,11 @@
 """Paper-trade a multi-task model on candles: one engine for live, backtest and replay.
 
+As a library (nothing is imported before it is asked for):
+
+    import bot
+    run = bot.load_run("runs/demo")           # run.equity, .fills, .trades, ... are pandas
+    run = bot.backtest("config.toml", "data")  # the same kind of object
+
 cli             the commands: start here to follow what one of them does
 app             the jobs behind the commands: live, backtest, verify, compare, download
 practice        a stand-in for the exchange, and the synthetic market
@@ -23,4 +29,24 @@ errors          the errors, named by what the caller does about them
 compiled        the decorator of all compiled functions, and their cache
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bot.app.library import LoadedRun, backtest, load_run
+
 __version__ = "0.1.0"
+__all__ = ["LoadedRun", "__version__", "backtest", "load_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what the library offers, imported when it is first asked for."""
+    if name in __all__:
+        return getattr(importlib.import_module("bot.app.library"), name)
+    raise AttributeError(f"module 'bot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from bot.blocks import F64, I64, Bool
 from bot.errors import ConfigError
 from bot.timegrid import DAY_MS
+
+if TYPE_CHECKING:
+    import pandas as pd  # imported where columns are read: writers of times need none
 
 EARLIEST_MS = 100_000_000_000
 """1973-03-03. Below it, milliseconds could be taken for seconds."""
@@ -114,6 +116,8 @@ class TimeReader:
             UnreadableTimeError: a time is missing, no time, outside 1973 to 2100, or of another
                 unit than those before.
         """
+        import pandas as pd
+
         series = pd.Series(column)
         if len(series) == 0:
             return np.empty(0, np.int64)
@@ -184,6 +188,8 @@ def is_missing(value: Any) -> bool:
     >>> is_missing(None), is_missing(" "), is_missing([])
     (True, True, False)
     """
+    import pandas as pd
+
     return bool(pd.api.types.is_scalar(value) and pd.isna(value)) or not str(value).strip()
 
 
@@ -213,6 +219,8 @@ def _by_size(values: I64 | F64) -> tuple[I64, I64]:
             ms[inside] = own // int(per_ms)
     left = np.flatnonzero((kind == _NONE) & (values >= 19_730_303) & (values < 21_000_101))
     if len(left):
+        import pandas as pd
+
         days = pd.to_datetime(pd.Series(values[left]).astype(str).str.removesuffix(".0"),
                               format="%Y%m%d", errors="coerce")  # fmt: skip
         known = days.notna().to_numpy()
@@ -229,6 +237,8 @@ def _exact(texts: pd.Series[str]) -> I64 | F64:
 
 
 def _of_iso(texts: pd.Series[str], *, daily: bool) -> tuple[I64, I64]:
+    import pandas as pd
+
     if daily:
         texts = texts.str.replace(_OFFSET, "", regex=True)
     moments = pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
@@ -238,6 +248,8 @@ def _of_iso(texts: pd.Series[str], *, daily: bool) -> tuple[I64, I64]:
 
 def _of_datetimes(series: pd.Series[Any], *, daily: bool) -> I64:
     """Return datetimes as ms UTC, 0 (which is refused) where one is missing."""
+    import pandas as pd
+
     if isinstance(series.dtype, pd.DatetimeTZDtype):
         series = series.dt.tz_localize(None) if daily else series.dt.tz_convert(None)
     moments: npt.NDArray[Any] = series.to_numpy().astype("datetime64[ms]")

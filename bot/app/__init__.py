@@ -2,6 +2,7 @@
 
 A room imports only rooms below its own line.
 
+library         `bot.load_run`, `bot.backtest`: runs in scripts and notebooks
 study           `bot compare` and `bot discover`: many trainings, held side by side
 sweep           `bot sweep`: many settings over the same forecasts
 live            `bot run`: the daemon
@@ -10,7 +11,8 @@ verify          `bot verify`: the proof of a run
 parts           `bot parts`: the parts there are, and whether yours are sound
 history         `bot fetch`, `bot import`, `bot data`: files of history
 start           what every job checks before its first request
-runs            a run's folder: results, status, logs, export
+tables          a run as tables: `bot export`, and what the library gives
+runs            a run's folder: results, status, logs
 loop            the loop that live, backtest and verify share
 training        when to train, on what, in which process
 symbols         the symbols of a run, their instruments and their year

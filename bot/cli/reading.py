@@ -44,18 +44,54 @@ def report(
 
 def export(
     run: RunArgument,
-    symbol: Annotated[str, typer.Option(help="The symbol whose rows are wanted.")],
-    out: Annotated[
-        str | None, typer.Option(help="A .csv or .parquet file; stdout by default.")
+    what: Annotated[
+        str | None,
+        typer.Option(
+            help="Tables, separated by commas: bars, forecasts, decisions, fills, trades, positions, "
+            "equity, models, or all.",
+        ),
     ] = None,
-) -> None:
-    """Export a symbol's rows: date, price, signal, position, position_return, capital."""
-    from bot.app.runs.export import export_rows
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="csv, parquet or xlsx.", show_default="the file's, else csv"),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            help="A file, or a folder for several. By default one CSV goes to stdout, all else to "
+            "RUN/export.",
+        ),
+    ] = None,
+    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Option(
+            help="In place of --what: this symbol's date, price, signal, position, position_return "
+            "and capital.",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Export a run's tables for other programs; docs/tables.md says what each column is."""
     from bot.app.runs.folder import find_run
+    from bot.errors import ConfigError
 
-    text = export_rows(find_run(run), symbol, out)
-    if text is not None:
-        sys.stdout.write(text)
+    if (what is None) == (symbol is None):
+        raise ConfigError("export: name tables by --what ('--what all'), or one --symbol")
+    if symbol is not None:
+        if symbols is not None or form is not None:
+            raise ConfigError("export: --symbol goes with --out alone; --symbols with --what")
+        from bot.app.tables.document import export_rows
+
+        text = export_rows(find_run(run), symbol, out)
+        if text is not None:
+            sys.stdout.write(text)
+        return
+    from bot.app.tables.export import ExportRequest
+    from bot.app.tables.export import export as export_tables
+
+    for file in export_tables(find_run(run), ExportRequest(what or "", form, out, symbols)):
+        rows = ", ".join(f"{name} {count:,}" for name, count in file.rows.items())
+        print(f"{file.path}: {rows} rows")
 
 
 def verify(run: RunArgument, plugins: PluginOption = None, as_json: JsonOption = False) -> None:

@@ -2,6 +2,7 @@
 
 Pure: functions take arrays and return values and strings. Reads no file, no clock and no journal.
 
+booked          bars, and what an account held on them: a run, or a slice of one
 inputs          one run as arrays: what everything here is made from
 summary         the results as one mapping: what `--json` prints
 why             why a bar was traded or not, in one phrase

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from bot.blocks import F64, I64, BarBlock, Bool, Forecast
+from bot.blocks import F64, I64, Bool, Forecast
+from bot.report.booked import Booked, Observed
 from bot.report.why import Decided
 
 
@@ -93,16 +92,13 @@ class CalibrationProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
+class Judged(Observed):
     """Forecasts beside what happened: all that skill is judged from.
 
     Attributes:
-        symbols: of length S.
         interval_ms: the bar's length.
         periods_per_year: bars a year by the calendar.
         volume_window: bars of the mean volume that a label of volume is relative to.
-        bars: all bars, those before the start included.
-        start_index: first bar that counts.
         forecast: out-of-sample forecasts as the heads gave them, or None.
         shrunk: float64[n, S, K], the same, shrunk by what their models' validation rows knew of
             them; None: as they were given.
@@ -110,43 +106,23 @@ class Judged:
         models: the schedule, in the order that `forecast.model` counts.
     """
 
-    symbols: tuple[str, ...]
     interval_ms: int
     periods_per_year: float
     volume_window: int
-    bars: BarBlock
-    start_index: int
     forecast: Forecast | None
     labels: F64 | None
     models: tuple[ModelInfo, ...] = ()
     shrunk: F64 | None = None
 
-    @property
-    def open_time(self) -> I64:
-        """Return int64[n], ms UTC."""
-        return self.bars.open_time
-
-    @property
-    def n_symbols(self) -> int:
-        """Return S."""
-        return len(self.symbols)
-
-    @cached_property
-    def price(self) -> F64:
-        """Return float64[n, S], the last known close; NaN before a symbol's first bar."""
-        return carried(np.where(self.bars.valid, self.bars.close, np.nan))
-
 
 @dataclass(frozen=True, kw_only=True)
-class RunData(Judged):
+class RunData(Judged, Booked):
     """Everything that a report needs of one run.
 
     Attributes:
         name: the run's name.
         venues: of length S.
         interval: the bar's length, as named.
-        initial_capital: equity before the first bar.
-        fill: where orders decided at a close are filled.
         taker_fee: float64[S], fraction of the notional.
         pays_funding: bool[S], whether positions in the symbol are charged funding.
         allow_short: bool[S], whether the symbol may be held short.
@@ -154,14 +130,12 @@ class RunData(Judged):
         horizon: bars over which the signal tells a return.
         seed: the run's.
         half_spread_bps, slippage_bps: what a fill costs beside the fee.
-        equity, cash: float64[n], at the bar's close.
-        fees, funding, spread, slippage: float64[n], paid in the bar.
-        quantity: float64[n, S], held at the bar's close (base currency).
+        cash: float64[n], at the bar's close.
+        fees, spread, slippage: float64[n], paid in the bar.
         edge, hurdle: float64[n, S], the return that the signal was expected to bring over the
             horizon, and what it had to exceed; NaN where none was known or asked, None where the
             record has no such columns.
         weights, signal: float64[n, S]; the targeted fraction of equity, and the conviction.
-        fills: structured FILL array, oldest first.
         fill_reasons: names of the codes in `fills["reason"]`.
         refusals: decisions refused, by reason.
         funding_unknown: settlements of positions held whose rate was not known, by symbol.
@@ -179,8 +153,6 @@ class RunData(Judged):
     name: str
     venues: tuple[str, ...]
     interval: str
-    initial_capital: float
-    fill: Literal["next_open", "next_close"]
     taker_fee: F64
     pays_funding: Bool
     allow_short: Bool
@@ -189,16 +161,12 @@ class RunData(Judged):
     seed: int
     half_spread_bps: float
     slippage_bps: float
-    equity: F64
     cash: F64
     fees: F64
-    funding: F64
     spread: F64
     slippage: F64
-    quantity: F64
     weights: F64
     signal: F64
-    fills: npt.NDArray[np.void]
     fill_reasons: Mapping[int, str]
     edge: F64 | None = None
     hurdle: F64 | None = None
@@ -213,20 +181,6 @@ class RunData(Judged):
     max_jump: float = math.inf
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def equity_before(self, index: int) -> float:
-        """Return the equity at the close before bar `index`."""
-        return float(self.equity[index - 1]) if index > 0 else self.initial_capital
-
-    def quantity_before(self, start: int) -> F64:
-        """Return float64[n - start, S], the quantity held when each bar from `start` on opened."""
-        before = np.zeros_like(self.quantity)
-        before[1:] = self.quantity[:-1]
-        return before[start:]
-
-    def quantity_inside(self, start: int) -> F64:
-        """Return float64[n - start, S], the quantity held in each bar after its open's fills."""
-        return self.quantity[start:] if self.fill == "next_open" else self.quantity_before(start)
-
     def first_model_index(self) -> int | None:
         """Return the first bar from the start on with a model in force, or None."""
         if not self.models:
@@ -234,15 +188,3 @@ class RunData(Judged):
         at = int(np.searchsorted(self.open_time, self.models[0].effective_from_ms))
         at = max(at, self.start_index)
         return at if at < len(self.open_time) else None
-
-
-def carried(values: F64) -> F64:
-    """Return float64[n, S] with each NaN replaced by the value last known in its column.
-
-    >>> carried(np.array([[np.nan], [1.0], [np.nan]])).ravel().tolist()
-    [nan, 1.0, 1.0]
-    """
-    rows = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
-    last = np.maximum.accumulate(rows, axis=0)
-    taken = np.take_along_axis(values, np.maximum(last, 0), axis=0)
-    return np.where(last >= 0, taken, np.nan)

@@ -11,6 +11,8 @@ from typing import Any
 
 import typer
 
+from bot.app.tables.columns import NAMES, shape_of
+from bot.blocks import Task
 from bot.cli.main import app
 from bot.errors import ConfigError
 from bot.parts.kinds import KINDS
@@ -125,11 +127,25 @@ def example_faults() -> str:
     return "\n".join(["```text", *told, "```"])
 
 
+def tables() -> str:
+    """Return the tables of a run, a section each: what a row is, and its columns."""
+    tasks = [Task("return", 5), Task("direction", 5), Task("volatility", 5), Task("volume", 5)]
+    lines = []
+    for name in NAMES:
+        shape = shape_of(name, tasks)
+        lines += [f"### {name}", "", f"A row is {shape.row}.", ""]
+        lines += ["| column | kind | unit | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{c.name}` | {c.kind} | {c.unit} | {c.says} |" for c in shape.columns]
+        lines.append("")
+    return "\n".join(lines).strip()
+
+
 MADE: dict[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
     "parts": kinds_of_part,
     "features": features,
+    "tables": tables,
     "example-settings": example_settings,
     "example-faults": example_faults,
     "policy-record": partial(record, POLICY_FIELDS),

@@ -7,18 +7,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import RenderableType
 
-from bot.app.backtest.job import run_backtest
+from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import prepare, read_market
 from bot.app.loop.warmup import COMPILING
 from bot.app.runs.borrow import Recorded
 from bot.app.runs.folder import RunFolder, config_of, new_run
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.results import read_run
-from bot.app.runs.trials import enter, runs_dir_of, trial_of_run, tried
+from bot.app.runs.trials import enter_run
 from bot.app.start.check import check_start
 from bot.app.symbols import with_candidates
 from bot.compiled import compiled_before
@@ -50,33 +50,42 @@ def backtest_command(
 ) -> CommandDone:
     """Run a backtest into a new folder and write its report."""
     single_thread()
+    terminal = None if quiet else sys.stderr
+    folder, done = run_into_folder(
+        config, run_dir, forecasts, schedule, progress, terminal=terminal
+    )
+    summary = write_report(folder) if done.bars else None
+    return CommandDone(folder, summary, done.interrupted)
+
+
+def run_into_folder(
+    config: Config,
+    run_dir: str | None,
+    forecasts: str | None,
+    schedule: Recorded | None,
+    progress: Callable[[int, int], None],
+    *,
+    terminal: TextIO | None,
+) -> tuple[RunFolder, BacktestDone]:
+    """Run a backtest into a new folder; its log also goes to the terminal where there is one."""
     config = with_candidates(config)
     check_start(config, "backtest")
     market = read_market(config)
-    if not quiet and not compiled_before():
-        sys.stderr.write(COMPILING)
+    if terminal is not None and not compiled_before():
+        terminal.write(COMPILING)
     there_before = run_dir is not None and Path(run_dir).exists()
-    folder = new_run(config, run_dir, "backtest")
-    settings, terminal = config.log, None if quiet else sys.stderr
+    folder, settings = new_run(config, run_dir, "backtest"), config.log
     try:
         with open_log(folder.log, settings.level, terminal, settings.max_mb, settings.keep) as log:
-            done = run_backtest(
-                prepare(
-                    config,
-                    market,
-                    folder,
-                    log=log,
-                    progress=progress,
-                    forecasts=forecasts,
-                    schedule=schedule,
-                )
-            )
+            job = prepare(
+                config, market, folder, log=log, progress=progress, forecasts=forecasts,
+                schedule=schedule,
+            )  # fmt: skip
+            return folder, run_backtest(job)
     except BotError:
         if not folder.journal.exists() and not there_before:
             shutil.rmtree(folder.path)  # it never was a run
         raise
-    summary = write_report(folder) if done.bars else None
-    return CommandDone(folder, summary, done.interrupted)
 
 
 def write_report(folder: RunFolder) -> Summary:
@@ -88,10 +97,7 @@ def write_report(folder: RunFolder) -> Summary:
     config = config_of(folder)
     check_parts(config, "", folder.path)
     run = read_run(folder)
-    trial, runs_dir = trial_of_run(folder, run), runs_dir_of(folder.path)
-    if trial is not None and (warning := enter(runs_dir, trial)):
-        print(f"warning: {warning}", file=sys.stderr)
-    summary = build(run, config.report, None if trial is None else tried(runs_dir, trial))
+    summary = build(run, config.report, enter_run(folder, run))
     page = html.render(run, summary)
     try:
         folder.report.write_text(page, encoding="utf-8")

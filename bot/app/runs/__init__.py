@@ -16,7 +16,6 @@ heartbeat       what the daemon last said of itself
 results         from a folder to figures and pictures
 trials          the register of trials: what enters it, and what a figure is held against
 trials_view     `bot trials`: the register as tables
-export          rows in the document's columns
 ledger_hash     the ledger's hash from stored rows
 shrunk          forecasts shrunk by their models
 own_parts       parts of a user's own that a run was made with

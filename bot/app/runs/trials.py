@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -55,6 +56,19 @@ def enter(runs_dir: Path, trial: Trial) -> str:
             "count it; make the file writable and ask 'bot report' of the run, which enters it"
         )
     return ""
+
+
+def enter_run(folder: RunFolder, run: RunData) -> Tried | None:
+    """Enter a backtest, and return the trials on the same data; None for a live run, which is none.
+
+    Where the register cannot be written, stderr says so.
+    """
+    trial, runs_dir = trial_of_run(folder, run), runs_dir_of(folder.path)
+    if trial is None:
+        return None
+    if warning := enter(runs_dir, trial):
+        print(f"warning: {warning}", file=sys.stderr)
+    return tried(runs_dir, trial)
 
 
 def tried(runs_dir: Path, trial: Trial) -> Tried:

@@ -6,6 +6,7 @@ rehearsal       how long before the start models begin to decide
 archive         bars and features of the past, to cut rows from
 request         a training as a pure function: its rows, seed and manifest
 pool            jobs side by side, in processes of their own
+main_module     worker processes that leave the caller's script alone
 preload         what a worker's server imports once
 warmup          a throwaway training that warms the caches
 progress        a training as the log tells it

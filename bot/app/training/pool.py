@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar, cast
 
+from bot.app.training.main_module import main_left_alone
 from bot.config import Config
 from bot.errors import BotError, ModelError
 from bot.parts.plugins import load_plugins
@@ -111,7 +112,8 @@ class TrainingPool:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
         try:
-            process.start()
+            with main_left_alone():
+                process.start()
         except (OSError, EOFError) as error:  # the latter where the process that forks has died
             raise ModelError(f"{request.label} could not be started: {error!r}") from error
         self._running.add(process)

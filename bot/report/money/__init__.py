@@ -13,5 +13,6 @@ trials          how many settings were tried on the same data, and what a ratio 
 sharpe          the Sharpe ratio, its error, probabilistic and deflated
 jumps           positions held across a jump of price
 round_trips     who earned what, trip by trip
+trades          the same as rows, in one stretch or piece by piece
 buy_and_hold    the control that asks nothing of a model
 """

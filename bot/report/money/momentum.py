@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from bot.blocks import F64
-from bot.report.inputs import RunData, carried
+from bot.report.booked import carried
+from bot.report.inputs import RunData
 from bot.report.money.retraced import legs_of_sides, open_bars
 from bot.report.money.walk import Legs
 from bot.timegrid import DAY_MS

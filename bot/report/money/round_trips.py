@@ -17,7 +17,7 @@ import numpy as np
 
 from bot.blocks import F64, I64
 from bot.portfolio.funding import funding_paid
-from bot.report.inputs import RunData
+from bot.report.booked import Booked
 from bot.timegrid import last_closes
 
 
@@ -27,13 +27,15 @@ class Profit:
 
     `leaving` belongs to the position held when the bar opened, `entering` to a new one that the bar
     opened; where the sign stays, all is `leaving`. `funding` float64[m, S] is inside `leaving`, and
-    `fees` float64[m, S] inside both.
+    `fees` float64[m, S] inside both. `filled_at` float64[m, S] is the mean price of the bar's fills,
+    NaN without one.
     """
 
     leaving: F64
     entering: F64
     fees: F64
     funding: F64
+    filled_at: F64
 
     @property
     def total(self) -> F64:
@@ -56,7 +58,7 @@ class Trips:
         return len(self.symbol)
 
 
-def profits(run: RunData, start: int) -> Profit:
+def profits(run: Booked, start: int) -> Profit:
     """Return the profit of each symbol in each bar from `start` on."""
     price = run.price[start:]
     before = carried_in(run.price, start)
@@ -67,11 +69,18 @@ def profits(run: RunData, start: int) -> Profit:
 
     old = _marked(held, before, filled_at)
     new = _marked(now, filled_at, price)
-    size = np.abs(held) + np.abs(now)
-    share = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
     funding = _funding_by_symbol(run, start)
-    entering = np.where(flipped, new - fees * share, 0.0)
-    return Profit(old + new - fees - funding - entering, entering, fees, funding)
+    entering = np.where(flipped, new - fees * opened_share(held, now), 0.0)
+    return Profit(
+        old + new - fees - funding - entering, entering, fees, funding=funding, filled_at=traded
+    )
+
+
+def opened_share(held: F64, now: F64) -> F64:
+    """Return float64[m, S], how much of what a flip trades opens the new position."""
+    size = np.abs(held) + np.abs(now)
+    share: F64 = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
+    return share
 
 
 def carried_in(price: F64, start: int) -> F64:
@@ -80,7 +89,7 @@ def carried_in(price: F64, start: int) -> F64:
     return np.concatenate((first, price[start:-1]))
 
 
-def round_trips(run: RunData, start: int, profit: Profit) -> Trips:
+def round_trips(run: Booked, start: int, profit: Profit) -> Trips:
     """Return the closed round trips entered at bar `start` or later, symbol by symbol."""
     side = np.sign(run.quantity[start:])
     side_before = np.sign(run.quantity_before(start))
@@ -110,7 +119,7 @@ def _marked(quantity: F64, start: F64, end: F64) -> F64:
     return quantity * move
 
 
-def _fills_by_bar(run: RunData, start: int) -> tuple[F64, F64]:
+def _fills_by_bar(run: Booked, start: int) -> tuple[F64, F64]:
     """Return float64[m, S]: mean price of the bar's fills (NaN without one), and their fees."""
     m, n_symbols = len(run.equity) - start, run.n_symbols
     fills = run.fills
@@ -129,7 +138,7 @@ def _fills_by_bar(run: RunData, start: int) -> tuple[F64, F64]:
     return price, summed(fills["fee"][ours])
 
 
-def _funding_by_symbol(run: RunData, start: int) -> F64:
+def _funding_by_symbol(run: Booked, start: int) -> F64:
     """Return float64[m, S], funding paid as the ledger books it; none in a run without funding."""
     if not run.funding.any():
         return np.zeros((len(run.equity) - start, run.n_symbols))

@@ -87,7 +87,7 @@ def test_trips_carried_in_or_never_closed_are_none(
     made = dataclasses.replace(run, quantity=quantity)
     leaving, entering = np.random.default_rng(seed).standard_normal((2, len(held) - 1, 3))
     nothing = np.zeros_like(leaving)
-    got = round_trips(made, start, Profit(leaving, entering, nothing, nothing))
+    got = round_trips(made, start, Profit(leaving, entering, nothing, nothing, nothing))
     expected: list[tuple[int, int, float]] = []
     first, earned = None, 0.0
     for i in range(len(held) - 1):

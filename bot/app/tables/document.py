@@ -1,4 +1,4 @@
-"""Export a run's rows in the document's columns."""
+"""One symbol of a run in the columns of the user's document."""
 
 from __future__ import annotations
 
