@@ -17,6 +17,7 @@ from bot.cli import compare as cli_compare
 from bot.cli import data as cli_data
 from bot.cli import hand as cli_hand
 from bot.cli import live as cli_live
+from bot.cli import notify as cli_notify
 from bot.cli import reading as cli_reading
 from bot.cli import sweep as cli_sweep
 from bot.cli.config import config_app
@@ -48,6 +49,7 @@ app.command("exchange")(cli_live.exchange)
 cli_compare.register(app)
 cli_data.register(app)
 cli_hand.register(app)
+cli_notify.register(app)
 cli_reading.register(app)
 cli_sweep.register(app)
 

@@ -8,6 +8,7 @@ trading         signal, sizes, account, costs
 universe        the sentence that says which symbols may be traded
 execution       how orders meet the market
 risk            caps, halts, stages, cool-downs
+notify          what `bot notify` tells, and when
 section         what every section is
 given           what is given, and where it came from
 load            file, environment, command line, in this order

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.config import schema as s
+from bot.config.notify import Notify
 
 PREFIX = "BOT_"
 """What the names of environment variables with settings begin with."""
@@ -55,6 +56,7 @@ class Config(BaseSettings):
     practice: s.Practice = Field(default_factory=s.Practice)
     report: s.Report = Field(default_factory=s.Report)
     log: s.Log = Field(default_factory=s.Log)
+    notify: Notify = Field(default_factory=Notify)
 
     @classmethod
     def settings_customise_sources(

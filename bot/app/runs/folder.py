@@ -37,7 +37,7 @@ NOT_IN_HASH = {
 }
 """Settings that cannot change what is computed from the same bars."""
 
-SECTIONS_NOT_IN_HASH = {"log", "report", "exchange", "practice"}
+SECTIONS_NOT_IN_HASH = {"log", "report", "exchange", "practice", "notify"}
 """Sections that cannot either: where bars come from and how it is logged."""
 
 

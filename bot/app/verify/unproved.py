@@ -25,6 +25,8 @@ FILES = {
     "report.html": "made from the journal, 'bot report' makes it anew",
     "status.json": "the daemon's last heartbeat",
     "run.lock": "names the daemon",
+    "notify.json": "how far 'bot notify' has told",
+    "notify.lock": "names nobody: held while 'bot notify' follows the run",
     FOLDER: "what was asked and is not taken yet",
     STOP_FILE: "the kill switch",
     COPIES: "a copy of the journal before a newer version went on",

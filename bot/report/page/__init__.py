@@ -12,5 +12,6 @@ worth_pictures  the run among its controls, returns by size of edge
 head_pictures   forecasts against what came
 insight_pictures importance, cosines, gates
 svg             a figure as SVG that takes on the page's colours
+small_picture   equity as a PNG, for messages
 downsample      long series, small enough to draw
 """

@@ -1,0 +1,117 @@
+"""What goes out to an address, and when: groups, limits, quiet hours, tries again.
+
+Rules: pure, and the clock is handed in; what is urgent waits for nothing but an address that fails; a
+message leaves the outbox only when it was taken, so each arrives at least once, in order, urgent ones first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from bot.app.messages.message import Message
+from bot.app.runs.durations import SECOND_MS
+from bot.config.notify import Notify
+from bot.timegrid import HOUR_MS
+
+FIRST_WAIT_MS, LONGEST_WAIT_MS = 15 * SECOND_MS, 15 * 60 * SECOND_MS
+LONGEST_TEXT = 3_000
+"""Letters of one delivery: Telegram takes 4,096."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of an address.
+
+    Attributes:
+        failures: tries in a row that failed.
+        next_ms: not to be asked before.
+        sent_ms: when something that was not urgent was sent, in the last hour.
+    """
+
+    failures: int = 0
+    next_ms: int = 0
+    sent_ms: tuple[int, ...] = ()
+
+
+def due(
+    waiting: Sequence[Message], standing: Standing, settings: Notify, arrived: Sequence[int], now_ms: int
+) -> list[Message]:  # fmt: skip
+    """Return the messages that make the next delivery to an address; empty while none is due.
+
+    Args:
+        waiting: not taken by it yet, oldest first.
+        arrived: when each was found, by this machine's clock.
+    """
+    if not waiting or now_ms < standing.next_ms:
+        return []
+    urgent = [message for message in waiting if message.urgent]
+    if urgent:
+        return _first_that_fit(urgent)
+    if is_quiet(settings, now_ms) or now_ms - min(arrived) < settings.group_s * SECOND_MS:
+        return []
+    recent = [at for at in standing.sent_ms if now_ms - at < HOUR_MS]
+    return [] if len(recent) >= settings.max_per_hour else _first_that_fit(waiting)
+
+
+def after_success(standing: Standing, sent: Sequence[Message], now_ms: int) -> Standing:
+    """Return what is known of an address that has taken messages."""
+    recent = tuple(at for at in standing.sent_ms if now_ms - at < HOUR_MS)
+    counted = () if sent[0].urgent else (now_ms,)
+    return Standing(sent_ms=recent + counted)
+
+
+def after_failure(standing: Standing, now_ms: int) -> Standing:
+    """Return what is known of an address that has not: it is asked again ever more rarely."""
+    wait_ms = min(FIRST_WAIT_MS * 2 ** min(standing.failures, 16), LONGEST_WAIT_MS)
+    return replace(standing, failures=standing.failures + 1, next_ms=now_ms + wait_ms)
+
+
+def is_quiet(settings: Notify, now_ms: int) -> bool:
+    """Return whether it is one of the quiet hours."""
+    if not settings.quiet:
+        return False
+    start, end = (time.fromisoformat(part) for part in settings.quiet.split("-"))
+    now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(settings.timezone)).time()
+    return start <= now < end if start <= end else now >= start or now < end
+
+
+def delivery_id(messages: Sequence[Message]) -> str:
+    """Return the id of a delivery: that of what is in it, so the same when it is sent again."""
+    return hashlib.sha256("\n".join(m.id for m in messages).encode()).hexdigest()[:12]
+
+
+def title_of(messages: Sequence[Message]) -> str:
+    """Return a headline: the runs, and what it is about."""
+    runs = ", ".join(dict.fromkeys(m.run for m in messages))
+    counts: dict[str, int] = {}
+    for message in messages:
+        counts[message.kind] = counts.get(message.kind, 0) + 1
+    kinds = ", ".join(kind if n == 1 else f"{n} × {kind}" for kind, n in counts.items())
+    return f"{runs}: {kinds}"
+
+
+def text_of(messages: Sequence[Message]) -> str:
+    """Return the lines of a delivery, and its id."""
+    several = len({m.run for m in messages}) > 1
+    lines = []
+    for message in messages:
+        at = datetime.fromtimestamp(message.time_ms / 1000, UTC)
+        day = f"{at:%H:%M}" if len(messages) == 1 else f"{at:%m-%d %H:%M}"
+        lines.append(f"{day} {f'{message.run}: ' if several else ''}{message.text}")
+    return "\n".join([*lines, f"(UTC; id {delivery_id(messages)})"])
+
+
+def _first_that_fit(messages: Sequence[Message]) -> list[Message]:
+    """Return as many as one delivery holds; one with a picture goes alone."""
+    taken: list[Message] = []
+    letters = 0
+    for message in messages:
+        letters += len(message.text) + len(message.run) + 16
+        if taken and (letters > LONGEST_TEXT or message.picture or taken[-1].picture):
+            break
+        taken.append(message)
+    return taken

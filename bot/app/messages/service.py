@@ -1,0 +1,184 @@
+"""`bot notify`: follow runs, and tell people elsewhere what happens in them.
+
+Rules: a look writes down what it found before anything is sent; what one address does not take holds
+up no other; nothing that is said names an address. Must not write to a run but its own file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.adapters.messages.delivery import Address, Delivery, NotDelivered
+from bot.adapters.messages.posting import request
+from bot.app.messages import outbox
+from bot.app.messages.following import begin, begin_new, news_of, runs_to_follow
+from bot.app.messages.ledger_of_messages import NAME, MessageState, Waiting, read_state, write_state
+from bot.app.messages.message import Message
+from bot.app.messages.outbox import Standing
+from bot.app.messages.summary import picture
+from bot.app.runs.durations import SECOND_MS, duration
+from bot.app.runs.folder import RunFolder
+from bot.config.notify import Notify
+from bot.errors import BotError, JournalError
+
+LOCK = "notify.lock"
+
+
+@dataclass
+class Notifier:
+    """Follow the runs of a place, look by look.
+
+    Args:
+        place: a folder of runs, or one run; its file of what was told lies in it.
+        addresses: where messages go.
+        now_ms: this machine's time.
+        say: a line for whoever reads the service's own output.
+        ping_url: of the dead man's switch, empty for none.
+    """
+
+    place: Path
+    settings: Notify
+    addresses: Sequence[Address]
+    now_ms: Callable[[], int]
+    say: Callable[[str], None] = print
+    ping_url: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        self._keys = {address.key for address in self.addresses}
+        self._state: MessageState = read_state(self.place)
+        self._state.keep_addresses(self._keys)
+        self._unread: dict[str, str] = {}
+        self._pinged_ms = 0
+        folders, first = runs_to_follow(self.place), not (self.place / NAME).exists()
+        for folder in folders if first else ():  # at later starts a run that is not known is new
+            self._state.runs[_name(folder)] = begin(folder, self.settings, self.now_ms())
+        write_state(self.place, self._state)
+        names = ", ".join(map(_name, folders)) or "no run yet"
+        to = ", ".join(address.name for address in self.addresses)
+        self.say(f"follows {names}; tells {to or 'nobody, the switch alone'}")
+
+    def look(self) -> None:
+        """Look once at every run, and send what is due."""
+        now_ms, found = self.now_ms(), False
+        folders = {_name(folder): folder for folder in runs_to_follow(self.place)}
+        for name, folder in folders.items():
+            known = self._state.runs.get(name) or begin_new(self.settings, now_ms)
+            try:
+                news, after = news_of(folder, known, self.settings, now_ms)
+            except BotError as error:
+                self._cannot_read(name, str(error))
+                continue
+            self._unread.pop(name, None)
+            if news or after != known or name not in self._state.runs:
+                self._state.add(news, self._keys, now_ms)
+                self._state.runs[name] = after
+                found = True
+        if found:
+            write_state(self.place, self._state)
+        for address in self.addresses:
+            self._send(address, folders)
+        self._ping(folders)
+
+    def _cannot_read(self, name: str, why: str) -> None:
+        if self._unread.get(name) != why:
+            self.say(f"{name}: {why}")
+        self._unread[name] = why
+
+    def _send(self, address: Address, folders: dict[str, RunFolder]) -> None:
+        """Send all that is due to an address, until it fails."""
+        while True:
+            standing = self._state.standing.get(address.key, Standing())
+            mine = [each for each in self._state.waiting if address.key in each.left]
+            messages = self._due(mine, standing)
+            if not messages:
+                return
+            try:
+                with _picture_of(messages, folders) as drawn:
+                    address.send(delivery_of(messages, drawn))
+            except NotDelivered as error:
+                failed = outbox.after_failure(standing, self.now_ms())
+                wait = duration(failed.next_ms - self.now_ms())
+                self.say(f"{address.name}: {len(mine)} wait, not taken ({error}); again in {wait}")
+                self._state.standing[address.key] = failed
+                write_state(self.place, self._state)
+                return
+            self._state.delivered(messages, address.key)
+            self._state.standing[address.key] = outbox.after_success(
+                standing, messages, self.now_ms()
+            )
+            write_state(self.place, self._state)
+            self.say(f"{address.name}: {outbox.title_of(messages)}")
+
+    def _due(self, mine: list[Waiting], standing: Standing) -> list[Message]:
+        messages, found = [each.message for each in mine], [each.found_ms for each in mine]
+        return outbox.due(messages, standing, self.settings, found, self.now_ms())
+
+    def _ping(self, folders: dict[str, RunFolder]) -> None:
+        """Say outwards that all is well; where it is not, say nothing: whoever waits raises the alarm."""
+        now_ms = self.now_ms()
+        if not self.ping_url or now_ms - self._pinged_ms < self.settings.ping_every_s * SECOND_MS:
+            return
+        if any(name in self._unread or not self._state.runs[name].health.well for name in folders):
+            return
+        self._pinged_ms = now_ms
+        try:
+            request(self.ping_url)
+        except NotDelivered as error:
+            self.say(f"the dead man's switch: not taken ({error})")
+
+
+def delivery_of(messages: Sequence[Message], drawn: Path | None = None) -> Delivery:
+    """Return messages as one delivery."""
+    return Delivery(
+        id=outbox.delivery_id(messages),
+        title=outbox.title_of(messages),
+        text=outbox.text_of(messages),
+        urgent=messages[0].urgent,
+        messages=[message.as_json() for message in messages],
+        picture=drawn,
+    )
+
+
+@contextmanager
+def only_one(place: Path) -> Iterator[None]:
+    """Hold the place for this process.
+
+    Raises:
+        JournalError: another one follows it, or it cannot be written.
+    """
+    path = place / LOCK
+    try:
+        file = path.open("a")
+    except OSError as error:
+        raise JournalError(f"{path}: cannot be made: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise JournalError(f"{place}: another 'bot notify' follows it already") from None
+        yield
+
+
+@contextmanager
+def _picture_of(
+    messages: Sequence[Message], folders: dict[str, RunFolder]
+) -> Iterator[Path | None]:
+    """Draw what a message wants drawn; without its run it goes as it is."""
+    message = messages[0]
+    if not message.picture or message.run not in folders:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as into:
+        drawn = None
+        with suppress(BotError):
+            drawn = picture(folders[message.run], Path(into))
+        yield drawn
+
+
+def _name(folder: RunFolder) -> str:
+    return folder.path.resolve().name

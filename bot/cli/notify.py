@@ -1,0 +1,126 @@
+"""`bot notify`: tell people elsewhere what happens in runs.
+
+Rule: no address is printed. Must not decide what is told.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.app.loop.interrupts import stop_signals
+from bot.cli.options import ConfigOption, SetOption
+from bot.errors import ConfigError, JournalError, UnreachableError
+
+if TYPE_CHECKING:
+    from bot.adapters.messages.delivery import Address
+
+What = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUNS_DIR|RUN|test|crash",
+        help="A folder of runs, a run, 'test' to try every address, or 'crash UNIT'.",
+    ),
+]
+Unit = Annotated[str | None, typer.Argument(help="After 'crash': the unit that has failed.")]
+Once = Annotated[bool, typer.Option("--once", help="Look once, send what is due, and end.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(notify)
+
+
+def notify(
+    what: What = "runs", unit: Unit = None, config: ConfigOption = None, sets: SetOption = None,
+    once: Once = False,
+) -> None:  # fmt: skip
+    """Tell people elsewhere what happens in runs: by Telegram, e-mail, a webhook and others.
+
+    A process of its own, which no bar waits for. Addresses and secrets stand in the environment
+    (PAPERBOT_NOTIFY_URLS, _WEBHOOK_URL, _WEBHOOK_SECRET, _PING_URL) or in the file of
+    notify.secrets_file, never in the settings; [notify] has what is told and when.
+
+    Examples: bot notify runs · bot notify runs/live --config config.toml · bot notify test ·
+    bot notify crash mtl-paper-bot.service
+    """
+    from bot.adapters.messages.secrets import from_environment
+    from bot.app.messages.addresses import addresses_of, check_settings
+    from bot.app.messages.following import runs_to_follow
+    from bot.app.runs.folder import RunFolder, config_of, find_run
+    from bot.config import load_config
+
+    if unit is not None and what != "crash":
+        raise ConfigError(f"'{unit}': only 'bot notify crash UNIT' takes a second word")
+    place = None
+    if what not in {"test", "crash"}:
+        place = Path(what)
+        if not place.is_dir():
+            place = find_run(what).path
+    run = RunFolder(place) if place is not None else None
+    if config is None and not sets and run is not None and run.config.is_file():
+        settings = config_of(run).notify
+    else:
+        settings = load_config(config, sets or []).notify
+    check_settings(settings)
+    secrets = from_environment(settings.secrets_file)
+    addresses = addresses_of(secrets)
+    if place is None:
+        _tell_now(what, unit, addresses)
+        return
+    if not addresses and not secrets.ping_url:
+        raise ConfigError(
+            "notify: nobody to tell: set PAPERBOT_NOTIFY_URLS or PAPERBOT_NOTIFY_WEBHOOK_URL, or name a "
+            "file with them in notify.secrets_file (docs/messages.md)"
+        )
+    if run is not None and run.journal.is_file() and not runs_to_follow(run.path):
+        raise JournalError(f"{place}: is a backtest's, in which nothing happens any more")
+    from bot.app.messages.service import Notifier, only_one
+
+    with only_one(place):
+        notifier = Notifier(
+            place, settings, addresses, lambda: time.time_ns() // 1_000_000, _say, secrets.ping_url
+        )  # fmt: skip
+        _follow(notifier.look, settings.look_s, once=once)
+
+
+def _follow(look: Callable[[], None], every_s: float, *, once: bool) -> None:
+    """Look again and again, until a signal comes; a look that is under way is ended first."""
+    stop = threading.Event()
+    for number in stop_signals():
+        signal.signal(number, lambda *_: stop.set())
+    look()
+    while not once and not stop.wait(every_s):
+        look()
+    if not once:
+        _say("stopped")
+
+
+def _tell_now(what: str, unit: str | None, addresses: Sequence[Address]) -> None:
+    """Send a test, or that a unit has failed, to every address at once."""
+    from bot.app.messages.at_once import crash_message, tell_now, trial_message
+
+    if not addresses:
+        raise ConfigError("notify: nobody to tell; docs/messages.md says how addresses are given")
+    now_ms = time.time_ns() // 1_000_000
+    host = socket.gethostname()
+    message = (
+        trial_message(host, now_ms)
+        if what == "test"
+        else crash_message(host, unit or "the bot", now_ms)
+    )
+    tries = 1 if what == "test" else 5
+    if not tell_now(message, addresses, tries=tries, say=_say):
+        sys.exit(UnreachableError.exit_code)
+
+
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S', time.gmtime())} {line}", file=sys.stderr, flush=True)

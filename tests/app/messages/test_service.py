@@ -1,0 +1,291 @@
+"""bot notify: everything that happens arrives, whatever is down or killed, and gives nothing away."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import re
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from bot.adapters.messages.delivery import Address, Delivery, NotDelivered
+from bot.adapters.messages.services import services
+from bot.adapters.messages.webhook import Webhook
+from bot.adapters.system.run_lock import RunLock
+from bot.app.messages.ledger_of_messages import NAME, MessageState, read_state, write_state
+from bot.app.messages.service import Notifier, only_one
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.record import open_record
+from bot.config.notify import Notify
+from bot.errors import JournalError
+from tests.app.messages.sinks import HttpSink, MailSink
+
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # by a service of apprise
+
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+NOON = 1_795_780_800_000
+SECRET = "a secret of more than sixteen letters"
+AT_ONCE = Notify(group_s=0.0, summary_at="", disk_low_mb=0.0, max_per_hour=3600)
+
+
+@dataclass
+class Clock:
+    ms: int = NOON
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def pass_minutes(self, minutes: float) -> None:
+        self.ms += int(minutes * MINUTE_MS)
+
+
+@dataclass
+class Taker:
+    """An address in this process."""
+
+    key: str = "taker"
+    name: str = "taker"
+    taken: list[Delivery] = field(default_factory=list)
+    fails: Callable[[], bool] = lambda: False
+
+    def send(self, delivery: Delivery) -> None:
+        if self.fails():
+            raise NotDelivered("down")
+        self.taken.append(delivery)
+
+    def ids(self) -> list[str]:
+        return [message["id"] for delivery in self.taken for message in delivery.messages]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "runs").mkdir()
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def run(live_run: RunFolder, place: Path) -> Callable[[], RunFolder]:
+    """Let a run appear: with all that happened in it, and a daemon that said that it ended."""
+
+    def appear() -> RunFolder:
+        folder = RunFolder(Path(shutil.copytree(live_run.path, place / "alpha")))
+        folder.log.write_text(line("run_stopped", "info", bars=3, reason="bars reached"))
+        return folder
+
+    return appear
+
+
+def line(
+    name: str, level: str = "warning", at: str = "2026-11-27T12:00:00Z", **more: object
+) -> str:
+    return json.dumps({"event": name, "level": level, "timestamp": at, "schema": 1} | more) + "\n"
+
+
+def notifier(place: Path, *addresses: Address, clock: Clock, given: Notify = AT_ONCE,
+             said: list[str] | None = None, ping: str = "") -> Notifier:  # fmt: skip
+    say = (said if said is not None else []).append
+    return Notifier(place, given, addresses, clock, say, ping)
+
+
+def expected(folder: RunFolder) -> set[str]:
+    """Return the ids of all that the record has, counted another way."""
+    with open_record(folder) as record:
+        times = record.fills()["open_time"].tolist()
+        wanted = {f"alpha/fill/{t}/{times[:k].count(t)}" for k, t in enumerate(times)}
+        wanted |= {f"alpha/model/{m.model_id}/{m.effective_from}" for m in record.models()}
+        wanted |= {f"alpha/command/{c.id}" for c in record.commands() if c.kind != "instruments"}
+    return wanted
+
+
+def test_all_that_the_record_has_is_told_once(place: Path, run: Callable[[], RunFolder]) -> None:
+    taker, clock = Taker(), Clock()
+    service = notifier(place, taker, clock=clock)
+    folder = run()
+    for _ in range(3):
+        service.look()
+        clock.pass_minutes(1)
+    told = [each for each in taker.ids() if "/life/" not in each]
+    assert len(told) == len(set(told)) > 20
+    assert set(told) == expected(folder)
+    assert all("(UTC; id " in delivery.text for delivery in taker.taken)
+
+
+def test_what_was_there_at_the_first_start_is_not_told(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    folder, taker, clock = run(), Taker(), Clock()
+    service = notifier(place, taker, clock=clock)
+    service.look()
+    assert taker.taken == []
+    with folder.log.open("a") as log:
+        log.write(line("training_failed", due=0, failures=1, reason="no memory"))
+    notifier(place, taker, clock=clock).look()  # another start: it goes on from where it was
+    assert [each.split("/")[1] for each in taker.ids()] == ["training"]
+    assert "no memory" in taker.taken[0].text
+
+
+def test_a_webhook_that_is_down_for_an_hour_loses_nothing(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    sink, clock, said = HttpSink(), Clock(), []
+    hook = Webhook(sink.address, SECRET, lambda: clock() / 1000)
+    service = notifier(place, hook, clock=clock, said=said)
+    folder = run()
+    for _ in range(60):
+        service.look()
+        clock.pass_minutes(1)
+    tries = [text for text in said if "not taken" in text]
+    assert 5 <= len(tries) <= 12  # ever more rarely
+    assert "Connection refused" in tries[0]
+    service = notifier(place, hook, clock=clock)  # a restart on the way
+    with sink.up():
+        for _ in range(20):
+            service.look()
+            clock.pass_minutes(1)
+    arrived = [
+        message["id"] for _, _, body in sink.taken for message in json.loads(body)["messages"]
+    ]
+    assert {each for each in arrived if "/life/" not in each} == expected(folder)
+    for _, headers, body in sink.taken:
+        signed = hmac.new(
+            SECRET.encode(), f"{headers['X-Bot-Timestamp']}.".encode() + body, hashlib.sha256
+        )
+        assert headers["X-Bot-Signature"] == f"v1={signed.hexdigest()}"
+        assert headers["X-Bot-Id"] == json.loads(body)["id"]
+        assert abs(int(headers["X-Bot-Timestamp"]) - NOON // 1000) < 2 * 3600
+
+
+def test_a_mail_server_that_is_down_for_an_hour_loses_nothing(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    pytest.importorskip("aiosmtpd")
+    sink, clock, said = MailSink(), Clock(), []
+    mail = services((sink.address,))[0]
+    daily = AT_ONCE.model_copy(update={"summary_at": "12:30"})
+    service = notifier(place, mail, clock=clock, given=daily, said=said)
+    folder = run()
+    for _ in range(12):
+        service.look()
+        clock.pass_minutes(5)
+    assert any("not taken" in text for text in said)
+    with sink.up():
+        for _ in range(4):
+            service.look()
+            clock.pass_minutes(16)
+    text = "\n".join(mail.get_body(("plain",)).get_content() for mail in sink.taken)  # type: ignore[union-attr]
+    with open_record(folder) as record:
+        fills = record.fills()
+    assert len(re.findall(r" (?:bought|sold) ", text)) == len(fills)
+    (summary,) = [mail for mail in sink.taken if "summary" in str(mail["Subject"])]
+    (picture,) = list(summary.iter_attachments())
+    drawn = Image.open(io.BytesIO(picture.get_payload(decode=True)))  # type: ignore[arg-type]
+    assert (drawn.format, drawn.size) == ("PNG", (960, 544))
+    assert len(set(drawn.convert("L").tobytes())) > 20  # something is drawn on it
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(kills=st.lists(st.integers(0, 8), max_size=5), fails=st.lists(st.booleans(), max_size=20))
+def test_killed_and_refused_at_any_moment_everything_arrives(
+    live_run: RunFolder,
+    tmp_path_factory: pytest.TempPathFactory,
+    kills: list[int],
+    fails: list[bool],
+) -> None:
+    place, clock, refusals = tmp_path_factory.mktemp("killed"), Clock(), iter(fails)
+    taker = Taker(fails=lambda: next(refusals, False))
+    notifier(place, clock=clock)
+    folder = RunFolder(Path(shutil.copytree(live_run.path, place / "alpha")))
+    folder.log.write_text("")
+    for writes_left in kills:
+        service = notifier(place, taker, clock=clock)
+        with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+            patch.setattr("bot.app.messages.service.write_state", dying_after(writes_left))
+            service.look()
+        clock.pass_minutes(20)
+    service = notifier(place, taker, clock=clock)
+    for _ in range(24):
+        service.look()
+        clock.pass_minutes(20)
+    assert read_state(place).waiting == []
+    assert {each for each in taker.ids() if "/crash/" not in each} == expected(folder)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def dying_after(writes: int) -> Callable[[Path, MessageState], None]:
+    left = iter(range(writes))
+
+    def write(folder: Path, state: MessageState) -> None:
+        if next(left, None) is None:
+            raise Killed
+        write_state(folder, state)
+
+    return write
+
+
+def test_one_address_that_is_down_holds_up_no_other(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    up, down, clock = Taker("up"), Taker("down", fails=lambda: True), Clock()
+    service = notifier(place, down, up, clock=clock)
+    folder = run()
+    service.look()
+    assert expected(folder) <= set(up.ids())
+    assert {key for each in read_state(place).waiting for key in each.left} == {"down"}
+
+
+def test_a_second_service_on_the_same_place_is_refused(place: Path) -> None:
+    with (
+        only_one(place),
+        pytest.raises(JournalError, match="another 'bot notify'"),
+        only_one(place),
+    ):
+        pass
+
+
+def test_the_switch_is_silent_while_a_daemon_is_missed(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    sink, clock, taker = HttpSink(), Clock(), Taker()
+    folder = run()
+    with sink.up():
+        service = notifier(place, taker, clock=clock, ping=sink.address)
+        with RunLock(folder.path):
+            with folder.log.open("a") as log:
+                log.write(line("run_resumed", "info", run_dir="x", last_bar=0, opened=False))
+            for _ in range(3):
+                service.look()
+                clock.pass_minutes(0.5)
+        assert len(sink.taken) == 2  # a call a minute
+        for _ in range(4):
+            service.look()
+            clock.pass_minutes(1)
+        assert len(sink.taken) == 2
+        assert [each.split("/")[1] for each in taker.ids()] == ["life", "crash"]
+        assert taker.taken[-1].urgent
+        with folder.log.open("a") as log:
+            log.write(
+                line("run_stopped", "info", "2026-11-27T12:09:00Z", bars=1, reason="asked to stop")
+            )
+        service.look()
+        assert len(sink.taken) == 3
+
+
+def test_a_file_that_is_damaged_is_refused_with_the_remedy(place: Path) -> None:
+    (place / NAME).write_text("{")
+    with pytest.raises(JournalError, match="remove it"):
+        notifier(place, Taker(), clock=Clock())
