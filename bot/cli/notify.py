@@ -30,7 +30,7 @@ What = Annotated[
         help="A folder of runs, a run, 'test' to try every address, or 'crash UNIT'.",
     ),
 ]
-Unit = Annotated[str | None, typer.Argument(help="After 'crash': the unit that has failed.")]
+FailedUnit = Annotated[str | None, typer.Argument(help="After 'crash': the unit that has failed.")]
 Once = Annotated[bool, typer.Option("--once", help="Look once, send what is due, and end.")]
 
 
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def notify(
-    what: What = "runs", unit: Unit = None, config: ConfigOption = None, sets: SetOption = None,
+    what: What = "runs", unit: FailedUnit = None, config: ConfigOption = None, sets: SetOption = None,
     once: Once = False,
 ) -> None:  # fmt: skip
     """Tell people elsewhere what happens in runs: by Telegram, e-mail, a webhook and others.
@@ -87,8 +87,8 @@ def notify(
 
     with only_one(place):
         notifier = Notifier(
-            place, settings, addresses, lambda: time.time_ns() // 1_000_000, _say, secrets.ping_url
-        )  # fmt: skip
+            place, settings, addresses, _now_ms, say=_say, ping_url=secrets.ping_url
+        )
         _follow(notifier.look, settings.look_s, once=once)
 
 
@@ -110,7 +110,7 @@ def _tell_now(what: str, unit: str | None, addresses: Sequence[Address]) -> None
 
     if not addresses:
         raise ConfigError("notify: nobody to tell; docs/messages.md says how addresses are given")
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = _now_ms()
     host = socket.gethostname()
     message = (
         trial_message(host, now_ms)
@@ -124,3 +124,7 @@ def _tell_now(what: str, unit: str | None, addresses: Sequence[Address]) -> None
 
 def _say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S', time.gmtime())} {line}", file=sys.stderr, flush=True)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -69,6 +69,7 @@ WHY_NOT = (
     ("practice.*", AT_A_START),
     ("report.*", AT_A_START),
     ("log.*", AT_A_START),
+    ("notify.*", "'bot notify' reads it, not the run: start that again with --set {key}=VALUE"),
     ("plugins", "the run's numbers were made with these parts"),
 )
 """By key or section, the first that fits: why a setting cannot change during a run."""
@@ -87,7 +88,7 @@ def may_change(key: str) -> bool:
 def why_not(key: str) -> str:
     """Return why a setting cannot change during a run, and what to do."""
     reason = next(reason for pattern, reason in WHY_NOT if _fits(key, pattern))
-    told = reason if reason is AT_A_START else ANOTHER_RUN.replace("{reason}", reason)
+    told = reason if "--set {key}" in reason else ANOTHER_RUN.replace("{reason}", reason)
     return told.replace("{key}", key)
 
 

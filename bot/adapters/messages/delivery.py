@@ -16,7 +16,7 @@ class NotDelivered(Exception):  # noqa: N818
 
 
 @dataclass(frozen=True)
-class Delivery:
+class OutgoingMessage:
     """One message as it is sent.
 
     Attributes:
@@ -49,7 +49,7 @@ class Address(Protocol):
     def key(self) -> str:
         """Return what it is known by, from start to start."""
 
-    def send(self, delivery: Delivery) -> None:
+    def send(self, delivery: OutgoingMessage) -> None:
         """Send it.
 
         Raises:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.adapters.messages.delivery import Delivery, NotDelivered
+from bot.adapters.messages.delivery import NotDelivered, OutgoingMessage
 from bot.adapters.messages.secrets import hidden
 from bot.adapters.messages.webhook import key_of
 from bot.errors import ConfigError
@@ -32,7 +32,7 @@ class Service:
         """Return what it is known by."""
         return key_of(self.address)
 
-    def send(self, delivery: Delivery) -> None:
+    def send(self, delivery: OutgoingMessage) -> None:
         """Hand it over.
 
         Raises:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.adapters.messages.delivery import Delivery
+from bot.adapters.messages.delivery import OutgoingMessage
 from bot.adapters.messages.posting import request
 
 SCHEMA = 1
@@ -39,7 +39,7 @@ class Webhook:
         """Return what it is known by."""
         return key_of(self.address)
 
-    def send(self, delivery: Delivery) -> None:
+    def send(self, delivery: OutgoingMessage) -> None:
         """Post it.
 
         Raises:
@@ -65,7 +65,7 @@ def signature(secret: str, moment: str, body: bytes) -> str:
     """Return what a body is signed with: 'v1=' and HMAC-SHA256 of time, full stop and body.
 
     >>> signature("k", "1", b"{}")[:13]
-    'v1=cb0ee0f53a'
+    'v1=3dd49b2593'
     """
     digest = hmac.new(secret.encode(), moment.encode() + b"." + body, hashlib.sha256)
     return f"v1={digest.hexdigest()}"

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.adapters.messages.delivery import Address, Delivery, NotDelivered
+from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessage
 from bot.adapters.messages.posting import request
 from bot.app.messages import outbox
 from bot.app.messages.following import begin, begin_new, news_of, runs_to_follow
@@ -132,9 +132,9 @@ class Notifier:
             self.say(f"the dead man's switch: not taken ({error})")
 
 
-def delivery_of(messages: Sequence[Message], drawn: Path | None = None) -> Delivery:
+def delivery_of(messages: Sequence[Message], drawn: Path | None = None) -> OutgoingMessage:
     """Return messages as one delivery."""
-    return Delivery(
+    return OutgoingMessage(
         id=outbox.delivery_id(messages),
         title=outbox.title_of(messages),
         text=outbox.text_of(messages),

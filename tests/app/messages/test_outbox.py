@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -32,8 +33,8 @@ def message(number: int, kind: str = "fill", run: str = "a", **more: bool) -> Me
 
 
 def now_due(waiting: list[Message], at: int = NOON, standing: Standing | None = None,
-            found: int = NOON, **given_: object) -> list[Message]:  # fmt: skip
-    settings = Notify(**given_)  # type: ignore[arg-type]
+            found: int = NOON, **given_: Any) -> list[Message]:  # fmt: skip
+    settings = Notify(**given_)
     return due(waiting, standing or Standing(), settings, [found] * len(waiting), at)
 
 
@@ -47,7 +48,7 @@ def test_messages_wait_for_one_another_and_urgent_ones_do_not() -> None:
 
 
 def test_quiet_hours_hold_back_what_is_not_urgent() -> None:
-    given_ = {"quiet": "11:00-13:00", "group_s": 0.0}
+    given_: dict[str, Any] = {"quiet": "11:00-13:00", "group_s": 0.0}
     crash = message(1, "crash")
     assert now_due([message(0)], **given_) == []
     assert now_due([message(0), crash], **given_) == [crash]

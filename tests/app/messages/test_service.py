@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.adapters.messages.delivery import Address, Delivery, NotDelivered
+from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessage
 from bot.adapters.messages.services import services
 from bot.adapters.messages.webhook import Webhook
 from bot.adapters.system.run_lock import RunLock
@@ -55,10 +55,10 @@ class Taker:
 
     key: str = "taker"
     name: str = "taker"
-    taken: list[Delivery] = field(default_factory=list)
+    taken: list[OutgoingMessage] = field(default_factory=list)
     fails: Callable[[], bool] = lambda: False
 
-    def send(self, delivery: Delivery) -> None:
+    def send(self, delivery: OutgoingMessage) -> None:
         if self.fails():
             raise NotDelivered("down")
         self.taken.append(delivery)
@@ -137,7 +137,8 @@ def test_what_was_there_at_the_first_start_is_not_told(
 def test_a_webhook_that_is_down_for_an_hour_loses_nothing(
     place: Path, run: Callable[[], RunFolder]
 ) -> None:
-    sink, clock, said = HttpSink(), Clock(), []
+    sink, clock = HttpSink(), Clock()
+    said: list[str] = []
     hook = Webhook(sink.address, SECRET, lambda: clock() / 1000)
     service = notifier(place, hook, clock=clock, said=said)
     folder = run()
@@ -169,7 +170,8 @@ def test_a_mail_server_that_is_down_for_an_hour_loses_nothing(
     place: Path, run: Callable[[], RunFolder]
 ) -> None:
     pytest.importorskip("aiosmtpd")
-    sink, clock, said = MailSink(), Clock(), []
+    sink, clock = MailSink(), Clock()
+    said: list[str] = []
     mail = services((sink.address,))[0]
     daily = AT_ONCE.model_copy(update={"summary_at": "12:30"})
     service = notifier(place, mail, clock=clock, given=daily, said=said)
