@@ -7,6 +7,7 @@ As a library (nothing is imported before it is asked for):
     run = bot.backtest("config.toml", "data")  # the same kind of object
 
 cli             the commands: start here to follow what one of them does
+serve           `bot serve`: the page, the API and the metrics, in a process of its own
 app             the jobs behind the commands: live, backtest, verify, compare, download
 practice        a stand-in for the exchange, and the synthetic market
 adapters        all that touches the outside: Bybit, files, the journal, the system

@@ -4,6 +4,7 @@ main            the program and its commands: start here
 live            `bot run`, `bot exchange`
 hand            `bot pause`, `resume`, `flatten`, `set`: ask something of a running bot
 notify          `bot notify`
+serve           `bot serve`
 reading         commands that read runs: report, status, verify, export, logs
 compare         `bot compare`, `bot discover`
 sweep           `bot sweep`

@@ -19,6 +19,7 @@ from bot.cli import hand as cli_hand
 from bot.cli import live as cli_live
 from bot.cli import notify as cli_notify
 from bot.cli import reading as cli_reading
+from bot.cli import serve as cli_serve
 from bot.cli import sweep as cli_sweep
 from bot.cli.config import config_app
 from bot.cli.options import (
@@ -51,6 +52,7 @@ cli_data.register(app)
 cli_hand.register(app)
 cli_notify.register(app)
 cli_reading.register(app)
+cli_serve.register(app)
 cli_sweep.register(app)
 
 

@@ -36,13 +36,16 @@ from bot.blocks import I64, Task
 from bot.errors import JournalError
 from bot.plausibility import Prices
 
+SLICE_ROWS = 20_000
+"""Rows that a reader which follows reads at once: tens of milliseconds, and a WAL is never held longer."""
+
 
 class JournalReader(RowsAsArrays):
     """Read a run's journal.
 
     Args:
         follow: see what is committed after it was opened. It holds no transaction between two
-            calls, so that it may stay open beside a daemon.
+            calls, and reads long spans in several, so that it may stay open beside a daemon.
 
     Attributes:
         meta: the facts of the run, as they were when it was opened.
@@ -50,6 +53,7 @@ class JournalReader(RowsAsArrays):
 
     def __init__(self, path: Path, *, follow: bool = False) -> None:
         self.path = path
+        self._follows = follow
         with self._reading():
             self._db = connect_to_read(path)
         try:
@@ -79,10 +83,28 @@ class JournalReader(RowsAsArrays):
 
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> list[Row]:
         """Return the rows of a span, by key; fills in the order of booking."""
+        if not self._follows:
+            return self._rows(self._query(table), after, to)
+        found: list[Row] = []
+        while part := self.first_rows(table, after, to, SLICE_ROWS):
+            found += part
+            after = part[-1][0]
+        return found
+
+    def first_rows(self, table: Table, after: int, to: int, most: int) -> list[Row]:
+        """Return the first rows of a span: whole bars, `most` rows in all or a single bar's."""
+        query = self._query(table, fills_by="open_time, id")
+        rows = self._rows(f"{query} LIMIT {most + 1}", after, to)
+        if len(rows) <= most:
+            return rows
+        cut = rows[-1][0]
+        return [row for row in rows if row[0] < cut] or self._rows(query, cut - 1, cut)
+
+    def _query(self, table: Table, fills_by: str = "id") -> str:
         names = ", ".join(f'"{name}"' for name in columns_of(table, self.tasks))
-        order = {"fills": "id", "ledger": "open_time", "chain": "open_time"}
-        return self._rows(
-            f"SELECT {names} FROM {table} WHERE open_time > {after} AND open_time <= {to} "
+        order = {"fills": fills_by, "ledger": "open_time", "chain": "open_time"}
+        return (
+            f"SELECT {names} FROM {table} WHERE open_time > ? AND open_time <= ? "
             f"ORDER BY {order.get(table, 'open_time, symbol')}"
         )
 

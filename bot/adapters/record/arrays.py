@@ -48,6 +48,14 @@ class RowsAsArrays(ABC):
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> Sequence[Row]:
         """Return the rows of a span, by key; fills in the order of booking."""
 
+    def first_rows(self, table: Table, after: int, to: int, most: int) -> Sequence[Row]:
+        """Return the first rows of a span: whole bars, `most` rows in all or a single bar's."""
+        rows = self.rows(table, after, to)
+        if len(rows) <= most:
+            return rows
+        cut = rows[most][0]
+        return [row for row in rows if row[0] < cut] or [row for row in rows if row[0] == cut]
+
     @abstractmethod
     def models(self) -> list[ModelRow]:
         """Return the run's schedule, oldest first."""

@@ -22,6 +22,7 @@ own_parts       parts of a user's own that a run was made with
 borrow          `--schedule RUN`, `--model RUN`: what one run takes from another
 carried_state   the carried state, in today's layout
 log_reading     a run's log as lines
+log_backwards   the same from its newest line back
 log_view        `bot logs`
 sentences       an event of the log in words
 durations       '2h', '3 d 4 h'

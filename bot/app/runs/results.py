@@ -1,8 +1,8 @@
 """From a run's folder to the numbers and pictures: reads the record, asks the report package.
 
 Rules: everything comes from the folder, so `bot report` after a year says what the backtest said; it
-is read in one snapshot, since a daemon may be writing on; a bar that is open and not closed is left
-out, with its fills.
+is read in one snapshot, since a daemon may be writing on, or in spans up to the last bar that was
+booked when it began; a bar that is open and not closed is left out, with its fills.
 """
 
 from __future__ import annotations
@@ -44,14 +44,17 @@ from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
 
 
-def read_run(folder: RunFolder) -> RunData:
+def read_run(folder: RunFolder, *, follow: bool = False) -> RunData:
     """Read a run for its report.
+
+    Args:
+        follow: hold no snapshot, for who reads beside a daemon and takes long.
 
     Raises:
         JournalError: the journal is missing, damaged or of another version.
     """
     config = config_of(folder)
-    with open_record(folder) as record:
+    with open_record(folder, follow=follow) as record:
         return _read(folder, config, record)
 
 

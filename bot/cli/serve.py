@@ -1,0 +1,83 @@
+"""`bot serve`: look at runs from a browser, a program or Prometheus.
+
+Rule: without the extra 'serve' it says in a line what to install. Must not compute results.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.errors import ConfigError, JournalError, extra_needed
+
+NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command()(serve)
+
+
+def serve(
+    runs_dir: Annotated[
+        str | None, typer.Argument(help="Folder that holds the runs.", show_default="runs")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A further name under which it is asked for, as a proxy's; repeatable."),
+    ] = None,
+    token_file: Annotated[
+        str | None,
+        typer.Option(
+            help="File of the token.", show_default="~/.local/state/mtl-paper-bot/serve-token"
+        ),
+    ] = None,
+    link: Annotated[
+        bool,
+        typer.Option("--link", help="Print a new one-time link of a server that runs, and exit."),
+    ] = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Show runs on a page and by an API, live or finished, on this machine only.
+
+    The page is opened by the link that is printed; it is good once, and Enter gives another. Programs
+    send the token of the token file as 'Authorization: Bearer'. Example: bot serve runs
+    """
+    need_extra()
+    from bot.serve.command import ServeOptions, link_command, serve_command
+
+    names = tuple(allow_host or ())
+    odd = [name for name in names if not name or set(name) & set("/@# ") or "*" in name]
+    if odd:
+        raise ConfigError(f"--allow-host {odd[0]}: expected a host's name, such as bot.example.org")
+    options = ServeOptions(
+        host, port, names, None if token_file is None else Path(token_file),
+        with_parent=with_parent, any_port=with_parent,
+    )  # fmt: skip
+    if link:
+        print(link_command(options))
+        return
+    folder = Path(runs_dir or "runs")
+    if not folder.is_dir():
+        raise JournalError(
+            f"{folder}: no such folder of runs; 'bot backtest' or 'bot run' makes one, or name another"
+        )
+    serve_command(folder, options)
+
+
+def need_extra() -> None:
+    """Refuse to go on without the packages that serving needs.
+
+    Raises:
+        ConfigError: with what to install.
+    """
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise extra_needed(f"bot serve needs {', '.join(missing)}", "serve")

@@ -1,0 +1,184 @@
+"""`bot serve`: the process, its address, and the links by which its page is opened.
+
+Rules: it listens on this machine only unless it is told another address; nothing that it prints but the
+links lets anybody in, and the links do so once. It ends with its parent where it was started by one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from bot.errors import ConfigError
+from bot.serve.access.codes import LIFETIME_S
+from bot.serve.access.origins import ours
+from bot.serve.access.token import AccessToken, default_path, read_or_make
+from bot.serve.app import make_app
+from bot.serve.site import Site, site_for
+
+PORT = 8765
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How to serve.
+
+    Attributes:
+        port: to listen on; 0 takes a free one.
+        allow_hosts: further names under which it is asked for, as a proxy's.
+        token_file: None for the usual one.
+        with_parent: end when the process that started this one has.
+        any_port: take a free port where the asked one is taken.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+    allow_hosts: tuple[str, ...] = ()
+    token_file: Path | None = None
+    with_parent: bool = False
+    any_port: bool = False
+
+    @property
+    def token(self) -> AccessToken:
+        """Return the token, which is made where there is none.
+
+        Raises:
+            ConfigError: its file is unfit.
+        """
+        return read_or_make(self.token_file or default_path())
+
+
+def serve_command(runs_dir: Path, options: ServeOptions) -> None:
+    """Serve a folder of runs until it is stopped.
+
+    Raises:
+        ConfigError: the port is taken, or the token is unfit.
+    """
+    token = options.token
+    listening = _socket(options)
+    port = int(listening.getsockname()[1])
+    site = site_for(runs_dir, token, ours(port, options.host, options.allow_hosts))
+    address = f"http://{'127.0.0.1' if options.host in _EVERYWHERE else options.host}:{port}"
+    _tell(site, runs_dir, address, options)
+    logging.basicConfig(stream=sys.stderr, format="serve: %(levelname)s %(message)s", level=30)
+    config = uvicorn.Config(
+        make_app(site), log_config=None, access_log=False, server_header=False, date_header=True,
+        timeout_graceful_shutdown=2, lifespan="on", ws="none",
+    )  # fmt: skip
+    server = _Server(config, site)
+    for watch in (_watch_parent if options.with_parent else None, _links_by_enter):
+        if watch is not None:
+            threading.Thread(target=watch, args=(server, site, address), daemon=True).start()
+    with listening:
+        server.run(sockets=[listening])
+
+
+_EVERYWHERE = ("0.0.0.0", "::")
+
+
+class _Server(uvicorn.Server):
+    """One that lets go of streams before it waits for requests to end."""
+
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self._site = site
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close."""
+        self._site.watching.close()
+        await super().shutdown(sockets)
+
+
+def link_command(options: ServeOptions) -> str:
+    """Return a new one-time link of a server that runs.
+
+    Raises:
+        ConfigError: none runs at this address, or it is another user's.
+    """
+    base = f"http://{options.host}:{options.port}"
+    headers = {**options.token.bearer(), "Accept": "application/json"}
+    request = urllib.request.Request(f"{base}/api/v1/links", b"", headers)
+    try:
+        with urllib.request.urlopen(request, timeout=5.0) as answer:
+            return f"{base}{json.load(answer)['path']}"
+    except urllib.error.HTTPError as error:
+        raise ConfigError(
+            f"{base}: 'bot serve' of another token answers there ({error.code}); --port or --token-file"
+        ) from None
+    except (OSError, ValueError, KeyError):
+        raise ConfigError(
+            f"{base}: no 'bot serve' answers there; start one, or name its --port"
+        ) from None
+
+
+def _socket(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    ports = (options.port, 0) if options.any_port and options.port else (options.port,)
+    reason = ""
+    for port in ports:
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            found.bind((options.host, port))
+            found.listen(128)
+        except OSError as error:
+            found.close()
+            reason = error.strerror or str(error)
+            continue
+        return found
+    raise ConfigError(
+        f"{options.host}:{options.port}: cannot be listened on ({reason}); --port names another, "
+        "0 takes a free one"
+    )
+
+
+def _tell(site: Site, runs_dir: Path, address: str, options: ServeOptions) -> None:
+    link = f"{address}/open#{site.codes.new()}"
+    print(f"page: {link}", flush=True)
+    minutes = LIFETIME_S / 60
+    hint = (
+        "Enter or 'bot serve --link' gives another"
+        if _is_terminal()
+        else "'bot serve --link' gives another"
+    )
+    print(
+        f"      (opens once, within {minutes:.0f} minutes; {hint}; runs in {runs_dir}/)", flush=True
+    )
+    if options.host not in ("127.0.0.1", "::1", "localhost"):
+        print(
+            f"serve: {options.host} can be reached from other machines, and nothing is encrypted on the "
+            "way; a tunnel or a proxy with TLS is safer (docs/page.md)",
+            file=sys.stderr,
+        )  # fmt: skip
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _links_by_enter(server: uvicorn.Server, site: Site, address: str) -> None:
+    """Print a link for each Enter."""
+    if not _is_terminal():
+        return
+    while not server.should_exit and sys.stdin.readline():
+        print(f"page: {address}/open#{site.codes.new()}", flush=True)
+
+
+def _watch_parent(server: uvicorn.Server, site: Site, address: str) -> None:
+    """End once the parent has."""
+    del site, address
+    parent = os.getppid()
+    while os.getppid() == parent and parent != 1:
+        time.sleep(1.0)
+    server.should_exit = True

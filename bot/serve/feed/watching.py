@@ -1,0 +1,104 @@
+"""Telling clients what has changed: server-sent events, made by looking at files' marks.
+
+Rules: while nobody listens nothing is looked at; a run is looked at once for all who listen. An event
+says what has changed, not what it is now: who listens asks for what it shows. Must not read a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+from bot.serve.feed.runs import Mark, RunsFolder, marks_of
+
+LOOK_S = 0.5
+QUIET_LOOKS = 30
+"""Looks without news after which a comment keeps the line open."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass
+class Watching:
+    """Look at the runs while there are listeners, and tell each of them what it listens to."""
+
+    runs: RunsFolder
+    sleep: Sleep = asyncio.sleep
+    _listeners: dict[asyncio.Queue[str], str | None] = field(default_factory=dict)
+    _looking: asyncio.Task[None] | None = None
+    _closed: bool = False
+
+    @property
+    def listeners(self) -> int:
+        """Return how many listen."""
+        return len(self._listeners)
+
+    async def listen(self, run_id: str | None) -> AsyncIterator[str]:
+        """Yield the text of server-sent events.
+
+        Args:
+            run_id: the run to listen to, None for all.
+        """
+        queue: asyncio.Queue[str] = asyncio.Queue(maxsize=256)
+        self._listeners[queue] = run_id
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        try:
+            yield "retry: 2000\n\n"
+            while not self._closed:
+                text = await queue.get()
+                if text:
+                    yield text
+        finally:
+            del self._listeners[queue]
+
+    def close(self) -> None:
+        """Let go of all who listen."""
+        self._closed = True
+        for queue in self._listeners:
+            self._put(queue, "")
+
+    async def _look(self) -> None:
+        known = await asyncio.to_thread(self._marks)
+        quiet = 0
+        while self._listeners and not self._closed:
+            await self.sleep(LOOK_S)
+            now = await asyncio.to_thread(self._marks)
+            changed = {name: _changed(known.get(name, {}), marks) for name, marks in now.items()}
+            known, quiet = now, quiet + 1
+            for name, parts in changed.items():
+                if parts:
+                    self._tell(name, parts)
+                    quiet = 0
+            if quiet and quiet % QUIET_LOOKS == 0:
+                for queue in self._listeners:
+                    self._put(queue, ": still here\n\n")
+
+    def _marks(self) -> dict[str, dict[str, Mark]]:
+        """Return the marks of the runs that anybody listens to."""
+        wanted = set(self._listeners.values())
+        return {
+            folder.path.name: marks_of(folder)
+            for folder in self.runs.all()
+            if None in wanted or folder.path.name in wanted
+        }
+
+    def _tell(self, name: str, parts: list[str]) -> None:
+        text = f"event: run\ndata: {json.dumps({'run': name, 'changed': parts})}\n\n"
+        for queue, wanted in self._listeners.items():
+            if wanted in (None, name):
+                self._put(queue, text)
+
+    @staticmethod
+    def _put(queue: asyncio.Queue[str], text: str) -> None:
+        if queue.full():  # who does not read is told to ask for everything
+            while not queue.empty():
+                queue.get_nowait()
+            queue.put_nowait("event: all\ndata: {}\n\n")
+        queue.put_nowait(text)
+
+
+def _changed(before: dict[str, Mark], now: dict[str, Mark]) -> list[str]:
+    return [part for part, mark in now.items() if mark != before.get(part)]

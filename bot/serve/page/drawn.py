@@ -1,0 +1,141 @@
+"""Equity and candles in as many points as a picture has; exact as soon as they fit.
+
+Rules: what is left out is never an extreme; an answer says how much of it is whole (`exact`). Times
+are open times in ms UTC.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from bot.adapters.record.reading import Record
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.record import open_record
+from bot.blocks import F64, I64
+from bot.portfolio.reasons import FILL_REASON
+from bot.report.page.downsample import thinned
+from bot.serve.feed.curves import EquityCurve
+from bot.serve.page.bars import COLUMNS, BarPrices, WholeBars, prices_of
+from bot.serve.page.foretold import NOTHING, foretold
+from bot.serve.problems import Problem
+
+NEAR_BARS = 3000
+"""Bars that are read from the record for one picture; more come from what is kept of the whole run."""
+MOST_FILLS = 1500
+"""Of one picture; the newest."""
+
+
+def equity(curve: EquityCurve, after: int, to: int, points: int) -> dict[str, Any]:
+    """Return equity and drawdown of a span, and the whole run's extent."""
+    first = int(np.searchsorted(curve.time, after, "right"))
+    stop = int(np.searchsorted(curve.time, to, "right"))
+    values = curve.equity[first:stop]
+    kept = np.union1d(thinned(values, points), thinned(curve.drawdown[first:stop], points // 4))
+    whole = len(values) == len(kept)
+    return {
+        "time": curve.time[first:stop][kept].tolist(),
+        "equity": _numbers(values[kept]),
+        "drawdown": _numbers(curve.drawdown[first:stop][kept]),
+        "capital": curve.capital,
+        "exact": whole,
+        "bars": len(curve.time),
+        "first": int(curve.time[0]) if len(curve.time) else None,
+        "last": int(curve.time[-1]) if len(curve.time) else None,
+    }
+
+
+def candles(
+    folder: RunFolder, whole: WholeBars, symbol: str, span: tuple[int, int], points: int
+) -> dict[str, Any]:
+    """Return the candles of a span, and the fills in it.
+
+    Args:
+        whole: for spans of very many bars.
+        span: after which open time, and up to which.
+
+    Raises:
+        Problem: the run has no such symbol.
+    """
+    after, to = span
+    with open_record(folder, follow=True) as record:
+        if symbol not in record.symbols:
+            raise Problem(422, f"symbol: the run has {', '.join(record.symbols)}")
+        s = record.symbols.index(symbol)
+        most = NEAR_BARS * len(record.symbols)
+        fits = len(record.first_rows("bars", after, to, most + 1)) <= most
+        prices = prices_of(record.bars(after, to)) if fits else whole.of(folder)
+        fills = record.fills(after, to)
+        inside = (prices.time > after) & (prices.time <= to)
+        mine = BarPrices(prices.time[inside], prices.values[inside, s])
+        held, said = _held(record, mine.time, s, points), NOTHING
+        if len(mine.time):
+            said = foretold(folder, record, s, int(mine.time[0]), int(mine.time[-1]))
+        newest = record.extent()
+    drawn = _together(mine, points)
+    return {
+        "symbol": symbol,
+        "time": drawn.time.tolist(),
+        **{name: _numbers(drawn.values[:, k]) for k, name in enumerate(COLUMNS)},
+        "step_ms": _step(drawn.time),
+        "exact": len(drawn.time) == len(mine.time),
+        "first": None if newest is None else newest.first,
+        "last": None if newest is None else newest.last,
+        "fills": [_fill(fill) for fill in fills[fills["symbol"] == s][-MOST_FILLS:]],
+        "position": held,
+        "forecast": said,
+    }
+
+
+def _fill(fill: np.void) -> dict[str, Any]:
+    numbers = ("quantity", "price", "fee", "spread", "slippage")
+    return {
+        "time": int(fill["open_time"]),
+        **{name: float(fill[name]) for name in numbers},
+        "reason": FILL_REASON[int(fill["reason"])],
+    }
+
+
+def _held(record: Record, times: I64, s: int, points: int) -> dict[str, list[Any]]:
+    """Return the quantity held at closes, those where it changes and a few between."""
+    if not len(times):
+        return {"time": [], "quantity": []}
+    quantity = record.positions(times)[:, s] if len(times) <= NEAR_BARS else np.empty(0)
+    kept = thinned(quantity, 2 * points)
+    return {"time": times[kept].tolist(), "quantity": quantity[kept].tolist()}
+
+
+def _step(times: I64) -> int:
+    return int(np.median(np.diff(times))) if len(times) > 1 else 0
+
+
+def _together(bars: BarPrices, points: int) -> BarPrices:
+    """Return candles of several bars each, so that there are at most `points`."""
+    n = len(bars.time)
+    if n <= points:
+        return bars
+    size = -(-n // points)
+    edges: I64 = np.arange(0, n, size)
+    rows = [_one(bars.values[first : first + size]) for first in edges.tolist()]
+    return BarPrices(bars.time[edges], np.array(rows))
+
+
+def _one(values: F64) -> list[float]:
+    """Return one candle of several, NaN where none is known."""
+    known = values[~np.isnan(values[:, 3])]
+    if not len(known):
+        return [np.nan] * 5
+    opened, closed = float(known[0, 0]), float(known[-1, 3])
+    return [
+        opened,
+        float(known[:, 1].max()),
+        float(known[:, 2].min()),
+        closed,
+        float(known[:, 4].sum()),
+    ]
+
+
+def _numbers(values: F64) -> list[float | None]:
+    return [None if math.isnan(number) else number for number in values.tolist()]

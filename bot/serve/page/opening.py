@@ -1,0 +1,42 @@
+"""From a one-time code to a cookie, and out again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Request
+from starlette.responses import Response
+
+from bot.serve.access.failures import Failures
+from bot.serve.access.sessions import ended
+from bot.serve.problems import Problem
+from bot.serve.site import Site
+
+router = APIRouter(include_in_schema=False)
+Code = Annotated[str, Body(embed=True, min_length=1, max_length=100)]
+
+
+@router.post("/session")
+def begin(request: Request, code: Code) -> Response:
+    """Spend a code; give the cookie."""
+    site: Site = request.app.state.site
+    if not site.codes.spend(code):
+        raise _refused(site.failures)
+    secure = request.headers.get("origin", "").startswith("https://")
+    return Response(status_code=204, headers={"Set-Cookie": site.sessions.cookie(secure=secure)})
+
+
+@router.delete("/session")
+def end() -> Response:
+    """End the cookie of this browser."""
+    return Response(status_code=204, headers={"Set-Cookie": ended()})
+
+
+def _refused(failures: Failures) -> Problem:
+    wait_s = failures.another()
+    if wait_s > 0.0:
+        return Problem(429, "too many wrong tries", {"Retry-After": str(int(wait_s) + 1)})
+    return Problem(
+        401,
+        "this link was used already or is too old; press Enter where 'bot serve' runs for a new one",
+    )

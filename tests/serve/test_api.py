@@ -1,0 +1,240 @@
+"""The API says what the journal holds: read here with sqlite3 alone, and by `bot status`."""
+
+from __future__ import annotations
+
+import csv
+import io as memory
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bot.adapters.record.tables import EARLIEST, LATEST
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.record import open_record
+from bot.app.runs.status import read_status
+from bot.serve.api.asked import cursor_of, numbers_of
+from bot.serve.api.forms import ARROW, CSV
+from bot.serve.problems import Problem
+from tests.conftest import Cli
+from tests.serve.conftest import Served
+
+RUN = "/api/v1/runs/short"
+TABLES = {
+    "bars": "bars", "forecasts": "forecasts", "decisions": "decisions", "fills": "fills",
+    "positions": "positions", "equity": "ledger",
+}  # fmt: skip
+
+
+def journal(served: Served) -> sqlite3.Connection:
+    db = sqlite3.connect(served.runs_dir / "short" / "journal.db")
+    db.row_factory = sqlite3.Row
+    return db
+
+
+def all_pages(served: Served, path: str, **given: Any) -> list[dict[str, Any]]:
+    client, found, cursor = served.owner(), [], None
+    for _ in range(1000):
+        answer = client.get(path, params=given | ({"cursor": cursor} if cursor else {}))
+        assert answer.status_code == 200, answer.text
+        found += answer.json()["items"]
+        cursor = answer.json()["next"]
+        if cursor is None:
+            return found
+    raise AssertionError("the pages do not end")
+
+
+@pytest.mark.parametrize(("path", "table"), TABLES.items())
+@pytest.mark.parametrize("limit", [700, 10_000])
+def test_pages_hold_every_row_of_the_journal_once(
+    served: Served, path: str, table: str, limit: int
+) -> None:
+    found = all_pages(served, f"{RUN}/{path}", limit=limit)
+    order = {"fills": "id", "ledger": "open_time"}.get(table, "open_time, symbol")
+    with journal(served) as db:
+        rows = [dict(row) for row in db.execute(f"SELECT * FROM {table} ORDER BY {order}")]
+    assert len(found) == len(rows) > 0
+    for told, row in zip(found, rows, strict=True):
+        assert told == {name: row[name] for name in told}
+    assert {"row_hash"} >= set(rows[0]) - set(found[0]) - {"id"}
+
+
+def test_a_page_of_one_row_still_has_whole_bars(served: Served) -> None:
+    page = served.owner().get(f"{RUN}/bars?limit=1").json()
+    assert len({row["open_time"] for row in page["items"]}) == 1
+    assert len(page["items"]) == 3
+
+
+def test_spans_and_symbols_choose_rows(served: Served) -> None:
+    rows = all_pages(served, f"{RUN}/equity")
+    first, last = rows[3]["open_time"], rows[9]["open_time"]
+    assert all_pages(served, f"{RUN}/equity", **{"from": first, "to": last}) == rows[3:10]
+    day = "2023-01-20"
+    whole = all_pages(served, f"{RUN}/decisions", **{"from": day}, limit=100)
+    mine = all_pages(served, f"{RUN}/decisions", **{"from": day}, limit=100, symbol="SYN1USDT")
+    assert mine == [row for row in whole if row["symbol"] == "SYN1USDT"]
+    assert mine
+
+
+@pytest.mark.parametrize("path", [*TABLES, "models", "events"])
+def test_csv_and_arrow_hold_what_json_holds(served: Served, path: str) -> None:
+    items = served.owner().get(f"{RUN}/{path}?limit=50").json()["items"]
+    assert items
+    text = served.owner(Accept=CSV).get(f"{RUN}/{path}?limit=50")
+    assert text.headers["content-type"].startswith(CSV)
+    read = list(csv.DictReader(memory.StringIO(text.text)))
+    plain = [
+        {k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in items
+    ]
+    assert read == [{k: "" if v is None else str(v) for k, v in row.items()} for row in plain]
+    arrow = served.owner(Accept=ARROW).get(f"{RUN}/{path}?limit=50")
+    assert pa.ipc.open_stream(arrow.content).read_all().to_pylist() == plain
+
+
+def test_the_next_page_is_named_where_there_is_no_room_for_it(served: Served) -> None:
+    answer = served.owner(Accept=CSV).get(f"{RUN}/equity?limit=3")
+    link = answer.headers["link"].partition(">")[0].removeprefix("<")
+    assert link.startswith(f"{RUN}/equity?")
+    following = served.owner().get(link).json()["items"]
+    assert following == all_pages(served, f"{RUN}/equity")[3:6]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [("*/*", "application/json"), ("text/csv;q=0.5, application/json", "application/json"), ("text/*", CSV),
+     ("application/json;q=0, text/csv", CSV), (ARROW, ARROW), ("text/html, */*;q=0.1", "application/json")],
+)  # fmt: skip
+def test_the_form_is_that_of_the_highest_weight(served: Served, accept: str, kind: str) -> None:
+    assert served.owner(Accept=accept).get(f"{RUN}/fills").headers["content-type"].startswith(kind)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "application/json;q=0", "a/b;q=x"])
+def test_a_form_that_there_is_not_is_refused(served: Served, accept: str) -> None:
+    assert served.owner(Accept=accept).get(f"{RUN}/fills").status_code == 406
+
+
+def test_a_status_is_what_the_command_prints(served: Served, cli: Cli) -> None:
+    told = served.owner().get(f"{RUN}/status").json()
+    printed = cli("status", served.runs_dir / "short", "--json").json
+    assert told["state"] == "finished"
+    del printed["run_dir"]
+    assert {name: told[name] for name in printed} == printed
+    assert "run_dir" not in told
+
+
+def test_the_list_has_the_figures_of_the_status(served: Served) -> None:
+    (line,) = served.owner().get("/api/v1/runs").json()
+    status = read_status(RunFolder(served.runs_dir / "short"))
+    assert line["equity"] == status.equity
+    assert line["total_return"] == status.total_return
+    assert line["drawdown"] == status.drawdown
+    assert line["positions"] == len(status.positions)
+    with journal(served) as db:
+        rows = db.execute("SELECT open_time, equity FROM ledger ORDER BY open_time").fetchall()
+    day = rows[-1][0] // 86_400_000
+    before = [equity for time, equity in rows if time // 86_400_000 < day][-1]
+    assert line["day_return"] == pytest.approx(rows[-1][1] / before - 1.0, abs=1e-15)
+    assert line["spark"][-1] == rows[-1][1]
+    assert max(line["spark"][1:]) == max(equity for _, equity in rows)
+
+
+def test_models_are_the_schedule(served: Served) -> None:
+    items = served.owner().get(f"{RUN}/models").json()["items"]
+    with journal(served) as db:
+        rows = db.execute("SELECT model_id, effective_from, due FROM models ORDER BY position")
+        assert [(m["model_id"], m["effective_from"], m["due"]) for m in items] == [
+            tuple(row) for row in rows
+        ]
+    manifest = json.loads(
+        (served.runs_dir / "short" / "models" / f"{items[0]['model_id']}.json").read_text()
+    )
+    assert items[0]["rows"] == manifest["rows"]
+
+
+def test_events_come_newest_first_and_page_back_to_the_beginning(served: Served) -> None:
+    lines = (served.runs_dir / "short" / "log.jsonl").read_text("utf-8").splitlines()
+    written = [json.loads(line) for line in lines]
+    found = all_pages(served, f"{RUN}/events", limit=3, level="debug")
+    assert [event["event"] for event in found] == [each["event"] for each in reversed(written)]
+    trained = all_pages(served, f"{RUN}/events", event="model_trained", limit=2)
+    assert [event["fields"]["model_id"] for event in trained] == [
+        each["model_id"] for each in reversed(written) if each["event"] == "model_trained"
+    ]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["bars?cursor=x", "bars?cursor=MTIz.NA", "bars?from=never", "bars?limit=0", "bars?limit=10001",
+     "bars?symbol=NONE", "events?level=loud", "events?event=nothing", "events?cursor=MQ", "events?since=x"],
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused_in_words(served: Served, path: str) -> None:
+    answer = served.owner().get(f"{RUN}/{path}")
+    assert answer.status_code == 422
+    assert answer.json()["title"] == "Unprocessable Content" or answer.json()["title"]
+    assert len(answer.json()["detail"]) > 10
+
+
+@pytest.mark.parametrize(
+    "run_id", ["none", "..", "%2e%2e", "..%2f..%2fetc", "short%00", "short%2f..%2fshort"]
+)
+def test_only_runs_of_the_folder_are_reached(served: Served, run_id: str) -> None:
+    for path in ("status", "bars", "events", "models"):
+        assert served.owner().get(f"/api/v1/runs/{run_id}/{path}").status_code == 404
+
+
+def test_a_run_that_cannot_be_read_is_listed_with_its_fault(served: Served) -> None:
+    broken = served.runs_dir / "broken"
+    broken.mkdir()
+    try:
+        (broken / "journal.db").write_bytes(b"no journal at all" * 100)
+        lines = {line["id"]: line for line in served.owner().get("/api/v1/runs").json()}
+        assert lines["broken"]["fault"]
+        assert lines["short"]["fault"] == ""
+        assert served.owner().get("/api/v1/runs/broken/status").status_code == 409
+        assert served.owner().get("/api/v1/runs/broken/bars").status_code == 409
+        assert 'run_unreadable{run="broken"} 1.0' in served.owner().get("/metrics").text
+    finally:
+        (broken / "journal.db").unlink()
+        broken.rmdir()
+
+
+def test_cursors_are_ours_alone() -> None:
+    assert numbers_of(cursor_of(-5, 7), 2) == (-5, 7)
+    for odd in ("", "=", "é", "MTIz.", cursor_of(1, 2, 3), "x" * 200):
+        with pytest.raises(Problem):
+            numbers_of(odd, 2)
+
+
+def test_a_reader_that_follows_reads_in_spans_what_others_read_at_once(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(served.runs_dir / "short")
+    monkeypatch.setattr("bot.adapters.journal.reader.SLICE_ROWS", 7)
+    with open_record(folder) as whole, open_record(folder, follow=True) as spans:
+        for table in TABLES.values():
+            assert list(spans.rows(table)) == list(whole.rows(table))  # type: ignore[arg-type]
+            page = spans.first_rows(table, EARLIEST, LATEST, 10)  # type: ignore[arg-type]
+            assert list(whole.rows(table))[: len(page)] == list(page)  # type: ignore[arg-type]
+        times, ledger = spans.ledger()
+        np.testing.assert_array_equal(times, whole.ledger()[0])
+        np.testing.assert_array_equal(ledger["equity"], whole.ledger()[1]["equity"])
+
+
+def test_metrics_have_conventional_names_and_the_journals_figures(served: Served) -> None:
+    text = served.owner().get("/metrics").text
+    status = read_status(RunFolder(served.runs_dir / "short"))
+    assert f'mtl_paper_bot_equity{{run="short"}} {status.equity}' in text
+    assert f'mtl_paper_bot_fills_total{{run="short"}} {float(status.fills)}' in text
+    assert text.rstrip().endswith("# EOF")
+    assert served.client().get("/metrics").status_code == 401
+
+
+def test_health_and_readiness(served: Served, tmp_path: Path) -> None:
+    assert served.client().get("/healthz").text == "ok\n"
+    assert served.client().get("/readyz").text == "ready\n"
+    served.site.runs = type(served.site.runs)(tmp_path / "gone")
+    assert served.client().get("/readyz").status_code == 503
