@@ -1,4 +1,4 @@
-"""Compile before the first bar what a bar needs: numba's kernels take three minutes on a new machine.
+"""Compile before the first bar what a bar needs: numba's kernels take a minute on a new machine.
 
 Must not be part of any result: it works on bars of its own and leaves no state.
 """
@@ -19,7 +19,7 @@ from bot.portfolio.rules import Rules, rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
-COMPILING = "compiling this build's kernels, once: about three minutes\n"
+COMPILING = "compiling this build's kernels, once: about a minute\n"
 """What a person is told who would else wait in silence."""
 
 TOLD_FROM_S = 1.0

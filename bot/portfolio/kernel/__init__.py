@@ -25,5 +25,6 @@ orders          a target rounded to steps, and noted as pending
 asked           a user's policy and cost scheme, and the records by which they are asked
 observe         bars before the first trade
 room            what a close works out
+by_reference    named tuples handed on as one pointer
 compiling       how all of it is compiled
 """

@@ -12,7 +12,7 @@ from bot.compiled import njit
 
 # The functions hand tuples of some thirty arrays to one another and allocate nothing: without
 # reference counts on those arrays (_nrt=False) the loop is ten times as fast.
-_OPTIONS: dict[str, Any] = {"cache": True, "_nrt": False}
+_OPTIONS: dict[str, Any] = {"cache": True, "_nrt": False, "no_cfunc_wrapper": True}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -22,5 +22,8 @@ def hot(function: _Function) -> _Function:
 
 
 def cold(function: _Function) -> _Function:
-    """Compile the loop, and what runs when something happens."""
-    return cast(_Function, njit(**_OPTIONS)(function))
+    """Compile the loop, and what runs when something happens, as a function that is called.
+
+    It is said each time: a function that an inlined one calls would else be inlined too.
+    """
+    return cast(_Function, njit(forceinline=False, **_OPTIONS)(function))

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from bot.portfolio.book import FLATTENED, Book
 from bot.portfolio.correlation import take_in
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
 from bot.portfolio.kernel.blocking import count_missing, let_time_pass
+from bot.portfolio.kernel.by_reference import by_reference
 from bot.portfolio.kernel.cash import charge_interest
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.decide import decide
@@ -46,7 +49,10 @@ def run(
         scheme: a user's cost scheme, likewise.
         full: what the plain account lacks; None for it, whose machine code has no trace of the other.
     """
-    count = 0
+    book, rules, market = by_reference(book), by_reference(rules), by_reference(market)
+    trace, room, full = by_reference(trace), by_reference(room), by_reference(full)
+    policy, scheme = by_reference(policy), by_reference(scheme)
+    count: int = np.int64(0)  # type: ignore[assignment]  # a literal's type would compile all anew
     for i in range(len(market.open_time)):
         if trace.phase & OPEN:
             count = _open_bar(i, book, rules, market, trace, count, scheme, full)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
+from bot.portfolio.kernel.by_reference import by_reference
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.kernel.measured import note_bar
 from bot.portfolio.market import Market
@@ -19,6 +20,8 @@ from bot.portfolio.rules import Rules
 @cold
 def observe(book: Book, rules: Rules, market: Market, full: FullAccount | None) -> None:
     """Let the policy in force, and what measures the market, see the bars."""
+    book, rules, market = by_reference(book), by_reference(rules), by_reference(market)
+    full = by_reference(full)
     for i in range(len(market.open_time)):
         for s in range(len(book.quantity)):
             if rules.policy_kind == EDGE:
