@@ -26,6 +26,7 @@ from bot.cli.options import (
     BracketsOption,
     ConfigOption,
     DataOption,
+    FullOption,
     JsonOption,
     NoRehearsalOption,
     SetOption,
@@ -33,7 +34,7 @@ from bot.cli.options import (
 )
 from bot.cli.output import progress_bar
 from bot.cli.parts import parts_app
-from bot.cli.reading import print_summary
+from bot.cli.reading import print_report
 from bot.config import load_config
 from bot.config.given import stray_variables
 from bot.errors import ConfigError
@@ -103,6 +104,7 @@ def backtest(
     ] = None,
     no_rehearsal: NoRehearsalOption = False,
     brackets: BracketsOption = False,
+    full: FullOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Backtest on history through the live engine, retraining on schedule, and report."""
@@ -131,7 +133,7 @@ def backtest(
 
     with progress_bar("backtest", quiet=as_json) as progress:
         done = backtest_command(settings, run_dir, forecasts, recorded, progress, quiet=as_json)
-    if done.summary is not None:
-        print_summary(done.folder, done.summary, brackets=brackets, as_json=as_json)
+    if done.reported is not None:
+        print_report(done.folder, done.reported, brackets=brackets, full=full, as_json=as_json)
     if done.interrupted:
         sys.exit(130)

@@ -25,6 +25,9 @@ BracketsOption = Annotated[
         "and say at which multiple of its costs profit ends.",
     ),
 ]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Print every table, not the verdict alone.")
+]
 RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
 PluginOption = Annotated[
     list[str] | None,

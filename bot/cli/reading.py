@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import BracketsOption, JsonOption, PluginOption, RunArgument
+from bot.cli.options import BracketsOption, FullOption, JsonOption, PluginOption, RunArgument
 from bot.cli.output import progress_bar, stdout_console
-from bot.errors import JournalError
+from bot.errors import ConfigError, JournalError
 from bot.parts.plugins import load_plugins
 
 if TYPE_CHECKING:
+    from bot.app.backtest.command import Reported
     from bot.app.runs.folder import RunFolder
     from bot.app.sweep.brackets import Brackets
-    from bot.report.summary import Summary
 
 
 def register(app: typer.Typer) -> None:
@@ -30,16 +30,30 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    run: RunArgument, plugins: PluginOption = None, brackets: BracketsOption = False,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...", help="A run's folder, or its name in runs/; several: side by side."
+        ),
+    ],
+    plugins: PluginOption = None, brackets: BracketsOption = False, full: FullOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Print a run's tables and rebuild its report.html from the journal."""
+    """Say what came of a run in ten lines, and rebuild its report.html; several runs side by side."""
     load_plugins(plugins or [])
-    from bot.app.backtest.command import write_report
+    from bot.app.backtest.command import report_run
     from bot.app.runs.folder import find_run
 
-    folder = find_run(run)
-    print_summary(folder, write_report(folder), brackets=brackets, as_json=as_json)
+    folders = [find_run(name) for name in runs]
+    if len(folders) == 1:
+        reported = report_run(folders[0])
+        print_report(folders[0], reported, brackets=brackets, full=full, as_json=as_json)
+        return
+    if brackets or full:
+        raise ConfigError(
+            "report: --brackets and --full are of one run; several stand side by side"
+        )
+    _print_columns(folders, as_json=as_json)
 
 
 def export(
@@ -73,7 +87,6 @@ def export(
 ) -> None:  # fmt: skip
     """Export a run's tables for other programs; docs/tables.md says what each column is."""
     from bot.app.runs.folder import find_run
-    from bot.errors import ConfigError
 
     if (what is None) == (symbol is None):
         raise ConfigError("export: name tables by --what ('--what all'), or one --symbol")
@@ -212,21 +225,42 @@ def _brackets_of(folder: RunFolder) -> Brackets:
     return brackets_of_run(folder)
 
 
-def print_summary(
-    folder: RunFolder, summary: Summary, *, brackets: bool = False, as_json: bool
-) -> None:
-    """Print the summary of a run, with its brackets where they are asked for."""
+def print_report(
+    folder: RunFolder, reported: Reported, *, brackets: bool = False, full: bool = False,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Print what came of a run, with its brackets where they are asked for."""
     from bot.app.backtest import command
 
     found = _brackets_of(folder) if brackets else None
     if as_json:
         more = {} if found is None else {"brackets": found.as_json()}
-        print(json.dumps(command.as_json(folder, summary) | more, allow_nan=False))
+        said = command.as_json(folder, reported.summary)
+        print(json.dumps(said | more, allow_nan=False))
         return
-    stdout_console().print(command.as_tables(summary))
+    console = stdout_console()
+    if full:
+        console.print(command.as_tables(reported.summary))
+    console.print(command.as_verdict(reported))
     if found is not None:
         from bot.app.sweep.brackets_view import brackets_table
 
-        stdout_console().print(brackets_table(found))
+        console.print(brackets_table(found))
+    if not full:
+        print(f"every table: bot report {folder.path} --full")
     if folder.report.exists():
+        print(f"report: {folder.report}")
+
+
+def _print_columns(folders: list[RunFolder], *, as_json: bool) -> None:
+    from bot.app.backtest import command
+
+    reported = [command.report_run(folder) for folder in folders]
+    if as_json:
+        each = zip(folders, reported, strict=True)
+        found = [command.as_json(folder, report.summary) for folder, report in each]
+        print(json.dumps({"runs": found}, allow_nan=False))
+        return
+    stdout_console().print(command.as_columns(reported))
+    for folder in folders:
         print(f"report: {folder.report}")

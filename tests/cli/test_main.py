@@ -170,14 +170,35 @@ def test_from_to_and_block_are_settings(cli: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_pictures")
-def test_tables_go_to_stdout_and_the_log_to_stderr(cli: Cli, tmp_path: Path) -> None:
+def test_the_verdict_goes_to_stdout_and_the_log_to_stderr(cli: Cli, tmp_path: Path) -> None:
     said = cli("backtest", *SYNTHETIC, "--run-dir", tmp_path / "r")
     assert said.code == 0
-    for title in ("Symbols", "Metrics, net of costs", "From gross to net", "Targets", "Skill"):
-        assert title in said.out
-        assert title not in said.err
+    lines = [line.split()[0] for line in said.out.splitlines() if line.startswith("  ")]
+    assert lines[0] == "Earned"
+    assert lines[-1] == "So"
+    assert len(lines) == 10
+    for about in ("Earned", "Forecasts", "every table: bot report"):
+        assert about in said.out
+        assert about not in said.err
     assert "model_activated" in said.err
     assert "model_activated" not in said.out
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_all_tables_are_printed_on_request_and_several_runs_stand_side_by_side(
+    cli: Cli, short: Ran, tmp_path: Path
+) -> None:
+    run = short.folder.path
+    full = cli("report", run, "--full")
+    for title in ("Symbols", "Metrics, net of costs", "From gross to net", "Targets", "Skill"):
+        assert title in full.out
+    assert "  Earned " in full.out
+    both = cli("report", run, run)
+    assert both.out.startswith("Side by side")
+    assert f"report: {run / 'report.html'}\n" in both.out
+    found = cli("report", run, run, "--json").json["runs"]
+    assert found[0] == cli("report", run, "--json").json
+    assert cli("report", run, run, "--full").code == 2
 
 
 @pytest.mark.usefixtures("no_pictures")
@@ -289,7 +310,7 @@ def test_ctrl_c_in_the_middle_leaves_a_readable_run(cli: Cli, tmp_path: Path) ->
     code, out, err = interrupt_after(process, "model_activated")
     assert code == 130, err
     assert "Traceback" not in err
-    assert "Metrics, net of costs" in out
+    assert "every table: bot report" in out
     reader = JournalReader(run / "journal.db")
     times, ledger = reader.ledger()
     meta = reader.meta

@@ -16,6 +16,7 @@ from bot.report.inputs import CalibrationProgress
 from bot.report.page import html, tables
 from bot.report.page.sheets import coverage_sheet
 from bot.report.summary import build
+from bot.report.tear.sheet import tear_sheet
 from tests.report.conftest import HOUR_MS, START_MS, make_run
 
 
@@ -127,7 +128,7 @@ def test_it_stands_at_the_top_and_labels_the_figures(share: float) -> None:
     console = Console(file=StringIO(), width=160)
     console.print(tables.render(summary))
     printed = console.file.getvalue()  # type: ignore[attr-defined]
-    page = html.render(run, summary)
+    page = html.render(run, summary, tear_sheet(run, 100))
     low = share < LEAST_SHARE
     assert printed.startswith("Only 50.00 % of the bars") == low
     assert printed.lstrip().startswith("A side traded") != low
@@ -177,7 +178,7 @@ def test_how_far_signals_are_calibrated_is_said(
     assert any(text in line for line in found["warnings"]) == warned
     summary = build(run, Report(bootstrap_samples=100))
     assert (text in coverage_sheet(summary).note) != warned
-    assert text in html.render(run, summary)
+    assert text in html.render(run, summary, tear_sheet(run, 100))
     console = Console(width=200, file=StringIO())
     console.print(tables.render(summary))
     told = console.file.getvalue()  # type: ignore[attr-defined]

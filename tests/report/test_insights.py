@@ -12,6 +12,7 @@ from bot.report.inputs import GateWeights, Insight, RunData
 from bot.report.page import html
 from bot.report.page.sheets import sheets
 from bot.report.summary import build
+from bot.report.tear.sheet import tear_sheet
 
 CONFIG = Report(bootstrap_samples=100)
 TASKS = ("return_3", "direction_3")
@@ -64,11 +65,14 @@ def test_the_page_and_the_tables_show_them(looked_into: RunData, run: RunData) -
     summary = build(looked_into, CONFIG)
     keys = [sheet.key for sheet in sheets(summary)]
     assert keys[-3:] == ["importance", "cosines", "gates"]
-    page = html.render(looked_into, summary)
-    assert page == html.render(looked_into, summary)
+    page = html.render(looked_into, summary, tear_sheet(looked_into, 100))
+    assert page == html.render(looked_into, summary, tear_sheet(looked_into, 100))
     for words in ("Which features each head needs", "Do the tasks pull", "Which experts"):
         assert words in page
-    assert page.count("<svg") == html.render(run, build(run, CONFIG)).count("<svg") + 3
+    assert (
+        page.count("<svg")
+        == html.render(run, build(run, CONFIG), tear_sheet(run, 100)).count("<svg") + 3
+    )
 
 
 def test_a_model_without_shared_parameters_or_gates_has_importance_alone(run: RunData) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -27,15 +27,27 @@ from bot.errors import BotError
 from bot.log import open_log
 from bot.model.threads import single_thread
 from bot.report.page import html, tables
+from bot.report.page.side_by_side import side_by_side
+from bot.report.page.verdict_view import render_verdict
 from bot.report.summary import Summary, build
+from bot.report.tear.sheet import TearSheet, tear_sheet
+from bot.report.verdict import headline, verdict
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What a report says of a run: its summary, and its tear sheet."""
+
+    summary: Summary
+    sheet: TearSheet
 
 
 @dataclass(frozen=True)
 class CommandDone:
-    """The run's folder, its summary (None before the first bar), and whether Ctrl-C ended it."""
+    """The run's folder, its report (None before the first bar), and whether Ctrl-C ended it."""
 
     folder: RunFolder
-    summary: Summary | None
+    reported: Reported | None
     interrupted: bool
 
 
@@ -54,8 +66,7 @@ def backtest_command(
     folder, done = run_into_folder(
         config, run_dir, forecasts, schedule, progress, terminal=terminal
     )
-    summary = write_report(folder) if done.bars else None
-    return CommandDone(folder, summary, done.interrupted)
+    return CommandDone(folder, report_run(folder) if done.bars else None, done.interrupted)
 
 
 def run_into_folder(
@@ -88,23 +99,29 @@ def run_into_folder(
         raise
 
 
-def write_report(folder: RunFolder) -> Summary:
-    """Write report.html from the journal, and return the summary that it shows.
+def report_run(folder: RunFolder) -> Reported:
+    """Write report.html from the journal, and return what it says.
 
     A backtest that is not in the register of trials yet is entered there. Where the folder or the
-    register cannot be written, stderr says so, and the summary is whole.
+    register cannot be written, stderr says so, and what is returned is whole.
     """
     config = config_of(folder)
     check_parts(config, "", folder.path)
     run = read_run(folder)
     summary = build(run, config.report, enter_run(folder, run))
-    page = html.render(run, summary)
+    sheet = tear_sheet(run, config.report.bootstrap_samples)
+    page = html.render(run, summary, sheet)
     try:
         folder.report.write_text(page, encoding="utf-8")
     except OSError as error:
         note = f"note: {folder.report}: the page cannot be written ({error.strerror})"
         print(note, file=sys.stderr)
-    return summary
+    return Reported(summary, sheet)
+
+
+def write_report(folder: RunFolder) -> Summary:
+    """Write report.html as `report_run` does, and return the summary alone."""
+    return report_run(folder).summary
 
 
 def as_json(folder: RunFolder, summary: Summary) -> dict[str, Any]:
@@ -112,6 +129,17 @@ def as_json(folder: RunFolder, summary: Summary) -> dict[str, Any]:
     facts = summary["facts"]
     head = {"run_dir": str(folder.path)}
     return head | {k: facts.get(k) for k in ("ledger_sha256", "seconds")} | dict(summary)
+
+
+def as_verdict(reported: Reported) -> RenderableType:
+    """Return a run's verdict for a terminal."""
+    summary = reported.summary
+    return render_verdict(headline(summary), verdict(summary, reported.sheet))
+
+
+def as_columns(runs: Sequence[Reported]) -> RenderableType:
+    """Return several runs side by side for a terminal."""
+    return tables.table(side_by_side([(each.summary, each.sheet) for each in runs]))
 
 
 def as_tables(summary: Summary) -> RenderableType:

@@ -5,6 +5,8 @@ sheets          a summary as rows of text
 skill_sheets    each head's measures against the baselines, as rows of text
 calibration_sheets whether what was said came true as often, as rows of text
 edge_sheets     what trading was worth, as rows of text
+side_by_side    several runs as one sheet
+verdict_view    the ten lines of the verdict for the terminal
 tables          the sheets for the terminal
 html            the page, in one file that needs no network
 money_pictures  equity, drawdown, what was held

@@ -19,6 +19,7 @@ from bot.report.page.sheets import sheets
 from bot.report.page.svg import Picture, look
 from bot.report.page.worth_pictures import controls_picture, tenths_picture
 from bot.report.summary import Summary
+from bot.report.tear.sheet import TearSheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Tile:
     tone: Tone = ""
 
 
-def render(run: RunData, summary: Summary) -> str:
+def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:  # noqa: ARG001
     """Return the page of a run."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bot.report.page", "."),

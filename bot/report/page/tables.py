@@ -8,9 +8,9 @@ from rich.text import Text
 
 from bot.report.page.sheet import Sheet, SheetRow
 from bot.report.page.sheets import sheets
+from bot.report.page.verdict_view import STYLES
 from bot.report.summary import Summary
 
-_STYLES = {"good": "green", "bad": "red", "doubt": "yellow", "": ""}
 _MOST_ROWS = {"coverage": 12, "models": 12, "cosines": 16}
 
 
@@ -41,7 +41,7 @@ def table(sheet: Sheet) -> Table:
         made.add_column(name, justify="right" if i in sheet.numbers else "left", overflow="fold")
     for row in _shortened(sheet):
         *cells, last = (Text(cell) for cell in row.cells)
-        last.stylize(_STYLES[row.tone])
+        last.stylize(STYLES[row.tone])
         made.add_row(*cells, last, style="bold" if row.strong else None, end_section=row.ends)
     return made
 

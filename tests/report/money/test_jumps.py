@@ -14,6 +14,7 @@ from bot.report.inputs import RunData
 from bot.report.money.jumps import jumps_held
 from bot.report.page import html, tables
 from bot.report.summary import build
+from bot.report.tear.sheet import tear_sheet
 from tests.report.conftest import HOUR_MS, START_MS
 
 AT = 3
@@ -77,7 +78,7 @@ def test_it_stands_above_the_tables_and_the_page(run: RunData) -> None:
     jumped = run_with(run, [0, 2, 2, 2, 2], [1.0, 1.0, 1.0, 1000.0, 1000.0])
     summary = build(jumped, Report(bootstrap_samples=100))
     (told,) = summary["jumps_held"]
-    assert told in html.render(jumped, summary).replace("&#43;", "+")
+    assert told in html.render(jumped, summary, tear_sheet(jumped, 100)).replace("&#43;", "+")
     assert told in [getattr(part, "plain", "") for part in tables.render(summary).renderables]
     assert build(run, Report(bootstrap_samples=100))["jumps_held"] == []
 

@@ -14,13 +14,14 @@ from bot.report.formats import percent
 from bot.report.inputs import RunData
 from bot.report.page import html
 from bot.report.summary import build
+from bot.report.tear.sheet import tear_sheet
 
 CONFIG = Report(bootstrap_samples=100)
 
 
 @pytest.fixture(scope="module")
 def page(run: RunData) -> str:
-    return html.render(run, build(run, CONFIG))
+    return html.render(run, build(run, CONFIG), tear_sheet(run, 100))
 
 
 class Tags(HTMLParser):
@@ -64,12 +65,12 @@ def test_it_is_well_formed_and_has_all_parts(page: str) -> None:
 
 
 def test_the_same_run_gives_the_same_page(page: str, run: RunData) -> None:
-    assert html.render(run, build(run, CONFIG)) == page
+    assert html.render(run, build(run, CONFIG), tear_sheet(run, 100)) == page
 
 
 def test_names_are_escaped(run: RunData) -> None:
     odd = dataclasses.replace(run, name="<b>&</b>", facts={"note": "<i>"})
-    page = html.render(odd, build(odd, CONFIG))
+    page = html.render(odd, build(odd, CONFIG), tear_sheet(odd, 100))
     assert "<b>" not in page
     assert "<i>" not in page
     assert "&lt;b&gt;" in page
@@ -88,7 +89,7 @@ def test_a_run_without_forecasts_fills_or_time_to_speak_of_has_a_page(run: RunDa
         start_index=n - 2,
     )
     tags = Tags()
-    tags.feed(html.render(bare, build(bare, CONFIG)))
+    tags.feed(html.render(bare, build(bare, CONFIG), tear_sheet(bare, 100)))
     assert tags.counts["svg"] == 3, "equity, positions and the controls"
 
 
@@ -96,7 +97,7 @@ def test_a_bankruptcy_stands_at_the_top(run: RunData, page: str) -> None:
     equity = run.equity.copy()
     equity[200:] = -500.0
     broke = dataclasses.replace(run, equity=equity)
-    text = html.render(broke, build(broke, CONFIG))
+    text = html.render(broke, build(broke, CONFIG), tear_sheet(broke, 100))
     assert text.index('role="alert">The account went bankrupt at') < text.index("<svg")
     assert "bankrupt" not in page
     assert "of each day&#39;s equity" in page
@@ -136,6 +137,6 @@ def test_the_reference_backtest_says_why_some_controls_are_missing(run: RunData)
     assert controls["random"]["percentile"] is controls["momentum"]["total_return"] is None
     assert controls["flat"]["total_return"] == 0.0
     assert controls["buy_and_hold"]["total_return"] is not None
-    page = html.render(reference, summary)
+    page = html.render(reference, summary, tear_sheet(reference, 100))
     assert "under costs.reference a position is brought back to its weight" in page
     assert "All pay the run&#39;s costs" not in page
