@@ -37,9 +37,9 @@ def one_market(config: str | Path, strength: float, seed: int, sets: Iterable[st
     with tempfile.TemporaryDirectory() as folder:
         run = str(Path(folder) / "run")
         done = backtest_command(settings, run, None, None, _silent, quiet=True)
-    if done.interrupted or done.summary is None:
+    if done.interrupted or done.reported is None:
         raise KeyboardInterrupt
-    return done.summary
+    return done.reported.summary
 
 
 def _silent(done: int, total: int) -> None:

@@ -87,10 +87,11 @@ def test_what_follows_is_by_rule(run: RunData, summary: Summary, sheet: TearShee
 
 def test_a_run_that_never_traded_says_why(run: RunData) -> None:
     n = len(run.equity)
+    nothing: Any = {name: np.zeros(n) for name in ("fees", "funding", "spread", "slippage")}
     idle = dataclasses.replace(
         run, fills=run.fills[:0], quantity=np.zeros_like(run.quantity),
         equity=np.full(n, 10_000.0), refusals={"edge_below_cost": 512, "paused": 3},
-        **{name: np.zeros(n) for name in ("fees", "funding", "spread", "slippage")},
+        **nothing,
     )  # fmt: skip
     lines = said(build(idle, CONFIG), tear_sheet(idle, 100))
     assert lines["Traded"] == "never: most often refused for edge below cost (512 times)"
