@@ -46,7 +46,8 @@ def rows(run: RunFolder, capital: float) -> Iterator[Row]:
             given = [f"{key}={json.dumps(value)}" for key, value in account.items()]
             config = settings_of(source, [*sets, *given, f"portfolio.initial_capital={capital}"])
             tally = replay.tally(config, part, {})
-            yield f"{policy}: {part}", year, tally.days, tally.traded
+            taken = f" ({tally.liquidations} fills liquidated)" if tally.liquidations else ""
+            yield f"{policy}: {part}{taken}", year, tally.days, tally.traded
 
 
 def _accounts() -> Iterator[tuple[str, dict[str, Any]]]:

@@ -171,6 +171,7 @@ def _run_kernels_as_plain_python() -> None:
         return called
 
     numba.njit = njit  # type: ignore[assignment]
+    numba.config.DISABLE_JIT = True  # type: ignore[attr-defined]  # tuples are handed on as they are
 
 
 class _Loader(importlib.machinery.SourceFileLoader):

@@ -37,6 +37,17 @@ SUBJECTS = (
         plain=True,
     ),
     Subject(
+        "account",
+        (*(f"bot/portfolio/kernel/{name}.py" for name in (
+            "blocking", "booking", "caps", "cash", "limits", "margin", "measured", "partial", "path",
+            "reducing", "settling", "stages", "stops",
+        )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
+        (*(f"tests/portfolio/kernel/test_{name}.py" for name in (
+            "blocking", "caps_hold", "limit_orders", "margin", "orders_naively", "sizes", "stages", "stops",
+        )), "tests/portfolio/test_broker.py", "tests/laws/test_account.py"),
+        plain=True,
+    ),
+    Subject(
         "sizings",
         ("bot/portfolio/sizings/account.py", "bot/portfolio/sizings/fixed.py",
          "bot/portfolio/sizings/kelly.py", "bot/portfolio/sizings/mean_variance.py",

@@ -23,6 +23,7 @@ from bot.portfolio.broker import first_book, observe_bars, run_bars
 from bot.portfolio.calibration import Calibrated, calibrate, new_calibration, uncalibrated
 from bot.portfolio.conviction import bound_of, signal_of, volatility_of
 from bot.portfolio.ledger import check_books
+from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import Rules, rules_from
 from bot.portfolio.trace import Phase, Trace
 from bot.report.money.days import notional_by_bar
@@ -41,6 +42,7 @@ class Tally:
         traded: float64[d], value traded each day, in times of its opening equity.
         drawdown: the largest; None after a bankruptcy.
         fills: orders filled.
+        liquidations: fills that the exchange took.
     """
 
     outcome: Outcome
@@ -49,6 +51,7 @@ class Tally:
     traded: F64
     drawdown: float | None
     fills: int
+    liquidations: int
 
     @property
     def turnover(self) -> float:
@@ -160,6 +163,7 @@ class SweepReplay:
             traded=lived_shares(self._traded(trace), opening),
             drawdown=max_drawdown(curve) if alive else None,
             fills=len(trace.fills),
+            liquidations=int(np.sum(trace.fills["reason"] == int(FillReason.LIQUIDATION))),
         )
 
     def _traded(self, trace: Trace) -> F64:
