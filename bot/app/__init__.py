@@ -10,6 +10,7 @@ backtest        `bot backtest`: history through the engine
 verify          `bot verify`: the proof of a run
 parts           `bot parts`: the parts there are, and whether yours are sound
 messages        `bot notify`: what happens in runs, told elsewhere
+watch           `bot watch`: a run on a full screen
 history         `bot fetch`, `bot import`, `bot data`: files of history
 start           what every job checks before its first request
 tables          a run as tables: `bot export`, and what the library gives

@@ -5,6 +5,7 @@ live            `bot run`, `bot exchange`
 hand            `bot pause`, `resume`, `flatten`, `set`: ask something of a running bot
 notify          `bot notify`
 serve           `bot serve`
+watch           `bot watch`
 reading         commands that read runs: report, status, verify, export, logs
 compare         `bot compare`, `bot discover`
 sweep           `bot sweep`

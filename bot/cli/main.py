@@ -21,6 +21,7 @@ from bot.cli import notify as cli_notify
 from bot.cli import reading as cli_reading
 from bot.cli import serve as cli_serve
 from bot.cli import sweep as cli_sweep
+from bot.cli import watch as cli_watch
 from bot.cli.config import config_app
 from bot.cli.options import (
     BracketsOption,
@@ -55,6 +56,7 @@ cli_notify.register(app)
 cli_reading.register(app)
 cli_serve.register(app)
 cli_sweep.register(app)
+cli_watch.register(app)
 
 
 def _tell_version(asked: bool) -> None:

@@ -23,7 +23,7 @@ from bot.errors import ConfigError, JournalError, UnreachableError
 if TYPE_CHECKING:
     from bot.adapters.messages.delivery import Address
 
-What = Annotated[
+Followable = Annotated[
     str,
     typer.Argument(
         metavar="RUNS_DIR|RUN|test|crash",
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 
 def notify(
-    what: What = "runs", unit: FailedUnit = None, config: ConfigOption = None, sets: SetOption = None,
+    what: Followable = "runs", unit: FailedUnit = None, config: ConfigOption = None, sets: SetOption = None,
     once: Once = False,
 ) -> None:  # fmt: skip
     """Tell people elsewhere what happens in runs: by Telegram, e-mail, a webhook and others.

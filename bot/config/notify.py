@@ -12,7 +12,7 @@ from pydantic import Field
 
 from bot.config.section import Section
 
-Kind = Literal[
+MessageKind = Literal[
     "fill", "halt", "liquidation", "model", "training", "feed", "disk", "command", "symbol",
     "life", "crash", "summary",
 ]  # fmt: skip
@@ -22,7 +22,7 @@ _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 class Notify(Section):
     """What 'bot notify' tells, and when; addresses and secrets stand in the environment or a file."""
 
-    kinds: tuple[Kind, ...] = Field(
+    kinds: tuple[MessageKind, ...] = Field(
         ("fill", "halt", "liquidation", "model", "training", "feed", "disk", "command", "symbol",
          "life", "crash", "summary"),
         description="What is told: fills, halts of the account, liquidations and margin calls, new "
