@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -15,6 +15,7 @@ import typer
 from bot.app.loop.interrupts import stop_signals
 from bot.cli.options import ConfigOption, NoRehearsalOption, SetOption, rehearsal_setting
 from bot.cli.output import stdout_console
+from bot.cli.serve import serving_beside
 from bot.config import load_config
 
 
@@ -36,6 +37,9 @@ def run(
         typer.Option("--practice", help="Trade on a built-in practice exchange; needs no network."),
     ] = False,
     no_rehearsal: NoRehearsalOption = False,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it on a page meanwhile, by 'bot serve' beside.")
+    ] = False,
     log_level: Annotated[
         str | None, typer.Option(help="debug, info, warning or error; overrides log.level.")
     ] = None,
@@ -48,7 +52,9 @@ def run(
     settings = load_config(config, overrides, old_names=_is_of(config, run_dir))
     from bot.app.live.command import live_command
 
-    folder = live_command(settings, run_dir, practice=practice, max_bars=bars, model_of=model)
+    runs_dir = Path(settings.run.runs_dir if run_dir is None else Path(run_dir).absolute().parent)
+    with serving_beside(runs_dir) if serve else nullcontext():
+        folder = live_command(settings, run_dir, practice=practice, max_bars=bars, model_of=model)
     if not sys.stdout.isatty():
         print(f"run: {folder.path}")
         return

@@ -5,6 +5,10 @@ Rule: without the extra 'serve' it says in a line what to install. Must not comp
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -70,6 +74,31 @@ def serve(
             f"{folder}: no such folder of runs; 'bot backtest' or 'bot run' makes one, or name another"
         )
     serve_command(folder, options)
+
+
+@contextmanager
+def serving_beside(runs_dir: Path) -> Iterator[None]:
+    """Serve a folder of runs in a process beside this one, for as long as the block takes.
+
+    It prints its link on stderr; whatever happens to it is nothing to this process, and it ends with this
+    process however that dies.
+
+    Raises:
+        ConfigError: the extra 'serve' is not installed.
+    """
+    need_extra()
+    with suppress(OSError):
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "bot", "serve", str(runs_dir), "--with-parent"]
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5.0)
 
 
 def need_extra() -> None:

@@ -66,11 +66,11 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
         ConfigError: the port is taken, or the token is unfit.
     """
     token = options.token
-    listening = _socket(options)
+    listening = _listening(options)
     port = int(listening.getsockname()[1])
     site = site_for(runs_dir, token, ours(port, options.host, options.allow_hosts))
     address = f"http://{'127.0.0.1' if options.host in _EVERYWHERE else options.host}:{port}"
-    _tell(site, runs_dir, address, options)
+    _tell(site, address, options)
     logging.basicConfig(stream=sys.stderr, format="serve: %(levelname)s %(message)s", level=30)
     config = uvicorn.Config(
         make_app(site), log_config=None, access_log=False, server_header=False, date_header=True,
@@ -122,39 +122,44 @@ def link_command(options: ServeOptions) -> str:
         ) from None
 
 
-def _socket(options: ServeOptions) -> socket.socket:
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    ports = (options.port, 0) if options.any_port and options.port else (options.port,)
-    reason = ""
-    for port in ports:
-        found = socket.socket(family, socket.SOCK_STREAM)
+def listening_at(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; port 0 takes a free one.
+
+    Raises:
+        OSError: it cannot be listened on.
+    """
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            found.bind((options.host, port))
-            found.listen(128)
-        except OSError as error:
-            found.close()
-            reason = error.strerror or str(error)
-            continue
-        return found
-    raise ConfigError(
-        f"{options.host}:{options.port}: cannot be listened on ({reason}); --port names another, "
-        "0 takes a free one"
-    )
+        found.bind((host, port))
+        found.listen(128)
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
-def _tell(site: Site, runs_dir: Path, address: str, options: ServeOptions) -> None:
+def _listening(options: ServeOptions) -> socket.socket:
+    try:
+        return listening_at(options.host, options.port)
+    except OSError as error:
+        if options.any_port:
+            return listening_at(options.host, 0)
+        raise ConfigError(
+            f"{options.host}:{options.port}: cannot be listened on ({error.strerror or error}); --port "
+            "names another, 0 takes a free one"
+        ) from None
+
+
+def _tell(site: Site, address: str, options: ServeOptions) -> None:
     link = f"{address}/open#{site.codes.new()}"
     print(f"page: {link}", flush=True)
+    port = address.rpartition(":")[2]
+    again = "'bot serve --link" + ("" if port == str(PORT) else f" --port {port}") + "'"
+    if _is_terminal():
+        again = f"Enter or {again}"
     minutes = LIFETIME_S / 60
-    hint = (
-        "Enter or 'bot serve --link' gives another"
-        if _is_terminal()
-        else "'bot serve --link' gives another"
-    )
-    print(
-        f"      (opens once, within {minutes:.0f} minutes; {hint}; runs in {runs_dir}/)", flush=True
-    )
+    print(f"      (opens once, within {minutes:.0f} minutes; {again} gives another)", flush=True)
     if options.host not in ("127.0.0.1", "::1", "localhost"):
         print(
             f"serve: {options.host} can be reached from other machines, and nothing is encrypted on the "

@@ -16,6 +16,7 @@ from bot.serve.access.token import AccessToken
 from bot.serve.api.commands import Confirmations
 from bot.serve.feed.analysis import Analyses
 from bot.serve.feed.cards import Cards
+from bot.serve.feed.coverages import Coverages
 from bot.serve.feed.curves import Curves
 from bot.serve.feed.runs import RunsFolder
 from bot.serve.feed.watching import Watching
@@ -31,6 +32,7 @@ class Site:
     ours: Ours
     sessions: Sessions
     curves: Curves = field(default_factory=Curves)
+    coverages: Coverages = field(default_factory=Coverages)
     codes: OneTimeCodes = field(default_factory=OneTimeCodes)
     failures: Failures = field(default_factory=Failures)
     confirmations: Confirmations = field(default_factory=Confirmations)

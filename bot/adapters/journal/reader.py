@@ -8,7 +8,7 @@ connection. Must not write, repair or judge: a damaged file is refused by name.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,20 +91,22 @@ class JournalReader(RowsAsArrays):
             after = part[-1][0]
         return found
 
-    def first_rows(self, table: Table, after: int, to: int, most: int) -> list[Row]:
+    def first_rows(
+        self, table: Table, after: int, to: int, most: int, names: Sequence[str] | None = None
+    ) -> list[Row]:
         """Return the first rows of a span: whole bars, `most` rows in all or a single bar's."""
-        query = self._query(table, fills_by="open_time, id")
+        query = self._query(table, names, fills_by="open_time, id")
         rows = self._rows(f"{query} LIMIT {most + 1}", after, to)
         if len(rows) <= most:
             return rows
         cut = rows[-1][0]
         return [row for row in rows if row[0] < cut] or self._rows(query, cut - 1, cut)
 
-    def _query(self, table: Table, fills_by: str = "id") -> str:
-        names = ", ".join(f'"{name}"' for name in columns_of(table, self.tasks))
+    def _query(self, table: Table, names: Sequence[str] | None = None, fills_by: str = "id") -> str:
+        listed = ", ".join(f'"{name}"' for name in names or columns_of(table, self.tasks))
         order = {"fills": fills_by, "ledger": "open_time", "chain": "open_time"}
         return (
-            f"SELECT {names} FROM {table} WHERE open_time > ? AND open_time <= ? "
+            f"SELECT {listed} FROM {table} WHERE open_time > ? AND open_time <= ? "
             f"ORDER BY {order.get(table, 'open_time, symbol')}"
         )
 

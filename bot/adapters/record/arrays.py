@@ -48,13 +48,19 @@ class RowsAsArrays(ABC):
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> Sequence[Row]:
         """Return the rows of a span, by key; fills in the order of booking."""
 
-    def first_rows(self, table: Table, after: int, to: int, most: int) -> Sequence[Row]:
+    def first_rows(
+        self, table: Table, after: int, to: int, most: int, names: Sequence[str] | None = None
+    ) -> Sequence[Row]:
         """Return the first rows of a span: whole bars, `most` rows in all or a single bar's."""
         rows = self.rows(table, after, to)
-        if len(rows) <= most:
+        if len(rows) > most:
+            cut = rows[most][0]
+            whole = [row for row in rows if row[0] < cut]
+            rows = whole or [row for row in rows if row[0] == cut]
+        if names is None:
             return rows
-        cut = rows[most][0]
-        return [row for row in rows if row[0] < cut] or [row for row in rows if row[0] == cut]
+        places = [columns_of(table, self.tasks).index(name) for name in names]
+        return [tuple(row[k] for k in places) for row in rows]
 
     @abstractmethod
     def models(self) -> list[ModelRow]:

@@ -112,8 +112,14 @@ class Record(Protocol):
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> Sequence[Row]:
         """Return the rows of a span in the columns of `columns_of`, by key; fills as booked."""
 
-    def first_rows(self, table: Table, after: int, to: int, most: int) -> Sequence[Row]:
-        """Return the first rows of a span: whole bars, `most` rows in all or a single bar's."""
+    def first_rows(
+        self, table: Table, after: int, to: int, most: int, names: Sequence[str] | None = None
+    ) -> Sequence[Row]:
+        """Return the first rows of a span: whole bars, `most` rows in all or a single bar's.
+
+        Args:
+            names: the columns wanted, `open_time` first; None for all.
+        """
 
     def links(self, after: int = EARLIEST, to: int = LATEST) -> tuple[I64, list[bytes]]:
         """Return the open times and links of the hash chain."""

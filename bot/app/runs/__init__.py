@@ -6,6 +6,7 @@ record          a run's record, begun, continued, read
 asking          `bot pause`, `resume`, `flatten`, `set`: ask the daemon, and wait for its answer
 in_force        the settings in force: the file, and the commands since
 listing         `bot runs`
+stops           where positions are stopped, as the status tells it
 status          `bot status`: where a run stands
 risk_status     stages and cool-downs, as the status tells them
 last_decision   what the last closed bar decided, and what signals were worth by then

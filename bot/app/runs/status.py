@@ -24,12 +24,13 @@ from bot.app.runs.last_decision import Calibration, calibration_of, decided_last
 from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
 from bot.app.runs.risk_status import RiskStatus, risk_of
+from bot.app.runs.stops import StopPrice, stops_of
 from bot.config import Config
 from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.margin import AccountMargin, PositionMargin, margin_of
 from bot.portfolio.reasons import FILL_REASON, Halt
-from bot.portfolio.rules import rules_from
+from bot.portfolio.rules import Rules, rules_from
 from bot.report.why import Decided
 from bot.timegrid import INTERVAL_MS
 
@@ -91,6 +92,7 @@ class Status:
         calibration: days scored and needed, where the policy asks what signals are worth.
         coverage: by head, the share of the newest labels inside their nominal 90 % intervals.
         margin: of all contracts held on margin; None where there are none.
+        stops: prices at which positions are stopped or take profit.
         clock: whose clock dates bars, models and trainings: "exchange", or "practice", which runs
             at `clock_speed` seconds a second; "history" for a backtest.
         paused: "no", "paused", or "flattened", by hand.
@@ -126,6 +128,7 @@ class Status:
     risk: RiskStatus
     positions: tuple[Holding, ...]
     margin: AccountMargin | None
+    stops: tuple[StopPrice, ...]
     pending: tuple[PendingOrder, ...]
     model: ModelInForce | None
     refusals: dict[str, str]
@@ -151,11 +154,12 @@ class Status:
         return json.dumps(said, allow_nan=False)
 
 
-def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
+def read_status(folder: RunFolder, now_ms: int | None = None, *, coverage: bool = True) -> Status:
     """Read where a run stands.
 
     Args:
         now_ms: this machine's time, by default the clock's.
+        coverage: whether to tell it, which is most of the work.
 
     Raises:
         JournalError: the journal or the heartbeat is damaged.
@@ -174,7 +178,8 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             state = account_state(carried, folder.journal, len(record.symbols))
             book, opened = state.book, state.opened
             last_bar = state.newest
-        margin = _margin(config, record, book)
+        rules = _rules(config, record)
+        margin = margin_of(book, rules)
         return Status(
             name=folder.path.resolve().name,
             run_dir=str(folder.path),
@@ -187,11 +192,12 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
             heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
             positions=_positions(record.symbols, book, margin),
             margin=margin,
+            stops=stops_of(book, rules, record.symbols),
             risk=risk_of(book, record.symbols),
             pending=_pending(record.symbols, book),
             model=_model(record.models(), last_bar),
             **_of_last_bar(record, config, state),
-            coverage=recent_coverage(folder, record, config, last_bar),
+            coverage=recent_coverage(folder, record, config, last_bar) if coverage else {},
             clock=_clock(record, config),
             clock_speed=config.exchange.speed,
             heartbeat=heartbeat,
@@ -200,10 +206,10 @@ def read_status(folder: RunFolder, now_ms: int | None = None) -> Status:
         )
 
 
-def _margin(config: Config, record: Record, book: Book) -> AccountMargin | None:
+def _rules(config: Config, record: Record) -> Rules:
     where = f"{record.path}: meta.instruments"
     instruments = instruments_of(record.meta.get("instruments", "{}"), where)
-    return margin_of(book, rules_from(config, record.symbols, instruments, numbers_only=True))
+    return rules_from(config, record.symbols, instruments, numbers_only=True)
 
 
 def _clock(record: Record, config: Config) -> str:

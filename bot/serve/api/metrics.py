@@ -6,7 +6,7 @@ is left out, never zero. The figures are those of the cards: a scrape reads only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
@@ -18,6 +18,7 @@ from starlette.responses import Response
 from bot import __version__
 from bot.app.runs.status import Status
 from bot.serve.feed.cards import Cards, RunCard
+from bot.serve.feed.coverages import Coverages
 from bot.serve.feed.runs import RunsFolder
 from bot.serve.feed.state import RunState
 
@@ -53,9 +54,10 @@ COUNTERS: dict[str, str] = {
 class RunsCollector(Collector):
     """The runs of a folder as metrics."""
 
-    def __init__(self, runs: RunsFolder, cards: Cards) -> None:
+    def __init__(self, runs: RunsFolder, cards: Cards, coverages: Coverages) -> None:
         self._runs = runs
         self._cards = cards
+        self._coverages = coverages
 
     def describe(self) -> Iterable[Metric]:
         """Return nothing: what there is depends on the runs."""
@@ -82,10 +84,23 @@ class RunsCollector(Collector):
         yield from (version, about, unread)
         sound = [(card, card.status) for card in cards if card.status is not None]
         yield from _by_run(sound)
-        yield from _by_symbol(sound)
+        yield from (_values(sound), self._intervals(sound))
+
+    def _intervals(self, sound: Sequence[tuple[RunCard, Status]]) -> Metric:
+        """Return the shares of the runs that go on."""
+        inside = GaugeMetricFamily(
+            f"{PREFIX}_interval_coverage_ratio",
+            "Share of the newest labels inside their 90 % intervals; of runs that go on.",
+            labels=["run", "head"],
+        )
+        for card, status in sound:
+            shares = self._coverages.of(self._runs.find(card.run_id)) if status.pid else {}
+            for head, share in shares.items():
+                inside.add_metric([card.run_id, head], share)
+        return inside
 
 
-def _by_run(sound: list[tuple[RunCard, Status]]) -> Iterator[Metric]:
+def _by_run(sound: Sequence[tuple[RunCard, Status]]) -> Iterator[Metric]:
     values = {card.run_id: figures(card, status) for card, status in sound}
     for names, kind in ((GAUGES, GaugeMetricFamily), (COUNTERS, CounterMetricFamily)):
         for name, what in names.items():
@@ -97,21 +112,15 @@ def _by_run(sound: list[tuple[RunCard, Status]]) -> Iterator[Metric]:
             yield family
 
 
-def _by_symbol(sound: list[tuple[RunCard, Status]]) -> Iterator[Metric]:
+def _values(sound: Sequence[tuple[RunCard, Status]]) -> Metric:
     held = GaugeMetricFamily(
         f"{PREFIX}_position_value", "Value of a position at the last close, in the quote currency; "
         "negative when short.", labels=["run", "symbol"],
     )  # fmt: skip
-    inside = GaugeMetricFamily(
-        f"{PREFIX}_interval_coverage_ratio", "Share of the newest labels inside their 90 % intervals.",
-        labels=["run", "head"],
-    )  # fmt: skip
     for card, status in sound:
         for position in status.positions:
             held.add_metric([card.run_id, position.symbol], position.value)
-        for head, share in status.coverage.items():
-            inside.add_metric([card.run_id, head], share)
-    yield from (held, inside)
+    return held
 
 
 def figures(card: RunCard, status: Status) -> dict[str, float | None]:
@@ -150,7 +159,7 @@ def metrics(request: Request) -> Response:
     """Return the figures of all runs."""
     site = request.app.state.site
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(RunsCollector(site.runs, site.cards))
+    registry.register(RunsCollector(site.runs, site.cards, site.coverages))
     text = generate_latest(registry)  # type: ignore[no-untyped-call]
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 

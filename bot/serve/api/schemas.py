@@ -26,6 +26,7 @@ class ListedRun(BaseModel):
     state_why: str = Field(description="Why it is in this state, in a phrase; may be empty.")
     fault: str = Field(description="Why it cannot be read; empty where it can.")
     mode: str | None
+    symbols: list[str]
     equity: float | None
     total_return: float | None
     day_return: float | None = Field(description="Since the last close of the UTC day before.")

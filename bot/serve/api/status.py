@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bot.app.runs.sentences import sentence
 from bot.serve.feed.cards import RunCard
 
 _NAMED = (
@@ -28,12 +29,18 @@ def run_line(card: RunCard) -> dict[str, Any]:
         "state_why": card.why,
         "fault": card.fault,
         **told,
+        "symbols": list(card.symbols),
         "first_bar": card.first_bar,
         "day_return": card.day_return,
         "positions": len(positions),
         "spark": list(card.spark),
-        "news": card.news,
+        "news": None if card.news is None else _news(card.news),
     }
+
+
+def _news(event: dict[str, Any]) -> dict[str, Any]:
+    names = {"time": "time_ms", "level": "level", "event": "event"}
+    return {name: event[key] for name, key in names.items()} | {"says": sentence(event)}
 
 
 def run_status(card: RunCard) -> dict[str, Any]:

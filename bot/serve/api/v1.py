@@ -14,6 +14,7 @@ from bot.adapters.record.tables import Table
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.log_backwards import LogPlace
 from bot.app.runs.log_view import LEVELS, LogFilter
+from bot.app.runs.sentences import sentence
 from bot.log import EVENTS
 from bot.serve.api import schemas
 from bot.serve.api.asked import cursor_of, numbers_of, place_of, span_asked, time_asked
@@ -83,7 +84,7 @@ def status(request: Request, run: GivenRun) -> dict[str, Any]:
     card = site_of(request).cards.of(run)
     if card.status is None:
         raise Problem(409, card.fault)
-    return run_status(card)
+    return run_status(card) | {"coverage": site_of(request).coverages.of(run)}
 
 
 def _table(path: str, table: Table, summary: str, *, by_symbol: bool = True) -> None:
@@ -149,7 +150,7 @@ def events(
     page = events_page(run, wanted, limit, place_of(cursor))
     following = None if page.older is None else _at(page.older)
     rows = [[_at(place), *_event(found)] for place, found in page.events]
-    columns = ("id", "time", "level", "event", "fields")
+    columns = ("id", "time", "level", "event", "says", "fields")
     return answer(request, RowsPage(columns, rows, following))
 
 
@@ -160,7 +161,7 @@ def _at(place: LogPlace) -> str:
 def _event(event: dict[str, Any]) -> tuple[Any, ...]:
     own = ("time_ms", "timestamp", "level", "event", "schema")
     fields = {key: finite(value) for key, value in event.items() if key not in own}
-    return event["time_ms"], event["level"], event["event"], fields
+    return event["time_ms"], event["level"], event["event"], sentence(event), fields
 
 
 async def _analysed(request: Request, run: RunFolder) -> dict[str, Any]:

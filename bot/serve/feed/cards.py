@@ -37,7 +37,7 @@ class RunCard:
     """A run as the overview shows it.
 
     Attributes:
-        status: None where the run cannot be read.
+        status: without the coverage of intervals; None where the run cannot be read.
         day_return: since the last close of the day before, by bar time; a fraction.
         spark: equity over the whole run, a few points of it.
         news: the newest event that is not of every bar.
@@ -48,6 +48,7 @@ class RunCard:
     state: RunState
     why: str
     status: Status | None
+    symbols: tuple[str, ...]
     first_bar: int | None
     day_return: float | None
     spark: tuple[float, ...]
@@ -82,33 +83,24 @@ class Cards:
                 self._kept.popitem(last=False)
         return card
 
-    def status(self, folder: RunFolder) -> Status:
-        """Return a run's status.
-
-        Raises:
-            JournalError, ConfigError: it cannot be read.
-        """
-        card = self.of(folder)
-        return card.status if card.status is not None else read_status(folder)
-
     def _read(self, folder: RunFolder) -> RunCard:
         name = folder.path.name
         try:
-            status = read_status(folder, int(self._clock() * 1000))
+            status = read_status(folder, int(self._clock() * 1000), coverage=False)
             config = config_of(folder)
             with open_record(folder, follow=True) as record:
-                meta = dict(record.meta)
+                meta, symbols = dict(record.meta), record.symbols
             state, why = state_of(
                 status, meta, config.log.heartbeat_s * 1000, in_order=ended_in_order(folder)
             )
             curve = self._curves.of(folder)
         except BotError as error:
             return RunCard(
-                name, RunState.DEAD, why="", status=None, first_bar=None, day_return=None, spark=(),
+                name, RunState.DEAD, why="", status=None, symbols=(), first_bar=None, day_return=None, spark=(),
                 news=None, fault=str(error),
             )  # fmt: skip
         return RunCard(
-            run_id=name, state=state, why=why, status=status,
+            run_id=name, state=state, why=why, status=status, symbols=symbols,
             first_bar=int(curve.time[0]) if len(curve.time) else None,
             day_return=day_return(curve), spark=_spark(curve), news=newest_news(folder),
         )  # fmt: skip

@@ -12,12 +12,16 @@ from threading import Lock
 
 import numpy as np
 
+from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import EARLIEST, LATEST
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.blocks import F64, I64, BarBlock
 
 MOST_RUNS = 3
 COLUMNS = ("open", "high", "low", "close", "volume")
+SLICE_ROWS = 20_000
+_NONE = (None,) * len(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,25 @@ def prices_of(bars: BarBlock) -> BarPrices:
 def _grown(kept: BarPrices | None, folder: RunFolder) -> BarPrices:
     old = kept if kept is not None and len(kept.time) > 1 else None
     with open_record(folder, follow=True) as record:
-        new = prices_of(record.bars() if old is None else record.bars(after=int(old.time[-2])))
+        new = _read(record, EARLIEST if old is None else int(old.time[-2]))
     if old is None:
         return new
     return BarPrices(
         np.concatenate((old.time[:-1], new.time)), np.concatenate((old.values[:-1], new.values))
     )
+
+
+def _read(record: Record, after: int) -> BarPrices:
+    """Return the bars after one, of the columns that are drawn alone."""
+    names = ("open_time", "symbol", *COLUMNS, "valid")
+    place = {symbol: s for s, symbol in enumerate(record.symbols)}
+    times, cells, rows = [], [], []
+    while part := record.first_rows("bars", after, LATEST, SLICE_ROWS, names):
+        times += [row[0] for row in part]
+        cells += [place[row[1]] for row in part]
+        rows += [row[2:7] if row[7] else _NONE for row in part]
+        after = part[-1][0]
+    grid, at = np.unique(np.array(times, dtype=np.int64), return_inverse=True)
+    values = np.full((len(grid), len(record.symbols), len(COLUMNS)), np.nan)
+    values[at, cells] = np.array(rows, dtype=np.float64).reshape(-1, len(COLUMNS))
+    return BarPrices(grid, values)

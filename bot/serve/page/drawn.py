@@ -12,20 +12,27 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.record.reading import Record
-from bot.app.runs.folder import RunFolder
+from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.record import open_record
-from bot.blocks import F64, I64
+from bot.blocks import F64, FILL, I64
 from bot.portfolio.reasons import FILL_REASON
 from bot.report.page.downsample import thinned
 from bot.serve.feed.curves import EquityCurve
 from bot.serve.page.bars import COLUMNS, BarPrices, WholeBars, prices_of
 from bot.serve.page.foretold import NOTHING, foretold
 from bot.serve.problems import Problem
+from bot.timegrid import INTERVAL_MS
 
 NEAR_BARS = 3000
-"""Bars that are read from the record for one picture; more come from what is kept of the whole run."""
-MOST_FILLS = 1500
-"""Of one picture; the newest."""
+"""Bars that are read from the record for one picture; more come from what is kept of the whole
+run, without fills, positions and forecasts, which nobody could tell apart there."""
+
+
+_NOT_HELD: dict[str, list[Any]] = {"time": [], "quantity": []}
+_NO_CANDLES: dict[str, Any] = {
+    "time": [], **{name: [] for name in COLUMNS}, "step_ms": 0, "exact": True, "first": None, "last": None,
+    "near": True, "fills": [], "position": _NOT_HELD, "forecast": NOTHING,
+}  # fmt: skip
 
 
 def equity(curve: EquityCurve, after: int, to: int, points: int) -> dict[str, Any]:
@@ -64,16 +71,18 @@ def candles(
         if symbol not in record.symbols:
             raise Problem(422, f"symbol: the run has {', '.join(record.symbols)}")
         s = record.symbols.index(symbol)
-        most = NEAR_BARS * len(record.symbols)
-        fits = len(record.first_rows("bars", after, to, most + 1)) <= most
-        prices = prices_of(record.bars(after, to)) if fits else whole.of(folder)
-        fills = record.fills(after, to)
-        inside = (prices.time > after) & (prices.time <= to)
+        extent = record.extent()
+        if extent is None:
+            return _NO_CANDLES | {"symbol": symbol}
+        from_, until = max(after, extent.first - 1), min(to, extent.last)
+        near = until - from_ <= NEAR_BARS * INTERVAL_MS[config_of(folder).market.interval]
+        prices = prices_of(record.bars(from_, until)) if near else whole.of(folder)
+        inside = (prices.time > from_) & (prices.time <= until)
         mine = BarPrices(prices.time[inside], prices.values[inside, s])
-        held, said = _held(record, mine.time, s, points), NOTHING
-        if len(mine.time):
+        fills, held, said = np.empty(0, FILL), _NOT_HELD, NOTHING
+        if near and len(mine.time):
+            fills, held = record.fills(from_, until), _held(record, mine.time, s, points)
             said = foretold(folder, record, s, int(mine.time[0]), int(mine.time[-1]))
-        newest = record.extent()
     drawn = _together(mine, points)
     return {
         "symbol": symbol,
@@ -81,9 +90,10 @@ def candles(
         **{name: _numbers(drawn.values[:, k]) for k, name in enumerate(COLUMNS)},
         "step_ms": _step(drawn.time),
         "exact": len(drawn.time) == len(mine.time),
-        "first": None if newest is None else newest.first,
-        "last": None if newest is None else newest.last,
-        "fills": [_fill(fill) for fill in fills[fills["symbol"] == s][-MOST_FILLS:]],
+        "first": extent.first,
+        "last": extent.last,
+        "near": near,
+        "fills": [_fill(fill) for fill in fills[fills["symbol"] == s]],
         "position": held,
         "forecast": said,
     }
@@ -100,9 +110,7 @@ def _fill(fill: np.void) -> dict[str, Any]:
 
 def _held(record: Record, times: I64, s: int, points: int) -> dict[str, list[Any]]:
     """Return the quantity held at closes, those where it changes and a few between."""
-    if not len(times):
-        return {"time": [], "quantity": []}
-    quantity = record.positions(times)[:, s] if len(times) <= NEAR_BARS else np.empty(0)
+    quantity = record.positions(times)[:, s]
     kept = thinned(quantity, 2 * points)
     return {"time": times[kept].tolist(), "quantity": quantity[kept].tolist()}
 

@@ -24,7 +24,7 @@ from bot.timegrid import INTERVAL_MS
 
 BEFORE = 600
 """Bars before the span from which intervals learn how far they must reach."""
-MOST_BARS = 2000
+MOST_BARS = 1500
 
 NOTHING: dict[str, Any] = {"head": None, "time": [], "value": [], "low": [], "high": [], "came": []}
 

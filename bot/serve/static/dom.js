@@ -38,7 +38,7 @@ export function table(columns, rows, { caption, onRow, empty = "None." } = {}) {
       const content = column.of(row);
       const shown = content instanceof Node ? content : String(content ?? "–");
       const inside = onRow && place === 0 ? el("button", { class: "plain", on: { click: () => onRow(row) } }, shown) : shown;
-      return el("td", { class: column.number ? "number" : null, "data-name": column.name }, inside);
+      return el("td", { class: column.number ? "number" : column.wide ? "wide" : null, "data-name": column.name }, inside);
     });
     return el("tr", {}, cells);
   });

@@ -59,17 +59,6 @@ export function ago(ms) {
 export const tone = (value) => (value > 0 ? "gain" : value < 0 ? "loss" : "");
 export const words = (name) => name.replaceAll("_", " ");
 
-// An event of the log in a phrase: its name, and what it says that is short.
-export function newsOf(event) {
-  if (!event) return "–";
-  const own = new Set(["event", "schema", "level", "timestamp", "time_ms"]);
-  const told = Object.entries(event)
-    .filter(([key, value]) => !own.has(key) && value !== null && typeof value !== "object" && String(value).length < 24)
-    .slice(0, 3)
-    .map(([key, value]) => `${words(key)} ${shown(key, value)}`);
-  return [words(event.event), ...told].join(" · ");
-}
-
 export function shown(key, value) {
   if (typeof value === "number" && value >= 1e12 && value < 1e13) return time(value);
   if (typeof value === "number") return Number.isInteger(value) ? count(value) : Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 8 });

@@ -2,7 +2,7 @@
 
 import { ask, follow } from "./ask.js";
 import { el, fill, svg } from "./dom.js";
-import { ago, amount, count, newsOf, percent, time, tone } from "./format.js";
+import { ago, amount, count, percent, time, tone } from "./format.js";
 
 const ORDER = ["live", "late", "halted", "dead", "stopped", "finished"];
 
@@ -44,7 +44,7 @@ export async function overview(main, connected) {
   return follow(null, async () => { lines = await ask("/api/v1/runs"); draw(); }, connected);
 }
 
-const matches = (line, words) => words.split(/\s+/).every((word) => `${line.id} ${line.mode} ${line.state} ${line.interval}`.toLowerCase().includes(word));
+const matches = (line, words) => words.split(/\s+/).every((word) => [line.id, line.mode, line.state, line.interval, ...line.symbols].join(" ").toLowerCase().includes(word));
 
 function tableOf(lines, chosen, mark) {
   const columns = ["", "Run", "Equity", "", "Day", "Total", "Drawdown", "Open", "Newest"];
@@ -75,7 +75,7 @@ function rowOf(line, chosen, mark) {
     cell("Newest", news(line), "news"));
 }
 
-const news = (line) => (line.news ? [el("span", {}, newsOf(line.news)), el("small", {}, time(line.news.time_ms), " · ", ago(Date.now() - line.news.time_ms), " ago")] : "–");
+const news = (line) => (line.news ? [el("span", {}, line.news.says), el("small", {}, time(line.news.time), " · ", ago(Date.now() - line.news.time), " ago")] : "–");
 
 export function badge(line) {
   return el("span", { class: `badge ${line.state}`, title: line.state_why || null }, line.state, line.state_why ? el("span", { class: "why" }, ` ${line.state_why}`) : null);

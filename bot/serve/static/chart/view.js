@@ -80,7 +80,7 @@ export class TimeChart {
     pen.strokeStyle = ink("rule");
     pen.beginPath();
     for (const { at } of grid) { pen.moveTo(Math.round(x.at(at)) + 0.5, top); pen.lineTo(Math.round(x.at(at)) + 0.5, top + pane.height); }
-    const levels = ticks(y.low, y.high, Math.max(2, pane.height / 46));
+    const levels = ticks(y.low, y.high, Math.max(2, pane.height / 40));
     for (const value of levels) { const py = Math.round(y.at(value)) + 0.5; pen.moveTo(x.from, py); pen.lineTo(x.to, py); }
     pen.stroke();
     pen.fillStyle = ink("soft");
@@ -94,8 +94,14 @@ export class TimeChart {
     pen.clip();
     for (const series of pane.series) drawSeries(pen, series, x, y, ink);
     pen.restore();
-    if (pane.title) { pen.fillStyle = ink("soft"); pen.textAlign = "left"; pen.fillText(pane.title, x.from + 4, top + 12); }
+    if (!pane.title) return;
     pen.textAlign = "left";
+    pen.fillStyle = ink("paper");
+    pen.globalAlpha = 0.8;
+    pen.fillRect(x.from + 1, top - 5, Math.min(x.to - x.from, pen.measureText(pane.title).width + 8), 17);
+    pen.globalAlpha = 1;
+    pen.fillStyle = ink("soft");
+    pen.fillText(pane.title, x.from + 4, top + 8);
   }
 
   drawCross(pen, ink, bottom) {

@@ -23,7 +23,7 @@ export function account() {
     fill(decided, table([
       { name: "symbol", of: ([symbol]) => symbol }, { name: "signal", of: ([, d]) => basis(d.signal), number: true },
       { name: "expected edge", of: ([, d]) => basis(d.edge), number: true }, { name: "had to exceed", of: ([, d]) => basis(d.hurdle), number: true },
-      { name: "why", of: ([symbol, d]) => d.why || words(status.refusals[symbol] ?? "") || "as the signal says" },
+      { name: "why", wide: true, of: ([symbol, d]) => d.why || words(status.refusals[symbol] ?? "") || "as the signal says" },
     ], Object.entries(status.decided), { caption: "What the last closed bar decided", empty: "No bar is closed yet." }));
     facts(risk, [
       ["halt", status.halted === "none" ? "none" : el("b", { class: "amber" }, status.halted)],
@@ -41,7 +41,7 @@ export function account() {
       ["process", status.pid === null ? "does not run" : `pid ${status.pid}, said so ${ago(status.heartbeat_age_ms)} ago`],
       ["connection", beat.connection], ["decided within", beat.lag_ms === null ? "–" : `${count(Math.round(beat.lag_ms))} ms of the last candle`],
       ["behind", status.behind_ms === null ? "–" : ago(Math.max(0, status.behind_ms))],
-      ["refused as implausible", count(beat.implausible)], ["training", beat.training], ["next training", time(beat.next_training_ms)],
+      ["refused as implausible", count(beat.implausible)], ["training", beat.training.replace(/\d{13}/, (ms) => time(Number(ms)))], ["next training", time(beat.next_training_ms)],
       ["waits for", beat.waiting ?? "nothing"], ["clock", status.clock === "practice" ? `practice, ${count(status.clock_speed)} seconds a second` : status.clock], ["version", beat.version],
     ] : [["process", status.mode === "live" ? "has not spoken yet" : "a backtest: there is none"], ["clock", status.clock]]);
   };

@@ -58,7 +58,7 @@ function drawHeads(place, { skill, calibration }) {
     { name: "head", of: (r) => (r.first ? el("b", {}, words(r.task)) : "") }, { name: "measure", of: (r) => words(r.measure) },
     { name: "value", of: (r) => written(r.measure, r.found.value), number: true },
     { name: "95 % interval", of: (r) => (r.found.low === null ? "–" : `${written(r.measure, r.found.low)} to ${written(r.measure, r.found.high)}`) },
-    { name: "against", of: (r) => (r.first ? r.head.baseline : "") }, { name: "verdict", of: (r) => el("span", { class: verdictTone(r.found.verdict) }, r.found.verdict ?? "–") },
+    { name: "against", wide: true, of: (r) => (r.first ? r.head.baseline : "") }, { name: "verdict", of: (r) => el("span", { class: verdictTone(r.found.verdict) }, r.found.verdict ?? "–") },
   ], rows, { caption: "Skill of each head", empty: "There are no forecasts to judge yet." }),
   against.length ? [el("h3", {}, "Against the strongest baseline"), table([
     { name: "head", of: ([task]) => words(task) }, { name: "chosen", of: ([, h]) => Object.keys(h.against.chosen).map(words).join(", ") }, { name: "measure", of: ([, h]) => words(h.against.measure) },

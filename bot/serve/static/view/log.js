@@ -32,7 +32,7 @@ export function logPanel({ id, symbols }) {
 }
 
 function row(event) {
-  const fields = Object.entries(event.fields).filter(([, value]) => value !== null && value !== "");
-  const said = fields.map(([key, value]) => `${words(key)} ${shown(key, value)}`).join(" · ");
-  return el("li", {}, el("time", {}, time(event.time, { seconds: true })), el("span", { class: `level ${event.level}` }, event.level), el("span", { class: "said" }, el("b", {}, words(event.event)), el("span", {}, said ? ` · ${said.slice(0, 400)}` : "")));
+  const fields = Object.entries(event.fields).filter(([, value]) => value !== null && value !== "").map(([key, value]) => `${words(key)} ${shown(key, value)}`).join(" · ");
+  return el("li", {}, el("time", {}, time(event.time, { seconds: true })), el("span", { class: `level ${event.level}` }, event.level),
+    el("details", { class: "said" }, el("summary", {}, event.says), el("p", { class: "quiet" }, el("code", {}, event.event), fields ? ` · ${fields}` : "")));
 }

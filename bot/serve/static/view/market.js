@@ -8,7 +8,7 @@ import { basis, price, quantity, time } from "../format.js";
 import { showBar } from "./detail.js";
 
 const LENGTHS = { m: 60000, h: 3600000, d: 86400000 };
-const NEAR = 160;
+const NEAR = window.innerWidth < 700 ? 72 : 160;
 
 export function market({ id, symbols, interval }) {
   const step = Number(interval.slice(0, -1)) * LENGTHS[interval.at(-1)];
@@ -74,7 +74,7 @@ export function market({ id, symbols, interval }) {
     Object.assign(band, { time: found.forecast.time, low: found.forecast.low, high: found.forecast.high });
     Object.assign(came, { time: found.forecast.time, value: found.forecast.came });
     Object.assign(held, { time: found.position.time, value: found.position.quantity });
-    below.title = found.forecast.head ? `${found.forecast.head}: forecast with its 90 % interval, and what came` : "no forecasts";
+    below.title = !found.near ? "zoom in to see fills, forecasts and positions" : found.forecast.head ? `${found.forecast.head}: forecast with its 90 % interval, and what came` : "no forecasts";
     if (found.first !== null) {
       chart.setWhole(found.first, found.last + step, chart.range ? null : [Math.max(found.first, found.last - NEAR * step), found.last + step]);
     }

@@ -1,0 +1,259 @@
+"""The page in Chromium against a live run: its figures are the journal's, changes arrive, commands work.
+
+Skipped by name where Playwright (the extra 'browsers') or Chromium is not there.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+pytest.importorskip("playwright", reason="the extra 'browsers' is not installed")
+if not (shutil.which("chromium") or shutil.which("chromium-browser")):
+    pytest.skip("Chromium is not installed", allow_module_level=True)
+
+from bot.app.runs.folder import RunFolder
+from bot.app.runs.status import read_status
+from tests.conftest import Ran
+from tests.serve.browsing import Seen, Serving, api, chromium, serving, shown, trading, until
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def runs(short: Ran, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pages") / "runs"
+    folder.mkdir()
+    shutil.copytree(short.folder.path, folder / "finished")
+    shutil.copytree(short.folder.path, folder / "another")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def live(runs: Path) -> Iterator[Path]:
+    with trading(runs / "live"):
+        yield runs / "live"
+
+
+@pytest.fixture(scope="module")
+def server(runs: Path) -> Iterator[Serving]:
+    with serving(runs, runs.parent / "serve-token") as at_work:
+        yield at_work
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def page(
+    browser: Any, server: Serving, seen: Seen, request: pytest.FixtureRequest
+) -> Iterator[Any]:
+    """A page that a link has opened; at its end it has complained of nothing and asked nobody else."""
+    context = browser.new_context(viewport=getattr(request, "param", DESKTOP))
+    opened = context.new_page()
+    seen.watch(opened)
+    opened.goto(server.link())
+    opened.wait_for_url(f"{server.base}/")
+    opened.wait_for_selector("h1")
+    yield opened
+    context.close()
+    assert seen.complaints == []
+    assert [url for url in seen.asked if not url.startswith(server.base)] == []
+
+
+def test_a_link_opens_the_page_once_and_leaves_no_code(
+    page: Any, browser: Any, server: Serving
+) -> None:
+    link = server.link()
+    first = browser.new_page()
+    first.goto(link)
+    first.wait_for_selector("table.overview")
+    assert first.url == f"{server.base}/"
+    assert "#" not in first.evaluate("document.referrer + history.length")
+    again = browser.new_context().new_page()
+    again.goto(link)
+    again.wait_for_function("document.getElementById('says').textContent.includes('used already')")
+    assert again.url == f"{server.base}/open"
+    for each in (first, again):
+        each.close()
+
+
+def test_without_a_link_there_is_nothing_to_see(browser: Any, server: Serving) -> None:
+    stranger = browser.new_context().new_page()
+    stranger.goto(server.base)
+    assert stranger.url == f"{server.base}/open"
+    assert "finished" not in stranger.content()
+    assert stranger.evaluate("fetch('/api/v1/runs').then(a => a.status)") == 401
+    stranger.close()
+
+
+def test_another_site_reads_nothing_though_the_browser_has_a_cookie(
+    page: Any, browser: Any, server: Serving
+) -> None:
+    foreign = page.context.new_page()
+    foreign.route(
+        "http://evil.example/",
+        lambda route: route.fulfill(body="<h1>evil</h1>", content_type="text/html"),
+    )
+    foreign.goto("http://evil.example/")
+    asked = "path => fetch(path, {credentials: 'include', mode: 'MODE'}).then(a => a.type + a.status, e => 'refused')"
+    for mode in ("cors", "no-cors"):
+        got = foreign.evaluate(asked.replace("MODE", mode), f"{server.base}/api/v1/runs")
+        assert got in ("refused", "opaque0")
+    foreign.close()
+
+
+def test_the_overview_has_each_run_with_its_figures(page: Any, runs: Path, live: Path) -> None:
+    page.wait_for_function("document.querySelectorAll('table.overview tbody tr').length === 3")
+    row = page.locator("tr:has(a:text-is('finished'))")
+    status = read_status(RunFolder(runs / "finished"))
+    assert row.locator("td.strong").inner_text() == f"{status.equity:,.2f}"
+    assert "finished" in row.locator(".badge").inner_text()
+    assert "live" in page.locator("tr:has(a:text-is('live')) .badge").inner_text()
+    page.fill("input[type=search]", "another")
+    assert page.locator("table.overview tbody tr").count() == 1
+    page.fill("input[type=search]", "")
+    page.click(".chip:text-is('finished')")
+    assert page.locator("table.overview tbody tr").count() == 2
+
+
+def test_runs_are_compared_on_one_axis(page: Any) -> None:
+    page.check("[aria-label='Compare finished']")
+    page.check("[aria-label='Compare another']")
+    page.click("a.button:has-text('Compare 2 runs')")
+    page.wait_for_selector("#differences table")
+    told = page.locator("#differences").inner_text()
+    assert "finished \u2212 another" in told or "another \u2212 finished" in told
+
+
+def test_every_panel_of_a_finished_run_says_what_the_journal_says(page: Any, runs: Path) -> None:
+    page.goto(page.url + "#/run/finished")
+    page.wait_for_selector("#controls table", timeout=90_000)
+    db = sqlite3.connect(runs / "finished" / "journal.db")
+    status = read_status(RunFolder(runs / "finished"))
+    assert shown(page, "Equity") == f"{status.equity:.2f}"
+    assert float(shown(page, "Total").lstrip("+")) == pytest.approx(
+        100 * status.total_return, abs=0.006
+    )
+    assert shown(page, "Fills") == str(db.execute("SELECT count(*) FROM fills").fetchone()[0])
+    newest = db.execute(
+        "SELECT symbol, quantity, price, fee FROM fills ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    first = page.locator("#fills tbody tr").first.inner_text().replace(",", "")
+    assert newest[0] in first
+    assert f"{newest[3]:.2f}" in first
+    assert (
+        page.locator("#models tbody tr").count()
+        == db.execute("SELECT count(*) FROM models").fetchone()[0]
+    )
+    assert page.locator("#decisions tbody tr").count() == 3
+    costs = page.locator("#costs").inner_text().replace(",", "").replace("\u2212", "-")
+    fees = db.execute("SELECT sum(fees) FROM ledger").fetchone()[0]
+    assert f"{-fees:.2f}" in costs
+    equity = api(page, "/page/runs/finished/equity?points=4000")
+    rows = db.execute("SELECT open_time, equity FROM ledger ORDER BY open_time").fetchall()
+    assert equity["exact"]
+    assert list(zip(equity["time"], equity["equity"], strict=True)) == rows
+    candles = api(page, f"/page/runs/finished/candles?symbol={newest[0]}")
+    bars = db.execute(
+        "SELECT open_time, close FROM bars WHERE symbol = ? AND valid = 1 AND open_time >= ?",
+        (newest[0], rows[0][0]),
+    )
+    told = dict(zip(candles["time"], candles["close"], strict=True))
+    inside = [row for row in bars.fetchall() if row[0] <= candles["time"][-1]]
+    if candles["exact"]:
+        assert all(told[time] == close for time, close in inside)
+
+
+def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, runs: Path) -> None:
+    page.goto(page.url + "#/run/finished")
+    page.wait_for_selector("#fills tbody tr button")
+    page.locator("#fills tbody tr button").first.click()
+    page.wait_for_selector("dialog h3:has-text('The bar')")
+    told = page.locator("dialog").inner_text()
+    assert "Decided at the close of" in told
+    assert "Forecast by model" in told
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog").is_visible()
+
+
+def test_charts_are_read_zoomed_and_opened_with_the_keyboard(page: Any) -> None:
+    page.goto(page.url + "#/run/finished")
+    page.wait_for_selector("#market .legend span")
+    chart = page.locator("#market canvas")
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    first = page.locator("#market .legend").inner_text()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#market .legend").inner_text() != first
+    assert "close" in page.locator("#market .chart [aria-live]").inner_text()
+    with page.expect_response(lambda answer: "/candles" in answer.url):
+        page.keyboard.press("+")
+    with page.expect_response(lambda answer: "/candles" in answer.url):
+        page.keyboard.press("Home")
+
+
+def test_a_live_run_changes_before_the_eyes_and_obeys(page: Any, live: Path) -> None:
+    page.goto(page.url + "#/run/live")
+    page.wait_for_selector(".hand button")
+    about = page.locator("main p.quiet").nth(1)
+    before = about.inner_text()
+    page.wait_for_function(
+        "before => document.querySelectorAll('main p.quiet')[1].textContent !== before",
+        arg=before,
+        timeout=15_000,
+    )
+    asked = page.evaluate("performance.getEntriesByType('navigation').length")
+    page.click(".hand button:text-is('Pause')")
+    page.wait_for_selector("dialog:has-text('nothing is opened')")
+    page.click("dialog button.primary")
+    page.wait_for_selector(
+        "dialog h2:has-text('Taken'), dialog h2:has-text('Asked')", timeout=20_000
+    )
+    page.click("dialog button:text-is('Close')")
+    page.wait_for_selector(".badge.halted", timeout=15_000)
+    until(lambda: read_status(RunFolder(live)).paused == "paused")
+    db = sqlite3.connect(live / "journal.db")
+    (row,) = db.execute("SELECT kind, refused FROM commands").fetchall()
+    assert row == ("pause", None)
+    page.click(".hand button:text-is('Resume')")
+    page.wait_for_selector("dialog:has-text('trading continues')")
+    page.click("dialog button.primary")
+    page.wait_for_selector(
+        "dialog h2:has-text('Taken'), dialog h2:has-text('Asked')", timeout=20_000
+    )
+    until(lambda: read_status(RunFolder(live)).paused == "no")
+    assert asked == 1  # nothing was loaded anew
+
+
+@pytest.mark.parametrize("page", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone"])
+@pytest.mark.parametrize("path", ["#/", "#/run/finished", "#/compare?run=finished&run=another"])
+def test_a_screen_reader_finds_its_way_and_nothing_overflows(page: Any, path: str) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed"
+    )
+    page.goto(page.url.partition("#")[0] + path)
+    page.wait_for_selector("h1")
+    page.wait_for_timeout(1200)
+    found = axe.Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    grave = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert grave == [], json.dumps(
+        [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in grave], indent=1
+    )
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
