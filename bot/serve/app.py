@@ -61,8 +61,8 @@ def _problem(request: Request, error: Exception) -> Response:
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    del request
-    return problem_response(409, str(error))
+    within = f"{request.app.state.site.runs.path}/"
+    return problem_response(409, str(error).replace(within, ""))
 
 
 def _broken(request: Request, error: Exception) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from bot.errors import ConfigError
 from bot.portfolio.hand import Command
@@ -53,7 +53,10 @@ def link(request: Request) -> dict[str, Any]:
     return {"path": f"/open#{site_of(request).codes.new()}", "expires_s": CODE_S}
 
 
-@router.get("/changes", summary="Server-sent events: which runs have changed")
+@router.get(
+    "/changes", summary="Server-sent events: which runs have changed", response_class=Response,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)  # fmt: skip
 def changes(request: Request, run: str | None = None) -> StreamingResponse:
     """Send `event: run` with `run` and what `changed` of it: journal, process, log."""
     site = site_of(request)

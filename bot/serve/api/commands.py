@@ -72,8 +72,9 @@ def asked_of(folder: RunFolder, kind: Command, changes: Sequence[str]) -> dict[s
         JournalError: the run is a backtest, or its folder cannot be written.
     """
     answer = ask_run(folder, kind, changes, WAIT_S)
+    says = str(answer).replace(f"{folder.path}/", "").replace(str(folder.path), folder.path.name)
     return {
-        "id": answer.asked.id, "outcome": _outcome(answer), "says": str(answer),
+        "id": answer.asked.id, "outcome": _outcome(answer), "says": says,
         "warnings": list(answer.warnings),
     }  # fmt: skip
 

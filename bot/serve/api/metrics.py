@@ -154,7 +154,10 @@ def figures(card: RunCard, status: Status) -> dict[str, float | None]:
     }
 
 
-@router.get("/metrics", summary="For Prometheus, in the format of OpenMetrics")
+@router.get(
+    "/metrics", summary="For Prometheus, in the format of OpenMetrics", response_class=Response,
+    responses={200: {"content": {"application/openmetrics-text": {}}}},
+)  # fmt: skip
 def metrics(request: Request) -> Response:
     """Return the figures of all runs."""
     site = request.app.state.site

@@ -97,7 +97,7 @@ class Cards:
         except BotError as error:
             return RunCard(
                 name, RunState.DEAD, why="", status=None, symbols=(), first_bar=None, day_return=None, spark=(),
-                news=None, fault=str(error),
+                news=None, fault=str(error).replace(f"{folder.path}/", ""),
             )  # fmt: skip
         return RunCard(
             run_id=name, state=state, why=why, status=status, symbols=symbols,
