@@ -39,7 +39,7 @@ def costs(
             half a spread off the middle.
         turnover: of the account before this fill.
         scheme: a user's, if there is one; else a taker's.
-        trial: whether the fill is asked about and not made.
+        trial: whether the fill is asked about and not made; it goes on from `begin_trial`.
     """
     side = 1.0 if quantity > 0.0 else -1.0
     met = quote if math.isfinite(quote) else middle * (1.0 + side * rules.half_spread)
@@ -78,6 +78,14 @@ shipped(
 
 
 @cold
+def begin_trial(s: int, scheme: SchemeCall) -> None:
+    """Let fills that are asked about and not made begin from what a user's scheme carries."""
+    if scheme.is_own:
+        for k in range(len(scheme.trial)):
+            scheme.trial[k] = scheme.state[s, k]
+
+
+@cold
 def round_trip(
     i: int, s: int, weight: float, half_spread: float,
     book: Book, rules: Rules, market: Market, scheme: SchemeCall, full: FullAccount | None,
@@ -96,9 +104,7 @@ def round_trip(
     quantity = weight * account.equity / middle
     if not abs(quantity) > 0.0:
         return math.nan
-    if scheme.is_own:
-        for k in range(len(scheme.trial)):
-            scheme.trial[k] = scheme.state[s, k]
+    begin_trial(s, scheme)
     turnover = account.turnover
     paid = 0.0
     for _ in range(2):

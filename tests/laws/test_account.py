@@ -203,6 +203,21 @@ def test_the_full_account(want: Wanted) -> None:
 
 
 @often
+@given(FULL.filter(lambda want: want.margin != "none" and want.spot == "none"))
+def test_what_is_held_on_margin_never_owes_anything(want: Wanted) -> None:
+    """But for funding beyond the wallet, which no margin of an open position has paid yet."""
+    bars = random_bars(want)
+    bars.funding_rate[:] = 0.0
+    bars.funding_inside[:] = 0.0
+    volatility = np.full_like(bars.close, 0.01)
+    _, trace = run_bars(
+        new_book(bars.n_symbols, CAPITAL), rules_of(want, bars), bars, random_signal(want), volatility,
+        Phase.BOTH,
+    )  # fmt: skip
+    assert trace.equity.min() >= -SHARE * CAPITAL
+
+
+@often
 @given(AT_MARKET)
 def test_sizes_impact_and_stops(want: Wanted) -> None:
     agree(want)

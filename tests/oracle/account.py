@@ -47,28 +47,27 @@ class Account:
                 self,
                 [replace(c, low=NAN, high=NAN, mark_low=NAN, mark_high=NAN) for c in bar],
             )
-        lowers = [p.order * p.quantity < 0.0 for p in self.positions]
-        for first in (True, False):  # what is sold pays for what is bought
-            for s, candle in enumerate(bar):
-                if self.positions[s].order and lowers[s] is first:
-                    self.trade(s, candle)
+        self.trade_all(bar)
 
     def end(self, bar: Sequence[Candle]) -> None:
         """Go through the bar to its close."""
         if self.settings.full:
             self.pay_interest()
             walk(self, bar)
-        for s, candle in enumerate(bar):
-            position = self.positions[s]
+        for position, candle in zip(self.positions, bar, strict=True):
             if position.quantity and position.terms.funding:
                 self.pay_funding(position.quantity * candle.funding_inside)
+        if self.settings.full:
+            liquidate(self, bar, reach=2.0)
+        for s, candle in enumerate(bar):
+            position = self.positions[s]
             if self.settings.full and not math.isnan(candle.settlement_price):
                 self.settle(s, candle.settlement_price)
             if candle.valid:
                 position.price = candle.close
                 position.learn(candle)
-            if self.settings.at_close and position.order:
-                self.trade(s, candle)
+        if self.settings.at_close:
+            self.trade_all(bar)
 
     def decide(self, s: int, quantity: float, reason: str) -> None:
         """Let an order stand instead of the one that did; 0 is none."""
@@ -103,6 +102,14 @@ class Account:
         self.fees += fee
         self.positions[s].change(quantity, price)
         self.fills.append(Fill(s, quantity, price, fee, reason))
+
+    def trade_all(self, bar: Sequence[Candle]) -> None:
+        """Trade what is on order: what is sold pays for what is bought."""
+        lowers = [p.order * p.quantity < 0.0 for p in self.positions]
+        for first in (True, False):
+            for s, candle in enumerate(bar):
+                if self.positions[s].order and lowers[s] is first:
+                    self.trade(s, candle)
 
     def trade(self, s: int, candle: Candle) -> None:
         """Fill an order at the market, where that is possible; else let it be late."""
@@ -211,11 +218,13 @@ class Account:
                 value = position.quantity * position.entry
                 free += value
                 if self.settings.margin == "isolated":
-                    free -= position.initial_margin(abs(value))
+                    free -= position.set_aside(position.quantity, abs(value))
         return free
 
     def afforded(self, position: Position, quantity: float, price: float, fee: float) -> float:
-        """Return what of an order there is cash for."""
+        """Return what of an order there is cash or margin for."""
+        if self.settings.full and self.settings.margin == "isolated" and position.terms.contract:
+            return self.margined(position, quantity, price, fee)
         terms = position.terms
         if not self.settings.full or self.settings.borrow or terms.contract or quantity < 0.0:
             return quantity
@@ -223,6 +232,33 @@ class Account:
         if quantity * each <= free:
             return quantity
         return position.lot(free / each, price) if free > 1e-9 * quantity * each else 0.0
+
+    def margined(self, position: Position, quantity: float, price: float, fee: float) -> float:
+        """Return what of an order finds its margin and its fees; what it closes always does."""
+        held, terms = position.quantity, position.terms
+        turns = quantity * held < 0.0
+        if turns and abs(quantity) <= abs(held):
+            return quantity
+        closing, kept = (-held, 0.0) if turns else (0.0, abs(held) * position.entry)
+        free = self.free_cash() - fee * abs(closing) * price
+        if held:
+            free += position.set_aside(held, abs(held) * position.entry)
+        if turns:
+            free += held * (price - position.entry)
+        opening = quantity - closing
+        side, most, below = math.copysign(1.0, opening), -math.inf, 0.0
+        for tier in terms.tiers:  # margin and fees are a share of the value in each
+            share = 1.0 / min(terms.leverage, tier.leverage)
+            share += terms.taker_fee * (1.0 - side * share)
+            value = min((free + fee * kept) / (share + fee), tier.limit)
+            most = value if value > below else most
+            below = tier.limit
+        room = (most - kept) / price
+        if room >= abs(opening):
+            return quantity
+        if room <= 1e-9 * abs(opening):
+            return closing
+        return closing + side * position.lot(room, price)
 
     def pay_interest(self) -> None:
         if self.settings.borrow:

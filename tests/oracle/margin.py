@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from tests.oracle.account import Account
 
 
-def liquidate(account: Account, bar: Sequence[Candle]) -> None:
-    """Take over what these marks use the margin of."""
+def liquidate(account: Account, bar: Sequence[Candle], reach: float = 1.0) -> None:
+    """Take over what the marks use the margin of, up to the bar's worst (1) or at its end (2)."""
     if account.settings.margin == "isolated":
         for s, candle in enumerate(bar):
-            _liquidate_isolated(account, s, candle)
-    elif account.settings.margin == "cross" and beyond(account, bar, 1.0) <= 0.0:
-        _liquidate_cross(account, bar)
+            _liquidate_isolated(account, s, candle, reach)
+    elif account.settings.margin == "cross" and beyond(account, bar, reach) <= 0.0:
+        _liquidate_cross(account, bar, reach)
 
 
 def used_up(account: Account, bar: Sequence[Candle], s: int, way: float) -> bool:
@@ -50,9 +50,12 @@ def beyond(account: Account, bar: Sequence[Candle], way: float) -> float:
 
 
 def _at(account: Account, s: int, candle: Candle, way: float) -> float:
-    """Return the mark some way on the path, on the side that is bad for what is held."""
+    """Return the mark some way on the path: to the side that is bad for what is held, then to the end."""
     position = account.positions[s]
     start = account.mark(position, candle)
+    if way > 1.0:
+        ends = (candle.settlement_price, candle.close if candle.valid else math.nan, start)
+        return start + (way - 1.0) * (next(p for p in ends if not math.isnan(p)) - start)
     worst, of_bar = candle.mark_low, candle.low
     if position.quantity < 0.0:
         worst, of_bar = candle.mark_high, candle.high
@@ -69,13 +72,13 @@ def _taken_at(position: Position) -> float:
     return position.entry - position.side * spare / abs(position.quantity)
 
 
-def _liquidate_isolated(account: Account, s: int, candle: Candle) -> None:
+def _liquidate_isolated(account: Account, s: int, candle: Candle, reach: float) -> None:
     """Take a position over where its margin is used up, or at the open if that is beyond."""
     position = account.positions[s]
     if not position.quantity or not position.terms.contract:
         return
     price, start = _taken_at(position), _at(account, s, candle, 0.0)
-    if position.side * (_at(account, s, candle, 1.0) - price) > 0.0:
+    if position.side * (_at(account, s, candle, reach) - price) > 0.0:
         return
     price = position.side * min(position.side * price, position.side * start)
     size = abs(position.quantity)
@@ -84,13 +87,15 @@ def _liquidate_isolated(account: Account, s: int, candle: Candle) -> None:
     left = margin + position.quantity * (price - position.entry)
     position.order = 0.0
     closing = position.terms.taker_fee * size * bankrupt_at
-    account.book(s, -position.quantity, price, left + closing, "liquidation")
+    lacks = 0.0 if account.settings.borrow else max(-account.free_cash(), 0.0)
+    kept_back = min(lacks, margin + closing)  # of the margin, which has paid for funding
+    account.book(s, -position.quantity, price, left + closing - kept_back, "liquidation")
 
 
-def _liquidate_cross(account: Account, bar: Sequence[Candle]) -> None:
+def _liquidate_cross(account: Account, bar: Sequence[Candle], reach: float) -> None:
     """Close everything where the margin is used up; the account keeps nothing, and owes nothing."""
-    near, far = 0.0, 1.0 if beyond(account, bar, 0.0) > 0.0 else 0.0
-    while far - near > 1e-15:
+    near, far = max(reach - 1.0, 0.0), reach if beyond(account, bar, 0.0) > 0.0 else 0.0
+    while far - near > 1e-15 * reach:
         middle = (near + far) / 2.0
         near, far = (middle, far) if beyond(account, bar, middle) > 0.0 else (near, middle)
     for s, position in enumerate(account.positions):

@@ -152,6 +152,11 @@ class Position:
     def initial_margin(self, value: float) -> float:
         return value / min(self.terms.leverage, self.tier(value).leverage)
 
+    def set_aside(self, side: float, value: float) -> float:
+        """Return an isolated position's margin, with the fee for closing it where that is lost."""
+        margin = self.initial_margin(value)
+        return margin + self.terms.taker_fee * (value - math.copysign(margin, side))
+
     def maintenance_margin(self, value: float) -> float:
         return self.tier(value).rate * value - self.tier(value).deduction
 

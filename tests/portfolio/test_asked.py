@@ -23,6 +23,7 @@ from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules, SizingMethod
 from bot.portfolio.trace import Phase, Trace
 from bot.timegrid import HOUR_MS
+from tests.portfolio.kernel.conftest import make_full, make_orders
 
 CAPITAL = 1000.0
 NAN = float("nan")
@@ -256,6 +257,19 @@ def test_asking_for_costs_begins_at_what_the_scheme_carries_and_changes_nothing(
     assert trace.fills["fee"].tolist() == [1.0]
     assert book.cost_state[0, 0] == 1.0
     assert book.policy_state[0, 0] == pytest.approx(20.0 / (0.5 * 999.0), rel=1e-12)
+
+
+def test_an_order_cut_to_the_cash_is_asked_about_and_then_made(
+    asking: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """The scheme takes 1 for its first fill: 999 are left, and it counts one fill."""
+    bars = bars_of([[100.0]] * 2, [[100.0]] * 2)
+    full = make_full(make_orders(), contract=np.zeros(1, dtype=np.bool_))
+    rules = asking(1, scheme=dearer_first, fraction=1.0)._replace(full=full)
+    book, trace = run_all(rules, bars, np.array([[1.0], [math.nan]]))
+    assert trace.fills["fee"].tolist() == [1.0]
+    assert trace.fills["quantity"].tolist() == pytest.approx([10.0 * 1000.0 / 1001.0])
+    assert book.cost_state[0, 0] == 1.0
 
 
 @pytest.mark.parametrize("side", [1.0, -1.0])

@@ -11,7 +11,7 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import cold, hot
-from bot.portfolio.kernel.margin import initial_margin
+from bot.portfolio.kernel.margin import initial_margin, set_aside
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules
@@ -35,21 +35,13 @@ def hold_back(i: int, s: int, book: Book, trace: Trace, room: Room, refusal: int
 @cold
 def cap_gross(i: int, book: Book, rules: Rules, trace: Trace, room: Room) -> None:
     """Scale all increases of this close so that the sum of weights keeps its cap."""
-    standing = 0.0
-    increase = 0.0
-    for s in range(len(room.target)):
-        stays, more = _parts(s, book, room)
-        if stays != 0.0:  # the mark of what was never held may be unknown
-            standing += abs(stays) * book.mark[s]
-        if more != 0.0:
-            increase += abs(more) * book.mark[s]
-    limit = rules.max_gross * book.account[0].equity
-    if increase > max(limit - standing, 0.0):
-        _scale(i, max(limit - standing, 0.0) / increase, book, trace, room, CAP_GROSS)
+    _cap_sum(i, rules.max_gross, book, trace, room, None, CAP_GROSS)
 
 
 @cold
-def cap_margin(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
+def cap_margin(
+    i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount
+) -> None:
     """Scale all increases of this close so that their initial margin is there.
 
     Under isolated margin what is not yet gained stands for nothing. What has no margin is paid in
@@ -58,13 +50,13 @@ def cap_margin(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) 
     limit = book.account[0].equity
     if full.margin_mode == ISOLATED:
         limit -= max(_gained(book, full), 0.0)
-    if _margin(1.0, book, room, full) <= limit:
+    if _margin(1.0, book, rules, room, full) <= limit:
         return
     factor, high = 0.0, 1.0
-    if _margin(0.0, book, room, full) < limit:
+    if _margin(0.0, book, rules, room, full) < limit:
         for _ in range(60):
             middle = 0.5 * (factor + high)
-            if _margin(middle, book, room, full) <= limit:
+            if _margin(middle, book, rules, room, full) <= limit:
                 factor = middle
             else:
                 high = middle
@@ -82,8 +74,9 @@ def _gained(book: Book, full: FullAccount) -> float:
 
 
 @cold
-def _margin(factor: float, book: Book, room: Room, full: FullAccount) -> float:
-    """Return the margin of what stays and of a share of the increases."""
+def _margin(factor: float, book: Book, rules: Rules, room: Room, full: FullAccount) -> float:
+    """Return the margin of what stays and of a share of the increases; where it is isolated, with the
+    fees for opening and closing."""
     margin = 0.0
     for s in range(len(room.target)):
         stays, more = _parts(s, book, room)
@@ -92,6 +85,9 @@ def _margin(factor: float, book: Book, room: Room, full: FullAccount) -> float:
             value = abs(quantity) * book.mark[s]
             if not (full.contract[s] or full.borrow):
                 margin += value
+            elif full.contract[s] and full.margin_mode == ISOLATED:
+                margin += set_aside(s, quantity, value, rules, full)
+                margin += rules.taker_fee[s] * abs(factor * more) * book.mark[s]
             elif full.margin_mode != NO_MARGIN:
                 margin += initial_margin(s, value, full)
     return margin
@@ -100,18 +96,33 @@ def _margin(factor: float, book: Book, room: Room, full: FullAccount) -> float:
 @cold
 def cap_leverage(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
     """Scale the increases of contracts so that their value over equity keeps its cap."""
+    _cap_sum(i, full.risk.max_leverage, book, trace, room, full, LEVERAGE)
+
+
+@cold
+def _cap_sum(
+    i: int, cap: float, book: Book, trace: Trace, room: Room, contracts: FullAccount | None,
+    refusal: int,
+) -> None:  # fmt: skip
+    """Scale increases so that the value of positions over equity keeps a cap.
+
+    Args:
+        contracts: only what it holds on margin counts; with None all does.
+    """
     standing = 0.0
     increase = 0.0
     for s in range(len(room.target)):
-        if full.contract[s]:
+        if contracts is None or contracts.contract[s]:
             stays, more = _parts(s, book, room)
-            standing += abs(stays) * book.mark[s]
-            increase += abs(more) * book.mark[s]
-    left = max(full.risk.max_leverage * book.account[0].equity - standing, 0.0)
+            if stays != 0.0:  # the mark of what was never held may be unknown
+                standing += abs(stays) * book.mark[s]
+            if more != 0.0:
+                increase += abs(more) * book.mark[s]
+    left = max(cap * book.account[0].equity - standing, 0.0)
     if increase > left:
         for s in range(len(room.target)):
-            if full.contract[s]:
-                _cut(i, s, left / increase, book, trace, room, LEVERAGE)
+            if contracts is None or contracts.contract[s]:
+                _cut(i, s, left / increase, book, trace, room, refusal)
 
 
 @cold

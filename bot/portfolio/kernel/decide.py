@@ -103,7 +103,7 @@ def _keep_caps(
     if full is not None:
         if full.risk.max_leverage > 0.0:
             cap_leverage(i, book, trace, room, full)
-        cap_margin(i, book, trace, room, full)
+        cap_margin(i, book, rules, trace, room, full)
         if full.risk.max_net > 0.0:
             cap_net(i, book, trace, room, full)
 

@@ -86,21 +86,33 @@ def fill_sales_first(
 ) -> int:  # fmt: skip
     """Fill what is pending, reductions before increases, so that what is sold pays for what is bought.
 
-    What has lost its margin at the open is taken over before, and its order is gone.
+    At an open, what has lost its margin there is taken over before, and its order is gone.
     """
     waiting = False
     for s in range(len(book.quantity)):
         if book.pending[s] != 0.0:
             waiting = True
-    if waiting:
+    if not waiting:
+        return count
+    if rules.fill_at == NEXT_OPEN:
         count = liquidate(i, 0.0, book, rules, market, trace, count, full)
+    first = count
     for increases in (False, True):
         for s in range(len(book.quantity)):
-            if book.pending[s] == 0.0 or book.holding[s].traded > 0.0:  # the rest of one waits
+            if book.pending[s] == 0.0 or _has_filled(s, first, count, trace):
                 continue
             if (book.pending[s] * book.quantity[s] >= 0.0) == increases:
                 count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
     return count
+
+
+@cold
+def _has_filled(s: int, first: int, count: int, trace: Trace) -> bool:
+    """Tell whether there is a fill of a symbol from `first` on: the rest of its order waits."""
+    found = False
+    for k in range(first, count):
+        found = found or trace.fills[k].symbol == s
+    return found
 
 
 @cold

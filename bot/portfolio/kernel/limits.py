@@ -12,7 +12,7 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
-from bot.portfolio.kernel.cash import payable
+from bot.portfolio.kernel.cash import is_to_be_paid, payable, what_lacks
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.partial import book_part, fill_part, portion
 from bot.portfolio.kernel.room import Room
@@ -23,7 +23,6 @@ from bot.portfolio.rules import Rules
 from bot.portfolio.ticks import TICK_SLACK
 from bot.portfolio.trace import Trace
 
-NO_CASH = int(Refusal.NO_CASH)
 POST_ONLY, UNFILLED = int(Refusal.POST_ONLY), int(Refusal.UNFILLED)
 
 
@@ -127,22 +126,11 @@ def _fill(
         volume = book.holding[s].volume
     part, refusal = portion(s, book.pending[s], limit, math.nan, volume, book, rules, full)
     rate = full.orders.maker_fee[s] * limit
-    paid = payable(s, part, limit, rate * abs(part), book, rules, full)
-    if paid != part:
-        part, refusal = paid, NO_CASH
+    if is_to_be_paid(s, part, book, full):
+        paid = payable(s, part, limit, rate * abs(part), book, rules, full)
+        if paid != part:
+            part, refusal = paid, what_lacks(s, full)
+    fee = rate * abs(part)
     return book_part(
-        i,
-        s,
-        part,
-        limit,
-        rate * abs(part),
-        0.0,
-        0.0,
-        refusal,
-        book,
-        rules,
-        market,
-        trace,
-        count,
-        full,
+        i, s, part, limit, fee, 0.0, 0.0, refusal, book, rules, market, trace, count, full
     )

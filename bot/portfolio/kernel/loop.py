@@ -21,6 +21,7 @@ from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_reference
 from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
+from bot.portfolio.kernel.margin import liquidate
 from bot.portfolio.kernel.measured import note_bar
 from bot.portfolio.kernel.path import walk_path
 from bot.portfolio.kernel.reducing import hold_limits
@@ -99,10 +100,12 @@ def _close_bar(
     if full is not None:
         count_missing(i, book, market)
         if full.borrow:
-            charge_interest(book, full)
+            charge_interest(book, rules, full)
         count = walk_path(i, book, rules, market, trace, count, room, scheme, full)
-    for s in range(len(book.quantity)):
-        count = _end_symbol(i, s, book, rules, market, trace, count, scheme, full)
+        count = _end_path(i, book, rules, market, trace, count, scheme, full)
+    else:
+        for s in range(len(book.quantity)):
+            count = _end_symbol(i, s, book, rules, market, trace, count, scheme)
     update_halt(book, rules, market.open_time[i], equity_of(book))
     if full is not None:
         update_stage(first, count, book, trace, full)
@@ -127,21 +130,39 @@ def _close_bar(
 @hot
 def _end_symbol(
     i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
-    scheme: SchemeCall, full: FullAccount | None,
+    scheme: SchemeCall,
 ) -> int:  # fmt: skip
-    """Charge a symbol's funding inside the bar, settle, mark, and fill what is due at the close."""
+    """Charge a symbol's funding inside the bar, mark, and fill what is due at the close."""
     if book.quantity[s] != 0.0 and rules.funding[s]:
-        charge_funding_inside(i, s, book, market, full)
-    if full is not None and math.isfinite(market.settlement_price[i, s]):
-        count = settle(i, s, book, market, trace, count, full)
+        charge_funding_inside(i, s, book, market, None)
     if market.valid[i, s]:
         book.mark[s] = market.close[i, s]
-        if full is not None:
-            note_bar(i, s, book, market)
     if rules.reference:
         count = settle_reference(i, s, book, rules, market, trace, count)
     elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
-        count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
+        count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, None)
+    return count
+
+
+@hot
+def _end_path(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    scheme: SchemeCall, full: FullAccount,
+) -> int:  # fmt: skip
+    """Likewise of the full account's symbols: margin is looked at once more at the end of the path,
+    before anything is settled or filled there."""
+    for s in range(len(book.quantity)):
+        if book.quantity[s] != 0.0 and rules.funding[s]:
+            charge_funding_inside(i, s, book, market, full)
+    count = liquidate(i, 2.0, book, rules, market, trace, count, full)
+    for s in range(len(book.quantity)):
+        if math.isfinite(market.settlement_price[i, s]):
+            count = settle(i, s, book, market, trace, count, full)
+        if market.valid[i, s]:
+            book.mark[s] = market.close[i, s]
+            note_bar(i, s, book, market)
+    if rules.fill_at != NEXT_OPEN:
+        count = fill_sales_first(i, book, rules, market, trace, count, scheme, full)
     return count
 
 

@@ -6,7 +6,8 @@ What is used up at the open is taken over before an order can close it at a pric
 Read well, it goes straight to the bar's close. A position is taken over at
 the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
 loss is the one down to the bankruptcy price; where the market was beyond that price already, the
-insurance fund pays the rest. The account never owes anything.
+insurance fund pays the rest. The account never owes anything. After the funding inside the bar margin is
+looked at once more, at the bar's end: a close or a settlement may lie beyond the marks' extreme.
 
 Source: Bybit's help centre, "Liquidation Price (USDT Contract)" for isolated margin (maintenance margin
 on the value at entry), and "Trading Rules: Liquidation Process" and "Glossary (Unified Trading Account)"
@@ -59,6 +60,34 @@ def initial_margin(s: int, value: float, full: FullAccount) -> float:
 
 
 @hot
+def set_aside(s: int, side: float, value: float, rules: Rules, full: FullAccount) -> float:
+    """Return what an isolated position sets aside: its margin, and the fee for closing it where that
+    margin is lost, at its bankruptcy price.
+
+    Args:
+        side: of the position, any number of its sign.
+        value: at its entry.
+    """
+    margin = initial_margin(s, value, full)
+    at_bankruptcy = value - math.copysign(margin, side)
+    kept: float = margin + rules.taker_fee[s] * at_bankruptcy
+    return kept
+
+
+@cold
+def free_cash(book: Book, rules: Rules, full: FullAccount) -> float:
+    """Return the cash that can be spent: the wallet, less what isolated positions set aside."""
+    free: float = book.account[0].cash
+    for s in range(len(book.quantity)):
+        quantity, entry = book.quantity[s], book.holding[s].entry
+        if full.contract[s] and quantity != 0.0:
+            free += quantity * entry
+            if full.margin_mode == ISOLATED:
+                free -= set_aside(s, quantity, abs(quantity) * entry, rules, full)
+    return free
+
+
+@hot
 def liquidate(
     i: int, reach: float, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     full: FullAccount,
@@ -66,14 +95,14 @@ def liquidate(
     """Take over what the marks of this bar have used the margin of; return the number of fills.
 
     Args:
-        reach: how much of the path is looked at: 0 its open, 1 all of it.
+        reach: how much of the path is looked at: 0 its open, 1 all to its most adverse mark, 2 its end.
     """
     if full.margin_mode == ISOLATED:
         for s in range(len(book.quantity)):
             if book.quantity[s] != 0.0 and full.contract[s]:
                 count = _liquidate_isolated(i, s, reach, book, rules, market, trace, count, full)
     elif full.margin_mode == CROSS and _left(i, reach, book, rules, market, full) <= 0.0:
-        count = _liquidate_cross(i, book, rules, market, trace, count, full)
+        count = _liquidate_cross(i, reach, book, rules, market, trace, count, full)
     return count
 
 
@@ -108,11 +137,17 @@ def _made(i: int, s: int, way: float, book: Book, market: Market, full: FullAcco
 def mark_on_path(
     i: int, s: int, way: float, book: Book, market: Market, full: FullAccount
 ) -> float:
-    """Return the mark some way (0 to 1) from the bar's open to its most adverse price."""
+    """Return the mark some way (0 to 1) from the bar's open to its most adverse price, or (1 to 2) to
+    its end."""
     start = market.mark[i, s]
     if not math.isfinite(start):
         start = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    if full.optimistic:
+    if way > 1.0:
+        way -= 1.0
+        end = market.settlement_price[i, s]
+        if not math.isfinite(end):
+            end = market.close[i, s] if market.valid[i, s] else start
+    elif full.optimistic:
         end = market.close[i, s] if market.valid[i, s] else start
     elif book.quantity[s] > 0.0:
         end = market.mark_low[i, s]
@@ -147,12 +182,13 @@ def _left(i: int, way: float, book: Book, rules: Rules, market: Market, full: Fu
 
 @cold
 def _liquidate_cross(
-    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, full: FullAccount
-) -> int:
+    i: int, reach: float, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    full: FullAccount,
+) -> int:  # fmt: skip
     """Close the whole account where its margin is used up, and keep nothing of it."""
     way = 0.0
     if _left(i, 0.0, book, rules, market, full) > 0.0:
-        high = 1.0
+        way, high = max(reach - 1.0, 0.0), reach
         for _ in range(HALVINGS):
             middle = 0.5 * (way + high)
             if _left(i, middle, book, rules, market, full) > 0.0:
@@ -192,12 +228,13 @@ def _liquidate_isolated(
     quantity, entry = book.quantity[s], book.holding[s].entry
     if not is_used_up(i, s, reach, book, rules, market, full):
         return count
-    margin = initial_margin(s, abs(quantity) * entry, full)
     price = entry - _spare(s, book, full) / quantity
     if is_used_up(i, s, 0.0, book, rules, market, full):
         price = mark_on_path(i, s, 0.0, book, market, full)
-    bankruptcy = entry - margin / quantity
-    fee = margin + quantity * (price - entry) + rules.taker_fee[s] * abs(quantity) * bankruptcy
+    lost = set_aside(s, quantity, abs(quantity) * entry, rules, full)
+    if not full.borrow:  # funding beyond the wallet has been paid out of margins
+        lost = max(lost + min(free_cash(book, rules, full), 0.0), 0.0)
+    fee = lost + quantity * (price - entry)
     book.pending[s] = 0.0
     book.holding[s].cooling = full.risk.cool_down_bars
     book.account[0].liquidations += 1

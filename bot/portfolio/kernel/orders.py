@@ -22,7 +22,7 @@ from bot.portfolio.trace import Trace
 SIGNAL = int(FillReason.SIGNAL)
 STOP_LOSS, TRAILING_STOP = int(FillReason.STOP_LOSS), int(FillReason.TRAILING_STOP)
 SPLIT = int(Excess.SPLIT)
-STEP_ROUNDS_TO_ZERO = int(Refusal.STEP_ROUNDS_TO_ZERO)
+ACCEPTED, STEP_ROUNDS_TO_ZERO = int(Refusal.NONE), int(Refusal.STEP_ROUNDS_TO_ZERO)
 MIN_QUANTITY, MIN_NOTIONAL = int(Refusal.MIN_QUANTITY), int(Refusal.MIN_NOTIONAL)
 STEP_SLACK = 1e-9
 """Share of a step by which a quantity may miss a whole number of steps through rounding."""
@@ -35,6 +35,19 @@ def place(
 ) -> None:  # fmt: skip
     """Replace the pending order by one that leads to the target, if steps and minima allow."""
     book.pending[s] = 0.0
+    change, refusal = change_to(s, target, book, rules)
+    if refusal != ACCEPTED:
+        trace.refusal[i, s] = refusal
+    if change != 0.0:
+        order(i, s, book, market, trace, change, trace.weight[i, s], SIGNAL)
+        if full is not None:
+            set_terms(s, book, rules, full)
+
+
+@cold
+def change_to(s: int, target: float, book: Book, rules: Rules) -> tuple[float, int]:
+    """Return the order that leads to a target, rounded towards zero to steps; and what the steps or
+    minima have refused of it. A position is always closed exactly."""
     quantity = book.quantity[s]
     step = rules.quantity_step[s]
     asked = target
@@ -43,22 +56,14 @@ def place(
         target = math.copysign(math.floor(abs(asked) / step + STEP_SLACK) * step, asked)
         change = np.rint((target - quantity) / step) * step
     if target == 0.0:
-        change = -quantity  # exactly, and whatever the minima
-        if asked != 0.0:
-            trace.refusal[i, s] = STEP_ROUNDS_TO_ZERO
-    elif change == 0.0:
-        if asked != quantity:
-            trace.refusal[i, s] = STEP_ROUNDS_TO_ZERO
-    elif abs(change) < rules.min_quantity[s] * (1.0 - STEP_SLACK):
-        trace.refusal[i, s] = MIN_QUANTITY
-        change = 0.0
-    elif abs(change) * book.mark[s] < rules.min_notional[s]:
-        trace.refusal[i, s] = MIN_NOTIONAL
-        change = 0.0
-    if change != 0.0:
-        order(i, s, book, market, trace, change, trace.weight[i, s], SIGNAL)
-        if full is not None:
-            set_terms(s, book, rules, full)
+        return -quantity, STEP_ROUNDS_TO_ZERO if asked != 0.0 else ACCEPTED
+    if change == 0.0:
+        return 0.0, STEP_ROUNDS_TO_ZERO if asked != quantity else ACCEPTED
+    if abs(change) < rules.min_quantity[s] * (1.0 - STEP_SLACK):
+        return 0.0, MIN_QUANTITY
+    if abs(change) * book.mark[s] < rules.min_notional[s]:
+        return 0.0, MIN_NOTIONAL
+    return change, ACCEPTED
 
 
 @hot

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 
 from bot.portfolio.book import Book
-from bot.portfolio.costs import costs
+from bot.portfolio.costs import begin_trial, costs
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.booking import book_fill
-from bot.portfolio.kernel.cash import payable
+from bot.portfolio.kernel.cash import is_to_be_paid, payable, what_lacks
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.kernel.orders import STEP_SLACK, whole_lot
 from bot.portfolio.market import Market
@@ -25,7 +25,8 @@ from bot.portfolio.trace import Trace
 
 DROP = int(Excess.DROP)
 SIGNAL = int(FillReason.SIGNAL)
-ACCEPTED, NO_CASH = int(Refusal.NONE), int(Refusal.NO_CASH)
+ACCEPTED = int(Refusal.NONE)
+NO_CASH, MARGIN = int(Refusal.NO_CASH), int(Refusal.MARGIN)
 PARTICIPATION, MAX_ORDER = int(Refusal.PARTICIPATION), int(Refusal.MAX_ORDER)
 
 
@@ -45,20 +46,19 @@ def fill_part(
     asked = book.pending[s]
     part, refusal = portion(s, asked, middle, size, volume, book, rules, full)
     price = fee = spread = slippage = 0.0
-    if part != 0.0:
-        price, fee, spread, slippage = costs(
-            i, s, part, middle, quote, book.account[0].turnover, book, rules, market, scheme,
-            full, False,
-        )  # fmt: skip
+    turnover = book.account[0].turnover
+    if part != 0.0 and is_to_be_paid(s, part, book, full):
+        begin_trial(s, scheme)
+        price, fee, _, _ = costs(
+            i, s, part, middle, quote, turnover, book, rules, market, scheme, full, True
+        )
         paid = payable(s, part, price, fee, book, rules, full)
         if paid != part:
-            part = paid
-            refusal = NO_CASH
-            if part != 0.0:
-                price, fee, spread, slippage = costs(
-                    i, s, part, middle, quote, book.account[0].turnover, book, rules, market,
-                    scheme, full, False,
-                )  # fmt: skip
+            part, refusal = paid, what_lacks(s, full)
+    if part != 0.0:
+        price, fee, spread, slippage = costs(
+            i, s, part, middle, quote, turnover, book, rules, market, scheme, full, False
+        )
     limit = book.holding[s].limit
     if limit != 0.0 and (price - limit) * part > 0.0:  # it takes no worse price than its limit
         price = limit
@@ -109,7 +109,8 @@ def book_part(
         )
     rest = book.pending[s] - part
     if reason == SIGNAL and rest != 0.0:
-        if refusal == NO_CASH or (refusal != ACCEPTED and full.orders.excess == DROP):
+        dropped = refusal != ACCEPTED and full.orders.excess == DROP
+        if dropped or refusal in (NO_CASH, MARGIN):
             rest = 0.0
         elif part != 0.0 and rest != -book.quantity[s]:
             rest = math.copysign(min(whole_lot(s, abs(rest), price, rules), abs(rest)), rest)

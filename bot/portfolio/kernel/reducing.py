@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.blocking import ACCEPTED, FLATTENED, LEAVING, STAGE, blocked_by
 from bot.portfolio.kernel.compiling import cold, hot
-from bot.portfolio.kernel.orders import STEP_SLACK, order
+from bot.portfolio.kernel.orders import change_to, order
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason, Refusal
@@ -151,18 +149,7 @@ def _lead_to(
     An order that is only made smaller keeps its reason, and how it is laid.
     """
     quantity, before = book.quantity[s], book.pending[s]
-    step = rules.quantity_step[s]
-    change = target - quantity
-    if step > 0.0:
-        target = math.copysign(math.floor(abs(target) / step + STEP_SLACK) * step, target)
-        change = np.rint((target - quantity) / step) * step
-    if target == 0.0:
-        change = -quantity  # exactly, and whatever the minima
-    elif (
-        abs(change) < rules.min_quantity[s] * (1.0 - STEP_SLACK)
-        or abs(change) * book.mark[s] < rules.min_notional[s]
-    ):
-        change = 0.0
+    change, _ = change_to(s, target, book, rules)
     smaller = before * change > 0.0 and abs(change) <= abs(before)
     reason = book.pending_reason[s] if smaller else RISK
     weight = (quantity + change) * book.mark[s] / book.account[0].equity

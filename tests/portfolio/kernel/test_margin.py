@@ -15,7 +15,7 @@ from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.ledger import check_books
 from bot.portfolio.order_rules import plain_orders
 from bot.portfolio.reasons import FillReason, Halt, Refusal
-from bot.portfolio.rules import Rules
+from bot.portfolio.rules import FillAt, Rules
 from bot.portfolio.trace import Phase, Trace
 
 CAPITAL = 10_000.0
@@ -195,11 +195,71 @@ def test_what_is_paid_in_full_is_cut_to_the_cash(bars_of: BarsOf, rules_of: Rule
     assert trace.refusal[1, 0] == Refusal.NO_CASH
 
 
-def test_what_is_sold_pays_for_what_is_bought(bars_of: BarsOf, rules_of: RulesOf) -> None:
-    """The second symbol is sold at the open at which the first is bought with the money."""
+@pytest.mark.parametrize(
+    ("close", "settles", "held"),
+    [(98.6, np.nan, 100.0), (98.4, np.nan, 0.0), (98.6, 98.4, 0.0), (98.4, 98.6, 0.0)],
+)
+def test_margin_is_looked_at_again_at_the_end_of_the_bar(
+    bars_of: BarsOf, rules_of: RulesOf, close: float, settles: float, held: float
+) -> None:
+    """98.5 is where it ends. The marks' lowest was above, the close or the settlement is below."""
+    bars = bars_of(
+        [100.0] * 3, [100.0, 100.0, close], mark_low=[np.nan, np.nan, 99.0],
+        settlement_price=[np.nan, np.nan, settles],
+    )  # fmt: skip
+    rules = rules_of(fraction=1.0)._replace(full=full_account())
+    book, trace = run(new_book(1, CAPITAL), rules, bars, [1.0, np.nan, np.nan])
+    assert book.quantity[0] == held
+    if held == 0.0:
+        taken = settles != 98.6
+        reason = FillReason.LIQUIDATION if taken else FillReason.SETTLEMENT
+        assert int(last(trace)["reason"]) == reason
+        assert last(trace)["price"] == pytest.approx(98.5 if taken else 98.6)
+        assert book.account["equity"][0] == pytest.approx(CAPITAL - (200.0 if taken else 140.0))
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_an_isolated_position_finds_its_margin_and_both_fees(
+    bars_of: BarsOf, rules_of: RulesOf, side: float
+) -> None:
+    """At 10 times: a tenth of the value, its fee, and the fee at 0.9 (long) or 1.1 (short) of it.
+
+    Bybit's help centre, "Order Cost (USDT Contract)". Where the open is dearer, the fill is less.
+    """
+    fee, gap = 0.001, 1.02
+    bars = bars_of([100.0, 100.0 * gap], [100.0, 100.0 * gap])
+    full = full_account(leverage=np.array([10.0]))
+    rules = rules_of(fraction=20.0, taker_fee=fee)._replace(full=full)
+    _, trace = run(new_book(1, CAPITAL), rules, bars, [side, np.nan])
+    of_value = 0.1 + fee + fee * (1.0 - side * 0.1)
+    assert abs(trace.order[0, 0]) == pytest.approx(CAPITAL / of_value / 100.0)
+    assert abs(trace.fills["quantity"][0]) == pytest.approx(CAPITAL / of_value / 100.0 / gap)
+    assert trace.refusal[:, 0].tolist() == [Refusal.MARGIN] * 2
+
+
+def test_a_reversal_closes_and_opens_what_there_is_margin_for(
+    bars_of: BarsOf, rules_of: RulesOf
+) -> None:
+    """1,000 long are worth 500 at the open at which they turn: 5,000 short is all that there is."""
+    bars = bars_of([100.0, 100.0, 90.5], [100.0, 100.0, 90.5])
+    full = full_account(leverage=np.array([10.0]))._replace(
+        tier_rate=np.full((1, 1), 1e-6)
+    )  # it is not taken over before
+    rules = rules_of(fraction=10.0)._replace(full=full)
+    book, trace = run(new_book(1, CAPITAL), rules, bars, [1.0, -1.0, np.nan])
+    assert trace.fills["quantity"].tolist() == pytest.approx([1_000.0, -1_000.0 - 500.0 / 9.05])
+    assert book.quantity[0] == pytest.approx(-500.0 / 9.05)
+    assert trace.refusal[2, 0] == Refusal.MARGIN
+
+
+@pytest.mark.parametrize("fill_at", [FillAt.NEXT_OPEN, FillAt.NEXT_CLOSE])
+def test_what_is_sold_pays_for_what_is_bought(
+    bars_of: BarsOf, rules_of: RulesOf, fill_at: FillAt
+) -> None:
+    """The second symbol is sold at the open or close at which the first is bought with the money."""
     full = full_account(2, contract=np.zeros(2, dtype=np.bool_))
     bars = bars_of([[100.0, 10.0]] * 3, [[100.0, 10.0]] * 3)
-    rules = rules_of(2, fraction=1.0, allow_short=False)._replace(full=full)
+    rules = rules_of(2, fraction=1.0, allow_short=False, fill_at=fill_at)._replace(full=full)
     book, trace = run(new_book(2, CAPITAL), rules, bars, [[0.0, 1.0], [1.0, 0.0], [np.nan] * 2])
     assert book.quantity.tolist() == [100.0, 0.0]
     assert book.account["cash"][0] == 0.0
