@@ -4,6 +4,7 @@ A room imports only rooms below its own line.
 
 library         `bot.load_run`, `bot.backtest`: runs in scripts and notebooks
 study           `bot compare` and `bot discover`: many trainings, held side by side
+first_hour      `bot init`, `bot doctor`, `bot demo`
 sweep           `bot sweep`: many settings over the same forecasts
 live            `bot run`: the daemon
 backtest        `bot backtest`: history through the engine

@@ -1,6 +1,7 @@
 """The commands: they parse, call app, and print.
 
 main            the program and its commands: start here
+first_hour      `bot init`, `bot doctor`, `bot demo`
 live            `bot run`, `bot exchange`
 hand            `bot pause`, `resume`, `flatten`, `set`: ask something of a running bot
 notify          `bot notify`
@@ -12,6 +13,7 @@ sweep           `bot sweep`
 data            `bot fetch`, `bot import`, `bot data`
 config          `bot config`
 parts           `bot parts`
+examples        what --help shows beside each command
 options         options that commands share
 output          tables on stdout, progress on stderr
 """

@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 def pause(run: RunArgument, wait: WaitOption = 10.0, as_json: JsonOption = False) -> None:
     """Open and increase nothing from now on; positions are closed as the policy says.
 
-    Stops, halts and funding continue. Example: bot pause runs/live
+    Stops, halts and funding continue.
 
     Exit 0: taken, or the run is not running and takes it at its next start. 2: refused.
     9: not taken within --wait; it stays asked.
@@ -50,8 +50,7 @@ def pause(run: RunArgument, wait: WaitOption = 10.0, as_json: JsonOption = False
 def resume(run: RunArgument, wait: WaitOption = 10.0, as_json: JsonOption = False) -> None:
     """Lift a pause, a flattening and the drawdown halt; the drawdown then counts from here.
 
-    Refused while RUN/STOP_TRADING is there, and where the account is bankrupt. Example:
-    bot resume runs/live
+    Refused while RUN/STOP_TRADING is there, and where the account is bankrupt.
 
     Exit codes are those of 'bot pause'.
     """
@@ -61,7 +60,7 @@ def resume(run: RunArgument, wait: WaitOption = 10.0, as_json: JsonOption = Fals
 def flatten(run: RunArgument, wait: WaitOption = 10.0, as_json: JsonOption = False) -> None:
     """Order every position closed at the next open, and open nothing until 'bot resume'.
 
-    A file RUN/STOP_TRADING does the same for as long as it is there. Example: bot flatten runs/live
+    A file RUN/STOP_TRADING does the same for as long as it is there.
 
     Exit codes are those of 'bot pause'.
     """
@@ -73,8 +72,7 @@ def set_settings(
 ) -> None:
     """Change settings during a run: risk, numbers of policy and sizing, when to retrain.
 
-    The run's config.toml stays as it was; 'bot status' shows what is in force. Examples:
-    bot set runs/live risk.max_gross=1 · bot set runs/live retrain.trigger=cron "retrain.cron=0 0 * * sun"
+    The run's config.toml stays as it was; 'bot status' shows what is in force.
 
     Exit codes are those of 'bot pause'.
     """

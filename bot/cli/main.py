@@ -15,6 +15,7 @@ import typer
 from bot import __version__
 from bot.cli import compare as cli_compare
 from bot.cli import data as cli_data
+from bot.cli import first_hour as cli_first_hour
 from bot.cli import hand as cli_hand
 from bot.cli import live as cli_live
 from bot.cli import notify as cli_notify
@@ -23,6 +24,7 @@ from bot.cli import serve as cli_serve
 from bot.cli import sweep as cli_sweep
 from bot.cli import watch as cli_watch
 from bot.cli.config import config_app
+from bot.cli.examples import show_examples
 from bot.cli.options import (
     BracketsOption,
     ConfigOption,
@@ -51,6 +53,7 @@ app.command("run")(cli_live.run)
 app.command("exchange")(cli_live.exchange)
 cli_compare.register(app)
 cli_data.register(app)
+cli_first_hour.register(app)
 cli_hand.register(app)
 cli_notify.register(app)
 cli_reading.register(app)
@@ -60,8 +63,11 @@ cli_watch.register(app)
 
 
 def _tell_version(asked: bool) -> None:
+    """Say the version and, below it, what numbers are made by."""
     if asked:
-        print(f"bot {__version__}")
+        from bot.adapters.system.build import present_build
+
+        print(f"bot {__version__}\n{present_build()}")
         raise typer.Exit
 
 
@@ -71,7 +77,10 @@ def every_command(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", is_eager=True, callback=_tell_version, help="Print the version and exit."
+            "--version",
+            is_eager=True,
+            callback=_tell_version,
+            help="Print the version, the build and its packages, and exit.",
         ),
     ] = False,
 ) -> None:
@@ -139,3 +148,6 @@ def backtest(
         print_report(done.folder, done.reported, brackets=brackets, full=full, as_json=as_json)
     if done.interrupted:
         sys.exit(130)
+
+
+show_examples(app)

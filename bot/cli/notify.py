@@ -48,9 +48,6 @@ def notify(
     A process of its own, which no bar waits for. Addresses and secrets stand in the environment
     (PAPERBOT_NOTIFY_URLS, _WEBHOOK_URL, _WEBHOOK_SECRET, _PING_URL) or in the file of
     notify.secrets_file, never in the settings; [notify] has what is told and when.
-
-    Examples: bot notify runs · bot notify runs/live --config config.toml · bot notify test ·
-    bot notify crash mtl-paper-bot.service
     """
     from bot.adapters.messages.secrets import from_environment
     from bot.app.messages.addresses import addresses_of, check_settings

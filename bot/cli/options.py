@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -28,7 +29,17 @@ BracketsOption = Annotated[
 FullOption = Annotated[
     bool, typer.Option("--full", help="Print every table, not the verdict alone.")
 ]
-RunArgument = Annotated[str, typer.Argument(help="A run's folder, or its name in runs/.")]
+
+
+def run_names(incomplete: str) -> list[str]:
+    """Return the runs in runs/ whose names begin so, for the shell's completion."""
+    there = (path.parent.name for path in Path("runs").glob("*/journal.db"))
+    return sorted(name for name in there if name.startswith(incomplete))
+
+
+RunArgument = Annotated[
+    str, typer.Argument(help="A run's folder, or its name in runs/.", autocompletion=run_names)
+]
 PluginOption = Annotated[
     list[str] | None,
     typer.Option(

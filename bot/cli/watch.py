@@ -27,7 +27,7 @@ def watch(run: RunArgument, every: EveryOption = 2.0) -> None:
     """Watch a run on a full screen: equity, positions, edges, fills, events; p, r, f as its hand.
 
     It only reads, also a run that is over; what p (pause), r (resume) and f (flatten) ask goes
-    through the run's folder, after a question. Example: bot watch runs/live
+    through the run's folder, after a question.
     """
     from bot.app.runs.asking import ask_run
     from bot.app.runs.folder import find_run

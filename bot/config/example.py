@@ -6,6 +6,7 @@ Rule: what it prints loads to the defaults, so that it can be copied and thinned
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
@@ -33,6 +34,19 @@ def example_toml() -> str:
         defaults = section().model_dump(mode="json")
         parts.append(f"\n# {title}\n[{name}]\n")
         parts.extend(_setting(key, properties[key], value) for key, value in defaults.items())
+    return "".join(parts)
+
+
+def chosen_toml(values: Mapping[str, Any], header: str) -> str:
+    """Return a file of some settings, by dotted key, each with its explanation and these values."""
+    parts = [header]
+    for name, section in section_types().items():
+        mine = {k.partition(".")[2]: v for k, v in values.items() if k.partition(".")[0] == name}
+        if mine:
+            title = (section.__doc__ or "").strip().splitlines()[0]
+            properties = section.model_json_schema()["properties"]
+            parts.append(f"\n# {title}\n[{name}]\n")
+            parts.extend(_setting(key, properties[key], value) for key, value in mine.items())
     return "".join(parts)
 
 

@@ -5,6 +5,7 @@ Owns the names in it and the hash of the settings. Must not know what a job does
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -131,7 +132,12 @@ def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFol
                 f"{path}: the run has not begun: it has not reached the exchange yet; "
                 f"'bot logs {path}' says why"
             )
-    raise JournalError(f"{name}: no run here (looked for {name}/{JOURNAL}, also in {runs_dir}/)")
+    there = [folder.path.name for folder in runs_in(Path(runs_dir))]
+    near = difflib.get_close_matches(Path(name).name, there, n=1)
+    meant = f"; did you mean {Path(runs_dir) / near[0]}?" if near else ""
+    raise JournalError(
+        f"{name}: no run here (looked for {name}/{JOURNAL}, also in {runs_dir}/){meant}"
+    )
 
 
 def config_text(folder: RunFolder) -> str:

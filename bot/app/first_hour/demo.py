@@ -1,0 +1,271 @@
+"""`bot demo`: a practice run, killed, resumed, verified and reported, told step by step.
+
+Rules: it does what a person would do, by the same commands in processes of their own; what it says of
+the run is the run's log and the commands' own words. Its folder is a temporary one unless it is to be
+kept; whatever ends it, no process stays behind. Must not reach into a run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from bot.app.live.terminal_lines import TerminalLines
+from bot.compiled import compiled_before
+from bot.config import load_config
+from bot.errors import BotError, ConfigError
+from bot.practice.synthetic import symbol_names
+from bot.timegrid import INTERVAL_MS
+from bot.timestamps import format_utc
+
+SETTINGS = (
+    "data.history_bars=1500", 'features.names=["core"]', "features.medium_window=48",
+    "features.long_window=96", "features.correlation_window=48", "model.hidden=[64, 32]",
+    "model.members=1", "training.epochs=8", "training.min_rows=1000", "training.window_bars=1500",
+    "retrain.trigger=every_bars", "retrain.every_bars=72", "log.heartbeat_s=10",
+    "exchange.close_deadline_s=0.25", "exchange.decide_within_s=0.45", "exchange.quote_timeout_s=0.2",
+    "policy.kind=threshold",
+)  # fmt: skip
+"""Those of configs/practice.toml, which an installed package has not."""
+
+TOO_LONG_S = 300.0
+QUIET_S = 0.1
+STEPS = 5
+
+
+@dataclass
+class _Told:
+    """What is said, and what the run's log says, which is read on from where it was."""
+
+    console: Console
+    folder: Path
+    step: int = 0
+    place: int = 0
+    last_bar: int | None = None
+    closed: int = 0
+    lines: TerminalLines = field(init=False)
+
+    def __post_init__(self) -> None:
+        config = load_config(None, SETTINGS, environ={})
+        self.lines = TerminalLines(
+            self.console, symbol_names(config.synthetic.symbols), INTERVAL_MS[config.market.interval],
+            config.portfolio.initial_capital, own_time=True,
+        )  # fmt: skip
+
+    def next(self, title: str, text: str) -> None:
+        """Begin a step."""
+        self.step += 1
+        head = Text(f"{self.step} of {STEPS}  {title}", "bold")
+        self.console.print(Panel(Text(text), title=head, title_align="left", border_style="dim"))
+
+    def command(self, words: Sequence[str]) -> None:
+        """Say what is done, as one would type it."""
+        self.console.print(Text(f"$ bot {' '.join(words)}", "bold cyan"))
+
+    def read(self) -> None:
+        """Say what the log has that is new."""
+        try:
+            with (self.folder / "log.jsonl").open("rb") as file:
+                file.seek(self.place)
+                new = file.read()
+        except FileNotFoundError:
+            return
+        whole, end, _ = new.rpartition(b"\n")
+        self.place += len(whole) + len(end)
+        for line in whole.splitlines():
+            self._tell(line)
+
+    def _tell(self, line: bytes) -> None:
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:  # torn by the kill
+            return
+        if event["event"] == "bar_closed":
+            self.last_bar = int(event["bar"])
+            self.closed += 1
+        if shown := self.lines(event):
+            self.console.file.write(shown)
+            self.console.file.flush()
+
+
+def demonstrate(keep: str | None, bars: int, console: Console) -> None:
+    """Run the demonstration.
+
+    Raises:
+        ConfigError: the folder to keep is there already.
+        BotError: a step did not do what it should.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ended_by_a_signal)
+    with _place(keep) as folder:
+        told = _Told(console, folder)
+        run = [
+            "run",
+            "--practice",
+            "--run-dir",
+            str(folder),
+            *(w for s in SETTINGS for w in ("--set", s)),
+        ]
+        short = ["run", "--practice", "--run-dir", str(folder)]
+        _run_and_kill(told, run, short, bars // 3)
+        _resume(told, run, short, bars - told.closed)
+        _verify(told)
+        _report(told)
+        _what_next(told, kept=keep is not None)
+
+
+def _run_and_kill(told: _Told, run: list[str], short: list[str], bars: int) -> None:
+    first = "" if compiled_before() else " The very first start compiles for about three minutes."
+    told.next("trade", "A practice exchange inside the process serves a made-up market, two hours of it a second. The "
+              f"bot fetches history, trains its first model and trades on paper.{first}")  # fmt: skip
+    told.command(short)
+    with _process(run) as process:
+        _until(told, process, lambda: told.closed >= bars)
+        _kill(process)
+    told.read()
+    at = (
+        ""
+        if told.last_bar is None
+        else f" The last bar it closed is {format_utc(told.last_bar)} UTC."
+    )
+    told.next("kill", f"Killed with SIGKILL, in the middle of whatever it did: nothing was tidied up.{at}")  # fmt: skip
+
+
+def _resume(told: _Told, run: list[str], short: list[str], bars: int) -> None:
+    told.next("resume", "The same command continues the run from its journal: bars missed meanwhile are fetched, orders "
+              "that waited follow their rule, nothing is lost and nothing booked twice.")  # fmt: skip
+    limit = ["--bars", str(max(bars, 1))]
+    told.command([*short, *limit])
+    with _process([*run, *limit]) as process:
+        _until(told, process, lambda: False)
+        if process.returncode:
+            raise BotError(f"the run ended with exit code {process.returncode}: {_said(process)}")
+
+
+def _verify(told: _Told) -> None:
+    told.next("verify", "Every value since the start is computed again from the recorded bars and models, across the kill, "
+              "and held against the journal, bit for bit.")  # fmt: skip
+    words = ["verify", str(told.folder)]
+    told.command(words)
+    _show(told, _output(words, {0, 8}), 4)
+
+
+def _report(told: _Told) -> None:
+    told.next("report", "What came of it, with costs and uncertainty. A market with a planted signal shows that the "
+              "machinery works, and nothing about real ones.")  # fmt: skip
+    words = ["report", str(told.folder)]
+    told.command(words)
+    _show(told, _output(words, {0}), 14)
+
+
+def _what_next(told: _Told, *, kept: bool) -> None:
+    lines = ["bot init                 a file of settings of your own", "bot doctor               whether this machine will do",
+             "bot run --practice       the same without an end"]  # fmt: skip
+    if kept:
+        lines = [f"bot status {told.folder}", f"bot watch {told.folder}",
+                 f"{told.folder}/report.html   open it in a browser", *lines]  # fmt: skip
+    else:
+        lines.append("bot demo --keep runs/demo   keeps the run, to look at it")
+    told.console.print(Text.assemble("\n", ("next\n", "bold"), "\n".join(lines)))
+
+
+@contextmanager
+def _place(keep: str | None) -> Iterator[Path]:
+    """Give the run's folder: one to keep, or one that is taken away however this ends."""
+    if keep is not None:
+        path = Path(keep)
+        if path.exists():
+            raise ConfigError(f"--keep {keep}: is there already; name a new folder")
+        yield path
+        return
+    made = tempfile.mkdtemp(prefix="bot-demo-")
+    try:
+        yield Path(made) / "demo"
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def _process(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """Run the bot in a process of its own, which does not outlive this one's interest in it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=_environment(), start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        _kill(process)
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    """End it and what it started, at once."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _ended_by_a_signal(number: int, frame: FrameType | None) -> None:
+    """Leave by an exception, so that what was started is ended and what was made is taken away."""
+    del frame
+    sys.exit(128 + number)
+
+
+def _until(told: _Told, process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
+    """Say what the run does until it has done enough, or has ended."""
+    end = time.monotonic() + TOO_LONG_S + (0.0 if compiled_before() else 600.0)
+    while process.poll() is None and not done():
+        if time.monotonic() > end:
+            raise BotError("the run takes too long; 'bot doctor' says whether this machine will do")
+        told.read()
+        time.sleep(QUIET_S)
+    told.read()
+    if process.returncode:
+        raise BotError(f"the run ended with exit code {process.returncode}: {_said(process)}")
+
+
+def _output(words: Sequence[str], good: set[int]) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "bot", *words], capture_output=True, text=True, env=_environment(), check=False
+    )  # fmt: skip
+    if ran.returncode not in good:
+        raise BotError(f"bot {' '.join(words)}: ended with {ran.returncode}: {ran.stderr.strip()}")
+    return ran.stdout
+
+
+def _show(told: _Told, text: str, most: int) -> None:
+    lines = [line for line in text.splitlines() if line.strip()]
+    for line in lines[:most]:
+        told.console.print(Text(line.rstrip(), no_wrap=True, overflow="ellipsis"))
+    if len(lines) > most:
+        told.console.print(Text(f"… {len(lines) - most} more lines", "dim"))
+
+
+def _said(process: subprocess.Popen[str]) -> str:
+    said = process.stderr.read().strip() if process.stderr is not None else ""
+    return said.splitlines()[-1] if said else "it said nothing"
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without settings, which would change what is shown."""
+    return {
+        name: value for name, value in os.environ.items() if not name.upper().startswith("BOT_")
+    }

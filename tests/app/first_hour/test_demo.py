@@ -1,0 +1,83 @@
+"""bot demo: what it shows is so, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bot.app.first_hour.demo import SETTINGS
+from bot.config import load_config
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def begun(tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    (tmp_path / "tmp").mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-m", "bot", "demo", *words], cwd=tmp_path, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+    )  # fmt: skip
+
+
+def children_that_name(place: Path) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue
+        if str(place) in words:
+            found.append(words)
+    return found
+
+
+def test_its_settings_are_those_of_the_practice_run() -> None:
+    written = load_config(ROOT / "configs" / "practice.toml", environ={})
+    assert load_config(None, SETTINGS, environ={}) == written
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_broken_off_it_leaves_nothing(tmp_path: Path, number: int) -> None:
+    with begun(tmp_path) as demo:
+        assert demo.stdout is not None
+        while "$ bot run" not in demo.stdout.readline():
+            pass
+        time.sleep(0.5)  # the run is being started
+        assert children_that_name(tmp_path / "tmp")
+        demo.send_signal(number)
+        demo.communicate(timeout=30)
+    assert demo.returncode == 128 + number
+    assert list((tmp_path / "tmp").glob("bot-demo*")) == []
+    assert children_that_name(tmp_path / "tmp") == []
+
+
+def test_a_folder_that_is_there_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    with begun(tmp_path, "--keep", "runs") as demo:
+        _, said = demo.communicate(timeout=60)
+    assert (demo.returncode, "is there already" in said) == (2, True)
+
+
+@pytest.mark.long
+def test_told_to_its_end(tmp_path: Path) -> None:
+    with begun(tmp_path, "--bars", "20", "--keep", "kept") as demo:
+        out, said = demo.communicate(timeout=900)
+    assert (demo.returncode, said) == (0, "")
+    steps = [
+        out.index(f"{k} of 5  {name}")
+        for k, name in enumerate(("trade", "kill", "resume", "verify", "report"), 1)
+    ]
+    assert steps == sorted(steps)
+    ledger, replayed = re.findall(r"(?:ledger|replayed) +([0-9a-f]{64})", out)
+    assert ledger == replayed
+    assert re.search(r"identical: 2\d bars", out)
+    assert (tmp_path / "kept" / "report.html").is_file()
+    assert children_that_name(tmp_path) == []
