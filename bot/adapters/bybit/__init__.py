@@ -18,5 +18,6 @@ polling         live bars without a stream
 clock           the exchange's time by our clock
 present         how late it is at the exchange, as its candles show
 hosts           where Bybit answers, by region
+probe           whether a host answers, and what time it has, for `bot doctor`
 threads         blocking calls beside the loop
 """

@@ -32,10 +32,10 @@ def examine(config: Config, *, offline: bool = False) -> Iterator[Finding]:
     """
     yield settings(config)
     for check in machine_checks(config):
-        yield from _guarded(lambda check=check: [check()])  # type: ignore[misc]
+        yield from guarded(lambda check=check: [check()])  # type: ignore[misc]
     if not offline:
-        yield from _guarded(lambda: network_checks(config))
-    yield from _guarded(lambda: [round_trip()])
+        yield from guarded(lambda: network_checks(config))
+    yield from guarded(lambda: [round_trip()])
 
 
 def settings(config: Config) -> Finding:
@@ -80,7 +80,8 @@ def verdict(findings: Sequence[Finding]) -> Text:
     return Text(f"all {len(findings)} will do{also}", "green")
 
 
-def _guarded(check: Callable[[], list[Finding]]) -> list[Finding]:
+def guarded(check: Callable[[], list[Finding]]) -> list[Finding]:
+    """Return what a check found; where it fails itself, that."""
     try:
         return check()
     except Exception as error:  # noqa: BLE001 (whatever it is, it is what was found)

@@ -90,7 +90,7 @@ def disk(runs: Path) -> Finding:
 
 def memory() -> Finding:
     """Look how much memory is free, also to this group of processes."""
-    free_mb = _available_mb()
+    free_mb = available_mb()
     if free_mb is None:
         return graded("memory", "this system does not say how much is free")
     return graded(
@@ -166,7 +166,8 @@ def arithmetic() -> Finding:
     )  # fmt: skip
 
 
-def _available_mb() -> float | None:
+def available_mb() -> float | None:
+    """Return the memory that is free, in 10^6 bytes; None where nobody says."""
     found: list[float] = []
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():

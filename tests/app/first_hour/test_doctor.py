@@ -145,7 +145,7 @@ def test_a_disk_without_room(free_mb: int, grade: str, tmp_path: Path, monkeypat
     ("free_mb", "grade"), [(4_000.0, "ok"), (800.0, "warn"), (200.0, "fail"), (None, "ok")]
 )
 def test_memory(free_mb: float | None, grade: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "_available_mb", lambda: free_mb)
+    monkeypatch.setattr(machine, "available_mb", lambda: free_mb)
     assert machine.memory().grade == grade
 
 
@@ -177,7 +177,7 @@ def test_a_check_that_fails_itself_is_a_finding() -> None:
     def broken() -> list[Finding]:
         raise ZeroDivisionError("oops")
 
-    (only,) = doctor._guarded(broken)
+    (only,) = doctor.guarded(broken)
     assert (only.grade, "oops" in only.said) == ("warn", True)
 
 
@@ -191,7 +191,7 @@ def test_the_code_is_that_of_the_worst() -> None:
 
 def test_on_the_command_line(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(machine, "_available_mb", lambda: 4_000.0)
+    monkeypatch.setattr(machine, "available_mb", lambda: 4_000.0)
     said = cli("doctor", "--offline", "--json")
     assert said.code == 0
     checks = {each["check"]: each for each in said.json["findings"]}
@@ -200,7 +200,7 @@ def test_on_the_command_line(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monke
     assert checks["round trip"]["grade"] == "ok"
     assert "network" not in checks
     assert os.listdir(tmp_path) == []
-    monkeypatch.setattr(machine, "_available_mb", lambda: 10.0)
+    monkeypatch.setattr(machine, "available_mb", lambda: 10.0)
     said = cli("doctor", "--offline")
     assert said.code == 1
     assert "1 of 10 failed: memory" in said.out
