@@ -77,7 +77,7 @@ def run_bars(
     with faults_of(rules.policy, rules.scheme):
         room = new_room(n_symbols, sizes_account=rules.sizes_account)
         count = run(after, _numbers(rules), market, trace, room, policy, scheme, rules.full)
-    _check_answers(bars, policy, scheme)
+    _check_answers(bars, rules, policy, scheme)
     return after, finished(trace, count)
 
 
@@ -147,15 +147,15 @@ def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
         )
 
 
-def _check_answers(bars: BarBlock, policy: PolicyCall, scheme: SchemeCall) -> None:
+def _check_answers(bars: BarBlock, rules: Rules, policy: PolicyCall, scheme: SchemeCall) -> None:
     if policy.fault[0] >= 0:
         raise ConfigError(
-            f"{place_of(policy.call.__wrapped__)}: the policy's answer for {_told(bars, policy.fault)} is no side; "
+            f"{place_of(rules.policy.__wrapped__)}: the policy's answer for {_told(bars, policy.fault)} is no side; "
             "expected a number from -1 to 1, or NaN for no decision"
         )
     if scheme.fault[0] >= 0:
         raise ConfigError(
-            f"{place_of(scheme.call.__wrapped__)}: the cost scheme's answer for {_told(bars, scheme.fault)} is no "
+            f"{place_of(rules.scheme.__wrapped__)}: the cost scheme's answer for {_told(bars, scheme.fault)} is no "
             "cost; expected a price above 0 and a finite fee"
         )
 

@@ -14,7 +14,7 @@ from bot.parts.registry import shipped
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.impact import impact_of
-from bot.portfolio.kernel.asked import SchemeCall, note_fault
+from bot.portfolio.kernel.asked import SchemeCall, call_scheme, note_fault
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
@@ -60,7 +60,7 @@ def costs(
         fill.taker_fee = rules.taker_fee[s]
         fill.price = price
         fill.fee = fee
-        scheme.call(fill, scheme.trial if trial else scheme.state[s])
+        call_scheme(scheme.address, fill, scheme.trial if trial else scheme.state[s])
         price = fill.price
         fee = fill.fee
         if not (0.0 < price < math.inf and math.isfinite(fee)):

@@ -1,23 +1,19 @@
 """A user's compiled parts as the kernel takes them, with room for asking them.
 
-Rules: nothing here but the book's state outlives a call. A shipped part is not asked: a function that nobody
-calls stands in its place, of the same type, so that the kernel is compiled once and not for each
-user's part. The fields of the two records may grow: a part that does not read a new one goes on as it is.
+Rules: nothing here but the book's state outlives a call. A shipped part is not asked. The fields of the
+two records may grow: a part that does not read a new one goes on as it is.
 """
 
 from __future__ import annotations
 
-import math
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import from_dtype
 
 from bot.blocks import F64, I64
-from bot.compiled import cfunc
-from bot.parts.compile import NOTHING, NUMBER, OUTPUT
+from bot.parts.compile import NOTHING, NUMBER, OUTPUT, record
+from bot.portfolio.kernel.by_address import address_of, caller
 from bot.portfolio.kernel.compiling import cold
 
 POLICY_FIELDS = (
@@ -52,19 +48,25 @@ FILL_FIELDS = (
 POLICY_BAR = np.dtype([(name, kind) for name, kind, _ in POLICY_FIELDS])
 FILL_ASKED = np.dtype([(name, kind) for name, kind, _ in FILL_FIELDS])
 
+call_policy = caller(NUMBER, record(POLICY_BAR), OUTPUT)
+"""Ask the policy at an address about a bar; (address, bar, state) to a side."""
+
+call_scheme = caller(NOTHING, record(FILL_ASKED), OUTPUT)
+"""Let the cost scheme at an address write price and fee; (address, fill, state)."""
+
 
 class PolicyCall(NamedTuple):
     """A user's policy, with room for asking it.
 
     Attributes:
         is_own: whether there is a user's policy.
-        call: the compiled function.
+        address: of the compiled function, 0 where there is none.
         bar: one record POLICY_BAR.
         fault: int64[2], bar and symbol of the first answer that cannot be; -1 where there is none.
     """
 
     is_own: bool
-    call: Any
+    address: int
     bar: npt.NDArray[np.void]
     fault: I64
 
@@ -74,7 +76,7 @@ class SchemeCall(NamedTuple):
 
     Attributes:
         is_own: whether there is a user's scheme.
-        call: the compiled function.
+        address: of the compiled function, 0 where there is none.
         fill: one record FILL_ASKED.
         state: float64[S, k], the book's.
         trial: float64[k], a copy of a symbol's state for a fill that is asked about and not made.
@@ -82,25 +84,11 @@ class SchemeCall(NamedTuple):
     """
 
     is_own: bool
-    call: Any
+    address: int
     fill: npt.NDArray[np.void]
     state: F64
     trial: F64
     fault: I64
-
-
-@cache
-def _nobody(result: Any, asked: np.dtype[np.void]) -> Any:
-    """Return what is never called, of the type of a user's policy or scheme."""
-
-    def answer(_asked: Any, _state: Any) -> float:
-        return math.nan
-
-    def write(_asked: Any, _state: Any) -> None:
-        return
-
-    signature = result(from_dtype(asked), OUTPUT)
-    return cfunc(signature)(write if result is NOTHING else answer)
 
 
 def policy_call(call: Any) -> PolicyCall:
@@ -109,8 +97,7 @@ def policy_call(call: Any) -> PolicyCall:
     Args:
         call: a user's compiled policy; None for a shipped one.
     """
-    own = _nobody(NUMBER, POLICY_BAR) if call is None else call
-    return PolicyCall(call is not None, own, np.zeros(1, POLICY_BAR), np.full(2, -1))
+    return PolicyCall(call is not None, address_of(call), np.zeros(1, POLICY_BAR), np.full(2, -1))
 
 
 def scheme_call(call: Any, state: F64) -> SchemeCall:
@@ -120,10 +107,14 @@ def scheme_call(call: Any, state: F64) -> SchemeCall:
         call: a user's compiled cost scheme; None for the shipped one.
         state: float64[S, k], the book's.
     """
-    own = _nobody(NOTHING, FILL_ASKED) if call is None else call
     trial = np.empty(state.shape[1])
     return SchemeCall(
-        call is not None, own, np.zeros(1, FILL_ASKED), state, trial=trial, fault=np.full(2, -1)
+        call is not None,
+        address_of(call),
+        np.zeros(1, FILL_ASKED),
+        state,
+        trial=trial,
+        fault=np.full(2, -1),
     )
 
 

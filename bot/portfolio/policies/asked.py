@@ -16,7 +16,7 @@ from bot.blocks import F64
 from bot.portfolio.book import Book
 from bot.portfolio.costs import round_trip
 from bot.portfolio.full_account import FullAccount
-from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, note_fault
+from bot.portfolio.kernel.asked import PolicyCall, SchemeCall, call_policy, note_fault
 from bot.portfolio.kernel.compiling import cold
 from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
@@ -54,7 +54,7 @@ def ask_policy(
         bar.side = np.sign(quantity + book.pending[s])
         bar.bars_held = abs(book.bars_held[s])
         bar.tradable = tradable
-        answer = policy.call(bar, book.policy_state[s])
+        answer = call_policy(policy.address, bar, book.policy_state[s])
         if abs(answer) > 1.0:
             note_fault(policy.fault, i, s)
         elif rules.needs_forecast and math.isnan(signal):
