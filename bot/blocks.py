@@ -96,6 +96,28 @@ class BarBlock:
         """Return the bars start..stop-1 as views of the same arrays."""
         return type(self)(*[getattr(self, name)[start:stop] for name in _COLUMNS])
 
+    def first_symbols(self, count: int) -> Self:
+        """Return the bars of the first so many symbols."""
+        if count == self.n_symbols:
+            return self
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        of_symbols = {
+            name: np.ascontiguousarray(column[:, :count])
+            for name, column in columns.items()
+            if column.ndim > 1
+        }
+        return type(self)(**columns | of_symbols)
+
+    def beside(self, others: Self) -> Self:
+        """Return the same bars with the symbols of others behind these."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        of_symbols = {
+            name: np.concatenate([column, getattr(others, name)], axis=1)
+            for name, column in columns.items()
+            if column.ndim > 1
+        }
+        return type(self)(**columns | of_symbols)
+
     @classmethod
     def concat(cls, blocks: Sequence[Self]) -> Self:
         """Join blocks that follow one another in time."""

@@ -31,6 +31,7 @@ class LedgerHash:
 
     def __init__(self, symbols: Sequence[str]) -> None:
         self._sha = hashlib.sha256(SCHEMA_VERSION.to_bytes(8, "little"))
+        self._n_symbols = len(symbols)
         for symbol in symbols:
             self._sha.update(symbol.encode() + b"\0")
 
@@ -47,10 +48,11 @@ class LedgerHash:
         if trace.phase != Phase.BOTH:
             raise InvariantError("the ledger takes whole bars; join the open's and close's traces")
         columns = (open_time, trace.cash, trace.equity, trace.fees, trace.funding)
-        rows = np.empty((len(open_time), len(columns) + trace.quantity.shape[1]), dtype="<i8")
+        # of symbols that have not joined yet nothing is held
+        rows = np.zeros((len(open_time), len(columns) + self._n_symbols), dtype="<i8")
         for k, column in enumerate(columns):
             rows[:, k] = column.view("<i8")
-        rows[:, len(columns) :] = trace.quantity.view("<i8")
+        rows[:, len(columns) : len(columns) + trace.quantity.shape[1]] = trace.quantity.view("<i8")
         if len(trace.fills):
             fills = trace.fills.view("<i8").reshape(-1, FILL_WORDS)
             words = np.empty(rows.size + fills.size, dtype="<i8")

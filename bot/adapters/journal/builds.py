@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any
 
@@ -43,10 +43,15 @@ def write_build(
     return row.link if row.is_seam else previous
 
 
-def newest_link(db: sqlite3.Connection, symbols: Sequence[str]) -> bytes:
+def newest_link(db: sqlite3.Connection) -> bytes:
     """Return the link that the next bar's goes on from."""
-    last = db.execute("SELECT open_time, link FROM chain ORDER BY open_time DESC LIMIT 1")
-    closed, link = last.fetchone() or (None, first_link(symbols))
+    last = db.execute(
+        "SELECT open_time, link FROM chain ORDER BY open_time DESC LIMIT 1"
+    ).fetchone()
+    if last is None:
+        [made_with] = db.execute("SELECT value FROM meta WHERE key = 'symbols'").fetchone()
+        last = None, first_link(made_with.split("\n"))
+    closed, link = last
     seams = [row for row in build_rows(db) if row.is_seam and row.closed == closed]
     newest: bytes = seams[-1].link if seams else link
     return newest

@@ -31,6 +31,7 @@ from bot.adapters.record.builds import BuildRow
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, unpacked
 from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.joins import Joins
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table, columns_of
 from bot.blocks import I64, Task
 from bot.errors import JournalError
@@ -48,7 +49,7 @@ class JournalReader(RowsAsArrays):
             calls, and reads long spans in several, so that it may stay open beside a daemon.
 
     Attributes:
-        meta: the facts of the run, as they were when it was opened.
+        meta, joins: the facts of the run and its symbols, as they were when it was opened.
     """
 
     def __init__(self, path: Path, *, follow: bool = False) -> None:
@@ -74,12 +75,14 @@ class JournalReader(RowsAsArrays):
             self.version = version_of(self.meta, self.path)
             lay_views(self._db, self.version)
         try:
-            self.symbols = tuple(self.meta["symbols"].split("\n"))
+            self._made_with = tuple(self.meta["symbols"].split("\n"))
             self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
         except (KeyError, ValueError, TypeError) as error:
             raise JournalError(
                 f"{self.path}: table meta has no sound symbols and tasks ({error}); restore a copy"
             ) from None
+        self.joins = Joins.of(self._made_with, self.commands())
+        self.symbols = self.joins.symbols
 
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> list[Row]:
         """Return the rows of a span, by key; fills in the order of booking."""

@@ -24,6 +24,7 @@ from bot.adapters.journal.migrations import migrate
 from bot.adapters.record.chain import chain_links, first_link, row_hashes
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import packed
+from bot.adapters.record.joins import Joins
 from bot.adapters.record.rows import (
     bar_rows,
     chain_rows,
@@ -53,7 +54,7 @@ class Journal:
         self._db = connection
         self._path = path
         self.symbols = tuple(symbols)
-        self._link = newest_link(connection, symbols)
+        self._link = newest_link(connection)
 
     @classmethod
     def create(
@@ -110,6 +111,7 @@ class Journal:
         try:
             db = _connect(path, durable=True)
             meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
+            joins = Joins.of(meta.get("symbols", "").split("\n"), command_rows(db))
             sound = db.execute("PRAGMA quick_check").fetchone()[0]
         except sqlite3.Error as error:
             raise JournalError(f"{path}: cannot be opened ({error}); restore a copy") from error
@@ -119,6 +121,7 @@ class Journal:
             "symbols": "\n".join(symbols),
             "tasks": "\n".join(task.name for task in tasks),
         }
+        meta["symbols"] = "\n".join(joins.symbols)
         for key, value in expected.items():
             if meta.get(key) != value:
                 raise JournalError(
@@ -152,15 +155,11 @@ class Journal:
 
     def write_bars(self, block: BarBlock) -> npt.NDArray[np.int64]:
         """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
-        matrix = bar_matrix(block)
-        hashes = row_hashes(block.open_time, matrix)
-        rows = bar_rows(block, matrix, hashes, self.symbols)
-        names = columns_of("bars", ())
-        marks = ", ".join("?" * len(names))
-        self._db.executemany(
-            f"INSERT OR REPLACE INTO bars ({', '.join(names)}) VALUES ({marks})", rows
-        )
-        return hashes
+        return self._write_bars(block, self.symbols)
+
+    def write_history(self, block: BarBlock, symbols: Sequence[str]) -> None:
+        """Write all the bars that there are, of symbols that join."""
+        self._write_bars(block, symbols)
 
     def write_fills(self, fills: npt.NDArray[np.void]) -> None:
         """Write fills in the order of booking."""
@@ -260,6 +259,16 @@ class Journal:
                 self._db.execute("PRAGMA busy_timeout = 0")
                 self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
+
+    def _write_bars(self, block: BarBlock, symbols: Sequence[str]) -> npt.NDArray[np.int64]:
+        matrix = bar_matrix(block)
+        hashes = row_hashes(block.open_time, matrix)
+        names = columns_of("bars", ())
+        self._db.executemany(
+            f"INSERT OR REPLACE INTO bars ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+            bar_rows(block, matrix, hashes, symbols),
+        )
+        return hashes
 
     def _insert(self, table: Table, tasks: Sequence[Task], rows: Iterator[Row]) -> None:
         marks = ", ".join("?" * len(columns_of(table, tasks)))

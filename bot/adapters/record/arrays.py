@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.record.contents import Carried, ModelRow
+from bot.adapters.record.joins import Joins
 from bot.adapters.record.tables import (
     BAR_COLUMNS,
     BAR_FLAGS,
@@ -42,6 +43,7 @@ class RowsAsArrays(ABC):
 
     path: Path
     symbols: tuple[str, ...]
+    joins: Joins
     tasks: tuple[Task, ...]
 
     @abstractmethod

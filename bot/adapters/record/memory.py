@@ -22,6 +22,7 @@ from bot.adapters.record.chain import chain_links, first_link, row_hashes
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, packed
 from bot.adapters.record.difference import Difference
+from bot.adapters.record.joins import Joins
 from bot.adapters.record.rows import (
     bar_rows,
     chain_rows,
@@ -51,9 +52,11 @@ class MemoryRecord(RowsAsArrays):
         self, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str] | None = None
     ) -> None:
         self.path = Path(":memory:")
-        self.symbols, self.tasks = tuple(symbols), tuple(tasks)
+        self.joins = Joins(tuple(symbols), len(symbols))
+        self.symbols, self.tasks = self.joins.symbols, tuple(tasks)
         self.meta = dict(meta or {})
         self._link = first_link(symbols)
+        self._made_with = tuple(symbols)
         self._builds = [present_row(1, self._link, None, None, self.meta)]
         self._models: list[ModelRow] = []
         self._commands: list[CommandRow] = []
@@ -110,6 +113,8 @@ class MemoryRecord(RowsAsArrays):
     def write_command(self, command: CommandRow) -> None:
         """Write what a person asked, before the bar from which it holds is closed."""
         self._commands.append(replace(command, position=len(self._commands) + 1))
+        self.joins = Joins.of(self._made_with, self._commands)
+        self.symbols = self.joins.symbols
 
     def write_state(self, open_time: int, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Write the engine's state in place of the one before."""
@@ -198,14 +203,18 @@ class MemoryRecord(RowsAsArrays):
 
     def _made(self, table: Table) -> chain[Row]:
         symbols, closed = self.symbols, self._closed
+
+        def of(bars: BarBlock) -> tuple[str, ...]:
+            return symbols[: bars.n_symbols]
+
         if table == "bars":
-            return chain.from_iterable(bar_rows(*each, symbols) for each in self._bars)
+            return chain.from_iterable(bar_rows(*each, of(each[0])) for each in self._bars)
         if table == "fills":
             return chain.from_iterable(fill_rows(each, symbols) for each in self._fills)
         if table == "forecasts":
             return chain.from_iterable(forecast_rows(*each, symbols) for each in closed)
         if table == "decisions":
-            return chain.from_iterable(decision_rows(each, symbols) for each, _ in closed)
+            return chain.from_iterable(decision_rows(each, of(each.bars)) for each, _ in closed)
         if table == "ledger":
             return chain.from_iterable(ledger_rows(each) for each, _ in closed)
         if table == "positions":

@@ -21,6 +21,7 @@ from bot.adapters.record.builds import BuildRow
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span
 from bot.adapters.record.difference import Difference
+from bot.adapters.record.joins import Joins
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table
 from bot.blocks import F64, I64, Arrays, BarBlock, Task
 from bot.plausibility import Prices
@@ -47,6 +48,10 @@ class Record(Protocol):
         """Return the symbols, in the order of all arrays."""
 
     @property
+    def joins(self) -> Joins:
+        """Return who of them is in the run, from when on."""
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """Return what is forecast, in the order of `forecasts`."""
 
@@ -60,6 +65,9 @@ class Record(Protocol):
 
     def bar_times(self) -> I64:
         """Return the open times that any symbol has a bar row of, int64[n], oldest first."""
+
+    def ledger_times(self) -> I64:
+        """Return the open times of the ledger, int64[n], oldest first."""
 
     # What happened, as arrays
 

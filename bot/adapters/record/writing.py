@@ -63,6 +63,9 @@ class RunWriter(DurableWriter, Protocol):
     def begin_stretch(self, arrays: Mapping[str, npt.NDArray[Any]] | None) -> bool:
         """Write where this build goes on and from which state; tell whether it is another build."""
 
+    def write_history(self, block: BarBlock, symbols: Sequence[str]) -> None:
+        """Write all the bars that there are, of symbols that join."""
+
     def meta(self, key: str) -> str:
         """Return a fact of the run."""
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from bot.adapters.files.commands import Asked
 from bot.adapters.record.commands import CommandRow, settings_text
 from bot.adapters.record.writing import DurableWriter, RunWriter
@@ -19,8 +21,8 @@ from bot.app.live.opening import closed_row
 from bot.app.loop.runner import Runner
 from bot.app.loop.stopwatch import Stopwatch
 from bot.app.runs.folder import RunFolder
-from bot.app.runs.in_force import RulesOf, changed_settings, learning
-from bot.blocks import BarBlock
+from bot.app.runs.in_force import changed_settings, learning, rules_of_run
+from bot.blocks import BarBlock, Bool
 from bot.config import Config
 from bot.config.changes import recorded_changes
 from bot.engine import Engine, StepResult
@@ -45,6 +47,7 @@ class CommittedRun:
 
     Attributes:
         config: the settings in force: the run's own, with what commands have changed.
+        symbols: all that are in the run, in the order of its arrays; those that have left among them.
         commands: what was asked of the run, in the order in which it was taken.
         instruments: in force, by symbol.
         start: open time of the first bar that is traded, None before there is one.
@@ -54,19 +57,17 @@ class CommittedRun:
     Args:
         opened_row: the row with which the last bar was opened, where its close is not committed.
         stages: called by the engine when a stage ends.
-        rules_of: the rules that settings and instruments come to.
     """
 
     def __init__(
         self, config: Config, folder: RunFolder, *, journal: RunWriter, runner: Runner,
         stages: Stopwatch, start: int | None, first_bar: int | None, opened_row: BarBlock | None,
         prices: Prices, commands: Sequence[CommandRow], instruments: Mapping[str, Instrument],
-        rules_of: RulesOf,
+        symbols: tuple[str, ...],
     ) -> None:  # fmt: skip
-        self.config, self.folder = config, folder
-        self.commands, self._rules_of = list(commands), rules_of
+        self.config, self.folder, self.symbols = config, folder, symbols
+        self.commands = list(commands)
         self.instruments = dict(instruments)
-        self.symbols = config.market.symbols
         self.interval_ms = INTERVAL_MS[config.market.interval]
         self.start, self.first_bar, self.prices = start, first_bar, prices
         self._journal, self._runner, self._stages = journal, runner, stages
@@ -97,6 +98,11 @@ class CommittedRun:
         """Return the open time of the next bar to be closed; there is history already."""
         last = self.state.last_open
         return last if self.state.opened else last + self.interval_ms
+
+    @property
+    def left(self) -> Bool:
+        """Return which symbols have left the run, bool[S]."""
+        return np.array([name not in self.config.market.symbols for name in self.symbols])
 
     def warm(self, bars: BarBlock) -> None:
         """Take in history: features advance, nothing is traded."""
@@ -176,7 +182,7 @@ class CommittedRun:
             return None
         row = learning(news, at_ms, self.next_open, inside=self.opened)
         self.instruments |= news
-        self._runner.obey(row, self._rules_of(self.config, instruments=self.instruments))
+        self._runner.obey(row, rules_of_run(self.config, self.symbols, self.instruments))
         self.commands.append(row)
         return row
 
@@ -195,7 +201,7 @@ class CommittedRun:
         if not row.values:
             return self.config, None
         new = changed_settings(self.config, recorded_changes(row.values, f"command {row.id}"))
-        rules = self._rules_of(new, instruments=self.instruments)
+        rules = rules_of_run(new, self.symbols, self.instruments)
         if [type(part) for part in rules] != [type(part) for part in self._runner.engine.rules]:
             raise ConfigError(
                 f"{', '.join(row.values)}: this run trades by rules that have no place for it, and others "

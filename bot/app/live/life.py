@@ -113,6 +113,7 @@ class SymbolLife:
                 if on
             },
         )
+        leaving |= self._run.left
         if self._members:
             leaving |= ~self._members.at(bars, self._instruments())
             self._report.members_at(int(bars.open_time[-1]), self._run.symbols, ~leaving[-1])

@@ -74,7 +74,7 @@ def _ledger(record: Record, state: EngineState) -> Iterator[str]:
     expected: dict[Table, int] = {
         "ledger": booked,
         "chain": booked,
-        "decisions": booked * len(record.symbols),
+        "decisions": int(record.joins.counts(record.ledger_times()).sum()),
     }
     for table, wanted in expected.items():
         if (found := record.span(table).rows) != wanted:

@@ -6,8 +6,8 @@ not committed has not happened.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from bot.adapters.files.instruments import instruments_of, instruments_text
@@ -26,7 +26,12 @@ from bot.app.loop.stopwatch import Stopwatch
 from bot.app.loop.warmup import compile_account
 from bot.app.runs.carried_state import carried_state
 from bot.app.runs.folder import RunFolder, config_hash, config_text
-from bot.app.runs.in_force import config_in_force, due_bars, instruments_in_force
+from bot.app.runs.in_force import (
+    config_in_force,
+    due_bars,
+    instruments_in_force,
+    rules_of_run,
+)
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import begin_record, go_on_with_record, open_record
 from bot.blocks import BarBlock
@@ -60,11 +65,12 @@ def open_run(
         JournalError: the journal is damaged, or of other symbols or targets.
     """
     interval_ms = INTERVAL_MS[config.market.interval]
+    digest, made = config_hash(config), config
+    config = with_all_symbols(config, folder)
     symbols = config.market.symbols
     pipeline = FeaturePipeline(config.features, symbols, interval_ms, config.model.bars_read)
     tasks = target_tasks(config.targets)
     forecasters: dict[str, Forecaster] = {}
-    digest = config_hash(config)
     if folder.journal.exists():
         _check_before_taking_over(config, folder, pipeline)
         journal = go_on_with_record(folder, symbols, tasks)
@@ -82,13 +88,12 @@ def open_run(
         } | ({"given_model": given_model} if given_model else {})  # fmt: skip
         journal = begin_record(folder, symbols, tasks, meta, durable=True)
     # the instruments of the record and no others: a replay must round as the run did
-    rules_of = partial(rules_from, symbols=symbols)
     stages = Stopwatch()
     found = _committed(folder, interval_ms, first_state(config, pipeline))
-    in_force = config_in_force(config, found.commands)
-    known = instruments_in_force(_kept_instruments(journal, folder, symbols), found.commands)
+    in_force = config_in_force(made, found.commands)
+    known = _known_instruments(journal, folder, symbols, found.commands)
     engine = Engine(
-        pipeline, rules_of(in_force, instruments=known), config.signal, tasks,
+        pipeline, rules_of_run(in_force, symbols, known), config.signal, tasks,
         n_symbols=len(symbols), initial_capital=config.portfolio.initial_capital,
         forecasters=forecasters, stage_ended=stages.ended,
     )  # fmt: skip
@@ -98,7 +103,7 @@ def open_run(
     run = CommittedRun(
         in_force, folder, journal=journal, runner=Runner(engine, state, LiveRecorder(journal), None),
         stages=stages, start=found.start, first_bar=found.first_bar, opened_row=found.opened_row,
-        prices=found.prices, commands=found.commands, instruments=known, rules_of=rules_of,
+        prices=found.prices, commands=found.commands, instruments=known, symbols=symbols,
     )  # fmt: skip
     training = LiveTraining(
         config, config_hash=digest, features=pipeline.names, folder=folder,
@@ -127,10 +132,20 @@ def _check_before_taking_over(config: Config, folder: RunFolder, pipeline: Featu
         _state_of(old, folder, first_state(config, pipeline))
 
 
-def _kept_instruments(
-    journal: RunWriter, folder: RunFolder, symbols: tuple[str, ...]
+def with_all_symbols(config: Config, folder: RunFolder) -> Config:
+    """Return the settings with all symbols that are in the run, whatever has joined it or left."""
+    if not folder.journal.exists():
+        return config
+    with open_record(folder) as record:
+        symbols = record.symbols
+    market = config.market.model_copy(update={"symbols": symbols})
+    return config.model_copy(update={"market": market})
+
+
+def _known_instruments(
+    journal: RunWriter, folder: RunFolder, symbols: tuple[str, ...], commands: Sequence[CommandRow]
 ) -> dict[str, Instrument]:
-    """Return the instruments that the run was made with; a run without them would round anew.
+    """Return the instruments that the run knows; a run without them would round anew.
 
     Raises:
         JournalError: they are damaged, or one is missing.
@@ -140,6 +155,7 @@ def _kept_instruments(
         kept = instruments_of(journal.meta("instruments"), where)
     except DataError as error:
         raise JournalError(f"{error}; restore a copy, or begin a new run") from None
+    kept = instruments_in_force(kept, commands)
     missing = [symbol for symbol in symbols if symbol not in kept]
     if missing:
         raise JournalError(

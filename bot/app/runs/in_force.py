@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from bot.adapters.files.commands import new_id, stopped_by_file, waiting
 from bot.adapters.files.instruments import instruments_of, instruments_text
@@ -23,7 +23,7 @@ from bot.errors import ConfigError, DataError, JournalError
 from bot.portfolio.book import FLATTENED, NOT_PAUSED, PAUSED, Book
 from bot.portfolio.hand import Command
 from bot.portfolio.instruments import Instrument
-from bot.portfolio.rules import Rules
+from bot.portfolio.rules import Rules, rules_from
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc
 
@@ -65,11 +65,19 @@ def config_in_force(config: Config, commands: Sequence[CommandRow]) -> Config:
     return config
 
 
-class RulesOf(Protocol):
-    """What makes the rules of a run."""
+def rules_of_run(
+    config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument]
+) -> Rules:
+    """Return the rules that settings and instruments in force come to.
 
-    def __call__(self, config: Config, *, instruments: Mapping[str, Instrument]) -> Rules:
-        """Return the rules that settings and instruments come to."""
+    Args:
+        symbols: all that are in the run; a share of the equity is one of those that have not left.
+    """
+    rules = rules_from(config, symbols, instruments)
+    there = sum(name in config.market.symbols for name in symbols)
+    if config.sizing.fraction or config.market.universe or not there:
+        return rules
+    return rules._replace(fraction=1.0 / there)
 
 
 def learning(

@@ -6,6 +6,7 @@ write them. Must not read files.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,13 +33,16 @@ def check_chain(
         after, to: the span of open times, from after the one to the other.
         link: that the span's first one goes on from; by default the chain's start.
     """
-    link = first_link(record.symbols) if link is None else link
+    made_with = record.symbols[: record.joins.first]
+    link = first_link(made_with) if link is None else link
     seams = {row.closed: row.link for row in record.builds() if row.is_seam}
     link = seams.get(None, link) if after == EARLIEST else link
     times, links = record.links(after, to)
     stored = dict(zip(times.tolist(), links, strict=True))
-    for start in range(0, len(times), SPAN_BARS):
-        part = times[start : start + SPAN_BARS]
+    edges = {*range(0, len(times), SPAN_BARS), len(times)}
+    edges |= {int(np.searchsorted(times, joined)) for joined, _ in record.joins.later}
+    for start, stop in itertools.pairwise(sorted(edges)):
+        part = times[start:stop]
         since = after if start == 0 else int(times[start - 1])
         try:
             made = _bytes_of(record, since, part)
@@ -82,7 +86,8 @@ def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Differenc
                 "commands", "row", command.open_time, symbol=None, stored="a row", replayed=MISSING
             )
     place = {time: i for i, time in enumerate(times.tolist())}
-    which = {name: s for s, name in enumerate(record.symbols)}
+    there = record.symbols[: record.joins.count_at(to)]
+    which = {name: s for s, name in enumerate(there)}
     n, S, K = len(times), len(which), len(record.tasks)
 
     def laid(found: Sequence[Row], first: int, width: int, empty: float = np.nan) -> F64:
@@ -96,7 +101,7 @@ def _bytes_of(record: Record, after: int, times: I64) -> list[bytes] | Differenc
         refusals[place[row[0]], which[row[1]]] = REFUSAL_CODE[row[5]]
     hashes = np.zeros((n, S), dtype=np.int64)
     for row in rows["bars"]:
-        if row[0] in place:
+        if row[0] in place and row[1] in which:
             hashes[place[row[0]], which[row[1]]] = row[-1]
     decided = laid(rows["decisions"], 2, 3)
     later = laid(rows["decisions"], 6, len(LATER_DECISION_VALUES))

@@ -7,16 +7,20 @@ the rules that the run's own settings and instruments come to. Must not judge wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.difference import MISSING, Difference
+from bot.adapters.record.joins import new_symbols
 from bot.adapters.record.memory import MemoryRecord
+from bot.adapters.record.reading import Record
+from bot.app.loop.joining import joined_state
 from bot.app.loop.runner import Runner
-from bot.app.runs.in_force import RulesOf, after_command, learned
+from bot.app.runs.in_force import after_command, learned, rules_of_run
+from bot.app.verify.engine import Engines
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine
@@ -26,20 +30,24 @@ from bot.portfolio.instruments import Instrument
 from bot.portfolio.rules import Rules
 from bot.timegrid import INTERVAL_MS
 
+BLOCK_BARS = 4096
+
 
 class ReplayedCommands:
     """A run's commands, and how far a replay has come in them.
 
     Args:
         instruments: of the run's creation.
-        rules_of: the rules that settings and instruments come to.
+        engines: by how many symbols were in the run.
     """
 
     def __init__(
-        self, rows: Sequence[CommandRow], config: Config, instruments: Mapping[str, Instrument],
-        rules_of: RulesOf,
+        self, record: Record, config: Config, instruments: Mapping[str, Instrument],
+        engines: Engines,
     ) -> None:  # fmt: skip
-        self._rows, self._config, self._rules_of = rows, config, rules_of
+        self._record, self._config, self._engines = record, config, engines
+        self._rows = record.commands()
+        self._symbols = record.symbols[: record.joins.first]
         self._instruments = dict(instruments)
         self._interval_ms = INTERVAL_MS[config.market.interval]
         self._next = 0
@@ -54,6 +62,7 @@ class ReplayedCommands:
             part = block.rows(a, b)
             bar = int(part.open_time[0])
             self.before_open(runner, bar)
+            part = self.there(part)
             if self._waits_at(bar, inside=True) and not runner.state.opened:
                 runner.open(part.rows(0, 1))
             self.inside(runner, bar)
@@ -64,8 +73,12 @@ class ReplayedCommands:
         at = int(bar.open_time[0])
         if not runner.state.opened:
             self.before_open(runner, at)
-            runner.open(bar)
+            runner.open(self.there(bar))
         self.inside(runner, at)
+
+    def there(self, block: BarBlock) -> BarBlock:
+        """Return bars of the symbols that are in the run by now."""
+        return block.first_symbols(len(self._symbols))
 
     def before_open(self, runner: Runner, bar: int) -> None:
         """Obey what held from the open of this bar on."""
@@ -97,8 +110,9 @@ class ReplayedCommands:
             self._note(row)
             replayed.write_command(row)
 
-    def engine(self, engine: Engine) -> Engine:
-        """Return the engine with the rules in force by now."""
+    def engine(self) -> Engine:
+        """Return the engine with the symbols and the rules in force by now."""
+        engine = self._engines(len(self._symbols))
         return replace(engine, rules=self._rules()) if self._obeyed else engine
 
     def left_over(self) -> Difference | None:
@@ -115,10 +129,21 @@ class ReplayedCommands:
 
     def _obey(self, runner: Runner) -> None:
         row = self._rows[self._next]
-        before = self._config, self._instruments
+        before = self._config, self._instruments, self._symbols
         self._note(row)
+        if self._symbols is not before[2]:
+            runner.engine = self.engine()
+            runner.state = joined_state(runner.engine, runner.state, self._bars_before(row))
         changed = self._config is not before[0] or self._instruments is not before[1]
         runner.obey(row, self._rules() if changed else None)
+
+    def _bars_before(self, row: CommandRow) -> Iterator[BarBlock]:
+        """Yield all bars before a command, of the symbols that are in the run by now."""
+        times = self._record.bar_times()
+        times = times[times < row.open_time]
+        for a in range(0, len(times), BLOCK_BARS):
+            part = times[a : a + BLOCK_BARS]
+            yield self.there(self._record.bars(int(part[0]) - 1, int(part[-1])))
 
     def _note(self, row: CommandRow) -> None:
         self._next += 1
@@ -126,11 +151,13 @@ class ReplayedCommands:
             self._obeyed += 1
             if row.kind == Command.SET:
                 self._config = after_command(self._config, row)
+                new = new_symbols(row, self._symbols)
+                self._symbols = (*self._symbols, *new) if new else self._symbols
             elif row.kind == Command.INSTRUMENTS:
                 self._instruments = {**self._instruments, **learned(row)}
 
     def _rules(self) -> Rules:
-        return self._rules_of(self._config, instruments=self._instruments)
+        return rules_of_run(self._config, self._symbols, self._instruments)
 
 
 def _obeyed(state: EngineState) -> int:

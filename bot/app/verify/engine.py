@@ -6,7 +6,8 @@ are asked for only where they came from a file, since then nothing else knows th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import LATEST
 from bot.app.loop.forecasters import TABLE_ID, TableForecaster, read_forecaster
 from bot.app.runs.folder import RunFolder
+from bot.app.runs.in_force import rules_of_run
 from bot.blocks import BarBlock
 from bot.config import Config
 from bot.engine import Engine, StepResult
@@ -26,13 +28,22 @@ from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.model.forecaster import Forecaster
 from bot.portfolio.instruments import Instrument
-from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Trace
 from bot.timegrid import INTERVAL_MS
 
+Engines = Callable[[int], Engine]
+"""By how many symbols were in the run."""
 
-def replay_engine(
+
+def replay_engines(
     folder: RunFolder, config: Config, record: Record, models: Sequence[ModelRow]
+) -> Engines:
+    """Return what builds the engine that the run had when so many symbols were in it."""
+    return cache(partial(_replay_engine, folder, config, record, models))
+
+
+def _replay_engine(
+    folder: RunFolder, config: Config, record: Record, models: Sequence[ModelRow], count: int
 ) -> Engine:
     """Build the engine that the run had.
 
@@ -40,7 +51,7 @@ def replay_engine(
         ModelError: a model has other features or targets than the run.
         DataError: the instruments in the journal are damaged.
     """
-    symbols, tasks = record.symbols, record.tasks
+    symbols, tasks = record.symbols[:count], record.tasks
     from_file = TABLE_ID in record.meta
     interval_ms = INTERVAL_MS[config.market.interval]
     lookback = config.model.bars_read
@@ -58,7 +69,7 @@ def replay_engine(
             )  # fmt: skip
     return Engine(
         pipeline,
-        rules_from(config, symbols, instruments_in(folder, record)),
+        rules_of_run(config, symbols, instruments_in(folder, record)),
         config.signal,
         tasks=tasks,
         n_symbols=len(symbols),

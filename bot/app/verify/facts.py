@@ -38,7 +38,7 @@ def check_start_and_numbers(record: Record) -> Difference | None:
 
 def _builds(record: Record) -> Iterator[Difference]:
     """Make the links of the builds again; the first one's is over the facts of the run."""
-    link = first_link(record.symbols)
+    link = first_link(record.symbols[: record.joins.first])
     times, recorded = record.links()
     links = dict(zip(times.tolist(), recorded, strict=True))
     rows = record.builds()

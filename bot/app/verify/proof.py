@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from bot.adapters.record.contents import ModelRow
@@ -25,7 +24,7 @@ from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
 from bot.app.verify.commands import ReplayedCommands
-from bot.app.verify.engine import instruments_in, replay_engine
+from bot.app.verify.engine import instruments_in, replay_engines
 from bot.app.verify.facts import (
     check_facts,
     check_start_and_numbers,
@@ -39,7 +38,6 @@ from bot.app.verify.unproved import not_provable
 from bot.config import Config
 from bot.errors import InvariantError, JournalError
 from bot.model.threads import one_thread
-from bot.portfolio.rules import rules_from
 
 
 class Result(StrEnum):
@@ -160,12 +158,11 @@ def _verdict(
     difference = difference or check_models(folder, config, record, models)
     replay, bars, warm = None, 0, 0
     if difference is None:
-        engine = replay_engine(folder, config, record, models)
-        commands = ReplayedCommands(
-            record.commands(), config, instruments_in(folder, record),
-            partial(rules_from, symbols=record.symbols),
-        )  # fmt: skip
-        replay = Replay(engine, config, record, models=models, commands=commands, progress=progress)
+        engines = replay_engines(folder, config, record, models)
+        commands = ReplayedCommands(record, config, instruments_in(folder, record), engines)
+        replay = Replay(
+            engines, config, record, models=models, commands=commands, progress=progress
+        )
         difference = replay.hole() or _training_difference(folder, config, record, models, replay)
         difference = difference or replay.first_difference() or check_start_and_numbers(record)
         bars, warm = replay.counts()

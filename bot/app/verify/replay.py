@@ -23,7 +23,7 @@ from bot.app.loop.runner import Progress, Runner
 from bot.app.runs.carried_state import carried_state
 from bot.app.verify.chain import check_chain
 from bot.app.verify.commands import ReplayedCommands
-from bot.app.verify.engine import ReplayRecorder, start_of
+from bot.app.verify.engine import Engines, ReplayRecorder, start_of
 from bot.app.verify.rows import (
     check_bars,
     earliest,
@@ -33,7 +33,6 @@ from bot.app.verify.rows import (
 from bot.app.verify.stretches import Stretch, Unproved, stretches_of
 from bot.blocks import I64, BarBlock
 from bot.config import Config
-from bot.engine import Engine
 from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.portfolio.ledger import LedgerHash
 from bot.timegrid import INTERVAL_MS
@@ -51,16 +50,16 @@ class Replay:
     """
 
     def __init__(
-        self, engine: Engine, config: Config, record: Record, models: Sequence[ModelRow],
+        self, engines: Engines, config: Config, record: Record, models: Sequence[ModelRow],
         commands: ReplayedCommands, progress: Progress | None,
     ) -> None:  # fmt: skip
-        self._engine, self._config, self._record = engine, config, record
+        self._engines, self._config, self._record = engines, config, record
         self._models, self._commands, self._progress = models, commands, progress
         self._start = start_of(record)
         self._times = record.bar_times()
         self._state = record.state()
-        self._replayed = MemoryRecord(record.symbols, record.tasks)
-        self.stretches = stretches_of(record, engine.initial())
+        self._replayed = MemoryRecord(record.symbols[: record.joins.first], record.tasks)
+        self.stretches = stretches_of(record, engines)
         self.ledger: LedgerHash | None = LedgerHash(record.symbols)
         self.unproved: list[Unproved] = []
         self.fills = 0
@@ -68,7 +67,7 @@ class Replay:
     def first_difference(self) -> Difference | None:
         """Replay the whole run."""
         try:
-            runner: Runner | None = self._runner(self._engine.initial())
+            runner: Runner | None = self._runner(self._engines(self._record.joins.first).initial())
             if (first := self.stretches[0].build) is not None and first.is_seam:
                 self._join(self.stretches[0])
             for k, stretch in enumerate(self.stretches):
@@ -118,8 +117,7 @@ class Replay:
         return len(self._times) - warm - int(self._opened() is not None), warm
 
     def _runner(self, state: EngineState) -> Runner:
-        engine = self._commands.engine(self._engine)
-        runner = Runner(engine, state, ReplayRecorder(self._replayed), self.ledger)
+        runner = Runner(self._commands.engine(), state, ReplayRecorder(self._replayed), self.ledger)
         for row in self._models[len(state.schedule) :]:
             runner.activate(Activation(row.effective_from, row.model_id), row.due)
         return runner
@@ -215,7 +213,7 @@ class Replay:
                 return difference
         elif block is not None:
             if times[0] < self._start:
-                runner.warm(block)
+                runner.warm(self._commands.there(block))
             else:
                 self._commands.step(runner, block)
         found = earliest([self._table(name, after, to) for name in REPLAYED])
@@ -249,7 +247,7 @@ class Replay:
                 "bars", "row", bar, symbol=None, stored=MISSING, replayed="the bar at the seam"
             )
         self._commands.before_open(runner, bar)
-        runner.open(block)
+        runner.open(self._commands.there(block))
         return None
 
     def _table(self, table: Table, after: int, to: int) -> Difference | None:
@@ -289,7 +287,9 @@ class Replay:
             return Difference(
                 "state", "open_time", None, symbol=None, stored=recorded, replayed=bar
             )
-        stored = carried_state(carried, self._record.path, self._engine.initial())
+        stored = carried_state(
+            carried, self._record.path, self._engines(len(self._record.symbols)).initial()
+        )
         found = state_difference(state_to_arrays(stored), state_to_arrays(runner.state))
         if found is None and self.stretches[-1].is_present and not carried.as_packed:
             return Difference(

@@ -14,6 +14,7 @@ from bot.adapters.record.difference import Difference
 from bot.adapters.record.reading import Record
 from bot.adapters.system.build import present_build
 from bot.app.runs.carried_state import carried_state
+from bot.app.verify.engine import Engines
 from bot.engine_state import EngineState
 from bot.timestamps import format_utc
 
@@ -78,8 +79,11 @@ class Unproved:
         return f"{what} were made by {self.made_by}, which proves them; here {self.difference}"
 
 
-def stretches_of(record: Record, initial: EngineState) -> list[Stretch]:
+def stretches_of(record: Record, engines: Engines) -> list[Stretch]:
     """Return the stretches of a run, oldest first.
+
+    Args:
+        engines: by how many symbols were in the run.
 
     Raises:
         JournalError: the state at a seam cannot be read by this version.
@@ -90,7 +94,10 @@ def stretches_of(record: Record, initial: EngineState) -> list[Stretch]:
         if carried is None:
             found[-1] = replace(found[-1], build=row)
             continue
-        state = carried_state(carried, record.path, initial)
+        count = len(carried.arrays.get("book.quantity", ()))
+        counts = {record.joins.first, *(count for _, count in record.joins.later)}
+        count = count if count in counts else record.joins.first
+        state = carried_state(carried, record.path, engines(count).initial())
         if any(m.effective_from <= state.last_open for m in models[len(state.schedule) :]):
             found[-1] = replace(found[-1], build=row)  # it rehearsed, from the first bar on
             continue

@@ -21,6 +21,7 @@ from bot.adapters.record.tables import EARLIEST
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.in_force import due_bars
+from bot.app.symbols import traded_symbols
 from bot.app.training.archive import Archive
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.request import training_seed
@@ -45,14 +46,40 @@ def check_training_rows(
     folder: RunFolder, config: Config, record: Record, models: Sequence[ModelRow]
 ) -> Iterator[tuple[ModelRow | None, Difference]]:
     """Yield each model that was not due or tells of other rows; a bar that is damaged ends it."""
-    waiting = trained_here(record, models)
+    trained = trained_here(record, models)
+    times = record.bar_times()
+    known = set(times.tolist())
+    yield from _not_due(config, record, trained, times)
+    of_symbols: dict[tuple[str, ...], list[ModelRow]] = {}
+    for row in trained:
+        if row.due in known:
+            learned = load_manifest(folder.models, row.model_id).get("symbols", ())
+            of_symbols.setdefault(tuple(learned), []).append(row)
+    for symbols, waiting in of_symbols.items():
+        if symbols != record.symbols[: len(symbols)] or len(symbols) < record.joins.first:
+            first = waiting[0]
+            yield first, _other(first, "symbols", list(symbols), list(record.symbols))
+            continue
+        yield from _other_rows(folder, _of(config, symbols), record, waiting, len(symbols))
+
+
+def _of(config: Config, symbols: tuple[str, ...]) -> Config:
+    """Return the settings of a training on these symbols."""
+    if traded_symbols(config) == symbols:
+        return config
+    market = config.market.model_copy(update={"symbols": symbols})
+    return config.model_copy(update={"market": market})
+
+
+def _other_rows(
+    folder: RunFolder, config: Config, record: Record, waiting: list[ModelRow], count: int
+) -> Iterator[tuple[ModelRow | None, Difference]]:
+    """Yield each model that tells of other rows than those of the first so many symbols."""
     times = record.bar_times()
     place = {time: i for i, time in enumerate(times.tolist())}
-    yield from _not_due(config, record, waiting, times)
-    waiting = [row for row in waiting if row.due in place]
     dues = [place[row.due or 0] for row in waiting]
     interval_ms = INTERVAL_MS[config.market.interval]
-    pipeline = FeaturePipeline(config.features, record.symbols, interval_ms)
+    pipeline = FeaturePipeline(config.features, record.symbols[:count], interval_ms)
     archive, state = Archive(config, record.tasks), pipeline.initial()
     stop = max(dues, default=-1) + 1
     edges = sorted({*range(0, stop, BLOCK_BARS), *(due + 1 for due in dues), stop})
@@ -63,6 +90,7 @@ def check_training_rows(
             if difference is not None:
                 yield None, difference
             return
+        block = block.first_symbols(count)
         state, features = pipeline.advance(state, block)
         archive.extend(block, features)
         while waiting and dues[0] == b - 1:
@@ -126,12 +154,11 @@ def _difference(
     }
     for field, value in expected.items():
         if manifest.get(field) != value:
-            return Difference(
-                "models",
-                field,
-                row.effective_from,
-                symbol=None,
-                stored=manifest.get(field),
-                replayed=value,
-            )
+            return _other(row, field, manifest.get(field), value)
     return None
+
+
+def _other(row: ModelRow, field: str, stored: Any, replayed: Any) -> Difference:
+    return Difference(
+        "models", field, row.effective_from, symbol=None, stored=stored, replayed=replayed
+    )
