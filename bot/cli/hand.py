@@ -70,9 +70,9 @@ def flatten(run: RunArgument, wait: WaitOption = 10.0, as_json: JsonOption = Fal
 def set_settings(
     run: RunArgument, changes: Changes, wait: WaitOption = 10.0, as_json: JsonOption = False
 ) -> None:
-    """Change settings during a run: risk, numbers of policy and sizing, when to retrain.
+    """Change settings during a run: risk, numbers of policy and sizing, when to retrain, the symbols.
 
-    The run's config.toml stays as it was; 'bot status' shows what is in force.
+    Symbols join between two bars. The run's config.toml stays as it was; 'bot status' shows what is in force.
 
     Exit codes are those of 'bot pause'.
     """

@@ -18,7 +18,7 @@ from bot.config.whole import Config, flatten, section_types
 from bot.errors import ConfigError
 
 MAY_CHANGE = (
-    "risk.*", "signal.threshold",
+    "risk.*", "signal.threshold", "market.symbols",
     "policy.cost_multiple", "policy.confidence", "policy.hold_bars", "policy.min_calibration_days",
     "policy.exit_threshold",
     "sizing.fraction", "sizing.scale", "sizing.max_weight", "sizing.rebalance_band",
@@ -27,7 +27,7 @@ MAY_CHANGE = (
     "retrain.trigger", "retrain.cron", "retrain.hours", "retrain.every_bars", "retrain.start",
 )  # fmt: skip
 """What `bot set` takes, but what WHY_NOT names by its whole key: numbers and schedules that no array,
-model or order of the run is shaped by."""
+model or order of the run is shaped by, and the symbols, which join between two bars."""
 
 AT_A_START = "it is read at a start: stop the run, and start it again with --set {key}=VALUE"
 ANOTHER_RUN = "{reason}: begin another run with it"
@@ -78,7 +78,7 @@ WHY_NOT = (
 def may_change(key: str) -> bool:
     """Return whether a setting, as section.key, may change during a run.
 
-    >>> may_change("risk.max_gross"), may_change("risk.max_distance"), may_change("market.symbols")
+    >>> may_change("risk.max_gross"), may_change("risk.max_distance"), may_change("market.venue")
     (True, False, False)
     """
     named = {pattern for pattern, _ in WHY_NOT}

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from bot.adapters.journal.writer import Journal
-from bot.app.live.committed import LiveRecorder
+from bot.app.live.recorder import LiveRecorder
 from bot.app.loop.runner import Runner
 from bot.app.symbols import traded_symbols
 from bot.model.threads import single_thread

@@ -21,8 +21,8 @@ from bot.adapters.journal.writer import Journal
 from bot.adapters.record.chain import first_link
 from bot.adapters.record.commands import CommandRow
 from bot.app.live.backfill import late
-from bot.app.live.committed import LiveRecorder
 from bot.app.live.opening import closed_row
+from bot.app.live.recorder import LiveRecorder
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.runs.folder import RunFolder, config_hash, config_text
 from bot.app.study import compare as compare_module

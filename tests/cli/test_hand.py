@@ -75,7 +75,7 @@ def test_settings_are_checked_and_written_as_they_are_meant(cli: Cli, run: RunFo
         ("max_gross=1", "did you mean risk.max_gross?"),
         ("risk.max_gross=-3", "risk.max_gross = -3"),
         ("risk.max_gross=a lot", "expected a finite number [>= 0, <= 100]"),
-        ("market.symbols=BTCUSDT", "market.symbols cannot change during a run"),
+        ("market.interval=1m", "market.interval cannot change during a run"),
         ("log.level=debug", "start it again with --set log.level=VALUE"),
         ("retrain.cron=0 0", "expected five fields"),
         ("pause", "expected section.key=value"),

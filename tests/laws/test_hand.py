@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.record.commands import CommandRow
+from bot.adapters.record.memory import MemoryRecord
 from bot.app.loop.recorders import NoRecorder
 from bot.app.loop.runner import Runner
 from bot.app.verify.commands import ReplayedCommands
@@ -54,6 +54,17 @@ class Drawn:
         raise AssertionError("nothing asks for the distance")
 
 
+def recorded(world: World, rows: list[CommandRow]) -> MemoryRecord:
+    record = MemoryRecord(world.symbols, target_tasks(world.config.targets))
+    for row in rows:
+        record.write_command(row)
+    return record
+
+
+def _no_engine(count: int) -> Engine:
+    raise AssertionError(f"nothing asks for an engine of {count} symbols")
+
+
 def lived(
     world: World, rows: list[CommandRow], cuts: list[int], apart: set[int]
 ) -> tuple[str, dict[str, Any]]:
@@ -68,7 +79,7 @@ def lived(
     runner = Runner(engine, engine.initial(), NoRecorder(), ledger)
     runner.activate(Activation(int(world.bars.open_time[0]), "drawn"), None)
     runner.warm(world.bars.rows(0, FIRST))
-    commands = ReplayedCommands(rows, world.config, {}, partial(rules_from, symbols=world.symbols))
+    commands = ReplayedCommands(recorded(world, rows), world.config, {}, lambda _: engine)
     edges = sorted({FIRST, len(world.bars), *cuts, *apart, *(i + 1 for i in apart)})
     for a, b in itertools.pairwise(edges):
         block = world.bars.rows(a, b)
@@ -137,7 +148,7 @@ def test_a_command_changes_the_ledger_from_its_bar_on(world: World) -> None:
 
 def test_a_command_of_no_bar_is_left_over(world: World) -> None:
     rows = rows_of(world, [(FIRST + 3, False, "pause", 0)])
-    commands = ReplayedCommands(rows, world.config, {}, partial(rules_from, symbols=world.symbols))
+    commands = ReplayedCommands(recorded(world, rows), world.config, {}, _no_engine)
     left = commands.left_over()
     assert left is not None
     assert (left.table, left.open_time) == ("commands", rows[0].open_time)

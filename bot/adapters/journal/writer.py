@@ -58,14 +58,9 @@ class Journal:
 
     @classmethod
     def create(
-        cls,
-        path: Path,
-        symbols: Sequence[str],
-        tasks: Sequence[Task],
-        meta: Mapping[str, str],
-        *,
+        cls, path: Path, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str], *,
         durable: bool,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """Make a new journal; after a crash at any instant it is whole, or not there.
 
         Args:
@@ -117,15 +112,12 @@ class Journal:
             raise JournalError(f"{path}: cannot be opened ({error}); restore a copy") from error
         if sound != "ok":
             raise JournalError(f"{path}: the file is damaged ({sound}); restore a copy")
-        expected = {
-            "symbols": "\n".join(symbols),
-            "tasks": "\n".join(task.name for task in tasks),
-        }
-        meta["symbols"] = "\n".join(joins.symbols)
-        for key, value in expected.items():
-            if meta.get(key) != value:
+        wanted = "\n".join(symbols), "\n".join(task.name for task in tasks)
+        kept = "\n".join(joins.symbols), meta.get("tasks")
+        for key, value, found in zip(("symbols", "tasks"), wanted, kept, strict=True):
+            if found != value:
                 raise JournalError(
-                    f"{path}: {key} is {meta.get(key)!r}, the settings say {value!r}; start a new "
+                    f"{path}: {key} is {found!r}, the settings say {value!r}; start a new "
                     "run, or set them as they were (config.toml in the run's folder)"
                 )
         return cls(db, symbols, path)
@@ -264,10 +256,9 @@ class Journal:
         matrix = bar_matrix(block)
         hashes = row_hashes(block.open_time, matrix)
         names = columns_of("bars", ())
-        self._db.executemany(
-            f"INSERT OR REPLACE INTO bars ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-            bar_rows(block, matrix, hashes, symbols),
-        )
+        into = f"bars ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        rows = bar_rows(block, matrix, hashes, symbols)
+        self._db.executemany(f"INSERT OR REPLACE INTO {into}", rows)
         return hashes
 
     def _insert(self, table: Table, tasks: Sequence[Task], rows: Iterator[Row]) -> None:

@@ -8,6 +8,7 @@ writing         the Protocols: what recorders need of a record that they write
 tables          the rows of a record: tables, columns, what a bar's row says
 contents        models, extent and carried state, as a record gives them
 commands        what a person asked of the run, and from which bar it holds
+joins           which symbols are in a run, from when on
 builds          which build made which stretch, and the link that seals it
 chain           the bytes of a bar's rows, and the chain of hashes over them
 difference      the first place where a record is not what it must be

@@ -28,6 +28,9 @@ reporter        log events, the status file, systemd
 terminal_lines  what a person at a terminal is shown: a line a bar, fills, events
 run_log         the log's file, and the terminal
 account_report  liquidations, settlements, margin calls and halts in the log
+begun           a run that has begun, and the settings that it goes on with
+joining         symbols that join: fetched and committed as one
+recorder        what is recorded of a daemon's life, in transactions
 members         which symbols the universe lets be opened, from the journal's bars
 candidates      what the universe of a new run chooses among
 listed          what the exchange says of a run's symbols at a start

@@ -20,32 +20,30 @@ from bot.adapters.exchange import Exchange
 from bot.adapters.system.atomic_file import sweep
 from bot.adapters.system.run_lock import RunLock
 from bot.adapters.system.sd_notify import tell_alive
+from bot.app.live.begun import ask_for_symbols, begun
 from bot.app.live.candidates import with_live_candidates
+from bot.app.live.committed import CommittedRun
 from bot.app.live.exchange import ExchangeClock, live_exchange
 from bot.app.live.exchange_time import ExchangeTime
+from bot.app.live.joining import let_join
+from bot.app.live.life import ASK_AGAIN_MS
 from bot.app.live.listed import instruments_of_a_start, told_now
 from bot.app.live.loop import LiveLoop
 from bot.app.live.reporter import LiveReport
 from bot.app.live.request_waits import RequestWaits
 from bot.app.live.run_log import run_log
-from bot.app.live.setup import open_run
+from bot.app.live.setup import open_run, with_all_symbols
 from bot.app.live.waiting import end
 from bot.app.loop.interrupts import stopped_by_signals
 from bot.app.loop.warmup import COMPILING, compile_kernels
 from bot.app.runs.borrow import take_last_model
-from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import (
     RunFolder,
-    can_decide,
     config_hash,
-    config_of,
-    deciding,
     find_run,
     free_run_dir,
     new_run,
-    resumable_run,
 )
-from bot.app.runs.record import open_record
 from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
 from bot.compiled import compiled_before
@@ -54,6 +52,7 @@ from bot.config.needed_heads import needs_model
 from bot.errors import BotError, ConfigError, JournalError
 from bot.log import Terminal
 from bot.model.threads import single_thread
+from bot.portfolio.instruments import Instrument
 
 
 def live_command(
@@ -70,12 +69,14 @@ def live_command(
     config = with_live_candidates(config, run_dir)
     check_start(config, "practice" if practice else "run")
     if run_dir is not None:
-        _begun(config, run_dir)  # what is refused is refused before minutes of compiling
+        begun(config, run_dir)  # what is refused is refused before minutes of compiling
     run_dir = run_dir or free_run_dir(config, "live")
     _compile()
     with _nothing_left_of_a_refusal(Path(run_dir)), _locked(run_dir):
-        begun, config = _begun(config, run_dir)
-        folder = begun or new_run(config, run_dir, "live")
+        old, config, symbols = begun(config, run_dir)
+        folder = old or new_run(config, run_dir, "live")
+        if symbols:
+            ask_for_symbols(folder, symbols)
         sweep(folder.path)
         sweep(folder.models)
         given = _given_model(config, folder, model_of)
@@ -111,55 +112,6 @@ def _compile() -> None:
     if not compiled_before():
         Terminal(sys.stderr).write(COMPILING)
     compile_kernels()
-
-
-def _begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config]:
-    """Return the run to continue, None where there is none yet, and the settings to continue with.
-
-    A run that began without a rehearsal stays without.
-
-    Raises:
-        ConfigError: it was made with other settings.
-        JournalError: it is a backtest's, or its settings are missing or were edited.
-    """
-    folder = resumable_run(run_dir)
-    if folder is None:
-        return None, config
-    with open_record(folder) as record:
-        meta = record.meta
-    if meta.get("mode") != "live":
-        raise JournalError(
-            f"{folder.path}: is the run of a {meta.get('mode')}, which the daemon cannot continue; "
-            "give another --run-dir"
-        )
-    made = config_of(folder)
-    if not made.policy.rehearse:
-        policy = config.policy.model_copy(update={"rehearse": False})
-        config = config.model_copy(update={"policy": policy})
-    before, now = deciding(made), deciding(config)
-    edited = [key for key in edited_settings(folder, meta) if can_decide(key)]
-    if edited:
-        raise JournalError(
-            f"{folder.config}: was edited since the run was made, and can change its numbers: "
-            f"{', '.join(edited)}; put back what was there ('bot verify {folder.path}' then proves "
-            "the run), or begin a new run in another --run-dir"
-        )
-    other = [
-        f"{key} was {before[key]!r}, is {now[key]!r}" for key in now if now[key] != before[key]
-    ]
-    if made.market.symbols != config.market.symbols:
-        raise ConfigError(
-            f"{folder.path}: the run is of {', '.join(made.market.symbols)}, and market.symbols is "
-            f"{', '.join(config.market.symbols)}: none joins or leaves a run that has begun; begin a new "
-            f"run in another --run-dir (--model {folder.path} takes the last model with it), or start "
-            f"this one with its own symbols (--config {folder.config})"
-        )
-    if other:
-        raise ConfigError(
-            f"{folder.path}: the run was made with other settings: {'; '.join(other)}; start it with "
-            f"those (--config {folder.config}), or give another --run-dir"
-        )
-    return folder, config
 
 
 def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str | None:
@@ -232,37 +184,58 @@ async def _life(
     exchange: Exchange, clock: ExchangeTime, config: Config, folder: RunFolder, log: Any, *,
     max_bars: int | None, given_model: str | None, waits: RequestWaits | None,
 ) -> None:  # fmt: skip
-    old = folder.journal.exists()  # it has its instruments
-    instruments = await (told_now if old else instruments_of_a_start)(exchange, config, log)
-    now_ms = 0 if old else clock.now_ms()
-    run, models = open_run(config, folder, instruments, log, given_model, now_ms=now_ms)
+    """Run the loop; where symbols are to join, let them, and run it anew with them."""
+    left, not_before_ms = max_bars, 0
+    while True:
+        instruments = await _told(exchange, config, folder, log)
+        old = folder.journal.exists()  # it has its instruments
+        now_ms = 0 if old else clock.now_ms()
+        run, models = open_run(config, folder, instruments, log, given_model, now_ms=now_ms)
+        _tell_begun(run, config, log)
+        reason = "an error"
+        try:
+            report = LiveReport(run, models.training, log, config.exchange.speed, waits)
+            if old:
+                learned = run.learn(instruments, time.time_ns() // 1_000_000)
+                if learned is not None:
+                    report.commanded(learned)
+            loop = LiveLoop(
+                run, models, exchange, clock, report=report, speed=config.exchange.speed,
+                max_bars=left, joins_after_ms=not_before_ms,
+            )  # fmt: skip
+            joining = await loop.run()
+            reason = "bars reached" if joining is None else "symbols join"
+            if joining is None:
+                return
+            left, joined = loop.left, await let_join(run, joining, exchange, report)
+            not_before_ms = 0 if joined else clock.now_ms() + ASK_AGAIN_MS
+        except asyncio.CancelledError:
+            reason = "asked to stop"
+            raise
+        except Exception as error:
+            log.error("error", kind=type(error).__name__, message=str(error))
+            raise
+        finally:
+            log.info("run_stopped", bars=int(run.book.account["bars"][0]), reason=reason)
+            run.end()
+
+
+async def _told(
+    exchange: Exchange, config: Config, folder: RunFolder, log: Any
+) -> dict[str, Instrument]:
+    """Ask what the exchange says of the symbols; a run that has begun does without in need."""
+    ask = told_now if folder.journal.exists() else instruments_of_a_start
+    return await ask(exchange, with_all_symbols(config, folder), log)
+
+
+def _tell_begun(run: CommittedRun, config: Config, log: Any) -> None:
+    folder = str(run.folder.path)
     if run.first_bar is None:
         log.info(
-            "run_started", mode="live", run_dir=str(folder.path), symbols=len(run.symbols),
+            "run_started", mode="live", run_dir=folder, symbols=len(run.symbols),
             interval=config.market.interval, config_hash=config_hash(config),
         )  # fmt: skip
     else:
         log.info(
-            "run_resumed", run_dir=str(folder.path), last_bar=run.state.last_open,
-            opened=run.state.opened,
-        )  # fmt: skip
-    speed = config.exchange.speed
-    reason = "an error"
-    try:
-        report = LiveReport(run, models.training, log, speed, waits)
-        if old:
-            learned = run.learn(instruments, time.time_ns() // 1_000_000)
-            if learned is not None:
-                report.commanded(learned)
-        loop = LiveLoop(run, models, exchange, clock, report=report, speed=speed, max_bars=max_bars)
-        await loop.run()
-        reason = "bars reached"
-    except asyncio.CancelledError:
-        reason = "asked to stop"
-        raise
-    except Exception as error:
-        log.error("error", kind=type(error).__name__, message=str(error))
-        raise
-    finally:
-        log.info("run_stopped", bars=int(run.book.account["bars"][0]), reason=reason)
-        run.end()
+            "run_resumed", run_dir=folder, last_bar=run.state.last_open, opened=run.state.opened
+        )

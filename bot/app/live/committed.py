@@ -15,7 +15,7 @@ import numpy as np
 
 from bot.adapters.files.commands import Asked
 from bot.adapters.record.commands import CommandRow, settings_text
-from bot.adapters.record.writing import DurableWriter, RunWriter
+from bot.adapters.record.writing import RunWriter
 from bot.app.live.backfill import late
 from bot.app.live.opening import closed_row
 from bot.app.loop.runner import Runner
@@ -186,6 +186,21 @@ class CommittedRun:
         self.commands.append(row)
         return row
 
+    def commit_joining(
+        self, rows: Sequence[CommandRow], new: Sequence[str], history: BarBlock, state: EngineState
+    ) -> None:
+        """Commit that symbols join, after which this process has to open the run anew.
+
+        Args:
+            rows: the commands, in order; `state` obeys them.
+            history: all bars that there are, of the symbols that join.
+        """
+        with self._journal.transaction():
+            for row in rows:
+                self._journal.write_command(row)
+            self._journal.write_history(history, new)
+            self._journal.write_state(state.last_open, state_to_arrays(state))
+
     def _after(self, row: CommandRow) -> tuple[Config, Rules | None]:
         """Return the settings in force after a command, and the rules where they are others.
 
@@ -252,53 +267,3 @@ class CommittedRun:
 def _told(error: ConfigError) -> str:
     """Return the text of an error as a record can keep it, whatever odd text it quotes."""
     return str(error).encode("utf-8", "backslashreplace").decode("utf-8")[:LONGEST_REASON]
-
-
-class LiveRecorder:
-    """Write the daemon's life: a transaction for a bar's open and one for its close."""
-
-    def __init__(self, journal: DurableWriter) -> None:
-        self._journal = journal
-        self._activations: list[tuple[Activation, int | None, bool]] = []
-
-    def warmed(self, block: BarBlock, state: EngineState) -> None:
-        """Commit bars of the back-fill."""
-        with self._journal.transaction():
-            self._journal.write_bars(block)
-            self._write_state(state)
-
-    def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
-        """Commit the open of one bar."""
-        with self._journal.transaction():
-            self._write_activations()
-            self._journal.write_open(block, trace)
-            self._write_state(state)
-        self._activations.clear()
-
-    def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
-        """Commit closed bars."""
-        with self._journal.transaction():
-            self._write_activations()
-            for k, result in enumerate(results):
-                self._journal.write_close(result, state.schedule, opened=opened and k == 0)
-            self._write_state(state)
-        self._activations.clear()
-
-    def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
-        """Keep an activation for the next commit, which holds the state that knows it."""
-        self._activations.append((activation, due, late))
-
-    def commanded(self, command: CommandRow, state: EngineState) -> None:
-        """Commit a command with the state that obeys it."""
-        with self._journal.transaction():
-            self._write_activations()
-            self._journal.write_command(command)
-            self._write_state(state)
-        self._activations.clear()
-
-    def _write_activations(self) -> None:
-        for activation, due, is_late in self._activations:
-            self._journal.write_activation(activation, due, late=is_late)
-
-    def _write_state(self, state: EngineState) -> None:
-        self._journal.write_state(state.last_open, state_to_arrays(state))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import STOP_FILE, Asked
 from bot.app.live.committed import CommittedRun
+from bot.app.live.joining import joining_symbols
 from bot.app.live.reporter import LiveReport
 from bot.app.live.retraining import LiveTraining
 from bot.errors import DataError
@@ -26,17 +27,34 @@ UNREADABLE = "unreadable"
 
 
 class Hand:
-    """Take what a person asks of a run."""
+    """Take what a person asks of a run.
 
-    def __init__(self, run: CommittedRun, training: LiveTraining, report: LiveReport) -> None:
+    Attributes:
+        joining: a command by which symbols join, for which the loop has to end; it is not taken here.
+
+    Args:
+        now_ms: the exchange's time.
+        joins_after_ms: before which no symbol is let join: the exchange has not answered of late.
+    """
+
+    def __init__(
+        self, run: CommittedRun, training: LiveTraining, report: LiveReport,
+        now_ms: Callable[[], int], joins_after_ms: int,
+    ) -> None:  # fmt: skip
         self._run, self._training, self._report = run, training, report
+        self._now_ms, self._joins_after_ms = now_ms, joins_after_ms
         self._folder = run.folder.path
+        self.joining: Asked | None = None
+        self._put_off: set[str] = set()
         self._known = {row.id for row in run.commands}
 
     @property
     def asks(self) -> bool:
         """Return whether there is something to take, at the cost of a look at two names."""
-        new = any(each not in self._known for each in files.waiting(self._folder))
+        new = any(
+            each not in self._known and each not in self._put_off
+            for each in files.waiting(self._folder)
+        )
         return new or (files.stopped_by_file(self._folder) and not self._flattened)
 
     async def look(self, every_s: float, wake: Callable[[], None]) -> None:
@@ -55,25 +73,31 @@ class Hand:
             at = _now_ms()
             self._taken(Asked(files.new_id(at), Command.FLATTEN, {}, STOP_FILE, at))
         for command_id in files.waiting(self._folder):
-            if command_id not in self._known:
-                self._take_file(command_id, stopped=stopped)
-            files.remove(self._folder, command_id)
+            if command_id in self._known or self._take_file(command_id, stopped=stopped):
+                files.remove(self._folder, command_id)
 
     @property
     def _flattened(self) -> bool:
         return int(self._run.book.account["paused"][0]) == FLATTENED
 
-    def _take_file(self, command_id: str, *, stopped: bool) -> None:
+    def _take_file(self, command_id: str, *, stopped: bool) -> bool:
+        """Take a command, unless symbols join by it: that is put off to the end of the loop."""
         refused = None
         try:
             asked = files.read(self._folder, command_id)
             if asked is None:  # whoever asked has taken it back
-                return
+                return True
         except DataError as error:
             asked, refused = Asked(command_id, UNREADABLE, {}, "", _now_ms()), str(error)
         if stopped and asked.kind == Command.RESUME:
             refused = f"{STOP_FILE} is there; remove it, then ask again"
+        if refused is None and joining_symbols(asked, self._run.symbols):
+            self._put_off.add(asked.id)
+            if not self._run.opened and self._now_ms() >= self._joins_after_ms:
+                self.joining = self.joining or asked
+            return False
         self._taken(asked, refused)
+        return True
 
     def _taken(self, asked: Asked, refused: str | None = None) -> None:
         retrain = self._run.config.retrain

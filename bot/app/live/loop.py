@@ -16,6 +16,7 @@ import numpy as np
 
 from bot.adapters.bybit.clock import LIMIT_S
 from bot.adapters.exchange import Candle, Event, Exchange, Quote
+from bot.adapters.files.commands import Asked
 from bot.app.live.bar_assembly import Awaited, BarAssembler
 from bot.app.live.catch_up import CatchUp
 from bot.app.live.closed_bar import candles_of
@@ -51,14 +52,15 @@ class LiveLoop:
     Args:
         speed: exchange seconds a wall second; the settings' waits are wall seconds.
         max_bars: stop after so many bars closed live; None runs on.
+        joins_after_ms: before which no symbol is let join.
     """
 
     def __init__(
         self, run: CommittedRun, models: LiveModels, exchange: Exchange, clock: ExchangeTime, *,
-        report: LiveReport, speed: float = 1.0, max_bars: int | None = None,
+        report: LiveReport, speed: float = 1.0, max_bars: int | None = None, joins_after_ms: int = 0,
     ) -> None:  # fmt: skip
         self._run, self._models, self._clock, self._report = run, models, clock, report
-        self._left = max_bars
+        self.left = max_bars  # how many bars are still wanted
         config, settings = run.config, run.config.exchange
         self._exchange = ScreenedExchange(
             exchange, run.symbols, run.prices, config.market.max_jump, report.implausible
@@ -78,10 +80,8 @@ class LiveLoop:
             streamed=config.market.feed == "stream", slack_ms=self._slack_ms,
         )  # fmt: skip
         self._life = SymbolLife(run, self._exchange, clock, report.life)
-        self._catch_up = CatchUp(
-            run, models.training, self._exchange, clock, report, life=self._life
-        )
-        self._hand = Hand(run, models.training, report)
+        self._catch_up = CatchUp(run, models.training, self._exchange, clock, report, self._life)
+        self._hand = Hand(run, models.training, report, clock.now_ms, joins_after_ms)
         self._missing = MissingCandles(
             self._exchange, clock, report,
             interval=config.market.interval, tradable_ms=self._tradable_ms, speed=speed,
@@ -99,8 +99,11 @@ class LiveLoop:
         self._resumed = True
         self._pump: asyncio.Task[None] | None = None
 
-    async def run(self) -> None:
-        """Catch up with the exchange, then take bar after bar, as many as are wanted."""
+    async def run(self) -> Asked | None:
+        """Catch up with the exchange, then take bar after bar, as many as are wanted.
+
+        It ends early, between two bars, for a command by which symbols are to join, and returns that.
+        """
         beats = asyncio.create_task(self._beat())
         every_s = self._run.config.run.commands_every_s
         looks = asyncio.create_task(self._hand.look(every_s, self._arrived.set))
@@ -110,6 +113,8 @@ class LiveLoop:
                 if self._state in DECIDING:
                     self._hand.take()
                     self._life.learn()
+                if self._hand.joining is not None and not self._run.opened:
+                    break
                 event = await self._work[self._state]()
                 for task in (self._pump, beats, looks, lives):
                     if task is not None and task.done():
@@ -119,6 +124,7 @@ class LiveLoop:
         finally:
             self._models.training.shutdown()
             await end(beats, looks, lives, *([] if self._pump is None else [self._pump]))
+        return self._hand.joining
 
     def _go(self, event: LoopEvent) -> None:
         was, self._state = self._state, next_state(self._state, event)
@@ -194,9 +200,9 @@ class LiveLoop:
         self._models.training.closed(row.open_time)
         now = self._clock.now_ms()
         self._report.closed(result, bar.confirmed_ms, now, run.stages_ms())
-        if self._left is not None:
-            self._left -= 1
-        return LoopEvent.LAST_CLOSE_COMMITTED if self._left == 0 else LoopEvent.CLOSE_COMMITTED
+        if self.left is not None:
+            self.left -= 1
+        return LoopEvent.LAST_CLOSE_COMMITTED if self.left == 0 else LoopEvent.CLOSE_COMMITTED
 
     def _too_late(self, awaited: Awaited, now: int) -> bool:
         """Return whether the next bar is one to catch up with."""
@@ -247,14 +253,11 @@ class LiveLoop:
             # after a resume inside a bar the decision time is unknown
             since = open_time if self._resumed else max(open_time, now)
             self._opening = Opening(
-                open_time=open_time,
-                end_ms=open_time + run.interval_ms,
-                symbols=run.symbols,
+                open_time, open_time + run.interval_ms, run.symbols,
                 half_spread=config.costs.half_spread_bps * 1e-4,
                 at_quote=config.execution.price == "quote",
-                after_ms=now,
-                until_ms=since + self._quote_ms,
-            )
+                after_ms=now, until_ms=since + self._quote_ms,
+            )  # fmt: skip
             for symbol in run.symbols:
                 first = self._bars.first_open_seen(symbol, open_time)
                 if first is not None:
@@ -284,17 +287,14 @@ class LiveLoop:
         """Say now and then that the daemon lives, whatever the exchange and its clock do."""
         while True:
             self._count_refused()
-            self._report.heartbeat(
-                self._counters, self._clock.now_ms(), doubted=self._clock.doubted
-            )
+            now_ms, doubted = self._clock.now_ms(), self._clock.doubted
+            self._report.heartbeat(self._counters, now_ms, doubted=doubted)
             await asyncio.sleep(self._run.config.log.heartbeat_s)
 
     async def _listen(self) -> None:
         """Take the events of the stream to the loop."""
-        run = self._run
-        async with aclosing(
-            self._exchange.stream(run.symbols, run.config.market.interval)
-        ) as events:
+        interval = self._run.config.market.interval
+        async with aclosing(self._exchange.stream(self._run.symbols, interval)) as events:
             async for event in events:
                 await self._events.put(event)
                 self._arrived.set()

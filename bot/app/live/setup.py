@@ -15,9 +15,10 @@ from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.reading import Record
 from bot.adapters.record.writing import RunWriter
 from bot.adapters.system.build import present_build
-from bot.app.live.committed import CommittedRun, LiveRecorder
+from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import newest_undecidable
 from bot.app.live.models import LiveModels, check_given
+from bot.app.live.recorder import LiveRecorder
 from bot.app.live.resume_check import check_resumable
 from bot.app.live.retraining import LiveTraining
 from bot.app.loop.forecasters import read_forecaster

@@ -1,6 +1,7 @@
 """What live, backtest and verify share: one loop, and what it is given.
 
 runner          THE loop
+joining         what a run carries once more symbols are in it
 recorders       into a backtest's journal, or nowhere
 forecasters     a trained model, or a table of predictions
 table_id        what such a table is called in a record

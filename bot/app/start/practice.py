@@ -29,9 +29,11 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
     }
     changed = {"source": "practice", "speed": speed, "requests_per_second": 100.0}
     exchange = config.exchange.model_copy(update=changed | waits)
-    market = config.market.model_copy(
-        update={"symbols": symbol_names(config.synthetic.symbols), "venue": "bybit_linear"}
-    )
+    names = symbol_names(config.synthetic.symbols)
+    some = tuple(name for name in config.market.symbols if name in names)
+    if "symbols" in config.market.model_fields_set and some == config.market.symbols:
+        names = some  # others of its symbols may join later
+    market = config.market.model_copy(update={"symbols": names, "venue": "bybit_linear"})
     given = config.market.model_fields_set & {"symbols", "venue"}
     if tell and given and config.market != market:
         Terminal(sys.stderr).write(
