@@ -101,22 +101,8 @@ class BarBlock:
         if count == self.n_symbols:
             return self
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        of_symbols = {
-            name: np.ascontiguousarray(column[:, :count])
-            for name, column in columns.items()
-            if column.ndim > 1
-        }
-        return type(self)(**columns | of_symbols)
-
-    def beside(self, others: Self) -> Self:
-        """Return the same bars with the symbols of others behind these."""
-        columns = {name: getattr(self, name) for name in _COLUMNS}
-        of_symbols = {
-            name: np.concatenate([column, getattr(others, name)], axis=1)
-            for name, column in columns.items()
-            if column.ndim > 1
-        }
-        return type(self)(**columns | of_symbols)
+        narrow = {k: np.ascontiguousarray(v[:, :count]) for k, v in columns.items() if v.ndim > 1}
+        return type(self)(**columns | narrow)
 
     @classmethod
     def concat(cls, blocks: Sequence[Self]) -> Self:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 import numpy as np
 
@@ -116,11 +117,18 @@ async def _history(
         part = times[a : a + CHUNK_BARS]
         blocks.append(
             await fetch_bars(
-                screened, new, config.market.venue, config.market.interval, step,
-                int(part[0]), int(part[-1]), report.unlisted,
-                screen=screened.bars, max_jump=config.market.max_jump,
+                screened,
+                new,
+                config.market.venue,
+                interval=config.market.interval,
+                interval_ms=step,
+                first_ms=int(part[0]),
+                last_ms=int(part[-1]),
+                unlisted=report.unlisted,
+                screen=screened.bars,
+                max_jump=config.market.max_jump,
             )
-        )  # fmt: skip
+        )
     return BarBlock.concat(blocks)
 
 
@@ -152,7 +160,14 @@ def _bars(run: CommittedRun, history: BarBlock) -> Iterator[BarBlock]:
         for a in range(0, len(times), BLOCK_BARS):
             part = times[a : a + BLOCK_BARS]
             bars = record.bars(int(part[0]) - 1, int(part[-1]))
-            yield bars.beside(history.rows(a, a + len(part)))
+            yield _beside(bars, history.rows(a, a + len(part)))
+
+
+def _beside(bars: BarBlock, others: BarBlock) -> BarBlock:
+    """Return the same bars with the symbols of others behind these."""
+    columns = {field.name: getattr(bars, field.name) for field in fields(BarBlock)}
+    wide = {k: np.hstack([v, getattr(others, k)]) for k, v in columns.items() if v.ndim > 1}
+    return BarBlock(**columns | wide)
 
 
 def _pipeline(config: Config, symbols: Sequence[str], run: CommittedRun) -> FeaturePipeline:

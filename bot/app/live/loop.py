@@ -80,8 +80,9 @@ class LiveLoop:
             streamed=config.market.feed == "stream", slack_ms=self._slack_ms,
         )  # fmt: skip
         self._life = SymbolLife(run, self._exchange, clock, report.life)
-        self._catch_up = CatchUp(run, models.training, self._exchange, clock, report, self._life)
-        self._hand = Hand(run, models.training, report, clock.now_ms, joins_after_ms)
+        training = models.training
+        self._catch_up = CatchUp(run, training, self._exchange, clock, report, life=self._life)
+        self._hand = Hand(run, training, report, clock.now_ms, joins_after_ms=joins_after_ms)
         self._missing = MissingCandles(
             self._exchange, clock, report,
             interval=config.market.interval, tradable_ms=self._tradable_ms, speed=speed,
@@ -94,9 +95,8 @@ class LiveLoop:
             LoopState.OPENED: self._wait_candles,
             LoopState.CLOSING: self._close,
         }
-        self._bars = self._next_bars()
+        self._bars, self._resumed = self._next_bars(), True
         self._opening: Opening | None = None
-        self._resumed = True
         self._pump: asyncio.Task[None] | None = None
 
     async def run(self) -> Asked | None:
