@@ -109,15 +109,12 @@ class JournalReader(RowsAsArrays):
         listed = ", ".join(f'"{name}"' for name in names or columns_of(table, self.tasks))
         order = {"fills": fills_by, "ledger": "open_time", "chain": "open_time"}
         known = ""
-        if self._follows and "symbol" in names:  # what has joined since it was opened is left out
-            listed = ", ".join("'" + name.replace("'", "''") + "'" for name in self.symbols)
-            known = f"AND symbol IN ({listed}) "
+        if self._follows and "symbol" in columns_of(table, self.tasks):
+            # what has joined since it was opened is left out
+            there = ", ".join("'" + name.replace("'", "''") + "'" for name in self.symbols)
+            known = f"AND symbol IN ({there}) "
         return (
-<<<<<<< HEAD
-            f"SELECT {listed} FROM {table} WHERE open_time > ? AND open_time <= ? "
-=======
-            f"SELECT {names} FROM {table} WHERE open_time > ? AND open_time <= ? {known}"
->>>>>>> 150fa1e (Symbols join: tidied)
+            f"SELECT {listed} FROM {table} WHERE open_time > ? AND open_time <= ? {known}"
             f"ORDER BY {order.get(table, 'open_time, symbol')}"
         )
 
