@@ -6,6 +6,7 @@ later from its beginning; a backtest is nobody's news. Must not send.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,11 +23,20 @@ from bot.config.notify import Notify
 from bot.errors import BotError
 
 
-def runs_to_follow(place: Path) -> list[RunFolder]:
-    """Return the live runs in a folder of runs, or the one that it is."""
+def runs_to_follow(place: Path, known: Container[str] = ()) -> list[RunFolder]:
+    """Return the live runs in a folder of runs, or the one that it is.
+
+    Args:
+        known: runs that are followed already, also where they cannot be read any more.
+    """
     one = RunFolder(place)
     found = [one] if one.journal.is_file() else runs_in(place)
-    return [folder for folder in found if _is_live(folder)]
+    return [folder for folder in found if _is_live(folder, otherwise=name_of(folder) in known)]
+
+
+def name_of(folder: RunFolder) -> str:
+    """Return what a run is called in messages."""
+    return folder.path.resolve().name
 
 
 def begin(folder: RunFolder, settings: Notify, now_ms: int) -> Followed:
@@ -51,7 +61,7 @@ def news_of(
     Raises:
         JournalError: its record is damaged.
     """
-    run = folder.path.resolve().name
+    run = name_of(folder)
     with open_record(folder) as record:
         recorded, journal = journal_news(run, record, known.journal)
     logged = log_news(run, folder.log, known.log)
@@ -68,9 +78,9 @@ def news_of(
     return told, Followed(journal, logged.cursor, after, day or known.summary_day)
 
 
-def _is_live(folder: RunFolder) -> bool:
+def _is_live(folder: RunFolder, *, otherwise: bool) -> bool:
     try:
         with open_record(folder) as record:
             return record.meta.get("mode") == "live"
-    except BotError:  # it is being made, or is damaged, which 'bot runs' tells
-        return False
+    except BotError:  # it is being made, or is damaged
+        return otherwise

@@ -16,9 +16,9 @@ from pathlib import Path
 from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessage
 from bot.adapters.messages.posting import request
 from bot.app.messages import outbox
-from bot.app.messages.following import begin, begin_new, news_of, runs_to_follow
+from bot.app.messages.following import begin, begin_new, name_of, news_of, runs_to_follow
 from bot.app.messages.ledger_of_messages import NAME, MessageState, Waiting, read_state, write_state
-from bot.app.messages.message import Message
+from bot.app.messages.message import Message, message_id
 from bot.app.messages.outbox import Standing
 from bot.app.messages.summary import picture
 from bot.app.runs.durations import SECOND_MS, duration
@@ -56,22 +56,24 @@ class Notifier:
         self._pinged_ms = 0
         folders, first = runs_to_follow(self.place), not (self.place / NAME).exists()
         for folder in folders if first else ():  # at later starts a run that is not known is new
-            self._state.runs[_name(folder)] = begin(folder, self.settings, self.now_ms())
+            self._state.runs[name_of(folder)] = begin(folder, self.settings, self.now_ms())
         write_state(self.place, self._state)
-        names = ", ".join(map(_name, folders)) or "no run yet"
+        names = ", ".join(map(name_of, folders)) or "no run yet"
         to = ", ".join(address.name for address in self.addresses)
         self.say(f"follows {names}; tells {to or 'nobody, the switch alone'}")
 
     def look(self) -> None:
         """Look once at every run, and send what is due."""
         now_ms, found = self.now_ms(), False
-        folders = {_name(folder): folder for folder in runs_to_follow(self.place)}
+        folders = {name_of(f): f for f in runs_to_follow(self.place, self._state.runs)}
         for name, folder in folders.items():
             known = self._state.runs.get(name) or begin_new(self.settings, now_ms)
             try:
                 news, after = news_of(folder, known, self.settings, now_ms)
             except BotError as error:
-                self._cannot_read(name, str(error))
+                if self._cannot_read(name, str(error)):
+                    self._state.add([_unreadable(name, str(error), now_ms)], self._keys, now_ms)
+                    found = True
                 continue
             self._unread.pop(name, None)
             if news or after != known or name not in self._state.runs:
@@ -79,15 +81,27 @@ class Notifier:
                 self._state.runs[name] = after
                 found = True
         if found:
-            write_state(self.place, self._state)
+            self._keep()
         for address in self.addresses:
             self._send(address, folders)
         self._ping(folders)
 
-    def _cannot_read(self, name: str, why: str) -> None:
+    def _keep(self) -> None:
+        """Write down what is known; a disk without room does not keep anybody from being told so."""
+        try:
+            write_state(self.place, self._state)
+        except JournalError as error:
+            self._cannot_read(NAME, str(error))
+        else:
+            self._unread.pop(NAME, None)
+
+    def _cannot_read(self, name: str, why: str) -> bool:
+        """Say what cannot be read or kept; return whether that is new."""
+        new = name not in self._unread
         if self._unread.get(name) != why:
             self.say(f"{name}: {why}")
         self._unread[name] = why
+        return new
 
     def _send(self, address: Address, folders: dict[str, RunFolder]) -> None:
         """Send all that is due to an address, until it fails."""
@@ -105,13 +119,13 @@ class Notifier:
                 wait = duration(failed.next_ms - self.now_ms())
                 self.say(f"{address.name}: {len(mine)} wait, not taken ({error}); again in {wait}")
                 self._state.standing[address.key] = failed
-                write_state(self.place, self._state)
+                self._keep()
                 return
             self._state.delivered(messages, address.key)
             self._state.standing[address.key] = outbox.after_success(
                 standing, messages, self.now_ms()
             )
-            write_state(self.place, self._state)
+            self._keep()
             self.say(f"{address.name}: {outbox.title_of(messages)}")
 
     def _due(self, mine: list[Waiting], standing: Standing) -> list[Message]:
@@ -180,5 +194,6 @@ def _picture_of(
         yield drawn
 
 
-def _name(folder: RunFolder) -> str:
-    return folder.path.resolve().name
+def _unreadable(run: str, why: str, now_ms: int) -> Message:
+    text = f"the run cannot be read, so nothing more can be told of it: {why}"
+    return Message(message_id(run, "crash", "unreadable", now_ms), run, "crash", now_ms, text)

@@ -24,19 +24,18 @@ CURVE = 40
 """Letters of the curve of equity."""
 
 
-def farewell(folder: RunFolder, again: Sequence[str], page: str | None = None) -> Group:
+def farewell(folder: RunFolder, again: Sequence[str]) -> Group:
     """Return where a run stands that has ended, and the commands that come next.
 
     Args:
         again: the words of the command that ran it.
-        page: the address of its page, where one is served.
 
     Raises:
         JournalError: its record is damaged.
     """
     status = read_status(folder)
     title = Text.assemble((status.name, "bold"), f" · {status.mode}, {status.interval}")
-    commands = [(name, Text(command, "bold")) for name, command in _next(folder, again, page)]
+    commands = [(name, Text(command, "bold")) for name, command in _next(folder, again)]
     return Group(Text(), title, _grid(_facts(folder, status)), Text(), _grid(commands))
 
 
@@ -83,13 +82,13 @@ def _curve(folder: RunFolder) -> str:
         return spark(record.ledger()[1]["equity"].tolist(), CURVE)
 
 
-def _next(folder: RunFolder, again: Sequence[str], page: str | None) -> list[tuple[str, str]]:
+def _next(folder: RunFolder, again: Sequence[str]) -> list[tuple[str, str]]:
     name = shlex.quote(str(folder.path))
     return [
         ("report", f"bot report {name}"),
         ("verify", f"bot verify {name}"),
         ("go on", _again(again, name)),
-        *([("page", page)] if page else []),
+        ("page", f"bot serve {shlex.quote(str(folder.path.parent))}"),
     ]
 
 

@@ -291,3 +291,48 @@ def test_a_file_that_is_damaged_is_refused_with_the_remedy(place: Path) -> None:
     (place / NAME).write_text("{")
     with pytest.raises(JournalError, match="remove it"):
         notifier(place, Taker(), clock=Clock())
+
+
+def test_a_full_disk_keeps_nobody_from_being_told(
+    place: Path, run: Callable[[], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taker, clock = Taker(), Clock()
+    said: list[str] = []
+    service = notifier(place, taker, clock=clock, said=said)
+    folder = run()
+
+    def full(folder: Path, state: MessageState) -> None:
+        raise JournalError("notify.json: cannot be written: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.app.messages.service.write_state", full)
+        for _ in range(3):
+            service.look()
+    assert expected(folder) <= set(taker.ids())
+    assert len([text for text in said if "No space left" in text]) == 1
+    assert len(taker.ids()) == len(set(taker.ids()))  # what is not kept is known all the same
+    service.look()
+
+
+def test_a_run_that_is_damaged_or_gone_is_told_of_once_and_holds_up_no_other(
+    place: Path, run: Callable[[], RunFolder], live_run: RunFolder
+) -> None:
+    taker, clock = Taker(), Clock()
+    said: list[str] = []
+    service = notifier(place, taker, clock=clock, said=said)
+    folder = run()
+    other = RunFolder(Path(shutil.copytree(live_run.path, place / "beta")))
+    service.look()
+    other.config.unlink()  # the summary needs it, the rest does not
+    folder.journal.write_bytes(folder.journal.read_bytes()[:5_000])
+    before = len(taker.ids())
+    with other.log.open("a") as log:
+        log.write(line("training_failed", at="2030-01-01T00:00:00Z", due=0, failures=1, reason="r"))
+    for _ in range(3):
+        service.look()
+    assert sorted(each.split("/")[:2] for each in taker.ids()[before:]) == [
+        ["alpha", "crash"], ["beta", "training"]
+    ]  # fmt: skip
+    assert len([text for text in said if "alpha: " in text and "journal" in text]) == 1
+    shutil.rmtree(folder.path)
+    service.look()
