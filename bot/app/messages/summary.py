@@ -44,7 +44,7 @@ def summary(run: str, folder: RunFolder, day: str, now_ms: int) -> Message | Non
     Raises:
         JournalError: its record is damaged.
     """
-    status = read_status(folder, now_ms)
+    status = read_status(folder, now_ms, coverage=False)
     if status.last_bar is None:
         return None
     with open_record(folder) as record:

@@ -33,7 +33,7 @@ def farewell(folder: RunFolder, again: Sequence[str]) -> Group:
     Raises:
         JournalError: its record is damaged.
     """
-    status = read_status(folder)
+    status = read_status(folder, coverage=False)
     title = Text.assemble((status.name, "bold"), f" · {status.mode}, {status.interval}")
     commands = [(name, Text(command, "bold")) for name, command in _next(folder, again)]
     return Group(Text(), title, _grid(_facts(folder, status)), Text(), _grid(commands))

@@ -24,6 +24,9 @@ ROOMY = 100
 """Columns from which on a table of positions has all that it has to say."""
 
 BAR = "━"
+UP, DOWN = "rgb(46,139,87)", "rgb(170,60,60)"
+"""Of an area, which is large: quieter than green and red."""
+
 _MARKS = {"warning": ("!", "yellow"), "error": ("✗", "bold red")}
 
 
@@ -59,7 +62,7 @@ def equity(look: Look, width: int, height: int, days: int | None) -> Text:
     shown = look.equity[first:]
     before = look.equity[first - 1] if first else look.capital
     gain = shown[-1] / before - 1.0
-    style = "green" if gain >= 0.0 else "red"
+    style, filled = ("green", UP) if gain >= 0.0 else ("red", DOWN)
     span = "since the start" if days is None else f"in {days} d"
     line = Text.assemble(
         (f"{status.equity:,.2f}", "bold"), "  ",
@@ -67,7 +70,7 @@ def equity(look: Look, width: int, height: int, days: int | None) -> Text:
         (f"   {_percent(status.total_return)} in all   drawdown {status.drawdown * 100:.2f} %", "dim"),
     )  # fmt: skip
     for row in area(shown.tolist(), width, max(height - 2, 1)):
-        line.append(f"\n{row}", style)
+        line.append(f"\n{row}", filled)
     low, high = f"{shown.min():,.0f}", f"{shown.max():,.0f}"
     line.append(
         f"\n{format_utc(int(look.times[first]))[:10]}   lowest {low}, highest {high}", "dim"
@@ -90,7 +93,7 @@ def positions(look: Look, width: int) -> Table | Text:
         for held in status.positions
     ]
     for symbol, order in waiting.items():
-        mark = price(order.provisional_price)
+        mark = _short(order.provisional_price)
         rows.append((symbol, Text("flat", "dim"), "", mark, "", "", "", _next(order)))
     shown = range(len(names)) if width >= ROOMY else (0, 1, 2, 6, 7)
     table = _table(*(names[k] for k in shown))
@@ -129,7 +132,7 @@ def fills(look: Look) -> Table | Text:
         return Text("no fill yet", "dim")
     table = _table("bar", "symbol", "", "price", "costs", "reason")
     for fill in look.fills:
-        table.add_row(_moment(fill.time_ms), fill.symbol, _bought(fill), price(fill.price),
+        table.add_row(_moment(fill.time_ms), fill.symbol, _bought(fill), _short(fill.price),
                       signed(fill.costs, ",.2f"), Text(fill.reason.replace("_", " "), "dim"))  # fmt: skip
     return table
 
@@ -225,7 +228,7 @@ def _held(held: Holding) -> Sequence[Text | str]:
     return (
         Text(f"{side} {quantity(abs(held.quantity))}", style),
         f"{signed(held.weight * 100, '+.1f')} %",
-        price(held.mark),
+        _short(held.mark),
     )
 
 
@@ -234,10 +237,10 @@ def _margin(held: Holding) -> Sequence[Text | str]:
     if margin is None:
         return "–", "–", "–"
     if margin.liquidation_price is None or margin.distance is None:
-        return price(margin.entry), f"{margin.initial:,.0f}", Text("no price", "dim")
+        return _short(margin.entry), f"{margin.initial:,.0f}", Text("no price", "dim")
     style = "red" if abs(margin.distance) < 0.1 else ""
     away = f"{price(float(f'{margin.liquidation_price:.6g}'))} ({abs(margin.distance):.1%} away)"
-    return price(float(f"{margin.entry:.8g}")), f"{margin.initial:,.0f}", Text(away, style)
+    return _short(margin.entry), f"{margin.initial:,.0f}", Text(away, style)
 
 
 def _next(order: PendingOrder | None) -> Text:
@@ -257,6 +260,11 @@ def _bought(fill: FillLine) -> Text:
 def _side(why: str) -> str:
     """Return of a reason what the numbers beside it do not say."""
     return why.partition(", ")[2]
+
+
+def _short(value: float) -> str:
+    """Return a price in as many digits as a ticket has."""
+    return price(float(f"{value:.7g}"))
 
 
 def _moment(time_ms: int) -> str:

@@ -84,7 +84,7 @@ class RunReader:
             JournalError: the record is damaged.
         """
         now_ms = self._now_ms()
-        status = read_status(self._folder, now_ms)
+        status = read_status(self._folder, now_ms, coverage=False)
         with open_record(self._folder) as record:
             last = int(self._times[-1]) if len(self._times) else EARLIEST
             times, ledger = record.ledger(after=last)
