@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from scripts.documents.blocks import ROOT, blocks_of, documents, replaced
 from scripts.documents.made import MADE
 from scripts.documents.measured import MEASURED
-from scripts.documents.pictures import report_picture
+from scripts.documents.pictures import report_picture, watch_picture
 
 
 def main() -> None:
@@ -16,7 +16,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/pages", description=main.__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURED)}")
     parser.add_argument("--data", metavar="DIR", help="candles of Bybit, for real-backtests")
-    parser.add_argument("--picture", action="store_true", help="make docs/images/report.png too")
+    parser.add_argument(
+        "--picture", action="store_true", help="make the pictures in docs/images too"
+    )
     parser.add_argument("--list", action="store_true", help="list the blocks and where they stand")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in MEASURED]
@@ -30,7 +32,8 @@ def main() -> None:
     for name, make in MADE.items():
         _write("made", name, make(), None)
     if asked.picture:
-        print(report_picture().relative_to(ROOT))
+        for picture in (report_picture, watch_picture):
+            print(picture().relative_to(ROOT))
     today = datetime.now(UTC).date().isoformat()
     for name in asked.names:
         _write("measured", name, MEASURED[name](asked.data), today)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.app.runs.durations import duration
-from bot.app.runs.sentences import LogEvent, sentence, short_id, signed
+from bot.app.runs.sentences import LogEvent, sentence, short_id, signed, told_plainly
 from bot.timegrid import DAY_MS
 from bot.timestamps import format_utc
 
@@ -64,12 +64,17 @@ class TerminalLines:
         self._started, self._own_time = started_ms, own_time
         self._since: dict[str, int | None] = {}
         self._decisions: list[LogEvent] = []
+        self._held: dict[str, float] = {}
         self._day: str | None = None
 
     def __call__(self, event: LogEvent) -> str:
         """Return the lines of an event, coloured as the terminal can; empty for none."""
+        try:
+            lines = self._lines(event)
+        except Exception:  # noqa: BLE001 (what is shown to a person never ends a run; the file has it)
+            lines = [Text(f"{' ' * self._time_width()}   {told_plainly(event)}", "dim")]
         with self._console.capture() as shown:
-            for line in self._lines(event):
+            for line in lines:
                 self._console.print(line, soft_wrap=True, highlight=False)
         return shown.get()
 
@@ -81,6 +86,8 @@ class TerminalLines:
             line = self._bar(event, self._decisions)
             self._decisions = []
             return [*self._new_day(event["bar"]), line]
+        if name == "fill" and event["reason"] in TOLD_ELSEWHERE:
+            self._held.pop(str(event["symbol"]), None)
         if name == "model_activated":
             self._since[str(event["model_id"])] = int(event["effective_from"])
         if name in QUIET or (name == "fill" and event["reason"] in TOLD_ELSEWHERE):
@@ -94,12 +101,16 @@ class TerminalLines:
         if event["event"] == "fill":
             bought = event["quantity"] > 0.0
             style, mark = ("green", "▲ ") if bought else ("magenta", "▼ ")
-            event = {**event, "symbol": self._names.get(event["symbol"], event["symbol"])}
+            event = {**event, "symbol": self._name(event)}
         time = Text(f"{self._time(event):<{self._time_width()}} ", "dim")
         said = Text(sentence(event), style)
         lead = cell_len(time.plain) + len(mark)
         folded = said.wrap(self._console, max(self._console.width - lead, 20))
         return Text.assemble(time, (mark, style), Text(f"\n{' ' * lead}").join(folded))
+
+    def _name(self, event: LogEvent) -> str:
+        """Return a symbol's short name, also of one that joined after the start."""
+        return self._names.get(event["symbol"], str(event["symbol"]))
 
     def _time(self, event: LogEvent) -> str:
         bar = event.get("bar")
@@ -141,23 +152,24 @@ class TerminalLines:
 
     def _account(self, decisions: Sequence[LogEvent], equity: float) -> list[_Piece]:
         """Return what is held and what changes; of one symbol its state, of many the totals."""
-        if len(self._names) == 1:
+        self._held |= {str(e["symbol"]): _weight(e, equity) for e in decisions}
+        if len(self._held) == 1:
             return [piece for e in decisions for piece in self._one(e, equity)]
         ordered = [e for e in decisions if e["order"]]
         ordered.sort(key=lambda e: -abs(e["order"] * e["close"]))
         pieces = [_Piece(self._change(e, equity), 2 + k) for k, e in enumerate(ordered)]
-        pieces.append(_Piece(totals([_weight(e, equity) for e in decisions]), 1))
+        pieces.append(_Piece(totals(list(self._held.values())), 1))
         whys = {str(e["why"]) for e in decisions}
         if not ordered and len(whys) == 1 and (why := whys.pop()):
             return [*pieces, _Piece(Text(why, "dim"), _NEAREST)]
         nearest = max(decisions, key=_nearness, default=None)
         if not ordered and nearest is not None and _nearness(nearest) > 0.0:
-            near = Text(f"nearest {self._names[nearest['symbol']]} {edge_of(nearest)}", "dim")
+            near = Text(f"nearest {self._name(nearest)} {edge_of(nearest)}", "dim")
             pieces.append(_Piece(near, _NEAREST))
         return pieces
 
     def _one(self, e: LogEvent, equity: float) -> list[_Piece]:
-        state = Text.assemble((self._names[e["symbol"]], "bold"), " ", held(_weight(e, equity)))
+        state = Text.assemble((self._name(e), "bold"), " ", held(_weight(e, equity)))
         if e["order"]:
             state.append_text(Text.assemble(" → ", held(e["target"])))
         why = edge_of(e) or str(e["why"])
@@ -166,7 +178,7 @@ class TerminalLines:
     def _change(self, e: LogEvent, equity: float) -> Text:
         change = Text(" → ").join([held(_weight(e, equity)), held(e["target"])])
         why = edge_of(e) or str(e["why"])
-        name = (self._names[e["symbol"]], "bold")
+        name = (self._name(e), "bold")
         return Text.assemble(name, " ", change, (f" ({why})" if why else "", "dim"))
 
     def _odd(self, closed: LogEvent) -> list[_Piece]:

@@ -35,8 +35,13 @@ def sentence(event: LogEvent) -> str:
             return told(event)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         pass
+    return told_plainly(event)
+
+
+def told_plainly(event: LogEvent) -> str:
+    """Return an event's name and what it has."""
     fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in _OWN)
-    return f"{name.replace('_', ' ')} {fields}".rstrip()
+    return f"{str(event.get('event')).replace('_', ' ')} {fields}".rstrip()
 
 
 def signed(value: float, form: str = ".2f") -> str:

@@ -197,3 +197,22 @@ def test_elsewhere_the_lines_are_those_of_before(tmp_path: Path) -> None:
         log.info("funding", bar=BAR, paid=1.0)
     assert f"bar={BAR}" in out.getvalue()
     assert "paid=1.0" in out.getvalue()
+
+
+def test_a_symbol_that_joined_and_an_event_that_is_odd_end_nothing() -> None:
+    _, line = lines_of([decision("SYN1USDT"), decision("NEWUSDT", order=5.0), closed()])
+    assert "NEWUSDT short −0.20 → short −0.20" in line
+    _, line = lines_of([decision("NEWUSDT"), closed()])
+    assert line.startswith("06:00 NEWUSDT short −0.20 · edge 18 bp > 15")
+    (odd,) = lines_of([closed(equity=None)])
+    assert odd.strip().startswith("bar closed bar=")
+    (odd,) = lines_of([{"event": "fill", "level": "info"}])
+    assert odd.strip() == "fill"
+
+
+def test_what_is_held_of_a_symbol_without_a_candle_is_held_still() -> None:
+    both = [decision("AUSDT"), decision("BUSDT", position=399.0)]
+    lines = lines_of([*both, closed(), decision("AUSDT"), closed(missing=1), closed(missing=2)],
+                     symbols=("AUSDT", "BUSDT"), width=130)  # fmt: skip
+    assert ["1 long 0.40, 1 short −0.20" in line for line in lines] == [False, True, True, True]
+    assert "2 without a candle" in lines[3]
