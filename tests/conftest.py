@@ -262,9 +262,8 @@ def cli(
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave pictures out of pages, most of what a page takes: for tests of what else is said."""
     from bot.report.page import html
-    from bot.report.page.svg import Picture
 
-    monkeypatch.setattr(html, "pictures", lambda run: [Picture("left out", "", "<svg></svg>")] * 2)
+    monkeypatch.setattr(html, "pictures", lambda run: [])
     monkeypatch.setattr(html, "insights", lambda run: [])
     monkeypatch.setattr(html, "beside", lambda summary: {})
 

@@ -27,7 +27,7 @@ _KINDS = {
     "flag": pa.bool_(),
     "time": pa.timestamp("ms", tz="UTC"),
 }
-Kind = Literal["number", "whole", "text", "flag", "time"]
+ColumnKind = Literal["number", "whole", "text", "flag", "time"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class TableColumn:
     """A column: its name, kind, unit ("" where it has none) and what it says."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     unit: str
     says: str
 

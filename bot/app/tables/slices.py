@@ -16,7 +16,7 @@ import pyarrow as pa
 from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import BAR_COLUMNS, DECISION_VALUES, LATER_DECISION_VALUES
 from bot.app.tables.arrow import flags, numbers, texts, wholes
-from bot.app.tables.columns import Kind, Shape, TableName, shape_of
+from bot.app.tables.columns import ColumnKind, Shape, TableName, shape_of
 from bot.app.tables.trips import trade_slices
 from bot.blocks import I64, Bool
 from bot.config import Config
@@ -224,7 +224,7 @@ class RunTables:
 
 def _table(shape: Shape, columns: Mapping[str, Any]) -> pa.Table:
     """Return columns as Arrow; NaN is null, and a time is given in both its forms."""
-    make: dict[Kind, Callable[[Any], pa.Array]] = {
+    make: dict[ColumnKind, Callable[[Any], pa.Array]] = {
         "number": numbers,
         "whole": wholes,
         "text": texts,

@@ -9,7 +9,10 @@ side_by_side    several runs as one sheet
 verdict_view    the ten lines of the verdict for the terminal
 tables          the sheets for the terminal
 html            the page, in one file that needs no network
-money_pictures  equity, drawdown, what was held
+chart_data      what the page's charts draw, as JSON
+market_data     its candles and its list of round trips, as JSON
+chart           charts over time, as modules that `bot serve` has too
+tear_sheets     the tear sheet, as rows of text
 worth_pictures  the run among its controls, returns by size of edge
 head_pictures   forecasts against what came
 insight_pictures importance, cosines, gates

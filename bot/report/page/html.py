@@ -1,25 +1,38 @@
 """The page of a run: one self-contained HTML text that opens without a network.
 
-Everything is inline: style, pictures, tables; no script. The same run gives the same text.
+Everything is inline: style, script, data, pictures, tables. A policy in its head lets the browser run this
+one script, use this one style and ask nobody for anything. The same run gives the same text.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import re
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
 
 import jinja2
 
 from bot.report import formats as w
 from bot.report.inputs import RunData
+from bot.report.page.chart_data import charts
 from bot.report.page.head_pictures import calibration_picture, judged, scatter_picture
 from bot.report.page.insight_pictures import insight_pictures
-from bot.report.page.money_pictures import equity_picture, positions_picture
+from bot.report.page.market_data import market, trade_columns
 from bot.report.page.sheet import Tone
 from bot.report.page.sheets import sheets
 from bot.report.page.svg import Picture, look
+from bot.report.page.tear_sheets import MONTHS, heat, tear_sheets
 from bot.report.page.worth_pictures import controls_picture, tenths_picture
 from bot.report.summary import Summary
 from bot.report.tear.sheet import TearSheet
+from bot.report.verdict import verdict
+
+_MODULES = ("chart/element.js", "chart/scale.js", "chart/series.js", "chart/view.js", "report.js")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +45,7 @@ class Tile:
     tone: Tone = ""
 
 
-def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:  # noqa: ARG001
+def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:
     """Return the page of a run."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bot.report.page", "."),
@@ -41,9 +54,21 @@ def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:  # noqa: AR
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    drawn = charts(run, sheet)
+    content = {"charts": drawn, "market": market(run, sheet), "trades": trade_columns(run, sheet)}
     return environment.get_template("report.html").render(
         name=summary["name"],
         facts=summary["facts"],
+        style=style(),
+        script=script(),
+        policy=policy(),
+        data=as_data(content),
+        drawn={name: chart["says"] for name, chart in drawn.items()},
+        has_market=bool(content["market"]),
+        has_trades=len(sheet.trades) > 0,
+        months=MONTHS,
+        heat=heat(sheet),
+        verdict=verdict(summary, sheet),
         bankruptcy=summary["bankruptcy"],
         below_cost=summary["edge"]["warning"],
         jumped=summary["jumps_held"],
@@ -52,14 +77,56 @@ def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:  # noqa: AR
         pictures=pictures(run),
         insights=insights(run),
         beside=beside(summary),
-        sheets={sheet.key: sheet for sheet in sheets(summary)},
+        sheets={each.key: each for each in [*sheets(summary), *tear_sheets(sheet)]},
     )
 
 
+@cache
+def style() -> str:
+    """Return the page's style."""
+    return _file("report.css")
+
+
+@cache
+def script() -> str:
+    """Return the page's script: its modules, one after the other, in one scope."""
+    joined = "\n".join(_file(name) for name in _MODULES)
+    joined = re.sub(r"^import .*?;\n", "", joined, flags=re.MULTILINE)
+    return re.sub(r"^export (?=const|function|class)", "", joined, flags=re.MULTILINE)
+
+
+@cache
+def policy() -> str:
+    """Return what the browser may do: this style, this script, pictures inside, and nothing else."""
+    return (
+        f"default-src 'none'; img-src data:; style-src {_sha256(style())}; "
+        f"script-src {_sha256(script())}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def as_data(content: Any) -> str:
+    """Return JSON that may stand in a page: nothing in it can end the element that holds it.
+
+    >>> as_data("</script>")
+    '"\\\\u003c/script>"'
+    """
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _file(name: str) -> str:
+    return (resources.files("bot.report.page") / name).read_text("utf-8")
+
+
+def _sha256(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
 def pictures(run: RunData) -> list[Picture]:
-    """Return all pictures of a run; those of the heads only where there are forecasts to judge."""
+    """Return the pictures of the heads; none where there are no forecasts to judge."""
+    drawn = []
     with look():
-        drawn = [equity_picture(run), positions_picture(run)]
         groups = judged(run)
         if groups:
             drawn.append(calibration_picture(groups))

@@ -115,6 +115,23 @@ def svg_of(figure: Figure, title: str) -> str:
     text = re.sub(
         r'(<svg[^>]*?) height="[^"]*"', rf'\1 role="img" aria-label="{title}"', text, count=1
     )
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r' style="([^"]*)"', _as_attributes, text)
     for stand_in, variable in _VARIABLES.items():
         text = text.replace(stand_in, f"var(--{variable})")
     return text
+
+
+def _as_attributes(style: re.Match[str]) -> str:
+    """Return a style as attributes of the element, which a policy against inline style lets be."""
+    found = []
+    for part in style[1].split(";"):
+        name, _, value = (each.strip() for each in part.partition(":"))
+        shorthand = re.fullmatch(r"(?:(\w+) )?(\d+(?:\.\d+)?px) (.*)", value)
+        if name == "font" and shorthand:  # matplotlib before 3.10
+            weight, size, family = shorthand.groups()
+            found += [("font-size", size), ("font-family", family)]
+            found += [("font-weight", weight)] if weight else []
+        elif name:
+            found.append((name, value))
+    return "".join(f' {name}="{value}"' for name, value in found)

@@ -9,12 +9,15 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse
 
+from bot.report.page import chart
 from bot.serve.api.asked import span_asked
 from bot.serve.api.v1 import From, GivenRun, To, site_of
 from bot.serve.page import compared, drawn, opening
 
 SHOWN_TRIPS = 100
 FILES = Path(__file__).parents[1] / "static"
+CHARTS = Path(chart.__path__[0])
+"""The charts, which the report's page has too."""
 Points = Annotated[int, Query(ge=50, le=4000)]
 
 router = APIRouter(include_in_schema=False)
@@ -23,6 +26,7 @@ router.include_router(opening.router)
 
 def mount_files(app: FastAPI) -> None:
     """Serve the page's own files; a browser asks each time whether they are still the same."""
+    app.mount("/static/chart", StaticFiles(directory=CHARTS), name="charts")
     app.mount("/static", StaticFiles(directory=FILES), name="static")
 
 

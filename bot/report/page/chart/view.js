@@ -5,13 +5,13 @@
 
 import { drawSeries, spanOf } from "./series.js";
 import { Scale, nearest, ticks, timeTicks } from "./scale.js";
-import { el } from "../dom.js";
+import { el } from "./element.js";
 
 const RIGHT = 68, BOTTOM = 22, GAP = 14;
 const SETTLED_MS = 160;
 
 export class TimeChart {
-  // panes: [{height, series, write: value => text, zero, pad}]; hooks: moved(from, to), hover(time), opened(mark)
+  // panes: [{height, series, write: value => text, zero, pad, ticks}]; hooks: moved(from, to), hover(time), opened(mark)
   constructor(label, panes, hooks = {}) {
     Object.assign(this, { panes, hooks, cross: null, range: null, whole: null, pointers: new Map() });
     this.canvas = el("canvas", { tabindex: "0", role: "img", "aria-label": label });
@@ -80,7 +80,7 @@ export class TimeChart {
     pen.strokeStyle = ink("rule");
     pen.beginPath();
     for (const { at } of grid) { pen.moveTo(Math.round(x.at(at)) + 0.5, top); pen.lineTo(Math.round(x.at(at)) + 0.5, top + pane.height); }
-    const levels = ticks(y.low, y.high, Math.max(2, pane.height / 40));
+    const levels = (pane.ticks ?? ticks)(y.low, y.high, Math.max(2, pane.height / 40));
     for (const value of levels) { const py = Math.round(y.at(value)) + 0.5; pen.moveTo(x.from, py); pen.lineTo(x.to, py); }
     pen.stroke();
     pen.fillStyle = ink("soft");

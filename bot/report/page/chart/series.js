@@ -116,6 +116,31 @@ const KINDS = {
       });
     },
   },
+  strip: {
+    span: () => [0, 1],
+    draw(pen, s, x, y, ink) {
+      each(s, x, (k) => {
+        if (!s.value[k]) return;
+        pen.globalAlpha = Math.min(1, Math.abs(s.value[k]) / s.largest);
+        pen.fillStyle = ink(s.value[k] < 0 ? s.below : s.tone);
+        const px = x.at(s.time[k]);
+        pen.fillRect(px, y.to, Math.max(1, x.at(s.time[k] + s.step) - px + 0.5), y.from - y.to);
+      });
+      pen.globalAlpha = 1;
+    },
+  },
+  moments: {
+    span: () => null,
+    draw(pen, s, x, y, ink) {
+      pen.strokeStyle = ink(s.tone);
+      pen.lineWidth = 1;
+      pen.setLineDash([1, 3]);
+      pen.beginPath();
+      each(s, x, (k) => { const px = Math.round(x.at(s.time[k])) + 0.5; pen.moveTo(px, y.from); pen.lineTo(px, y.to); });
+      pen.stroke();
+      pen.setLineDash([]);
+    },
+  },
   level: {
     span: (s) => [s.value, s.value],
     draw(pen, s, x, y, ink) {
