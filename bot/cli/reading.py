@@ -241,6 +241,7 @@ def print_report(
     console = stdout_console()
     if full:
         console.print(command.as_tables(reported.summary))
+        console.print(command.as_tear_sheet(reported))
     console.print(command.as_verdict(reported))
     if found is not None:
         from bot.app.sweep.brackets_view import brackets_table

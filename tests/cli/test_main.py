@@ -193,6 +193,8 @@ def test_all_tables_are_printed_on_request_and_several_runs_stand_side_by_side(
     full = cli("report", run, "--full")
     for title in ("Symbols", "Metrics, net of costs", "From gross to net", "Targets", "Skill"):
         assert title in full.out
+    for title in ("Returns by month", "Worst drawdowns", "Round trips by side", "Ratios of daily"):
+        assert title in full.out
     assert "  Earned " in full.out
     both = cli("report", run, run)
     assert both.out.startswith("Side by side")

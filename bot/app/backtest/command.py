@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import prepare, read_market
@@ -28,6 +28,7 @@ from bot.log import open_log
 from bot.model.threads import single_thread
 from bot.report.page import html, tables
 from bot.report.page.side_by_side import side_by_side
+from bot.report.page.tear_sheets import tear_sheets
 from bot.report.page.verdict_view import render_verdict
 from bot.report.summary import Summary, build
 from bot.report.tear.sheet import TearSheet, tear_sheet
@@ -140,6 +141,11 @@ def as_verdict(reported: Reported) -> RenderableType:
 def as_columns(runs: Sequence[Reported]) -> RenderableType:
     """Return several runs side by side for a terminal."""
     return tables.table(side_by_side([(each.summary, each.sheet) for each in runs]))
+
+
+def as_tear_sheet(reported: Reported) -> RenderableType:
+    """Return a run's tear sheet for a terminal."""
+    return Group(*(tables.table(each) for each in tear_sheets(reported.sheet)))
 
 
 def as_tables(summary: Summary) -> RenderableType:

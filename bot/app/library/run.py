@@ -22,7 +22,9 @@ from bot.timestamps import format_utc
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bot.report.inputs import RunData
     from bot.report.summary import Summary
+    from bot.report.tear.sheet import TearSheet
 
 
 class LoadedRun:
@@ -105,14 +107,33 @@ class LoadedRun:
     @cached_property
     def summary(self) -> Summary:
         """Return the results as `bot report --json` prints them; takes seconds (intervals)."""
-        from bot.app.runs.results import read_run
         from bot.app.runs.trials import runs_dir_of, trial_of_run, tried
         from bot.report.summary import build
 
-        data = read_run(self._folder)
-        trial = trial_of_run(self._folder, data)
+        trial = trial_of_run(self._folder, self._data)
         known = None if trial is None else tried(runs_dir_of(self.path), trial)
-        return build(data, self.config.report, known)
+        return build(self._data, self.config.report, known)
+
+    @cached_property
+    def tear_sheet(self) -> TearSheet:
+        """Return returns by period, drawdowns, tails and the like (`bot/report/tear`)."""
+        from bot.report.tear.sheet import tear_sheet
+
+        return tear_sheet(self._data, self.config.report.bootstrap_samples)
+
+    @cached_property
+    def verdict(self) -> str:
+        """Return what came of it, in the ten lines of `bot report`."""
+        from bot.report.verdict import headline, verdict
+
+        lines = verdict(self.summary, self.tear_sheet)
+        return "\n".join([headline(self.summary), *(f"{x.about:<10} {x.says}" for x in lines)])
+
+    @cached_property
+    def _data(self) -> RunData:
+        from bot.app.runs.results import read_run
+
+        return read_run(self._folder)
 
     def table(self, name: TableName, symbols: tuple[str, ...] | None = None) -> pd.DataFrame:
         """Return a table, of some symbols only.

@@ -183,10 +183,10 @@ function drawColumns(drawing, given, width) {
   }
   const longest = Math.max(...given.names.map((name) => name.length)) * 6.6 + 10;
   const every = Math.max(1, Math.ceil(longest / step));
+  const first = Math.max(0, Math.ceil((longest / 2 - 4 - step / 2) / step));  // whose name does not begin outside
   given.names.forEach((name, k) => {
-    if (k % every) return;
-    const x = Math.max(left + step * (k + 0.5), left + longest / 2 - 4);
-    parts.push(svg("text", { x, y: height - 6, "text-anchor": "middle" }, name));
+    if (k < first || (k - first) % every) return;
+    parts.push(svg("text", { x: left + step * (k + 0.5), y: height - 6, "text-anchor": "middle" }, name));
   });
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   drawing.replaceChildren(...parts);
@@ -217,8 +217,8 @@ const trades = data.trades;
 let showTrip = null;
 
 function market(place, symbols) {
-  const note = el("p", { class: "note" });
-  const choice = el("select", { "aria-label": "Symbol", on: { change: () => choose(Number(choice.value)) } }, symbols.map((s, k) => el("option", { value: String(k) }, s.name)));
+  const note = el("p", { class: "note" }), chosen = el("p", { class: "chosen", "aria-live": "polite" });
+  const choice = el("select", { "aria-label": "Symbol", on: { change: () => { chosen.textContent = ""; choose(Number(choice.value)); } } }, symbols.map((s, k) => el("option", { value: String(k) }, s.name)));
   const candles = { kind: "candles", time: [], open: [], high: [], low: [], close: [], step: 1 };
   const marks = { kind: "marks", time: [], value: [], up: [], tones: [], marked: [] };
   let now = null;
@@ -226,8 +226,8 @@ function market(place, symbols) {
   const pane = { height: 330, series: [candles, marks], write: AXIS.price, pad: 0.08 };
   const inner = el("div");
   const chart = timed(inner, "Candles with entries and exits", [pane],
-    ["open", "high", "low", "close"].map((name) => ({ name, tone: "faint", read: at(name) })), { opened: (k) => { note.textContent = sayTrip(k); } });
-  place.append(symbols.length > 1 ? el("div", { class: "bar" }, choice) : "", inner, note);
+    ["open", "high", "low", "close"].map((name) => ({ name, tone: "faint", read: at(name) })), { opened: (k) => { chosen.textContent = sayTrip(k); } });
+  place.append(symbols.length > 1 ? el("div", { class: "bar" }, choice) : "", inner, chosen, note);
 
   function choose(k) {
     choice.value = String(k);
@@ -277,7 +277,7 @@ function market(place, symbols) {
     const around = Math.max(3 * (to - from), 40 * now.t.unit);
     chart.show(from - around, to + around);
     chart.refine();
-    note.textContent = sayTrip(k);
+    chosen.textContent = sayTrip(k);
     place.scrollIntoView({ behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth", block: "center" });
   };
   choose(0);

@@ -71,6 +71,9 @@ def test_a_backtest_gives_the_same_kind_of_run_and_is_a_trial(tmp_path: Path) ->
     trials = read_trials(tmp_path, None)
     assert [trial.where for trial in trials.trials] == ["a"]
     assert run.summary["metrics"]["bars"] == len(run.equity)
+    assert run.verdict.splitlines()[0].startswith("a: SYN0USDT, SYN1USDT, 1h, 2023-01-01")
+    assert len(run.verdict.splitlines()) == 11
+    assert len(run.tear_sheet.trades) == len(run.trades)
 
 
 def test_settings_may_be_a_file_and_data_a_folder(tmp_path: Path, short: Ran) -> None:

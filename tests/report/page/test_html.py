@@ -300,7 +300,7 @@ def test_a_year_of_five_minutes_and_five_symbols_stays_below_six_megabytes(run: 
     )  # fmt: skip
     found = tear_sheet(large, 100)
     assert len(found.trades) > 10_000
-    content = {
+    content: dict[str, Any] = {
         "charts": charts(large, found),
         "market": market_data.market(large, found),
         "trades": market_data.trade_columns(large, found),
