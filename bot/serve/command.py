@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +91,18 @@ _EVERYWHERE = ("0.0.0.0", "::")
 
 
 class _Server(uvicorn.Server):
-    """One that lets go of streams before it waits for requests to end."""
+    """One that lets go of streams before it waits for requests to end, and ends well when it is told to."""
 
     def __init__(self, config: uvicorn.Config, site: Site) -> None:
         super().__init__(config)
         self._site = site
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End in order on Ctrl-C and SIGTERM; the library would then raise them once more."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close."""

@@ -229,7 +229,8 @@ def test_metrics_have_conventional_names_and_the_journals_figures(served: Served
     status = read_status(RunFolder(served.runs_dir / "short"))
     assert f'mtl_paper_bot_equity{{run="short"}} {status.equity}' in text
     assert f'mtl_paper_bot_fills_total{{run="short"}} {float(status.fills)}' in text
-    assert text.rstrip().endswith("# EOF")
+    openmetrics = served.owner(Accept="application/openmetrics-text").get("/metrics").text
+    assert openmetrics.rstrip().endswith("# EOF")
     assert served.client().get("/metrics").status_code == 401
 
 

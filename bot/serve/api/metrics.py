@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
@@ -155,16 +155,16 @@ def figures(card: RunCard, status: Status) -> dict[str, float | None]:
 
 
 @router.get(
-    "/metrics", summary="For Prometheus, in the format of OpenMetrics", response_class=Response,
-    responses={200: {"content": {"application/openmetrics-text": {}}}},
+    "/metrics", summary="For Prometheus, as text or OpenMetrics by Accept", response_class=Response,
+    responses={200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}},
 )  # fmt: skip
 def metrics(request: Request) -> Response:
     """Return the figures of all runs."""
     site = request.app.state.site
     registry = CollectorRegistry(auto_describe=False)
     registry.register(RunsCollector(site.runs, site.cards, site.coverages))
-    text = generate_latest(registry)  # type: ignore[no-untyped-call]
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(registry), media_type=media_type)
 
 
 def _seconds(ms: float | None) -> float | None:

@@ -1,0 +1,122 @@
+"""`bot serve` as it is typed: what it prints, refuses and lets in, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.cli import serve as serve_command
+from tests.conftest import Cli
+from tests.serve.browsing import until
+
+
+@contextmanager
+def served_at(runs: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `bot serve` with these options; give it and the line that it prints first."""
+    command = [sys.executable, "-m", "bot", "serve", str(runs), "--port", "0", *options]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)
+
+
+def test_it_prints_a_link_and_gives_another_when_it_is_asked(
+    runs_dir: Path, tmp_path: Path, cli: Cli
+) -> None:
+    token = tmp_path / "token"
+    with served_at(runs_dir, "--token-file", str(token)) as (process, line):
+        found = re.fullmatch(r"page: (http://127\.0\.0\.1:(\d+))/open#[\w-]{32}\n", line)
+        assert found, line
+        base, port = found.groups()
+        assert token.read_text().strip() not in line
+        until(lambda: urllib.request.urlopen(f"{base}/healthz").status == 200)
+        said = cli("serve", "--link", "--port", port, "--token-file", token)
+        assert re.fullmatch(rf"{base}/open#[\w-]{{32}}\n", said.out), said.err
+        assert said.out != line.removeprefix("page: ")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"{base}/api/v1/runs")
+        assert refused.value.code == 401
+        command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
+        assert token.read_text().strip() not in command_line
+        other = cli("serve", "--link", "--port", port, "--token-file", tmp_path / "other")
+        assert (other.code, "of another token" in other.err) == (2, True)
+    assert process.returncode == 0
+
+
+def test_where_nothing_answers_there_is_no_link(tmp_path: Path, cli: Cli) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        said = cli("serve", "--link", "--port", port, "--token-file", tmp_path / "token")
+    assert said.code == 2
+    assert "no 'bot serve' answers there" in said.err
+
+
+def test_a_port_that_is_taken_is_told_in_a_line(runs_dir: Path, tmp_path: Path, cli: Cli) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = cli("serve", runs_dir, "--port", port, "--token-file", tmp_path / "token")
+    assert said.code == 2
+    assert "--port names another" in said.err
+
+
+@pytest.mark.parametrize("name", ["*", "a/b", "me@there", "a b"])
+def test_a_host_that_is_none_is_refused(runs_dir: Path, cli: Cli, name: str) -> None:
+    said = cli("serve", runs_dir, "--allow-host", name)
+    assert (said.code, "expected a host's name" in said.err) == (2, True)
+
+
+def test_a_folder_that_is_not_there_is_told(cli: Cli, tmp_path: Path) -> None:
+    said = cli("serve", tmp_path / "none")
+    assert (said.code, "no such folder of runs" in said.err) == (5, True)
+
+
+def test_without_the_extra_it_says_what_to_install(
+    cli: Cli, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve_command, "NEEDED", ("fastapi", "no_such_package"))
+    for words in (("serve", runs_dir), ("run", "--serve", "--practice")):
+        said = cli(*words)
+        assert said.code == 2
+        assert "no_such_package" in said.err
+        assert "'.[serve]'" in said.err
+
+
+def test_it_ends_with_the_process_that_started_it(runs_dir: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom bot.cli.serve import serving_beside\n"
+        f"with serving_beside(Path({str(runs_dir)!r})):\n    print('begun', flush=True)\n    time.sleep(60)\n"
+    )
+    env = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:  # fmt: skip
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        base = line.partition("page: ")[2].partition("/open")[0]
+        assert base, line
+        process.kill()
+        until(lambda: not answers(base), 15.0)
+
+
+def answers(base: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(f"{base}/healthz", timeout=2.0).status == 200)
+    except OSError:
+        return False
