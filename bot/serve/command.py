@@ -74,7 +74,11 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
     site = site_for(runs_dir, token, ours(port, options.host, options.allow_hosts))
     address = f"http://{'127.0.0.1' if options.host in _EVERYWHERE else options.host}:{port}"
     _tell(site, address, options)
-    logging.basicConfig(stream=sys.stderr, format="serve: %(levelname)s %(message)s", level=30)
+    logging.basicConfig(
+        stream=sys.stderr, format="serve: %(levelname)s %(message)s", level=logging.WARNING
+    )
+    # what is no HTTP is answered; whoever sends it is not to fill the terminal
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
         make_app(site), log_config=None, access_log=False, server_header=False, date_header=True,
         timeout_graceful_shutdown=2, lifespan="on", ws="none",

@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument(
         "--picture", action="store_true", help="make the pictures in docs/images too"
     )
+    parser.add_argument("--screenshots", action="store_true", help="make docs/pictures too")
     parser.add_argument("--list", action="store_true", help="list the blocks and where they stand")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in MEASURED]
@@ -34,6 +35,11 @@ def main() -> None:
     if asked.picture:
         for picture in (report_picture, watch_picture):
             print(picture().relative_to(ROOT))
+    if asked.screenshots:
+        from scripts.documents.screenshots import screenshots
+
+        for path in screenshots():
+            print(path.relative_to(ROOT))
     today = datetime.now(UTC).date().isoformat()
     for name in asked.names:
         _write("measured", name, MEASURED[name](asked.data), today)

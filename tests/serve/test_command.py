@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli import serve as serve_command
+from scripts.documents.browsing import until
 from tests.conftest import Cli
-from tests.serve.browsing import until
 
 
 @contextmanager

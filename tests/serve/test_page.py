@@ -21,8 +21,8 @@ if not (shutil.which("chromium") or shutil.which("chromium-browser")):
 
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.status import read_status
+from scripts.documents.browsing import Seen, Serving, api, chromium, serving, shown, trading, until
 from tests.conftest import Ran
-from tests.serve.browsing import Seen, Serving, api, chromium, serving, shown, trading, until
 
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}

@@ -22,9 +22,18 @@ _LETTERS = 43
 
 
 def default_path() -> Path:
-    """Return where the user's token is: the folder of the user's state, never a run's."""
+    """Return where the user's token is: the folder of the user's state, never a run's.
+
+    Raises:
+        ConfigError: the user has no home.
+    """
     state = os.environ.get("XDG_STATE_HOME", "")
-    base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    try:
+        base = Path(state) if state.startswith("/") else Path.home() / ".local" / "state"
+    except RuntimeError:
+        raise ConfigError(
+            "the token: this user has no home; name its place by --token-file"
+        ) from None
     return base / "mtl-paper-bot" / NAME
 
 

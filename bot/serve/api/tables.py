@@ -18,6 +18,8 @@ from bot.serve.api.forms import RowsPage
 from bot.serve.problems import Problem
 
 MOST_ROWS = 10_000
+READ_ROWS = 20_000
+"""Rows that are read for one page, where only one symbol's are wanted."""
 _LEFT_OUT = {"row_hash"}
 """Of the record's own keeping: a number too long for JSON's readers."""
 
@@ -39,7 +41,7 @@ def table_page(
         names = columns_of(table, record.tasks)
         by_symbol = symbol is not None and _known(record, symbol)
         width = len(record.symbols) if by_symbol else 1
-        rows = record.first_rows(table, after, to, most * width)
+        rows = record.first_rows(table, after, to, min(most * width, READ_ROWS))
         place = rows[-1][0] if rows else None
         more = place is not None and bool(record.first_rows(table, place, to, 1))
     wanted = [row for row in rows if row[1] == symbol] if by_symbol else rows

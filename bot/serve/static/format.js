@@ -21,7 +21,7 @@ export function percent(value, { sign = false, digits = 2 } = {}) {
   return `${zero ? written : signed(written, value, sign)}${THIN}%`;
 }
 
-export const basis = (value) => (value === null || value === undefined ? "–" : `${signed(Math.abs(1e4 * value).toFixed(1), value, false)}${THIN}bp`);
+export const basis = (value, digits = 1) => (value === null || value === undefined ? "–" : `${signed(Math.abs(1e4 * value).toFixed(digits), value, false)}${THIN}bp`);
 
 export function price(value) {
   if (value === null || value === undefined) return "–";
@@ -63,4 +63,10 @@ export function shown(key, value) {
   if (typeof value === "number" && value >= 1e12 && value < 1e13) return time(value);
   if (typeof value === "number") return Number.isInteger(value) ? count(value) : Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 8 });
   return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
+// A head's name and how many bars it looks ahead: return_5 is "return, 5 bars".
+export function headName(task) {
+  const cut = task.lastIndexOf("_");
+  return /^\d+$/.test(task.slice(cut + 1)) ? `${words(task.slice(0, cut))}, ${task.slice(cut + 1)} ${task.endsWith("_1") ? "bar" : "bars"}` : words(task);
 }

@@ -88,6 +88,6 @@ export function spark(values, total) {
   const x = (i) => (pad + (i * (w - 2 * pad)) / (values.length - 1)).toFixed(1);
   const y = (v) => (h - pad - ((v - low) * (h - 2 * pad)) / (high - low || 1)).toFixed(1);
   const path = values.map((v, i) => `${i ? "L" : "M"}${x(i)} ${y(v)}`).join("");
-  return svg("svg", { viewBox: `0 0 ${w} ${h}`, width: w, height: h, role: "img", "aria-label": `Equity, ${percent(total, { sign: true })} in all`, class: `sparkline ${tone(total)}` },
+  return svg("svg", { viewBox: `0 0 ${w} ${h}`, preserveAspectRatio: "none", width: w, height: h, role: "img", "aria-label": `Equity, ${percent(total, { sign: true })} in all`, class: `sparkline ${tone(total)}` },
     svg("line", { x1: pad, x2: w - pad, y1: y(values[0]), y2: y(values[0]), class: "base" }), svg("path", { d: path }));
 }

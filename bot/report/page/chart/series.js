@@ -154,7 +154,7 @@ const KINDS = {
       pen.setLineDash([]);
       pen.fillStyle = ink(s.tone);
       pen.textAlign = "left";
-      pen.fillText(s.name, x.from + 6, y.at(s.value) - 5);
+      pen.fillText(s.name, x.from + 6 + (s.indent ?? 0), y.at(s.value) - 5);
     },
   },
 };

@@ -7,7 +7,8 @@ import { drawSeries, spanOf } from "./series.js";
 import { Scale, nearest, ticks, timeTicks } from "./scale.js";
 import { el } from "./element.js";
 
-const RIGHT = 68, BOTTOM = 22, GAP = 14;
+const RIGHT = 68, BOTTOM = 22, GAP = 14, TITLE = 12;
+const above = (pane) => GAP + (pane.title ? TITLE : 0);
 const SETTLED_MS = 160;
 
 export class TimeChart {
@@ -47,7 +48,7 @@ export class TimeChart {
   draw() {
     const width = this.node.clientWidth;
     if (!width || !this.range) return;
-    const height = this.panes.reduce((sum, pane) => sum + pane.height + GAP, BOTTOM);
+    const height = this.panes.reduce((sum, pane) => sum + above(pane) + pane.height, BOTTOM);
     const dots = window.devicePixelRatio || 1;
     this.canvas.width = Math.round(width * dots);
     this.canvas.height = Math.round(height * dots);
@@ -59,10 +60,10 @@ export class TimeChart {
     pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
     const x = this.x = new Scale(this.range[0], this.range[1], 2, width - RIGHT);
     const grid = timeTicks(x.low, x.high, Math.max(2, (width - RIGHT) / 92));
-    let top = GAP / 2;
+    let top = 0;
     for (const pane of this.panes) {
-      this.drawPane(pen, pane, { top, ink, grid });
-      top += pane.height + GAP;
+      this.drawPane(pen, pane, { top: top + above(pane), ink, grid });
+      top += above(pane) + pane.height;
     }
     pen.fillStyle = ink("soft");
     pen.textAlign = "center";
@@ -96,12 +97,8 @@ export class TimeChart {
     pen.restore();
     if (!pane.title) return;
     pen.textAlign = "left";
-    pen.fillStyle = ink("paper");
-    pen.globalAlpha = 0.8;
-    pen.fillRect(x.from + 1, top - 5, Math.min(x.to - x.from, pen.measureText(pane.title).width + 8), 17);
-    pen.globalAlpha = 1;
     pen.fillStyle = ink("soft");
-    pen.fillText(pane.title, x.from + 4, top + 8);
+    pen.fillText(pane.title, x.from + 2, top - 7);
   }
 
   drawCross(pen, ink, bottom) {

@@ -1,7 +1,7 @@
 // What is held and ordered, what decided, and how risk and the feed stand.
 
 import { el, fill, section, table } from "../dom.js";
-import { ago, amount, basis, count, percent, price, quantity, shown, time, tone, words } from "../format.js";
+import { ago, amount, basis, count, headName, percent, price, quantity, shown, time, tone, words } from "../format.js";
 
 export function account() {
   const positions = el("div"), orders = el("div"), decided = el("div"), risk = el("dl", { class: "facts" }), feed = el("dl", { class: "facts" });
@@ -34,7 +34,7 @@ export function account() {
       ["cooling down", status.risk.cooling_bars ? `${count(status.risk.cooling_bars)} bars` : Object.keys(status.risk.cooling).join(", ") || "nothing"],
       ["margin used", status.margin ? `${percent(status.margin.used)}, ${status.margin.mode}` : "no contract is held"],
       ["set by hand", Object.entries(status.settings).map(([key, value]) => `${key} = ${shown(key, value)}`).join(", ") || "nothing"],
-      ["intervals held", Object.entries(status.coverage).map(([head, share]) => `${words(head)} ${percent(share, { digits: 0 })}`).join(", ") || "not known yet"],
+      ["intervals held", Object.entries(status.coverage).map(([head, share]) => `${headName(head)}: ${percent(share, { digits: 0 })}`).join("; ") || "not known yet"],
     ]);
     const beat = status.heartbeat;
     facts(feed, beat ? [

@@ -1,8 +1,12 @@
 // What the report says: edge against cost, heads against their baselines, calibration, controls, costs.
 
 import { el, fill, section, svg, table } from "../dom.js";
-import { amount, basis, count, percent, ratio, time, tone, words } from "../format.js";
+import { amount, basis, count, headName, percent, ratio, time, tone, words } from "../format.js";
 
+const MEASURES = {
+  mse_skill: "MSE skill", rank_ic: "rank IC", rank_ic_by_symbol: "rank IC, mean by symbol", auc: "AUC", log_loss_skill: "log-loss skill",
+  brier_skill: "Brier skill", hit_rate_gain: "hit-rate gain", qlike_skill: "QLIKE skill",
+};
 const COSTS = [["gross", "gross profit"], ["fees", "fees"], ["spread", "half spread"], ["slippage", "slippage"], ["funding", "funding"], ["net", "net profit"]];
 
 export function judged() {
@@ -32,7 +36,7 @@ function drawEdge(place, edge) {
     "A side traded earned ", el("b", {}, `${ratio(edge.edge_bps, 1)} bp`), ` before costs [${ratio(edge.edge_low_bps, 1)}, ${ratio(edge.edge_high_bps, 1)}] and cost `, el("b", {}, `${ratio(edge.cost_bps, 1)} bp`),
     `: ${ratio(edge.edge_to_cost, 2)} times its cost.`]),
   rows.length ? table([
-    { name: "tenth of signals", of: (r) => count(r.tenth), number: true }, { name: "rows", of: (r) => count(r.count), number: true },
+    { name: "tenth of signals", of: (r) => count(r.tenth) }, { name: "rows", of: (r) => count(r.count), number: true },
     { name: "expected, bp", of: (r) => ratio(r.expected_bps, 1), number: true }, { name: "came, bp", of: (r) => ratio(r.realised_bps, 1), number: true },
     { name: "95 % interval of what came", of: (r) => interval(r.low_bps, r.high_bps, r.realised_bps, reach, `${ratio(r.low_bps, 1)} to ${ratio(r.high_bps, 1)} bp`) },
     { name: "cost, bp", of: (r) => ratio(r.cost_bps, 1), number: true },
@@ -55,17 +59,17 @@ function drawHeads(place, { skill, calibration }) {
   const rows = Object.entries(skill).flatMap(([task, head]) => Object.entries(head.measures).map(([measure, found], k) => ({ task, head, measure, found, first: k === 0 })));
   const against = Object.entries(skill).filter(([, head]) => head.against?.strongest);
   fill(place, table([
-    { name: "head", of: (r) => (r.first ? el("b", {}, words(r.task)) : "") }, { name: "measure", of: (r) => words(r.measure) },
+    { name: "head", of: (r) => (r.first ? el("b", {}, headName(r.task)) : "") }, { name: "measure", of: (r) => MEASURES[r.measure] ?? words(r.measure) },
     { name: "value", of: (r) => written(r.measure, r.found.value), number: true },
     { name: "95 % interval", of: (r) => (r.found.low === null ? "–" : `${written(r.measure, r.found.low)} to ${written(r.measure, r.found.high)}`) },
     { name: "against", wide: true, of: (r) => (r.first ? r.head.baseline : "") }, { name: "verdict", of: (r) => el("span", { class: verdictTone(r.found.verdict) }, r.found.verdict ?? "–") },
   ], rows, { caption: "Skill of each head", empty: "There are no forecasts to judge yet." }),
   against.length ? [el("h3", {}, "Against the strongest baseline"), table([
-    { name: "head", of: ([task]) => words(task) }, { name: "chosen", of: ([, h]) => Object.keys(h.against.chosen).map(words).join(", ") }, { name: "measure", of: ([, h]) => words(h.against.measure) },
+    { name: "head", of: ([task]) => headName(task) }, { name: "chosen", of: ([, h]) => Object.keys(h.against.chosen).map(words).join(", ") }, { name: "measure", of: ([, h]) => MEASURES[h.against.measure] ?? words(h.against.measure) },
     { name: "value", of: ([, h]) => written(h.against.measure, h.against.strongest.value), number: true }, { name: "verdict", of: ([, h]) => el("span", { class: verdictTone(h.against.strongest.verdict) }, h.against.strongest.verdict) },
   ], against, { caption: "Skill against the strongest baseline" })] : null,
   Object.keys(calibration).length ? [el("h3", {}, "Whether it came as often as was said"), table([
-    { name: "head", of: ([task]) => words(task) }, { name: "inside its 90 % interval", of: ([, c]) => (c.coverage ? `${percent(c.coverage.value, { digits: 1 })}` : "–"), number: true },
+    { name: "head", of: ([task]) => headName(task) }, { name: "inside its 90 % interval", of: ([, c]) => (c.coverage ? `${percent(c.coverage.value, { digits: 1 })}` : "–"), number: true },
     { name: "mean width", of: ([task, c]) => (c.coverage ? (task.startsWith("return") ? basis(c.coverage.mean_width) : ratio(c.coverage.mean_width, 4)) : "–"), number: true },
     { name: "slope of what came on what was said", of: ([, c]) => (c.slope ? `${ratio(c.slope.value)} [${ratio(c.slope.low)}, ${ratio(c.slope.high)}]` : "–"), number: true },
   ], Object.entries(calibration), { caption: "Calibration of each head" })] : null);
@@ -81,7 +85,7 @@ function drawControls(place, { metrics, edge }) {
     { name: "", of: (r) => r.name }, { name: "total", of: (r) => el("span", { class: tone(r.total) }, percent(r.total, { sign: true })), number: true },
     { name: "deepest drawdown", of: (r) => percent(r.down), number: true }, { name: "trips", of: (r) => count(r.trades), number: true },
   ], rows, { caption: "The run against controls" }),
-  random?.total_return === null || !random ? null : el("p", { class: "quiet" }, `Of ${count(random.draws)} random twins with as many trips, the run beats ${percent(random.percentile, { digits: 0 })}; nine of ten of theirs end between ${percent(random.low)} and ${percent(random.high)}.`),
+  random?.total_return === null || !random ? null : el("p", { class: "quiet" }, `Of ${count(random.draws)} random twins with as many trips, the run beats ${percent(random.percentile, { digits: 0 })}; 19 in 20 of theirs end between ${percent(random.low)} and ${percent(random.high)}.`),
   el("p", { class: "quiet" }, `Sharpe ratio ${ratio(metrics.sharpe_ratio)} ± ${ratio(metrics.sharpe_error)}, Sortino ${ratio(metrics.sortino_ratio)}.`));
 }
 

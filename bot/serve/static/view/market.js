@@ -4,7 +4,7 @@ import { ask, drawn, query } from "../ask.js";
 import { TimeChart } from "../chart/view.js";
 import { indexAt } from "../chart/scale.js";
 import { el, fill } from "../dom.js";
-import { basis, price, quantity, time } from "../format.js";
+import { basis, headName, price, quantity, time } from "../format.js";
 import { showBar } from "./detail.js";
 
 const LENGTHS = { m: 60000, h: 3600000, d: 86400000 };
@@ -18,7 +18,7 @@ export function market({ id, symbols, interval }) {
   const band = { kind: "band", name: "90 % interval", tone: "band", time: [], low: [], high: [] };
   const came = { kind: "line", name: "what came", tone: "faint", time: [], value: [] };
   const held = { kind: "line", name: "position", tone: "blue", time: [], value: [], stepped: true };
-  const below = { height: 104, series: [band, came, said], write: basis, title: "forecast", pad: 0.12 };
+  const below = { height: 104, series: [band, came, said], write: (v) => basis(v, 0), title: "forecast", pad: 0.12 };
   const legend = el("p", { class: "legend" });
   const levels = [];
   let symbol = symbols[0];
@@ -55,7 +55,7 @@ export function market({ id, symbols, interval }) {
     const series = chart.panes[0].series;
     for (const level of levels.splice(0)) series.splice(series.indexOf(level), 1);
     const position = status?.positions.find((each) => each.symbol === symbol);
-    const add = (value, name, tone) => { if (value) { const level = { kind: "level", value, name, tone }; levels.push(level); series.push(level); } };
+    const add = (value, name, tone) => { if (value) { const level = { kind: "level", value, name, tone, indent: 110 * levels.length }; levels.push(level); series.push(level); } };
     if (position?.margin) add(position.margin.entry, "entry", "blue");
     if (position?.margin) add(position.margin.liquidation_price, "liquidation", "loss");
     for (const stop of status?.stops?.filter((each) => each.symbol === symbol) ?? []) add(stop.price, stop.kind.replaceAll("_", " "), "amber");
@@ -74,7 +74,7 @@ export function market({ id, symbols, interval }) {
     Object.assign(band, { time: found.forecast.time, low: found.forecast.low, high: found.forecast.high });
     Object.assign(came, { time: found.forecast.time, value: found.forecast.came });
     Object.assign(held, { time: found.position.time, value: found.position.quantity });
-    below.title = !found.near ? "zoom in to see fills, forecasts and positions" : found.forecast.head ? `${found.forecast.head}: forecast with its 90 % interval, and what came` : "no forecasts";
+    below.title = !found.near ? "zoom in to see fills, forecasts and positions" : found.forecast.head ? `${headName(found.forecast.head)}: forecast, its 90 % interval, what came` : "no forecasts";
     if (found.first !== null) {
       chart.setWhole(found.first, found.last + step, chart.range ? null : [Math.max(found.first, found.last - NEAR * step), found.last + step]);
     }
