@@ -7,8 +7,11 @@ currency, times in ms UTC. Must not ask anybody.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
+
+from bot.timestamps import format_utc
 
 
 class Tier(NamedTuple):
@@ -82,6 +85,31 @@ ENDED = frozenset({"Closed", UNLISTED})
 
 SIGNED = frozenset({"max_funding_rate", "min_funding_rate"})
 """Numbers that may have either sign, or be None."""
+
+
+def untraded(instruments: Mapping[str, Instrument]) -> list[str]:
+    """Return why symbols cannot be traded now, and what to do, a line each.
+
+    >>> untraded({"NEWUSDT": Instrument(1.0, 1.0, 0.0, status="PreLaunch")})[0][:51]
+    'market.symbols: NEWUSDT is PreLaunch: trading has n'
+    """
+    return [
+        f"market.symbols: {name} is {each.status}: {_WHY_UNTRADED.get(each.status, _NOT_NOW)}".replace(
+            "{when}", format_utc(each.launch_ms) + " UTC" if each.launch_ms else "its launch"
+        )
+        for name, each in instruments.items()
+        if each.status not in TRADED
+    ]
+
+
+_NOT_NOW = "it is not traded now; leave it out"
+_WHY_UNTRADED = {
+    "PreLaunch": "trading has not begun; leave it out until {when}, then let it join "
+    "('bot set RUN market.symbols=…')",
+    "Settling": "it is being settled, and nothing can be opened; leave it out",
+    "Delivering": "it is being delivered, and nothing can be opened; leave it out",
+    "Closed": "it is traded no more; leave it out",
+}
 
 
 def has_ended(instrument: Instrument, time_ms: int) -> bool:

@@ -1,4 +1,4 @@
-"""What befalls single symbols of the practice exchange: delistings, halts and gaps.
+"""What befalls single symbols of the practice exchange: launches, delistings, halts and gaps.
 
 Rules: everything is a function of the source, the switches and a bar's number, so that what was answered
 once is answered again, as long as no switch is changed. A symbol that does not trade in a bar has no candle.
@@ -25,7 +25,7 @@ def befallen(
         places: of the block's symbols among the exchange's `n`.
         tick: float64[S] of the block's symbols; prices stay multiples of it, and above zero.
     """
-    if not (faults.delisted or faults.halted or faults.gapped):
+    if not (faults.launched or faults.delisted or faults.halted or faults.gapped):
         return bars
     from_last = n - np.array(places)
     times = bars.open_time[:, None]
@@ -33,6 +33,7 @@ def befallen(
     silent = (
         (from_last <= faults.halted) & (times >= faults.halt_ms) & (times < faults.halt_until_ms)
     )
+    silent |= (from_last <= faults.launched) & (times < faults.launch_ms)
     if faults.delist_ms:
         silent |= (from_last <= faults.delisted) & (times >= faults.delist_ms)
     prices = {
@@ -49,6 +50,11 @@ def befallen(
 def delisting_ms(place: int, n: int, faults: Faults) -> int:
     """Return when a symbol is delisted, as far as that is announced; 0 where it is not."""
     return faults.delist_ms if n - place <= faults.delisted else 0
+
+
+def launch_ms(place: int, n: int, faults: Faults) -> int:
+    """Return when a symbol is launched; 0 where it was there from the first bar on."""
+    return faults.launch_ms if n - place <= faults.launched else 0
 
 
 def _moved(price: F64, gapped: Bool, factor: float, tick: F64) -> F64:

@@ -15,8 +15,8 @@ from typing import Any
 
 from bot.errors import ConfigError
 
-_COUNTS = ("silent", "unlisted", "delisted", "halted", "gapped")
-_TIMES = ("late_ms", "slow_ms", "delist_ms", "halt_ms", "halt_until_ms", "gap_ms")
+_COUNTS = ("silent", "unlisted", "launched", "delisted", "halted", "gapped")
+_TIMES = ("late_ms", "slow_ms", "launch_ms", "delist_ms", "halt_ms", "halt_until_ms", "gap_ms")
 _NO_PROBABILITY = frozenset(
     {"seed", "mute", "clock_skew_ms", "time_skew_ms", "gap", *_COUNTS, *_TIMES}
 )
@@ -32,9 +32,11 @@ class Faults:
         mute: pings are answered, no data are sent.
         silent: so many of the last symbols are subscribed to and never sent.
         unlisted: so many of the last symbols are not known: refused by stream and requests.
+        launched: so many of the last symbols are launched at `launch_ms`, and in PreLaunch before.
+        launch_ms: see there; as the other times of events, of the exchange's clock, in ms UTC.
         delisted: so many of the last symbols are delisted at `delist_ms`, which is announced from now on;
             where that is 0, none is.
-        delist_ms: see there; as the other times of events, of the exchange's clock, in ms UTC.
+        delist_ms: see there.
         halted: so many of the last symbols do not trade in bars that open in `halt_ms` to
             `halt_until_ms`, and say nothing of it.
         halt_ms, halt_until_ms: see there; the later one is not of the halt.
@@ -65,6 +67,8 @@ class Faults:
     mute: bool = False
     silent: int = 0
     unlisted: int = 0
+    launched: int = 0
+    launch_ms: int = 0
     delisted: int = 0
     delist_ms: int = 0
     halted: int = 0

@@ -19,8 +19,9 @@ from bot.timegrid import MINUTE_MS
 
 def instrument(market: PracticeMarket, s: int, category: str, now_ms: int) -> dict[str, object]:
     """Return what instruments-info says of a symbol; one that was delisted is closed."""
-    delist_ms = market.delisting_ms(s)
-    status = "Closed" if 0 < delist_ms <= now_ms else "Trading"
+    launch_ms, delist_ms = market.launch_ms(s), market.delisting_ms(s)
+    status = "PreLaunch" if now_ms < launch_ms else "Trading"
+    status = "Closed" if 0 < delist_ms <= now_ms else status
     symbol, price = market.symbols[s], float(market.first_price[s])
     base, quote = _coins(symbol)
     step = plain(10.0 ** -max(math.floor(math.log10(price)) + 1, 0))  # worth up to a unit of quote
@@ -49,7 +50,7 @@ def instrument(market: PracticeMarket, s: int, category: str, now_ms: int) -> di
     return {
         **common,
         "contractType": "LinearPerpetual" if category == "linear" else "InversePerpetual",
-        "launchTime": str(market.open_time(int(market.launch_bar[s]))),
+        "launchTime": str(launch_ms),
         "deliveryTime": str(delist_ms),
         "leverageFilter": {"minLeverage": "1", "maxLeverage": leverage, "leverageStep": "0.01"},
         "priceFilter": {"minPrice": tick["tickSize"], "maxPrice": "1999999.8", **tick},

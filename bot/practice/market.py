@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from bot.blocks import F64, I64, BarBlock, Bool
-from bot.practice.events import befallen, delisting_ms
+from bot.practice.events import befallen, delisting_ms, launch_ms
 from bot.practice.faults import Faults, FaultSwitch
 from bot.timegrid import DAY_MS, HOUR_MS
 
@@ -138,6 +138,11 @@ class PracticeMarket:
         width = len(self.symbols)
         places = tuple(range(width)) if symbol is None else (symbol,)
         return befallen(bars, places, width, self.switch.faults, self.tick[list(places)])
+
+    def launch_ms(self, symbol: int) -> int:
+        """Return when a symbol is launched."""
+        first = self.open_time(int(self.launch_bar[symbol]))
+        return max(first, launch_ms(symbol, len(self.symbols), self.switch.faults))
 
     def delisting_ms(self, symbol: int) -> int:
         """Return when a symbol is delisted, as far as that is announced; 0 where it is not."""

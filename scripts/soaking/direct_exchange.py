@@ -23,7 +23,7 @@ from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding
 from bot.blocks import F64, I64, BarBlock
 from bot.errors import ConfigError, DataError, ExchangeError, UnlistedError, UnreachableError
-from bot.portfolio.instruments import Instrument
+from bot.portfolio.instruments import Instrument, untraded
 from bot.practice.clock import Clock
 from bot.practice.connection import Connection, Topic
 from bot.practice.faults import Faults, FaultSwitch
@@ -134,6 +134,8 @@ class DirectExchange:
         found = await self.listed(symbols)
         if len(found) < len(symbols):
             raise ConfigError(f"market.symbols: not listed: {', '.join(sorted(self.delisted))}")
+        if faults := untraded(found):
+            raise ConfigError("\n".join(faults))
         return found
 
     async def listed(self, symbols: Sequence[str], *, tiers: bool = True) -> dict[str, Instrument]:

@@ -27,7 +27,7 @@ from bot.adapters.files.candles import Candles, faults_of
 from bot.adapters.files.funding import Funding
 from bot.config import Config
 from bot.errors import ConfigError, ExchangeError, UnlistedError
-from bot.portfolio.instruments import TRADED, Instrument
+from bot.portfolio.instruments import Instrument, untraded
 from bot.timestamps import format_utc
 from bot.venues import split_symbol
 
@@ -117,12 +117,7 @@ class BybitExchange:
             ExchangeError: the exchange does not answer.
         """
         found = await self.listed(symbols)
-        faults = [
-            f"market.symbols: Bybit gives {name} the status {found[name].status}, it is not traded "
-            "now; remove it"
-            for name in symbols
-            if name in found and found[name].status not in TRADED
-        ]
+        faults = untraded(found)
         missing = [name for name in symbols if name not in found]
         if missing:
             faults.append(

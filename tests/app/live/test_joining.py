@@ -20,8 +20,10 @@ from bot.app.runs.folder import RunFolder
 from bot.app.runs.in_force import config_in_force
 from bot.app.verify.proof import verify
 from bot.config import to_toml
-from bot.errors import UnreachableError
+from bot.errors import ConfigError, UnreachableError
+from bot.practice.faults import Faults
 from bot.timegrid import HOUR_MS
+from bot.timestamps import format_utc
 from scripts.soaking.direct_exchange import DirectExchange
 from scripts.soaking.proof import prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal, Script
@@ -180,6 +182,42 @@ def test_one_that_cannot_join_is_refused_by_name_and_the_run_goes_on(tmp_path: P
         assert len(record.ledger_times()) == 12
     assert files.waiting(run.folder.path) == []
     assert verify(run.folder).identical
+
+
+def test_one_that_is_launched_in_the_middle_of_a_run_joins_once_it_trades(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    launch = (run.begin_ms // HOUR_MS + 10) * HOUR_MS
+    wanted = asked(run, ALL, 4.2), asked(run, ALL, 12.2)
+    run.run(
+        60, script=asking(run, *wanted), pool=PoolHere(seconds=0.0),
+        faults=Faults(launched=1, launch_ms=launch),
+    )  # fmt: skip
+    (refused,) = run.events("command_refused")
+    assert refused["reason"].startswith(
+        f"market.symbols: {NEW} is PreLaunch: trading has not begun; leave it out until "
+        f"{format_utc(launch)} UTC"
+    )
+    with JournalReader(run.folder.journal) as record:
+        bars, fills = record.bars(), record.fills()
+        joined_at = record.joins.later[0][0]
+        known = record.forecasts(record.ledger_times())[0][:, 2]
+        times = record.ledger_times()
+    assert joined_at == launch + 3 * HOUR_MS
+    np.testing.assert_array_equal(bars.valid[:, 2], bars.open_time >= launch)
+    assert np.isnan(known[times < launch + 10 * HOUR_MS]).all(), "too young to be known"
+    assert np.isfinite(known[-10:]).all()
+    assert (fills["symbol"] == 2).any()
+    assert verify(run.folder).identical
+
+
+def test_a_new_run_does_not_begin_with_what_is_not_launched(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    market = run.config.market.model_copy(update={"symbols": tuple(ALL)})
+    run.config = run.config.model_copy(update={"market": market})
+    later = Faults(launched=1, launch_ms=run.begin_ms + 10 * HOUR_MS)
+    with pytest.raises(ConfigError, match=r"SYN2USDT is PreLaunch: .*then let it join"):
+        run.run(5, faults=later)
+    assert not run.folder.journal.exists()
 
 
 def test_an_exchange_that_does_not_answer_is_asked_again_while_the_run_goes_on(
