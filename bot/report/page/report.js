@@ -15,7 +15,7 @@ const WRITE = {
 };
 // On an axis: as many digits as tell its levels apart.
 const AXIS = {
-  amount: (v, span) => grouped(v, span < 4 ? 2 : 0),
+  amount: (v, span) => (Math.abs(v) >= 1e6 ? `${grouped(v / 1e6, span < 4e6 ? 2 : span < 2e7 ? 1 : 0)} M` : grouped(v, span < 4 ? 2 : 0)),
   percent: (v, span) => `${grouped(100 * v, span < 0.004 ? 3 : span < 0.04 ? 2 : span < 0.2 ? 1 : 0)} %`,
   ratio: (v, span) => grouped(v, span < 1 ? 2 : span < 6 ? 1 : 0),
   count: (v) => grouped(v, 0),
