@@ -6,9 +6,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Value = float | int | str | bool | None
-Side = Literal["pause", "resume", "flatten", "set"]
-
 
 class Items(BaseModel):
     """A page of rows."""
@@ -42,6 +39,7 @@ class RunStatus(BaseModel):
     id: str
     state: str
     state_why: str = Field(description="Why it is in this state, in a phrase; may be empty.")
+    day_return: float | None = Field(description="Since the last close of the UTC day before.")
 
 
 ChangedSetting = Annotated[str, Field(min_length=3, max_length=300, pattern=r"^[a-z0-9_.]+=")]
@@ -51,7 +49,7 @@ class WantedCommand(BaseModel):
     """A command: what is wanted of a run."""
 
     model_config = ConfigDict(extra="forbid")
-    kind: Side
+    kind: Literal["pause", "resume", "flatten", "set"]
     changes: list[ChangedSetting] = Field(
         default_factory=list, max_length=50,
         description="Settings as section.key=value, for set alone.",

@@ -48,4 +48,5 @@ def run_status(card: RunCard) -> dict[str, Any]:
     assert card.status is not None  # who asks has looked
     told: dict[str, Any] = json.loads(card.status.as_json())
     del told["run_dir"]  # where it is on this machine is nobody's matter
-    return {"id": card.run_id, "state": card.state.value, "state_why": card.why} | told
+    own = {"id": card.run_id, "state": card.state.value, "state_why": card.why}
+    return own | {"day_return": card.day_return} | told

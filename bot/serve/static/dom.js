@@ -4,8 +4,6 @@ import { el } from "./chart/element.js";
 
 export { el, fill, svg } from "./chart/element.js";
 
-export const text = (value) => document.createTextNode(value);
-
 // A table of rows: columns are {name, of: row => Node | text, number, wide}.
 export function table(columns, rows, { caption, onRow, empty = "None." } = {}) {
   if (!rows.length) return el("p", { class: "quiet" }, empty);

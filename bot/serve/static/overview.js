@@ -81,7 +81,7 @@ export function badge(line) {
   return el("span", { class: `badge ${line.state}`, title: line.state_why || null }, line.state, line.state_why ? el("span", { class: "why" }, ` ${line.state_why}`) : null);
 }
 
-export function spark(values, total) {
+function spark(values, total) {
   if (values.length < 2) return el("span", {}, "–");
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const [w, h, pad] = [132, 30, 2];

@@ -1,13 +1,32 @@
 // What is held and ordered, what decided, and how risk and the feed stand.
 
+import { ask, query, run } from "../ask.js";
 import { el, fill, section, table } from "../dom.js";
 import { ago, amount, basis, count, headName, percent, price, quantity, shown, time, tone, words } from "../format.js";
 
-export function account() {
+const SELDOM_MS = 20000;
+
+export function account({ id }) {
   const positions = el("div"), orders = el("div"), decided = el("div"), risk = el("dl", { class: "facts" }), feed = el("dl", { class: "facts" });
   const node = el("div", {}, section("positions", "Positions and orders", positions, orders), section("decisions", "Last decision", decided),
     el("div", { class: "columns" }, section("risk", "Risk", risk), section("feed", "Feed and process", feed)));
-  const update = async ({ status }) => {
+  let heard = [], askedAt = -Infinity;
+
+  // What the log says of the feed: connections, gaps, and its newest counts; it is long, so seldom.
+  const listen = async () => {
+    if (performance.now() - askedAt < SELDOM_MS) return;
+    askedAt = performance.now();
+    const newest = async (name) => (await ask(`${run(id)}/events${query({ event: name, limit: 1 })}`)).items[0];
+    const [connected, gap, feed] = await Promise.all(["connected", "gap_filled", "feed"].map(newest));
+    const odd = Object.entries(feed?.fields ?? {}).filter(([, count]) => count).map(([name, number]) => `${count(number)} ${words(name)}`);
+    heard = [
+      ["reconnected", connected ? `${count(Math.max(0, connected.fields.session - 1))} times since its start` : "not of late"],
+      ["newest gap", gap ? `${count(gap.fields.bars)} bars to ${time(gap.fields.last)}: ${words(String(gap.fields.reason))}` : "none of late"],
+      ["oddities of the feed", odd.join(", ") || "none"],
+    ];
+  };
+  const update = async ({ status }, parts) => {
+    if (status.mode === "live" && (parts.has("log") || parts.has("first"))) await listen();
     fill(positions, table([
       { name: "symbol", of: (p) => p.symbol }, { name: "side", of: (p) => (p.quantity > 0 ? "long" : "short") },
       { name: "quantity", of: (p) => quantity(p.quantity), number: true }, { name: "entry", of: (p) => price(p.margin?.entry), number: true },
@@ -42,6 +61,7 @@ export function account() {
       ["connection", beat.connection], ["decided within", beat.lag_ms === null ? "–" : `${count(Math.round(beat.lag_ms))} ms of the last candle`],
       ["behind", status.behind_ms === null ? "–" : ago(Math.max(0, status.behind_ms))],
       ["refused as implausible", count(beat.implausible)], ["training", beat.training.replace(/\d{13}/, (ms) => time(Number(ms)))], ["next training", time(beat.next_training_ms)],
+      ...heard,
       ["waits for", beat.waiting ?? "nothing"], ["clock", status.clock === "practice" ? `practice, ${count(status.clock_speed)} seconds a second` : status.clock], ["version", beat.version],
     ] : [["process", status.mode === "live" ? "has not spoken yet" : "a backtest: there is none"], ["clock", status.clock]]);
   };

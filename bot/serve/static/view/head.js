@@ -2,7 +2,6 @@
 
 import { el, figure, fill } from "../dom.js";
 import { ago, amount, count, gain, percent, time, tone } from "../format.js";
-import { ask } from "../ask.js";
 import { badge } from "../overview.js";
 import { handButtons } from "./hand.js";
 
@@ -16,12 +15,11 @@ export function head({ id }) {
     el("div", { class: "heading" }, el("h1", {}, id), badgePlace, hand), about, notice, figures);
   let asked = "";
 
-  const update = async ({ status }) => {
+  const update = ({ status }) => {
     fill(badgePlace, badge(status));
     about.textContent = [status.mode, `${status.interval} bars`, `${count(status.bars)} closed`, status.last_bar === null ? null : `newest ${time(status.last_bar)} UTC`,
       status.model ? `model ${status.model.model_id.slice(0, 8)}, ${ago(status.model.age_ms)} old` : "no model yet"].filter(Boolean).join(" · ");
-    const lines = await ask("/api/v1/runs");
-    const day = lines.find((line) => line.id === id)?.day_return;
+    const day = status.day_return;
     const capital = status.equity / (1 + status.total_return);
     const lead = figure("Equity", amount(status.equity), `${gain(status.equity - capital)} since the start`);
     lead.classList.add("lead");
