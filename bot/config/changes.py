@@ -41,6 +41,7 @@ _OF_THE_STATE = "it shapes what the account carries from bar to bar"
 
 WHY_NOT = (
     ("market.feed", AT_A_START),
+    ("market.universe", "the run's bars say by it who was a member"),
     ("market.*", "it says which bars the run is made of"),
     ("data.*", "it says which history a run begins with, and this one has begun"),
     ("synthetic.*", "it says which bars the run is made of"),

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.files.instruments import instruments_of
 from bot.adapters.files.models import load_model
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.in_force import instruments_of_record
 from bot.app.runs.record import open_record
 from bot.config.given import read_toml
 from bot.config.renamed import translated
@@ -49,11 +49,10 @@ def read_recorded(folder: RunFolder) -> Recorded:
         extent, first = record.extent(), record.span("bars").first
         if not rows or extent is None:
             raise DataError(f"{folder.path}: this run has activated no model; nothing to replay")
-        where = f"{record.path}: meta.instruments"
         return Recorded(
             folder,
             tuple(Activation(row.effective_from, row.model_id) for row in rows),
-            instruments_of(record.meta.get("instruments", "{}"), where),
+            instruments_of_record(record),
             first=extent.first if first is None else first,
             start=extent.first,
             last=extent.last,

@@ -13,6 +13,7 @@ from typing import Any
 from bot.adapters.files.commands import new_id, stopped_by_file, waiting
 from bot.adapters.files.instruments import instruments_of, instruments_text
 from bot.adapters.record.commands import CommandRow
+from bot.adapters.record.reading import Record
 from bot.app.runs.folder import RunFolder
 from bot.app.training.triggers import DueBars
 from bot.config import Config
@@ -111,6 +112,19 @@ def instruments_in_force(
     known = dict(kept)
     for row in commands:
         known |= learned(row)
+    return known
+
+
+def instruments_of_record(record: Record) -> dict[str, Instrument]:
+    """Return the instruments with which each symbol of a run came into it.
+
+    Raises:
+        DataError, JournalError: they are damaged.
+    """
+    where = f"{record.path}: meta.instruments"
+    known = instruments_of(record.meta.get("instruments", "{}"), where)
+    for row in record.commands():
+        known = learned(row) | known
     return known
 
 

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.files.instruments import instruments_of
 from bot.adapters.files.manifests import load_manifest
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
-from bot.app.runs.in_force import due_bars, told
+from bot.app.runs.in_force import due_bars, instruments_of_record, told
 from bot.app.runs.last_decision import decided_last
 from bot.app.runs.record import open_record
 from bot.app.runs.shrunk import shrunk_forecasts
@@ -262,9 +261,7 @@ def _facts(folder: RunFolder, record: Record, config: Config) -> dict[str, Any]:
         "record": config.run.record,
         "needs_model": needs_model(config),
     }
-    instruments = instruments_of(
-        record.meta.get("instruments", "{}"), f"{record.path}: meta.instruments"
-    )
+    instruments = instruments_of_record(record)
     facts["currency"] = currency_note(config, record.symbols, instruments)
     if config.market.universe:
         facts["universe"] = f"{config.market.universe}, of {len(record.symbols)} symbols"

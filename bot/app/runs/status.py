@@ -11,7 +11,6 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.adapters.files.instruments import instruments_of
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
@@ -19,7 +18,7 @@ from bot.adapters.system.run_lock import holder
 from bot.app.runs.carried_state import account_state
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
-from bot.app.runs.in_force import by_hand, command_json, config_in_force
+from bot.app.runs.in_force import by_hand, command_json, config_in_force, instruments_of_record
 from bot.app.runs.last_decision import Calibration, calibration_of, decided_last
 from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
@@ -207,8 +206,7 @@ def read_status(folder: RunFolder, now_ms: int | None = None, *, coverage: bool 
 
 
 def _rules(config: Config, record: Record) -> Rules:
-    where = f"{record.path}: meta.instruments"
-    instruments = instruments_of(record.meta.get("instruments", "{}"), where)
+    instruments = instruments_of_record(record)
     return rules_from(config, record.symbols, instruments, numbers_only=True)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.forecasts import read_forecasts
-from bot.adapters.files.instruments import instruments_of
 from bot.adapters.record.reading import Record
 from bot.app.backtest.preparing import read_market
 from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS
 from bot.app.runs.folder import RunFolder, config_hash, config_of
+from bot.app.runs.in_force import instruments_of_record
 from bot.app.runs.own_parts import check_parts
 from bot.app.runs.record import open_record
 from bot.app.runs.trials import FORECASTS_SHA256, runs_dir_of
@@ -118,9 +118,7 @@ def _recorded(folder: RunFolder, config: Config, record: Record) -> SweepSource:
         name=str(folder.path),
         config=config,
         symbols=record.symbols,
-        instruments=instruments_of(
-            record.meta.get("instruments", "{}"), f"{record.path}: meta.instruments"
-        ),
+        instruments=instruments_of_record(record),
         bars=bars,
         start=start,
         forecast=Forecast(record.tasks, value, model),
