@@ -282,6 +282,7 @@ class LiveReport:
             "implausible": self.refused,
             "waiting": self._waits.now() if self._waits else None,
             "leaving": self.life.leaving,
+            "members": self.life.members,
             "rehearsal": None if self._rehearsal is None else asdict(self._rehearsal),
         }
         path = self._run.folder.path / "status.json"

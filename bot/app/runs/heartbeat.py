@@ -46,6 +46,7 @@ class Heartbeat:
         next_training_ms: when one is due, by the exchange's clock; None where none ever is.
         rehearsal: None but during one.
         leaving: why, by symbol that may not be opened any more.
+        members: of the universe at the last close; None where there is no rule, or no close yet.
     """
 
     pid: int
@@ -61,6 +62,7 @@ class Heartbeat:
     waiting: str | None = None
     rehearsal: Rehearsing | None = None
     leaving: dict[str, str] | None = None
+    members: list[str] | None = None
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:

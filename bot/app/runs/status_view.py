@@ -65,6 +65,8 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         ]
         if beat.waiting and status.pid is not None:
             rows.append(("waits", Text(beat.waiting, style="yellow")))
+        if beat.members is not None:
+            rows.append(("universe", Text(f"{len(beat.members)}: {', '.join(beat.members)}")))
         for symbol, why in (beat.leaving or {}).items():
             rows.append(("leaving", Text(f"{symbol}: {why}", style="yellow")))
         if beat.implausible:

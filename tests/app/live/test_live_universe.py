@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bot.app.runs.heartbeat import read_heartbeat
 from bot.timegrid import HOUR_MS
 from bot.universe import Universe
 from scripts.soaking.proof import prove
@@ -47,6 +48,10 @@ def test_members_are_those_of_the_journals_bars_and_others_are_closed(tmp_path: 
         ]  # fmt: skip
         assert all(e["position"] == 0.0 for e in after)
     assert len(proof.fills) > 10
+    beat = read_heartbeat(whole.folder.path)
+    assert beat is not None
+    s = int(np.flatnonzero(~proof.bars.leaving[-1])[0])
+    assert beat.members == [whole.config.market.symbols[s]]
 
 
 def test_what_was_missed_is_ranked_too(tmp_path: Path) -> None:
