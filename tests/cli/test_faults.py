@@ -135,7 +135,7 @@ def test_an_option_that_cannot_be(
 
 def test_the_version(cli: Cli) -> None:
     said = cli("--version")
-    assert (said.code, said.out) == (0, f"bot {__version__}\n")
+    assert (said.code, said.out.splitlines()[0]) == (0, f"bot {__version__}")
 
 
 def test_a_stray_variable_is_warned_of_and_stops_nothing(

@@ -170,6 +170,7 @@ def test_a_mail_server_that_is_down_for_an_hour_loses_nothing(
     place: Path, run: Callable[[], RunFolder]
 ) -> None:
     pytest.importorskip("aiosmtpd")
+    pytest.importorskip("apprise")
     sink, clock = MailSink(), Clock()
     said: list[str] = []
     mail = services((sink.address,))[0]

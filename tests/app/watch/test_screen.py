@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -248,6 +249,15 @@ def test_edges_are_drawn_against_their_cost(run: RunFolder) -> None:
                 r for r in plain(panels.edges(look, 140)).splitlines() if r.startswith(symbol)
             )
             assert f"{each.hurdle * 1e4:.1f}" in row
+
+
+def test_without_the_extra_it_says_what_to_install(
+    cli: Cli, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "bot.app.watch.screen")
+    monkeypatch.setitem(sys.modules, "textual", None)
+    said = cli("watch", run.path)
+    assert (said.code, "pip install" in said.err, len(said.err.splitlines())) == (2, True, 1)
 
 
 def test_without_a_terminal_it_says_what_prints(cli: Cli, run: RunFolder) -> None:
