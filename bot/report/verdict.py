@@ -26,8 +26,9 @@ class VerdictLine:
 
 
 def verdict(summary: Summary, sheet: TearSheet) -> list[VerdictLine]:
-    """Return the lines, the most important first."""
-    return [
+    """Return the lines, the most important first: what puts all others in doubt, if there is any."""
+    covered = _covered(summary)
+    lines = [
         _earned(summary, sheet),
         _against(summary),
         _edge(summary),
@@ -36,9 +37,9 @@ def verdict(summary: Summary, sheet: TearSheet) -> list[VerdictLine]:
         _traded(summary),
         _paid(summary),
         _heads(summary),
-        _covered(summary),
-        VerdictLine("So", what_follows(summary, sheet)),
     ]
+    lines.insert(len(lines) if covered.about == "Covered" else 0, covered)
+    return [*lines, VerdictLine("So", what_follows(summary, sheet))]
 
 
 def headline(summary: Summary) -> str:

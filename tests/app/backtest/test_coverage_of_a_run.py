@@ -58,7 +58,10 @@ def test_a_small_file_of_forecasts_a_late_end_and_half_a_symbol(
     assert found["trainings"] is None
     told = found["warnings"]
     assert [line.split()[0] for line in told] == ["Asked", "Bars", "Only", "calibrating:"]
-    shown = cli("report", tmp_path / "run")
+    brief = cli("report", tmp_path / "run").out
+    assert brief.index("Beware") < brief.index("Asked for was") < brief.index("Earned")
+    assert "(and 3 more: --full)" in " ".join(brief.split())
+    shown = cli("report", tmp_path / "run", "--full")
     assert shown.code == 0, shown.err
     assert shown.out.startswith("Asked for was")
     assert "(whole span; 3.00 % of it had a forecast)" in shown.out

@@ -115,7 +115,7 @@ def test_every_backtest_enters_itself_and_its_figures_are_held_against_the_other
 
     words = "3 settings in 3 entries of "
     assert words in cli("report", runs / "a", "--json").json["trials"]["text"]
-    assert words in " ".join(cli("report", runs / "a").out.split())
+    assert words in " ".join(cli("report", runs / "a", "--full").out.split())
     assert words in (runs / "a" / "report.html").read_text("utf-8")
     assert len(read(runs / NAME)[0]) == 3, "a report of what stands there adds nothing"
 
