@@ -30,7 +30,7 @@ class ConfigError(BotError):
 def extra_needed(what: str, extra: str) -> ConfigError:
     """Return the error of a part whose packages come with an optional extra of this package."""
     return ConfigError(
-        f"{what}; install the extra '{extra}', in the folder with pyproject.toml: "
+        f"{what}; install the extra '{extra}': pip install 'mtl-paper-bot[{extra}]', or in a clone: "
         f"pip install -c constraints.txt -e '.[{extra}]'"
     )
 

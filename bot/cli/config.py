@@ -19,6 +19,7 @@ from bot.config.advice import advice
 from bot.config.example import example_toml
 from bot.config.given import stray_variables
 from bot.config.load import SettingsError
+from bot.config.ready import ready_names, ready_path
 from bot.errors import BotError, ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -117,6 +118,14 @@ def config_schema() -> None:
 
 
 @config_app.command("example")
-def config_example() -> None:
-    """Print a file with every setting: its explanation, bounds and default."""
-    print(example_toml(), end="")
+def config_example(
+    ready: Annotated[
+        str | None,
+        typer.Argument(help=f"A ready file instead: {', '.join(ready_names())}.", metavar="[NAME]"),
+    ] = None,
+) -> None:
+    """Print a file with every setting: its explanation, bounds and default; or a ready one.
+
+    The ready files are short, and each is for one purpose: 'bot init --ready NAME' writes one.
+    """
+    print(example_toml() if ready is None else ready_path(ready).read_text("utf-8"), end="")

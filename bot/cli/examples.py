@@ -16,7 +16,7 @@ FIRST, TRADE, HAND, LOOK, STUDY, DATA, OWN = (
 
 EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "demo": (FIRST, ("bot demo", "bot demo --keep runs/demo")),
-    "init": (FIRST, ("bot init", "bot init --yes my.toml --set market.symbols=BTCUSDT,ETHUSDT")),
+    "init": (FIRST, ("bot init", "bot init --ready synthetic", "bot init --yes my.toml --set market.symbols=BTCUSDT,ETHUSDT")),
     "doctor": (FIRST, ("bot doctor", "bot doctor --config config.toml --json", "bot doctor --offline")),
     "run": (TRADE, (
         "bot run --practice --bars 50",
@@ -33,7 +33,7 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "resume": (HAND, ("bot resume runs/live",)),
     "flatten": (HAND, ("bot flatten runs/live --wait 60",)),
     "set": (HAND, ("bot set runs/live risk.max_gross=1", "bot set runs/live retrain.trigger=never")),
-    "status": (LOOK, ("bot status runs/live", "bot status runs/live --json")),
+    "status": (LOOK, ("bot status runs/live", "bot status runs/live --json", "bot status runs/live --check")),
     "watch": (LOOK, ("bot watch runs/live",)),
     "serve": (LOOK, ("bot serve", "bot serve runs")),
     "notify": (LOOK, ("bot notify runs --config config.toml", "bot notify test")),
@@ -57,7 +57,7 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "data": (DATA, ("bot data --data data",)),
     "config show": (OWN, ("bot config show --config config.toml",)),
     "config check": (OWN, ("bot config check --config config.toml --for run",)),
-    "config example": (OWN, ("bot config example",)),
+    "config example": (OWN, ("bot config example", "bot config example synthetic")),
     "config schema": (OWN, ("bot config schema",)),
     "parts list": (OWN, ("bot parts list",)),
     "parts check": (OWN, ("bot parts check my_parts.py",)),

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bot.cli.options import ConfigOption, JsonOption, SetOption
 from bot.cli.output import stdout_console
+from bot.config.ready import ready_names, ready_path
 
 
 def register(app: typer.Typer) -> None:
@@ -26,18 +27,28 @@ def init(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Take every default; ask nothing.")
     ] = False,
+    ready: Annotated[
+        str | None,
+        typer.Option(help=f"Copy a ready file, and ask nothing: {', '.join(ready_names())}."),
+    ] = None,
     sets: SetOption = None,
 ) -> None:
     """Write a file of settings: a few questions with defaults, each setting with its explanation.
 
     It overwrites nothing. What is not asked keeps its default; 'bot config example' has it all.
     """
-    from bot.app.first_hour.questions import ask_all, next_steps, write_settings
+    from bot.app.first_hour.questions import ask_all, next_steps, write_settings, write_text
     from bot.errors import ConfigError
 
     target = Path(path)
     if target.exists() or target.is_symlink():
         raise ConfigError(f"{target}: is there already; name another file, or move it away")
+    if ready is not None:
+        if sets:
+            raise ConfigError("--set: not beside --ready, whose file is copied as it is; edit it")
+        write_text(target, ready_path(ready).read_text("utf-8"))
+        print(f"written: {target}\n{next_steps(target)}")
+        return
     if not yes and not sys.stdin.isatty():
         raise ConfigError(
             "init: asks questions, and nobody is at a terminal; --yes takes the defaults"

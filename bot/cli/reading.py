@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -128,9 +129,20 @@ def verify(run: RunArgument, plugins: PluginOption = None, as_json: JsonOption =
         sys.exit(verdict.result.exit_code)
 
 
-def status(run: RunArgument, as_json: JsonOption = False) -> None:
+def status(
+    run: RunArgument,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only whether its daemon lives: exit 0, or 1 and why not."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show a run's positions, orders, equity and model, and whether it is running."""
     from bot.app.runs.folder import find_run
+
+    if check:
+        _check_life(find_run(run).path, as_json=as_json)
+        return
     from bot.app.runs.status import read_status
     from bot.app.runs.status_view import status_tables
 
@@ -139,6 +151,20 @@ def status(run: RunArgument, as_json: JsonOption = False) -> None:
         print(found.as_json())
     else:
         stdout_console().print(status_tables(found))
+
+
+def _check_life(folder: Path, *, as_json: bool) -> None:
+    from bot.app.runs.living import missing_life
+
+    wrong = missing_life(folder, time.time_ns() // 1_000_000)
+    if as_json:
+        print(json.dumps({"lives": wrong is None, "fault": wrong}))
+    elif wrong is None:
+        print(f"{folder.name}: lives")
+    else:
+        print(f"error: {folder}: {wrong}", file=sys.stderr)
+    if wrong is not None:
+        sys.exit(1)
 
 
 def runs(
@@ -206,7 +232,6 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,
 ) -> None:
     """Read a run's log."""
-    import time
 
     from bot.app.runs.folder import find_run
     from bot.app.runs.log_view import check_symbol, log_filter, show_log, tell_malformed

@@ -22,6 +22,7 @@ changes         which settings may change during a run, and a change tried out
 advice          what is legal and has no effect
 needed_heads    which heads the account needs
 example         config.example.toml
+ready           the ready files of settings, by name
 """
 
 from bot.config.load import load_config

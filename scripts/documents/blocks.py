@@ -34,7 +34,7 @@ class Block:
 
 def documents() -> list[Path]:
     """Return the files that may hold blocks: README and everything in docs/."""
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks_of(text: str) -> Iterator[Block]:

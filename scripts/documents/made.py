@@ -14,6 +14,7 @@ import typer
 from bot.app.tables.columns import NAMES, shape_of
 from bot.blocks import Task
 from bot.cli.main import app
+from bot.config.ready import ready_names, ready_purpose
 from bot.errors import ConfigError
 from bot.parts.kinds import KINDS
 from bot.parts.plugins import load_plugins
@@ -21,6 +22,7 @@ from bot.parts.registry import MOST_TOLD, parts
 from bot.parts.sets import SETS
 from bot.portfolio.kernel.asked import FILL_FIELDS, POLICY_FIELDS
 from scripts.documents.blocks import ROOT
+from scripts.documents.reference import commands_in_full, settings
 
 
 def commands() -> str:
@@ -140,12 +142,22 @@ def tables() -> str:
     return "\n".join(lines).strip()
 
 
+def ready_files() -> str:
+    """Return a table of the ready files of settings."""
+    lines = ["| name | what it is |", "|---|---|"]
+    lines += [f"| `{name}` | {ready_purpose(name)} |" for name in ready_names()]
+    return "\n".join(lines)
+
+
 MADE: dict[str, Callable[[], str]] = {
     "commands": commands,
     "decisions": decisions,
     "parts": kinds_of_part,
     "features": features,
     "tables": tables,
+    "settings": settings,
+    "commands-in-full": commands_in_full,
+    "ready-files": ready_files,
     "example-settings": example_settings,
     "example-faults": example_faults,
     "policy-record": partial(record, POLICY_FIELDS),

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scripts import licences
 from scripts.documents.blocks import ROOT
 from scripts.documents.transcripts import excerpt, fenced, machine, run
 
@@ -122,7 +123,19 @@ def _measure(measure: dict[str, Any]) -> str:
     return f"{measure['value']:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
+def licence_page(_data: str | None) -> str:
+    """Return the licences of all that is installed."""
+    return licences.licence_table(licences.by_set())
+
+
+def extras_page(_data: str | None) -> str:
+    """Return what each extra brings."""
+    return licences.extras_table(licences.by_set())
+
+
 MEASURED: dict[str, Callable[[str | None], str]] = {
+    "licences": licence_page,
+    "extras": extras_page,
     "tour": tour,
     "clone-backtest": clone_backtest,
     "difference": difference,

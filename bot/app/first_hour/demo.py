@@ -29,20 +29,11 @@ from rich.text import Text
 from bot.app.live.terminal_lines import TerminalLines
 from bot.compiled import compiled_before
 from bot.config import load_config
+from bot.config.ready import ready_path
 from bot.errors import BotError, ConfigError
 from bot.practice.synthetic import symbol_names
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc
-
-SETTINGS = (
-    "data.history_bars=1500", 'features.names=["core"]', "features.medium_window=48",
-    "features.long_window=96", "features.correlation_window=48", "model.hidden=[64, 32]",
-    "model.members=1", "training.epochs=8", "training.min_rows=1000", "training.window_bars=1500",
-    "retrain.trigger=every_bars", "retrain.every_bars=72", "log.heartbeat_s=10",
-    "exchange.close_deadline_s=0.25", "exchange.decide_within_s=0.45", "exchange.quote_timeout_s=0.2",
-    "policy.kind=threshold",
-)  # fmt: skip
-"""Those of configs/practice.toml, which an installed package has not."""
 
 TOO_LONG_S = 300.0
 QUIET_S = 0.1
@@ -62,7 +53,7 @@ class _Told:
     lines: TerminalLines = field(init=False)
 
     def __post_init__(self) -> None:
-        config = load_config(None, SETTINGS, environ={})
+        config = load_config(ready_path("practice"), environ={})
         self.lines = TerminalLines(
             self.console, symbol_names(config.synthetic.symbols), INTERVAL_MS[config.market.interval],
             config.portfolio.initial_capital, own_time=True,
@@ -118,9 +109,10 @@ def demonstrate(keep: str | None, bars: int, console: Console) -> None:
         run = [
             "run",
             "--practice",
+            "--config",
+            str(ready_path("practice")),
             "--run-dir",
             str(folder),
-            *(w for s in SETTINGS for w in ("--set", s)),
         ]
         short = ["run", "--practice", "--run-dir", str(folder)]
         _run_and_kill(told, run, short, bars // 3)

@@ -65,7 +65,7 @@ def versions() -> Finding:
         said = f"{said}; missing: {', '.join(missing)}"
     return graded(
         "versions", said, fail=bool(missing) or sys.version_info < (3, 11),
-        fix="install again: pip install -c constraints.txt -e .",
+        fix="install again: pip install mtl-paper-bot, or in a clone: pip install -c constraints.txt -e .",
     )  # fmt: skip
 
 

@@ -74,7 +74,17 @@ def write_settings(path: Path, sets: Sequence[str]) -> None:
     asked = [text.partition("=")[0].strip() for text in sets]
     keys = dict.fromkeys([*COMMON, *asked])
     values = flatten(config)
-    text = chosen_toml({key: values[key] for key in keys}, HEADER)
+    write_text(path, chosen_toml({key: values[key] for key in keys}, HEADER))
+    load_config(path, environ={})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file.
+
+    Raises:
+        ConfigError: it is there already.
+        JournalError: it cannot be written.
+    """
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -82,7 +92,6 @@ def write_settings(path: Path, sets: Sequence[str]) -> None:
         raise ConfigError(f"{path}: is there already; name another file, or move it away") from None
     except OSError as error:
         raise JournalError(f"{path}: cannot be written: {error.strerror}") from None
-    load_config(path, environ={})
 
 
 def next_steps(path: Path) -> str:

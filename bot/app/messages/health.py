@@ -14,15 +14,13 @@ from bot.adapters.system.run_lock import holder
 from bot.app.messages.message import Message, message_id
 from bot.app.runs.durations import SECOND_MS, duration
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
+from bot.app.runs.living import HANGS_MS
 from bot.config.notify import Notify
 from bot.errors import JournalError
 from bot.timestamps import format_utc
 
 GRACE_MS = 15 * SECOND_MS
 """A supervisor starts a daemon again within seconds; that the old one is gone is then no news."""
-
-HANGS_MS = 180 * SECOND_MS
-"""Without a heartbeat for so long a daemon that lives hangs; it makes one twice a minute."""
 
 ROOM = 1.2
 """The disk has room again with so many times what is too little: not at each file that comes and goes."""

@@ -14,6 +14,7 @@ recent_coverage how often the intervals around the forecasts held of late
 status_view     the status as tables
 farewell        what `bot run` says at its end: where it stands, what comes next
 heartbeat       what the daemon last said of itself
+living          `bot status --check`: whether the daemon lives
 results         from a folder to figures and pictures
 trials          the register of trials: what enters it, and what a figure is held against
 trials_view     `bot trials`: the register as tables

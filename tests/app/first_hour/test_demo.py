@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.app.first_hour.demo import SETTINGS
-from bot.config import load_config
-
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -37,11 +34,6 @@ def children_that_name(place: Path) -> list[str]:
         if str(place) in words:
             found.append(words)
     return found
-
-
-def test_its_settings_are_those_of_the_practice_run() -> None:
-    written = load_config(ROOT / "configs" / "practice.toml", environ={})
-    assert load_config(None, SETTINGS, environ={}) == written
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
