@@ -90,9 +90,9 @@ def licence_of(package: Distribution) -> str:
     told = package.metadata
     classifiers = [c.rpartition(" :: ")[2] for c in told.get_all("Classifier") or () if c.startswith("License ::")]  # fmt: skip
     known = [BY_CLASSIFIER[c] for c in classifiers if c in BY_CLASSIFIER]
-    free_text = (told.get("License") or "").strip().partition("\n")[0]
-    if expression := told.get("License-Expression"):
-        return expression
+    free_text = "".join(told.get_all("License") or ()).strip().partition("\n")[0]
+    if expressions := told.get_all("License-Expression"):
+        return str(expressions[0])
     if known:
         return " OR ".join(known)
     if free_text and free_text != "UNKNOWN" and len(free_text) < 40:
