@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from bot.app.messages.addresses import check_settings
 from bot.config import flatten, load_config
 from bot.config.example import chosen_toml
 from bot.errors import ConfigError, JournalError
@@ -71,6 +72,7 @@ def write_settings(path: Path, sets: Sequence[str]) -> None:
         JournalError: the file cannot be written.
     """
     config = load_config(None, sets, environ={})
+    check_settings(config.notify)
     asked = [text.partition("=")[0].strip() for text in sets]
     keys = dict.fromkeys([*COMMON, *asked])
     values = flatten(config)
@@ -116,7 +118,7 @@ def _ask(question: Question, default: Any, console: Console) -> list[str]:
         if not answer or answer == shown:
             return []
         try:
-            load_config(None, [f"{question.key}={answer}"], environ={})
+            check_settings(load_config(None, [f"{question.key}={answer}"], environ={}).notify)
         except ConfigError as error:
             console.print(Text(str(error), "yellow"))
             continue

@@ -41,6 +41,7 @@ def test_an_answer_that_is_refused_is_asked_again(monkeypatch: pytest.MonkeyPatc
         "eea",
         "much",
         "5000",
+        "Europe/Berln",
         "Europe/Berlin",
     ]
     answers, shown = asked(given, monkeypatch)
@@ -50,6 +51,7 @@ def test_an_answer_that_is_refused_is_asked_again(monkeypatch: pytest.MonkeyPatc
     ]  # fmt: skip
     assert "its symbols are in capitals" in shown
     assert "expected one of" in shown
+    assert "did you mean Europe/Berlin?" in shown
 
 
 def test_what_is_given_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
