@@ -29,7 +29,7 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-FILE_ENDINGS = {"toml", "db", "jsonl", "json", "html", "lock", "py", "md", "sh"}
+FILE_ENDINGS = {"toml", "db", "js", "css", "jsonl", "json", "html", "lock", "py", "md", "sh"}
 """What follows a section's name and a dot in a file's name, such as log.jsonl."""
 
 each_document = pytest.mark.parametrize(
