@@ -37,13 +37,22 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "watch": (LOOK, ("bot watch runs/live",)),
     "serve": (LOOK, ("bot serve", "bot serve runs")),
     "notify": (LOOK, ("bot notify runs --config config.toml", "bot notify test")),
-    "report": (LOOK, ("bot report runs/live", "bot report runs/live --json")),
+    "report": (
+        LOOK,
+        ("bot report runs/live", "bot report runs/live --full", "bot report runs/a runs/b"),
+    ),
     "verify": (LOOK, ("bot verify runs/live",)),
     "logs": (LOOK, (
         "bot logs runs/live --follow", "bot logs runs/live --event decision --symbol BTCUSDT --since 2h",
     )),
     "runs": (LOOK, ("bot runs", "bot runs --runs-dir runs --json")),
-    "export": (LOOK, ("bot export runs/live --symbol BTCUSDT",)),
+    "export": (
+        LOOK,
+        (
+            "bot export runs/live --what trades",
+            "bot export runs/live --what all --format parquet --out tables/",
+        ),
+    ),
     "trials": (STUDY, ("bot trials", "bot trials runs --symbol BTCUSDT")),
     "compare": (STUDY, (
         "bot compare --preset mtl-vs-single --data data", "bot compare a.toml b.toml --data data",

@@ -9,14 +9,14 @@ from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse
 
-from bot.report.page import chart
+from bot.report import page as report_page
 from bot.serve.api.asked import span_asked
 from bot.serve.api.v1 import From, GivenRun, To, site_of
 from bot.serve.page import compared, drawn, opening
 
 SHOWN_TRIPS = 100
 FILES = Path(__file__).parents[1] / "static"
-CHARTS = Path(chart.__path__[0])
+CHARTS = Path(report_page.__path__[0]) / "chart"
 """The charts, which the report's page has too."""
 Points = Annotated[int, Query(ge=50, le=4000)]
 
