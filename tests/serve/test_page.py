@@ -21,6 +21,7 @@ if not (shutil.which("chromium") or shutil.which("chromium-browser")):
 
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.status import read_status
+from bot.timestamps import format_utc
 from scripts.documents.browsing import Seen, Serving, api, chromium, serving, shown, trading, until
 from tests.conftest import Ran
 
@@ -187,7 +188,15 @@ def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, runs: Path) -
     page.locator("#fills tbody tr button").first.click()
     page.wait_for_selector("dialog h3:has-text('The bar')")
     told = page.locator("dialog").inner_text()
-    assert "Decided at the close of" in told
+    db = sqlite3.connect(runs / "finished" / "journal.db")
+    bar, symbol, quantity = db.execute(
+        "SELECT open_time, symbol, quantity FROM fills WHERE reason = 'signal' ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    (ordered,) = db.execute(
+        "SELECT max(open_time) FROM decisions WHERE symbol = ? AND open_time < ? AND order_quantity * ? > 0",
+        (symbol, bar, quantity),
+    ).fetchone()
+    assert f"Decided at the close of {format_utc(ordered)[:16].replace('T', ' ')}" in told
     assert "Forecast by model" in told
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()

@@ -73,7 +73,8 @@ export class TimeChart {
 
   drawPane(pen, pane, { top, ink, grid }) {
     const { x } = this;
-    const [low, high] = spanOf(pane.series, x) ?? [0, 1];
+    const span = spanOf(pane.series, x);
+    const [low, high] = span ?? [0, 1];
     const room = (high - low || Math.abs(high) || 1) * (pane.pad ?? 0.06);
     const lowest = pane.zero === "top" ? low - room : pane.zero === "bottom" ? 0 : low - room;
     const y = pane.y = new Scale(lowest, pane.zero === "top" ? 0 : high + room, top + pane.height, top);
@@ -81,7 +82,7 @@ export class TimeChart {
     pen.strokeStyle = ink("rule");
     pen.beginPath();
     for (const { at } of grid) { pen.moveTo(Math.round(x.at(at)) + 0.5, top); pen.lineTo(Math.round(x.at(at)) + 0.5, top + pane.height); }
-    const levels = (pane.ticks ?? ticks)(y.low, y.high, Math.max(2, pane.height / 40));
+    const levels = !span ? [] : (pane.ticks ?? ticks)(y.low, y.high, Math.max(2, pane.height / 40));
     for (const value of levels) { const py = Math.round(y.at(value)) + 0.5; pen.moveTo(x.from, py); pen.lineTo(x.to, py); }
     pen.stroke();
     pen.fillStyle = ink("soft");

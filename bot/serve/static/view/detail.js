@@ -2,22 +2,28 @@
 
 import { ask, query, run } from "../ask.js";
 import { el } from "../dom.js";
-import { amount, basis, price, quantity, shown, time, words } from "../format.js";
+import { amount, basis, headName, percent, price, quantity, shown, time, words } from "../format.js";
 import { openDialog } from "./hand.js";
 
 const facts = (pairs) => el("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 
-export async function showBar(id, symbol, at, fill = null) {
+const BEFORE = 200;
+
+// Bars before the fill among which its decision is looked for: an order can stand, or be filled in parts.
+export async function showBar(id, symbol, at, step, fill) {
   openDialog(`${symbol} · ${time(at)} UTC`, el("p", { class: "quiet" }, "Reading …"));
   try {
-    const only = query({ symbol, from: at - 31 * 86400000, to: at, limit: 10000 });
+    const only = query({ symbol, from: at - BEFORE * step, to: at, limit: BEFORE + 1 });
     const here = query({ symbol, from: at, to: at, limit: 1 });
-    // a fill at a bar's open was decided at the close of the bar before it
     const [bars, decisions, forecasts] = await Promise.all([
       ask(`${run(id)}/bars${here}`), ask(`${run(id)}/decisions${only}`), ask(`${run(id)}/forecasts${only}`)]);
-    const before = (items) => items.filter((row) => (fill ? row.open_time < at : row.open_time <= at)).at(-1);
-    const [bar, decision, forecast] = [bars.items[0], before(decisions.items), before(forecasts.items)];
-    openDialog(`${symbol} · ${time(at)} UTC`, fill ? fillPart(fill) : [], decision ? decisionPart(decision) : [], forecast ? forecastPart(forecast) : [], bar ? barPart(bar) : [],
+    // what is filled at a bar's open was ordered at a close before it; of an order that is filled in parts, some bars before
+    const earlier = decisions.items.filter((row) => row.open_time < at);
+    const ordered = earlier.filter((row) => Math.sign(row.order_quantity) === Math.sign(fill.quantity)).at(-1);
+    const decision = fill.reason === "signal" && ordered ? ordered : earlier.at(-1);
+    const forecast = decision && forecasts.items.find((row) => row.open_time === decision.open_time);
+    const [bar] = bars.items;
+    openDialog(`${symbol} · ${time(at)} UTC`, fillPart(fill), decision ? decisionPart(decision) : [], forecast ? forecastPart(forecast) : [], bar ? barPart(bar) : [],
       el("div", { class: "actions" }, el("button", { type: "button", on: { click: () => document.getElementById("dialog").close() } }, "Close")));
   } catch (error) {
     openDialog("Not read", el("p", { role: "alert" }, error.message));
@@ -33,7 +39,7 @@ const decisionPart = (row) => [el("h3", {}, `Decided at the close of ${time(row.
   ["weight aimed at", row.weight === null ? null : shown("weight", row.weight)], ["ordered", quantity(row.order_quantity)], ["refused", row.refusal && words(row.refusal)], ["closes since the side was decided", row.age]])];
 
 const forecastPart = (row) => [el("h3", {}, `Forecast by model ${row.model_id.slice(0, 8)}`), facts(
-  Object.entries(row).filter(([name]) => !["open_time", "symbol", "model_id"].includes(name)).map(([name, value]) => [words(name), name.startsWith("return") ? basis(value) : value === null ? null : shown(name, value)]))];
+  Object.entries(row).filter(([name]) => !["open_time", "symbol", "model_id"].includes(name)).map(([name, value]) => [headName(name), value === null ? null : name.startsWith("return") ? basis(value) : name.startsWith("direction") ? `${percent(value, { digits: 1 })} up` : shown(name, value)]))];
 
 const barPart = (row) => [el("h3", {}, "The bar"), facts([
   ["open", price(row.open)], ["high", price(row.high)], ["low", price(row.low)], ["close", price(row.close)], ["volume", quantity(row.volume)],

@@ -28,7 +28,7 @@ export function market({ id, symbols, interval }) {
     { height: 320, series: [bars, fills], write: (v) => price(Number(v.toPrecision(7))), pad: 0.1 },
     below,
     { height: 64, series: [held], write: (v) => quantity(Number(v.toPrecision(4))), title: "position" },
-  ], { moved: (from, to) => load(from, to), hover: (at) => tell(at), opened: (fill) => showBar(id, symbol, fill.time, fill) });
+  ], { moved: (from, to) => load(from, to), hover: (at) => tell(at), opened: (fill) => showBar(id, symbol, fill.time, step, fill) });
   const tabs = el("div", { class: "chips", role: "group", "aria-label": "Symbol" });
   const near = el("div", { class: "ranges", role: "group", "aria-label": "Span shown" }, [["near", NEAR], ["wider", 700], ["all", Infinity]].map(([name, n]) => el("button", {
     type: "button", class: "chip", on: { click: () => { const [first, last] = chart.whole; chart.show(Math.max(first, last - n * step), last); } },

@@ -25,7 +25,7 @@ export function trades({ id, interval }) {
       { name: "time", of: (f) => time(f.open_time) }, { name: "symbol", of: (f) => f.symbol }, { name: "side", of: (f) => (f.quantity > 0 ? "bought" : "sold") },
       { name: "quantity", of: (f) => quantity(Math.abs(f.quantity)), number: true }, { name: "price", of: (f) => price(f.price), number: true },
       { name: "notional", of: (f) => amount(Math.abs(f.quantity * f.price)), number: true }, { name: "fee", of: (f) => amount(f.fee), number: true }, { name: "reason", of: (f) => words(f.reason) },
-    ], items.slice(-MOST).reverse(), { caption: "Fills, newest first", empty: "Nothing was filled yet.", onRow: (f) => showBar(id, f.symbol, f.open_time, f) }),
+    ], items.slice(-MOST).reverse(), { caption: "Fills, newest first", empty: "Nothing was filled yet.", onRow: (f) => showBar(id, f.symbol, f.open_time, step, f) }),
     el("p", { class: "quiet" }, `${count(Math.min(MOST, items.length))} of ${count(status.fills)}; the API has all, as JSON, CSV or Arrow.`));
   };
   const analysed = ({ result }) => {
