@@ -120,7 +120,7 @@ class Engine:
 
     def obey(self, state: EngineState, command: Command) -> EngineState:
         """Return the state in which a person's command holds; what `set` changes is in `rules`."""
-        return replace(state, book=commanded(state.book, command))
+        return replace(state, book=commanded(state.book, command, self.rules.inverse))
 
     def warm(self, state: EngineState, block: BarBlock) -> EngineState:
         """Take in bars that are not traded and not booked; signals of models there are are scored."""
@@ -152,7 +152,7 @@ class Engine:
         book, trace = run_bars(
             state.book, self.rules, block, signal=nothing, volatility=nothing, phase=Phase.OPEN
         )
-        check_books(state.book, block, trace)
+        check_books(state.book, block, trace, self.rules.inverse)
         opened = replace(
             state, book=book, last_open=int(block.open_time[0]), opened=True,
             open_refusal=trace.refusal[0],
@@ -203,7 +203,7 @@ class Engine:
             calibrated=judged.calibrated,
             refused_by_model=self._doubted(state, block, features, judged.forecast),
         )
-        check_books(state.book, block, trace)
+        check_books(state.book, block, trace, self.rules.inverse)
         if phase == Phase.CLOSE:
             refusal = np.where(trace.refusal != 0, trace.refusal, state.open_refusal)
             trace = trace._replace(refusal=refusal)

@@ -22,7 +22,7 @@ from bot.portfolio.calibration import CalibrationState
 NEVER = -(2**62)
 """An open time before every bar."""
 
-STATE_LAYOUT = 5
+STATE_LAYOUT = 6
 """Version of what `state_to_arrays` returns: names, kinds and shapes. Raise it with each change, and
 let `bot/app/runs/carried_state.py` bring older states to it."""
 

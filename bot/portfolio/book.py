@@ -30,6 +30,7 @@ ACCOUNT = np.dtype(
         ("bar_spread", "<f8"),
         ("bar_slippage", "<f8"),
         ("bar_funding", "<f8"),  # positive when paid
+        ("bar_in_coin", "<f8"),  # fees and funding not paid in cash, and cash that coins brought
         ("bar_funding_unknown", "<i8"),  # settlements of positions whose rate was not known
         # since the start
         ("fees", "<f8"),
@@ -66,12 +67,13 @@ HOLDING = np.dtype(
         (
             "trip",
             "<f8",
-        ),  # cash that the position has brought since it was opened, its costs taken off
+        ),  # cash (or coin) that the position has brought since it was opened, its costs taken off
         (
             "most",
             "<f8",
         ),  # quantity to which a stage has cut it and which it is still above, 0: none
         ("cooling", "<i8"),  # closes for which it is not opened
+        ("coin", "<f8"),  # of an inverse symbol: held of its coin, what positions owe not taken off
         ("stopped", "<f8"),  # the side that a stop has closed, until the policy lets go of it
     ]
 )

@@ -67,6 +67,7 @@ def run_bars(
     after = copy_book(book)
     trace = blank_trace(
         phase, n, n_symbols, edges=rules.is_calibrated,
+        coins=rules.full is not None and rules.full.has_inverse,
         fills_a_bar=1 if rules.full is None else FILLS_A_BAR,
     )  # fmt: skip
     market = market_of(

@@ -1,7 +1,7 @@
 """Costs: what a fill costs, by the shipped scheme or by one of a user's own.
 
 Rules: every fill is charged by `costs`, and a decision is told of the costs by the same function;
-with q the signed quantity, spread and slippage are what the price met and the price paid lie beyond
+with q the signed quantity in the base currency, spread and slippage are what the price met and the price paid lie beyond
 the middle, so that together they are (price - middle) q. Money is in the quote currency, positive
 when paid. A scheme knows the fill, what was traded before it, and its own state in the book.
 """
@@ -16,6 +16,7 @@ from bot.portfolio.full_account import FullAccount
 from bot.portfolio.impact import impact_of
 from bot.portfolio.kernel.asked import SchemeCall, call_scheme, note_fault
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import base_of, quantity_of, value_of
 from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
 from bot.portfolio.ticks import on_tick
@@ -47,7 +48,7 @@ def costs(
     if full is not None:
         moved = 1.0 + impact_of(s, quantity, book, full)
         price = on_tick(price * moved if side > 0.0 else price / moved, side, full.orders.tick[s])
-    fee = rules.taker_fee[s] * abs(quantity) * price
+    fee = rules.taker_fee[s] * abs(value_of(s, quantity, price, full))
     if scheme.is_own:
         fill = scheme.fill[0]
         fill.symbol = s
@@ -67,7 +68,8 @@ def costs(
             note_fault(scheme.fault, i, s)
         elif full is not None:
             price = on_tick(price, side, full.orders.tick[s])
-    return price, fee, (met - middle) * quantity, (price - met) * quantity
+    traded = base_of(s, quantity, middle, full)
+    return price, fee, (met - middle) * traded, (price - met) * traded
 
 
 shipped(
@@ -101,7 +103,7 @@ def round_trip(
     """
     account = book.account[0]
     middle = market.close[i, s]
-    quantity = weight * account.equity / middle
+    quantity = quantity_of(s, weight * account.equity, middle, full)
     if not abs(quantity) > 0.0:
         return math.nan
     begin_trial(s, scheme)
@@ -113,9 +115,9 @@ def round_trip(
             i, s, quantity, middle, quote, turnover, book, rules, market, scheme, full, True
         )
         paid += fee + spread + slippage
-        turnover += abs(quantity) * price
+        turnover += abs(value_of(s, quantity, price, full))
         quantity = -quantity
-    share: float = paid / (abs(quantity) * middle)
+    share: float = paid / abs(value_of(s, quantity, middle, full))
     return share
 
 

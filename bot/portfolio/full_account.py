@@ -20,7 +20,7 @@ from bot.config import Config
 from bot.portfolio.instruments import Instrument, Tier
 from bot.portfolio.limits import RiskLimits, are_asked_for, risk_limits
 from bot.portfolio.order_rules import OrderRules, is_asked, order_rules
-from bot.venues import Venue
+from bot.venues import ProductKind, Venue
 
 USUAL_TIERS = (Tier(np.inf, 0.01, 0.0, 50.0),)
 """Of what is no linear contract, which is held on margin where borrowing is allowed."""
@@ -48,7 +48,8 @@ class FullAccount(NamedTuple):
         margin_mode: a MarginMode.
         contract: held on margin; what is not is paid in full.
         leverage: by which the value of a position is divided to have its initial margin.
-        tier_limit: float64[S, T], the value up to which a tier holds; the last is infinite.
+        tier_limit: float64[S, T], the value up to which a tier holds, in the symbol's own money; the last
+            is infinite.
         tier_rate: float64[S, T], maintenance margin as a share of the value.
         tier_deduction: float64[S, T], taken off it.
         tier_leverage: float64[S, T], the largest of the tier.
@@ -57,6 +58,8 @@ class FullAccount(NamedTuple):
         orders: how orders meet the market.
         risk: what says no.
         optimistic: what is unknowable inside a bar is read in the account's favour, and not against it.
+        inverse: counted in contracts of the quote currency, with profit, margin and tiers in coin.
+        has_inverse: whether any is; without, `inverse` may be empty.
     """
 
     margin_mode: int
@@ -71,6 +74,8 @@ class FullAccount(NamedTuple):
     orders: OrderRules
     risk: RiskLimits = RiskLimits()
     optimistic: bool = False
+    inverse: Bool = np.zeros(0, dtype=np.bool_)
+    has_inverse: bool = False
 
 
 def full_account(
@@ -88,7 +93,8 @@ def full_account(
     mode = MarginMode[portfolio.margin_mode.upper()]
     contract = np.array([venue.contract for venue in venues])
     unpaid = portfolio.borrow or bool(contract.all())
-    asked = is_asked(config) or are_asked_for(config.risk)
+    inverse = np.array([venue.kind is ProductKind.INVERSE for venue in venues])
+    asked = bool(inverse.any()) or is_asked(config) or are_asked_for(config.risk)
     plain = mode is MarginMode.NONE and unpaid and not asked
     if config.costs.reference or plain:
         return None
@@ -98,6 +104,8 @@ def full_account(
     limits[:, -1] = np.inf
     return FullAccount(
         margin_mode=int(mode),
+        inverse=inverse,
+        has_inverse=bool(inverse.any()),
         contract=contract,
         leverage=np.array([_leverage(config, symbol) for symbol in symbols]),
         tier_limit=limits,

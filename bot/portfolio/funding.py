@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.blocks import F64, BarBlock
+from bot.blocks import F64, BarBlock, Bool
 from bot.timegrid import last_closes
 
 
@@ -24,18 +24,26 @@ def price_at_open(bars: BarBlock, before: F64) -> F64:
     return np.where(np.isfinite(bars.mark), bars.mark, own)
 
 
-def funding_paid(bars: BarBlock, held_at_open: F64, held_inside: F64, before: F64) -> F64:
+def funding_paid(
+    bars: BarBlock, held_at_open: F64, held_inside: F64, before: F64, inverse: Bool | None = None
+) -> F64:
     """Return float64[n, S], the funding that positions paid; what is not known charged nothing.
 
     Args:
         held_at_open: float64[n, S], held when the bar opened, before its fills.
         held_inside: float64[n, S], held after the fills of the open.
         before: float64[S], the last valid close before the first bar; NaN for none.
+        inverse: bool[S], which symbols are held in contracts: paid in coin, told in the quote currency.
     """
     due = np.where(np.isfinite(bars.funding_rate), bars.funding_rate, 0.0)
     charged = (held_at_open != 0.0) & (due != 0.0)
-    at_open = np.where(charged, held_at_open * price_at_open(bars, before) * due, 0.0)
-    return at_open + held_inside * bars.funding_inside
+    price = price_at_open(bars, before)
+    inside = held_inside * bars.funding_inside
+    if inverse is not None and inverse.any():
+        price = np.where(inverse, 1.0, price)
+        closes = last_closes(bars, before)[1:]
+        inside = np.where(inverse & (inside != 0.0), inside * closes, inside)
+    return np.where(charged, held_at_open * price * due, 0.0) + inside
 
 
 def funding_unknown(bars: BarBlock, held_at_open: F64, held_inside: F64) -> F64:

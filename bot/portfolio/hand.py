@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from bot.blocks import Bool
 from bot.portfolio.book import FLATTENED, NOT_PAUSED, PAUSED, Book, copy_book
 from bot.portfolio.reasons import DrawdownStage, FillReason, Halt
 
@@ -38,8 +39,12 @@ ASKED = tuple(kind for kind in Command if kind is not Command.INSTRUMENTS)
 """The kinds that a person may ask."""
 
 
-def commanded(book: Book, command: Command) -> Book:
-    """Return the book that obeys a command from here on; the given one is not changed."""
+def commanded(book: Book, command: Command, inverse: Bool | None = None) -> Book:
+    """Return the book that obeys a command from here on; the given one is not changed.
+
+    Args:
+        inverse: bool[S], which symbols are held in contracts and coin; by default none.
+    """
     after = copy_book(book)
     account = after.account
     account["commands"] += 1
@@ -55,17 +60,20 @@ def commanded(book: Book, command: Command) -> Book:
         if account["halted"][0] == Halt.DRAWDOWN:
             account["halted"] = Halt.NONE
             _withdraw(after, FillReason.HALT)
-            account["peak_equity"] = account["stage_peak"] = equity_now(after)
+            account["peak_equity"] = account["stage_peak"] = equity_now(after, inverse)
             account["stage"], account["cooling"] = DrawdownStage.NONE, 0
             after.holding["most"] = 0.0
     return after
 
 
-def equity_now(book: Book) -> float:
+def equity_now(book: Book, inverse: Bool | None = None) -> float:
     """Return cash and what is held, at the last marks."""
-    held = np.flatnonzero(book.quantity)
-    worth = (book.quantity[held] * book.mark[held]).tolist()
-    return math.fsum([float(book.account["cash"][0]), *worth])
+    coin = book.holding["coin"]
+    held = np.flatnonzero((book.quantity != 0.0) | (coin != 0.0))
+    worth = book.quantity * book.mark
+    if inverse is not None:
+        worth = np.where(inverse, coin * book.mark - book.quantity, worth)
+    return math.fsum([float(book.account["cash"][0]), *worth[held].tolist()])
 
 
 def _withdraw_increases(book: Book) -> None:

@@ -12,6 +12,13 @@ from dataclasses import dataclass
 
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
+from bot.portfolio.kernel.contracts import (
+    is_inverse,
+    made_of,
+    own_price,
+    own_value_of,
+    price_of_loss,
+)
 from bot.portfolio.kernel.margin import initial_margin, maintenance_margin
 from bot.portfolio.rules import Rules
 
@@ -21,7 +28,7 @@ CALLED = 0.8
 
 @dataclass(frozen=True, slots=True)
 class PositionMargin:
-    """A contract's margin, in the quote currency.
+    """A contract's margin, in the quote currency; of an inverse one what its coins are worth at the mark.
 
     Attributes:
         symbol: its place, from 0.
@@ -76,7 +83,7 @@ def used_margin(book: Book, rules: Rules) -> float:
     if full is None or not held:
         return 0.0
     if full.margin_mode == MarginMode.ISOLATED:
-        return max(_used(s, book, *_margins(s, book, full)) for s in held)
+        return max(_used(s, book, full, *_margins(s, book, full)) for s in held)
     equity = float(book.account[0]["equity"])
     needed = math.fsum(_needed(s, float(book.mark[s]), book, rules, full) for s in held)
     return needed / equity if equity > 0.0 else math.inf
@@ -114,21 +121,24 @@ def _on_margin(book: Book, full: FullAccount | None) -> list[int]:
 
 
 def _margins(s: int, book: Book, full: FullAccount) -> tuple[float, float]:
-    """Return an isolated position's initial and maintenance margin."""
-    value = abs(float(book.quantity[s])) * float(book.holding[s]["entry"])
+    """Return an isolated position's initial and maintenance margin, in its own money."""
+    value = float(own_value_of(s, float(book.quantity[s]), float(book.holding[s]["entry"]), full))
     return float(initial_margin(s, value, full)), float(maintenance_margin(s, value, full))
 
 
 def _needed(s: int, price: float, book: Book, rules: Rules, full: FullAccount) -> float:
     """Return what a position needs of a cross account at a mark."""
-    value = abs(float(book.quantity[s])) * price
-    return float(maintenance_margin(s, value, full) + value * rules.taker_fee[s])
+    value = float(own_value_of(s, float(book.quantity[s]), price, full))
+    need = float(maintenance_margin(s, value, full) + value * rules.taker_fee[s])
+    return need * float(own_price(s, price, full))
 
 
 def _isolated(s: int, book: Book, full: FullAccount) -> PositionMargin:
     initial, maintenance = _margins(s, book, full)
-    at = float(book.holding[s]["entry"]) - (initial - maintenance) / float(book.quantity[s])
-    return _position(s, book, initial, maintenance=maintenance, price=at)
+    entry, quantity = float(book.holding[s]["entry"]), float(book.quantity[s])
+    at = float(price_of_loss(s, quantity, entry, initial - maintenance, full))
+    unit = float(own_price(s, float(book.mark[s]), full))
+    return _position(s, book, initial * unit, maintenance=maintenance * unit, price=at)
 
 
 def _cross(s: int, held: list[int], book: Book, rules: Rules, full: FullAccount) -> PositionMargin:
@@ -138,15 +148,22 @@ def _cross(s: int, held: list[int], book: Book, rules: Rules, full: FullAccount)
     mark = float(book.mark[s])
     others = math.fsum(needed(o, float(book.mark[o])) for o in held if o != s)
     spare = float(book.account[0]["equity"]) - others
-    at = _cross_price(float(book.quantity[s]), mark, spare, lambda price: needed(s, price))
-    initial = initial_margin(s, abs(float(book.quantity[s])) * mark, full)
+    quantity = float(book.quantity[s])
+    exposed = float(book.holding[s]["coin"]) if is_inverse(s, full) else quantity
+    at = _cross_price(exposed, mark, spare, lambda price: needed(s, price))
+    value = float(own_value_of(s, quantity, mark, full))
+    initial = float(initial_margin(s, value, full)) * float(own_price(s, mark, full))
     return _position(s, book, initial, maintenance=needed(s, mark), price=at)
 
 
 def _cross_price(
     quantity: float, mark: float, spare: float, needed: Callable[[float], float]
 ) -> float:
-    """Return the mark at which `spare + q (price - mark)` is what is needed; 0 or infinity if none."""
+    """Return the mark at which `spare + q (price - mark)` is what is needed; 0 or infinity if none.
+
+    Args:
+        quantity: in the base currency; of an inverse contract its coins.
+    """
 
     def left(price: float) -> float:
         return spare + quantity * (price - mark) - needed(price)
@@ -158,6 +175,8 @@ def _cross_price(
         lost = 2.0 * mark
         while left(lost) > 0.0:
             lost *= 2.0
+            if lost > 1e12 * mark:  # hardly exposed
+                return math.inf
     elif left(lost) > 0.0:
         return 0.0
     for _ in range(200):
@@ -173,7 +192,7 @@ def _position(
     s: int, book: Book, initial: float, maintenance: float, price: float
 ) -> PositionMargin:
     mark = float(book.mark[s])
-    known = price > 0.0
+    known = 0.0 < price < math.inf
     return PositionMargin(
         symbol=s,
         entry=float(book.holding[s]["entry"]),
@@ -184,7 +203,8 @@ def _position(
     )
 
 
-def _used(s: int, book: Book, initial: float, maintenance: float) -> float:
-    gained = float(book.quantity[s]) * (float(book.mark[s]) - float(book.holding[s]["entry"]))
+def _used(s: int, book: Book, full: FullAccount, initial: float, maintenance: float) -> float:
+    entry, mark = float(book.holding[s]["entry"]), float(book.mark[s])
+    gained = float(made_of(s, float(book.quantity[s]), entry, mark, full))
     stands = initial + gained
     return maintenance / stands if stands > 0.0 else math.inf

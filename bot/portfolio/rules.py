@@ -124,6 +124,11 @@ class Rules(NamedTuple):
     cost_state: int = 0
     full: FullAccount | None = None
 
+    @property
+    def inverse(self) -> Bool | None:
+        """Return bool[S], which symbols are held in contracts and coin; None for none."""
+        return self.full.inverse if self.full is not None and self.full.has_inverse else None
+
 
 def rules_from(
     config: Config,

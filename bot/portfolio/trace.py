@@ -35,8 +35,11 @@ class Trace(NamedTuple):
         phase: a Phase; after OPEN alone a row shows the bar so far, at the marks of the last close.
         cash, equity: float64[n], at the end of the bar.
         fees, spread, slippage, funding: float64[n], of the bar, positive when paid.
+        in_coin: float64[n], what of fees and funding was paid in coin, and cash that coins brought.
         funding_unknown: int64[n], settlements of positions held whose rate was not known.
         quantity: float64[n, S], held at the end of the bar.
+        coin: float64[n, S], coins of inverse symbols at the end of the bar, 0 of others; 0 × 0 where no
+            symbol is inverse.
         weight: float64[n, S], the target decided, NaN where nothing was.
         order: float64[n, S], the signed quantity ordered at this close, 0 for none.
         refusal: int8[n, S], a Refusal.
@@ -63,6 +66,8 @@ class Trace(NamedTuple):
     edge: F64
     hurdle: F64
     age: F64
+    in_coin: F64
+    coin: F64
 
     @property
     def n_bars(self) -> int:
@@ -71,16 +76,23 @@ class Trace(NamedTuple):
 
 
 def blank_trace(
-    phase: Phase, n: int, n_symbols: int, *, edges: bool = False, fills_a_bar: int = 1
+    phase: Phase,
+    n: int,
+    n_symbols: int,
+    *,
+    edges: bool = False,
+    coins: bool = False,
+    fills_a_bar: int = 1,
 ) -> Trace:
     """Return a trace to be written.
 
     Args:
         fills_a_bar: most fills of a symbol in a bar, for which there is room.
+        coins: whether any symbol is inverse.
         edges: whether edges, hurdles and ages will be written; without, there is no room for them.
     """
     shape = (n, n_symbols)
-    row = np.empty((6, n))
+    row = np.empty((7, n))
     asked = [np.full(shape, np.nan) for _ in range(3)] if edges else [_NOBODY_ASKED] * 3
     return Trace(
         phase=int(phase),
@@ -90,8 +102,10 @@ def blank_trace(
         spread=row[3],
         slippage=row[4],
         funding=row[5],
+        in_coin=row[6],
         funding_unknown=np.empty(n, dtype=np.int64),
         quantity=np.empty(shape),
+        coin=np.zeros(shape if coins else (0, 0)),
         weight=np.full(shape, np.nan),
         order=np.zeros(shape),
         refusal=np.zeros(shape, dtype=np.int8),

@@ -29,16 +29,17 @@ class Account:
 
     @property
     def equity(self) -> float:
-        return self.cash + sum(p.quantity * p.price for p in self.positions if p.quantity)
+        return self.cash + sum(p.worth for p in self.positions)
 
     def begin(self, bar: Sequence[Candle]) -> None:
         """Pay what funding is due at the open, and fill what is on order."""
         self.fees = self.funding = 0.0
         self.fills = []
         for position, candle in zip(self.positions, bar, strict=True):
-            due = position.quantity * self.mark(position, candle) * candle.funding_rate
-            if position.quantity and position.terms.funding and not math.isnan(due):
-                self.pay_funding(due)
+            mark, rate = self.mark(position, candle), candle.funding_rate
+            if position.quantity and position.terms.funding and rate and not math.isnan(rate):
+                due = math.copysign(position.notional(position.quantity, mark), position.quantity)
+                self.pay_funding(position, due * rate, mark)
             position.traded = 0.0
         if self.settings.at_close:
             return
@@ -56,7 +57,9 @@ class Account:
             walk(self, bar)
         for position, candle in zip(self.positions, bar, strict=True):
             if position.quantity and position.terms.funding:
-                self.pay_funding(position.quantity * candle.funding_inside)
+                price = candle.close if candle.valid else position.price
+                due = position.quantity * candle.funding_inside * position.unit(price)
+                self.pay_funding(position, due, price)
         if self.settings.full:
             liquidate(self, bar, reach=2.0)
         for s, candle in enumerate(bar):
@@ -92,15 +95,19 @@ class Account:
             return candle.mark
         return candle.open if candle.valid else position.price
 
-    def pay_funding(self, due: float) -> None:
-        self.cash -= due
+    def pay_funding(self, position: Position, due: float, price: float) -> None:
+        self.cash -= position.pay(due, price)
         self.funding += due
 
     def book(self, s: int, quantity: float, price: float, fee: float, reason: str) -> None:
-        self.cash -= quantity * price
-        self.cash -= fee
+        position = self.positions[s]
+        if position.terms.inverse:
+            position.coin += quantity / price
+        else:
+            self.cash -= quantity * price
+        self.cash -= position.pay(fee, price)
         self.fees += fee
-        self.positions[s].change(quantity, price)
+        position.change(quantity, price)
         self.fills.append(Fill(s, quantity, price, fee, reason))
 
     def trade_all(self, bar: Sequence[Candle]) -> None:
@@ -192,7 +199,7 @@ class Account:
         reason, rest = position.reason, position.order - part
         if part:
             position.traded += abs(part)
-            self.book(s, part, price, rate * abs(part) * price, reason)
+            self.book(s, part, price, rate * position.notional(part, price), reason)
         if rest and reason == "signal":
             if cut == "cash" or (cut == "market" and self.settings.excess == "drop"):
                 rest = 0.0
@@ -215,10 +222,13 @@ class Account:
         free = self.cash
         for position in self.positions:
             if position.terms.contract:
-                value = position.quantity * position.entry
-                free += value
-                if self.settings.margin == "isolated":
-                    free -= position.set_aside(position.quantity, abs(value))
+                free += position.worth
+                if position.quantity:
+                    unit = position.unit(position.price)
+                    free -= position.gain(position.price) * unit
+                    if self.settings.margin == "isolated":
+                        value = position.value(position.quantity, position.entry)
+                        free -= position.set_aside(position.quantity, value) * unit
         return free
 
     def afforded(self, position: Position, quantity: float, price: float, fee: float) -> float:
@@ -237,23 +247,24 @@ class Account:
         """Return what of an order finds its margin and its fees; what it closes always does."""
         held, terms = position.quantity, position.terms
         turns = quantity * held < 0.0
-        if turns and abs(quantity) <= abs(held):
+        if not quantity or (turns and abs(quantity) <= abs(held)):
             return quantity
-        closing, kept = (-held, 0.0) if turns else (0.0, abs(held) * position.entry)
-        free = self.free_cash() - fee * abs(closing) * price
+        before = position.value(held, position.entry) if held else 0.0
+        closing, kept = (-held, 0.0) if turns else (0.0, before)
+        free = self.free_cash() / position.unit(price) - fee * position.value(closing, price)
         if held:
-            free += position.set_aside(held, abs(held) * position.entry)
+            free += position.set_aside(held, before)
         if turns:
-            free += held * (price - position.entry)
+            free += position.gain(price)
         opening = quantity - closing
         side, most, below = math.copysign(1.0, opening), -math.inf, 0.0
         for tier in terms.tiers:  # margin and fees are a share of the value in each
             share = 1.0 / min(terms.leverage, tier.leverage)
-            share += terms.taker_fee * (1.0 - side * share)
+            share += terms.taker_fee * (1.0 - (-side if terms.inverse else side) * share)
             value = min((free + fee * kept) / (share + fee), tier.limit)
             most = value if value > below else most
             below = tier.limit
-        room = (most - kept) / price
+        room = (most - kept) * price if terms.inverse else (most - kept) / price
         if room >= abs(opening):
             return quantity
         if room <= 1e-9 * abs(opening):
@@ -270,5 +281,5 @@ class Account:
         position = self.positions[s]
         position.order = 0.0
         if position.quantity:
-            fee = position.terms.settlement_fee * abs(position.quantity) * price
+            fee = position.terms.settlement_fee * position.notional(position.quantity, price)
             self.book(s, -position.quantity, price, fee, "settlement")

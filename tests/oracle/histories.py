@@ -32,6 +32,7 @@ class Wanted:
     full: bool = True
     margin: str = "none"
     spot: str = "none"
+    inverse: str = "none"
     leverage: float = 10.0
     borrow: bool = False
     fraction: float = 0.5
@@ -50,6 +51,13 @@ class Wanted:
         """Tell which symbols are held on margin."""
         spot = {"none": 0, "some": 1, "all": self.n_symbols}[self.spot]
         return [s >= spot for s in range(self.n_symbols)]
+
+    @property
+    def is_inverse(self) -> list[bool]:
+        """Tell which contracts are inverse."""
+        last = {"none": 0, "some": 1, "all": self.n_symbols}[self.inverse]
+        linear = self.n_symbols - last
+        return [held and s >= linear for s, held in enumerate(self.contract)]
 
 
 def random_bars(want: Wanted) -> BarBlock:
@@ -73,14 +81,16 @@ def random_bars(want: Wanted) -> BarBlock:
     rate = np.where(sometimes(0.2), rng.normal(0.0, 0.002, shape), 0.0)
     rate[sometimes(0.02)] = np.nan
     mark = np.where(marked, open_ * np.exp(rng.normal(0.0, 0.001, shape)), np.nan)
-    volume = rng.lognormal(1.0, 1.0, shape) * CAPITAL / open_
+    inverse = np.array(want.is_inverse)
+    volume = rng.lognormal(1.0, 1.0, shape) * CAPITAL / np.where(inverse, 1.0, open_)
+    unit = np.where(inverse, 1.0 / close, close)
     known = [np.where(valid, each, np.nan) for each in (open_, high, low, close, volume)]
     bars = BarBlock.of_candles(
         np.arange(want.n_bars, dtype=np.int64) * HOUR_MS,
         *(known[0], known[1], known[2], known[3], known[4]), in_session=valid | ~sometimes(0.3), funding_rate=rate, mark=mark,
         mark_high=np.where(inside, np.maximum(high * 0.999, mark), np.nan),
         mark_low=np.where(inside, np.minimum(low * 1.001, mark), np.nan),
-        funding_inside=np.where(sometimes(0.05), close * rng.normal(0.0, 0.001, shape), 0.0),
+        funding_inside=np.where(sometimes(0.05), unit * rng.normal(0.0, 0.001, shape), 0.0),
         settlement_price=np.where(want.full & sometimes(0.01), close, np.nan),
         leaving=want.full & sometimes(want.leaving),
     )  # fmt: skip
@@ -103,10 +113,16 @@ def rules_of(want: Wanted, bars: BarBlock) -> Rules:
     n = want.n_symbols
     contract = np.array(want.contract)
     price = bars.close[np.isfinite(bars.close).argmax(axis=0), np.arange(n)]
-    step = 10.0 ** np.floor(np.log10(CAPITAL / 500.0 / price)) if want.steps else np.zeros(n)
+    inverse = np.array(want.is_inverse)
+    unit = np.where(inverse, 1.0, price)
+    step = 10.0 ** np.floor(np.log10(CAPITAL / 500.0 / unit)) if want.steps else np.zeros(n)
     tiers = np.array([TIERS] * n)
+    for k in (0, 2):  # what is in the quote currency, in coin
+        tiers[inverse, :, k] /= price[inverse, None]
     full = FullAccount(
         margin_mode=int(MarginMode[want.margin.upper()]),
+        inverse=inverse,
+        has_inverse=bool(inverse.any()),
         contract=contract,
         leverage=np.full(n, want.leverage),
         tier_limit=tiers[:, :, 0].copy(),
@@ -116,8 +132,8 @@ def rules_of(want: Wanted, bars: BarBlock) -> Rules:
         borrow=want.borrow,
         interest=1e-5,
         orders=plain_orders(n)._replace(
-            tick=10.0 ** np.floor(np.log10(price)) * want.ticks, max_market=want.largest * CAPITAL / price,
-            max_limit=want.largest * CAPITAL / price, maker_fee=np.full(n, 0.0002), **dict(want.orders),
+            tick=10.0 ** np.floor(np.log10(price)) * want.ticks, max_market=want.largest * CAPITAL / unit,
+            max_limit=want.largest * CAPITAL / unit, maker_fee=np.full(n, 0.0002), **dict(want.orders),
         ),
         risk=RiskLimits(settlement_fee=np.full(n, 0.0005))._replace(**dict(want.limits)),
     )  # fmt: skip
@@ -129,9 +145,15 @@ def rules_of(want: Wanted, bars: BarBlock) -> Rules:
         reference=False, fill_at=int(FillAt.NEXT_CLOSE if want.at_close else FillAt.NEXT_OPEN),
         late_policy=int(LatePolicy[want.late.upper()]), allow_short=contract, funding=contract.copy(),
         taker_fee=np.linspace(0.0005, 0.001, n), quantity_step=step, min_quantity=2.0 * step,
-        min_notional=np.full(n, 5.0 if want.steps else 0.0), bar_ms=HOUR_MS,
+        min_notional=np.where(inverse, 0.0, 5.0 if want.steps else 0.0), bar_ms=HOUR_MS,
         full=full if want.full else None,
     )  # fmt: skip
+
+
+def tiers_of(full: FullAccount, s: int) -> list[Tier]:
+    """Return the tiers of a symbol."""
+    table = (full.tier_limit, full.tier_rate, full.tier_deduction, full.tier_leverage)
+    return [Tier(*(float(column[s, t]) for column in table)) for t in range(len(TIERS))]
 
 
 def account_of(rules: Rules) -> Account:
@@ -146,8 +168,8 @@ def account_of(rules: Rules) -> Account:
         )  # fmt: skip
         if full is not None:
             terms = replace(
-                terms, contract=bool(full.contract[s]), leverage=float(full.leverage[s]),
-                settlement_fee=float(full.risk.settlement_fee[s]), tiers=[Tier(*row) for row in TIERS],
+                terms, contract=bool(full.contract[s]), inverse=bool(full.inverse[s]), leverage=float(full.leverage[s]),
+                settlement_fee=float(full.risk.settlement_fee[s]), tiers=tiers_of(full, s),
                 tick=float(full.orders.tick[s]), largest=float(full.orders.max_market[s]),
                 maker_fee=float(full.orders.maker_fee[s]),
             )  # fmt: skip

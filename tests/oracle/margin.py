@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.oracle.terms import Candle, Position
@@ -38,14 +39,15 @@ def beyond(account: Account, bar: Sequence[Candle], way: float) -> float:
     """Return what a cross account has beyond its maintenance, some way on the path."""
     left, on_margin = account.cash, False
     for s, position in enumerate(account.positions):
-        if not position.quantity:
+        if not position.quantity and not position.coin:
             continue
         price = _at(account, s, bar[s], way)
-        left += position.quantity * price
-        if position.terms.contract or account.settings.borrow:
+        left += replace(position, price=price).worth
+        if position.quantity and (position.terms.contract or account.settings.borrow):
             on_margin = True
-            value = abs(position.quantity) * price
-            left -= position.maintenance_margin(value) + value * position.terms.taker_fee
+            value = position.value(position.quantity, price)
+            need = position.maintenance_margin(value) + value * position.terms.taker_fee
+            left -= need * position.unit(price)
     return left if on_margin else math.inf
 
 
@@ -56,19 +58,25 @@ def _at(account: Account, s: int, candle: Candle, way: float) -> float:
     if way > 1.0:
         ends = (candle.settlement_price, candle.close if candle.valid else math.nan, start)
         return start + (way - 1.0) * (next(p for p in ends if not math.isnan(p)) - start)
+    side = position.side
+    if position.terms.inverse and account.settings.margin == "cross":
+        side = math.copysign(1.0, position.coin) if position.coin else 0.0
     worst, of_bar = candle.mark_low, candle.low
-    if position.quantity < 0.0:
-        worst, of_bar = candle.mark_high, candle.high
+    if side <= 0.0:
+        side, worst, of_bar = -1.0, candle.mark_high, candle.high
     if math.isnan(worst):
         worst = start if math.isnan(of_bar) else of_bar
-    worst = position.side * min(position.side * start, position.side * worst)
+    worst = side * min(side * start, side * worst)
     return start + way * (worst - start)
 
 
 def _taken_at(position: Position) -> float:
     """Return the mark at which an isolated position has only its maintenance left of its margin."""
-    value = abs(position.quantity) * position.entry
+    value = position.value(position.quantity, position.entry)
     spare = position.initial_margin(value) - position.maintenance_margin(value)
+    if position.terms.inverse:
+        coins = position.side * value + spare
+        return position.quantity / coins if position.side * coins > 0.0 else math.inf
     return position.entry - position.side * spare / abs(position.quantity)
 
 
@@ -81,15 +89,14 @@ def _liquidate_isolated(account: Account, s: int, candle: Candle, reach: float) 
     if position.side * (_at(account, s, candle, reach) - price) > 0.0:
         return
     price = position.side * min(position.side * price, position.side * start)
-    size = abs(position.quantity)
-    margin = position.initial_margin(size * position.entry)
-    bankrupt_at = position.entry - position.side * margin / size
-    left = margin + position.quantity * (price - position.entry)
+    value = position.value(position.quantity, position.entry)
+    set_aside = position.set_aside(position.quantity, value)
     position.order = 0.0
-    closing = position.terms.taker_fee * size * bankrupt_at
-    lacks = 0.0 if account.settings.borrow else max(-account.free_cash(), 0.0)
-    kept_back = min(lacks, margin + closing)  # of the margin, which has paid for funding
-    account.book(s, -position.quantity, price, left + closing - kept_back, "liquidation")
+    unit = position.unit(price)
+    lacks = 0.0 if account.settings.borrow else max(-account.free_cash(), 0.0) / unit
+    lost = max(set_aside - lacks, 0.0)  # of the margin, which has paid for funding
+    fee = (lost + position.gain(price)) * unit
+    account.book(s, -position.quantity, price, fee, "liquidation")
 
 
 def _liquidate_cross(account: Account, bar: Sequence[Candle], reach: float) -> None:
@@ -98,10 +105,14 @@ def _liquidate_cross(account: Account, bar: Sequence[Candle], reach: float) -> N
     while far - near > 1e-15 * reach:
         middle = (near + far) / 2.0
         near, far = (middle, far) if beyond(account, bar, middle) > 0.0 else (near, middle)
-    for s, position in enumerate(account.positions):
+    prices = [_at(account, s, bar[s], far) for s in range(len(bar))]
+    for s, (position, price) in enumerate(zip(account.positions, prices, strict=True)):
         position.order = 0.0
         if position.quantity:
-            price = _at(account, s, bar[s], far)
             account.book(s, -position.quantity, price, 0.0, "liquidation")
+        if position.coin:
+            account.cash += position.coin * price
+            position.coin = 0.0
     account.fees += account.cash
+    account.fills[-1].fee += account.cash
     account.cash = 0.0

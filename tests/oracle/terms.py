@@ -54,6 +54,7 @@ class Terms:
 
     taker_fee: float
     contract: bool = True
+    inverse: bool = False
     funding: bool = True
     step: float = 0.0
     min_quantity: float = 0.0
@@ -98,6 +99,7 @@ class Position:
 
     terms: Terms
     quantity: float = 0.0
+    coin: float = 0.0
     entry: float = 0.0
     price: float = NAN
     order: float = 0.0
@@ -114,6 +116,38 @@ class Position:
     def side(self) -> float:
         return math.copysign(1.0, self.quantity) if self.quantity else 0.0
 
+    @property
+    def worth(self) -> float:
+        """Return what is held in the quote currency: an inverse contract owes one unit of it."""
+        if self.terms.inverse:
+            return self.coin * self.price - self.quantity if self.coin or self.quantity else 0.0
+        return self.quantity * self.price if self.quantity else 0.0
+
+    def notional(self, quantity: float, price: float) -> float:
+        """Return the value of a quantity in the quote currency, without its sign."""
+        return abs(quantity) if self.terms.inverse else abs(quantity) * price
+
+    def value(self, quantity: float, price: float) -> float:
+        """Return it in what margin is in: the coin of an inverse contract."""
+        return abs(quantity) / price if self.terms.inverse else abs(quantity) * price
+
+    def unit(self, price: float) -> float:
+        """Return what one of that is in the quote currency."""
+        return price if self.terms.inverse else 1.0
+
+    def gain(self, price: float) -> float:
+        """Return the profit of what is held, in the same."""
+        if self.terms.inverse:
+            return self.quantity / self.entry - self.quantity / price
+        return self.quantity * (price - self.entry)
+
+    def pay(self, amount: float, price: float) -> float:
+        """Take an amount of the quote currency from the coins, if there are such; return what cash pays."""
+        if self.terms.inverse:
+            self.coin -= amount / price
+            return 0.0
+        return amount
+
     def change(self, quantity: float, price: float) -> None:
         """Take a fill in: the entry is the average of what was added on the side that is held."""
         after = self.quantity + quantity
@@ -122,7 +156,10 @@ class Position:
         elif after * self.quantity <= 0.0:
             self.entry = self.best = price
         elif abs(after) > abs(self.quantity):
-            self.entry += (price - self.entry) * quantity / after
+            if self.terms.inverse:  # as many contracts buy as many coins
+                self.entry = after / (self.quantity / self.entry + quantity / price)
+            else:
+                self.entry += (price - self.entry) * quantity / after
         self.quantity = after
 
     @property
@@ -155,7 +192,8 @@ class Position:
     def set_aside(self, side: float, value: float) -> float:
         """Return an isolated position's margin, with the fee for closing it where that is lost."""
         margin = self.initial_margin(value)
-        return margin + self.terms.taker_fee * (value - math.copysign(margin, side))
+        lost = math.copysign(margin, -side if self.terms.inverse else side)
+        return margin + self.terms.taker_fee * (value - lost)
 
     def maintenance_margin(self, value: float) -> float:
         return self.tier(value).rate * value - self.tier(value).deduction

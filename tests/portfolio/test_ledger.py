@@ -146,7 +146,7 @@ def test_huge_positions_beside_little_cash_are_held_to_what_they_are_worth(
     trace = Trace(
         int(Phase.BOTH), np.ones(2), 1.0 + worth + rounding, zero, zero, zero, zero,
         np.zeros(2, np.int64), held, np.full((2, 2), np.nan), np.zeros((2, 2)),
-        np.zeros((2, 2), np.int8), np.empty(0, FILL), *np.full((3, 2, 2), np.nan),
+        np.zeros((2, 2), np.int8), np.empty(0, FILL), np.full((2, 2), np.nan), np.full((2, 2), np.nan), np.full((2, 2), np.nan), zero, np.zeros((0, 0)),
     )  # fmt: skip
     check_books(before, bars, trace)
     with pytest.raises(InvariantError, match="equity is"):
@@ -220,7 +220,8 @@ def traded_by_hand() -> tuple[Book, BarBlock, Trace]:
     trace = Trace(
         int(Phase.BOTH), np.array([-301.75]), np.array([48.25]), np.array([1.5]), nothing, nothing,
         np.array([0.25]), np.zeros(1, np.int64), np.array([[3.0, -2.0]]), np.zeros((1, 2)),
-        np.zeros((1, 2)), np.zeros((1, 2), np.int8), fills, *np.full((3, 1, 2), np.nan),
+        np.zeros((1, 2)), np.zeros((1, 2), np.int8), fills, np.full((1, 2), np.nan), np.full((1, 2), np.nan), np.full((1, 2), np.nan),
+        np.zeros(1), np.zeros((0, 0)),
     )  # fmt: skip
     return new_book(2, 100.0), bars, trace
 
@@ -324,7 +325,8 @@ def test_an_account_with_nothing_balances_exactly() -> None:
     zero, row = np.zeros(2), np.zeros((2, 1))
     trace = Trace(
         int(Phase.BOTH), zero, zero, zero, zero, zero, zero, np.zeros(2, np.int64), row, row, row,
-        np.zeros((2, 1), np.int8), np.empty(0, FILL), *np.full((3, 2, 1), np.nan),
+        np.zeros((2, 1), np.int8), np.empty(0, FILL), np.full((2, 1), np.nan), np.full((2, 1), np.nan), np.full((2, 1), np.nan),
+        zero, np.zeros((0, 0)),
     )  # fmt: skip
     check_books(new_book(1, 0.0), bars, trace)
     with pytest.raises(InvariantError, match="bar 1: change of cash is 1e-12"):

@@ -351,10 +351,10 @@ def test_leaving_is_worth_a_trade_of_any_size(rules_by: Callable[..., Rules]) ->
     """Beside it only a change beyond the band, here a tenth of an equity of 1,000."""
     rules = rules_by(SizingMethod.PROPORTIONAL, band=0.1)
     for held in (0.5, -0.5):
-        assert is_worth_a_trade(0.0, held, 100.0, 1000.0, rules)
-    assert not is_worth_a_trade(0.0, 0.0, 100.0, 1000.0, rules)
+        assert is_worth_a_trade(0.0, held, 100.0 * held, 1000.0, rules)
+    assert not is_worth_a_trade(0.0, 0.0, 0.0, 1000.0, rules)
     for held, worth in ((8.5, True), (9.5, False), (10.0, False), (10.5, False), (11.5, True)):
-        assert is_worth_a_trade(1.0, held, 100.0, 1000.0, rules) == worth
+        assert is_worth_a_trade(1.0, held, 100.0 * held, 1000.0, rules) == worth
 
 
 def test_the_account_is_the_best_there_is(

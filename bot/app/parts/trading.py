@@ -107,7 +107,7 @@ def _ledger(rules: Rules, bars: BarBlock, length: int) -> list[bytes]:
             last = Phase.CLOSE
         known = Calibrated._make(column[at] for column in worth)
         after, trace = run_bars(book, rules, part, *given, phase=last, calibrated=known)
-        check_books(book, part, trace)
+        check_books(book, part, trace, rules.inverse)
         book = after
         columns = np.column_stack([trace.cash, trace.fees, trace.quantity, trace.weight])
         rows += [row.tobytes() for row in columns]

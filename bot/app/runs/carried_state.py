@@ -45,12 +45,27 @@ def _with_correlation(arrays: Arrays) -> Arrays:
 
 def _with_holdings(arrays: Arrays) -> Arrays:
     """Add what the full account carries, which a run of layout 4 does not have and goes on without."""
-    old = arrays["book.account"]
-    account = np.zeros(1, dtype=ACCOUNT)
-    for name in old.dtype.names or ():
-        account[name] = old[name]
     holding = np.zeros(len(arrays["book.quantity"]), dtype=HOLDING)
-    return arrays | {"book.account": account, "book.holding": holding}
+    return arrays | {
+        "book.account": _grown(arrays["book.account"], ACCOUNT),
+        "book.holding": holding,
+    }
+
+
+def _with_coins(arrays: Arrays) -> Arrays:
+    """Add the coins of inverse symbols, of which a run of layout 5 had none."""
+    return arrays | {
+        "book.account": _grown(arrays["book.account"], ACCOUNT),
+        "book.holding": _grown(arrays["book.holding"], HOLDING),
+    }
+
+
+def _grown(old: npt.NDArray[np.void], dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Return records with more fields, which are 0."""
+    new = np.zeros(len(old), dtype=dtype)
+    for name in old.dtype.names or ():
+        new[name] = old[name]
+    return new
 
 
 STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {
@@ -58,6 +73,7 @@ STEPS: Mapping[int, Callable[[Arrays], Arrays]] = {
     2: _with_calibration,
     3: _with_correlation,
     4: _with_holdings,
+    5: _with_coins,
 }
 """By layout, what makes the next one of it."""
 

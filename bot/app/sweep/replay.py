@@ -105,7 +105,7 @@ class SweepReplay:
             before, rules, self._booked, signal[self.start :], self._volatility[self.start :],
             phase=Phase.BOTH, calibrated=calibrated,
         )  # fmt: skip
-        check_books(before, self._booked, trace)
+        check_books(before, self._booked, trace, rules.inverse)
         return self._reduced(trace, capital, name=name, own=own)
 
     def know(self, config: Config, slope: float) -> None:

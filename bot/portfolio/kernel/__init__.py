@@ -6,6 +6,7 @@ All is sequential, never fastmath, never parallel.
 loop            what is done at each open and close, in which order
 fills           pending orders filled, delayed, booked
 booking         a fill in the books
+contracts       what a quantity is worth, linear or inverse
 partial         as much of an order as a bar fills, and its rest
 path            inside the bar: limit orders, stops, liquidation, in which order
 limits          limit orders: met at the open, resting, traded through

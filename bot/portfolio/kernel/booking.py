@@ -1,6 +1,6 @@
-"""A fill in the books: cash, quantity, entry, totals, and the row that tells of it.
+"""A fill in the books: cash or coins, quantity, entry, totals, and the row that tells of it.
 
-Rule: every change of cash by a fill goes through `book_fill`.
+Rule: every change of cash or coins by a fill goes through `book_fill`.
 """
 
 from __future__ import annotations
@@ -8,6 +8,14 @@ from __future__ import annotations
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.contracts import (
+    entry_of,
+    flow_of,
+    is_inverse,
+    own_price,
+    pay,
+    value_of,
+)
 from bot.portfolio.market import Market
 from bot.portfolio.trace import Trace
 
@@ -25,18 +33,22 @@ def book_fill(
     account = book.account[0]
     if full is not None and abs(book.quantity[s] + quantity) <= ROUNDING * abs(quantity):
         quantity = -book.quantity[s]  # of parts that have closed it
-    account.cash -= quantity * price + fee
+    if is_inverse(s, full):
+        book.holding[s].coin += quantity / price
+        pay(s, fee, price, book, full)
+    else:
+        account.cash -= quantity * price + fee
     account.bar_fees += fee
     account.bar_spread += spread
     account.bar_slippage += slippage
     account.fees += fee
     account.spread += spread
     account.slippage += slippage
-    account.turnover += abs(quantity) * price
+    account.turnover += abs(value_of(s, quantity, price, full))
     account.fills += 1
     if full is not None:
-        _note_entry(s, book, quantity, price)
-        _note_trip(s, book, quantity, price, fee)
+        _note_entry(s, book, quantity, price, full)
+        _note_trip(s, book, quantity, price, fee / own_price(s, price, full), full)
     book.quantity[s] += quantity
     row = trace.fills[count]
     row.open_time = market.open_time[i]
@@ -51,7 +63,7 @@ def book_fill(
 
 
 @cold
-def _note_entry(s: int, book: Book, quantity: float, price: float) -> None:
+def _note_entry(s: int, book: Book, quantity: float, price: float, full: FullAccount) -> None:
     """Average the entry of what is held: only an increase moves it, a change of side begins anew."""
     held = book.quantity[s]
     after = held + quantity
@@ -62,15 +74,17 @@ def _note_entry(s: int, book: Book, quantity: float, price: float) -> None:
         holding.entry = 0.0
         holding.best = 0.0
     elif held * quantity > 0.0:
-        holding.entry = (held * holding.entry + quantity * price) / after
+        holding.entry = entry_of(s, held, holding.entry, quantity, price, full)
     elif held * after <= 0.0:
         holding.entry = price
         holding.best = price
 
 
 @cold
-def _note_trip(s: int, book: Book, quantity: float, price: float, fee: float) -> None:
-    """Add up the cash of the round trip, and at its end count it if it was lost.
+def _note_trip(
+    s: int, book: Book, quantity: float, price: float, fee: float, full: FullAccount
+) -> None:
+    """Add up the cash, or coins, of the round trip, and at its end count it if it was lost.
 
     Where a fill closes one and opens the next, its fee splits by the quantities closed and opened.
     """
@@ -78,9 +92,12 @@ def _note_trip(s: int, book: Book, quantity: float, price: float, fee: float) ->
     after = held + quantity
     holding = book.holding[s]
     if held == 0.0 or held * after > 0.0:
-        holding.trip -= quantity * price + fee
+        holding.trip += flow_of(s, quantity, price, full) - fee
         return
     of_closing = fee * abs(held) / abs(quantity)
     account = book.account[0]
-    account.losses = account.losses + 1 if holding.trip + held * price < of_closing else 0
-    holding.trip = of_closing - fee - after * price if after != 0.0 else 0.0
+    brought = holding.trip + flow_of(s, -held, price, full)
+    account.losses = account.losses + 1 if brought < of_closing else 0
+    holding.trip = 0.0
+    if after != 0.0:
+        holding.trip = of_closing - fee + flow_of(s, after, price, full)

@@ -11,6 +11,7 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import made_of, own_price, own_value_of, value_of
 from bot.portfolio.kernel.margin import initial_margin, set_aside
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.reasons import Refusal
@@ -23,19 +24,23 @@ CAP_NET, LEVERAGE = int(Refusal.CAP_NET), int(Refusal.LEVERAGE)
 
 
 @cold
-def hold_back(i: int, s: int, book: Book, trace: Trace, room: Room, refusal: int) -> None:
+def hold_back(
+    i: int, s: int, book: Book, trace: Trace, room: Room, full: FullAccount | None, refusal: int
+) -> None:
     """Leave of a target what is held already: nothing is opened or increased, a reversal closes."""
     stays, more = _parts(s, book, room)
     if more != 0.0:
         room.target[s] = stays
-        trace.weight[i, s] = stays * book.mark[s] / book.account[0].equity
+        trace.weight[i, s] = value_of(s, stays, book.mark[s], full) / book.account[0].equity
         trace.refusal[i, s] = refusal
 
 
 @cold
-def cap_gross(i: int, book: Book, rules: Rules, trace: Trace, room: Room) -> None:
+def cap_gross(
+    i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount | None
+) -> None:
     """Scale all increases of this close so that the sum of weights keeps its cap."""
-    _cap_sum(i, rules.max_gross, book, trace, room, None, CAP_GROSS)
+    _cap_sum(i, rules.max_gross, False, book, trace, room, full, CAP_GROSS)
 
 
 @cold
@@ -60,7 +65,8 @@ def cap_margin(
                 factor = middle
             else:
                 high = middle
-    _scale(i, factor, book, trace, room, MARGIN)
+    for s in range(len(room.target)):
+        _cut(i, s, factor, book, trace, room, full, MARGIN)
 
 
 @cold
@@ -69,7 +75,9 @@ def _gained(book: Book, full: FullAccount) -> float:
     gained = 0.0
     for s in range(len(book.quantity)):
         if full.contract[s] and book.quantity[s] != 0.0:
-            gained += book.quantity[s] * (book.mark[s] - book.holding[s].entry)
+            mark = book.mark[s]
+            made = made_of(s, book.quantity[s], book.holding[s].entry, mark, full)
+            gained += made * own_price(s, mark, full)
     return gained
 
 
@@ -82,47 +90,49 @@ def _margin(factor: float, book: Book, rules: Rules, room: Room, full: FullAccou
         stays, more = _parts(s, book, room)
         quantity = stays + factor * more
         if quantity != 0.0:
-            value = abs(quantity) * book.mark[s]
+            price = book.mark[s]
+            value = own_value_of(s, quantity, price, full)
+            unit = own_price(s, price, full)
             if not (full.contract[s] or full.borrow):
                 margin += value
             elif full.contract[s] and full.margin_mode == ISOLATED:
-                margin += set_aside(s, quantity, value, rules, full)
-                margin += rules.taker_fee[s] * abs(factor * more) * book.mark[s]
+                margin += set_aside(s, quantity, value, rules, full) * unit
+                margin += rules.taker_fee[s] * abs(value_of(s, factor * more, price, full))
             elif full.margin_mode != NO_MARGIN:
-                margin += initial_margin(s, value, full)
+                margin += initial_margin(s, value, full) * unit
     return margin
 
 
 @cold
 def cap_leverage(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> None:
     """Scale the increases of contracts so that their value over equity keeps its cap."""
-    _cap_sum(i, full.risk.max_leverage, book, trace, room, full, LEVERAGE)
+    _cap_sum(i, full.risk.max_leverage, True, book, trace, room, full, LEVERAGE)
 
 
 @cold
 def _cap_sum(
-    i: int, cap: float, book: Book, trace: Trace, room: Room, contracts: FullAccount | None,
-    refusal: int,
+    i: int, cap: float, contracts: bool, book: Book, trace: Trace, room: Room,
+    full: FullAccount | None, refusal: int,
 ) -> None:  # fmt: skip
     """Scale increases so that the value of positions over equity keeps a cap.
 
     Args:
-        contracts: only what it holds on margin counts; with None all does.
+        contracts: only what is held on margin counts.
     """
     standing = 0.0
     increase = 0.0
     for s in range(len(room.target)):
-        if contracts is None or contracts.contract[s]:
+        if not contracts or full is None or full.contract[s]:
             stays, more = _parts(s, book, room)
             if stays != 0.0:  # the mark of what was never held may be unknown
-                standing += abs(stays) * book.mark[s]
+                standing += abs(value_of(s, stays, book.mark[s], full))
             if more != 0.0:
-                increase += abs(more) * book.mark[s]
+                increase += abs(value_of(s, more, book.mark[s], full))
     left = max(cap * book.account[0].equity - standing, 0.0)
     if increase > left:
         for s in range(len(room.target)):
-            if contracts is None or contracts.contract[s]:
-                _cut(i, s, left / increase, book, trace, room, refusal)
+            if not contracts or full is None or full.contract[s]:
+                _cut(i, s, left / increase, book, trace, room, full, refusal)
 
 
 @cold
@@ -131,9 +141,9 @@ def cap_net(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> 
     standing = longer = shorter = side = increase = left = 0.0
     for s in range(len(room.target)):
         stays, more = _parts(s, book, room)
-        standing += stays * book.mark[s]
-        longer += max(more, 0.0) * book.mark[s]
-        shorter -= min(more, 0.0) * book.mark[s]
+        standing += value_of(s, stays, book.mark[s], full)
+        longer += value_of(s, max(more, 0.0), book.mark[s], full)
+        shorter -= value_of(s, min(more, 0.0), book.mark[s], full)
     cap = full.risk.max_net * book.account[0].equity
     if standing + longer - shorter > cap:
         side, increase, left = 1.0, longer, max(cap - standing + shorter, 0.0)
@@ -142,22 +152,20 @@ def cap_net(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> 
     if side != 0.0 and increase > left:
         for s in range(len(room.target)):
             if _parts(s, book, room)[1] * side > 0.0:
-                _cut(i, s, left / increase, book, trace, room, CAP_NET)
+                _cut(i, s, left / increase, book, trace, room, full, CAP_NET)
 
 
 @cold
-def _scale(i: int, factor: float, book: Book, trace: Trace, room: Room, refusal: int) -> None:
-    for s in range(len(room.target)):
-        _cut(i, s, factor, book, trace, room, refusal)
-
-
-@cold
-def _cut(i: int, s: int, factor: float, book: Book, trace: Trace, room: Room, refusal: int) -> None:
+def _cut(
+    i: int, s: int, factor: float, book: Book, trace: Trace, room: Room, full: FullAccount | None,
+    refusal: int,
+) -> None:  # fmt: skip
     """Leave a share of an increase."""
     stays, more = _parts(s, book, room)
     if more != 0.0:
         room.target[s] = stays + factor * more
-        trace.weight[i, s] = room.target[s] * book.mark[s] / book.account[0].equity
+        value = value_of(s, room.target[s], book.mark[s], full)
+        trace.weight[i, s] = value / book.account[0].equity
         trace.refusal[i, s] = refusal
 
 

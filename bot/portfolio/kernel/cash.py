@@ -14,6 +14,7 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import made_of, own_price, own_value_of
 from bot.portfolio.kernel.margin import free_cash, set_aside
 from bot.portfolio.kernel.orders import whole_lot
 from bot.portfolio.reasons import Refusal
@@ -45,7 +46,7 @@ def is_to_be_paid(s: int, quantity: float, book: Book, full: FullAccount) -> boo
         return quantity > 0.0 and not full.borrow
     held = book.quantity[s]
     reduces = quantity * held < 0.0 and abs(quantity) <= abs(held)
-    return full.margin_mode == ISOLATED and not reduces
+    return full.margin_mode == ISOLATED and quantity != 0.0 and not reduces
 
 
 @hot
@@ -81,18 +82,21 @@ def _margined(
     is found by halving.
     """
     held, entry = book.quantity[s], book.holding[s].entry
+    free /= own_price(s, price, full)
+    fee /= own_price(s, price, full)
     closes = 0.0
     kept = 0.0
     if held != 0.0:
-        free += set_aside(s, held, abs(held) * entry, rules, full)
+        value = own_value_of(s, held, entry, full)
+        free += set_aside(s, held, value, rules, full)
         if quantity * held < 0.0:
             closes = -held
-            free += held * (price - entry) - fee * abs(held / quantity)
+            free += made_of(s, held, entry, price, full) - fee * abs(held / quantity)
         else:
-            kept = abs(held) * entry
+            kept = value
     opens = quantity - closes
     fee *= opens / quantity
-    value = abs(opens) * price
+    value = own_value_of(s, opens, price, full)
     share, high = 0.0, 1.0
     if set_aside(s, opens, kept + value, rules, full) + fee <= free:
         return quantity

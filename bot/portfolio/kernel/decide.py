@@ -13,6 +13,7 @@ from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.blocking import STAGE, blocked_by
 from bot.portfolio.kernel.caps import cap_gross, cap_leverage, cap_margin, cap_net, hold_back
 from bot.portfolio.kernel.compiling import hot
+from bot.portfolio.kernel.contracts import quantity_of, value_of
 from bot.portfolio.kernel.orders import is_stopping, place
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.stages import HALVED
@@ -53,12 +54,12 @@ def decide(
         trace.weight[i, s] = weight
         price = book.mark[s]
         held = book.quantity[s] + book.pending[s]
-        if is_worth_a_trade(weight, held, price, equity, rules):
+        if is_worth_a_trade(weight, held, value_of(s, held, price, full), equity, rules):
             wanted[s] = any_wanted = True
-            target[s] = weight * equity / price
+            target[s] = quantity_of(s, weight * equity, price, full)
             forbidden = _forbidden_by(i, s, book, market, full)
             if forbidden != ACCEPTED:
-                hold_back(i, s, book, trace, room, forbidden)
+                hold_back(i, s, book, trace, room, full, forbidden)
     if any_wanted:
         _keep_caps(i, book, rules, trace, room, full)
         for s in range(len(book.quantity)):
@@ -99,7 +100,7 @@ def _keep_caps(
 ) -> None:
     """Scale increases to every cap of the account; the net last, since it only makes sums smaller."""
     if rules.max_gross > 0.0:
-        cap_gross(i, book, rules, trace, room)
+        cap_gross(i, book, rules, trace, room, full)
     if full is not None:
         if full.risk.max_leverage > 0.0:
             cap_leverage(i, book, trace, room, full)

@@ -10,6 +10,7 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import own_price, pay, value_of
 from bot.portfolio.market import Market
 
 
@@ -26,7 +27,7 @@ def charge_funding(i: int, s: int, book: Book, market: Market, full: FullAccount
     price = market.mark[i, s]
     if not math.isfinite(price):
         price = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    pay_funding(s, book, book.quantity[s] * price * rate, full)
+    pay_funding(s, book, value_of(s, book.quantity[s], price, full) * rate, price, full)
 
 
 @hot
@@ -35,18 +36,20 @@ def charge_funding_inside(
 ) -> None:
     """Charge the settlements inside the bar, after its open."""
     if market.funding_inside[i, s] != 0.0:
-        pay_funding(s, book, book.quantity[s] * market.funding_inside[i, s], full)
+        price = market.close[i, s] if market.valid[i, s] else book.mark[s]
+        unit = own_price(s, price, full)
+        pay_funding(s, book, book.quantity[s] * market.funding_inside[i, s] * unit, price, full)
     if market.funding_inside_unknown[i, s] > 0.0:
         count_unknown(book, int(market.funding_inside_unknown[i, s]))
 
 
 @cold
-def pay_funding(s: int, book: Book, paid: float, full: FullAccount | None) -> None:
-    """Take a position's funding out of cash; received where it is negative."""
+def pay_funding(s: int, book: Book, paid: float, price: float, full: FullAccount | None) -> None:
+    """Take a position's funding out of cash, or at a price out of coins; received where it is negative."""
     account = book.account[0]
     if full is not None:
-        book.holding[s].trip -= paid
-    account.cash -= paid
+        book.holding[s].trip -= paid / own_price(s, price, full)
+    pay(s, paid, price, book, full)
     account.bar_funding += paid
     account.funding += paid
 

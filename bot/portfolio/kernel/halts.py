@@ -7,7 +7,9 @@ flattened obeys as under a halt; a halt comes first.
 from __future__ import annotations
 
 from bot.portfolio.book import Book
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import has_worth, worth_of
 from bot.portfolio.kernel.orders import is_stopping, order
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
@@ -24,12 +26,12 @@ HALTED_DAY, PAUSED = int(Refusal.HALTED_DAY), int(Refusal.PAUSED)
 
 
 @hot
-def equity_of(book: Book) -> float:
+def equity_of(book: Book, full: FullAccount | None) -> float:
     """Return cash and what is held, at the marks."""
     equity: float = book.account[0].cash
     for s in range(len(book.quantity)):
-        if book.quantity[s] != 0.0:
-            equity += book.quantity[s] * book.mark[s]
+        if has_worth(s, book, full):
+            equity += worth_of(s, book.mark[s], book, full)
     return equity
 
 

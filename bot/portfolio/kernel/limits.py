@@ -14,6 +14,7 @@ from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.cash import is_to_be_paid, payable, what_lacks
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import value_of
 from bot.portfolio.kernel.partial import book_part, fill_part, portion
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.stops import stop_level
@@ -125,7 +126,7 @@ def _fill(
     if math.isnan(volume):
         volume = book.holding[s].volume
     part, refusal = portion(s, book.pending[s], limit, math.nan, volume, book, rules, full)
-    rate = full.orders.maker_fee[s] * limit
+    rate = full.orders.maker_fee[s] * abs(value_of(s, 1.0, limit, full))
     if is_to_be_paid(s, part, book, full):
         paid = payable(s, part, limit, rate * abs(part), book, rules, full)
         if paid != part:

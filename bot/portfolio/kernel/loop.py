@@ -17,6 +17,7 @@ from bot.portfolio.kernel.blocking import count_missing, let_time_pass
 from bot.portfolio.kernel.by_reference import by_reference
 from bot.portfolio.kernel.cash import charge_interest
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import is_inverse
 from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_reference
 from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
@@ -59,7 +60,7 @@ def run(
             count = _open_bar(i, book, rules, market, trace, count, scheme, full)
         if trace.phase & CLOSE:
             count = _close_bar(i, book, rules, market, trace, count, room, policy, scheme, full)
-        _record(i, book, trace)
+        _record(i, book, trace, full)
     return count
 
 
@@ -76,6 +77,7 @@ def _open_bar(
     account.bar_spread = 0.0
     account.bar_slippage = 0.0
     account.bar_funding = 0.0
+    account.bar_in_coin = 0.0
     account.bar_funding_unknown = 0
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
@@ -106,7 +108,7 @@ def _close_bar(
     else:
         for s in range(len(book.quantity)):
             count = _end_symbol(i, s, book, rules, market, trace, count, scheme)
-    update_halt(book, rules, market.open_time[i], equity_of(book))
+    update_halt(book, rules, market.open_time[i], equity_of(book, full))
     if full is not None:
         update_stage(first, count, book, trace, full)
     _measure(i, book, rules, market, trace)
@@ -176,14 +178,17 @@ def _measure(i: int, book: Book, rules: Rules, market: Market, trace: Trace) -> 
 
 
 @hot
-def _record(i: int, book: Book, trace: Trace) -> None:
+def _record(i: int, book: Book, trace: Trace, full: FullAccount | None) -> None:
     account = book.account[0]
     trace.cash[i] = account.cash
-    trace.equity[i] = equity_of(book) if account.opened else account.equity
+    trace.equity[i] = equity_of(book, full) if account.opened else account.equity
     trace.fees[i] = account.bar_fees
     trace.spread[i] = account.bar_spread
     trace.slippage[i] = account.bar_slippage
     trace.funding[i] = account.bar_funding
     trace.funding_unknown[i] = account.bar_funding_unknown
+    trace.in_coin[i] = account.bar_in_coin
     for s in range(len(book.quantity)):
         trace.quantity[i, s] = book.quantity[s]
+        if is_inverse(s, full):
+            trace.coin[i, s] = book.holding[s].coin

@@ -23,6 +23,16 @@ from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.booking import book_fill
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import (
+    exchange_coins,
+    has_worth,
+    is_inverse,
+    made_of,
+    own_price,
+    own_value_of,
+    price_of_loss,
+    worth_of,
+)
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import Rules
@@ -36,7 +46,7 @@ HALVINGS = 80
 
 @hot
 def tier_of(s: int, value: float, full: FullAccount) -> int:
-    """Return the tier that a position of this value is in."""
+    """Return the tier that a position of this value, in the symbol's own money, is in."""
     t = 0
     while value > full.tier_limit[s, t]:
         t += 1
@@ -66,24 +76,32 @@ def set_aside(s: int, side: float, value: float, rules: Rules, full: FullAccount
 
     Args:
         side: of the position, any number of its sign.
-        value: at its entry.
+        value: at its entry, in the symbol's own money, as the result is.
     """
     margin = initial_margin(s, value, full)
     at_bankruptcy = value - math.copysign(margin, side)
+    if is_inverse(s, full):  # fewer coins are worth as much where the price is higher
+        at_bankruptcy = value + math.copysign(margin, side)
     kept: float = margin + rules.taker_fee[s] * at_bankruptcy
     return kept
 
 
 @cold
 def free_cash(book: Book, rules: Rules, full: FullAccount) -> float:
-    """Return the cash that can be spent: the wallet, less what isolated positions set aside."""
+    """Return what can be spent: the wallet, its coins at their marks, less what isolated positions set
+    aside."""
     free: float = book.account[0].cash
     for s in range(len(book.quantity)):
         quantity, entry = book.quantity[s], book.holding[s].entry
-        if full.contract[s] and quantity != 0.0:
-            free += quantity * entry
+        if full.contract[s] and has_worth(s, book, full):
+            mark = book.mark[s]
+            free += worth_of(s, mark, book, full)
+            if quantity == 0.0:
+                continue
+            own = made_of(s, quantity, entry, mark, full)
             if full.margin_mode == ISOLATED:
-                free -= set_aside(s, quantity, abs(quantity) * entry, rules, full)
+                own += set_aside(s, quantity, own_value_of(s, quantity, entry, full), rules, full)
+            free -= own * own_price(s, mark, full)
     return free
 
 
@@ -120,17 +138,27 @@ def is_used_up(
 
 @hot
 def _spare(s: int, book: Book, full: FullAccount) -> float:
-    """Return what an isolated position may lose until it is taken over."""
-    value = abs(book.quantity[s]) * book.holding[s].entry
+    """Return what an isolated position may lose until it is taken over, in its own money."""
+    value = own_value_of(s, book.quantity[s], book.holding[s].entry, full)
     return initial_margin(s, value, full) - maintenance_margin(s, value, full)
 
 
 @hot
 def _made(i: int, s: int, way: float, book: Book, market: Market, full: FullAccount) -> float:
-    """Return what a position has made since its entry, some way on the path; negative when lost."""
+    """Return what a position has made since its entry, some way on the path, in its own money."""
     price = mark_on_path(i, s, way, book, market, full)
-    made: float = book.quantity[s] * (price - book.holding[s].entry)
-    return made
+    return made_of(s, book.quantity[s], book.holding[s].entry, price, full)
+
+
+@hot
+def _side(s: int, book: Book, full: FullAccount) -> float:
+    """Return the side on which a symbol's price is to rise, a number of its sign: of a cross account that
+    of its coins, which stand for it together with its position."""
+    if full.margin_mode == CROSS and is_inverse(s, full):
+        side: float = book.holding[s].coin
+        return side
+    quantity: float = book.quantity[s]
+    return quantity
 
 
 @hot
@@ -149,7 +177,7 @@ def mark_on_path(
             end = market.close[i, s] if market.valid[i, s] else start
     elif full.optimistic:
         end = market.close[i, s] if market.valid[i, s] else start
-    elif book.quantity[s] > 0.0:
+    elif _side(s, book, full) > 0.0:
         end = market.mark_low[i, s]
         if not math.isfinite(end):
             end = market.low[i, s] if market.valid[i, s] else start
@@ -169,14 +197,15 @@ def _left(i: int, way: float, book: Book, rules: Rules, market: Market, full: Fu
     left: float = book.account[0].cash
     on_margin = False
     for s in range(len(book.quantity)):
-        quantity = book.quantity[s]
-        if quantity != 0.0:
+        if has_worth(s, book, full):
             price = mark_on_path(i, s, way, book, market, full)
-            left += quantity * price
-            if full.contract[s] or full.borrow:
+            left += worth_of(s, price, book, full)
+            quantity = book.quantity[s]
+            if quantity != 0.0 and (full.contract[s] or full.borrow):
                 on_margin = True
-                value = abs(quantity) * price
-                left -= maintenance_margin(s, value, full) + value * rules.taker_fee[s]
+                value = own_value_of(s, quantity, price, full)
+                need = maintenance_margin(s, value, full) + value * rules.taker_fee[s]
+                left -= need * own_price(s, price, full)
     return left if on_margin else math.inf
 
 
@@ -200,19 +229,22 @@ def _liquidate_cross(
     rest: float = account.cash
     last = 0
     for s in range(len(book.quantity)):
+        if has_worth(s, book, full):
+            rest += worth_of(s, mark_on_path(i, s, way, book, market, full), book, full)
         if book.quantity[s] != 0.0:
-            rest += book.quantity[s] * mark_on_path(i, s, way, book, market, full)
             last = s
     for s in range(len(book.quantity)):
+        price = mark_on_path(i, s, way, book, market, full)
         quantity = book.quantity[s]
         if quantity != 0.0:
-            price = mark_on_path(i, s, way, book, market, full)
             fee = rest if s == last else 0.0
             count = book_fill(
                 i, s, book, market, trace, count,
                 -quantity, price, fee, 0.0, 0.0, LIQUIDATION, full,
             )  # fmt: skip
             book.holding[s].cooling = full.risk.cool_down_bars
+        if is_inverse(s, full) and book.holding[s].coin != 0.0:
+            exchange_coins(s, price, book)
         book.pending[s] = 0.0
     account.cash = 0.0  # what rounding left
     account.liquidations += 1
@@ -228,13 +260,14 @@ def _liquidate_isolated(
     quantity, entry = book.quantity[s], book.holding[s].entry
     if not is_used_up(i, s, reach, book, rules, market, full):
         return count
-    price = entry - _spare(s, book, full) / quantity
+    price = price_of_loss(s, quantity, entry, _spare(s, book, full), full)
     if is_used_up(i, s, 0.0, book, rules, market, full):
         price = mark_on_path(i, s, 0.0, book, market, full)
-    lost = set_aside(s, quantity, abs(quantity) * entry, rules, full)
+    lost = set_aside(s, quantity, own_value_of(s, quantity, entry, full), rules, full)
+    unit = own_price(s, price, full)
     if not full.borrow:  # funding beyond the wallet has been paid out of margins
-        lost = max(lost + min(free_cash(book, rules, full), 0.0), 0.0)
-    fee = lost + quantity * (price - entry)
+        lost = max(lost + min(free_cash(book, rules, full), 0.0) / unit, 0.0)
+    fee = (lost + made_of(s, quantity, entry, price, full)) * unit
     book.pending[s] = 0.0
     book.holding[s].cooling = full.risk.cool_down_bars
     book.account[0].liquidations += 1

@@ -24,6 +24,8 @@ STOP_LOSS, TRAILING_STOP = int(FillReason.STOP_LOSS), int(FillReason.TRAILING_ST
 SPLIT = int(Excess.SPLIT)
 ACCEPTED, STEP_ROUNDS_TO_ZERO = int(Refusal.NONE), int(Refusal.STEP_ROUNDS_TO_ZERO)
 MIN_QUANTITY, MIN_NOTIONAL = int(Refusal.MIN_QUANTITY), int(Refusal.MIN_NOTIONAL)
+ROUNDING = 1e-12
+"""Share of equity: a change of less is what sums miss, and no order."""
 STEP_SLACK = 1e-9
 """Share of a step by which a quantity may miss a whole number of steps through rounding."""
 
@@ -59,6 +61,8 @@ def change_to(s: int, target: float, book: Book, rules: Rules) -> tuple[float, i
         return -quantity, STEP_ROUNDS_TO_ZERO if asked != 0.0 else ACCEPTED
     if change == 0.0:
         return 0.0, STEP_ROUNDS_TO_ZERO if asked != quantity else ACCEPTED
+    if step == 0.0 and abs(change) * book.mark[s] <= ROUNDING * abs(book.account[0].equity):
+        return 0.0, ACCEPTED
     if abs(change) < rules.min_quantity[s] * (1.0 - STEP_SLACK):
         return 0.0, MIN_QUANTITY
     if abs(change) * book.mark[s] < rules.min_notional[s]:

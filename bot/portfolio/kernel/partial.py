@@ -16,6 +16,7 @@ from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.booking import book_fill
 from bot.portfolio.kernel.cash import is_to_be_paid, payable, what_lacks
 from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.contracts import base_of, value_of
 from bot.portfolio.kernel.orders import STEP_SLACK, whole_lot
 from bot.portfolio.market import Market
 from bot.portfolio.order_rules import Excess
@@ -40,7 +41,7 @@ def fill_part(
 
     Args:
         middle, quote: as `costs` takes them.
-        size: that the quote has, base currency; NaN where it is not known.
+        size: that the quote has, in what quantities are; NaN where it is not known.
         volume: of which the order may be a share.
     """
     asked = book.pending[s]
@@ -62,8 +63,8 @@ def fill_part(
     limit = book.holding[s].limit
     if limit != 0.0 and (price - limit) * part > 0.0:  # it takes no worse price than its limit
         price = limit
-        fee = rules.taker_fee[s] * abs(part) * price
-        slippage = (price - middle) * part - spread
+        fee = rules.taker_fee[s] * abs(value_of(s, part, price, full))
+        slippage = (price - middle) * base_of(s, part, middle, full) - spread
     return book_part(
         i, s, part, price, fee, spread, slippage, refusal, book, rules, market, trace, count, full
     )

@@ -14,6 +14,7 @@ from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.blocking import ACCEPTED, FLATTENED, LEAVING, STAGE, blocked_by
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import quantity_of, value_of
 from bot.portfolio.kernel.orders import change_to, order
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
@@ -44,7 +45,7 @@ def hold_limits(
             target[s] = math.copysign(allowed, wanted)
             trace.refusal[i, s] = refusal
             cut = True
-        value = target[s] * book.mark[s]
+        value = value_of(s, target[s], book.mark[s], full)
         gross += abs(value)
         net += value
         if full.contract[s]:
@@ -60,7 +61,7 @@ def hold_limits(
     if cut:
         for s in range(len(book.quantity)):
             if target[s] != book.quantity[s] + book.pending[s]:
-                _lead_to(i, s, book, rules, market, trace, target[s])
+                _lead_to(i, s, book, rules, market, trace, target[s], full)
 
 
 @hot
@@ -82,8 +83,9 @@ def _allowed(
         allowed, refusal = book.holding[s].most, STAGE
     cap = rules.max_symbol_weight * account.equity
     slack = full.risk.cap_tolerance
-    if slack > 0.0 and 0.0 < cap * (1.0 + slack) < abs(wanted) * book.mark[s]:
-        cap /= book.mark[s]
+    value = abs(value_of(s, wanted, book.mark[s], full))
+    if slack > 0.0 and 0.0 < cap * (1.0 + slack) < value:
+        cap = quantity_of(s, cap, book.mark[s], full)
         if cap < allowed:
             allowed, refusal = cap, CAP_SYMBOL
     return allowed, refusal
@@ -119,7 +121,7 @@ def _sum(contracts: bool, side: float, book: Book, room: Room, full: FullAccount
     value = 0.0
     for s in range(len(room.target)):
         if _counts(s, contracts, side, room, full):
-            value += abs(room.target[s]) * book.mark[s]
+            value += abs(value_of(s, room.target[s], book.mark[s], full))
     return value
 
 
@@ -142,8 +144,9 @@ def _counts(s: int, contracts: bool, side: float, room: Room, full: FullAccount)
 
 @cold
 def _lead_to(
-    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, target: float
-) -> None:
+    i: int, s: int, book: Book, rules: Rules, market: Market, trace: Trace, target: float,
+    full: FullAccount,
+) -> None:  # fmt: skip
     """Replace the pending order by one that leads to a target nearer to zero.
 
     An order that is only made smaller keeps its reason, and how it is laid.
@@ -152,7 +155,7 @@ def _lead_to(
     change, _ = change_to(s, target, book, rules)
     smaller = before * change > 0.0 and abs(change) <= abs(before)
     reason = book.pending_reason[s] if smaller else RISK
-    weight = (quantity + change) * book.mark[s] / book.account[0].equity
+    weight = value_of(s, quantity + change, book.mark[s], full) / book.account[0].equity
     holding = book.holding[s]
     part, limit, limit_bars = holding.slice, holding.limit, holding.limit_bars
     book.pending[s] = 0.0

@@ -10,6 +10,7 @@ from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.booking import book_fill
 from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.contracts import value_of
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.trace import Trace
@@ -27,7 +28,7 @@ def settle(
     if quantity == 0.0:
         return count
     price = market.settlement_price[i, s]
-    fee = abs(quantity) * price * full.risk.settlement_fee[s]
+    fee = abs(value_of(s, quantity, price, full)) * full.risk.settlement_fee[s]
     return book_fill(
         i, s, book, market, trace, count, -quantity, price, fee, 0.0, 0.0, SETTLEMENT, full
     )

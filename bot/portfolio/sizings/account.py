@@ -13,7 +13,9 @@ import math
 
 from bot.portfolio.book import Book
 from bot.portfolio.correlation import correlation_between, measured_deviation
+from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import value_of
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
 from bot.portfolio.policies.sides import is_decided, side_wanted
@@ -34,11 +36,16 @@ def is_known(volatility: float) -> bool:
 
 
 @cold
-def lay_out(i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room) -> None:
+def lay_out(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, room: Room,
+    full: FullAccount | None,
+) -> None:  # fmt: skip
     """Write the symbols' sides, positions and covariance into the room."""
     for s in range(len(book.quantity)):
         held = book.quantity[s] + book.pending[s]
-        weight = held * book.mark[s] / book.account[0].equity if held != 0.0 else 0.0
+        weight = 0.0
+        if held != 0.0:
+            weight = value_of(s, held, book.mark[s], full) / book.account[0].equity
         known = is_known(market.volatility[i, s])
         side = 0.0
         stands = weight

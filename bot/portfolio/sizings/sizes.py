@@ -36,7 +36,7 @@ def size_account(
     scheme: SchemeCall, full: FullAccount | None,
 ) -> None:  # fmt: skip
     """Size all symbols of a close at once, for `size_of` to tell."""
-    lay_out(i, book, rules, market, trace, room)
+    lay_out(i, book, rules, market, trace, room, full)
     if rules.method == VOLATILITY_TARGET:
         volatility_target_sizes(rules, room)
     else:
@@ -89,8 +89,8 @@ def own_size(
 
 
 @hot
-def is_worth_a_trade(weight: float, held: float, price: float, equity: float, rules: Rules) -> bool:
-    """Tell whether the weight differs enough from what is held and pending."""
+def is_worth_a_trade(weight: float, held: float, value: float, equity: float, rules: Rules) -> bool:
+    """Tell whether the weight differs enough from what is held and pending, and its value."""
     if rules.method == FIXED or weight == 0.0:
         return (weight > 0.0) != (held > 0.0) or (weight < 0.0) != (held < 0.0)
-    return abs(weight * equity - held * price) > rules.band * equity
+    return abs(weight * equity - value) > rules.band * equity

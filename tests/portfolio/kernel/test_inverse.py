@@ -1,0 +1,160 @@
+"""Inverse contracts: Bybit's worked examples, what coins do afterwards, and what a cross account keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.blocks import BarBlock
+from bot.portfolio.book import Book, new_book
+from bot.portfolio.broker import run_bars
+from bot.portfolio.full_account import FullAccount, MarginMode
+from bot.portfolio.ledger import check_books
+from bot.portfolio.margin import margin_of
+from bot.portfolio.reasons import FillReason, Halt
+from bot.portfolio.rules import Rules
+from bot.portfolio.trace import Phase, Trace
+from tests.portfolio.kernel.conftest import make_full, make_orders
+
+CAPITAL = 10_000.0
+NAN = np.nan
+BarsOf = Callable[..., BarBlock]
+RulesOf = Callable[..., Rules]
+
+
+def inverse(**changed: Any) -> FullAccount:
+    return make_full(make_orders(), inverse=np.ones(1, dtype=np.bool_), has_inverse=True)._replace(
+        **changed
+    )
+
+
+def run(rules: Rules, bars: BarBlock, signal: Any) -> tuple[Book, Trace]:
+    given = np.array(signal, dtype=float).reshape(bars.close.shape)
+    before = new_book(1, CAPITAL)
+    after, trace = run_bars(before, rules, bars, given, np.full_like(given, 0.01), Phase.BOTH)
+    check_books(before, bars, trace, rules.inverse)
+    return after, trace
+
+
+@pytest.mark.parametrize(
+    ("side", "exit_price", "profit"),
+    [
+        (1.0, 12_000.0, 10_000.0 / 10_000.0 - 10_000.0 / 12_000.0),
+        (1.0, 8_000.0, 10_000.0 / 10_000.0 - 10_000.0 / 8_000.0),
+        (-1.0, 8_000.0, 10_000.0 / 8_000.0 - 10_000.0 / 10_000.0),
+        (-1.0, 12_000.0, 10_000.0 / 12_000.0 - 10_000.0 / 10_000.0),
+    ],
+)
+def test_profit_is_in_coin(
+    bars_of: BarsOf, rules_of: RulesOf, side: float, exit_price: float, profit: float
+) -> None:
+    """10,000 contracts at 10,000, closed elsewhere: N (1/entry - 1/exit); it then moves with the coin.
+
+    Bybit's help centre, "P&L calculations (Inverse Contract)".
+    """
+    prices = [10_000.0, 10_000.0, exit_price, 20_000.0]
+    bars = bars_of(prices, [10_000.0, 10_000.0, exit_price, 20_000.0])
+    rules = rules_of(fraction=1.0)._replace(full=inverse())
+    book, trace = run(rules, bars, [side, 0.0, NAN, NAN])
+    assert trace.fills["quantity"].tolist() == [side * 10_000.0, -side * 10_000.0]
+    assert book.quantity[0] == 0.0
+    assert book.holding["coin"][0] == pytest.approx(profit, rel=1e-12)
+    assert book.account["cash"][0] == CAPITAL
+    assert trace.equity[2] == pytest.approx(CAPITAL + profit * exit_price, rel=1e-12)
+    assert trace.equity[3] == pytest.approx(CAPITAL + profit * 20_000.0, rel=1e-12)
+
+
+def test_the_entry_of_two_purchases_is_the_harmonic_mean(
+    bars_of: BarsOf, rules_of: RulesOf
+) -> None:
+    """5,000 contracts each at 10,000 and 12,500 are 0.5 + 0.4 coins: 11,111.11."""
+    rules = rules_of(method=1, scale=0.5, max_weight=10.0, band=0.0)._replace(full=inverse())
+    bars = bars_of([10_000.0, 10_000.0, 12_500.0], [10_000.0, 10_000.0, 12_500.0])
+    book, trace = run(rules, bars, [0.01, 0.02, NAN])
+    first, second = trace.fills["quantity"].tolist()
+    coins = first / 10_000.0 + second / 12_500.0
+    assert book.holding["entry"][0] == pytest.approx((first + second) / coins, rel=1e-12)
+
+
+def test_fees_and_funding_are_paid_in_coin(bars_of: BarsOf, rules_of: RulesOf) -> None:
+    """10,000 at 10,000: 0.06 % of one coin; funding of 0.01 % at a mark of 8,000 of 1.25 coins."""
+    bars = bars_of(
+        [10_000.0, 10_000.0, 8_000.0],
+        [10_000.0, 10_000.0, 8_000.0],
+        funding_rate=[0.0, 0.0, 0.0001],
+    )
+    rules = rules_of(fraction=1.0, taker_fee=0.0006)._replace(full=inverse())
+    book, trace = run(rules, bars, [1.0, NAN, NAN])
+    coins = 1.0 - 0.0006 - 10_000.0 / 8_000.0 * 0.0001
+    assert book.holding["coin"][0] == pytest.approx(coins, rel=1e-12)
+    assert (trace.fees[1], trace.funding[2]) == pytest.approx((6.0, 1.0))
+    assert book.account["cash"][0] == CAPITAL
+
+
+@pytest.mark.parametrize(
+    ("side", "liquidation"),
+    [(1.0, 10_000.0 / (1.0 + 0.02 - 0.005)), (-1.0, 10_000.0 / (1.0 - 0.02 + 0.005))],
+)
+def test_isolated_liquidation(
+    bars_of: BarsOf, rules_of: RulesOf, side: float, liquidation: float
+) -> None:
+    """10,000 contracts at 10,000 with 50 times, half a percent of maintenance: N / (N/entry ± (IM - MM)).
+
+    Bybit's help centre, "Liquidation Price Calculation under Isolated Mode (Inverse Contract)". Lost are
+    the margin of 0.02 coins and the fee for closing N at the bankruptcy price, in coin.
+    """
+    full = inverse(margin_mode=int(MarginMode.ISOLATED), leverage=np.full(1, 50.0))
+    rules = rules_of(fraction=1.0, taker_fee=0.0006)._replace(full=full)
+    for beyond, held in ((1e-9, side * 10_000.0), (-1e-9, 0.0)):
+        bars = bars_of([10_000.0] * 3, [10_000.0] * 3)
+        far = bars.low if side > 0.0 else bars.high
+        far[2] = liquidation * (1.0 + side * beyond)
+        book, trace = run(rules, bars, [side, NAN, NAN])
+        assert book.quantity[0] == held
+        if held:
+            told = margin_of(book, rules)
+            assert told is not None
+            assert told.positions[0].liquidation_price == pytest.approx(liquidation, rel=1e-12)
+            continue
+        fill = trace.fills[-1]
+        assert int(fill["reason"]) == FillReason.LIQUIDATION
+        assert fill["price"] == pytest.approx(liquidation, rel=1e-12)
+        closing = 0.0006 * (1.0 + side * 0.02)
+        assert book.holding["coin"][0] == pytest.approx(-0.0006 - 0.02 - closing, rel=1e-9)
+
+
+def test_a_cross_account_keeps_nothing_of_cash_and_coins(
+    bars_of: BarsOf, rules_of: RulesOf
+) -> None:
+    """Long 5 times its equity: 10,000 + 50,000 (m/p - 1) = half a percent of 50,000."""
+    full = inverse(margin_mode=int(MarginMode.CROSS), leverage=np.full(1, 50.0))
+    bars = bars_of([10_000.0] * 3, [10_000.0] * 3)
+    bars.low[2] = 7_000.0
+    rules = rules_of(fraction=5.0)._replace(full=full)
+    book, trace = run(rules, bars, [1.0, NAN, NAN])
+    assert trace.fills["price"][-1] == pytest.approx(
+        10_000.0 * (1.0 - (CAPITAL - 250.0) / 50_000.0)
+    )
+    assert book.account["equity"][0] == 0.0
+    assert book.holding["coin"][0] == 0.0
+    assert int(book.account["halted"][0]) == Halt.BANKRUPT
+
+
+def test_a_short_of_the_coins_that_are_held_has_no_price_to_fear(
+    bars_of: BarsOf, rules_of: RulesOf
+) -> None:
+    """One coin of profit is held, and one coin's worth is short: its worth is the same at any price."""
+    full = inverse(margin_mode=int(MarginMode.CROSS), leverage=np.full(1, 2.0))
+    rules = rules_of(fraction=1.0)._replace(full=full)
+    bars = bars_of([10_000.0] * 2 + [40_000.0], [10_000.0] * 2 + [40_000.0])
+    before = new_book(1, 0.0)
+    before.holding["coin"] = 1.0
+    before.mark[:] = 10_000.0
+    before.account["equity"] = CAPITAL
+    signal = np.array([[-1.0], [NAN], [NAN]])
+    _, trace = run_bars(before, rules, bars, signal, np.full((3, 1), 0.01), Phase.BOTH)
+    assert trace.quantity[-1, 0] == -10_000.0
+    assert trace.equity.tolist() == pytest.approx([CAPITAL] * 3)
