@@ -19,6 +19,7 @@ import typer
 import yaml
 
 from bot.cli.main import app
+from bot.serve.access.origins import ours
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTAINER = ROOT / "deploy" / "container"
@@ -99,7 +100,8 @@ def test_the_page_is_published_where_it_listens_and_is_asked_by_its_name() -> No
     (job,) = asked["scrape_configs"]
     ((target,),) = (each["targets"] for each in job["static_configs"])
     assert target == f"serve:{port}"
-    assert words[words.index("--allow-host") + 1] == "serve"
+    own = ours(port, words[words.index("--host") + 1], (words[words.index("--allow-host") + 1],))
+    assert target in own.hosts, "bot serve would refuse Prometheus"
     token = words[words.index("--token-file") + 1]
     assert job["authorization"]["credentials_file"] == token
     assert "./state:/state:ro" in SERVICES["prometheus"]["volumes"], "it can read the token"

@@ -35,7 +35,9 @@ def serve(
     ] = 8765,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="A further name under which it is asked for, as a proxy's; repeatable."),
+        typer.Option(
+            help="A further name under which it is asked for, as a proxy's, with the port unless it is 80 or 443; repeatable."
+        ),
     ] = None,
     token_file: Annotated[
         str | None,
