@@ -75,9 +75,10 @@ def test_it_installs_and_trades(built: Path, version: str, tmp_path: Path) -> No
         call(pip, "install", "--no-deps", package, cwd=tmp_path)
         wanted = [r for name in ("base", *RUNNING.split(",")) for r in declared()[name]]
         call(pip, "install", *(r for r in wanted if not r.startswith("torch")), cwd=tmp_path)
-    _says_what_it_is(bot, tmp_path)
+    _says_its_name(bot, tmp_path)
     if not with_torch:
         pytest.skip(f"no build of torch for processors and Python {version}: nothing was traded")
+    _shows_its_settings(bot, tmp_path)
     run = ["--practice", "--bars", "2", "--run-dir", "runs/demo"]
     call(bot, "run", *run, cwd=tmp_path)
     assert "identical" in call(bot, "verify", "runs/demo", cwd=tmp_path).stdout
@@ -86,8 +87,8 @@ def test_it_installs_and_trades(built: Path, version: str, tmp_path: Path) -> No
     assert (said.returncode, said.stderr[:6]) == (1, "error:")
     call(bot, "export", "runs/demo", "--what", "all", "--format", "xlsx", cwd=tmp_path)
     call(pip, "install", "--no-deps", "--force-reinstall", source, cwd=tmp_path)
-    shutil.rmtree(tmp_path / "runs")
-    _says_what_it_is(bot, tmp_path)
+    _says_its_name(bot, tmp_path)
+    _shows_its_settings(bot, tmp_path)
 
 
 @pytest.mark.long
@@ -106,10 +107,14 @@ def test_licences_of_an_installation(built: Path, tmp_path: Path) -> None:
     assert there - told <= {"pip", "setuptools", "wheel", "mtl-paper-bot"}
 
 
-def _says_what_it_is(bot: Path, cwd: Path) -> None:
+def _says_its_name(bot: Path, cwd: Path) -> None:
     """Try what needs no torch."""
     assert "Usage: bot" in re.sub(r"\x1b\[[0-9;]*m", "", call(bot, "--help", cwd=cwd).stdout)
     assert f"bot {__version__}" in call(bot, "--version", cwd=cwd).stdout
+
+
+def _shows_its_settings(bot: Path, cwd: Path) -> None:
+    """Try what needs the parts, and so torch, and the files in the package."""
     example = call(bot, "config", "example", cwd=cwd).stdout
     assert example == (ROOT / "config.example.toml").read_text(encoding="utf-8")
     for ready in FOLDER.glob("*.toml"):
