@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io as memory
 import json
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +22,7 @@ from bot.app.runs.record import open_record
 from bot.app.runs.status import read_status
 from bot.serve.api.asked import cursor_of, numbers_of
 from bot.serve.api.forms import ARROW, CSV
+from bot.serve.feed.runs import RunsFolder
 from bot.serve.problems import Problem
 from tests.conftest import Cli
 from tests.serve.conftest import Served
@@ -179,7 +183,7 @@ def test_what_makes_no_sense_is_refused_in_words(served: Served, path: str) -> N
 
 
 @pytest.mark.parametrize(
-    "run_id", ["none", "..", "%2e%2e", "..%2f..%2fetc", "short%00", "short%2f..%2fshort"]
+    "run_id", ["none", "..", "%2e%2e", "..%2f..%2fetc", "short%00", "short%2f..%2fshort", "a" * 300]
 )
 def test_only_runs_of_the_folder_are_reached(served: Served, run_id: str) -> None:
     for path in ("status", "bars", "events", "models"):
@@ -200,6 +204,35 @@ def test_a_run_that_cannot_be_read_is_listed_with_its_fault(served: Served) -> N
     finally:
         (broken / "journal.db").unlink()
         broken.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "fault"),
+    [
+        (b"no\xfftext", "no?text", "no UTF-8"),
+        (b"no-log", "no-log", "log.jsonl"),
+        (b"back\\slash", "back\\slash", ""),
+    ],
+)
+def test_an_odd_folder_hides_no_run(
+    served: Served, tmp_path: Path, name: bytes, listed: str, fault: str
+) -> None:
+    runs = tmp_path / "runs"
+    odd = runs / os.fsdecode(name)
+    for folder in (runs / "short", odd):
+        shutil.copytree(served.runs_dir / "short", folder)
+    if name == b"no-log":
+        (odd / "log.jsonl").unlink()
+        (odd / "log.jsonl").mkdir()
+    served.site.runs = RunsFolder(runs)
+    lines = {line["id"]: line for line in served.owner().get("/api/v1/runs").json()}
+    assert set(lines) == {"short", listed}
+    assert lines["short"]["fault"] == ""
+    assert fault in lines[listed]["fault"]
+    assert bool(fault) == bool(lines[listed]["fault"])
+    assert served.owner().get("/metrics").status_code == 200
+    if not fault:
+        assert served.owner().get(f"/api/v1/runs/{quote(listed)}/status").status_code == 200
 
 
 def test_cursors_are_ours_alone() -> None:

@@ -85,6 +85,9 @@ class Cards:
 
     def _read(self, folder: RunFolder) -> RunCard:
         name = folder.path.name
+        text = name.encode("utf-8", "replace").decode()
+        if text != name:  # no address or JSON can name it
+            return _unreadable(text, "its name is no UTF-8 text; rename the folder")
         try:
             status = read_status(folder, int(self._clock() * 1000), coverage=False)
             config = config_of(folder)
@@ -94,16 +97,20 @@ class Cards:
                 status, meta, config.log.heartbeat_s * 1000, in_order=ended_in_order(folder)
             )
             curve = self._curves.of(folder)
-        except BotError as error:
-            return RunCard(
-                name, RunState.DEAD, why="", status=None, symbols=(), first_bar=None, day_return=None, spark=(),
-                news=None, fault=str(error).replace(f"{folder.path}/", ""),
-            )  # fmt: skip
+        except (BotError, OSError) as error:  # the latter: its log, or a folder removed meanwhile
+            return _unreadable(name, str(error).replace(f"{folder.path}/", ""))
         return RunCard(
             run_id=name, state=state, why=why, status=status, symbols=symbols,
             first_bar=int(curve.time[0]) if len(curve.time) else None,
             day_return=day_return(curve), spark=_spark(curve), news=newest_news(folder),
         )  # fmt: skip
+
+
+def _unreadable(name: str, fault: str) -> RunCard:
+    return RunCard(
+        name, RunState.DEAD, why="", status=None, symbols=(), first_bar=None, day_return=None, spark=(),
+        news=None, fault=fault,
+    )  # fmt: skip
 
 
 def day_return(curve: EquityCurve) -> float | None:

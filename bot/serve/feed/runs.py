@@ -6,6 +6,7 @@ mark is made of what the file system says, so that looking for changes reads no 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +40,9 @@ class RunsFolder:
             Problem: there is none of this id.
         """
         folder = RunFolder(self.path / run_id)
-        plain = run_id not in ("", ".", "..") and not set(run_id) & {"/", "\\", "\0"}
-        if not plain or not folder.journal.is_file():
+        plain = run_id not in ("", ".", "..") and not set(run_id) & {"/", "\0"}
+        # the kernel's word, not pathlib's: a name that is too long is an error to the latter
+        if not plain or not os.path.isfile(folder.journal):
             raise Problem(404, f"there is no run '{run_id:.80}' here; /api/v1/runs lists them")
         return folder
 
