@@ -5,6 +5,7 @@ Rule: what went wrong is told by its number or kind, never with the address.
 
 from __future__ import annotations
 
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from typing import Any
 from bot.adapters.messages.delivery import NotDelivered
 
 TIMEOUT_S = 10.0
+"""For each step: a connection, a part of the answer."""
+WHOLE_S = 20.0
+"""For all of it: an answer that comes letter by letter is not waited for."""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -26,11 +30,30 @@ def request(address: str, body: bytes | None = None, headers: Mapping[str, str] 
     """Make a GET, or with a body a POST, and see that it is answered with 2xx.
 
     Raises:
-        NotDelivered: it was not.
+        NotDelivered: it was not, or nobody knows within `WHOLE_S`.
     """
+    ended: list[NotDelivered | None] = []
+
+    def ask() -> None:
+        try:
+            _request(address, body, headers or {})
+        except NotDelivered as error:
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(WHOLE_S)
+    failed = ended[0] if ended else NotDelivered(f"no whole answer within {WHOLE_S:g} s")
+    if failed is not None:
+        raise failed
+
+
+def _request(address: str, body: bytes | None, headers: Mapping[str, str]) -> None:
     opener = urllib.request.build_opener(_Stay)
     try:
-        asked = urllib.request.Request(address, data=body, headers=dict(headers or {}))
+        asked = urllib.request.Request(address, data=body, headers=dict(headers))
         with opener.open(asked, timeout=TIMEOUT_S) as answer:
             answer.read(1_000)
     except urllib.error.HTTPError as error:

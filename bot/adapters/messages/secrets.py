@@ -109,6 +109,11 @@ def _check(secrets: MessageSecrets) -> None:
         address = getattr(secrets, name)
         if address and not re.match(r"https?://[^\s/]+", address):
             raise ConfigError(f"{name}: is no address that begins with https:// or http://")
+        if re.match(r"https?://[^/?#]*@", address):
+            raise ConfigError(
+                f"{name}: has a user or password before its host, which is never sent; a webhook is "
+                "signed instead, and a token belongs into the path"
+            )
     if secrets.webhook_url and len(secrets.webhook_secret) < SHORTEST_SECRET:
         raise ConfigError(
             f"webhook_secret: a webhook needs one of {SHORTEST_SECRET} letters or more to sign with; "

@@ -68,6 +68,7 @@ def test_a_file_that_others_may_read_or_change_is_refused(tmp_path: Path, mode: 
         ('webhook_secret = 12', "webhook_secret is no text"),
         ('webhook_url = "geheim.example/x"', "webhook_url: is no address"),
         ('ping_url = "ftp://geheim"', "ping_url: is no address"),
+        ('ping_url = "https://geheim:geheim@geheim.example/x"', "ping_url: has a user or password"),
         ('webhook_url = "https://geheim.example"\nwebhook_secret = "geheim"', "16 letters or more"),
     ],
 )  # fmt: skip
