@@ -69,7 +69,7 @@ def _daemon(
     alive, last_ms = holder(folder) is not None, None if heartbeat is None else heartbeat.time_ms
     news: list[Message] = []
     gone = not alive and not known.stopped
-    since = (known.gone_ms or now_ms) if gone else 0
+    since = min(known.gone_ms or now_ms, now_ms) if gone else 0
     if gone and not known.gone_told and now_ms - since >= GRACE_MS:
         when = (
             "" if last_ms is None else f"; its last sign of life was at {format_utc(last_ms)} UTC"

@@ -1,6 +1,6 @@
 """What goes out to an address, and when: groups, limits, quiet hours, tries again.
 
-Rules: pure, and the clock is handed in; what is urgent waits for nothing but an address that fails; a
+Rules: pure, and the clock is handed in, and may have been set back; what is urgent waits for nothing but an address that fails; a
 message leaves the outbox only when it was taken, so each arrives at least once, in order, urgent ones first.
 """
 
@@ -46,22 +46,22 @@ def due(
         waiting: not taken by it yet, oldest first.
         arrived: when each was found, by this machine's clock.
     """
-    if not waiting or now_ms < standing.next_ms:
+    # a longer wait is none of ours: the clock was set back since
+    if not waiting or 0 < standing.next_ms - now_ms <= LONGEST_WAIT_MS:
         return []
     urgent = [message for message in waiting if message.urgent]
     if urgent:
         return _first_that_fit(urgent)
-    if is_quiet(settings, now_ms) or now_ms - min(arrived) < settings.group_s * SECOND_MS:
+    if is_quiet(settings, now_ms) or 0 <= now_ms - min(arrived) < settings.group_s * SECOND_MS:
         return []
-    recent = [at for at in standing.sent_ms if now_ms - at < HOUR_MS]
+    recent = _recent(standing, now_ms)
     return [] if len(recent) >= settings.max_per_hour else _first_that_fit(waiting)
 
 
 def after_success(standing: Standing, sent: Sequence[Message], now_ms: int) -> Standing:
     """Return what is known of an address that has taken messages."""
-    recent = tuple(at for at in standing.sent_ms if now_ms - at < HOUR_MS)
     counted = () if sent[0].urgent else (now_ms,)
-    return Standing(sent_ms=recent + counted)
+    return Standing(sent_ms=_recent(standing, now_ms) + counted)
 
 
 def after_failure(standing: Standing, now_ms: int) -> Standing:
@@ -103,6 +103,10 @@ def text_of(messages: Sequence[Message]) -> str:
         day = f"{at:%H:%M}" if len(messages) == 1 else f"{at:%m-%d %H:%M}"
         lines.append(f"{day} {f'{message.run}: ' if several else ''}{message.text}")
     return "\n".join([*lines, f"(UTC; id {delivery_id(messages)})"])
+
+
+def _recent(standing: Standing, now_ms: int) -> tuple[int, ...]:
+    return tuple(at for at in standing.sent_ms if abs(now_ms - at) < HOUR_MS)
 
 
 def _first_that_fit(messages: Sequence[Message]) -> list[Message]:

@@ -125,3 +125,11 @@ def test_what_is_sent_again_has_the_same_id_and_says_which_run() -> None:
     assert title_of(several) == "a, b: 2 × fill, halt"
     assert text_of(several).splitlines()[2] == "11-27 12:00 b: message 0"
     assert text_of(several[:1]) == f"12:00 message 0\n(UTC; id {delivery_id(several[:1])})"
+
+
+def test_a_clock_that_was_set_back_holds_nothing_up() -> None:
+    fills = [message(0)]
+    ahead = NOON + 365 * 24 * HOUR_MS
+    failed = after_failure(Standing(sent_ms=(ahead,) * 60), ahead)
+    assert now_due(fills, standing=failed, found=ahead, group_s=20.0, max_per_hour=1) == fills
+    assert after_success(failed, fills, NOON).sent_ms == (NOON,)
