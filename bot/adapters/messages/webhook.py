@@ -49,7 +49,7 @@ class Webhook:
             "schema": SCHEMA, "id": delivery.id, "title": delivery.title, "text": delivery.text,
             "urgent": delivery.urgent, "messages": list(delivery.messages),
         }  # fmt: skip
-        body = json.dumps(content, ensure_ascii=False).encode()
+        body = json.dumps(content).encode()
         moment = str(int(self.now_s()))
         headers = {
             "Content-Type": "application/json; charset=utf-8",

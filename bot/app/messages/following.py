@@ -35,8 +35,8 @@ def runs_to_follow(place: Path, known: Container[str] = ()) -> list[RunFolder]:
 
 
 def name_of(folder: RunFolder) -> str:
-    """Return what a run is called in messages."""
-    return folder.path.resolve().name
+    """Return what a run is called in messages; what is no UTF-8 of it is '?'."""
+    return folder.path.resolve().name.encode("utf-8", "replace").decode()
 
 
 def begin(folder: RunFolder, settings: Notify, now_ms: int) -> Followed:

@@ -126,7 +126,7 @@ def write_state(folder: Path, state: MessageState) -> None:
     path = folder / NAME
     try:
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+            temporary.write_text(json.dumps(content), encoding="utf-8")
     except OSError as error:
         raise JournalError(
             f"{path}: cannot be written: {error.strerror}; free disk space or make the folder writable"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessage
@@ -27,6 +27,7 @@ from bot.config.notify import Notify
 from bot.errors import BotError, JournalError
 
 LOCK = "notify.lock"
+_NO_FOLDER = "its folder is gone; where that was meant, start 'bot notify' again"
 
 
 @dataclass
@@ -57,6 +58,9 @@ class Notifier:
         folders, first = runs_to_follow(self.place), not (self.place / NAME).exists()
         for folder in folders if first else ():  # at later starts a run that is not known is new
             self._state.runs[name_of(folder)] = begin(folder, self.settings, self.now_ms())
+        for name in self._missed(set(map(name_of, folders))):  # it was removed, and is not missed
+            run = self._state.runs[name]
+            self._state.runs[name] = replace(run, health=replace(run.health, stopped=True))
         write_state(self.place, self._state)
         names = ", ".join(map(name_of, folders)) or "no run yet"
         to = ", ".join(address.name for address in self.addresses)
@@ -80,11 +84,20 @@ class Notifier:
                 self._state.add(news, self._keys, now_ms)
                 self._state.runs[name] = after
                 found = True
+        for name in self._missed(folders):
+            if self._cannot_read(name, _NO_FOLDER):
+                self._state.add([_unreadable(name, _NO_FOLDER, now_ms)], self._keys, now_ms)
+                found = True
         if found:
             self._keep()
         for address in self.addresses:
             self._send(address, folders)
         self._ping(folders)
+
+    def _missed(self, there: Container[str]) -> list[str]:
+        """Return the runs that should be running and have no folder any more."""
+        runs = self._state.runs.items()
+        return [name for name, run in runs if name not in there and not run.health.stopped]
 
     def _keep(self) -> None:
         """Write down what is known; a disk without room does not keep anybody from being told so."""
@@ -135,9 +148,12 @@ class Notifier:
     def _ping(self, folders: dict[str, RunFolder]) -> None:
         """Say outwards that all is well; where it is not, say nothing: whoever waits raises the alarm."""
         now_ms = self.now_ms()
-        if not self.ping_url or now_ms - self._pinged_ms < self.settings.ping_every_s * SECOND_MS:
+        every_ms = self.settings.ping_every_s * SECOND_MS
+        if not self.ping_url or 0 <= now_ms - self._pinged_ms < every_ms:
             return
-        if any(name in self._unread or not self._state.runs[name].health.well for name in folders):
+        if self._missed(folders) or any(
+            name in self._unread or not self._state.runs[name].health.well for name in folders
+        ):
             return
         self._pinged_ms = now_ms
         try:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -337,3 +338,38 @@ def test_a_run_that_is_damaged_or_gone_is_told_of_once_and_holds_up_no_other(
     assert len([text for text in said if "alpha: " in text and "journal" in text]) == 1
     shutil.rmtree(folder.path)
     service.look()
+
+
+def test_the_switch_is_silent_while_a_folder_is_missed(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    sink, clock, taker = HttpSink(), Clock(), Taker()
+    with sink.up():
+        service = notifier(place, taker, clock=clock, ping=sink.address)
+        folder = run()
+        with RunLock(folder.path):
+            folder.log.write_text(
+                line("run_resumed", "info", run_dir="x", last_bar=0, opened=False)
+            )
+            service.look()
+            shutil.rmtree(folder.path)
+            before, pings = len(taker.ids()), len(sink.taken)
+            for _ in range(3):
+                clock.pass_minutes(2)
+                service.look()
+        assert [each.split("/")[1] for each in taker.ids()[before:]] == ["crash"]
+        assert taker.taken[-1].urgent
+        assert "its folder is gone" in taker.taken[-1].text
+        assert len(sink.taken) == pings
+        notifier(place, taker, clock=clock, ping=sink.address).look()  # it was meant
+        assert len(sink.taken) == pings + 1
+
+
+def test_a_name_that_is_no_text_is_told_of(place: Path, run: Callable[[], RunFolder]) -> None:
+    taker, clock = Taker(), Clock()
+    service = notifier(place, taker, clock=clock)
+    run().path.rename(place / os.fsdecode(b"alpha\xff"))
+    service.look()
+    clock.pass_minutes(1)
+    service.look()
+    assert {each.split("/")[0] for each in taker.ids()} == {"alpha?"}
