@@ -112,6 +112,13 @@ async def test_a_run_that_begins_is_told_and_another_is_not(copied: RunFolder) -
     touched(copied.log)
     await clock.tick()
     assert '"run": "short"' in await first
+    gone = asyncio.create_task(heard(all_of_them))
+    await clock.tick()
+    assert '"run": "short"' in await gone
+    gone = asyncio.create_task(heard(all_of_them))
+    shutil.rmtree(runs / "new")
+    await clock.tick()
+    assert '"run": "new"' in await gone  # a run that is removed is told too
     watching.close()
 
 

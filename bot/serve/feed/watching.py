@@ -11,7 +11,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-from bot.serve.feed.runs import Mark, RunsFolder, marks_of
+from bot.serve.feed.runs import PARTS, Mark, RunsFolder, marks_of
 
 LOOK_S = 0.5
 QUIET_LOOKS = 30
@@ -67,6 +67,7 @@ class Watching:
             await self.sleep(LOOK_S)
             now = await asyncio.to_thread(self._marks)
             changed = {name: _changed(known.get(name, {}), marks) for name, marks in now.items()}
+            changed |= {name: list(PARTS) for name in known.keys() - now.keys()}  # it is gone
             known, quiet = now, quiet + 1
             for name, parts in changed.items():
                 if parts:
