@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bot.blocks import F64
 from bot.report.formats import iso_time
 from bot.report.inputs import RunData
 from bot.report.money.activity import elapsed_ms
@@ -60,9 +61,18 @@ def _momentum(run: RunData, start: int, tape: Tape) -> Figures:
     if not has_history(run, start):
         return {"total_return": None, "max_drawdown": None, "trades": None}
     legs, capital = momentum_legs(run, start), run.equity_before(start)
-    curve = equity_curve(tape, legs, capital)
+    curve = _until_used_up(equity_curve(tape, legs, capital))
     figures = equity_metrics(curve, capital, run.periods_per_year, elapsed_ms(run, start))
     return figures | {"trades": int(legs.bounds[-1])}
+
+
+def _until_used_up(curve: F64) -> F64:
+    """Return a curve that stays at 0 from the bar on at whose close nothing was left.
+
+    >>> _until_used_up(np.array([2.0, -1.0, 3.0])).tolist()
+    [2.0, 0.0, 0.0]
+    """
+    return np.where(np.logical_or.accumulate(curve <= 0.0), 0.0, curve)
 
 
 def _funding(run: RunData, start: int) -> dict[str, Any]:
