@@ -46,6 +46,7 @@ def load_config(
     *,
     recorded: bool = False,
     old_names: bool = False,
+    base_name: str = "the embedded default",
 ) -> Config:
     """Load, merge and check the settings.
 
@@ -54,6 +55,7 @@ def load_config(
         sets: "section.key=value" from the command line, in TOML syntax or a bare word.
         environ: where BOT_SECTION__KEY is looked for; by default the process's environment.
         base: defaults of an embedded job, below the file.
+        base_name: where `base` comes from, as a fault in it is told.
         old_names: the file is that of the run that is to go on; its settings may have older names.
         recorded: the file is that of a run; what its combinations were accepted for is done, so a
             check that came later does not keep anyone from reading it; its settings may have older names,
@@ -64,7 +66,7 @@ def load_config(
         SettingsError: keys, values or combinations are refused; a line each, with the fix.
     """
     given = GivenSettings()
-    given.merge(base or {}, "the embedded default")
+    given.merge(base or {}, base_name)
     if path is not None:
         content = read_toml(path)
         given.merge(translated(content) if recorded or old_names else content, str(path))

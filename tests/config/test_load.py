@@ -223,3 +223,8 @@ def test_settings_are_frozen() -> None:
         config.run.seed = 1  # type: ignore[misc]
     with pytest.raises(ValidationError, match="frozen"):
         config.run = config.run  # type: ignore[misc]
+
+
+def test_a_fault_in_the_settings_given_names_where_they_came_from() -> None:
+    with pytest.raises(ConfigError, match=r"^the settings given: .*policy\.kind"):
+        load_config(environ={}, base={"polcy": {"kind": "edge"}}, base_name="the settings given")

@@ -62,7 +62,12 @@ def backtest(
         *([f"market.symbols={','.join(symbols)}"] if symbols else []),
         *sets,
     ]
-    settings = load_config(None if path is None else os.fspath(path), overrides, base=base)
+    settings = load_config(
+        None if path is None else os.fspath(path),
+        overrides,
+        base=base,
+        base_name="the settings given",
+    )
     with one_thread():
         folder, done = run_into_folder(
             settings,

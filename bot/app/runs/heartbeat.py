@@ -6,10 +6,12 @@ Rule: it tells of the process (connection, lag, training); whatever money does i
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 
 from bot.errors import JournalError
+from bot.timestamps import format_utc
 
 NAME = "status.json"
 
@@ -63,6 +65,11 @@ class Heartbeat:
     rehearsal: Rehearsing | None = None
     leaving: dict[str, str] | None = None
     members: list[str] | None = None
+
+    @property
+    def training_for_people(self) -> str:
+        """`training`, which says when it was due in ms UTC, with that time as a date."""
+        return re.sub(r"\d{13}", lambda found: format_utc(int(found[0])), self.training)
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:

@@ -61,7 +61,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         rows += [
             ("connection", Text(beat.connection)),
             ("decision's lag", Text("–" if beat.lag_ms is None else duration(beat.lag_ms))),
-            ("training", Text(f"{beat.training}; next {due}")),
+            ("training", Text(f"{beat.training_for_people}; next {due}")),
         ]
         if beat.waiting and status.pid is not None:
             rows.append(("waits", Text(beat.waiting, style="yellow")))

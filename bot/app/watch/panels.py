@@ -160,7 +160,7 @@ def state(look: Look) -> Table:
     table.add_row("model", _model(status))
     if beat is not None and status.pid is not None:
         due = "never" if beat.next_training_ms is None else format_utc(beat.next_training_ms)
-        table.add_row("training", f"{beat.training}; next {due}")
+        table.add_row("training", f"{beat.training_for_people}; next {due}")
     table.add_row("risk", _risk(status))
     if status.margin is not None and status.margin.positions:
         style = "red" if status.margin.is_called else ""

@@ -77,7 +77,8 @@ class Guard:
         reading = scope["method"] in _READING
         if len(headers.getlist("host")) != 1 or not self.ours.is_host(headers["host"]):
             return problem_response(
-                421, "this is not the host you asked for; --allow-host names further ones"
+                421,
+                "this page does not go by the host name in the request; --allow-host names further ones",
             )
         origin = headers.get("origin")
         if origin is not None and not self.ours.is_origin(origin):

@@ -4,6 +4,7 @@ import { ask, follow } from "./ask.js";
 import { el, fill, svg } from "./dom.js";
 import { ago, amount, count, percent, time, tone } from "./format.js";
 
+const counted = (n) => `${n} ${n === 1 ? "run" : "runs"}`;
 const ORDER = ["live", "late", "halted", "dead", "stopped", "finished"];
 
 export async function overview(main, connected) {
@@ -24,7 +25,7 @@ export async function overview(main, connected) {
     const shown = lines
       .filter((line) => (!wanted.state || line.state === wanted.state) && matches(line, wanted.words))
       .sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.id.localeCompare(b.id));
-    summary.textContent = shown.length === lines.length ? `${lines.length} runs` : `${shown.length} of ${lines.length} runs`;
+    summary.textContent = shown.length === lines.length ? counted(lines.length) : `${shown.length} of ${counted(lines.length)}`;
     fill(list, shown.length ? tableOf(shown, chosen, mark) : el("p", { class: "quiet" },
       lines.length ? "No run is like that." : "There are no runs yet; bot run --practice makes one."));
   };

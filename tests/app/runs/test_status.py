@@ -54,6 +54,14 @@ def text(status: Status, width: int = 110) -> str:
     return console.export_text()
 
 
+def test_when_a_training_was_due_is_told_as_a_date(tmp_path: Path) -> None:
+    said = BEAT | {"training": "running, due 1735686000000"}
+    (tmp_path / "status.json").write_text(json.dumps(said), encoding="utf-8")
+    beat = read_heartbeat(tmp_path)
+    assert beat is not None
+    assert beat.training_for_people == "running, due 2024-12-31 23:00"
+
+
 def wide(status: Status) -> str:
     return text(status, width=250)
 
