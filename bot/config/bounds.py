@@ -40,7 +40,8 @@ def _range(schema: Any) -> str:
     if "part" in schema:
         names = list(parts(schema["part"]))
         if len(names) > MOST_TOLD:
-            return f"the {len(names)} of 'bot parts list --kind {schema['part']}'"
+            count = sum(part.is_shipped for part in parts(schema["part"]).values())
+            return f"the {count} of 'bot parts list --kind {schema['part']}'"
         return " | ".join(names)
     if "enum" in schema:
         return " | ".join(str(choice) for choice in schema["enum"])

@@ -175,7 +175,8 @@ class RowsAsArrays(ABC):
     def ledger_blocks(self, n_bars: int = 4096) -> Iterator[tuple[I64, Trace]]:
         """Yield the ledger, its positions and fills as the traces that were booked.
 
-        What no table has is blank in them: weights, orders and refusals, and unknown funding is 0.
+        What no table has is blank in them: weights, orders and refusals; unknown funding and what was paid
+        in coin are 0.
 
         Raises:
             JournalError: a row names an unknown symbol, reason or bar.
@@ -190,6 +191,7 @@ class RowsAsArrays(ABC):
                 getattr(trace, name)[:] = column
             trace.quantity[:] = self.positions(part)
             trace.funding_unknown[:] = 0
+            trace.in_coin[:] = 0.0
             yield part, trace._replace(fills=self.fills(after, to))
             after = to
 
