@@ -57,6 +57,7 @@ def _request(address: str, body: bytes | None, headers: Mapping[str, str]) -> No
         with opener.open(asked, timeout=TIMEOUT_S) as answer:
             answer.read(1_000)
     except urllib.error.HTTPError as error:
+        error.close()  # it holds the connection
         raise NotDelivered(f"answered with HTTP {error.code}") from None
     except urllib.error.URLError as error:
         reason = error.reason

@@ -55,6 +55,7 @@ class HttpSink:
                 pass
 
         server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        server.daemon_threads = False  # so that closing it waits for what it still answers
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
