@@ -35,6 +35,7 @@ from bot.blocks import F64, I64, BarBlock
 from bot.config import Config, load_config
 from bot.errors import BotError
 from bot.log import open_log
+from bot.parts import plugins
 
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("hunt", deadline=None)
@@ -73,6 +74,15 @@ def data_root(request: pytest.FixtureRequest) -> Path:
         return FIXTURES / "data"
     root: Path = request.getfixturevalue("real_root")
     return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_parts_stay_in_their_file() -> Iterator[None]:
+    """Leave no part of a user's own to the next file's tests: they belong to the build of a run."""
+    before = plugins.loaded()
+    yield
+    for name in plugins.loaded().keys() - before.keys():
+        plugins.unload(name)
 
 
 Wire = Callable[[str], str]
