@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from bot.cli.options import RunArgument
-from bot.errors import ConfigError
-
-MISSING = "watch: the extra is not installed; pip install 'mtl-paper-bot[watch]' (from a clone: pip install -e '.[watch]')"
+from bot.errors import ConfigError, extra_needed
 
 EveryOption = Annotated[
     float, typer.Option("--every", min=0.2, max=3600.0, help="Seconds between two looks.")
@@ -33,10 +32,10 @@ def watch(run: RunArgument, every: EveryOption = 2.0) -> None:
     from bot.app.runs.folder import find_run
 
     folder = find_run(run)
-    try:
-        from bot.app.watch.screen import WatchScreen
-    except ImportError:
-        raise ConfigError(MISSING) from None
+    if find_spec("textual") is None:
+        raise extra_needed("bot watch needs textual", "watch")
+    from bot.app.watch.screen import WatchScreen
+
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError(
             f"watch: needs a terminal; 'bot status {run}' prints where the run stands"

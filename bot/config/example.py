@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tomli_w
+from pydantic import BaseModel
 
 from bot.config.bounds import bounds
 from bot.config.whole import PLUGINS, Config, section_types
@@ -29,11 +30,7 @@ def example_toml() -> str:
     plugins = Config.model_fields[PLUGINS]
     parts = [_HEADER, "\n", _setting(PLUGINS, {"description": plugins.description}, [])]
     for name, section in section_types().items():
-        title = (section.__doc__ or "").strip().splitlines()[0]
-        properties = section.model_json_schema()["properties"]
-        defaults = section().model_dump(mode="json")
-        parts.append(f"\n# {title}\n[{name}]\n")
-        parts.extend(_setting(key, properties[key], value) for key, value in defaults.items())
+        parts.append(_section(name, section, section().model_dump(mode="json")))
     return "".join(parts)
 
 
@@ -43,11 +40,15 @@ def chosen_toml(values: Mapping[str, Any], header: str) -> str:
     for name, section in section_types().items():
         mine = {k.partition(".")[2]: v for k, v in values.items() if k.partition(".")[0] == name}
         if mine:
-            title = (section.__doc__ or "").strip().splitlines()[0]
-            properties = section.model_json_schema()["properties"]
-            parts.append(f"\n# {title}\n[{name}]\n")
-            parts.extend(_setting(key, properties[key], value) for key, value in mine.items())
+            parts.append(_section(name, section, mine))
     return "".join(parts)
+
+
+def _section(name: str, section: type[BaseModel], values: Mapping[str, Any]) -> str:
+    title = (section.__doc__ or "").strip().splitlines()[0]
+    properties = section.model_json_schema()["properties"]
+    settings = (_setting(key, properties[key], value) for key, value in values.items())
+    return "".join([f"\n# {title}\n[{name}]\n", *settings])
 
 
 def _setting(key: str, schema: dict[str, Any], default: Any) -> str:

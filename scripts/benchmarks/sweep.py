@@ -78,7 +78,13 @@ def _source(bars: int, sets: list[str]) -> SweepSource:
 def _seconds(source: SweepSource, vary: list[str]) -> float:
     """Return what a sweep takes; one of two fees before is not counted, since it compiles."""
     with tempfile.TemporaryDirectory() as folder:
-        sweep(source, ["costs.taker_fee=0.0004,0.0005"], f"{folder}/first", [], lambda _done, _of: None)
+        sweep(
+            source,
+            ["costs.taker_fee=0.0004,0.0005"],
+            f"{folder}/first",
+            [],
+            lambda _done, _of: None,
+        )
         started = time.perf_counter()
         sweep(source, vary, f"{folder}/measured", [], lambda _done, _of: None)
         return time.perf_counter() - started

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from bot.serve.access.token import read_or_make
 from bot.serve.app import make_app
 from bot.serve.command import listening_at
 from bot.serve.site import Site, site_for
+from scripts.documents.chromium import chromium_path
 
 PRACTICE = [
     "data.history_bars=700", "features.names=core", "features.medium_window=30", "features.long_window=40",
@@ -118,7 +118,7 @@ def chromium() -> Iterator[Any]:
     """Start Chromium, as Debian has it."""
     from playwright.sync_api import sync_playwright
 
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    found = chromium_path()
     with sync_playwright() as playwright:
         # in a container there is no sandbox to be had; it opens this machine's own page alone
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ from bot.app.watch.reading import RunReader
 from bot.app.watch.screen import WatchScreen
 from bot.portfolio.hand import Command
 from scripts.documents.blocks import ROOT
+from scripts.documents.chromium import chromium_path
 from scripts.documents.transcripts import run
 
 WIDTH, HEIGHT = 1200, 1500
@@ -81,13 +81,10 @@ async def _screen(path: Path) -> str:
 
 def _photograph(page: Path, picture: Path, size: tuple[int, int]) -> None:
     """Let a browser draw a file."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if browser is None:
-        raise SystemExit("pictures: no Chromium; install Debian's package 'chromium'")
     with tempfile.TemporaryDirectory() as profile:
         subprocess.run(
             [
-                browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+                chromium_path(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
                 "--hide-scrollbars", f"--user-data-dir={profile}",
                 f"--window-size={size[0]},{size[1]}", f"--screenshot={picture}", page.as_uri(),

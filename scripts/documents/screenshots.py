@@ -5,7 +5,6 @@ Needs Chromium and the extra 'browsers'; without them the pictures stay as they 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from typing import Any
 from PIL import Image
 
 from scripts.documents.blocks import ROOT
-from scripts.documents.browsing import PRACTICE, chromium, closed_bars, serving, trading, until
+from scripts.documents.browsing import chromium, closed_bars, serving, trading, until
+from scripts.documents.chromium import chromium_path
 from scripts.documents.transcripts import run
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -53,8 +53,7 @@ def screenshots() -> Iterator[Path]:
     Raises:
         SystemExit: there is no Chromium.
     """
-    if not (shutil.which("chromium") or shutil.which("chromium-browser")):
-        raise SystemExit("screenshots: no Chromium; install Debian's package 'chromium'")
+    chromium_path()
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder)
@@ -69,9 +68,7 @@ def screenshots() -> Iterator[Path]:
                     yield _taken(shot, browser, server)
 
 
-MORE = tuple(
-    each for each in ("practice.speed=14400", "model.hidden=[32]", "training.epochs=6") if each not in PRACTICE
-)  # fmt: skip
+MORE = ("practice.speed=14400", "model.hidden=[32]", "training.epochs=6")
 
 
 def _taken(shot: Shot, browser: Any, server: Any) -> Path:

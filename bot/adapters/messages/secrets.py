@@ -84,8 +84,9 @@ def hidden(text: str, addresses: Iterable[str]) -> str:
 
 def _from_file(path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
     try:
-        mode = path.stat().st_mode
-        content = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:  # who may read it is asked of the very file that is read
+            mode = os.fstat(file.fileno()).st_mode
+            content = tomllib.load(file)
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file of addresses and secrets") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -10,14 +10,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from bot.adapters.messages.delivery import NotDelivered, OutgoingMessage
 from bot.adapters.messages.secrets import hidden
 from bot.adapters.messages.webhook import key_of
-from bot.errors import ConfigError
-
-MISSING = "notify: the extra is not installed; pip install 'mtl-paper-bot[notify]' (from a clone: pip install -e '.[notify]')"
+from bot.errors import ConfigError, extra_needed
 
 
 @dataclass(frozen=True)
@@ -66,10 +65,10 @@ def services(addresses: tuple[str, ...]) -> list[Service]:
     """
     if not addresses:
         return []
-    try:
-        import apprise
-    except ImportError:
-        raise ConfigError(MISSING) from None
+    if find_spec("apprise") is None:
+        raise extra_needed("messages to these addresses need apprise", "notify")
+    import apprise
+
     made: list[Service] = []
     for number, address in enumerate(addresses, 1):
         with _said_by_apprise():

@@ -284,6 +284,7 @@ class LiveReport:
             "leaving": self.life.leaving,
             "members": self.life.members,
             "rehearsal": None if self._rehearsal is None else asdict(self._rehearsal),
+            "every_ms": round(self._run.config.log.heartbeat_s * 1000),
         }
         path = self._run.folder.path / "status.json"
         try:

@@ -16,12 +16,17 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.app.runs.durations import duration
-from bot.app.runs.sentences import LogEvent, sentence, short_id, signed, told_plainly
+from bot.app.runs.sentences import (
+    NO_NEWS,
+    LogEvent,
+    percent,
+    sentence,
+    short_id,
+    signed,
+    told_plainly,
+)
 from bot.timegrid import DAY_MS
 from bot.timestamps import format_utc
-
-QUIET = {"decision", "bar_closed", "bar_opened", "heartbeat", "feed", "epoch", "loop_state"}
-"""Events without a line of their own: the bar's line says what they say, or they are no news."""
 
 TOLD_ELSEWHERE = {"liquidation", "settlement"}
 """Reasons of fills that have an event of their own."""
@@ -90,7 +95,7 @@ class TerminalLines:
             self._held.pop(str(event["symbol"]), None)
         if name == "model_activated":
             self._since[str(event["model_id"])] = int(event["effective_from"])
-        if name in QUIET or (name == "fill" and event["reason"] in TOLD_ELSEWHERE):
+        if name in NO_NEWS or (name == "fill" and event["reason"] in TOLD_ELSEWHERE):
             return []
         return [*self._new_day(event.get("bar")), self._event(event)]
 
@@ -141,7 +146,7 @@ class TerminalLines:
             _Piece(
                 Text.assemble(
                     "equity ", (f"{equity:,.0f}", "bold"),
-                    (f" ({signed(gain * 100, '+.2f')} %)", "green" if gain >= 0.0 else "red"),
+                    (f" ({percent(gain)})", "green" if gain >= 0.0 else "red"),
                 ), 1,
             ),
             *self._odd(closed),

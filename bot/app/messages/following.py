@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from bot.adapters.system.run_lock import holder
@@ -20,7 +21,7 @@ from bot.app.messages.summary import due_day, summary
 from bot.app.runs.folder import RunFolder, runs_in
 from bot.app.runs.record import open_record
 from bot.config.notify import Notify
-from bot.errors import BotError
+from bot.errors import BotError, JournalError
 
 
 def runs_to_follow(place: Path, known: Container[str] = ()) -> list[RunFolder]:
@@ -80,7 +81,16 @@ def news_of(
 
 def _is_live(folder: RunFolder, *, otherwise: bool) -> bool:
     try:
-        with open_record(folder) as record:
-            return record.meta.get("mode") == "live"
-    except BotError:  # it is being made, or is damaged
+        return _mode_of(folder, folder.journal.stat().st_ino) == "live"
+    except (BotError, OSError):  # it is being made, is damaged, or was removed
         return otherwise
+
+
+@lru_cache(maxsize=4096)
+def _mode_of(folder: RunFolder, number: int) -> str:  # noqa: ARG001 - another file is another run
+    """Return a run's mode, which it keeps: of years of backtests none is opened at each look."""
+    with open_record(folder) as record:
+        mode = record.meta.get("mode")
+    if mode is None:
+        raise JournalError(f"{folder.journal}: is being made")
+    return mode

@@ -14,7 +14,6 @@ from bot.adapters.system.run_lock import holder
 from bot.app.messages.message import Message, message_id
 from bot.app.runs.durations import SECOND_MS, duration
 from bot.app.runs.heartbeat import Heartbeat, read_heartbeat
-from bot.app.runs.living import HANGS_MS
 from bot.config.notify import Notify
 from bot.errors import JournalError
 from bot.timestamps import format_utc
@@ -80,7 +79,7 @@ def _daemon(
     elif not gone and known.gone_told:
         known = replace(known, gone_told=False)
     silent = 0 if last_ms is None or not alive else now_ms - last_ms
-    hangs = silent >= HANGS_MS
+    hangs = heartbeat is not None and silent >= heartbeat.allowed_silence_ms
     if hangs and not known.hangs_told:
         text = f"the daemon lives, and has given no sign for {duration(silent)}"
         news.append(Message(message_id(run, "crash", "hangs", last_ms), run, "crash", now_ms, text))

@@ -7,15 +7,14 @@ may keep events out of it: `warning` has all of these but starts and stops.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from zlib import crc32
 
 from bot.app.messages.message import Message, message_id
-from bot.app.runs.log_reading import log_parts
+from bot.app.runs.log_reading import opened_parts
 from bot.app.runs.log_view import parse_event
 from bot.app.runs.sentences import LogEvent, sentence
 
@@ -105,7 +104,7 @@ def _lifted(event: LogEvent) -> bool:
 
 def _new_lines(path: Path, cursor: LogCursor) -> Iterator[tuple[bytes, LogCursor]]:
     """Yield whole lines behind the cursor with the cursor behind each; its time where it is to be heeded."""
-    parts, found = _opened(path), False
+    parts, found = opened_parts(path), False
     try:
         if any(number == cursor.file for number, _ in parts):
             while parts[0][0] != cursor.file:
@@ -123,19 +122,3 @@ def _new_lines(path: Path, cursor: LogCursor) -> Iterator[tuple[bytes, LogCursor
     finally:
         for _, file in parts:
             file.close()
-
-
-def _opened(path: Path) -> list[tuple[int, BinaryIO]]:
-    """Open the parts of a log, oldest first; a part set aside meanwhile is opened once."""
-    opened: dict[int, BinaryIO] = {}
-    for part in log_parts(path):
-        try:
-            file = part.open("rb")
-        except FileNotFoundError:
-            continue
-        number = os.fstat(file.fileno()).st_ino
-        if number in opened:
-            file.close()
-        else:
-            opened[number] = file
-    return list(opened.items())

@@ -75,8 +75,13 @@ def is_quiet(settings: Notify, now_ms: int) -> bool:
     if not settings.quiet:
         return False
     start, end = (time.fromisoformat(part) for part in settings.quiet.split("-"))
-    now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(settings.timezone)).time()
+    now = local_time(settings, now_ms).time()
     return start <= now < end if start <= end else now >= start or now < end
+
+
+def local_time(settings: Notify, now_ms: int) -> datetime:
+    """Return a time as the clock on the wall of the settings' time zone shows it."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(settings.timezone))
 
 
 def delivery_id(messages: Sequence[Message]) -> str:

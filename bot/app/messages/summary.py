@@ -6,17 +6,15 @@ summed up at its next start. Money is the record's.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from bot.app.messages.message import Message, message_id
-from bot.app.runs.durations import duration
+from bot.app.messages.outbox import local_time
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
-from bot.app.runs.sentences import short_id, signed
+from bot.app.runs.sentences import holds, model_aged, percent, signed
 from bot.app.runs.status import read_status
 from bot.config.notify import Notify
 from bot.report.page.small_picture import equity_png
@@ -31,7 +29,7 @@ def due_day(settings: Notify, now_ms: int) -> str:
     """Return the day whose summary is due by now; empty where none is wanted."""
     if not settings.summary_at:
         return ""
-    now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(settings.timezone))
+    now = local_time(settings, now_ms)
     day = now.date()
     if f"{now:%H:%M}" < settings.summary_at:
         day = day.fromordinal(day.toordinal() - 1)
@@ -56,16 +54,14 @@ def summary(run: str, folder: RunFolder, day: str, now_ms: int) -> Message | Non
     equity = ledger["equity"]
     start = equity[before] if before >= 0 else status.equity / (1.0 + status.total_return)
     costs = sum(float(fills[name].sum()) for name in ("fee", "spread", "slippage"))
-    held = ", ".join(f"{p.symbol} {signed(p.weight * 100, '+.1f')} %" for p in status.positions)
     model = status.model
     lines = [
-        f"equity {status.equity:,.2f} ({_percent(status.equity / start - 1.0)} in a day, "
-        f"{_percent(status.total_return)} in all), drawdown {status.drawdown * 100:.2f} %",
+        f"equity {status.equity:,.2f} ({percent(status.equity / start - 1.0)} in a day, "
+        f"{percent(status.total_return)} in all), drawdown {status.drawdown * 100:.2f} %",
         spark(equity[times > times[-1] - CURVE_MS].tolist(), LETTERS),
         f"{len(fills)} fills in a day, costs {signed(costs, ',.2f')}",
-        f"holds {held or 'nothing'}",
-        f"model {short_id(model.model_id)}, {duration(model.age_ms) if model.age_ms else 'new'}"
-        if model else "no model yet",
+        f"holds {holds((p.symbol, p.weight) for p in status.positions)}",
+        f"model {model_aged(model.model_id, model.age_ms)}" if model else "no model yet",
     ]  # fmt: skip
     if status.halted != "none" or status.paused != "no":
         lines.append(f"not trading as usual: halt {status.halted}, by hand {status.paused}")
@@ -87,7 +83,3 @@ def picture(folder: RunFolder, into: Path) -> Path:
     path = into / f"{folder.path.name}.png"
     path.write_bytes(equity_png(folder.path.name, times[shown], ledger["equity"][shown]))
     return path
-
-
-def _percent(value: float) -> str:
-    return f"{signed(value * 100, '+.2f')} %"

@@ -29,7 +29,11 @@ def class_faults(part: Part) -> Iterator[str]:
     section, key = SETTINGS[part.kind]
     chosen = {key: part.name}
     model = Model(
-        hidden=(16, 8), head_hidden=8, lookback=LOOKBACK, **(chosen if section == "model" else {})
+        members=2,
+        hidden=(16, 8),
+        head_hidden=8,
+        lookback=LOOKBACK,
+        **(chosen if section == "model" else {}),
     )
     training = Training(
         epochs=3, batch_size=64, min_rows=10, interpret=False,

@@ -12,10 +12,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from bot.app.runs.durations import duration
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
-from bot.app.runs.sentences import ID_LETTERS, signed
+from bot.app.runs.sentences import holds, model_aged, percent
 from bot.app.runs.status import Status, read_status
 from bot.report.spark import spark
 from bot.timestamps import format_utc
@@ -52,26 +51,28 @@ def _facts(folder: RunFolder, status: Status) -> list[tuple[str, Text]]:
     if status.last_bar is None:
         return [("bars", Text("none yet: it has not reached its first bar"))]
     style = "green" if status.total_return >= 0.0 else "red"
-    gain = f"{signed(status.total_return * 100, '+.2f')} %"
-    held = ", ".join(f"{p.symbol} {signed(p.weight * 100, '+.1f')} %" for p in status.positions)
     model = status.model
     rows = [
         ("bars", Text(f"{status.bars:,}, the last {format_utc(status.last_bar)} UTC")),
-        ("equity", Text.assemble((f"{status.equity:,.2f}", "bold"), " ", (gain, style))),
+        (
+            "equity",
+            Text.assemble(
+                (f"{status.equity:,.2f}", "bold"), " ", (percent(status.total_return), style)
+            ),
+        ),
         ("", Text(_curve(folder), style)),
         ("drawdown", Text(f"{status.drawdown * 100:.2f} %")),
         (
             "fills",
             Text(f"{status.fills:,}; fees {status.fees:,.2f}, funding {status.funding:,.2f}"),
         ),
-        ("holds", Text(held or "nothing")),
+        ("holds", Text(holds((p.symbol, p.weight) for p in status.positions))),
     ]
     if status.pending:
         waits = "1 waits" if len(status.pending) == 1 else f"{len(status.pending)} wait"
         rows.append(("orders", Text(f"{waits} for the next open")))
     if model is not None:
-        age = duration(model.age_ms) if model.age_ms else "new"
-        rows.append(("model", Text(f"{model.model_id[:ID_LETTERS]}, {age}")))
+        rows.append(("model", Text(model_aged(model.model_id, model.age_ms))))
     if status.halted != "none":
         rows.append(("halted", Text(f"{status.halted}; 'bot status' says more", "red")))
     return rows

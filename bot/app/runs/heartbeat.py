@@ -15,6 +15,10 @@ from bot.timestamps import format_utc
 
 NAME = "status.json"
 
+SLOW_MS = 90_000
+"""Beyond the heartbeats that are due, as long as a slow disk or network may take."""
+SHORTEST_SILENCE_MS = 180_000
+
 
 @dataclass(frozen=True)
 class Rehearsing:
@@ -49,6 +53,7 @@ class Heartbeat:
         rehearsal: None but during one.
         leaving: why, by symbol that may not be opened any more.
         members: of the universe at the last close; None where there is no rule, or no close yet.
+        every_ms: how far apart its heartbeats are.
     """
 
     pid: int
@@ -65,6 +70,12 @@ class Heartbeat:
     rehearsal: Rehearsing | None = None
     leaving: dict[str, str] | None = None
     members: list[str] | None = None
+    every_ms: int = 30_000
+
+    @property
+    def allowed_silence_ms(self) -> int:
+        """How long after this one a daemon may be silent; then it hangs."""
+        return max(SHORTEST_SILENCE_MS, 2 * self.every_ms + SLOW_MS)
 
     @property
     def training_for_people(self) -> str:

@@ -9,12 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.adapters.system.run_lock import holder
-from bot.app.runs.durations import SECOND_MS, duration
+from bot.app.runs.durations import duration
 from bot.app.runs.heartbeat import read_heartbeat
 from bot.timestamps import format_utc
-
-HANGS_MS = 180 * SECOND_MS
-"""Without a heartbeat for so long a daemon that lives hangs; it makes one twice a minute."""
 
 
 def missing_life(folder: Path, now_ms: int) -> str | None:
@@ -32,7 +29,9 @@ def missing_life(folder: Path, now_ms: int) -> str | None:
     if holder(folder) is None:
         when = "" if heartbeat is None else f"; last alive {format_utc(heartbeat.time_ms)} UTC"
         return f"no daemon runs{when}"
-    silent_ms = 0 if heartbeat is None else now_ms - heartbeat.time_ms
-    if silent_ms >= HANGS_MS:
+    if heartbeat is None:
+        return None
+    silent_ms = now_ms - heartbeat.time_ms
+    if silent_ms >= heartbeat.allowed_silence_ms:
         return f"the daemon hangs: no sign of life for {duration(silent_ms)}"
     return None

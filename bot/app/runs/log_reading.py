@@ -28,6 +28,25 @@ def log_parts(path: Path) -> list[Path]:
     ]
 
 
+def opened_parts(path: Path) -> list[tuple[int, BinaryIO]]:
+    """Open the parts of a log, oldest first, with their numbers on the disk; close them.
+
+    A part that is set aside meanwhile, and so has two names in turn, is opened once.
+    """
+    opened: dict[int, BinaryIO] = {}
+    for part in log_parts(path):
+        try:
+            file = part.open("rb")
+        except FileNotFoundError:
+            continue
+        number = os.fstat(file.fileno()).st_ino
+        if number in opened:
+            file.close()
+        else:
+            opened[number] = file
+    return list(opened.items())
+
+
 def log_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a log, oldest first.
 

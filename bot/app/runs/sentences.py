@@ -6,7 +6,7 @@ of an older log may, is told by its name and what it has. Must not decide who is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bot.app.runs.durations import SECOND_MS, duration
@@ -18,6 +18,11 @@ LogEvent = Mapping[str, Any]
 MINUS = "\N{MINUS SIGN}"
 ID_LETTERS = 4
 """Of a model's id, in a line: enough to tell two from each other."""
+
+NO_NEWS = frozenset(
+    {"decision", "bar_closed", "bar_opened", "heartbeat", "feed", "epoch", "loop_state"}
+)
+"""Events of every bar or minute, which nobody is told of one by one."""
 
 _OWN = {"timestamp", "level", "event", "schema", "time_ms"}
 
@@ -53,9 +58,37 @@ def signed(value: float, form: str = ".2f") -> str:
     return f"{value:{form}}".replace("-", MINUS)
 
 
+def percent(share: float) -> str:
+    """Return a share of 1 with its sign, in percent.
+
+    >>> percent(-0.0025)
+    '−0.25 %'
+    """
+    return f"{signed(share * 100, '+.2f')} %"
+
+
 def short_id(model_id: Any) -> str:
     """Return the beginning of a model's id; a dash where there is none."""
     return str(model_id)[:ID_LETTERS] if model_id else "–"
+
+
+def holds(weights: Iterable[tuple[str, float]]) -> str:
+    """Return what is held, by symbol, as shares of equity.
+
+    >>> holds([("SYN0", 0.2), ("SYN1", -0.1)]), holds([])
+    ('SYN0 +20.0 %, SYN1 −10.0 %', 'nothing')
+    """
+    told = [f"{symbol} {signed(weight * 100, '+.1f')} %" for symbol, weight in weights]
+    return ", ".join(told) or "nothing"
+
+
+def model_aged(model_id: Any, age_ms: int | None) -> str:
+    """Return a model and how long it has decided.
+
+    >>> model_aged("5c5c1d2e", 7_200_000), model_aged("5c5c1d2e", 0)
+    ('5c5c, 2 h', '5c5c, new')
+    """
+    return f"{short_id(model_id)}, {duration(age_ms) if age_ms else 'new'}"
 
 
 def _at(ms: Any) -> str:

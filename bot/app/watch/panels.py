@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.app.runs.durations import duration
-from bot.app.runs.sentences import sentence, short_id, signed
+from bot.app.runs.sentences import model_aged, percent, sentence, signed
 from bot.app.runs.status import Holding, PendingOrder, Status
 from bot.app.watch.reading import FillLine, Look
 from bot.report.formats import price, quantity
@@ -19,7 +19,6 @@ from bot.timestamps import format_utc
 
 SHOWN_DAYS = (1, 7, 30, 365)
 """Spans that the curve of equity may show; the whole run where it is shorter."""
-LATE_HEARTBEAT_MS = 120_000
 ROOMY = 100
 """Columns from which on a table of positions has all that it has to say."""
 
@@ -40,7 +39,7 @@ def head(look: Look) -> Text:
     elif status.pid is None:
         when = f", last alive {duration(age)} ago" if age is not None else ""
         line.append(f"● not running{when}", "yellow")
-    elif age is not None and age > LATE_HEARTBEAT_MS:
+    elif age is not None and beat is not None and age >= beat.allowed_silence_ms:
         line.append(f"● no sign of life for {duration(age)}", "red")
     else:
         said = "" if beat is None else f", {beat.connection}"
@@ -66,8 +65,8 @@ def equity(look: Look, width: int, height: int, days: int | None) -> Text:
     span = "since the start" if days is None else f"in {days} d"
     line = Text.assemble(
         (f"{status.equity:,.2f}", "bold"), "  ",
-        (f"{_percent(gain)} {span}", style),
-        (f"   {_percent(status.total_return)} in all   drawdown {status.drawdown * 100:.2f} %", "dim"),
+        (f"{percent(gain)} {span}", style),
+        (f"   {percent(status.total_return)} in all   drawdown {status.drawdown * 100:.2f} %", "dim"),
     )  # fmt: skip
     for row in area(shown.tolist(), width, max(height - 2, 1)):
         line.append(f"\n{row}", filled)
@@ -188,9 +187,7 @@ def _model(status: Status) -> Text:
     if model is None:
         return Text("none yet: nothing is decided", "yellow")
     late = ", later than planned" if model.late else ""
-    return Text(
-        f"{short_id(model.model_id)}, {duration(model.age_ms) if model.age_ms else 'new'}{late}"
-    )
+    return Text(f"{model_aged(model.model_id, model.age_ms)}{late}")
 
 
 def _risk(status: Status) -> Text:
@@ -269,7 +266,3 @@ def _short(value: float) -> str:
 
 def _moment(time_ms: int) -> str:
     return format_utc(time_ms)[5:]
-
-
-def _percent(value: float) -> str:
-    return f"{signed(value * 100, '+.2f')} %"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from bot.adapters.record.tables import EARLIEST
 from bot.app.runs.folder import RunFolder, config_of
-from bot.app.runs.log_reading import log_parts
+from bot.app.runs.log_backwards import lines_backwards
 from bot.app.runs.log_view import parse_event
 from bot.app.runs.record import open_record
 from bot.app.runs.sentences import SENTENCES
@@ -27,7 +28,7 @@ from bot.timegrid import INTERVAL_MS
 NEWEST = 60
 """Fills and events of a look: more than a screen has room for."""
 FILL_BARS = 5_000
-LOG_BYTES = 512 * 1024
+LOG_LINES = 5_000
 
 
 @dataclass(frozen=True)
@@ -102,26 +103,13 @@ class RunReader:
 def newest_events(log: Path) -> tuple[dict[str, Any], ...]:
     """Return the newest events of a log that are news, newest first; none where there is no log."""
     found: list[dict[str, Any]] = []
-    for part in reversed(log_parts(log)):
-        for line in reversed(_last_lines(part)):
-            event = parse_event(line)
-            if event is not None and event["event"] in SENTENCES and event["event"] != "fill":
-                found.append(event)
-            if len(found) == NEWEST:
-                return tuple(found)
+    for _, line in islice(lines_backwards(log), LOG_LINES):
+        event = parse_event(line)
+        if event is not None and event["event"] in SENTENCES and event["event"] != "fill":
+            found.append(event)
+        if len(found) == NEWEST:
+            break
     return tuple(found)
-
-
-def _last_lines(path: Path) -> list[str]:
-    """Return the lines in the last bytes of a file, whole ones."""
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(size - LOG_BYTES, 0))
-            lines = file.read().decode("utf-8", "replace").split("\n")
-    except FileNotFoundError:  # set aside at this instant
-        return []
-    return lines[1:] if size > LOG_BYTES else lines
 
 
 def _fill_line(fill: Any, symbols: tuple[str, ...]) -> FillLine:

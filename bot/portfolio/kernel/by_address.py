@@ -29,17 +29,18 @@ def address_of(function: Any) -> int:
     return address
 
 
-def caller(result: Any, *expected: Any) -> Callable[..., Any]:
-    """Return what calls, from machine code, a function of these types: (address, arguments …).
+def caller(result: Any, of_asked: Any, of_state: Any) -> Callable[..., Any]:
+    """Return what calls, from machine code, a function of these types: (address, asked, state).
 
     Args:
         result: numba's type of what is returned.
-        expected: of each argument.
+        of_asked, of_state: of its two arguments.
     """
 
     @intrinsic
     def call(_typing: Any, _address: Any, asked: Any, state: Any) -> Any:
         def lower(context: Any, builder: Any, _signature: Any, given: Any) -> Any:
+            expected = of_asked, of_state
             kinds = [context.get_value_type(kind) for kind in expected]
             kind = ir.FunctionType(context.get_value_type(result), kinds).as_pointer()
             values = [
@@ -51,7 +52,7 @@ def caller(result: Any, *expected: Any) -> Callable[..., Any]:
 
         return result(types.int64, asked, state), lower
 
-    def call_plainly(address: int, *arguments: Any) -> Any:
-        return _functions[address](*arguments)
+    def call_plainly(address: int, asked: Any, state: Any) -> Any:
+        return _functions[address](asked, state)
 
     return call_plainly if numba.config.DISABLE_JIT else call  # type: ignore[attr-defined]

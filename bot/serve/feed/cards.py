@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.app.runs.folder import RunFolder, config_of
+from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.runs.status import Status, read_status
 from bot.errors import BotError
@@ -90,12 +90,9 @@ class Cards:
             return _unreadable(text, "its name is no UTF-8 text; rename the folder")
         try:
             status = read_status(folder, int(self._clock() * 1000), coverage=False)
-            config = config_of(folder)
             with open_record(folder, follow=True) as record:
                 meta, symbols = dict(record.meta), record.symbols
-            state, why = state_of(
-                status, meta, config.log.heartbeat_s * 1000, in_order=ended_in_order(folder)
-            )
+            state, why = state_of(status, meta, in_order=ended_in_order(folder))
             curve = self._curves.of(folder)
         except (BotError, OSError) as error:  # the latter: its log, or a folder removed meanwhile
             return _unreadable(name, str(error).replace(f"{folder.path}/", ""))

@@ -13,14 +13,10 @@ from typing import Any
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.log_backwards import LogPlace, lines_backwards
 from bot.app.runs.log_view import LogFilter, parse_event
+from bot.app.runs.sentences import NO_NEWS
 
 MOST_LINES = 20_000
 """Lines that a page reads."""
-
-_QUIET = frozenset(
-    {"decision", "bar_closed", "bar_opened", "heartbeat", "loop_state", "epoch", "feed"}
-)
-"""Events of every bar or minute: they are no news."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def newest_news(folder: RunFolder, most_lines: int = 400) -> dict[str, Any] | No
         if read >= most_lines:
             return None
         event = parse_event(line)
-        if event is not None and event["event"] not in _QUIET and event["level"] != "debug":
+        if event is not None and event["event"] not in NO_NEWS and event["level"] != "debug":
             return event
     return None
 

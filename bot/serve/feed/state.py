@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
+from bot.app.runs.heartbeat import SLOW_MS
 from bot.app.runs.status import Status
 from bot.timegrid import INTERVAL_MS
-
-LATE_MS = 90_000
-"""Beyond the bars and heartbeats that are due, as long as a slow disk or network may take."""
 
 
 class RunState(StrEnum):
@@ -31,14 +29,11 @@ class RunState(StrEnum):
     """A backtest that is over."""
 
 
-def state_of(
-    status: Status, meta: Mapping[str, str], heartbeat_ms: float, *, in_order: bool
-) -> tuple[RunState, str]:
+def state_of(status: Status, meta: Mapping[str, str], *, in_order: bool) -> tuple[RunState, str]:
     """Return a run's state, and why in a phrase; "" where there is nothing to say.
 
     Args:
         meta: the facts of its record.
-        heartbeat_ms: how far apart its heartbeats are.
         in_order: whether the last that its log says is that it stops.
     """
     if status.mode != "live":
@@ -51,7 +46,7 @@ def state_of(
     halt = _halt(status)
     if halt:
         return RunState.HALTED, halt
-    late = _late(status, heartbeat_ms)
+    late = _late(status)
     return (RunState.LATE, late) if late else (RunState.LIVE, "")
 
 
@@ -63,13 +58,13 @@ def _halt(status: Status) -> str:
     return "" if status.halted == "none" else f"halt: {status.halted}"
 
 
-def _late(status: Status, heartbeat_ms: float) -> str:
-    age = status.heartbeat_age_ms
-    if age is not None and age > 2 * heartbeat_ms + LATE_MS:
+def _late(status: Status) -> str:
+    age, beat = status.heartbeat_age_ms, status.heartbeat
+    if age is not None and beat is not None and age >= beat.allowed_silence_ms:
         return f"no word for {age // 1000:,} s"
-    if status.heartbeat is not None and status.heartbeat.connection.startswith("disconnected"):
+    if beat is not None and beat.connection.startswith("disconnected"):
         return "disconnected"
-    allowed = 2 * INTERVAL_MS[status.interval] + LATE_MS * max(1.0, status.clock_speed)
+    allowed = 2 * INTERVAL_MS[status.interval] + SLOW_MS * max(1.0, status.clock_speed)
     if status.behind_ms is not None and status.behind_ms > allowed:
         return f"{status.behind_ms // 60_000:,} minutes behind"
     return ""

@@ -8,27 +8,36 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.system.run_lock import RunLock
-from bot.app.runs.living import HANGS_MS, missing_life
+from bot.app.runs.heartbeat import SHORTEST_SILENCE_MS
+from bot.app.runs.living import missing_life
 from bot.errors import JournalError
 
 NOW_MS = 1_800_000_000_000
 
 
-def beat(folder: Path, time_ms: int) -> None:
+def beat(folder: Path, time_ms: int, **more: int) -> None:
     said = {"pid": 1, "time_ms": time_ms, "exchange_ms": time_ms, "connection": "connected", "last_bar": None,
-            "lag_ms": None, "next_training_ms": None, "training": "", "version": "0"}  # fmt: skip
+            "lag_ms": None, "next_training_ms": None, "training": "", "version": "0", **more}  # fmt: skip
     (folder / "status.json").write_text(json.dumps(said), encoding="utf-8")
 
 
 def test_a_daemon_lives_while_it_holds_its_lock_and_says_so(tmp_path: Path) -> None:
     with RunLock(tmp_path):
         assert missing_life(tmp_path, NOW_MS) is None, "it has only begun"
-        beat(tmp_path, NOW_MS - HANGS_MS + 1)
+        beat(tmp_path, NOW_MS - SHORTEST_SILENCE_MS + 1)
         assert missing_life(tmp_path, NOW_MS) is None
-        beat(tmp_path, NOW_MS - HANGS_MS)
+        beat(tmp_path, NOW_MS - SHORTEST_SILENCE_MS)
         assert missing_life(tmp_path, NOW_MS) == "the daemon hangs: no sign of life for 3 min"
         beat(tmp_path, NOW_MS + 5_000)
         assert missing_life(tmp_path, NOW_MS) is None, "the clock was set back"
+
+
+def test_heartbeats_that_are_far_apart_are_waited_for(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        beat(tmp_path, NOW_MS - 3_600_000, every_ms=3_600_000)
+        assert missing_life(tmp_path, NOW_MS) is None
+        beat(tmp_path, NOW_MS - 7_290_000, every_ms=3_600_000)
+        assert missing_life(tmp_path, NOW_MS) == "the daemon hangs: no sign of life for 2 h 1 min"
 
 
 def test_a_lock_that_nobody_holds_means_that_it_is_gone(tmp_path: Path) -> None:
