@@ -12,6 +12,7 @@ from bot.serve.access.codes import OneTimeCodes
 from bot.serve.access.failures import Failures
 from bot.serve.access.origins import Ours
 from bot.serve.access.sessions import Sessions
+from bot.serve.access.signed_out import signed_out_beside
 from bot.serve.access.token import AccessToken
 from bot.serve.api.commands import Confirmations
 from bot.serve.feed.analysis import Analyses
@@ -51,4 +52,6 @@ class Site:
 
 def site_for(runs_dir: Path, token: AccessToken, ours: Ours) -> Site:
     """Return the site of a folder of runs."""
-    return Site(RunsFolder(runs_dir), token, ours, Sessions(token.key("sessions")))
+    key = token.key(f"sessions on port {ours.port}")
+    sessions = Sessions(key, ours.port, signed_out_beside(token))
+    return Site(RunsFolder(runs_dir), token, ours, sessions)

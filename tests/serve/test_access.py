@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import stat
@@ -16,7 +17,9 @@ from bot.serve.access.headers import POLICY
 from bot.serve.access.origins import ours
 from bot.serve.access.sessions import LIFETIME_S as COOKIE_S
 from bot.serve.access.sessions import Sessions
+from bot.serve.access.signed_out import SignedOut
 from bot.serve.access.token import default_path, read_or_make
+from bot.serve.site import site_for
 from tests.serve.conftest import BASE, Served
 
 CLOSED = (
@@ -190,9 +193,10 @@ def test_over_tls_the_cookie_is_secure(served: Served) -> None:
 # Cookies
 
 
-def test_a_cookie_ends_and_none_is_made_up(served: Served) -> None:
+def test_a_cookie_ends_and_none_is_made_up(tmp_path: Path) -> None:
     now = [1_000_000.0]
-    sessions = Sessions(b"key", lambda: now[0])
+    nobody = SignedOut(tmp_path / "nobody")
+    sessions = Sessions(b"key", 8765, nobody, lambda: now[0])
     cookie = sessions.cookie(secure=False).partition(";")[0]
     assert sessions.is_ours(cookie)
     name, _, value = cookie.partition("=")
@@ -209,16 +213,70 @@ def test_a_cookie_ends_and_none_is_made_up(served: Served) -> None:
         "\u00ff",
     ):
         assert not sessions.is_ours(forged)
-    assert not Sessions(b"other", lambda: now[0]).is_ours(cookie)
+    assert not Sessions(b"other", 8765, nobody, lambda: now[0]).is_ours(cookie)
     now[0] += COOKIE_S + 1
     assert not sessions.is_ours(cookie)
 
 
-def test_signing_out_ends_the_cookie(served: Served) -> None:
+def test_signing_out_ends_the_cookie_and_its_copies_over_restarts(served: Served) -> None:
     client = served.client(Origin=BASE)
     client.post("/session", json={"code": served.site.codes.new()})
-    client.delete("/session")
+    stolen = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    other = session_of(served).partition(";")[0]
+    assert served.client(Cookie=stolen).get("/api/v1/runs").status_code == 200
+    assert client.delete("/session").status_code == 204
     assert client.get("/api/v1/runs").status_code == 401
+    assert served.client(Cookie=stolen).get("/api/v1/runs").status_code == 401
+    assert served.client(Cookie=other).get("/api/v1/runs").status_code == 200
+    beside = served.site.token.path.with_name("serve-token.signed-out")
+    assert stat.S_IMODE(beside.stat().st_mode) == 0o600
+    assert stolen.rpartition("=")[2] not in beside.read_text("ascii")
+    again = site_for(served.runs_dir, read_or_make(served.site.token.path), ours(8765))
+    assert not again.sessions.is_ours(stolen)
+    assert again.sessions.is_ours(other)
+
+
+def test_only_a_good_cookie_is_noted_as_signed_out(served: Served) -> None:
+    forged = session_of(served).partition(";")[0] + "x"
+    assert served.client(Cookie=forged, Origin=BASE).delete("/session").status_code == 204
+    assert not served.site.token.path.with_name("serve-token.signed-out").exists()
+
+
+def test_signing_out_is_told_where_it_cannot_be_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sessions = Sessions(b"key", 1, SignedOut(tmp_path / "missing" / "file"))
+    cookie = sessions.cookie(secure=False).partition(";")[0]
+    sessions.end(cookie)
+    assert not sessions.is_ours(cookie)
+    assert "cannot be written" in caplog.text
+    assert cookie.rpartition("=")[2] not in caplog.text
+
+
+def test_two_servers_on_a_host_keep_their_cookies_apart(served: Served) -> None:
+    other = site_for(served.runs_dir, served.site.token, ours(8766))
+    mine = served.site.sessions.cookie(secure=False).partition(";")[0]
+    its = other.sessions.cookie(secure=False).partition(";")[0]
+    assert mine.partition("=")[0] == "mtl_paper_bot_8765"
+    assert its.partition("=")[0] == "mtl_paper_bot_8766"
+    both = f'odd=[{{"a":1}}]; {its}; {mine}'  # a browser sends what any port of the host has set
+    assert served.client(Cookie=both).get("/api/v1/runs").status_code == 200
+    renamed = its.replace("8766", "8765")
+    assert served.client(Cookie=renamed).get("/api/v1/runs").status_code == 401
+    forgets = served.client(Cookie=both, Origin=BASE).delete("/session").headers["set-cookie"]
+    assert forgets.startswith("mtl_paper_bot_8765=;")
+    assert other.sessions.is_ours(both)
+
+
+def test_a_stream_ends_with_the_session_that_opened_it(served: Served) -> None:
+    async def streamed() -> list[str]:
+        stream = served.site.watching.listen(None)
+        heard = [await anext(stream)]
+        served.site.watching.let_go()
+        heard += [text async for text in stream]
+        return heard
+
+    assert asyncio.run(streamed()) == ["retry: 2000\n\n"]
 
 
 # Hosts and origins
@@ -253,8 +311,9 @@ def test_what_changes_something_by_cookie_says_from_where(served: Served) -> Non
     asked = {"kind": "pause"}
     path = "/api/v1/runs/short/confirmations"
     assert served.client(Cookie=cookie).post(path, json=asked).status_code == 403
-    assert served.client(Cookie=cookie, Origin=BASE).post(path, json=asked).status_code == 200
-    assert served.owner().post(path, json=asked).status_code == 200
+    # let through, to hear that a backtest takes no command
+    assert served.client(Cookie=cookie, Origin=BASE).post(path, json=asked).status_code == 409
+    assert served.owner().post(path, json=asked).status_code == 409
 
 
 def test_further_names_are_ours_where_they_are_given() -> None:

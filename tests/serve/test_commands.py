@@ -12,6 +12,7 @@ import pytest
 from bot.portfolio.hand import Command
 from bot.serve.api.commands import LIFETIME_S, Confirmations
 from bot.serve.problems import Problem
+from tests.conftest import Cli
 from tests.serve.conftest import Served
 
 OLD = Path(__file__).parents[1] / "fixtures" / "runs" / "v3" / "live"
@@ -34,7 +35,7 @@ def waiting(folder: Path) -> list[dict[str, Any]]:
 def confirmation(served: Served, **wanted: Any) -> str:
     answer = served.owner().post(f"{RUN}/confirmations", json=wanted)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["says"].startswith("asked: from the next bar, ")
+    assert answer.json()["says"].startswith("asked: it is not running; at its next start, ")
     code: str = answer.json()["confirm"]
     return code
 
@@ -67,14 +68,28 @@ def test_settings_are_those_of_bot_set(served: Served, asked: Path) -> None:
 @pytest.mark.parametrize(
     "changes", [["risk.max_gross=x"], ["risk.nothing=1"], ["model.hidden=[1]"]]
 )
-def test_settings_that_cannot_hold_are_refused_in_the_commands_words(
-    served: Served, asked: Path, changes: list[str]
+def test_settings_that_cannot_hold_are_confirmed_by_nobody_in_the_commands_words(
+    cli: Cli, served: Served, asked: Path, changes: list[str]
 ) -> None:
-    code = confirmation(served, kind="set", changes=changes)
-    told = {"kind": "set", "changes": changes, "confirm": code}
-    answer = served.owner().post(f"{RUN}/commands", json=told)
+    answer = served.owner().post(f"{RUN}/confirmations", json={"kind": "set", "changes": changes})
     assert answer.status_code == 422
+    assert "confirm" not in answer.json()
+    told = cli("set", asked, *changes, "--wait", "0")
+    assert told.code == 2
+    for line in answer.json()["detail"].splitlines():
+        assert line in told.err
     assert changes[0].partition("=")[0] in answer.json()["detail"]
+    assert waiting(asked) == []
+
+
+def test_what_came_in_between_is_refused_by_the_command(served: Served, asked: Path) -> None:
+    code = confirmation(served, kind="resume")
+    (asked / "STOP_TRADING").touch()
+    told = {"kind": "resume", "confirm": code}
+    assert served.owner().post(f"{RUN}/commands", json=told).status_code == 422
+    again = served.owner().post(f"{RUN}/confirmations", json={"kind": "resume"})
+    assert again.status_code == 422
+    assert "STOP_TRADING" in again.json()["detail"]
     assert waiting(asked) == []
 
 
@@ -114,8 +129,11 @@ def test_what_is_no_command_is_refused(served: Served, asked: Path, body: Any) -
 
 
 def test_a_backtest_takes_no_command(served: Served) -> None:
-    told = {"kind": "pause"}
-    code = served.owner().post("/api/v1/runs/short/confirmations", json=told).json()["confirm"]
-    answer = served.owner().post("/api/v1/runs/short/commands", json=told | {"confirm": code})
+    answer = served.owner().post("/api/v1/runs/short/confirmations", json={"kind": "pause"})
+    assert answer.status_code == 409
+    assert "nobody would take the command" in answer.json()["detail"]
+    code = served.site.confirmations.new("short", Command.PAUSE, [])
+    told = {"kind": "pause", "confirm": code}
+    answer = served.owner().post("/api/v1/runs/short/commands", json=told)
     assert answer.status_code == 409
     assert "nobody would take the command" in answer.json()["detail"]

@@ -119,7 +119,7 @@ def ask_run(
         ConfigError: what is asked cannot hold.
         JournalError: the run is a backtest, or its folder cannot be written.
     """
-    settings, warnings = _checked(folder, command, texts)
+    settings, warnings = checked(folder, command, texts)
     now_ms = time.time_ns() // 1_000_000
     asked = Asked(new_id(now_ms), command, settings, user_name(), now_ms)
     path = ask(folder.path, asked)
@@ -135,10 +135,15 @@ def ask_run(
     )
 
 
-def _checked(
-    folder: RunFolder, command: Command, texts: Sequence[str]
+def checked(
+    folder: RunFolder, command: Command, texts: Sequence[str] = ()
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the settings that a command changes, once it is known that it can hold; and warnings."""
+    """Return the settings that a command changes, once it is known that it can hold; and warnings.
+
+    Raises:
+        ConfigError: what is asked cannot hold.
+        JournalError: the run is a backtest.
+    """
     with open_record(folder) as record:
         mode, commands = record.meta.get("mode"), record.commands()
     if mode != "live":

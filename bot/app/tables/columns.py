@@ -118,7 +118,7 @@ DECISIONS = Shape(
     ),
 )  # fmt: skip
 FILLS = Shape(
-    "fills", "a fill, in the order of booking",
+    "fills", "a fill, in the order of booking, those of a bar that is still open included",
     (
         *_TIME, _SYMBOL, TableColumn("side", "text", "", "buy or sell"),
         *_numbers(_BASE, quantity="bought, negative when sold"),

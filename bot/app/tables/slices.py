@@ -1,16 +1,19 @@
 """The tables of a run, a slice at a time, so that a long run needs no more memory than a short one.
 
-Rules: read through the run's record; what is read ends with the last bar that was booked when it
+Rules: read through the run's record; what is read ends with the last bar that was closed when it
 began. Rows up to there never change, so no transaction is held open beside a daemon, and slices of
-different moments fit together. Must not know a file format.
+different moments fit together. Fills end with the last that was booked, in a bar that is still open
+too, as `bot status` counts them; those few are read when it begins. Must not know a file format.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from bot.adapters.record.reading import Record
@@ -63,6 +66,7 @@ class RunTables:
         self._names = np.array(record.symbols, object)
         self._width = INTERVAL_MS[config.market.interval] * max(1, rows // len(record.symbols))
         self._earliest, self._first, self._last = bars.first, extent.first, extent.last
+        self._fills_since: npt.NDArray[np.void] = record.fills(after=extent.last)
 
     def shape(self, name: TableName) -> Shape:
         """Return what the table's columns are."""
@@ -146,9 +150,9 @@ class RunTables:
             )
 
     def _fills(self) -> Iterator[Mapping[str, Any]]:
-        for after, to in self._spans(self._first):
-            fills = self._record.fills(after, to)
-            fills = fills[self._wanted[fills["symbol"]]]
+        closed = (self._record.fills(after, to) for after, to in self._spans(self._first))
+        for booked in chain(closed, [self._fills_since]):
+            fills = booked[self._wanted[booked["symbol"]]]
             quantity, price = fills["quantity"], fills["price"]
             yield {
                 "time": fills["open_time"],

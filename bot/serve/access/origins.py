@@ -14,9 +14,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True)
 class Ours:
-    """The names that are ours, lower case, with the port where it is not the usual one."""
+    """The names that are ours.
+
+    Attributes:
+        hosts: lower case, with the port where it is not the usual one.
+        port: that is listened on.
+    """
 
     hosts: frozenset[str]
+    port: int
 
     def is_host(self, host: str) -> bool:
         """Return whether a request's Host is ours."""
@@ -47,4 +53,4 @@ def ours(port: int, host: str = "127.0.0.1", names: tuple[str, ...] = ()) -> Our
     bare = host if ":" not in host or host.startswith("[") else f"[{host}]"
     own = {*LOOPBACK, bare} - {"0.0.0.0", "[::]"}
     with_port = {f"{name}:{port}" for name in own} | (own if port == 80 else set())
-    return Ours(frozenset(name.lower() for name in (*with_port, *names)))
+    return Ours(frozenset(name.lower() for name in (*with_port, *names)), port)

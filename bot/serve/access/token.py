@@ -38,10 +38,15 @@ def default_path() -> Path:
 
 
 class AccessToken:
-    """The token, which prints as nothing."""
+    """The token, which prints as nothing.
 
-    def __init__(self, value: str) -> None:
+    Attributes:
+        path: its file.
+    """
+
+    def __init__(self, value: str, path: Path) -> None:
         self._value = value
+        self.path = path
 
     def __repr__(self) -> str:
         return "AccessToken(…)"
@@ -109,4 +114,4 @@ def _read(path: Path) -> AccessToken:
     text = content.decode("ascii", "replace").strip()
     if len(text) != _LETTERS or not text.replace("-", "").replace("_", "").isalnum():
         raise ConfigError(f"{path}: holds no token; delete the file, a new one is made")
-    return AccessToken(text)
+    return AccessToken(text, path)

@@ -25,8 +25,11 @@ router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 def confirm(request: Request, run: GivenRun, wanted: schemas.WantedCommand) -> dict[str, Any]:
     """Return the confirmation that `commands` wants; nothing is asked yet."""
     kind = _kind(wanted)
+    try:
+        says = effect_of(run, kind, wanted.changes)
+    except ConfigError as error:
+        raise Problem(422, str(error)) from None
     code = site_of(request).confirmations.new(run.path.name, kind, wanted.changes)
-    says = effect_of(kind, run.path.name, wanted.changes)
     return {"confirm": code, "says": says, "expires_s": LIFETIME_S}
 
 

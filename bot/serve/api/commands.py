@@ -1,7 +1,7 @@
 """Pause, resume, flatten, set: confirmed first, then asked through the run's folder as `bot pause` asks.
 
 Rules: nothing is asked without a confirmation that was given out for just this, minutes before; it is
-good once. What a daemon makes of it is in its record, and there is no other way to it from here.
+good once, and none is given out for what the command would refuse. What a daemon makes of it is in its record, and there is no other way to it from here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Any
 
-from bot.app.runs.asking import EFFECT, CommandAnswer, ask_run
+from bot.adapters.system.run_lock import holder
+from bot.app.runs.asking import EFFECT, CommandAnswer, ask_run, checked
 from bot.app.runs.folder import RunFolder
 from bot.portfolio.hand import Command
 from bot.serve.problems import Problem
@@ -58,10 +59,19 @@ class Confirmations:
             )
 
 
-def effect_of(kind: Command, run_id: str, changes: Sequence[str]) -> str:
-    """Return what a command will do, in a sentence."""
+def effect_of(folder: RunFolder, kind: Command, changes: Sequence[str]) -> str:
+    """Return what a command will do, in a sentence or two, once it is known that it can hold.
+
+    Raises:
+        ConfigError: what is asked cannot hold.
+        JournalError: the run is a backtest, or cannot be read.
+    """
+    _, warnings = checked(folder, kind, changes)
     what = EFFECT.get(kind) or f"{', '.join(changes)} from then on"
-    return f"{run_id}: from the next bar, {what}."
+    running = holder(folder.path) is not None
+    when = "from the next bar" if running else "it is not running; at its next start"
+    noted = "".join(f" Note: {line}." for line in warnings)
+    return f"{folder.path.name}: {when}, {what}.{noted}"
 
 
 def asked_of(folder: RunFolder, kind: Command, changes: Sequence[str]) -> dict[str, Any]:

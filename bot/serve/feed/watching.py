@@ -49,14 +49,19 @@ class Watching:
             yield "retry: 2000\n\n"
             while not self._closed:
                 text = await queue.get()
-                if text:
-                    yield text
+                if not text:
+                    return
+                yield text
         finally:
             del self._listeners[queue]
 
     def close(self) -> None:
-        """Let go of all who listen."""
+        """Let go of all who listen, and of who comes."""
         self._closed = True
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let go of all who listen; who still may comes again by itself."""
         for queue in self._listeners:
             self._put(queue, "")
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
 from bot.serve.access.failures import Failures
-from bot.serve.access.sessions import ended
 from bot.serve.problems import Problem
 from bot.serve.site import Site
 
@@ -27,9 +26,12 @@ def begin(request: Request, code: Code) -> Response:
 
 
 @router.delete("/session")
-def end() -> Response:
-    """End the cookie of this browser."""
-    return Response(status_code=204, headers={"Set-Cookie": ended()})
+async def end(request: Request) -> Response:
+    """End the cookie of this browser, and every copy of it."""
+    site: Site = request.app.state.site
+    ended = site.sessions.end(request.headers.get("cookie", ""))
+    site.watching.let_go()  # a stream that was let in by it is not looked at again
+    return Response(status_code=204, headers={"Set-Cookie": ended})
 
 
 def _refused(failures: Failures) -> Problem:

@@ -42,3 +42,7 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 show();
+document.getElementById("leave").addEventListener("click", async () => {
+  await fetch("/session", { method: "DELETE" });
+  location.assign("/open");
+});

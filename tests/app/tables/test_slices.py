@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,12 @@ import pyarrow as pa
 import pytest
 
 from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import EARLIEST, LATEST
+from bot.app.library.run import load_run
+from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.runs.results import read_run
+from bot.app.runs.status import read_status
 from bot.app.tables.columns import NAMES, TableName, shape_of
 from bot.app.tables.slices import RunTables
 from bot.errors import DataError
@@ -122,3 +128,23 @@ def test_every_column_has_a_meaning_and_every_number_a_unit() -> None:
             assert column.unit or column.kind != "number" or "slope" in column.name
         units = {f.name: f.metadata[b"unit"].decode() for f in shape.schema}
         assert units == {c.name: c.unit for c in shape.columns}
+
+
+def test_fills_of_the_open_bar_are_there_as_in_status_and_api(short: Ran, tmp_path: Path) -> None:
+    folder = RunFolder(Path(shutil.copytree(short.folder.path, tmp_path / "open")))
+    with closing(sqlite3.connect(folder.journal)) as db:  # as between the two commits of a bar
+        (opened,) = db.execute("SELECT max(open_time) FROM fills").fetchone()
+        db.execute("DELETE FROM bars WHERE open_time > ?", (opened,))
+        for table in ("ledger", "decisions", "positions", "forecasts", "chain"):
+            db.execute(f"DELETE FROM {table} WHERE open_time >= ?", (opened,))
+        stored = db.execute("SELECT count(*) FROM fills").fetchone()[0]
+        db.commit()
+    run = load_run(folder.path)
+    assert len(run.fills) == stored == read_status(folder).fills
+    assert run.fills["time_ms"].iloc[-1] == opened > run.equity["time_ms"].iloc[-1]
+    with open_record(folder, follow=True) as opened_record:
+        got = RunTables(opened_record, run.config, rows=30).whole("fills").to_pandas()
+    assert got.equals(run.fills)
+    api = pytest.importorskip("bot.serve.api.tables", reason="the extra 'serve' is not installed")
+    page = api.table_page(folder, "fills", EARLIEST, LATEST, 10_000, None)
+    assert [row[0] for row in page.rows] == got["time_ms"].tolist()
