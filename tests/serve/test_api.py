@@ -99,6 +99,25 @@ def test_csv_and_arrow_hold_what_json_holds(served: Served, path: str) -> None:
     assert pa.ipc.open_stream(arrow.content).read_all().to_pylist() == plain
 
 
+@pytest.mark.parametrize("path", [*TABLES, "models", "events", "trips"])
+def test_arrow_pages_have_one_schema(served: Served, path: str) -> None:
+    client, address = served.owner(Accept=ARROW), f"{RUN}/{path}?limit=2"
+    pages = []
+    while address and len(pages) < 30:
+        answer = client.get(address)
+        assert answer.status_code == 200, answer.text
+        pages.append(pa.ipc.open_stream(answer.content).read_all())
+        link = answer.headers.get("link", "")
+        address = link.partition(">")[0].removeprefix("<")
+    schema = pages[0].schema
+    assert pa.null() not in schema.types
+    assert [page.schema for page in pages] == [schema] * len(pages)
+    assert pa.concat_tables(pages).num_rows == sum(page.num_rows for page in pages)
+    if path in TABLES:  # one without rows too
+        none = client.get(f"{RUN}/{path}?from=2100-01-01")
+        assert pa.ipc.open_stream(none.content).read_all().schema == schema
+
+
 def test_the_next_page_is_named_where_there_is_no_room_for_it(served: Served) -> None:
     answer = served.owner(Accept=CSV).get(f"{RUN}/equity?limit=3")
     link = answer.headers["link"].partition(">")[0].removeprefix("<")

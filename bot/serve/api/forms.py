@@ -1,7 +1,8 @@
 """Rows as JSON, CSV or Arrow, as a request's `Accept` asks.
 
-Rules: all forms hold the same values; what is not known is null, an empty field, or null. The next
-page is named in `Link` too, since CSV and Arrow have no place for it.
+Rules: all forms hold the same values; what is not known is null, an empty field, or null. A column has
+one type in Arrow, whatever a page holds, so that pages can be put together. The next page is named in
+`Link` too, since CSV and Arrow have no place for it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import csv
 import io as memory
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from starlette.requests import Request
@@ -24,13 +25,30 @@ ARROW = "application/vnd.apache.arrow.stream"
 FORMS = (JSON, CSV, ARROW)
 
 
+Kind = Literal["whole", "number", "text", "flag", "json"]
+_TYPES: dict[Kind, pa.DataType] = {
+    "whole": pa.int64(), "number": pa.float64(), "text": pa.string(), "flag": pa.bool_(),
+    "json": pa.string(),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class RowsPage:
-    """A page of rows; `next_cursor` is None where it is the last."""
+    """A page of rows.
 
-    columns: Sequence[str]
+    Attributes:
+        columns: their kinds by name, in the order of a row's values; the same for every page of a table.
+        next_cursor: None where it is the last.
+    """
+
+    columns: Mapping[str, Kind]
     rows: Sequence[Sequence[Any]]
     next_cursor: str | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Return it as Arrow knows it."""
+        return pa.schema([(name, _TYPES[kind]) for name, kind in self.columns.items()])
 
 
 def form_asked(request: Request) -> str:
@@ -74,10 +92,13 @@ def _csv(page: RowsPage) -> bytes:
 
 def _arrow(page: RowsPage) -> bytes:
     columns = list(zip(*page.rows, strict=True)) or [() for _ in page.columns]
-    arrays = [pa.array([_plain(value) for value in column]) for column in columns]
-    table = pa.table(arrays, names=list(page.columns))
+    arrays = [
+        pa.array(map(_plain, column), kind)
+        for column, kind in zip(columns, page.schema.types, strict=True)
+    ]
+    table = pa.table(arrays, schema=page.schema)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as stream:
+    with pa.ipc.new_stream(sink, page.schema) as stream:
         stream.write_table(table)
     return bytes(sink.getvalue().to_pybytes())
 

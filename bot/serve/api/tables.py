@@ -10,16 +10,21 @@ import math
 from typing import Any
 
 from bot.adapters.record.reading import Record
-from bot.adapters.record.tables import Table, columns_of
+from bot.adapters.record.tables import BAR_FLAGS, Table, columns_of
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.serve.api.asked import cursor_of
-from bot.serve.api.forms import RowsPage
+from bot.serve.api.forms import Kind, RowsPage
 from bot.serve.problems import Problem
 
 MOST_ROWS = 10_000
 READ_ROWS = 20_000
 """Rows that are read for one page, where only one symbol's are wanted."""
+_KINDS: dict[str, Kind] = {
+    "open_time": "whole", "symbol": "text", "model_id": "text", "refusal": "text", "reason": "text",
+    **dict.fromkeys(BAR_FLAGS, "whole"),
+}  # fmt: skip
+"""Kinds of the record's columns, as stored; all others are numbers."""
 _LEFT_OUT = {"row_hash"}
 """Of the record's own keeping: a number too long for JSON's readers."""
 
@@ -47,7 +52,7 @@ def table_page(
     wanted = [row for row in rows if row[1] == symbol] if by_symbol else rows
     kept = [k for k, name in enumerate(names) if name not in _LEFT_OUT]
     return RowsPage(
-        [names[k] for k in kept],
+        {names[k]: _KINDS.get(names[k], "number") for k in kept},
         [[finite(row[k]) for k in kept] for row in wanted],
         cursor_of(place) if more and place is not None else None,
     )

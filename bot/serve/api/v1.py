@@ -18,7 +18,7 @@ from bot.app.runs.sentences import sentence
 from bot.log import EVENTS
 from bot.serve.api import schemas
 from bot.serve.api.asked import cursor_of, numbers_of, place_of, span_asked, time_asked
-from bot.serve.api.forms import ARROW, CSV, RowsPage, answer
+from bot.serve.api.forms import ARROW, CSV, Kind, RowsPage, answer
 from bot.serve.api.models import models_of
 from bot.serve.api.status import run_line, run_status
 from bot.serve.api.tables import MOST_ROWS, finite, table_page
@@ -41,6 +41,18 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 _FORMS: dict[int | str, dict[str, Any]] = {
     200: {"description": "A page of rows.", "content": {CSV: {}, ARROW: {}}}
 }
+MODELS: dict[str, Kind] = {
+    "model_id": "text", "effective_from": "whole", "due": "whole", "late": "flag", "rows": "whole",
+    "train_from": "whole", "train_to": "whole", "metrics": "json", "fault": "text",
+}  # fmt: skip
+EVENT_COLUMNS: dict[str, Kind] = {
+    "id": "text", "time": "whole", "level": "text", "event": "text", "says": "text", "fields": "json",
+}  # fmt: skip
+TRIPS: dict[str, Kind] = {
+    "symbol": "text", "side": "text", "opened": "whole", "closed": "whole", "bars": "whole",
+    "quantity": "number", "entry_price": "number", "exit_price": "number", "profit": "number",
+    "profit_fraction": "number", "fees": "number", "funding": "number", "reason": "text",
+}  # fmt: skip
 router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
 
 
@@ -121,10 +133,7 @@ _table("equity", "ledger", "Equity, cash and what was paid, by bar", by_symbol=F
 def models(request: Request, run: GivenRun) -> Response:
     """Return the schedule: each model, when it decides, and what its training reported."""
     found = models_of(run)
-    columns = (
-        "model_id", "effective_from", "due", "late", "rows", "train_from", "train_to", "metrics", "fault",
-    )  # fmt: skip
-    return answer(request, RowsPage(columns, [[row[name] for name in columns] for row in found]))
+    return answer(request, RowsPage(MODELS, [[row[name] for name in MODELS] for row in found]))
 
 
 @router.get(
@@ -149,8 +158,7 @@ def events(
     page = events_page(run, wanted, limit, place_of(cursor))
     following = None if page.older is None else _at(page.older)
     rows = [[_at(place), *_event(found)] for place, found in page.events]
-    columns = ("id", "time", "level", "event", "says", "fields")
-    return answer(request, RowsPage(columns, rows, following))
+    return answer(request, RowsPage(EVENT_COLUMNS, rows, following))
 
 
 def _at(place: LogPlace) -> str:
@@ -201,9 +209,6 @@ async def trips(
         if symbol is None or trip["symbol"] == symbol
     ]
     start = 0 if cursor is None else max(0, numbers_of(cursor, 1)[0])
-    rows = [list(trip.values()) for trip in found[start : start + limit]]
-    columns = (
-        "symbol", "side", "opened", "closed", "bars", "profit", "profit_fraction",
-    )  # fmt: skip
+    rows = [[trip[name] for name in TRIPS] for trip in found[start : start + limit]]
     following = cursor_of(start + limit) if start + limit < len(found) else None
-    return answer(request, RowsPage(columns, rows, following))
+    return answer(request, RowsPage(TRIPS, rows, following))

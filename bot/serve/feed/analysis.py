@@ -19,10 +19,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.app.runs.folder import RunFolder
 from bot.serve.feed.runs import Mark, marks_of
+
+if TYPE_CHECKING:
+    from bot.report.inputs import RunData
 
 OFTEN_S, SHARE = 20.0, 15.0
 """A run is worked out at most so often, and for at most one part in so many of the time."""
@@ -131,27 +134,28 @@ def analysed(path: Path) -> dict[str, Any]:
     }
 
 
-def trips_of(run: Any) -> list[dict[str, Any]]:
-    """Return the run's closed round trips, oldest first."""
-    from bot.report.money.round_trips import profits, round_trips
+def trips_of(run: RunData) -> list[dict[str, Any]]:
+    """Return the run's closed round trips, in the order in which they ended."""
+    from bot.portfolio.reasons import FILL_REASON
+    from bot.report.money.trades import trades_of
 
-    start = run.start_index
-    trips = round_trips(run, start, profits(run, start))
-    return [
-        {
-            "symbol": run.symbols[s],
-            "side": "long" if run.quantity[first, s] > 0 else "short",
-            "opened": int(run.open_time[first]),
-            "closed": int(run.open_time[last]),
-            "bars": int(last - first),
-            "profit": float(profit),
-            "profit_fraction": float(fraction),
-        }
-        for s, first, last, profit, fraction in zip(
-            trips.symbol.tolist(), trips.first.tolist(), trips.last.tolist(),
-            trips.profit.tolist(), trips.fraction.tolist(), strict=True,
-        )
-    ]  # fmt: skip
+    trades = trades_of(run, run.start_index)
+    columns = {
+        "symbol": [run.symbols[s] for s in trades.symbol.tolist()],
+        "side": ["long" if side > 0 else "short" for side in trades.side.tolist()],
+        "opened": trades.entry_ms.tolist(),
+        "closed": trades.exit_ms.tolist(),
+        "bars": trades.bars_held.tolist(),
+        "quantity": trades.quantity.tolist(),
+        "entry_price": trades.entry_price.tolist(),
+        "exit_price": trades.exit_price.tolist(),
+        "profit": trades.profit.tolist(),
+        "profit_fraction": trades.fraction.tolist(),
+        "fees": trades.fees.tolist(),
+        "funding": trades.funding.tolist(),
+        "reason": [FILL_REASON.get(code) for code in trades.exit_reason.tolist()],
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def without_nan(value: Any) -> Any:
