@@ -27,6 +27,7 @@ timegrid        arithmetic on the bar grid
 blocks          the types that flow between all of these
 log             structured logs
 errors          the errors, named by what the caller does about them
+wording         counts, near names, commands to type
 compiled        the decorator of all compiled functions, and their cache
 """
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from bot.cli.options import ConfigOption, JsonOption, SetOption
 from bot.cli.output import stdout_console
 from bot.config.ready import ready_names, ready_path, ready_purpose
+from bot.wording import command
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +48,8 @@ def init(
         if sets:
             raise ConfigError("--set: not beside --ready, whose file is copied as it is; edit it")
         write_text(target, ready_path(ready).read_text("utf-8"))
-        print(f"written: {target}: {ready_purpose(ready)}\n  bot config check --config {target}")
+        check = command("config", "check", "--config", target)
+        print(f"written: {target}: {ready_purpose(ready)}\n  {check}")
         return
     if not yes and not sys.stdin.isatty():
         raise ConfigError(

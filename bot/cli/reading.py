@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot import wording
 from bot.cli.options import BracketsOption, FullOption, JsonOption, PluginOption, RunArgument
 from bot.cli.output import progress_bar, stdout_console
 from bot.errors import ConfigError, JournalError
@@ -273,7 +274,7 @@ def print_report(
 
         console.print(brackets_table(found))
     if not full:
-        print(f"every table: bot report {folder.path} --full")
+        print(f"every table: {wording.command('report', folder.path, '--full')}")
     if folder.report.exists():
         print(f"report: {folder.report}")
 

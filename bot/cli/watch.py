@@ -11,6 +11,7 @@ import typer
 
 from bot.cli.options import RunArgument
 from bot.errors import ConfigError, extra_needed
+from bot.wording import command_in_text
 
 EveryOption = Annotated[
     float, typer.Option("--every", min=0.2, max=3600.0, help="Seconds between two looks.")
@@ -38,7 +39,7 @@ def watch(run: RunArgument, every: EveryOption = 2.0) -> None:
 
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise ConfigError(
-            f"watch: needs a terminal; 'bot status {run}' prints where the run stands"
+            f"watch: needs a terminal; {command_in_text('status', run)} prints where the run stands"
         )
     from bot.app.watch.reading import RunReader
 

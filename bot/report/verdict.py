@@ -7,6 +7,7 @@ have; what follows from them is said in `what_follows.py`. Must not compute.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bot.report import formats as w
 from bot.report.page.sheet import Tone
@@ -14,6 +15,7 @@ from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, UNKNOWN, WORSE
 from bot.report.summary import Summary
 from bot.report.tear.sheet import TearSheet
 from bot.report.what_follows import SURE, what_follows
+from bot.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,14 @@ class VerdictLine:
     tone: Tone = ""
 
 
-def verdict(summary: Summary, sheet: TearSheet) -> list[VerdictLine]:
-    """Return the lines, the most important first: what puts all others in doubt, if there is any."""
+def verdict(
+    summary: Summary, sheet: TearSheet, where: str | Path | None = None
+) -> list[VerdictLine]:
+    """Return the lines, the most important first: what puts all others in doubt, if there is any.
+
+    Args:
+        where: how a command names the run; by default its name, as for one in `runs/`.
+    """
     covered = _covered(summary)
     lines = [
         _earned(summary, sheet),
@@ -39,7 +47,7 @@ def verdict(summary: Summary, sheet: TearSheet) -> list[VerdictLine]:
         _heads(summary),
     ]
     lines.insert(len(lines) if covered.about == "Covered" else 0, covered)
-    return [*lines, VerdictLine("So", what_follows(summary, sheet))]
+    return [*lines, VerdictLine("So", what_follows(summary, sheet, where or summary["name"]))]
 
 
 def headline(summary: Summary) -> str:
@@ -65,7 +73,7 @@ def _earned(summary: Summary, sheet: TearSheet) -> VerdictLine:
     net = summary["costs"]["net"]
     days = len(sheet.daily)
     said = (
-        f"{w.written(total, _signed)} net of all costs in {days:,} day{'' if days == 1 else 's'} "
+        f"{w.written(total, _signed)} net of all costs in {counted(days, 'day')} "
         f"({net:+,.0f} on {facts['initial_capital']:,.0f})"
     )
     tone: Tone = "good" if net > 0.0 else "bad"
@@ -156,7 +164,7 @@ def _traded(summary: Summary) -> VerdictLine:
     if not metrics["trades"] and not metrics["fills"]:
         return VerdictLine("Traded", "never: " + _why_not(summary), "doubt")
     parts = [
-        f"{w.written(metrics['trades'], w.count)} round trips",
+        counted(int(metrics["trades"] or 0), "round trip"),
         f"{w.written(metrics['win_rate_by_trade'], lambda v: f'{100 * v:.0f} %')} won",
         f"held {w.written(metrics['mean_bars_held'], lambda v: f'{v:.1f}')} bars on the mean "
         f"(forecast {edge['horizon_bars']})",
@@ -170,7 +178,7 @@ def _why_not(summary: Summary) -> str:
     if not refusals:
         return "no signal asked for a position"
     name, count = max(refusals.items(), key=lambda item: item[1])
-    return f"most often refused for {name.replace('_', ' ')} ({count:,} times)"
+    return f"most often refused for {name.replace('_', ' ')} ({counted(count, 'time')})"
 
 
 def _paid(summary: Summary) -> VerdictLine:
@@ -210,5 +218,5 @@ def _covered(summary: Summary) -> VerdictLine:
         parts.append(f"{w.percent(whole['forecasts'])} had a forecast")
     models = summary["facts"]["models"]
     if models:
-        parts.append(f"{models} model{'' if models == 1 else 's'}")
+        parts.append(counted(models, "model"))
     return VerdictLine("Covered", ", ".join(parts))

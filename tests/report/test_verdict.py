@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 import io
 from typing import Any
 
@@ -95,8 +96,16 @@ def test_a_run_that_never_traded_says_why(run: RunData) -> None:
     assert lines["Traded"] == "never: most often refused for edge below cost (512 times)"
     assert lines["Edge"] == "nothing was traded that could be measured"
     assert lines["Sharpe"].startswith("none")
-    assert "--what decisions" in lines["So"]
+    assert "'bot export small --what decisions'" in lines["So"]
+    where = Path("elsewhere/my runs/small")
+    last = verdict(build(idle, CONFIG), tear_sheet(idle, 100), where)[-1].says
+    assert "`bot export 'elsewhere/my runs/small' --what decisions`" in last
     assert "nan" not in " ".join(lines.values())
+
+
+def test_one_round_trip_is_one(summary: Summary, sheet: TearSheet) -> None:
+    one: Any = {**summary, "metrics": {**summary["metrics"], "trades": 1}}
+    assert said(one, sheet)["Traded"].startswith("1 round trip, ")
 
 
 def test_a_bankruptcy_and_gaps_are_warned_of(run: RunData) -> None:

@@ -102,7 +102,7 @@ def test_csv_and_arrow_hold_what_json_holds(served: Served, path: str) -> None:
 @pytest.mark.parametrize("path", [*TABLES, "models", "events", "trips"])
 def test_arrow_pages_have_one_schema(served: Served, path: str) -> None:
     client, address = served.owner(Accept=ARROW), f"{RUN}/{path}?limit=2"
-    pages = []
+    pages: list[pa.Table] = []
     while address and len(pages) < 30:
         answer = client.get(address)
         assert answer.status_code == 200, answer.text

@@ -18,6 +18,7 @@ from bot.blocks import F64, I64, Bool
 from bot.errors import DataError
 from bot.timegrid import DAY_MS, INTERVAL_MS, MINUTE_MS
 from bot.timestamps import format_utc
+from bot.wording import counted
 
 COLUMNS = ("open", "high", "low", "close", "volume", "turnover")
 """The columns of `Candles.values`, in order; turnover is NaN where the source has none."""
@@ -130,7 +131,7 @@ def faults_of(
         f"{row(int(i))}: " + next(tell(int(i)) for mask, tell in faults if mask[i])
         for i in places[:_SHOWN]
     ]
-    count = f"{len(places)} faulty row{'s' if len(places) > 1 else ''}"
+    count = counted(len(places), "faulty row")
     more = f"; and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     return faulty, f"{where}: {count}; {'; '.join(lines)}{more}"
 

@@ -25,6 +25,7 @@ from bot.errors import DataError
 from bot.plausibility import MAX_FUNDING_RATE
 from bot.timegrid import HOUR_MS, MINUTE_MS
 from bot.timestamps import TimeReader, format_utc
+from bot.wording import counted
 
 USUAL_STEP_MS = 8 * HOUR_MS
 """The longest step of a Bybit schedule, and the usual one."""
@@ -162,5 +163,5 @@ def _check(funding: Funding, where: str, place: Callable[[int], str]) -> None:
             if wrong_rate[i]
             else f"{format_utc(int(funding.time[i]))} does not come after the row before; sort them"
         )
-        count = f"{len(faulty)} faulty row{'s' if len(faulty) > 1 else ''}"
+        count = counted(len(faulty), "faulty row")
         raise DataError(f"{where}: {count}; {place(i)}: {what}")

@@ -37,8 +37,9 @@ from bot.report.verdict import headline, verdict
 
 @dataclass(frozen=True)
 class Reported:
-    """What a report says of a run: its summary, and its tear sheet."""
+    """What a report says of a run: its folder, its summary, and its tear sheet."""
 
+    path: Path
     summary: Summary
     sheet: TearSheet
 
@@ -111,13 +112,13 @@ def report_run(folder: RunFolder) -> Reported:
     run = read_run(folder)
     summary = build(run, config.report, enter_run(folder, run))
     sheet = tear_sheet(run, config.report.bootstrap_samples)
-    page = html.render(run, summary, sheet)
+    page = html.render(run, summary, sheet, folder.path)
     try:
         folder.report.write_text(page, encoding="utf-8")
     except OSError as error:
         note = f"note: {folder.report}: the page cannot be written ({error.strerror})"
         print(note, file=sys.stderr)
-    return Reported(summary, sheet)
+    return Reported(folder.path, summary, sheet)
 
 
 def write_report(folder: RunFolder) -> Summary:
@@ -135,7 +136,7 @@ def as_json(folder: RunFolder, summary: Summary) -> dict[str, Any]:
 def as_verdict(reported: Reported) -> RenderableType:
     """Return a run's verdict for a terminal."""
     summary = reported.summary
-    return render_verdict(headline(summary), verdict(summary, reported.sheet))
+    return render_verdict(headline(summary), verdict(summary, reported.sheet, reported.path))
 
 
 def as_columns(runs: Sequence[Reported]) -> RenderableType:

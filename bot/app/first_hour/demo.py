@@ -34,6 +34,7 @@ from bot.errors import BotError, ConfigError
 from bot.practice.synthetic import symbol_names
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc
+from bot.wording import command
 
 TOO_LONG_S = 300.0
 QUIET_S = 0.1
@@ -67,7 +68,7 @@ class _Told:
 
     def command(self, words: Sequence[str]) -> None:
         """Say what is done, as one would type it."""
-        self.console.print(Text(f"$ bot {' '.join(words)}", "bold cyan"))
+        self.console.print(Text(f"$ {command(*words)}", "bold cyan"))
 
     def read(self) -> None:
         """Say what the log has that is new."""
@@ -170,7 +171,7 @@ def _what_next(told: _Told, *, kept: bool) -> None:
     lines = ["bot init                 a file of settings of your own", "bot doctor               whether this machine will do",
              "bot run --practice       the same without an end"]  # fmt: skip
     if kept:
-        lines = [f"bot status {told.folder}", f"bot watch {told.folder}",
+        lines = [command("status", told.folder), command("watch", told.folder),
                  f"{told.folder}/report.html   open it in a browser", *lines]  # fmt: skip
     else:
         lines.append("bot demo --keep runs/demo   keeps the run, to look at it")
@@ -239,7 +240,7 @@ def _output(words: Sequence[str], good: set[int]) -> str:
         [sys.executable, "-m", "bot", *words], capture_output=True, text=True, env=_environment(), check=False
     )  # fmt: skip
     if ran.returncode not in good:
-        raise BotError(f"bot {' '.join(words)}: ended with {ran.returncode}: {ran.stderr.strip()}")
+        raise BotError(f"{command(*words)}: ended with {ran.returncode}: {ran.stderr.strip()}")
     return ran.stdout
 
 

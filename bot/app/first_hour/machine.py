@@ -22,6 +22,7 @@ from bot import __version__
 from bot.app.first_hour.finding import Finding, graded
 from bot.compiled import CACHE, compiled_before
 from bot.config import Config
+from bot.wording import counted
 
 DISK_LOW_MB, DISK_OUT_MB = 2_000.0, 300.0
 MEMORY_LOW_MB, MEMORY_OUT_MB = 1_000.0, 600.0
@@ -160,7 +161,7 @@ def arithmetic() -> Finding:
     took = (time.perf_counter() - start) * 1000.0
     cores = len(os.sched_getaffinity(0))
     return graded(
-        "processor", f"{cores} core{'s' if cores > 1 else ''}, five products of 600 × 600 in {took:.0f} ms",
+        "processor", f"{counted(cores, 'core')}, five products of 600 × 600 in {took:.0f} ms",
         warn=took > SLOW_PRODUCT_MS or cores < 2,
         fix="trainings will take long, or beside the bars: fewer symbols, model.members = 1",
     )  # fmt: skip

@@ -18,6 +18,7 @@ from bot.app.messages.addresses import check_settings
 from bot.config import flatten, load_config
 from bot.config.example import chosen_toml
 from bot.errors import ConfigError, JournalError
+from bot.wording import command
 
 COMMON = (
     "market.symbols", "market.interval", "exchange.region", "portfolio.initial_capital",
@@ -100,9 +101,9 @@ def next_steps(path: Path) -> str:
     """Return the commands that come next."""
     return "\n".join(
         (
-            f"  bot doctor --config {path}",
-            f"  bot run --config {path} --run-dir runs/live",
-            f"  bot backtest --config {path} --data data        after 'bot fetch'",
+            f"  {command('doctor', '--config', path)}",
+            f"  {command('run', '--config', path, '--run-dir', 'runs/live')}",
+            f"  {command('backtest', '--config', path, '--data', 'data')}        after 'bot fetch'",
         )
     )
 

@@ -14,6 +14,7 @@ from bot.adapters.files.candles import COLUMNS, ROUNDING
 from bot.blocks import F64, I64, Bool
 from bot.errors import DataError
 from bot.timestamps import format_utc
+from bot.wording import counted
 
 _TURNOVER = COLUMNS.index("turnover")
 
@@ -79,7 +80,7 @@ def _refuse_conflict(left: SeriesRows, right: SeriesRows, i: I64, j: I64, differ
     raise DataError(
         f"{right.place(theirs)}: at {format_utc(int(right.time[theirs]))} {name} is "
         f"{right.values[theirs, column]}, and {left.values[ours, column]} in {left.place(ours)}; "
-        f"{rows} row{'s' if rows > 1 else ''} differ{'' if rows > 1 else 's'}, and nothing was written. "
+        f"{counted(rows, 'row')} differ{'' if rows > 1 else 's'}, and nothing was written. "
         "The last bar of an export may have been unfinished, or the files are of different "
         "markets: delete the wrong rows, or import into another --data"
     )

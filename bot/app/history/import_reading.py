@@ -28,6 +28,7 @@ from bot.errors import ConfigError, DataError
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS, MINUTE_MS
 from bot.timestamps import TimeReader
 from bot.venues import VENUES, has_sessions, venue_row
+from bot.wording import counted
 
 _OWN_NAME = re.compile(
     rf"(?P<venue>{'|'.join(sorted(VENUES, key=len, reverse=True))})_(?P<symbol>[A-Za-z0-9.\-]+?)_"
@@ -214,7 +215,7 @@ def _candles(
     ):
         if left_out.any():
             count = int(left_out.sum())
-            notes.append(f"{count} row{'s' if count > 1 else ''} {why}: left out")
+            notes.append(f"{counted(count, 'row')} {why}: left out")
     index = np.flatnonzero(~(empty | open_still))
     if len(index) == 0:
         raise DataError(f"{table.path}: has no finished bar with a price")

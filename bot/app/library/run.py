@@ -18,6 +18,7 @@ from bot.app.tables.slices import RunTables
 from bot.config import Config
 from bot.errors import DataError
 from bot.timestamps import format_utc
+from bot.wording import counted, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,7 @@ class LoadedRun:
         """Return what came of it, in the ten lines of `bot report`."""
         from bot.report.verdict import headline, verdict
 
-        lines = verdict(self.summary, self.tear_sheet)
+        lines = verdict(self.summary, self.tear_sheet, self.path)
         return "\n".join([headline(self.summary), *(f"{x.about:<10} {x.says}" for x in lines)])
 
     @cached_property
@@ -142,8 +143,7 @@ class LoadedRun:
             DataError: there is no such table, or the run has not one of the symbols.
             JournalError: the run has closed no bar yet.
         """
-        if name not in NAMES:
-            raise DataError(f"{name}: no such table; there are {', '.join(NAMES)}")
+        _check_table(name)
         with open_record(self._folder, follow=True) as record:
             frame: pd.DataFrame = (
                 RunTables(record, self.config, symbols, rows=1 << 16).whole(name).to_pandas()
@@ -151,8 +151,14 @@ class LoadedRun:
         return frame
 
     def columns(self, name: TableName) -> pd.DataFrame:
-        """Return what the columns of a table are: name, unit, meaning."""
+        """Return what the columns of a table are: name, unit, meaning.
+
+        Raises:
+            DataError: there is no such table.
+        """
         import pandas as pd
+
+        _check_table(name)
 
         with open_record(self._folder, follow=True) as record:
             shape = shape_of(name, record.tasks)
@@ -170,11 +176,18 @@ class LoadedRun:
         with open_record(self._folder, follow=True) as record:
             extent, count = record.extent(), len(record.symbols)
             meta = record.meta
-        facts = f"{meta.get('mode', '')}, {meta.get('interval', '')}, {count} symbol{'s' * (count != 1)}"
+        facts = f"{meta.get('mode', '')}, {meta.get('interval', '')}, {counted(count, 'symbol')}"
         if extent is None:
             return f"<LoadedRun {self.name}: {facts}, no bar closed yet>"
         first, last = (format_utc(each)[:16] for each in (extent.first, extent.last))
         return f"<LoadedRun {self.name}: {facts}, {extent.bars:,} bars from {first} to {last}>"
+
+
+def _check_table(name: str) -> None:
+    if name not in NAMES:
+        raise DataError(
+            f"'{name}': no such table{did_you_mean(str(name), NAMES)}; there are {', '.join(NAMES)}"
+        )
 
 
 def load_run(path: str | os.PathLike[str]) -> LoadedRun:

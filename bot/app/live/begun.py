@@ -18,6 +18,7 @@ from bot.app.runs.record import open_record
 from bot.config import Config
 from bot.errors import ConfigError, DataError, JournalError
 from bot.portfolio.hand import Command
+from bot.wording import command_in_text
 
 
 def begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config, tuple[str, ...]]:
@@ -50,8 +51,8 @@ def begun(config: Config, run_dir: str) -> tuple[RunFolder | None, Config, tuple
     if edited:
         raise JournalError(
             f"{folder.config}: was edited since the run was made, and can change its numbers: "
-            f"{', '.join(edited)}; put back what was there ('bot verify {folder.path}' then proves "
-            "the run), or begin a new run in another --run-dir"
+            f"{', '.join(edited)}; put back what was there "
+            f"({command_in_text('verify', folder.path)} then proves the run), or begin a new run in another --run-dir"
         )
     wanted = config.market.symbols
     same = wanted in (made.market.symbols, config_in_force(made, commands).market.symbols)

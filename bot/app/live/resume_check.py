@@ -17,6 +17,7 @@ from bot.adapters.record.tables import Table
 from bot.app.runs.folder import RunFolder
 from bot.engine_state import NEVER, EngineState
 from bot.errors import JournalError
+from bot.wording import command_in_text
 
 REL, ABS = 1e-9, 1e-6
 """Sums are made in another order than the book's; no row is as small as what is allowed."""
@@ -35,8 +36,9 @@ def check_resumable(
     """
     for fault in _faults(record, state, interval_ms):
         raise JournalError(
-            f"{folder.journal}: {fault}. The journal is damaged or was changed; 'bot verify "
-            f"{folder.path}' names the first row that differs. Restore a copy, or begin a new run"
+            f"{folder.journal}: {fault}. The journal is damaged or was changed; "
+            f"{command_in_text('verify', folder.path)} names the first row that differs. Restore a "
+            "copy, or begin a new run"
         )
 
 

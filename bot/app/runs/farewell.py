@@ -5,7 +5,6 @@ Owns looks only: money is the status's, the curve the ledger's.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from rich.console import Group
@@ -18,6 +17,7 @@ from bot.app.runs.sentences import holds, model_aged, percent
 from bot.app.runs.status import Status, read_status
 from bot.report.spark import spark
 from bot.timestamps import format_utc
+from bot.wording import command, counted
 
 CURVE = 40
 """Letters of the curve of equity."""
@@ -34,7 +34,7 @@ def farewell(folder: RunFolder, again: Sequence[str]) -> Group:
     """
     status = read_status(folder, coverage=False)
     title = Text.assemble((status.name, "bold"), f" · {status.mode}, {status.interval}")
-    commands = [(name, Text(command, "bold")) for name, command in _next(folder, again)]
+    commands = [(name, Text(line, "bold")) for name, line in _next(folder, again)]
     return Group(Text(), title, _grid(_facts(folder, status)), Text(), _grid(commands))
 
 
@@ -69,7 +69,7 @@ def _facts(folder: RunFolder, status: Status) -> list[tuple[str, Text]]:
         ("holds", Text(holds((p.symbol, p.weight) for p in status.positions))),
     ]
     if status.pending:
-        waits = "1 waits" if len(status.pending) == 1 else f"{len(status.pending)} wait"
+        waits = counted(len(status.pending), "waits", "wait")
         rows.append(("orders", Text(f"{waits} for the next open")))
     if model is not None:
         rows.append(("model", Text(model_aged(model.model_id, model.age_ms))))
@@ -84,17 +84,15 @@ def _curve(folder: RunFolder) -> str:
 
 
 def _next(folder: RunFolder, again: Sequence[str]) -> list[tuple[str, str]]:
-    name = shlex.quote(str(folder.path))
     return [
-        ("report", f"bot report {name}"),
-        ("verify", f"bot verify {name}"),
-        ("go on", _again(again, name)),
-        ("page", f"bot serve {shlex.quote(str(folder.path.parent))}"),
+        ("report", command("report", folder.path)),
+        ("verify", command("verify", folder.path)),
+        ("go on", _again(again, folder)),
+        ("page", command("serve", folder.path.parent)),
     ]
 
 
-def _again(words: Sequence[str], name: str) -> str:
+def _again(words: Sequence[str], folder: RunFolder) -> str:
     """Return the command that goes on with the run: the one that made it, in its folder."""
     named = any(word.partition("=")[0] == "--run-dir" for word in words)
-    line = shlex.join(["bot", *words])
-    return line if named else f"{line} --run-dir {name}"
+    return command(*words) if named else command(*words, "--run-dir", folder.path)

@@ -18,6 +18,7 @@ from bot.adapters.journal.files import JOURNAL
 from bot.config import Config, flatten, load_config, to_toml
 from bot.config.given import read_toml
 from bot.errors import JournalError
+from bot.wording import command_in_text
 
 NOT_IN_HASH = {
     "plugins",
@@ -130,7 +131,7 @@ def find_run(name: str, runs_dir: str = "runs", *, begun: bool = True) -> RunFol
         if folder.config.is_file() and folder.log.is_file():
             raise JournalError(
                 f"{path}: the run has not begun: it has not reached the exchange yet; "
-                f"'bot logs {path}' says why"
+                f"{command_in_text('logs', path)} says why"
             )
     there = [folder.path.name for folder in runs_in(Path(runs_dir))]
     near = difflib.get_close_matches(Path(name).name, there, n=1)

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -45,8 +46,14 @@ class Tile:
     tone: Tone = ""
 
 
-def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:
-    """Return the page of a run."""
+def render(
+    run: RunData, summary: Summary, sheet: TearSheet, where: str | Path | None = None
+) -> str:
+    """Return the page of a run.
+
+    Args:
+        where: how a command names the run; by default its name.
+    """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("bot.report.page", "."),
         autoescape=True,
@@ -68,7 +75,7 @@ def render(run: RunData, summary: Summary, sheet: TearSheet) -> str:
         has_trades=len(sheet.trades) > 0,
         months=MONTHS,
         heat=heat(sheet),
-        verdict=verdict(summary, sheet),
+        verdict=verdict(summary, sheet, where),
         bankruptcy=summary["bankruptcy"],
         below_cost=summary["edge"]["warning"],
         jumped=summary["jumps_held"],

@@ -58,8 +58,10 @@ def test_nothing_is_read_before_it_is_asked_for(short: Ran) -> None:
 def test_what_is_not_there_is_named(short: Ran, tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no run here"):
         bot.load_run(tmp_path / "nothing")
-    with pytest.raises(DataError, match="swaps: no such table; there are bars"):
+    with pytest.raises(DataError, match="'swaps': no such table; there are bars"):
         bot.load_run(short.folder.path).table("swaps")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="did you mean 'trades'"):
+        bot.load_run(short.folder.path).columns("trads")  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="nothing"):
         bot.nothing  # noqa: B018
 
