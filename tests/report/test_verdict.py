@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
