@@ -5,6 +5,7 @@ Rule: no address is printed. Must not decide what is told.
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import sys
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.app.loop.interrupts import stop_signals
-from bot.cli.options import ConfigOption, SetOption
+from bot.cli.options import ConfigOption, JsonOption, SetOption
 from bot.errors import ConfigError, JournalError, UnreachableError
 
 if TYPE_CHECKING:
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
 Followable = Annotated[
     str,
     typer.Argument(
-        metavar="RUNS_DIR|RUN|test|crash",
-        help="A folder of runs, a run, 'test' to try every address, or 'crash UNIT'.",
+        metavar="RUNS_DIR|RUN|test|status|crash",
+        help="A folder of runs, a run, 'test' to try every address, 'status' for how the addresses stand, "
+        "or 'crash UNIT'.",
     ),
 ]
-FailedUnit = Annotated[str | None, typer.Argument(help="After 'crash': the unit that has failed.")]
+SecondWord = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[UNIT|RUNS_DIR]",
+        help="After 'crash' the unit that has failed; after 'status' the folder.",
+    ),
+]
 Once = Annotated[bool, typer.Option("--once", help="Look once, send what is due, and end.")]
 
 
@@ -40,8 +48,8 @@ def register(app: typer.Typer) -> None:
 
 
 def notify(
-    what: Followable = "runs", unit: FailedUnit = None, config: ConfigOption = None, sets: SetOption = None,
-    once: Once = False,
+    what: Followable = "runs", second: SecondWord = None, config: ConfigOption = None, sets: SetOption = None,
+    once: Once = False, as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Tell people elsewhere what happens in runs: by Telegram, e-mail, a webhook and others.
 
@@ -55,8 +63,15 @@ def notify(
     from bot.app.runs.folder import RunFolder, config_of, find_run
     from bot.config import load_config
 
-    if unit is not None and what != "crash":
-        raise ConfigError(f"'{unit}': only 'bot notify crash UNIT' takes a second word")
+    if second is not None and what not in {"crash", "status"}:
+        raise ConfigError(
+            f"'{second}': only 'bot notify crash UNIT' and 'bot notify status RUNS_DIR' take a second word"
+        )
+    if what == "status":
+        _print_standings(Path(second or "runs"), as_json=as_json)
+        return
+    if as_json:
+        raise ConfigError("notify: --json is for 'bot notify status'")
     place = None
     if what not in {"test", "crash"}:
         place = Path(what)
@@ -71,7 +86,7 @@ def notify(
     secrets = from_environment(settings.secrets_file)
     addresses = addresses_of(secrets)
     if place is None:
-        _tell_now(what, unit, addresses)
+        _tell_now(what, second, addresses)
         return
     if not addresses and not secrets.ping_url:
         raise ConfigError(
@@ -117,6 +132,21 @@ def _tell_now(what: str, unit: str | None, addresses: Sequence[Address]) -> None
     tries = 1 if what == "test" else 5
     if not tell_now(message, addresses, tries=tries, say=_say):
         sys.exit(UnreachableError.exit_code)
+
+
+def _print_standings(place: Path, *, as_json: bool) -> None:
+    """Print how each address stands."""
+    from bot.app.messages.standings import standing_line, standings
+    from bot.app.runs.folder import find_run
+
+    found = standings(place if place.is_dir() else find_run(str(place)).path)
+    if as_json:
+        print(json.dumps({"addresses": found}))
+        return
+    for each in found:
+        print(standing_line(each, _now_ms()))
+    if not found:
+        print("no address yet: 'bot notify' has been started with the switch alone")
 
 
 def _say(line: str) -> None:

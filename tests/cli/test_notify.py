@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -68,19 +67,35 @@ def test_without_an_address_it_says_how_to_give_one(cli: Cli, tmp_path: Path) ->
 def test_without_the_extra_it_says_what_to_install(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    real = builtins.__import__
-
-    def without(name: str, *given: Any, **named: Any) -> Any:
-        if name == "apprise":
-            raise ImportError(name)
-        return real(name, *given, **named)
-
     monkeypatch.setenv("PAPERBOT_NOTIFY_URLS", f"tgram://{SECRET}/x")
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setattr("bot.adapters.messages.services.find_spec", lambda _: None)
     said = cli("notify", tmp_path)
     assert said.code == 2
     assert "pip install" in said.err
     assert len(said.err.splitlines()) == 1
+
+
+def test_status_says_how_each_address_stands(
+    cli: Cli, hook: HttpSink, live_folder: RunFolder
+) -> None:
+    place = live_folder.path.parent
+    before = cli("notify", "status", place)
+    assert (before.code, f"'bot notify {place}' starts it" in before.err) == (5, True)
+    cli("notify", place, "--once")
+    event = {"event": "training_failed", "level": "warning", "timestamp": "2030-01-01T00:00:00Z",
+             "schema": 1, "due": 0, "failures": 1, "reason": "r"}  # fmt: skip
+    with live_folder.log.open("a") as log:
+        log.write(json.dumps(event) + "\n")
+    hook.status = 410
+    with hook.up():
+        cli("notify", place, "--once", "--set", "notify.group_s=0")
+    said = cli("notify", "status", place)
+    assert said.code == 0, said.err
+    assert "not taken 1 time in a row (answered with HTTP 410); asked again in 1" in said.out
+    (found,) = cli("notify", "status", place, "--json").json["addresses"]
+    assert (found["address"], found["failures"], found["refusals"]) == ("webhook", 1, 1)
+    assert found["waiting"] >= 1
+    assert SECRET not in said.out
 
 
 def test_what_is_refused(cli: Cli, hook: HttpSink, short: Ran, tmp_path: Path) -> None:

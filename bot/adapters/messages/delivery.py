@@ -10,9 +10,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+_LATER = frozenset({408, 425, 429})
+"""Answers of 4xx that say when, not what: the same may be taken later."""
+
 
 class NotDelivered(Exception):  # noqa: N818
-    """It was not taken; the text says why, without the address."""
+    """It was not taken; the text says why, without the address.
+
+    Args:
+        status: of the HTTP answer, where there was one.
+        retry_after_s: what the receiver asked to wait.
+    """
+
+    def __init__(
+        self, why: str, status: int | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(why)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+    @property
+    def refused(self) -> bool:
+        """Return whether the receiver has looked at it and does not want it: trying again is of little use."""
+        return self.status is not None and 300 <= self.status < 500 and self.status not in _LATER
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ Rule: what went wrong is told by its number or kind, never with the address.
 from __future__ import annotations
 
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import Any
 
@@ -50,6 +52,21 @@ def request(address: str, body: bytes | None = None, headers: Mapping[str, str] 
         raise failed
 
 
+def _retry_after_s(text: str) -> float | None:
+    """Return the seconds that a Retry-After asks for, given as such or as a date (RFC 9110, 10.2.3).
+
+    >>> _retry_after_s("120"), _retry_after_s("soon"), _retry_after_s("")
+    (120.0, None, None)
+    """
+    if text.strip().isdecimal():
+        return float(text.strip()[:9])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, at.timestamp() - time.time())
+
+
 def _request(address: str, body: bytes | None, headers: Mapping[str, str]) -> None:
     opener = urllib.request.build_opener(_Stay)
     try:
@@ -58,7 +75,8 @@ def _request(address: str, body: bytes | None, headers: Mapping[str, str]) -> No
             answer.read(1_000)
     except urllib.error.HTTPError as error:
         error.close()  # it holds the connection
-        raise NotDelivered(f"answered with HTTP {error.code}") from None
+        wait_s = _retry_after_s(error.headers.get("Retry-After", ""))
+        raise NotDelivered(f"answered with HTTP {error.code}", error.code, wait_s) from None
     except urllib.error.URLError as error:
         reason = error.reason
         said = reason.strerror if isinstance(reason, OSError) else None

@@ -7,6 +7,7 @@ nowhere else. Must not know a run.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,9 @@ from bot.adapters.messages.delivery import NotDelivered, OutgoingMessage
 from bot.adapters.messages.secrets import hidden
 from bot.adapters.messages.webhook import key_of
 from bot.errors import ConfigError, extra_needed
+
+_STATUS = re.compile(r"\berror=(\d{3})\b")
+"""Where apprise logs the status of an HTTP answer."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Service:
                 done, said[:] = False, [type(error).__name__]
         if not done:
             reason = hidden(said[-1] if said else "refused, or out of reach", [self.address])
-            raise NotDelivered(reason[:200])
+            status = _STATUS.search(reason)
+            raise NotDelivered(reason[:200], int(status[1]) if status else None)
 
 
 def services(addresses: tuple[str, ...]) -> list[Service]:

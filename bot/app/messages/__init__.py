@@ -10,5 +10,6 @@ at_once         a test, or a crash that the supervisor reports
 addresses       where messages go, made of the secrets
 message         a message, and which kinds are urgent
 outbox          what goes out when: groups, limits, quiet hours, tries again
+standings       `bot notify status`: how each address stands
 ledger_of_messages  the file beside the runs: how far was read, what is not delivered yet
 """

@@ -1,7 +1,10 @@
 """What goes out to an address, and when: groups, limits, quiet hours, tries again.
 
-Rules: pure, and the clock is handed in, and may have been set back; what is urgent waits for nothing but an address that fails; a
-message leaves the outbox only when it was taken, so each arrives at least once, in order, urgent ones first.
+Rules: pure, and the clock is handed in, and may have been set back; what is urgent waits for nothing but an
+address that fails; a message leaves the outbox only when it was taken, so each arrives at least once, in order,
+urgent ones first. The exception is a receiver that looks at it and refuses it (HTTP 3xx or 4xx): what was refused
+steps behind the others and goes alone, and is given up once it is `GIVE_UP_MS` old and it, or whatever was
+sent there, was refused `GIVE_UP_TRIES` times in a row.
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ from zoneinfo import ZoneInfo
 from bot.app.messages.message import Message
 from bot.app.runs.durations import SECOND_MS
 from bot.config.notify import Notify
-from bot.timegrid import HOUR_MS
+from bot.timegrid import DAY_MS, HOUR_MS
 
 FIRST_WAIT_MS, LONGEST_WAIT_MS = 15 * SECOND_MS, 15 * 60 * SECOND_MS
+LONGEST_ASKED_MS = 6 * HOUR_MS
+"""The longest that a receiver's Retry-After is obeyed."""
+GIVE_UP_TRIES, GIVE_UP_MS = 8, DAY_MS
 LONGEST_TEXT = 3_000
 """Letters of one delivery: Telegram takes 4,096."""
 
@@ -30,11 +36,19 @@ class Standing:
         failures: tries in a row that failed.
         next_ms: not to be asked before.
         sent_ms: when something that was not urgent was sent, in the last hour.
+        wait_ms: how long before `next_ms` that was said.
+        refusals: of the tries that failed, those that the receiver refused.
+        said: why the last try failed.
+        given_up: messages that it never took.
     """
 
     failures: int = 0
     next_ms: int = 0
     sent_ms: tuple[int, ...] = ()
+    wait_ms: int = 0
+    refusals: int = 0
+    said: str = ""
+    given_up: int = 0
 
 
 def due(
@@ -47,7 +61,7 @@ def due(
         arrived: when each was found, by this machine's clock.
     """
     # a longer wait is none of ours: the clock was set back since
-    if not waiting or 0 < standing.next_ms - now_ms <= LONGEST_WAIT_MS:
+    if not waiting or 0 < standing.next_ms - now_ms <= max(standing.wait_ms, LONGEST_WAIT_MS):
         return []
     urgent = [message for message in waiting if message.urgent]
     if urgent:
@@ -61,13 +75,38 @@ def due(
 def after_success(standing: Standing, sent: Sequence[Message], now_ms: int) -> Standing:
     """Return what is known of an address that has taken messages."""
     counted = () if sent[0].urgent else (now_ms,)
-    return Standing(sent_ms=_recent(standing, now_ms) + counted)
+    return Standing(sent_ms=_recent(standing, now_ms) + counted, given_up=standing.given_up)
 
 
-def after_failure(standing: Standing, now_ms: int) -> Standing:
-    """Return what is known of an address that has not: it is asked again ever more rarely."""
+def after_failure(
+    standing: Standing, now_ms: int, said: str = "", asked_s: float | None = None, *,
+    refused: bool = False,
+) -> Standing:  # fmt: skip
+    """Return what is known of an address that has not: it is asked again ever more rarely.
+
+    Args:
+        said: why.
+        asked_s: the seconds that the receiver asked to wait.
+        refused: whether the receiver will not have it.
+    """
+    asked_ms = min(int((asked_s or 0.0) * SECOND_MS), LONGEST_ASKED_MS)
     wait_ms = min(FIRST_WAIT_MS * 2 ** min(standing.failures, 16), LONGEST_WAIT_MS)
-    return replace(standing, failures=standing.failures + 1, next_ms=now_ms + wait_ms)
+    wait_ms = max(wait_ms, asked_ms)
+    return replace(
+        standing, failures=standing.failures + 1, next_ms=now_ms + wait_ms, wait_ms=wait_ms,
+        refusals=standing.refusals + refused, said=said,
+    )  # fmt: skip
+
+
+def is_hopeless(standing: Standing, refused: int, found_ms: int, now_ms: int) -> bool:
+    """Return whether a message is given up for an address.
+
+    Args:
+        refused: how often this message was refused there.
+        found_ms: when the message was found.
+    """
+    old = now_ms - found_ms >= GIVE_UP_MS
+    return old and max(refused, standing.refusals) >= GIVE_UP_TRIES
 
 
 def is_quiet(settings: Notify, now_ms: int) -> bool:

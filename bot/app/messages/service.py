@@ -17,7 +17,7 @@ from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessag
 from bot.adapters.messages.posting import request
 from bot.app.messages import outbox
 from bot.app.messages.following import begin, begin_new, name_of, news_of, runs_to_follow
-from bot.app.messages.ledger_of_messages import NAME, MessageState, Waiting, read_state, write_state
+from bot.app.messages.ledger_of_messages import NAME, MessageState, read_state, write_state
 from bot.app.messages.message import Message, message_id
 from bot.app.messages.outbox import Standing
 from bot.app.messages.summary import picture
@@ -25,6 +25,7 @@ from bot.app.runs.durations import SECOND_MS, duration
 from bot.app.runs.folder import RunFolder
 from bot.config.notify import Notify
 from bot.errors import BotError, JournalError
+from bot.wording import counted
 
 LOCK = "notify.lock"
 _NO_FOLDER = "its folder is gone; where that was meant, start 'bot notify' again"
@@ -52,7 +53,9 @@ class Notifier:
     def __post_init__(self) -> None:
         self._keys = {address.key for address in self.addresses}
         self._state: MessageState = read_state(self.place)
-        self._state.keep_addresses(self._keys)
+        names = {address.key: address.name for address in self.addresses}
+        for line in self._state.use_addresses(names):
+            self.say(line)
         self._unread: dict[str, str] = {}
         self._pinged_ms = 0
         folders, first = runs_to_follow(self.place), not (self.place / NAME).exists()
@@ -62,9 +65,9 @@ class Notifier:
             run = self._state.runs[name]
             self._state.runs[name] = replace(run, health=replace(run.health, stopped=True))
         write_state(self.place, self._state)
-        names = ", ".join(map(name_of, folders)) or "no run yet"
+        runs = ", ".join(map(name_of, folders)) or "no run yet"
         to = ", ".join(address.name for address in self.addresses)
-        self.say(f"follows {names}; tells {to or 'nobody, the switch alone'}")
+        self.say(f"follows {runs}; tells {to or 'nobody, the switch alone'}")
 
     def look(self) -> None:
         """Look once at every run, and send what is due."""
@@ -120,19 +123,14 @@ class Notifier:
         """Send all that is due to an address, until it fails."""
         while True:
             standing = self._state.standing.get(address.key, Standing())
-            mine = [each for each in self._state.waiting if address.key in each.left]
-            messages = self._due(mine, standing)
+            messages = self._due(address.key, standing)
             if not messages:
                 return
             try:
                 with _picture_of(messages, folders) as drawn:
                     address.send(delivery_of(messages, drawn))
             except NotDelivered as error:
-                failed = outbox.after_failure(standing, self.now_ms())
-                wait = duration(failed.next_ms - self.now_ms())
-                self.say(f"{address.name}: {len(mine)} wait, not taken ({error}); again in {wait}")
-                self._state.standing[address.key] = failed
-                self._keep()
+                self._failed(address, messages, standing, error)
                 return
             self._state.delivered(messages, address.key)
             self._state.standing[address.key] = outbox.after_success(
@@ -141,9 +139,35 @@ class Notifier:
             self._keep()
             self.say(f"{address.name}: {outbox.title_of(messages)}")
 
-    def _due(self, mine: list[Waiting], standing: Standing) -> list[Message]:
-        messages, found = [each.message for each in mine], [each.found_ms for each in mine]
-        return outbox.due(messages, standing, self.settings, found, self.now_ms())
+    def _failed(
+        self, address: Address, messages: list[Message], standing: Standing, error: NotDelivered
+    ) -> None:
+        """Take note that an address has not taken messages, and of those that it never will."""
+        now_ms, key = self.now_ms(), address.key
+        failed = outbox.after_failure(
+            standing, now_ms, str(error), error.retry_after_s, refused=error.refused
+        )
+        self._state.standing[key] = failed
+        if error.refused:
+            self._state.refused(messages, key)
+            for message in self._state.give_up(key, now_ms):
+                self.say(f"{address.name}: given up, refused for a day ({error}): {message.id}")
+        wait = counted(sum(key in each.left for each in self._state.waiting), "waits", "wait")
+        again = duration(failed.next_ms - now_ms)
+        self.say(f"{address.name}: {wait}, not taken ({error}); again in {again}")
+        self._keep()
+
+    def _due(self, key: str, standing: Standing) -> list[Message]:
+        """Return the next delivery to an address; what it has refused before comes last, and alone."""
+        mine = [each for each in self._state.waiting if key in each.left]
+        fresh = [each for each in mine if key not in each.refused]
+        again = sorted((each for each in mine if key in each.refused), key=lambda e: e.refused[key])
+        for group in (fresh, *([each] for each in again)):
+            messages, found = [each.message for each in group], [each.found_ms for each in group]
+            due = outbox.due(messages, standing, self.settings, found, self.now_ms())
+            if due:
+                return due
+        return []
 
     def _ping(self, folders: dict[str, RunFolder]) -> None:
         """Say outwards that all is well; where it is not, say nothing: whoever waits raises the alarm."""

@@ -24,6 +24,7 @@ class HttpSink:
 
     port: int = field(default_factory=free_port)
     status: int = 204
+    retry_after: str = ""
     taken: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -48,6 +49,8 @@ class HttpSink:
                 self.send_response(sink.status)
                 if sink.status == 302:
                     self.send_header("Location", f"http://127.0.0.1:{sink.port}/elsewhere")
+                if sink.retry_after:
+                    self.send_header("Retry-After", sink.retry_after)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 

@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from bot.adapters.messages.webhook import Webhook
 from bot.adapters.system.run_lock import RunLock
 from bot.app.messages.ledger_of_messages import NAME, MessageState, read_state, write_state
 from bot.app.messages.service import Notifier, only_one
+from bot.app.messages.standings import standing_line, standings
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.config.notify import Notify
@@ -373,3 +376,163 @@ def test_a_name_that_is_no_text_is_told_of(place: Path, run: Callable[[], RunFol
     clock.pass_minutes(1)
     service.look()
     assert {each.split("/")[0] for each in taker.ids()} == {"alpha?"}
+
+
+# Receivers that refuse, ask to wait, or are changed
+
+
+@dataclass
+class Picky(Taker):
+    """An address that refuses some messages for ever."""
+
+    refuses: Callable[[str], bool] = lambda _: False
+    tries: int = 0
+
+    def send(self, delivery: OutgoingMessage) -> None:
+        self.tries += 1
+        if any(self.refuses(message["id"]) for message in delivery.messages):
+            raise NotDelivered("answered with HTTP 400", 400)
+        super().send(delivery)
+
+
+def hours(service: Notifier, clock: Clock, number: float) -> None:
+    for _ in range(int(number * 12)):
+        service.look()
+        clock.pass_minutes(5)
+
+
+def test_one_message_that_is_refused_holds_up_no_other_and_is_given_up_after_a_day(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    clock, said = Clock(), list[str]()
+    folder_ids: set[str] = set()
+    bad = "alpha/life/"
+    picky = Picky(refuses=lambda each: each.startswith(bad))
+    service = notifier(place, picky, clock=clock, said=said)
+    folder_ids = expected(run())
+    hours(service, clock, 3)
+    assert folder_ids == set(picky.ids())  # all others have arrived, once each
+    assert len(picky.ids()) == len(set(picky.ids()))
+    (waits,) = read_state(place).waiting
+    assert waits.message.id.startswith(bad)
+    service = notifier(place, picky, clock=clock, said=said)  # over a restart
+    hours(service, clock, 20)
+    assert read_state(place).waiting != []
+    hours(service, clock, 3)
+    assert read_state(place).waiting == []
+    (told,) = [line for line in said if "given up" in line]
+    assert told.startswith(f"taker: given up, refused for a day (answered with HTTP 400): {bad}")
+    (standing,) = standings(place)
+    assert (standing["given_up"], standing["waiting"]) == (1, 0)
+    assert "1 message given up" in standing_line(standing, clock())
+
+
+def test_an_address_that_is_gone_collects_nothing_for_ever_and_comes_back(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    clock, said, gone = Clock(), list[str](), [True]
+    picky = Picky(refuses=lambda _: gone[0])
+    service = notifier(place, picky, clock=clock, said=said)
+    folder = run()
+    hours(service, clock, 23)
+    assert {each.message.id for each in read_state(place).waiting} >= expected(folder)
+    assert picky.tries < 110  # by the address, not by the message
+    hours(service, clock, 2)
+    assert read_state(place).waiting == []
+    (standing,) = standings(place)
+    assert standing["given_up"] >= len(expected(folder))
+    gone[0] = False
+    with folder.log.open("a") as log:
+        log.write(line("training_failed", at="2030-01-01T00:00:00Z", due=0, failures=1, reason="r"))
+    hours(service, clock, 0.5)
+    assert [each.split("/")[1] for each in picky.ids()] == ["training"]
+    (standing,) = standings(place)
+    assert (standing["failures"], standing["refusals"]) == (0, 0)
+
+
+def test_an_address_that_is_out_of_reach_is_never_given_up(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    clock, down = Clock(), [True]
+    taker = Taker(fails=lambda: down[0])
+    service = notifier(place, taker, clock=clock)
+    folder = run()
+    hours(service, clock, 50)
+    down[0] = False
+    hours(service, clock, 1)
+    assert expected(folder) <= set(taker.ids())
+
+
+@pytest.mark.parametrize(("status", "asked"), [(429, "7200"), (503, "DATE")])
+def test_retry_after_is_obeyed(
+    place: Path, run: Callable[[], RunFolder], status: int, asked: str
+) -> None:
+    clock, said = Clock(), list[str]()
+    in_two_hours = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    sink = HttpSink(status=status, retry_after=asked.replace("DATE", in_two_hours))
+    hook = Webhook(sink.address, SECRET, lambda: clock() / 1000)
+    service = notifier(place, hook, clock=clock, said=said)
+    folder = run()
+    with sink.up():
+        hours(service, clock, 1.9)
+        assert len([each for each in said if "not taken" in each]) == 1
+        sink.status = 204
+        hours(service, clock, 0.5)
+    arrived = [m["id"] for _, _, body in sink.taken for m in json.loads(body)["messages"]]
+    assert expected(folder) <= set(arrived)
+
+
+def test_what_waits_for_an_address_that_is_changed_goes_to_the_new_one(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    clock, said = Clock(), list[str]()
+    old = Taker("old", "webhook", fails=lambda: True)
+    mail = Taker("mail", "Mail 1")
+    service = notifier(place, old, mail, clock=clock)
+    folder = run()
+    service.look()
+    new, more = Taker("new", "webhook"), Taker("more", "Mail 2")
+    service = notifier(place, new, mail, more, clock=clock, said=said)
+    count = len(set(mail.ids()))
+    assert said[0] == (
+        f"webhook: has another address; {count} messages that waited for the old one: to webhook now"
+    )
+    before = len(mail.ids())
+    service.look()
+    assert expected(folder) <= set(new.ids())
+    assert (len(mail.ids()), more.ids()) == (before, [])
+
+
+def test_what_waits_for_an_address_that_is_no_more_is_told(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    clock, said = Clock(), list[str]()
+    service = notifier(place, Taker("a", "webhook", fails=lambda: True), clock=clock)
+    run()
+    service.look()
+    count = len(read_state(place).waiting)
+    notifier(place, Taker("b", "Mail 1"), clock=clock, said=said)
+    assert said[0] == (
+        f"webhook: is no address any more; {count} messages that waited for it: not sent there"
+    )
+    assert read_state(place).waiting == []
+
+
+def test_a_file_of_before_has_no_names_and_is_read(
+    place: Path, run: Callable[[], RunFolder]
+) -> None:
+    clock, down = Clock(), Taker("a", "webhook", fails=lambda: True)
+    service = notifier(place, down, clock=clock)
+    folder = run()
+    service.look()
+    content = json.loads((place / NAME).read_text())
+    del content["names"]
+    for each in content["waiting"]:
+        del each["refused"]
+    for each in content["standing"].values():
+        for name in ("wait_ms", "refusals", "said", "given_up"):
+            del each[name]
+    (place / NAME).write_text(json.dumps(content))
+    new = Taker("b", "webhook")
+    notifier(place, new, clock=clock).look()
+    assert expected(folder) <= set(new.ids())
