@@ -98,10 +98,15 @@ class BarBlock:
 
     def first_symbols(self, count: int) -> Self:
         """Return the bars of the first so many symbols."""
-        if count == self.n_symbols:
+        return self.symbols(range(count))
+
+    def symbols(self, places: Sequence[int]) -> Self:
+        """Return the bars of the symbols at these places, in this order."""
+        chosen = list(places)
+        if chosen == list(range(self.n_symbols)):
             return self
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        narrow = {k: np.ascontiguousarray(v[:, :count]) for k, v in columns.items() if v.ndim > 1}
+        narrow = {k: np.ascontiguousarray(v[:, chosen]) for k, v in columns.items() if v.ndim > 1}
         return type(self)(**columns | narrow)
 
     @classmethod

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from bot.adapters.files.data_root import DataRoot
 from bot.adapters.files.instruments import load_instruments
 from bot.config import Config
+from bot.config.schema import MarketSection
 from bot.config.universe import MOST_SYMBOLS
 from bot.errors import ConfigError, DataError
 from bot.portfolio.denomination import check_symbols
@@ -20,10 +21,31 @@ from bot.venues import periods_per_year, split_symbol
 
 
 def traded_symbols(config: Config) -> tuple[str, ...]:
-    """Return the names of the run's symbols, in the ledger's order."""
-    if config.data.source == "synthetic":
-        return symbol_names(config.synthetic.symbols)
-    return config.market.symbols
+    """Return the names of the run's symbols, in the ledger's order.
+
+    Of the synthetic market those that market.symbols names, all where it names none of them.
+    """
+    named = config.market.symbols
+    if config.data.source != "synthetic":
+        return named
+    made = symbol_names(config.synthetic.symbols)
+    return named if set(named) <= set(made) else made
+
+
+def check_made(config: Config) -> None:
+    """Refuse symbols that the synthetic market has not; the defaults stand for all that it has.
+
+    Raises:
+        ConfigError: with the names that it has.
+    """
+    named, made = config.market.symbols, traded_symbols(config)
+    if config.data.source != "synthetic" or named == made or named == MarketSection().symbols:
+        return
+    has = ", ".join(made) if len(made) <= 3 else f"{made[0]}, {made[1]}, … {made[-1]}"
+    raise ConfigError(
+        f"market.symbols = {', '.join(named)}: data.source = 'synthetic' has {has}; name some of "
+        "these, or leave market.symbols out for all"
+    )
 
 
 def venues_of(config: Config, symbols: tuple[str, ...]) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "logs": (LOOK, (
         "bot logs runs/live --follow", "bot logs runs/live --event decision --symbol BTCUSDT --since 2h",
     )),
-    "runs": (LOOK, ("bot runs", "bot runs --runs-dir runs --json")),
+    "runs": (LOOK, ("bot runs", "bot runs elsewhere/runs --json")),
     "export": (
         LOOK,
         (

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from bot.app.sweep.brackets import Brackets
 
 
+RunsDirArgument = Annotated[
+    str | None, typer.Argument(help="Folder that holds the runs.", show_default="runs")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     for command in (report, export, verify, status, runs, trials, logs):
@@ -169,17 +174,18 @@ def _check_life(folder: Path, *, as_json: bool) -> None:
 
 
 def runs(
+    place: RunsDirArgument = None,
     runs_dir: Annotated[
-        str | None, typer.Option(help="Folder that holds the runs.", show_default="runs")
+        str | None, typer.Option(help="The same as RUNS_DIR, as an option.", show_default=False)
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the runs."""
     from bot.app.runs.listing import list_runs, runs_json, runs_table
 
-    folder = Path(runs_dir or "runs")
-    if not folder.is_dir() and (runs_dir is not None or folder.exists()):
-        raise JournalError(f"{folder}: no such folder of runs; --runs-dir names one that exists")
+    if None not in (place, runs_dir) and place != runs_dir:
+        raise ConfigError(f"runs: '{place}' and --runs-dir {runs_dir}: name one folder")
+    folder = _runs_folder(place or runs_dir)
     lines = list_runs(folder)
     if as_json:
         print(json.dumps(runs_json(lines)))
@@ -189,10 +195,16 @@ def runs(
         print(f"no runs in {folder}/; 'bot backtest' or 'bot run' makes one")
 
 
+def _runs_folder(named: str | None) -> Path:
+    """Return a folder of runs; the usual one need not be there yet."""
+    folder = Path(named or "runs")
+    if not folder.is_dir() and (named is not None or folder.exists()):
+        raise JournalError(f"{folder}: no such folder of runs; name one that exists")
+    return folder
+
+
 def trials(
-    runs_dir: Annotated[
-        str | None, typer.Argument(help="Folder that holds the runs.", show_default="runs")
-    ] = None,
+    runs_dir: RunsDirArgument = None,
     symbol: Annotated[
         str | None, typer.Option(help="Only trials on this symbol, with its venue or without.")
     ] = None,
@@ -201,10 +213,7 @@ def trials(
     """List all that was backtested and compared, and how much was tried on each symbol."""
     from bot.app.runs.trials_view import read_trials, trials_json, trials_tables
 
-    folder = Path(runs_dir or "runs")
-    if not folder.is_dir() and (runs_dir is not None or folder.exists()):
-        raise JournalError(f"{folder}: no such folder of runs; name one that exists")
-    found = read_trials(folder, symbol)
+    found = read_trials(_runs_folder(runs_dir), symbol)
     if as_json:
         print(json.dumps(trials_json(found)))
     elif found.trials or found.faults:
@@ -233,7 +242,6 @@ def logs(
     as_json: Annotated[bool, typer.Option("--json", help="Print the lines as they are.")] = False,
 ) -> None:
     """Read a run's log."""
-
     from bot.app.runs.folder import find_run
     from bot.app.runs.log_view import check_symbol, log_filter, show_log, tell_malformed
 
@@ -245,12 +253,6 @@ def logs(
     tell_malformed(show_log(folder, wanted, sys.stdout, follow=follow, as_json=as_json))
 
 
-def _brackets_of(folder: RunFolder) -> Brackets:
-    from bot.app.sweep.brackets import brackets_of_run
-
-    return brackets_of_run(folder)
-
-
 def print_report(
     folder: RunFolder, reported: Reported, *, brackets: bool = False, full: bool = False,
     as_json: bool,
@@ -258,7 +260,11 @@ def print_report(
     """Print what came of a run, with its brackets where they are asked for."""
     from bot.app.backtest import command
 
-    found = _brackets_of(folder) if brackets else None
+    found: Brackets | None = None
+    if brackets:
+        from bot.app.sweep.brackets import brackets_of_run
+
+        found = brackets_of_run(folder)
     if as_json:
         more = {} if found is None else {"brackets": found.as_json()}
         said = command.as_json(folder, reported.summary)

@@ -109,7 +109,6 @@ _WORKS_WITH: tuple[tuple[str, str, Callable[[Values], bool]], ...] = (
     ),
     ("exchange.testnet", "no exchange.rest_url", lambda v: not v["exchange.rest_url"]),
     ("exchange.poll_s", "market.feed = 'poll'", lambda v: v["market.feed"] == "poll"),
-    ("market.symbols", "data.source = 'files'", lambda v: v["data.source"] == "files"),
     ("data.root", "data.source = 'files'", lambda v: v["data.source"] == "files"),
 )
 

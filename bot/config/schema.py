@@ -142,7 +142,10 @@ class Synthetic(Section):
     """The built-in market: a common factor, clustered volatility, a daily rhythm of volume."""
 
     symbols: int = Field(
-        5, ge=1, le=500, description="Number of symbols, named SYN0USDT, SYN1USDT, …"
+        5,
+        ge=1,
+        le=500,
+        description="Number of symbols, named SYN0USDT, SYN1USDT, …; market.symbols may name some of them.",
     )
     bars: int = Field(6000, ge=100, le=20_000_000, description="Number of bars.")
     seed: int = Field(

@@ -26,7 +26,7 @@ from bot.errors import ConfigError, DataError
 from bot.parts.registry import part
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
-from bot.practice.synthetic import synthetic_bars
+from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc, parse_utc
 from bot.universe import Universe
@@ -222,6 +222,8 @@ _WANTED = {
 def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
     """Make the synthetic market, and cut it where a file's history would be cut."""
     bars = synthetic_bars(config.synthetic, INTERVAL_MS[config.market.interval])
+    made = symbol_names(config.synthetic.symbols)
+    bars = bars.symbols([made.index(name) for name in traded_symbols(config)])
     low = parse_utc(config.data.history_start, "data.history_start")
     high = parse_utc(config.data.end, "data.end", inclusive_end=True)
     first = 0 if low is None else int(np.searchsorted(bars.open_time, low))

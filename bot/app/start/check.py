@@ -17,7 +17,13 @@ from typing import Literal
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.app.start.history_need import useless_settings
 from bot.app.start.practice import practice_config
-from bot.app.symbols import known_instruments, traded_symbols, venues_of, with_candidates
+from bot.app.symbols import (
+    check_made,
+    known_instruments,
+    traded_symbols,
+    venues_of,
+    with_candidates,
+)
 from bot.app.training.triggers import DueBars
 from bot.config import Config
 from bot.config.needed_heads import needs_model
@@ -70,7 +76,7 @@ def faults_of(config: Config, job: Job) -> list[BotError]:
         _rules,
         _folder,
     ]
-    steps += [_files] if job == "backtest" else [_daemon]
+    steps += [check_made, _files] if job == "backtest" else [_daemon]
     faults: list[BotError] = []
     if job == "backtest":
         try:

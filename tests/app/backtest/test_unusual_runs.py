@@ -42,6 +42,18 @@ def test_it_runs_and_reports(run_it: RunIt, sets: list[str]) -> None:
     assert "<html" in ran.folder.report.read_text(encoding="utf-8")
 
 
+def test_of_the_synthetic_market_some_symbols_are_traded(run_it: RunIt) -> None:
+    named = "market.symbols=SYN2USDT,SYN0USDT"
+    ran = run_it("synthetic.symbols=3", named)
+    assert ran.market.symbols == ("SYN2USDT", "SYN0USDT")
+    reader = ran.reader()
+    assert reader.symbols == ran.market.symbols
+    got = reader.bars().close
+    reader.close()
+    whole = run_it("synthetic.symbols=3").market.bars
+    np.testing.assert_array_equal(got, whole.close[:, [2, 0]])
+
+
 def test_a_bar_without_trades_is_forecast_as_any_other(
     run_it: RunIt, write_market: CandleWriter, tmp_path: Path
 ) -> None:

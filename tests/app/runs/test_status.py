@@ -276,8 +276,11 @@ def test_the_commands_print_tables_or_json(cli: Cli, copy: RunFolder, traded: Ra
     assert cli("verify", runs / "alpha", "--json").json["ledger_sha256"] == alpha["ledger_sha256"]
     assert "broken" in broken["name"]
     assert "journal.db" in broken["fault"]
-    shown = cli("runs", "--runs-dir", runs)
+    shown = cli("runs", runs)
     assert shown.code == 0
+    assert cli("runs", "--runs-dir", runs).out == shown.out
+    two = cli("runs", runs, "--runs-dir", runs / "no run")
+    assert (two.code, "name one folder" in two.err) == (2, True)
     assert traded.done.ledger_sha256[:12] in shown.out
     assert "no runs in" in cli("runs", "--runs-dir", runs / "no run").out
     assert "equity" in cli("status", copy.path).out

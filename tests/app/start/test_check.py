@@ -52,6 +52,10 @@ def begin(job: str, config: Config, run_dir: str) -> None:
         ("backtest", ["retrain.cron=0 0 1 * 1"], "write the weekday by name"),
         ("run", ["retrain.cron=0 99 1 * *"], "retrain.cron = '0 99 1 * *'"),
         ("run", ["retrain.trigger=interval", "retrain.start=maybe"], "retrain.start = 'maybe'"),
+        ("backtest", ["data.source=synthetic", "market.symbols=BTCUSDT"],
+         "market.symbols = BTCUSDT: data.source = 'synthetic' has SYN0USDT, SYN1USDT, … SYN4USDT"),
+        ("backtest", ["data.source=synthetic", "synthetic.symbols=1", "market.symbols=SYN0USDT,SYN1USDT"],
+         "'synthetic' has SYN0USDT; name some of these"),
         ("backtest", ["data.source=files", "data.root=nowhere"], "nowhere: no such folder"),
         ("run", ["run.runs_dir=/dev/null"], "/dev/null is a file"),
         ("run", ["run.runs_dir=/dev/null/runs"], "/dev/null is a file"),
@@ -184,7 +188,6 @@ def test_each_job_is_judged_by_itself(cli: Cli, made: list[str]) -> None:
         (["targets.decision_cost=0"], "targets.decision_cost"),
         (["signal.horizons=mean"], "signal.horizons"),
         (["training.patience=20"], "never stops early"),
-        (["data.source=synthetic", "market.symbols=BTCUSDT"], "market.symbols"),
     ],
 )
 def test_what_is_legal_and_useless_is_advised_against(sets: list[str], told: str) -> None:
