@@ -17,6 +17,9 @@ _NO_ROOM = {
 }  # fmt: skip
 """What keeps any file from being written, and what a person does about it."""
 
+_NO_TEMPORARY = ("No usable temporary directory", "requires access to a writable cache directory")
+"""How tempfile and matplotlib say that no folder of temporary files can be written."""
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: see docs/decisions.md
 
 
@@ -33,8 +36,11 @@ def run() -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         remedy = _NO_ROOM.get(error.errno or 0)
-        if str(error.strerror).startswith("No usable temporary directory"):  # tempfile's own words
-            remedy = "free disk space, or name a folder that can be written in TMPDIR"
+        if any(words in str(error) for words in _NO_TEMPORARY):
+            from bot.adapters.system.temporary import MISSING
+
+            print(f"error: {MISSING}", file=sys.stderr)
+            sys.exit(JournalError.exit_code)
         if remedy is None:
             raise
         where = f"{error.filename}: " if error.filename else ""

@@ -82,7 +82,7 @@ def run_into_folder(
 ) -> tuple[RunFolder, BacktestDone]:
     """Run a backtest into a new folder; its log also goes to the terminal where there is one."""
     config = with_candidates(config)
-    check_start(config, "backtest")
+    check_start(config, "backtest", run_dir)
     market = read_market(config)
     if terminal is not None and not compiled_before():
         terminal.write(COMPILING)

@@ -67,7 +67,7 @@ def live_command(
     single_thread()
     config = practice_config(config, tell=True) if practice else config
     config = with_live_candidates(config, run_dir)
-    check_start(config, "practice" if practice else "run")
+    check_start(config, "practice" if practice else "run", run_dir)
     if run_dir is not None:
         begun(config, run_dir)  # what is refused is refused before minutes of compiling
     run_dir = run_dir or free_run_dir(config, "live")

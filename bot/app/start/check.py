@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from bot.adapters.files.data_root import DataRoot, Series
+from bot.adapters.system.temporary import check_temporary
 from bot.app.start.history_need import useless_settings
 from bot.app.start.practice import practice_config
 from bot.app.symbols import (
@@ -44,14 +45,17 @@ Job = Literal["run", "practice", "backtest"]
 JOBS: tuple[Job, ...] = ("run", "practice", "backtest")
 
 
-def check_start(config: Config, job: Job) -> None:
+def check_start(config: Config, job: Job, run_dir: str | None = None) -> None:
     """Refuse what the job cannot start with.
+
+    Args:
+        run_dir: the run's folder, where it is not a new one in run.runs_dir.
 
     Raises:
         ConfigError: with every fault, a line each.
         DataError, JournalError: where only data or only the folder of runs is at fault.
     """
-    faults = faults_of(config, job)
+    faults = faults_of(config, job, run_dir)
     if faults:
         raise together(faults)
 
@@ -63,8 +67,8 @@ def together(faults: Sequence[BotError]) -> BotError:
     return kind("\n".join(str(fault) for fault in faults))
 
 
-def faults_of(config: Config, job: Job) -> list[BotError]:
-    """Return everything that keeps a job from starting."""
+def faults_of(config: Config, job: Job, run_dir: str | None = None) -> list[BotError]:
+    """Return everything that keeps a job from starting; `run_dir` as in `check_start`."""
     if job == "practice":
         config = practice_config(config)
     steps: list[Callable[[Config], None]] = [
@@ -74,7 +78,8 @@ def faults_of(config: Config, job: Job) -> list[BotError]:
         _features,
         _solver,
         _rules,
-        _folder,
+        lambda config: _folder(config, run_dir),
+        _temporary,
     ]
     steps += [check_made, _files] if job == "backtest" else [_daemon]
     faults: list[BotError] = []
@@ -184,14 +189,19 @@ def _rules(config: Config) -> None:
     rules_from(config, traded_symbols(config))
 
 
-def _folder(config: Config) -> None:
-    """Refuse a folder of runs that cannot be written to; it need not exist yet."""
-    wanted = Path(config.run.runs_dir)
+def _temporary(_config: Config) -> None:
+    check_temporary()
+
+
+def _folder(config: Config, run_dir: str | None) -> None:
+    """Refuse a folder of runs, or of the run, that cannot be written to; it need not exist yet."""
+    wanted = Path(run_dir or config.run.runs_dir)
+    named = f"--run-dir {wanted}" if run_dir else f"run.runs_dir = '{wanted}'"
     there = next(path for path in (wanted, *wanted.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise JournalError(f"run.runs_dir = '{wanted}': {there} is a file; name a folder")
+        raise JournalError(f"{named}: {there} is a file; name a folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise JournalError(f"run.runs_dir = '{wanted}': no permission to write in {there}")
+        raise JournalError(f"{named}: no permission to write in {there}")
 
 
 def _files(config: Config) -> None:

@@ -20,9 +20,10 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar, cast
 
+from bot.adapters.system.temporary import check_temporary
 from bot.app.training.main_module import main_left_alone
 from bot.config import Config
-from bot.errors import BotError, ModelError
+from bot.errors import BotError, JournalError, ModelError
 from bot.parts.plugins import load_plugins
 
 END_PATIENCE_S = 0.3
@@ -112,8 +113,11 @@ class TrainingPool:
         receiver, sender = self._context.Pipe(duplex=False)
         process = self._context.Process(target=_work, args=(sender, request), daemon=True)
         try:
+            check_temporary()
             with main_left_alone():
                 process.start()
+        except JournalError as error:
+            raise ModelError(f"{request.label} could not be started: {error}") from None
         except (OSError, EOFError) as error:  # the latter where the process that forks has died
             raise ModelError(f"{request.label} could not be started: {error!r}") from error
         self._running.add(process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ def made(tmp_path: Path) -> list[str]:
     return [*MADE, f"run.runs_dir={tmp_path / 'runs'}"]
 
 
-def begin(job: str, config: Config, run_dir: str) -> None:
+def begin(job: str, config: Config, run_dir: str | None) -> None:
     if job == "backtest":
         backtest_command(config, run_dir, None, None, lambda done, of: None, quiet=True)
     else:
@@ -67,11 +68,36 @@ def test_what_the_job_refuses_the_check_refuses(
     config = load_config(None, [*made, *sets], {})
     faults = [str(fault) for fault in faults_of(config, job)]  # type: ignore[arg-type]
     assert told in "\n".join(faults)
-    run = str(tmp_path / "run")
+    run = None if "run.runs_dir" in sets[0] else str(tmp_path / "run")
     with pytest.raises(BotError) as caught:
         begin(job, config, run)
     assert str(caught.value) == "\n".join(faults)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_is_named_needs_no_folder_of_runs(made: list[str], tmp_path: Path) -> None:
+    config = load_config(None, [*made, "run.runs_dir=/dev/null"], {})
+    assert faults_of(config, "backtest", str(tmp_path / "run")) == []
+    (fault,) = faults_of(config, "backtest", "/dev/null/run")
+    assert str(fault) == "--run-dir /dev/null/run: /dev/null is a file; name a folder"
+
+
+@pytest.mark.parametrize("job", ["run", "practice", "backtest"])
+def test_without_temporary_files_no_job_starts_and_says_which_folder(
+    job: str, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(None, made, {})
+    monkeypatch.setattr(tempfile, "tempdir", "/a" * 40)
+    (long,) = faults_of(config, job)  # type: ignore[arg-type]
+    assert "TMPDIR = /a/a" in str(long)
+
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    (fault,) = faults_of(config, job)  # type: ignore[arg-type]
+    assert "no folder can be written for temporary files" in str(fault)
+    assert "--tmpfs /tmp" in str(fault)
 
 
 @pytest.mark.parametrize("job", ["run", "practice", "backtest"])

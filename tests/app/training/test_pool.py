@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -120,6 +121,20 @@ def test_a_shut_pool_does_not_wait_for_a_process_that_is_being_started(
     let_go.set()
     with pytest.raises(ModelError, match="due at 400 could not be started: EOFError"):
         future.result(timeout=30)
+
+
+def test_without_temporary_files_a_training_says_which_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    pool = TrainingPool(1)
+    future = pool.submit(request(tmp_path))
+    with pytest.raises(ModelError, match=r"could not be started: no folder can be written.*TMPDIR"):
+        future.result(timeout=30)
+    pool.shutdown()
 
 
 def test_a_seed_for_each_due_time() -> None:
