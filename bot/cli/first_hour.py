@@ -95,7 +95,7 @@ def demo(
 ) -> None:
     """See what the bot does: a practice run, killed, resumed, verified and reported, told step by step.
 
-    It needs no network and takes a minute (the very first start compiles for three more).
+    It needs no network and takes a minute (the very first start compiles for one more).
     """
     from bot.app.first_hour.demo import demonstrate
 

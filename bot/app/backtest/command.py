@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 
 from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import prepare, read_market
-from bot.app.loop.warmup import COMPILING
+from bot.app.loop.waiting import COMPILING, TAKES
 from bot.app.runs.borrow import Recorded
 from bot.app.runs.folder import RunFolder, config_of, new_run
 from bot.app.runs.own_parts import check_parts
@@ -85,7 +85,7 @@ def run_into_folder(
     check_start(config, "backtest", run_dir)
     market = read_market(config)
     if terminal is not None and not compiled_before():
-        terminal.write(COMPILING)
+        terminal.write(f"{COMPILING}: {TAKES}\n")
     there_before = run_dir is not None and Path(run_dir).exists()
     folder, settings = new_run(config, run_dir, "backtest"), config.log
     try:

@@ -5,5 +5,6 @@ finding         what a check found, and what to do
 machine         disk, memory, permissions, speed, versions
 network         Bybit's hosts and its clock, and a round trip through the practice exchange
 questions       `bot init`: a few questions, and the file that the answers make
+telling         what `bot demo` says, and shows while it says nothing
 demo            `bot demo`: run, kill, resume, verify, report, told step by step
 """

@@ -7,7 +7,6 @@ kept; whatever ends it, no process stays behind. Must not reach into a run.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -17,83 +16,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.text import Text
 
-from bot.app.live.terminal_lines import TerminalLines
+from bot.app.first_hour.telling import Telling
+from bot.app.loop.waiting import COMPILING, TAKES
 from bot.compiled import compiled_before
-from bot.config import load_config
 from bot.config.ready import ready_path
 from bot.errors import BotError, ConfigError
-from bot.practice.synthetic import symbol_names
-from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc
 from bot.wording import command
 
 TOO_LONG_S = 300.0
 QUIET_S = 0.1
-STEPS = 5
-
-
-@dataclass
-class _Told:
-    """What is said, and what the run's log says, which is read on from where it was."""
-
-    console: Console
-    folder: Path
-    step: int = 0
-    place: int = 0
-    last_bar: int | None = None
-    closed: int = 0
-    lines: TerminalLines = field(init=False)
-
-    def __post_init__(self) -> None:
-        config = load_config(ready_path("practice"), environ={})
-        self.lines = TerminalLines(
-            self.console, symbol_names(config.synthetic.symbols), INTERVAL_MS[config.market.interval],
-            config.portfolio.initial_capital, own_time=True,
-        )  # fmt: skip
-
-    def next(self, title: str, text: str) -> None:
-        """Begin a step."""
-        self.step += 1
-        head = Text(f"{self.step} of {STEPS}  {title}", "bold")
-        self.console.print(Panel(Text(text), title=head, title_align="left", border_style="dim"))
-
-    def command(self, words: Sequence[str]) -> None:
-        """Say what is done, as one would type it."""
-        self.console.print(Text(f"$ {command(*words)}", "bold cyan"))
-
-    def read(self) -> None:
-        """Say what the log has that is new."""
-        try:
-            with (self.folder / "log.jsonl").open("rb") as file:
-                file.seek(self.place)
-                new = file.read()
-        except FileNotFoundError:
-            return
-        whole, end, _ = new.rpartition(b"\n")
-        self.place += len(whole) + len(end)
-        for line in whole.splitlines():
-            self._tell(line)
-
-    def _tell(self, line: bytes) -> None:
-        try:
-            event: dict[str, Any] = json.loads(line)
-        except ValueError:  # torn by the kill
-            return
-        if event["event"] == "bar_closed":
-            self.last_bar = int(event["bar"])
-            self.closed += 1
-        if shown := self.lines(event):
-            self.console.file.write(shown)
-            self.console.file.flush()
 
 
 def demonstrate(keep: str | None, bars: int, console: Console) -> None:
@@ -106,7 +44,7 @@ def demonstrate(keep: str | None, bars: int, console: Console) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _ended_by_a_signal)
     with _place(keep) as folder:
-        told = _Told(console, folder)
+        told = Telling(console, folder)
         run = [
             "run",
             "--practice",
@@ -123,8 +61,8 @@ def demonstrate(keep: str | None, bars: int, console: Console) -> None:
         _what_next(told, kept=keep is not None)
 
 
-def _run_and_kill(told: _Told, run: list[str], short: list[str], bars: int) -> None:
-    first = "" if compiled_before() else " The very first start compiles for about three minutes."
+def _run_and_kill(told: Telling, run: list[str], short: list[str], bars: int) -> None:
+    first = "" if compiled_before() else f" The very first start begins with {COMPILING}: {TAKES}."
     told.next("trade", "A practice exchange inside the process serves a made-up market, two hours of it a second. The "
               f"bot fetches history, trains its first model and trades on paper.{first}")  # fmt: skip
     told.command(short)
@@ -140,7 +78,7 @@ def _run_and_kill(told: _Told, run: list[str], short: list[str], bars: int) -> N
     told.next("kill", f"Killed with SIGKILL, in the middle of whatever it did: nothing was tidied up.{at}")  # fmt: skip
 
 
-def _resume(told: _Told, run: list[str], short: list[str], bars: int) -> None:
+def _resume(told: Telling, run: list[str], short: list[str], bars: int) -> None:
     told.next("resume", "The same command continues the run from its journal: bars missed meanwhile are fetched, orders "
               "that waited follow their rule, nothing is lost and nothing booked twice.")  # fmt: skip
     limit = ["--bars", str(max(bars, 1))]
@@ -151,23 +89,27 @@ def _resume(told: _Told, run: list[str], short: list[str], bars: int) -> None:
             raise BotError(f"the run ended with exit code {process.returncode}: {_said(process)}")
 
 
-def _verify(told: _Told) -> None:
+def _verify(told: Telling) -> None:
     told.next("verify", "Every value since the start is computed again from the recorded bars and models, across the kill, "
               "and held against the journal, bit for bit.")  # fmt: skip
     words = ["verify", str(told.folder)]
     told.command(words)
-    _show(told, _output(words, {0, 8}), 4)
+    with told.while_it_does("verifying"):
+        said = _output(words, {0, 8})
+    _show(told, said, 4)
 
 
-def _report(told: _Told) -> None:
+def _report(told: Telling) -> None:
     told.next("report", "What came of it, with costs and uncertainty. A market with a planted signal shows that the "
               "machinery works, and nothing about real ones.")  # fmt: skip
     words = ["report", str(told.folder)]
     told.command(words)
-    _show(told, _output(words, {0}), 14)
+    with told.while_it_does("reporting"):
+        said = _output(words, {0})
+    _show(told, said, 14)
 
 
-def _what_next(told: _Told, *, kept: bool) -> None:
+def _what_next(told: Telling, *, kept: bool) -> None:
     lines = ["bot init                 a file of settings of your own", "bot doctor               whether this machine will do",
              "bot run --practice       the same without an end"]  # fmt: skip
     if kept:
@@ -222,15 +164,20 @@ def _ended_by_a_signal(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _until(told: _Told, process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
+def _until(told: Telling, process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
     """Say what the run does until it has done enough, or has ended."""
-    end = time.monotonic() + TOO_LONG_S + (0.0 if compiled_before() else 600.0)
-    while process.poll() is None and not done():
-        if time.monotonic() > end:
-            raise BotError("the run takes too long; 'bot doctor' says whether this machine will do")
+    compiled = compiled_before()
+    end = time.monotonic() + TOO_LONG_S + (0.0 if compiled else 600.0)
+    with told.while_it_does("starting" if compiled else f"{COMPILING} ({TAKES})"):
+        while process.poll() is None and not done():
+            if time.monotonic() > end:
+                raise BotError(
+                    "the run takes too long; 'bot doctor' says whether this machine will do"
+                )
+            told.read()
+            told.still()
+            time.sleep(QUIET_S)
         told.read()
-        time.sleep(QUIET_S)
-    told.read()
     if process.returncode:
         raise BotError(f"the run ended with exit code {process.returncode}: {_said(process)}")
 
@@ -244,7 +191,7 @@ def _output(words: Sequence[str], good: set[int]) -> str:
     return ran.stdout
 
 
-def _show(told: _Told, text: str, most: int) -> None:
+def _show(told: Telling, text: str, most: int) -> None:
     lines = [line for line in text.splitlines() if line.strip()]
     for line in lines[:most]:
         told.console.print(Text(line.rstrip(), no_wrap=True, overflow="ellipsis"))

@@ -125,7 +125,7 @@ def compiled() -> Finding:
         return graded("kernels", "compiled")
     return graded(
         "kernels", "not compiled yet", warn=True,
-        fix="nothing to do: the first start compiles for about three minutes, once",
+        fix="nothing to do: the first start compiles for about a minute, once",
     )  # fmt: skip
 
 

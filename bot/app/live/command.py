@@ -35,7 +35,8 @@ from bot.app.live.run_log import run_log
 from bot.app.live.setup import open_run, with_all_symbols
 from bot.app.live.waiting import end
 from bot.app.loop.interrupts import stopped_by_signals
-from bot.app.loop.warmup import COMPILING, compile_kernels
+from bot.app.loop.waiting import COMPILING, TAKES, waiting
+from bot.app.loop.warmup import compile_kernels
 from bot.app.runs.borrow import take_last_model
 from bot.app.runs.folder import (
     RunFolder,
@@ -50,7 +51,6 @@ from bot.compiled import compiled_before
 from bot.config import Config
 from bot.config.needed_heads import needs_model
 from bot.errors import BotError, ConfigError, JournalError
-from bot.log import Terminal
 from bot.model.threads import single_thread
 from bot.portfolio.instruments import Instrument
 
@@ -109,9 +109,11 @@ def _locked(run_dir: str) -> RunLock:
 
 def _compile() -> None:
     """Compile the kernels, and say so where none of this build were yet: it is silent for long."""
-    if not compiled_before():
-        Terminal(sys.stderr).write(COMPILING)
-    compile_kernels()
+    if compiled_before():
+        compile_kernels()
+        return
+    with waiting(COMPILING, TAKES, sys.stderr):
+        compile_kernels()
 
 
 def _given_model(config: Config, folder: RunFolder, model_of: str | None) -> str | None:

@@ -19,9 +19,6 @@ from bot.portfolio.rules import Rules, rules_from
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
 
-COMPILING = "compiling this build's kernels, once: about a minute\n"
-"""What a person is told who would else wait in silence."""
-
 TOLD_FROM_S = 1.0
 """Reading the kernel from where it is kept takes less."""
 
