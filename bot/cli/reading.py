@@ -110,8 +110,8 @@ def export(
     from bot.app.tables.export import export as export_tables
 
     for file in export_tables(find_run(run), ExportRequest(what or "", form, out, symbols)):
-        rows = ", ".join(f"{name} {count:,}" for name, count in file.rows.items())
-        print(f"{file.path}: {rows} rows")
+        rows = (f"{name} {wording.counted(count, 'row')}" for name, count in file.rows.items())
+        print(f"{file.path}: {', '.join(rows)}")
 
 
 def verify(run: RunArgument, plugins: PluginOption = None, as_json: JsonOption = False) -> None:

@@ -132,7 +132,9 @@ def _drawdown(summary: Summary, sheet: TearSheet) -> VerdictLine:
         peak, valley = (w.iso_time(each)[:10] for each in (fall.peak_ms, fall.valley_ms))
         said += f", from {peak} to {valley}, "
         said += (
-            "not made good" if fall.made_good_ms is None else f"made good in {fall.days:,.0f} days"
+            "not made good"
+            if fall.made_good_ms is None
+            else f"made good in {counted(round(fall.days), 'day')}"
         )
     said += f"; buy and hold {w.written(held, w.percent)}"
     return VerdictLine("Drawdown", said)
@@ -151,7 +153,7 @@ def _sharpe(summary: Summary) -> VerdictLine:
     if tried is not None:
         count = tried["count"]
         if deflated is not None:
-            said += f", above the luckiest of {count:,} trials with {100 * deflated:.0f} %"
+            said += f", above the luckiest of {counted(count, 'trial')} with {100 * deflated:.0f} %"
             sure = deflated
         elif count < 2:
             said += "; the only trial on its data"

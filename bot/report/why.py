@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 from bot.portfolio.reasons import REFUSAL, Refusal
+from bot.wording import counted
 
 NUMBERS = ("signal", "slope", "slope_error", "edge", "hurdle", "age")
 """What decided, as the record names it."""
@@ -76,5 +77,5 @@ def why(
     if refusal == Refusal.EDGE_BELOW_COST and position and not order:
         return f"{phrase}, held for {age:.0f} bar{'' if age == 1.0 else 's'}"
     if refusal == Refusal.EDGE_BELOW_COST and position and order:
-        return f"{phrase}, closed after {age:.0f} bars"
+        return f"{phrase}, closed after {counted(round(age), 'bar')}"
     return phrase

@@ -31,6 +31,7 @@ from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, gaps
 from bot.timestamps import format_utc
 from bot.venues import has_sessions
+from bot.wording import counted
 
 KEPT = ".imported"
 """The ending of a file that was taken into another."""
@@ -76,7 +77,7 @@ class Imported:
         files = self.files[0].name if len(self.files) == 1 else f"{len(self.files)} files"
         lines = [
             f"{what}: read as {' and '.join(dict.fromkeys(self.layouts))} from {files}",
-            f"  {self.rows:,} rows, {format_utc(self.first_ms)} to {format_utc(self.last_ms)}{missing}",
+            f"  {counted(self.rows, 'row')}, {format_utc(self.first_ms)} to {format_utc(self.last_ms)}{missing}",
             f"  {self.new_rows:,} new; {self.total_rows:,} in {self.path}",
             *(f"  {note}" for note in self.notes),
         ]

@@ -180,7 +180,7 @@ class LoadedRun:
         if extent is None:
             return f"<LoadedRun {self.name}: {facts}, no bar closed yet>"
         first, last = (format_utc(each)[:16] for each in (extent.first, extent.last))
-        return f"<LoadedRun {self.name}: {facts}, {extent.bars:,} bars from {first} to {last}>"
+        return f"<LoadedRun {self.name}: {facts}, {counted(extent.bars, 'bar')} from {first} to {last}>"
 
 
 def _check_table(name: str) -> None:

@@ -20,6 +20,7 @@ from bot.config.notify import Notify
 from bot.report.page.small_picture import equity_png
 from bot.report.spark import spark
 from bot.timegrid import DAY_MS, INTERVAL_MS
+from bot.wording import counted
 
 CURVE_MS = 30 * DAY_MS
 LETTERS = 24
@@ -52,14 +53,16 @@ def summary(run: str, folder: RunFolder, day: str, now_ms: int) -> Message | Non
         return None
     before = np.searchsorted(times, times[-1] - DAY_MS, "right") - 1
     equity = ledger["equity"]
-    start = equity[before] if before >= 0 else status.equity / (1.0 + status.total_return)
+    # on its first day a run's return of the day is that in all
+    day_return = (
+        f"{percent(status.equity / equity[before] - 1.0)} in a day, " if before >= 0 else ""
+    )
     costs = sum(float(fills[name].sum()) for name in ("fee", "spread", "slippage"))
     model = status.model
     lines = [
-        f"equity {status.equity:,.2f} ({percent(status.equity / start - 1.0)} in a day, "
-        f"{percent(status.total_return)} in all), drawdown {status.drawdown * 100:.2f} %",
+        f"equity {status.equity:,.2f} ({day_return}{percent(status.total_return)} in all), drawdown {status.drawdown * 100:.2f} %",
         spark(equity[times > times[-1] - CURVE_MS].tolist(), LETTERS),
-        f"{len(fills)} fills in a day, costs {signed(costs, ',.2f')}",
+        f"{counted(len(fills), 'fill')} in a day, costs {signed(costs, ',.2f')}",
         f"holds {holds((p.symbol, p.weight) for p in status.positions)}",
         f"model {model_aged(model.model_id, model.age_ms)}" if model else "no model yet",
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from bot.app.runs.durations import SECOND_MS, duration
 from bot.report.formats import amount, price, quantity
 from bot.timestamps import format_utc
+from bot.wording import counted
 
 LogEvent = Mapping[str, Any]
 
@@ -96,11 +97,11 @@ def _at(ms: Any) -> str:
 
 
 def _bars(number: Any) -> str:
-    return f"{number:,} bar" if number == 1 else f"{number:,} bars"
+    return counted(number, "bar")
 
 
 def _symbols(number: Any) -> str:
-    return f"{number} symbol" if number == 1 else f"{number} symbols"
+    return counted(number, "symbol")
 
 
 def _after(seconds: Any) -> str:
@@ -154,12 +155,12 @@ def _margin_call(e: LogEvent) -> str:
 
 
 def _rehearsed(e: LogEvent) -> str:
-    return f"rehearsal done: {e['models']} models, {e['days']} of {e['days_needed']} days scored"
+    return f"rehearsal done: {counted(e['models'], 'model')}, {e['days']} of {e['days_needed']} days scored"
 
 
 def _trained(e: LogEvent) -> str:
     took = duration(float(e["seconds"]) * SECOND_MS)
-    return f"model {short_id(e['model_id'])} trained on {e['rows']:,} rows in {took}"
+    return f"model {short_id(e['model_id'])} trained on {counted(e['rows'], 'row')} in {took}"
 
 
 def _implausible(e: LogEvent) -> str:
@@ -197,7 +198,7 @@ SENTENCES: Mapping[str, Callable[[LogEvent], str]] = {
     "rehearsal_done": _rehearsed,
     "no_model": lambda e: f"no model yet; a training is due {_at(e['next_due'])}",
     "training_started": lambda e: f"training of {_at(e['due'])} begun",
-    "training_submitted": lambda e: f"training of {_at(e['due'])} waits for a worker ({e['rows']:,} rows)",
+    "training_submitted": lambda e: f"training of {_at(e['due'])} waits for a worker ({counted(e['rows'], 'row')})",
     "training_skipped": lambda e: f"training of {_at(e['due'])} skipped: {e['reason']}",
     "training_failed": lambda e: f"training of {_at(e['due'])} failed ({e['failures']} in a row): {e['reason']}; it is tried again",
     "heads_untrained": lambda e: f"model {short_id(e['model_id'])} does without {', '.join(e['heads'])}: no labels",

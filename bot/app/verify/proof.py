@@ -38,6 +38,7 @@ from bot.app.verify.unproved import not_provable
 from bot.config import Config
 from bot.errors import InvariantError, JournalError
 from bot.model.threads import one_thread
+from bot.wording import counted
 
 
 class Result(StrEnum):
@@ -109,9 +110,12 @@ class Verdict:
         return "\n".join(lines)
 
     def _counts(self) -> str:
-        models = "1 model" if self.models == 1 else f"{self.models} models"
-        counts = f"{self.bars:,} bars, {self.fills:,} fills, {models}"
-        return f"{counts}; {self.warm_bars:,} bars of warm-up"
+        counts = [
+            counted(self.bars, "bar"),
+            counted(self.fills, "fill"),
+            counted(self.models, "model"),
+        ]
+        return f"{', '.join(counts)}; {counted(self.warm_bars, 'bar')} of warm-up"
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""

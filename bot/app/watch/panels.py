@@ -16,6 +16,7 @@ from bot.report.formats import price, quantity
 from bot.report.spark import area
 from bot.timegrid import DAY_MS, INTERVAL_MS
 from bot.timestamps import format_utc
+from bot.wording import counted
 
 SHOWN_DAYS = (1, 7, 30, 365)
 """Spans that the curve of equity may show; the whole run where it is shorter."""
@@ -66,7 +67,8 @@ def equity(look: Look, width: int, height: int, days: int | None) -> Text:
     line = Text.assemble(
         (f"{status.equity:,.2f}", "bold"), "  ",
         (f"{percent(gain)} {span}", style),
-        (f"   {percent(status.total_return)} in all   drawdown {status.drawdown * 100:.2f} %", "dim"),
+        ("" if days is None else f"   {percent(status.total_return)} in all", "dim"),
+        (f"   drawdown {status.drawdown * 100:.2f} %", "dim"),
     )  # fmt: skip
     for row in area(shown.tolist(), width, max(height - 2, 1)):
         line.append(f"\n{row}", filled)
@@ -166,7 +168,9 @@ def state(look: Look) -> Table:
         table.add_row("margin", Text(f"{status.margin.mode}, {status.margin.used:.1%} used", style))
     table.add_row("by hand", _hand(status))
     costs = f"fees {status.fees:,.2f}, funding {signed(status.funding, ',.2f')}"
-    table.add_row("so far", f"{status.bars:,} bars, {status.fills:,} fills, {costs}")
+    table.add_row(
+        "so far", f"{counted(status.bars, 'bar')}, {counted(status.fills, 'fill')}, {costs}"
+    )
     return table
 
 

@@ -9,6 +9,7 @@ from bot.report import formats as w
 from bot.report.page.sheet import Sheet, SheetRow, Tone
 from bot.report.skill.verdicts import NONE_SHOWN, SHOWN, WORSE
 from bot.report.summary import Summary
+from bot.wording import counted
 
 _VERDICT_TONES: dict[str, Tone] = {SHOWN: "good", WORSE: "bad", NONE_SHOWN: "doubt"}
 
@@ -32,13 +33,13 @@ def _skill_note(task: str, head: dict[str, Any]) -> str:
     """Say what a head is held against."""
     chosen = head["against"]["chosen"]
     if len(head["against"]["each"]) == 1:
-        return f"{task}: against {head['baseline']}; {head['rows']:,} rows."
+        return f"{task}: against {head['baseline']}; {counted(head['rows'], 'row')}."
     models = sum(chosen.values())
     strongest = ", ".join(f"{_label(name)} {n}" for name, n in chosen.items())
     return (
         f"{task}: the strongest baseline on the training rows of {models:,} "
         f"model{'' if models == 1 else 's'} was: {strongest or 'none'}. Where none is named, against "
-        f"{head['baseline']}; {head['rows']:,} rows."
+        f"{head['baseline']}; {counted(head['rows'], 'row')}."
     )
 
 

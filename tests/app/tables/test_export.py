@@ -15,6 +15,7 @@ from bot.app.library import load_run
 from bot.app.tables import sinks
 from bot.app.tables.columns import FILLS, NAMES
 from bot.app.tables.sinks import CsvSink, csv_file
+from bot.wording import counted
 from tests.conftest import Cli, Ran
 
 
@@ -45,7 +46,7 @@ def test_all_tables_come_as_csv_and_parquet_and_read_back(
                         "datetime64[ms, UTC]"
                     )
             pd.testing.assert_frame_equal(read, run.table(name), check_dtype=False, rtol=0, atol=0)
-            assert f"{path}: {name} {len(read):,} rows" in said.out
+            assert f"{path}: {name} {counted(len(read), 'row')}\n" in said.out
     assert pq.read_schema(tmp_path / "parquet" / "fills.parquet").field("price").metadata == {
         b"unit": b"quote per base", b"says": b"paid, half spread and slippage included"
     }  # fmt: skip

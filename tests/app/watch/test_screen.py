@@ -20,6 +20,7 @@ from bot.adapters.system.run_lock import RunLock
 from bot.app.runs.asking import CommandAnswer, ask_run
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
+from bot.app.runs.sentences import percent
 from bot.app.runs.status import read_status
 from bot.app.watch import panels
 from bot.app.watch.reading import Look, RunReader
@@ -240,6 +241,14 @@ def test_of_the_ledger_only_what_is_new_is_read(
         db.execute("UPDATE ledger SET equity = 1.0")
     db.close()
     assert reader.look().equity.tolist() == ledger["equity"].tolist()
+
+
+def test_the_return_is_told_once(run: RunFolder) -> None:
+    look = RunReader(run, Clock()).look()
+    gain = percent(look.status.total_return)
+    assert plain(panels.equity(look, 120, 4, None)).count(gain) == 1
+    in_days = plain(panels.equity(look, 120, 4, 1))
+    assert f"{gain} in all" in in_days
 
 
 def test_edges_are_drawn_against_their_cost(run: RunFolder) -> None:
