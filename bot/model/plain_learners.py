@@ -1,8 +1,9 @@
 """Learners that are not networks, one model a task: linear ones and boosted trees.
 
 They are what a network has to beat in `bot compare`, and are never traded. Rules: the same rows,
-features and split as the networks; what they choose (a penalty, a number of trees) is chosen on the
-validation rows, as the networks' epochs are. scikit-learn is asked for when it is used.
+features, split and logarithms of targets as the networks; what they choose (a penalty, a number of
+trees) is chosen on the validation rows, as the networks' epochs are, and so is the level of what was
+learned as a logarithm. scikit-learn is asked for when it is used.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from bot.config.schema import Training
 from bot.errors import DataError, extra_needed
 from bot.model.dataset import Dataset, split_chronological
 from bot.model.scaler import Scaler
-from bot.model.tasks import is_classified, is_positive
+from bot.model.tasks import is_classified
 
 PENALTIES = (1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 """Ridge penalties tried; a logistic regression gets the inverse as its C."""
@@ -41,33 +42,32 @@ class PlainModel:
             dataset, training.validation_fraction, training.embargo_bars
         )
         self.tasks = dataset.tasks
-        self.scaler = Scaler.fit(fitted)
+        self.scaler = Scaler.fit(fitted, logarithms=training.log_targets)
         fit = _fit_linear if kind == "linear" else _fit_trees
         self._models = [
             fit(task, *_labelled(fitted, k, self.scaler), *_labelled(held, k, self.scaler))
             for k, task in enumerate(self.tasks)
         ]
-        means = [np.nanmean(fitted.y[:, k]) for k in range(len(self.tasks))]
-        self._floors = [
-            0.01 * mean if is_positive(task) else -np.inf
-            for task, mean in zip(self.tasks, means, strict=True)
-        ]
+        self._logged = np.flatnonzero(self.scaler.log_floor > 0.0)
+        self._gain = np.ones(len(self.tasks))
+        told = self.predict(held.x)
+        for k in self._logged:  # the exponential of a mean logarithm is no mean
+            known = ~np.isnan(held.y[:, k])
+            self._gain[k] = held.y[known, k].mean() / told[known, k].mean()
 
     def predict(self, x: F64) -> F64:
         """Return float64[N, K] in the targets' units, a probability for a class."""
         z = self.scaler.features(x).astype(np.float64)
-        columns = [
-            np.maximum(predict(z), floor)
-            for predict, floor in zip(self._models, self._floors, strict=True)
-        ]
-        return np.column_stack(columns)
+        value: F64 = np.column_stack([predict(z) for predict in self._models])
+        value[:, self._logged] = np.exp(value[:, self._logged]) * self._gain[self._logged]
+        return np.maximum(value, self.scaler.floors(self.tasks))
 
 
 def _labelled(part: Dataset, k: int, scaler: Scaler) -> tuple[F64, F64]:
     rows = ~np.isnan(part.y[:, k])
     if not rows.any():
         raise DataError(f"no row has a label for {part.tasks[k].name}; train on a longer window")
-    return scaler.features(part.x[rows]).astype(np.float64), part.y[rows, k]
+    return scaler.features(part.x[rows]).astype(np.float64), scaler.learned(part.y)[rows, k]
 
 
 def _fit_linear(task: Task, x: F64, y: F64, held_x: F64, held_y: F64) -> Any:

@@ -90,9 +90,13 @@ class Scaler:
             return bent
         return np.clip(z, -CLIP, CLIP).astype(np.float32)
 
+    def learned(self, y: F64) -> F64:
+        """Return y float64[N, K] as it is learned: the logarithm of a target that has a floor."""
+        return _learned(y, self.log_floor)
+
     def targets(self, y: F64) -> F32:
         """Return y float64[N, K] in the units of the loss; NaN stays NaN."""
-        z = (_learned(y, self.log_floor) - self.target_mean) / self.target_std
+        z = (self.learned(y) - self.target_mean) / self.target_std
         return z.astype(np.float32)
 
     def floors(self, tasks: tuple[Task, ...]) -> F64:

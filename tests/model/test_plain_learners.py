@@ -40,6 +40,25 @@ def test_what_is_planted_is_found(kind: LearnerKind) -> None:
     assert fits > 0.95 if kind == "trees" else abs(fits) < 0.2, "an absolute value is not linear"
 
 
+def test_what_is_above_zero_is_learned_as_its_logarithm() -> None:
+    """A ridge finds what is linear in logarithms, is right in the mean, and is never near zero."""
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((6000, 4))
+    level = np.exp(-3.0 + 0.8 * x[:, 0] - 0.5 * x[:, 1])
+    y = np.column_stack(
+        (x[:, 2], x[:, 2] > 0.0, level * np.exp(0.4 * rng.standard_normal(len(x)) - 0.08))
+    )
+    rows = Dataset(x, y, np.arange(len(x)), np.zeros(len(x), dtype=np.int64), TASKS)
+    learned, plain = (
+        PlainModel(rows.rows(np.arange(6000) < 4000), Training(log_targets=log), "linear")
+        for log in (True, False)
+    )
+    told, floored = learned.predict(x[4000:])[:, 2], plain.predict(x[4000:])[:, 2]
+    assert np.corrcoef(np.log(told), np.log(level[4000:]))[0, 1] > 0.999
+    assert abs(told.mean() / y[4000:, 2].mean() - 1.0) < 0.05
+    assert (floored <= 0.0101 * y[:4000, 2].mean()).mean() > 0.05, "what is linear falls below zero"
+
+
 def test_rows_behind_the_embargo_are_not_fitted() -> None:
     whole = planted(2000, 3)
     changed = planted(2000, 3)

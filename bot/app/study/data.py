@@ -97,7 +97,7 @@ class Study:
         c = contender.config
         times = self.market.bars.open_time
         decides = {
-            "version": TRAINING,
+            "version": TRAINING[contender.kind],
             "kind": contender.kind,
             "settings": [
                 c.features.model_dump(mode="json"),

@@ -30,8 +30,8 @@ from bot.model.threads import single_thread
 from bot.model.training.train import train
 from bot.report.skill.measures import clipped, log_loss
 
-TRAINING = 4
-"""The way units are trained; another number makes every unit be trained anew."""
+TRAINING = {"network": 4, "shuffled": 4, "linear": 5, "trees": 5}
+"""The way units of each kind are trained; another number makes all of the kind be trained anew."""
 
 _SHRUNK = "told"
 """The name of shrunk forecasts in files."""
