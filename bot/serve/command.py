@@ -28,6 +28,7 @@ from bot.serve.access.codes import LIFETIME_S
 from bot.serve.access.origins import ours
 from bot.serve.access.token import AccessToken, default_path, read_or_make
 from bot.serve.app import make_app
+from bot.serve.feed.coverages import get_ready
 from bot.serve.site import Site, site_for
 
 PORT = 8765
@@ -84,6 +85,7 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
         timeout_graceful_shutdown=2, lifespan="on", ws="none",
     )  # fmt: skip
     server = _Server(config, site)
+    threading.Thread(target=get_ready, daemon=True).start()
     for watch in (_watch_parent if options.with_parent else None, _links_by_enter):
         if watch is not None:
             threading.Thread(target=watch, args=(server, site, address), daemon=True).start()

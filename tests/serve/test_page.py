@@ -25,8 +25,9 @@ from bot.timestamps import format_utc
 from scripts.documents.browsing import Seen, Serving, api, chromium, serving, shown, trading, until
 from tests.conftest import Ran
 
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1280, "height": 900}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}}
+DARK = {"color_scheme": "dark"}
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def page(
     browser: Any, server: Serving, seen: Seen, request: pytest.FixtureRequest
 ) -> Iterator[Any]:
     """A page that a link has opened; at its end it has complained of nothing and asked nobody else."""
-    context = browser.new_context(viewport=getattr(request, "param", DESKTOP))
+    context = browser.new_context(**DESKTOP | getattr(request, "param", {}))
     opened = context.new_page()
     seen.watch(opened)
     opened.goto(server.link())
@@ -251,7 +252,10 @@ def test_a_live_run_changes_before_the_eyes_and_obeys(page: Any, live: Path) -> 
     assert asked == 1  # nothing was loaded anew
 
 
-@pytest.mark.parametrize("page", [DESKTOP, PHONE], indirect=True, ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    "page", [DESKTOP, PHONE, DARK, PHONE | DARK], indirect=True,
+    ids=["desktop", "phone", "dark", "phone, dark"],
+)  # fmt: skip
 @pytest.mark.parametrize("path", ["#/", "#/run/finished", "#/compare?run=finished&run=another"])
 def test_a_screen_reader_finds_its_way_and_nothing_overflows(page: Any, path: str) -> None:
     axe = pytest.importorskip(
@@ -266,3 +270,18 @@ def test_a_screen_reader_finds_its_way_and_nothing_overflows(page: Any, path: st
         [(v["id"], [n["html"][:200] for n in v["nodes"][:3]]) for v in grave], indent=1
     )
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_signing_out_closes_the_page_and_every_copy_of_it(browser: Any, server: Serving) -> None:
+    context = browser.new_context()
+    page, other = context.new_page(), context.new_page()
+    page.goto(server.link())
+    page.wait_for_selector("table.overview")
+    (cookie,) = context.cookies()
+    assert cookie["name"] == f"mtl_paper_bot_{server.base.rpartition(':')[2]}"
+    page.click("#leave")
+    page.wait_for_url(f"{server.base}/open")
+    context.add_cookies([cookie])  # a copy that somebody kept
+    other.goto(f"{server.base}/")
+    assert other.url == f"{server.base}/open"
+    context.close()

@@ -9,12 +9,37 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
+import numpy as np
+
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
+from bot.blocks import Task
+from bot.compiled import compiled_before
+from bot.config.schema import Synthetic
+from bot.features.targets import compute_targets, known_at
+from bot.practice.synthetic import synthetic_bars
+from bot.report.skill.conformal import intervals
 from bot.serve.feed.runs import Mark, marks_of
+from bot.timegrid import HOUR_MS
 
 OFTEN_S = 60.0
+
+
+def get_ready() -> None:
+    """Load the kernels that a status needs, so that the first one need not wait for them.
+
+    What is not compiled yet is left alone: that is a daemon's or a backtest's to do.
+    """
+    if not compiled_before():
+        return
+    bars = synthetic_bars(Synthetic(symbols=1, bars=200), HOUR_MS)
+    value = np.zeros((len(bars), 1))
+    for kind, positive in (("return", False), ("volatility", True)):
+        task = Task(kind, 5)
+        y = compute_targets(bars, (task,), 24)[0][:, :, 0]
+        known = known_at(bars.in_session, task.horizon)
+        intervals(value, y, np.isfinite(y), known, positive=positive)
 
 
 class Coverages:
