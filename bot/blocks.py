@@ -96,10 +96,6 @@ class BarBlock:
         """Return the bars start..stop-1 as views of the same arrays."""
         return type(self)(*[getattr(self, name)[start:stop] for name in _COLUMNS])
 
-    def first_symbols(self, count: int) -> Self:
-        """Return the bars of the first so many symbols."""
-        return self.symbols(range(count))
-
     def symbols(self, places: Sequence[int]) -> Self:
         """Return the bars of the symbols at these places, in this order."""
         chosen = list(places)

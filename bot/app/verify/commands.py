@@ -78,7 +78,7 @@ class ReplayedCommands:
 
     def there(self, block: BarBlock) -> BarBlock:
         """Return bars of the symbols that are in the run by now."""
-        return block.first_symbols(len(self._symbols))
+        return block.symbols(range(len(self._symbols)))
 
     def before_open(self, runner: Runner, bar: int) -> None:
         """Obey what held from the open of this bar on."""

@@ -90,7 +90,7 @@ def _other_rows(
             if difference is not None:
                 yield None, difference
             return
-        block = block.first_symbols(count)
+        block = block.symbols(range(count))
         state, features = pipeline.advance(state, block)
         archive.extend(block, features)
         while waiting and dues[0] == b - 1:
