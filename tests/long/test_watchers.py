@@ -27,8 +27,8 @@ CLIENTS, ALONE_S, WATCHED_S = 10, 60.0, 300.0
 MOST_WAL_BYTES = 16_000_000
 MOST_IDLE = 0.01
 """Of a core, while nobody looks."""
-SLACK_MS = 100.0
-"""By how much 99 of 100 decisions may come later: two processes share the cores with other tests."""
+DECIDED_MS = 450.0
+"""What this daemon decides within (`exchange.decide_within_s`): 99 of 100 bars, whoever looks."""
 PATHS = (
     "/api/v1/runs", "/api/v1/runs/live/status", "/page/runs/live/equity", "/page/runs/live/candles?symbol=SYN0USDT",
     "/api/v1/runs/live/fills?limit=100", "/api/v1/runs/live/events", "/metrics",
@@ -148,6 +148,6 @@ def test_ten_clients_disturb_no_daemon(tmp_path: Path) -> None:
     assert [fault for client in clients for fault in client.faults] == []
     assert pushed > 0.3 * len(watched)
     assert max(sizes) < MOST_WAL_BYTES
-    assert p99[1] < p99[0] + SLACK_MS
+    assert p99[1] < DECIDED_MS
     assert idle < MOST_IDLE
     assert max(memory[half:]) < 1.2 * max(memory[:half])

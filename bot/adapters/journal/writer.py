@@ -21,6 +21,7 @@ from bot.adapters.journal import schema
 from bot.adapters.journal.builds import build_rows, newest_link, write_build
 from bot.adapters.journal.commands import command_rows, write_row
 from bot.adapters.journal.migrations import migrate
+from bot.adapters.journal.wal import keep_short
 from bot.adapters.record.chain import chain_links, first_link, row_hashes
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import packed
@@ -144,6 +145,7 @@ class Journal:
         except BaseException:
             self._rollback(link)
             raise
+        keep_short(self._db, self._path)
 
     def write_bars(self, block: BarBlock) -> npt.NDArray[np.int64]:
         """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
@@ -277,11 +279,9 @@ class Journal:
 
     def _fills_of(self, open_time: int) -> npt.NDArray[np.void]:
         index = {name: s for s, name in enumerate(self.symbols)}
-        rows = self._db.execute(
-            "SELECT open_time, symbol, quantity, price, fee, spread, slippage, reason "
-            "FROM fills WHERE open_time = ? ORDER BY id",
-            (open_time,),
-        ).fetchall()
+        query = ("SELECT open_time, symbol, quantity, price, fee, spread, slippage, reason "
+                 "FROM fills WHERE open_time = ? ORDER BY id")  # fmt: skip
+        rows = self._db.execute(query, (open_time,)).fetchall()
         return np.array(
             [(r[0], index[r[1]], *r[2:7], FILL_REASON_CODE[r[7]]) for r in rows], dtype=FILL
         )

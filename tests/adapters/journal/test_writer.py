@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.wal import LONG_BYTES
 from bot.adapters.journal.writer import Journal
+from bot.blocks import Task
 from bot.errors import JournalError
 from bot.portfolio.trace import Trace
 from tests.adapters.written_runs import SYMBOLS, TASKS, N, World, make_world, write
@@ -272,4 +276,56 @@ def test_half_a_trace_of_an_opened_bar_is_seen_by_a_reader(world: World, tmp_pat
     assert len(reader.bars()) == 31
     assert len(reader.ledger()[0]) == 30
     reader.close()
+    journal.close()
+
+
+def test_the_log_beside_it_stays_short_beside_readers_that_take_turns(tmp_path: Path) -> None:
+    path, over = tmp_path / "journal.db", threading.Event()
+    journal = Journal.create(path, ["A"], [Task("return", 5)], {}, durable=False)
+    wal, sizes = path.with_name("journal.db-wal"), []
+
+    def read_in_turns() -> None:
+        before = reading(path)
+        while not over.wait(0.004):
+            now = reading(path)  # there is always one that reads, and none reads for long
+            before.close()
+            before = now
+        before.close()
+
+    readers = threading.Thread(target=read_in_turns)
+    readers.start()
+    try:
+        for number in range(80):
+            with journal.transaction():
+                journal.write_meta("big", f"{number}" + "x" * 600_000)
+            sizes.append(wal.stat().st_size)
+    finally:
+        over.set()
+        readers.join()
+    assert max(sizes) < 2 * LONG_BYTES
+    journal.close()
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    reader = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM meta").fetchone()
+    return reader
+
+
+def test_who_reads_for_long_holds_a_commit_up_for_a_moment_only(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = Journal.create(path, ["A"], [Task("return", 5)], {}, durable=False)
+    reader = reading(path)
+    began = time.monotonic()
+    for number in range(20):
+        with journal.transaction():
+            journal.write_meta("big", f"{number}" + "x" * 2_000_000)
+    assert time.monotonic() - began < 20 * 0.5
+    assert reader.execute("SELECT count(*) FROM meta WHERE key = 'big'").fetchone() == (0,)
+    reader.close()
+    with journal.transaction():
+        journal.write_meta("small", "x")
+    assert path.with_name("journal.db-wal").stat().st_size == 0
+    assert journal.meta("big").startswith("19x")
     journal.close()
