@@ -105,6 +105,8 @@ def test_arrow_pages_have_one_schema(served: Served, path: str) -> None:
     pages: list[pa.Table] = []
     while address and len(pages) < 30:
         answer = client.get(address)
+        if answer.status_code == 503:  # trips are being worked out, on a machine that is busy
+            continue
         assert answer.status_code == 200, answer.text
         pages.append(pa.ipc.open_stream(answer.content).read_all())
         link = answer.headers.get("link", "")
