@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ import pytest
 from hypothesis import Phase, settings
 
 from bot.adapters.files.candle_files import write_candles
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
+from bot.adapters.record.reading import Record
 from bot.app.backtest import job as backtest_module
 from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import RunBars, prepare, read_market
 from bot.app.runs.folder import RunFolder, new_run
+from bot.app.runs.record import begin_record
 from bot.app.training.request import TrainingDone, TrainingRequest, run_training
 from bot.blocks import F64, I64, BarBlock
 from bot.config import Config, load_config
@@ -181,8 +184,8 @@ class Ran:
     folder: RunFolder
     done: BacktestDone
 
-    def reader(self) -> JournalReader:
-        return JournalReader(self.folder.journal)
+    def reader(self) -> Record:
+        return open_journal(self.folder.journal)
 
     def equity(self) -> tuple[I64, F64]:
         reader = self.reader()
@@ -210,13 +213,22 @@ RunIt = Callable[..., Ran]
 
 @pytest.fixture(scope="session")
 def run_it(tmp_path_factory: pytest.TempPathFactory, inline_training: None) -> RunIt:
-    """Run a backtest of QUICK and more settings, as the command does, but for its report."""
+    """Run a backtest of QUICK and more settings, as the command does, but for its report.
 
-    def go(*sets: str, quick: list[str] = QUICK, path: Path | None = None, **given: Any) -> Ran:
+    `by_row`: into a journal as a daemon's, as versions before columns did.
+    """
+
+    def go(
+        *sets: str, quick: list[str] = QUICK, path: Path | None = None, by_row: bool = False,
+        **given: Any,
+    ) -> Ran:  # fmt: skip
         config = load_config(path, [*quick, *sets], {})
         market = read_market(config)
         folder = new_run(config, str(tmp_path_factory.mktemp("run")), "test")
-        with open_log(folder.log, config.log.level) as log:
+        with open_log(folder.log, config.log.level) as log, pytest.MonkeyPatch.context() as patch:
+            if by_row:
+                begin = partial(begin_record, durable=False)
+                patch.setattr(backtest_module, "begin_backtest", begin)
             job = prepare(config, market, folder, log, lambda done, total: None, **given)
             return Ran(config, market, folder, run_backtest(job))
 
@@ -229,6 +241,12 @@ def short(run_it: RunIt) -> Ran:
     ran = run_it()
     assert len(ran.models()) >= 3
     return ran
+
+
+@pytest.fixture(scope="session")
+def short_by_row(run_it: RunIt) -> Ran:
+    """The same run, recorded by row: its tables can be read with SQLite alone."""
+    return run_it(by_row=True)
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,13 @@ GROUPS: dict[str, tuple[str, tuple[Case, ...]]] = {
             ("engine:whole", {"n_symbols": 5, "symbol_bars": 10**5}),
             ("engine:whole", {"n_symbols": 1, "symbol_bars": 10**6}),
             ("engine:whole", {"n_symbols": 5, "symbol_bars": 10**6}),
-            ("engine:journalled", {}),
             ("engine:beside_pandas", {}),
             ("streaming:streamed", {}),
         ),
+    ),
+    "record": (
+        "what a backtest's record costs, and its proof",
+        (("record:written", {}), ("record:proved", {})),
     ),
     "live": (
         "one bar at a time; the loop from the last confirm received to the decision committed",

@@ -7,14 +7,9 @@ starts when bars and model are in memory, except where files are streamed.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 
-from bot.adapters.journal.writer import Journal
-from bot.app.loop.recorders import GroupRecorder
-from bot.app.symbols import traded_symbols
 from bot.blocks import Task
 from bot.model.threads import single_thread
 from scripts.benchmarks import plain
@@ -73,21 +68,6 @@ def whole(quick: bool, n_symbols: int, symbol_bars: int) -> list[Row]:
     return rows
 
 
-def journalled(quick: bool) -> list[Row]:
-    """Measure the whole path with the journal written."""
-    single_thread()
-    run = Trained(5, 4_000 if quick else 200_000)
-    cells, rows = run.n_bars * run.n_symbols, []
-    for name, full in (("bars, fills and ledger", False), ("everything", True)):
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "journal.db"
-            seconds = median_seconds(partial(_with_journal, run, path, full=full), 1)
-            size = path.stat().st_size / cells
-        note = f"{size:.0f} bytes a symbol-bar"
-        rows.append(Row(f"all, and the journal of {name}", cells / seconds, UNIT, note=note))
-    return rows
-
-
 def beside_pandas(quick: bool) -> list[Row]:
     """Measure pandas features, one torch batch and a Python loop over rows, on the same market."""
     single_thread()
@@ -105,13 +85,3 @@ def beside_pandas(quick: bool) -> list[Row]:
         else f"equity differs by {apart:.0e}: rounding decides signals at the threshold"
     )
     return [Row("plain pandas and torch, 1 symbol", close.size / seconds["plain"], UNIT, note=note)]
-
-
-def _with_journal(run: Trained, path: Path, *, full: bool) -> None:
-    path.unlink(missing_ok=True)
-    symbols = traded_symbols(run.config)
-    journal = Journal.create(path, symbols, run.engine.tasks, {}, durable=False)
-    recorder = GroupRecorder(journal, full=full)
-    run.run(recorder)
-    recorder.flush()
-    journal.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.backtest.preparing import read_market
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.recorders import NoRecorder
@@ -106,7 +106,7 @@ def engine_alone(run_dir: str) -> list[Row]:
         return ledger.hexdigest()
 
     seconds = median_seconds(through, 3)
-    reader = JournalReader(recorded.folder.journal)
+    reader = open_journal(recorded.folder.journal)
     expected = reader.meta["ledger_sha256"]
     reader.close()
     if through() != expected:

@@ -1,7 +1,8 @@
 """A small market and the default model trained on its first bars, for all groups that forecast.
 
 Rules: settings are the defaults but for the market (one-minute bars of the synthetic one, made calm
-enough to last ten million bars) and a threshold that this model's signals reach now and then.
+enough to last ten million bars), the features that are ready within the few bars the model is trained
+on, and a threshold that this model's signals reach now and then.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ TRAINING_BARS = 6000
 SETTINGS = (
     "data.source=synthetic",
     "market.interval=1m",
+    "features.names=core",
+    "policy.kind=threshold",
     "synthetic.volatility=0.0005",
     "signal.threshold=0.0004",
     "training.epochs=4",

@@ -64,7 +64,7 @@ def difference(_data: str | None) -> str:
         proved = run(["verify", "runs/small"], where)
         db = sqlite3.connect(where / "runs" / "small" / "journal.db")
         with db:
-            db.execute("UPDATE fills SET price = price + 0.01 WHERE id = 3")
+            db.execute("UPDATE models SET due = due + 3600000 WHERE position = 2")
         db.close()
         changed = run(["verify", "runs/small"], where, expected=1)
     return fenced(f"$ bot verify runs/small\n{proved}", f"$ bot verify runs/small\n{changed}")

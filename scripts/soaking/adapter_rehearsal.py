@@ -26,7 +26,7 @@ from bot.adapters.bybit.present import Present
 from bot.adapters.bybit.retry import Backoff, Limiter
 from bot.adapters.bybit.socket import Inbox
 from bot.adapters.bybit.tickers import LiveRest
-from bot.adapters.journal import writer as journal
+from bot.adapters.journal import facts as journal
 from bot.app.live import retraining as live_training
 from bot.app.live.command import run_on
 from bot.app.live.exchange import ExchangeClock
@@ -184,7 +184,7 @@ def play(
         return local.clock.now_ms()
 
     with (
-        patch.object(journal, "_connect", partial(connect_quickly, journal._connect)),
+        patch.object(journal, "connect", partial(connect_quickly, journal.connect)),
         patch.object(live_training, "TrainingPool", return_value=PoolHere(1.0)),
         patch.object(bybit_stream, "in_daemon_thread", _here),
         open_log(rehearsal.folder.log) as log,

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.journal import writer as journal
+from bot.adapters.journal import facts as journal
 
 Point = str
 """What was to be written, after 'before ' or 'after ': a table, BEGIN, COMMIT, or a kind of file."""

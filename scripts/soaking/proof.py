@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.runs.folder import RunFolder
 from bot.app.verify.proof import Verdict, verify
 from bot.blocks import F64, FILL, I64, BarBlock
@@ -53,7 +53,7 @@ def prove(folder: RunFolder, market: SyntheticMarket) -> Proof:
     """
     verdict = verify(folder)
     assert verdict.identical, verdict.difference
-    reader = JournalReader(folder.journal)
+    reader = open_journal(folder.journal)
     times, _ = reader.ledger()
     stored = reader.bars()
     decisions, refusal = reader.decisions(times)

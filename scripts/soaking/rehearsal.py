@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from bot.adapters.journal import writer as journal
+from bot.adapters.journal import facts as journal
 from bot.app.live import retraining as live_training
 from bot.app.live.command import run_on
 from bot.app.runs.folder import RunFolder, new_run
@@ -156,7 +156,7 @@ class Rehearsal:
         """
         trainer = pool or PoolHere()
         with (
-            patch.object(journal, "_connect", partial(connect_quickly, journal._connect)),
+            patch.object(journal, "connect", partial(connect_quickly, journal.connect)),
             patch.object(live_training, "TrainingPool", return_value=trainer),
             open_log(self.folder.log) as log,
         ):

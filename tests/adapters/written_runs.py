@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.journal.writer import Journal
+from bot.adapters.journal.facts import FactsWriter
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.writing import RecordWriter
 from bot.blocks import F64, I64, BarBlock, FeatureBlock, Task
@@ -117,7 +117,7 @@ def write(
     def commit(*writes: tuple[str, tuple[Any, ...], dict[str, Any]]) -> None:
         with ExitStack() as stack:
             for writer in writers:
-                if isinstance(writer, Journal):
+                if isinstance(writer, FactsWriter):
                     stack.enter_context(writer.transaction())
                 for name, args, options in writes:
                     getattr(writer, name)(*args, **options)

@@ -16,7 +16,7 @@ import pytest
 
 from bot.adapters.files.instruments import instruments_text
 from bot.adapters.journal.builds import build_rows
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.chain import first_link
 from bot.adapters.record.commands import CommandRow
@@ -147,7 +147,7 @@ class LiveRun:
         db.execute("PRAGMA synchronous = OFF")  # the disk is not what is tested
         self.journal = Journal(db, symbols, self.folder.journal)
         self.recorder = LiveRecorder(self.journal)
-        reader = JournalReader(self.folder.journal)
+        reader = open_journal(self.folder.journal)
         arrays = reader.state()
         reader.close()
         assert arrays is not None
@@ -194,14 +194,23 @@ def opening(bar: BarBlock) -> BarBlock:
 MakeLive = Callable[[str], RunFolder]
 
 
+TRADED = [
+    "synthetic.bars=800", "synthetic.missing=0.05", "synthetic.signal_strength=0.3",
+    "signal.threshold=0.0", "training.epochs=4", "training.learning_rate=0.01",
+    "data.start=2023-01-14",
+]  # fmt: skip
+
+
 @pytest.fixture(scope="session")
 def traded(run_it: RunIt) -> Ran:
-    """A backtest with a warm-up, several models, missing bars and many fills."""
-    return run_it(
-        "synthetic.bars=800", "synthetic.missing=0.05", "synthetic.signal_strength=0.3",
-        "signal.threshold=0.0", "training.epochs=4", "training.learning_rate=0.01",
-        "data.start=2023-01-14",
-    )  # fmt: skip
+    """A backtest with a warm-up, several models, missing bars and many fills, recorded by row."""
+    return run_it(*TRADED, by_row=True)
+
+
+@pytest.fixture(scope="session")
+def traded_in_columns(run_it: RunIt) -> Ran:
+    """The same backtest, recorded as a backtest is: in columns."""
+    return run_it(*TRADED)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import FOLDER, STOP_FILE
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.system.run_lock import RunLock
 from bot.app.runs.folder import RunFolder, config_of
 from bot.practice.synthetic import START_MS
@@ -147,7 +147,7 @@ def test_the_answer_is_what_the_daemon_has_recorded(
     assert said.code == 0, said.err
     assert "taken; from the" in said.out
     assert expected in said.out
-    with JournalReader(run.journal) as record:
+    with open_journal(run.journal) as record:
         [row] = record.commands()
     assert row.refused is None
     status = cli("status", run.path, "--json").json

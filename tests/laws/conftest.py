@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.history import load_history
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.backtest.job import BacktestDone, BacktestJob, run_backtest
 from bot.app.runs.folder import RunFolder, new_run
 from bot.blocks import F64, I64, BarBlock
@@ -139,7 +139,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
 
 def _read(folder: RunFolder, done: BacktestDone) -> Outcome:
-    reader = JournalReader(folder.journal)
+    reader = open_journal(folder.journal)
     times, ledger = reader.ledger()
     outcome = Outcome(
         done, folder, times, ledger["equity"], ledger["cash"], reader.positions(times),

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from scripts.soaking.killing import Point, WritePoints, die, fork, was_killed
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import PoolHere, Rehearsal, Script
@@ -102,7 +102,7 @@ def warm_up(folder: Path) -> None:
 
 def carried(journal: Path) -> dict[str, Any]:
     """Return what the engine carries from bar to bar, as the journal has it."""
-    with closing(JournalReader(journal)) as reader:
+    with closing(open_journal(journal)) as reader:
         return reader.state() or {}
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.portfolio.reasons import FillReason
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_every_change_of_cash_is_a_fill_a_fee_or_funding(world: World, whole: Outcome) -> None:
-    reader = JournalReader(whole.folder.journal)
+    reader = open_journal(whole.folder.journal)
     times, ledger = reader.ledger()
     reader.close()
     bought: defaultdict[int, float] = defaultdict(float)

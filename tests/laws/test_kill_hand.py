@@ -17,7 +17,7 @@ import pytest
 
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import Asked
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.portfolio.reasons import FillReason
 from bot.timegrid import HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
@@ -62,7 +62,7 @@ def asking(run: Rehearsal) -> Script:
         folder = run.folder
         for each in wanted:
             await exchange.clock.sleep_until(each.asked_ms)
-            with closing(JournalReader(folder.journal)) as record:
+            with closing(open_journal(folder.journal)) as record:
                 known = {row.id for row in record.commands()}
             if each.id not in known | set(files.waiting(folder.path)):
                 files.ask(folder.path, each)
@@ -73,7 +73,7 @@ def asking(run: Rehearsal) -> Script:
 def test_killed_around_each_command_nothing_is_lost_or_obeyed_twice(tmp_path: Path) -> None:
     run, killed, calm, _ = outlived(made, tmp_path, PLAN, 6, asking)
     assert killed.late == 0
-    with JournalReader(run.folder.journal) as mine, JournalReader(calm.folder.journal) as theirs:
+    with open_journal(run.folder.journal) as mine, open_journal(calm.folder.journal) as theirs:
         assert mine.commands() == theirs.commands()
         assert [row.kind for row in mine.commands()] == [kind for _, kind, _ in ASKED]
         assert mine.models() == theirs.models()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files import commands as files
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from scripts.soaking.killing import Point
 from scripts.soaking.rehearsal import Rehearsal, Script
 from tests.app.live.test_joining import ALL, asked, asking, made
@@ -42,7 +42,7 @@ def joining(run: Rehearsal) -> Script:
 def test_killed_at_each_write_of_a_joining_it_has_joined_once(tmp_path: Path) -> None:
     run, killed, calm, _ = outlived(of_two, tmp_path, PLAN, 12, joining)
     assert killed.late == 0
-    with JournalReader(run.folder.journal) as mine, JournalReader(calm.folder.journal) as theirs:
+    with open_journal(run.folder.journal) as mine, open_journal(calm.folder.journal) as theirs:
         assert mine.joins == theirs.joins
         assert [row.kind for row in mine.commands()] == ["instruments", "set"]
         assert mine.commands()[1] == theirs.commands()[1]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.exchange import Delivery
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.verify.proof import verify
 from bot.portfolio.reasons import FillReason
 from bot.timegrid import HOUR_MS
@@ -49,7 +49,7 @@ def test_killed_in_the_bar_of_the_settlement(
     assert daemons.live(12, reached)
     daemons.time.pass_by(int(down_h * HOUR_MS))
     assert not daemons.live(3, lambda here, count: None)
-    with JournalReader(rehearsal.folder.journal) as record:
+    with open_journal(rehearsal.folder.journal) as record:
         fills = record.fills()
         times, _ = record.ledger()
         held = record.positions(times)[:, 2]

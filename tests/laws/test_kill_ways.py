@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.blocks import F64
 from bot.parts.registry import parts
@@ -112,7 +112,7 @@ def same(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
 
 def flat_settlement(journal: Path) -> int:
     """Return the open time of a bar in which funding settles and nobody pays, before one that pays."""
-    with JournalReader(journal) as reader:
+    with open_journal(journal) as reader:
         times, ledger = reader.ledger()
         held = (reader.positions(times) != 0.0).any(axis=1)
     paying = np.flatnonzero(ledger["funding"])
@@ -123,7 +123,7 @@ def flat_settlement(journal: Path) -> int:
 
 def hurdles(journal: Path) -> F64:
     """Return float64[n, S], what an edge had to exceed at each close, expected funding included."""
-    with JournalReader(journal) as reader:
+    with open_journal(journal) as reader:
         return reader.decisions(reader.ledger()[0])[0]["hurdle"]
 
 
@@ -144,7 +144,7 @@ def test_killed_while_flat_before_a_settlement_its_rate_is_known(tmp_path: Path)
 
     assert daemons.live(60, reached)
     run, step = daemons.rehearsal, INTERVAL_MS[calm.config.market.interval]
-    with JournalReader(run.folder.journal) as reader:
+    with open_journal(run.folder.journal) as reader:
         closed, _ = reader.ledger()
         assert closed[-1] == settles_ms - step
     assert not daemons.live(26 - len(closed), never)

@@ -1,4 +1,5 @@
-"""The API says what the journal holds: read here with sqlite3 alone, and by `bot status`."""
+"""The API says what the record holds: that of the same run by row, read here with sqlite3 alone; and
+what `bot status` says."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from bot.serve.api.asked import cursor_of, numbers_of
 from bot.serve.api.forms import ARROW, CSV
 from bot.serve.feed.runs import RunsFolder
 from bot.serve.problems import Problem
-from tests.conftest import Cli
+from tests.conftest import Cli, Ran
 from tests.serve.conftest import Served
 
 RUN = "/api/v1/runs/short"
@@ -34,8 +35,8 @@ TABLES = {
 }  # fmt: skip
 
 
-def journal(served: Served) -> sqlite3.Connection:
-    db = sqlite3.connect(served.runs_dir / "short" / "journal.db")
+def journal(by_row: Ran) -> sqlite3.Connection:
+    db = sqlite3.connect(by_row.folder.journal)
     db.row_factory = sqlite3.Row
     return db
 
@@ -55,11 +56,11 @@ def all_pages(served: Served, path: str, **given: Any) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(("path", "table"), TABLES.items())
 @pytest.mark.parametrize("limit", [700, 10_000])
 def test_pages_hold_every_row_of_the_journal_once(
-    served: Served, path: str, table: str, limit: int
+    served: Served, short_by_row: Ran, path: str, table: str, limit: int
 ) -> None:
     found = all_pages(served, f"{RUN}/{path}", limit=limit)
     order = {"fills": "id", "ledger": "open_time"}.get(table, "open_time, symbol")
-    with journal(served) as db:
+    with journal(short_by_row) as db:
         rows = [dict(row) for row in db.execute(f"SELECT * FROM {table} ORDER BY {order}")]
     assert len(found) == len(rows) > 0
     for told, row in zip(found, rows, strict=True):
@@ -151,14 +152,14 @@ def test_a_status_is_what_the_command_prints(served: Served, cli: Cli) -> None:
     assert "run_dir" not in told
 
 
-def test_the_list_has_the_figures_of_the_status(served: Served) -> None:
+def test_the_list_has_the_figures_of_the_status(served: Served, short_by_row: Ran) -> None:
     (line,) = served.owner().get("/api/v1/runs").json()
     status = read_status(RunFolder(served.runs_dir / "short"))
     assert line["equity"] == status.equity
     assert line["total_return"] == status.total_return
     assert line["drawdown"] == status.drawdown
     assert line["positions"] == len(status.positions)
-    with journal(served) as db:
+    with journal(short_by_row) as db:
         rows = db.execute("SELECT open_time, equity FROM ledger ORDER BY open_time").fetchall()
     day = rows[-1][0] // 86_400_000
     before = [equity for time, equity in rows if time // 86_400_000 < day][-1]
@@ -167,9 +168,9 @@ def test_the_list_has_the_figures_of_the_status(served: Served) -> None:
     assert max(line["spark"][1:]) == max(equity for _, equity in rows)
 
 
-def test_models_are_the_schedule(served: Served) -> None:
+def test_models_are_the_schedule(served: Served, short_by_row: Ran) -> None:
     items = served.owner().get(f"{RUN}/models").json()["items"]
-    with journal(served) as db:
+    with journal(short_by_row) as db:
         rows = db.execute("SELECT model_id, effective_from, due FROM models ORDER BY position")
         assert [(m["model_id"], m["effective_from"], m["due"]) for m in items] == [
             tuple(row) for row in rows

@@ -204,9 +204,12 @@ def test_a_page_of_the_log_reads_only_so_many_lines(
 # Curves, bars and cards
 
 
-def test_a_curve_that_grows_is_that_of_the_whole_ledger(copied: RunFolder, short: Ran) -> None:
+def test_a_curve_that_grows_is_that_of_the_whole_ledger(
+    short: Ran, short_by_row: Ran, tmp_path: Path
+) -> None:
     import sqlite3
 
+    copied = RunFolder(Path(shutil.copytree(short_by_row.folder.path, tmp_path / "grows")))
     times, values = short.equity()
     with sqlite3.connect(copied.journal) as db:
         rows = db.execute("SELECT * FROM ledger WHERE open_time > ?", (int(times[400]),)).fetchall()

@@ -144,10 +144,12 @@ def test_runs_are_compared_on_one_axis(page: Any) -> None:
     assert "finished \u2212 another" in told or "another \u2212 finished" in told
 
 
-def test_every_panel_of_a_finished_run_says_what_the_journal_says(page: Any, runs: Path) -> None:
+def test_every_panel_of_a_finished_run_says_what_the_journal_says(
+    page: Any, runs: Path, short_by_row: Ran
+) -> None:
     page.goto(page.url + "#/run/finished")
     page.wait_for_selector("#controls table", timeout=90_000)
-    db = sqlite3.connect(runs / "finished" / "journal.db")
+    db = sqlite3.connect(short_by_row.folder.journal)
     status = read_status(RunFolder(runs / "finished"))
     assert shown(page, "Equity") == f"{status.equity:.2f}"
     assert float(shown(page, "Total").lstrip("+")) == pytest.approx(
@@ -183,13 +185,13 @@ def test_every_panel_of_a_finished_run_says_what_the_journal_says(page: Any, run
         assert all(told[time] == close for time, close in inside)
 
 
-def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, runs: Path) -> None:
+def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, short_by_row: Ran) -> None:
     page.goto(page.url + "#/run/finished")
     page.wait_for_selector("#fills tbody tr button")
     page.locator("#fills tbody tr button").first.click()
     page.wait_for_selector("dialog h3:has-text('The bar')")
     told = page.locator("dialog").inner_text()
-    db = sqlite3.connect(runs / "finished" / "journal.db")
+    db = sqlite3.connect(short_by_row.folder.journal)
     bar, symbol, quantity = db.execute(
         "SELECT open_time, symbol, quantity FROM fills WHERE reason = 'signal' ORDER BY id DESC LIMIT 1"
     ).fetchone()

@@ -1,12 +1,18 @@
-"""A run's record in one SQLite file, written in transactions, with a chain of hashes.
+"""A run's record: a SQLite file, written in transactions, and for a backtest columns beside it.
 
 files           the names of its files
 schema          the tables in SQL
-writer          what a run commits, and when
 wal             the log beside it, kept short
+facts           the small tables of every record, written: facts, models, commands, state
+facts_reader    the same, read
+writer          a daemon's journal, row by row: what a run commits, and when
+reader          the record (`bot/adapters/record`) of a journal
+parts           a part of a table in columns: a Parquet file, and its seals
+columns_writer  a backtest's record: the tables of bars in columns
+columns_reader  the record of one
+forms           which form a record has, and its reader: start here to read
 builds          the table of builds: which build made which stretch of a run
 commands        the table of commands: what a person asked of the run
-reader          the record (`bot/adapters/record`) of a finished or a running journal
 opening         opening one read-only, whatever its folder is called
 migrations      journals of earlier versions: where a new schema version goes
 """

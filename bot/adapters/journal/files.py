@@ -8,6 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 JOURNAL = "journal.db"
+COLUMNS = "columns"
+"""The folder beside it with the tables of bars, where a record keeps them in columns."""
+
 OF_SQLITE = (f"{JOURNAL}-wal", f"{JOURNAL}-shm")
 """What SQLite keeps beside an open journal, or beside that of a killed process."""
 

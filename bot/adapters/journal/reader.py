@@ -8,16 +8,13 @@ connection. Must not write, repair or judge: a damaged file is refused by name.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 
 from bot.adapters.journal import schema
-from bot.adapters.journal.builds import build_rows
-from bot.adapters.journal.commands import command_rows
+from bot.adapters.journal.facts_reader import FactsReader
 from bot.adapters.journal.migrations import (
     Shapes,
     later_than,
@@ -25,64 +22,25 @@ from bot.adapters.journal.migrations import (
     table_shapes,
     version_of,
 )
-from bot.adapters.journal.opening import connect_to_read
 from bot.adapters.record.arrays import RowsAsArrays
-from bot.adapters.record.builds import BuildRow
-from bot.adapters.record.commands import CommandRow
-from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, unpacked
-from bot.adapters.record.difference import MISSING, Difference
-from bot.adapters.record.joins import Joins
+from bot.adapters.record.contents import Extent, Span
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table, columns_of
-from bot.blocks import I64, Task
-from bot.errors import JournalError
+from bot.blocks import I64
 from bot.plausibility import Prices
 
 SLICE_ROWS = 20_000
 """Rows that a reader which follows reads at once: tens of milliseconds, and a WAL is never held longer."""
 
 
-class JournalReader(RowsAsArrays):
+class JournalReader(FactsReader, RowsAsArrays):
     """Read a run's journal.
 
     Args:
         follow: see what is committed after it was opened. It holds no transaction between two
             calls, and reads long spans in several, so that it may stay open beside a daemon.
-
-    Attributes:
-        meta, joins: the facts of the run and its symbols, as they were when it was opened.
     """
 
-    def __init__(self, path: Path, *, follow: bool = False) -> None:
-        self.path = path
-        self._follows = follow
-        with self._reading():
-            self._db = connect_to_read(path)
-        try:
-            self._begin(follow)
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _begin(self, follow: bool) -> None:
-        """Read what kind of journal it is."""
-        with self._reading():
-            if not follow:
-                self._db.execute("BEGIN")
-            self.meta: dict[str, str] = dict(self._db.execute("SELECT key, value FROM meta"))
-            odd = [pair for pair in self.meta.items() if not all(isinstance(x, str) for x in pair)]
-            if odd:
-                raise JournalError(f"{self.path}: table meta has {odd[0]!r}; restore a copy")
-            self.version = version_of(self.meta, self.path)
-            lay_views(self._db, self.version)
-        try:
-            self._made_with = tuple(self.meta["symbols"].split("\n"))
-            self.tasks = tuple(_task(name) for name in self.meta["tasks"].split("\n"))
-        except (KeyError, ValueError, TypeError) as error:
-            raise JournalError(
-                f"{self.path}: table meta has no sound symbols and tasks ({error}); restore a copy"
-            ) from None
-        self.joins = Joins.of(self._made_with, self.commands())
-        self.symbols = self.joins.symbols
+    numbered = (("fills", "id"), *FactsReader.numbered)
 
     def rows(self, table: Table, after: int = EARLIEST, to: int = LATEST) -> list[Row]:
         """Return the rows of a span, by key; fills in the order of booking."""
@@ -150,76 +108,14 @@ class JournalReader(RowsAsArrays):
             prices.refused[s] = np.nan if refused is None else refused[1]
         return prices
 
-    def models(self) -> list[ModelRow]:
-        """Return the run's schedule, oldest first."""
-        rows = self._rows(
-            "SELECT model_id, effective_from, due, late, manifest_sha256, position FROM models "
-            "ORDER BY position"
-        )
-        return [ModelRow(r[0], r[1], r[2], bool(r[3]), r[4], position=r[5]) for r in rows]
-
-    def commands(self) -> list[CommandRow]:
-        """Return what was asked of the run; nothing of a journal before version 4."""
-        with self._reading():
-            return command_rows(self._db)
-
-    def builds(self) -> list[BuildRow]:
-        """Return the stretches of the run; none of a journal of version 1."""
-        with self._reading():
-            return build_rows(self._db)
-
-    def carried(self) -> Carried | None:
-        """Return the engine's last committed state with its layout."""
-        rows = self._rows("SELECT blob, layout, open_time FROM state")
-        if not rows:
-            return None
-        blob, layout, open_time = rows[0]
-        return Carried(unpacked(blob, self.path), layout, blob, open_time)
-
-    def damage(self) -> Difference | None:
-        """Return what is wrong with the file, though no span shows it."""
-        fault = self._fault()
-        if fault is None:
-            return None
-        return Difference(
-            self.path.name, "integrity_check", None, symbol=None, stored=fault, replayed="ok"
-        )
-
-    def misshapen(self) -> Difference | None:
-        """Return the first table that is not as a journal of its version has it."""
-        with self._reading():
-            found = table_shapes(self._db)
-        expected = self._expected_shapes()
-        for table in sorted({*found, *expected}):
-            mine, wanted = found.get(table), expected.get(table)
-            if mine != wanted:
-                named = [sorted(each) if each is not None else MISSING for each in (mine, wanted)]
-                return Difference(
-                    table, "columns", None, symbol=None, stored=named[0], replayed=named[1]
-                )
-        return None
-
-    def misnumbered(self) -> Difference | None:
-        """Return the first hole in the numbers that the journal gives to rows."""
-        for table, column in (
-            ("fills", "id"),
-            ("models", "position"),
-            ("builds", "position"),
-            ("commands", "position"),
-        ):
-            numbers = self._rows(f"SELECT {column} FROM {table} ORDER BY {column}")
-            for k, (number,) in enumerate(numbers, start=1):
-                if number != k:
-                    return Difference(table, column, None, symbol=None, stored=number, replayed=k)
-        return None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
+    def _told_version(self) -> int:
+        version = version_of(self.meta, self.path)
+        lay_views(self._db, version)
+        return version
 
     def _fault(self) -> str | None:
-        found = str(self._rows("PRAGMA integrity_check(1)")[0][0])
-        if found != "ok":
+        found = super()._fault()
+        if found is not None:
             return found
         for table in ("bars", "fills", "forecasts", "decisions", "positions"):
             odd = f"SELECT count(*) FROM {table} WHERE typeof(open_time) != 'integer'"
@@ -255,21 +151,3 @@ class JournalReader(RowsAsArrays):
             symbol,
         )
         return rows[0] if rows else None
-
-    def _rows(self, query: str, *given: Any) -> list[Any]:
-        with self._reading():
-            return self._db.execute(query, given).fetchall()
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise JournalError(
-                f"{self.path}: cannot be read ({error}); the file is no journal or is damaged"
-            ) from error
-
-
-def _task(name: str) -> Task:
-    kind, _, horizon = name.rpartition("_")
-    return Task(kind, int(horizon))

@@ -19,6 +19,8 @@ from bot.adapters.record.tables import (
 from bot.blocks import Task
 
 JOURNAL_VERSION = 4
+COLUMNS_VERSION = "columns-1"
+"""What stands for it where the tables of bars are columns beside the file: no reader of rows takes it."""
 
 
 def later_column(name: str) -> str:
@@ -51,9 +53,27 @@ COMMANDS = """CREATE TABLE commands (
     asked_by TEXT NOT NULL, asked_ms INTEGER NOT NULL, open_time INTEGER NOT NULL,
     inside INTEGER NOT NULL, refused TEXT);
 """
+META = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;\n"
+MODELS = """CREATE TABLE models (
+    position INTEGER PRIMARY KEY, model_id TEXT NOT NULL, effective_from INTEGER NOT NULL,
+    due INTEGER, late INTEGER NOT NULL DEFAULT 0, manifest_sha256 TEXT);
+"""
+STATE = """CREATE TABLE state (
+    id INTEGER PRIMARY KEY CHECK (id = 1), open_time INTEGER NOT NULL, blob BLOB NOT NULL,
+    layout INTEGER NOT NULL DEFAULT 1);
+"""
+FACTS = META + MODELS + STATE + BUILDS + COMMANDS
+"""The tables that every record has in its journal.db."""
+
+PARTS = """CREATE TABLE parts (
+    position INTEGER PRIMARY KEY, name TEXT NOT NULL, rows INTEGER NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, size_bytes INTEGER NOT NULL, sha256 BLOB NOT NULL, digests BLOB NOT NULL,
+    link BLOB NOT NULL);
+"""
+"""The parts of the tables that are kept in columns, in the order in which they were written."""
+
 TABLES = f"""
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE bars (
+{META}CREATE TABLE bars (
     open_time INTEGER NOT NULL, symbol TEXT NOT NULL, {_REALS}, {_FLAGS},
     row_hash INTEGER NOT NULL, {_LATER}PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
 CREATE TABLE ledger (
@@ -70,13 +90,7 @@ CREATE INDEX fills_by_time ON fills (open_time);
 CREATE TABLE decisions (
     open_time INTEGER NOT NULL, symbol TEXT NOT NULL, signal REAL, weight REAL,
     order_quantity REAL NOT NULL, refusal TEXT, {_LATER_DECISIONS}PRIMARY KEY (open_time, symbol)) WITHOUT ROWID;
-CREATE TABLE models (
-    position INTEGER PRIMARY KEY, model_id TEXT NOT NULL, effective_from INTEGER NOT NULL,
-    due INTEGER, late INTEGER NOT NULL DEFAULT 0, manifest_sha256 TEXT);
-CREATE TABLE state (
-    id INTEGER PRIMARY KEY CHECK (id = 1), open_time INTEGER NOT NULL, blob BLOB NOT NULL,
-    layout INTEGER NOT NULL DEFAULT 1);
-CREATE TABLE chain (open_time INTEGER PRIMARY KEY, link BLOB NOT NULL);
+{MODELS}{STATE}CREATE TABLE chain (open_time INTEGER PRIMARY KEY, link BLOB NOT NULL);
 {BUILDS}{COMMANDS}"""
 
 

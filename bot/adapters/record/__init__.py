@@ -14,5 +14,7 @@ chain           the bytes of a bar's rows, and the chain of hashes over them
 difference      the first place where a record is not what it must be
 rows            what the engine hands over, as rows
 arrays          rows as arrays: for a record that is stored row by row
+columns         what the engine hands over, as columns; and columns as rows
+column_arrays   columns as arrays: for a record that is stored column by column
 memory          a record in memory, which a replay fills
 """

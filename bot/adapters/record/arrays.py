@@ -32,6 +32,7 @@ from bot.adapters.record.tables import (
 )
 from bot.blocks import F64, FILL, I64, Arrays, BarBlock, Task
 from bot.errors import JournalError
+from bot.plausibility import Prices
 from bot.portfolio.reasons import FILL_REASON_CODE, REFUSAL_CODE
 from bot.portfolio.trace import Phase, Trace, blank_trace
 
@@ -71,6 +72,10 @@ class RowsAsArrays(ABC):
     @abstractmethod
     def carried(self) -> Carried | None:
         """Return the engine's last committed state with its layout."""
+
+    def left_over(self) -> Sequence[str]:
+        """Return none: rows have no files of their own."""
+        return ()
 
     @abstractmethod
     def close(self) -> None:
@@ -172,6 +177,17 @@ class RowsAsArrays(ABC):
                 FILL,
             )
 
+    def last_prices(self) -> Prices:
+        """Return what the next candles are held against."""
+        prices, bars = Prices.unknown(len(self.symbols)), self.bars()
+        for s in range(len(self.symbols)):
+            valid = np.flatnonzero(bars.valid[:, s])
+            refused = bars.refused[valid[-1] + 1 :, s] if len(valid) else bars.refused[:, s]
+            refused = refused[~np.isnan(refused)]
+            prices.last[s] = bars.close[valid[-1], s] if len(valid) else np.nan
+            prices.refused[s] = refused[-1] if len(refused) else np.nan
+        return prices
+
     def ledger_blocks(self, n_bars: int = 4096) -> Iterator[tuple[I64, Trace]]:
         """Yield the ledger, its positions and fills as the traces that were booked.
 
@@ -215,6 +231,10 @@ class RowsAsArrays(ABC):
 
     def _cells(self, table: Table, times: I64, rows: Sequence[Row]) -> tuple[I64, I64]:
         told = np.array([row[0] for row in rows], dtype=np.int64)
+        return self._bars_of(table, times, told), self._which(table, rows)
+
+    def _bars_of(self, table: Table, times: I64, told: I64) -> I64:
+        """Return which of the bars rows of these open times are of."""
         at = np.searchsorted(times, told).astype(np.int64)
         odd = np.flatnonzero(times[at] != told)
         if len(odd):
@@ -222,7 +242,7 @@ class RowsAsArrays(ABC):
                 f"{self.path}: table {table} has a row of {told[odd[0]]}, where there is no bar; the "
                 "file is damaged"
             )
-        return at, self._which(table, rows)
+        return at
 
     def _which(self, table: Table, rows: Sequence[Row]) -> I64:
         index = {name: s for s, name in enumerate(self.symbols)}

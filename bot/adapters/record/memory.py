@@ -7,7 +7,7 @@ in them. Must not decide what is equal.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,17 @@ import numpy.typing as npt
 from bot.adapters.record.arrays import RowsAsArrays
 from bot.adapters.record.builds import BuildRow, present_row
 from bot.adapters.record.chain import chain_links, first_link, row_hashes
+from bot.adapters.record.columns import (
+    Columns,
+    Texts,
+    decision_columns,
+    fill_columns,
+    forecast_columns,
+    joined_columns,
+    ledger_columns,
+    position_columns,
+    stored_columns,
+)
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, packed
 from bot.adapters.record.difference import Difference
@@ -36,7 +47,6 @@ from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table, bar_matrix
 from bot.blocks import F64, FILL, I64, BarBlock, Task
 from bot.engine import StepResult
 from bot.engine_state import STATE_LAYOUT, Activation
-from bot.plausibility import Prices
 from bot.portfolio.trace import Trace
 
 _KEYED = {"bars", "forecasts", "decisions", "positions"}
@@ -44,17 +54,24 @@ _KEYED = {"bars", "forecasts", "decisions", "positions"}
 
 
 class MemoryRecord(RowsAsArrays):
-    """Take what a run writes, and read as its record."""
+    """Take what a run writes, and read as its record.
+
+    Args:
+        sealed: False: no hashes are made, so there are no rows of bars and none of the chain; for a
+            replay that is compared column by column.
+    """
 
     version = 4
 
     def __init__(
-        self, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str] | None = None
-    ) -> None:
+        self, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str] | None = None,
+        *, sealed: bool = True,
+    ) -> None:  # fmt: skip
         self.path = Path(":memory:")
         self.joins = Joins(tuple(symbols), len(symbols))
         self.symbols, self.tasks = self.joins.symbols, tuple(tasks)
         self.meta = dict(meta or {})
+        self._sealed = sealed
         self._link = first_link(symbols)
         self._made_with = tuple(symbols)
         self._builds = [present_row(1, self._link, None, None, self.meta)]
@@ -72,8 +89,11 @@ class MemoryRecord(RowsAsArrays):
 
     # Writing, as a journal is written
 
-    def write_bars(self, block: BarBlock) -> I64:
-        """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
+    def write_bars(self, block: BarBlock) -> None:
+        """Write bars as seen, in place of an earlier sight of the same bars."""
+        self._write_bars(block)
+
+    def _write_bars(self, block: BarBlock) -> I64:
         matrix = bar_matrix(block)
         hashes = row_hashes(block.open_time, matrix)
         self._bars.append((block, matrix, hashes))
@@ -92,10 +112,12 @@ class MemoryRecord(RowsAsArrays):
         self, result: StepResult, schedule: Sequence[Activation], *, opened: bool = False
     ) -> None:
         """Write closed bars; `opened` where the first one's open was written before."""
-        hashes = self.write_bars(result.bars)
         earlier = self._booked(int(result.bars.open_time[0])) if opened else np.empty(0, FILL)
         self.write_fills(result.trace.fills)
         self._closed.append((result, tuple(schedule)))
+        if not self._sealed:
+            return
+        hashes = self._write_bars(result.bars)
         fills = np.concatenate([earlier, result.trace.fills])
         content = chain_rows(result, hashes, fills, self._commands)
         links = chain_links(self._link, content)
@@ -134,6 +156,21 @@ class MemoryRecord(RowsAsArrays):
         newest = {row[:2]: row for row in made}
         return [newest[key] for key in sorted(newest)]
 
+    def columns(self, table: Table, texts: Texts) -> Columns:
+        """Return the rows of a table that a replay makes by column, as they lie in a record.
+
+        Args:
+            texts: behind the codes.
+        """
+        make: dict[Table, Callable[[], list[Columns]]] = {
+            "fills": lambda: [fill_columns(each) for each in self._fills],
+            "forecasts": lambda: [forecast_columns(*each, texts) for each in self._closed],
+            "decisions": lambda: [decision_columns(each, texts) for each, _ in self._closed],
+            "ledger": lambda: [ledger_columns(each) for each, _ in self._closed],
+            "positions": lambda: [position_columns(each, texts) for each, _ in self._closed],
+        }
+        return joined_columns(make[table](), stored_columns(table, self.tasks))
+
     def extent(self) -> Extent | None:
         """Return how far the ledger goes, None before its first bar."""
         ledger = self.rows("ledger")
@@ -153,17 +190,6 @@ class MemoryRecord(RowsAsArrays):
         """Return the open times of the ledger, int64[n], oldest first."""
         found = [result.bars.open_time for result, _ in self._closed]
         return np.concatenate([np.empty(0, np.int64), *found])
-
-    def last_prices(self) -> Prices:
-        """Return what the next candles are held against."""
-        prices, bars = Prices.unknown(len(self.symbols)), self.bars()
-        for s in range(len(self.symbols)):
-            valid = np.flatnonzero(bars.valid[:, s])
-            refused = bars.refused[valid[-1] + 1 :, s] if len(valid) else bars.refused[:, s]
-            refused = refused[~np.isnan(refused)]
-            prices.last[s] = bars.close[valid[-1], s] if len(valid) else np.nan
-            prices.refused[s] = refused[-1] if len(refused) else np.nan
-        return prices
 
     def models(self) -> list[ModelRow]:
         """Return the schedule, oldest first."""

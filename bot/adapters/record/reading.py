@@ -141,6 +141,9 @@ class Record(Protocol):
     def misnumbered(self) -> Difference | None:
         """Return where its own numbering has a hole."""
 
+    def left_over(self) -> Sequence[str]:
+        """Return the files beside it that look like its own and are none."""
+
     def close(self) -> None:
         """Let go of what it is stored in."""
 

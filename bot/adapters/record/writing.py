@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.record.commands import CommandRow
-from bot.blocks import I64, BarBlock
+from bot.blocks import BarBlock
 from bot.engine import StepResult
 from bot.engine_state import Activation
 from bot.portfolio.trace import Trace
@@ -23,8 +23,8 @@ from bot.portfolio.trace import Trace
 class RecordWriter(Protocol):
     """A record that takes what happened."""
 
-    def write_bars(self, block: BarBlock) -> I64:
-        """Write bars as seen, in place of an earlier sight of the same bars; return row hashes."""
+    def write_bars(self, block: BarBlock) -> None:
+        """Write bars as seen, in place of an earlier sight of the same bars."""
 
     def write_fills(self, fills: npt.NDArray[np.void]) -> None:
         """Write fills in the order of booking."""
@@ -57,14 +57,8 @@ class DurableWriter(RecordWriter, Protocol):
         """Write ledger rows and positions alone, for a record of the money only."""
 
 
-class RunWriter(DurableWriter, Protocol):
-    """One as the run's owner has it: begun or continued, described, closed."""
-
-    def begin_stretch(self, arrays: Mapping[str, npt.NDArray[Any]] | None) -> bool:
-        """Write where this build goes on and from which state; tell whether it is another build."""
-
-    def write_history(self, block: BarBlock, symbols: Sequence[str]) -> None:
-        """Write all the bars that there are, of symbols that join."""
+class DescribedWriter(DurableWriter, Protocol):
+    """One as a backtest has it: with the facts of the run, and closed at its end."""
 
     def meta(self, key: str) -> str:
         """Return a fact of the run."""
@@ -74,3 +68,13 @@ class RunWriter(DurableWriter, Protocol):
 
     def close(self, *, for_good: bool = False) -> None:
         """Close it; `for_good` where the run is over."""
+
+
+class RunWriter(DescribedWriter, Protocol):
+    """One as a daemon has it: begun or continued."""
+
+    def begin_stretch(self, arrays: Mapping[str, npt.NDArray[Any]] | None) -> bool:
+        """Write where this build goes on and from which state; tell whether it is another build."""
+
+    def write_history(self, block: BarBlock, symbols: Sequence[str]) -> None:
+        """Write all the bars that there are, of symbols that join."""

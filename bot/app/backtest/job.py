@@ -14,7 +14,7 @@ from concurrent.futures import wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.adapters.record.writing import RunWriter
+from bot.adapters.record.writing import DescribedWriter
 from bot.app.backtest.read_ahead import Planned, ReadAhead
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.interrupts import uninterrupted
@@ -22,7 +22,7 @@ from bot.app.loop.recorders import GroupRecorder
 from bot.app.loop.runner import Progress, Runner
 from bot.app.loop.warmup import compile_account
 from bot.app.runs.folder import RunFolder, config_hash, config_text
-from bot.app.runs.record import begin_record
+from bot.app.runs.record import begin_backtest
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining
 from bot.app.training.pool import TrainingPool
@@ -163,7 +163,7 @@ def _take(job: BacktestJob, runner: Runner, start: int, block: BarBlock) -> None
         tell_rehearsed(job.log, runner.state, job.config)
 
 
-def _new_journal(job: BacktestJob, tasks: tuple[Task, ...], digest: str) -> RunWriter:
+def _new_journal(job: BacktestJob, tasks: tuple[Task, ...], digest: str) -> DescribedWriter:
     meta = job.meta | {
         "interval": job.config.market.interval,
         "venue": job.config.market.venue,
@@ -171,11 +171,11 @@ def _new_journal(job: BacktestJob, tasks: tuple[Task, ...], digest: str) -> RunW
         "config_toml": config_text(job.folder),
         "start": str(int(job.bars.open_time[job.start_index])),
     }
-    return begin_record(job.folder, job.symbols, tasks, meta, durable=False)
+    return begin_backtest(job.folder, job.symbols, tasks, meta)
 
 
 def _finish(
-    job: BacktestJob, journal: RunWriter, runner: Runner, ledger: LedgerHash, *,
+    job: BacktestJob, journal: DescribedWriter, runner: Runner, ledger: LedgerHash, *,
     started: float, interrupted: bool,
 ) -> BacktestDone:  # fmt: skip
     """Write down what came of it, close the journal for good, and tell."""

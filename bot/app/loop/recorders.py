@@ -52,7 +52,7 @@ class GroupRecorder:
 
     def warmed(self, block: BarBlock, state: EngineState) -> None:
         """Write the bars."""
-        self._add(lambda: _discard(self._record.write_bars(block)), len(block), state)
+        self._add(lambda: self._record.write_bars(block), len(block), state)
 
     def opened(self, block: BarBlock, trace: Trace, state: EngineState) -> None:
         """Write the open of one bar."""
@@ -103,7 +103,3 @@ class GroupRecorder:
         self._state = state
         if self._bars >= GROUP_BARS:
             self.flush()
-
-
-def _discard(_: object) -> None:
-    """Take a value that is not needed."""

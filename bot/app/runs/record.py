@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.columns_writer import ColumnJournal
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.reading import Record
-from bot.adapters.record.writing import RunWriter
+from bot.adapters.record.writing import DescribedWriter, RunWriter
 from bot.app.runs.folder import RunFolder
 from bot.blocks import Task
 
@@ -24,14 +25,14 @@ def open_record(folder: RunFolder, *, follow: bool = False) -> Record:
     Raises:
         JournalError: there is none, or it is damaged or of another version.
     """
-    return JournalReader(folder.journal, follow=follow)
+    return open_journal(folder.journal, follow=follow)
 
 
 def begin_record(
     folder: RunFolder, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str],
     *, durable: bool,
 ) -> RunWriter:  # fmt: skip
-    """Make the record of a new run.
+    """Make the record of a run that may be gone on with: row by row.
 
     Args:
         meta: facts of the run.
@@ -41,6 +42,20 @@ def begin_record(
         JournalError: there is one already, or the folder cannot be written.
     """
     return Journal.create(folder.journal, symbols, tasks, meta, durable=durable)
+
+
+def begin_backtest(
+    folder: RunFolder, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str]
+) -> DescribedWriter:
+    """Make the record of a backtest: in columns.
+
+    Args:
+        meta: facts of the run.
+
+    Raises:
+        JournalError: there is one already, or the folder cannot be written.
+    """
+    return ColumnJournal.create(folder.journal, symbols, tasks, meta)
 
 
 def go_on_with_record(

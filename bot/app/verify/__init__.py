@@ -9,6 +9,7 @@ commands        the commands of a run, handed to its replay where they held
 replay          the replay, compared row by row
 stretches       what each build made, up to the next seam
 chain           the hash chain, made again
+tables          a record's tables beside its replay's, in rows or in columns
 rows            comparing rows
 unproved        what no replay can show, with the reason
 """

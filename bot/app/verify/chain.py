@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.record.chain import chain_links, first_link, rows_as_bytes
+from bot.adapters.record.column_arrays import ColumnsAsArrays
 from bot.adapters.record.commands import command_bytes
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.reading import Record
@@ -33,6 +34,9 @@ def check_chain(
         after, to: the span of open times, from after the one to the other.
         link: that the span's first one goes on from; by default the chain's start.
     """
+    if isinstance(record, ColumnsAsArrays):
+        record.check_seals()  # in place of links: a column that was changed is refused
+        return None
     made_with = record.symbols[: record.joins.first]
     link = first_link(made_with) if link is None else link
     seams = {row.closed: row.link for row in record.builds() if row.is_seam}

@@ -12,6 +12,7 @@ from functools import cache, partial
 import numpy as np
 
 from bot.adapters.files.instruments import instruments_of
+from bot.adapters.record.column_arrays import ColumnsAsArrays
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.memory import MemoryRecord
@@ -92,6 +93,8 @@ def instruments_in(folder: RunFolder, record: Record) -> dict[str, Instrument]:
 def _given(record: Record) -> TableForecaster:
     """Return the forecasts in the journal; a row of a bar that is not there is left to compare."""
     times, symbols = record.bar_times(), record.symbols
+    if isinstance(record, ColumnsAsArrays):
+        return TableForecaster(times, record.forecasts(times)[0])
     value = np.full((len(times), len(symbols), len(record.tasks)), np.nan)
     place = {time: i for i, time in enumerate(times.tolist())}
     which = {name: s for s, name in enumerate(symbols)}

@@ -16,21 +16,16 @@ import numpy as np
 
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import MISSING, Difference
-from bot.adapters.record.memory import MemoryRecord
 from bot.adapters.record.reading import Record
-from bot.adapters.record.tables import EARLIEST, LATEST, REPLAYED, Table, columns_of
+from bot.adapters.record.tables import EARLIEST, LATEST, Table
 from bot.app.loop.runner import Progress, Runner
 from bot.app.runs.carried_state import carried_state
 from bot.app.verify.chain import check_chain
 from bot.app.verify.commands import ReplayedCommands
 from bot.app.verify.engine import Engines, ReplayRecorder, start_of
-from bot.app.verify.rows import (
-    check_bars,
-    earliest,
-    first_difference,
-    state_difference,
-)
+from bot.app.verify.rows import earliest, state_difference
 from bot.app.verify.stretches import Stretch, Unproved, stretches_of
+from bot.app.verify.tables import memory_for, proved_bars, replayed_tables, table_difference
 from bot.blocks import I64, BarBlock
 from bot.config import Config
 from bot.engine_state import Activation, EngineState, state_to_arrays
@@ -57,8 +52,9 @@ class Replay:
         self._models, self._commands, self._progress = models, commands, progress
         self._start = start_of(record)
         self._times = record.bar_times()
+        self._tables = replayed_tables(record)
         self._state = record.state()
-        self._replayed = MemoryRecord(record.symbols[: record.joins.first], record.tasks)
+        self._replayed = memory_for(record)
         self.stretches = stretches_of(record, engines)
         self.ledger: LedgerHash | None = LedgerHash(record.symbols)
         self.unproved: list[Unproved] = []
@@ -202,9 +198,7 @@ class Replay:
         return int(np.searchsorted(closed, stretch.last, "left" if stretch.opened else "right"))
 
     def _span(self, runner: Runner, after: int, to: int, times: I64) -> Difference | None:
-        block, difference = check_bars(
-            self._record.rows("bars", after, to), times, self._record.symbols
-        )
+        block, difference = proved_bars(self._record, after, to, times)
         if difference is not None:
             return difference
         if to == LATEST:
@@ -216,7 +210,7 @@ class Replay:
                 runner.warm(self._commands.there(block))
             else:
                 self._commands.step(runner, block)
-        found = earliest([self._table(name, after, to) for name in REPLAYED])
+        found = earliest([self._table(name, after, to) for name in self._tables])
         self._replayed.clear()
         return self._missing_bar(found, times)
 
@@ -239,9 +233,8 @@ class Replay:
 
     def _open_at_seam(self, runner: Runner, bar: int) -> Difference | None:
         """Open the bar that was open when another build went on, from its row as it is now."""
-        rows = self._record.rows("bars", bar - 1, bar)
         at = self._times[self._times == bar]
-        block, difference = check_bars(rows, at, self._record.symbols)
+        block, difference = proved_bars(self._record, bar - 1, bar, at)
         if block is None:
             return difference or Difference(
                 "bars", "row", bar, symbol=None, stored=MISSING, replayed="the bar at the seam"
@@ -251,18 +244,17 @@ class Replay:
         return None
 
     def _table(self, table: Table, after: int, to: int) -> Difference | None:
-        stored, replayed = self._record.rows(table, after, to), self._replayed.rows(table)
-        columns = columns_of(table, self._record.tasks)
+        found, rows = table_difference(table, self._record, self._replayed, after, to)
         if table == "fills":
-            self.fills += len(stored)
-        return first_difference(table, columns, stored, replayed)
+            self.fills += rows
+        return found
 
     def _missing_bar(self, found: Difference | None, times: I64) -> Difference | None:
         """Blame the bars where the ledger and the chain know a bar that they do not have."""
         if found is None or found.replayed != MISSING or found.open_time in times:
             return found
         at = found.open_time or 0
-        known: tuple[Table, ...] = ("ledger", "chain")
+        known = [table for table in self._tables if table in {"ledger", "chain"}]
         if all(self._record.rows(table, at - 1, at) for table in known):
             return Difference(
                 "bars", "row", at, symbol=None, stored=MISSING, replayed="one a bar and symbol"

@@ -26,7 +26,7 @@ from bot.app.training.archive import Archive
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.request import training_seed
 from bot.app.verify.engine import start_of
-from bot.app.verify.rows import check_bars
+from bot.app.verify.tables import proved_bars
 from bot.blocks import I64
 from bot.config import Config
 from bot.features.pipeline import FeaturePipeline
@@ -85,7 +85,7 @@ def _other_rows(
     edges = sorted({*range(0, stop, BLOCK_BARS), *(due + 1 for due in dues), stop})
     for a, b in itertools.pairwise(edges):
         after, to = EARLIEST if a == 0 else int(times[a - 1]), int(times[b - 1])
-        block, difference = check_bars(record.rows("bars", after, to), times[a:b], record.symbols)
+        block, difference = proved_bars(record, after, to, times[a:b])
         if difference is not None or block is None:
             if difference is not None:
                 yield None, difference

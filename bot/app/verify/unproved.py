@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bot.adapters.files.commands import FOLDER, STOP_FILE
 from bot.adapters.files.manifests import half_saved
-from bot.adapters.journal.files import COPIES, OF_SQLITE
+from bot.adapters.journal.files import COLUMNS, COPIES, OF_SQLITE
+from bot.adapters.record.column_arrays import ColumnsAsArrays
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
 from bot.app.loop.forecasters import TABLE_ID
@@ -59,7 +60,12 @@ def not_provable(
         for path in half_saved(folder.models)
         if path.stem not in {row.model_id for row in models}
     ]
+    found += [
+        (f"{COLUMNS}/{path}", "no part of the record: a process that was killed has left it")
+        for path in record.left_over()
+    ]
     own = {path.name for path in (folder.config, folder.journal, folder.models)}
+    own |= {COLUMNS} if isinstance(record, ColumnsAsArrays) else set()
     for path in sorted(folder.path.iterdir()):
         name = path.name
         if name in own or name in OF_SQLITE:

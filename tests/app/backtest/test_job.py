@@ -147,7 +147,7 @@ def test_the_journal_knows_the_run(short: Ran) -> None:
     assert reader.meta["interrupted"] == "0"
     assert reader.meta["mode"] == "backtest"
     assert reader.meta["start"] == str(int(short.market.bars.open_time[0]))
-    assert len(reader.links()[0]) == 1200
+    assert len(reader.ledger_times()) == 1200
     reader.close()
 
 

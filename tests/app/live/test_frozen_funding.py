@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.verify.proof import verify
 from bot.blocks import BarBlock
 from bot.practice.settlements import settlements
@@ -68,7 +68,7 @@ def paid_by_hand(rehearsal: Rehearsal) -> tuple[np.ndarray, np.ndarray, BarBlock
     journal at a bar's open, the market's own inside it, and where that is not to be believed, the
     bar's open, or without a candle the last close.
     """
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     times, ledger = reader.ledger()
     held = reader.positions(times)
     bars = reader.bars(int(times[0]) - 1, int(times[-1]))

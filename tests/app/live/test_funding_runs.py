@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.practice.faults import Faults
 from bot.timegrid import DAY_MS, HOUR_MS
 from scripts.soaking.direct_exchange import DirectExchange
@@ -27,7 +27,7 @@ def test_charged_at_0_8_and_16(tmp_path: Path) -> None:
     assert np.isfinite(rates).all()
     first = int((times[0] - rehearsal.source.start_ms) // HOUR_MS)
     truth = rehearsal.source.block(first, len(times)).funding_rate
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     _, ledger = reader.ledger()
     held = np.vstack([np.zeros(3), reader.positions(times)[:-1]]) != 0.0
     reader.close()
@@ -72,7 +72,7 @@ def test_inside_a_daily_bar_what_is_held_pays_at_8_and_16(tmp_path: Path) -> Non
     times, bars = proof.bars.open_time, proof.bars
     first = int((times[0] - rehearsal.source.start_ms) // DAY_MS)
     truth = rehearsal.source.block(first, len(times))
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     _, ledger = reader.ledger()
     after = reader.positions(times)
     reader.close()

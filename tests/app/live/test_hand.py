@@ -13,7 +13,7 @@ import pytest
 
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import STOP_FILE, Asked
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.record.commands import CommandRow
 from bot.app.runs.status import read_status
 from bot.app.verify.proof import verify
@@ -74,7 +74,7 @@ class Read:
     """What the journal has of a run."""
 
     def __init__(self, run: Rehearsal) -> None:
-        with JournalReader(run.folder.journal) as record:
+        with open_journal(run.folder.journal) as record:
             self.commands: list[CommandRow] = record.commands()
             self.times, _ = record.ledger()
             self.quantity = record.positions(self.times)
@@ -220,7 +220,7 @@ def test_what_cannot_hold_is_recorded_with_the_reason_and_changes_nothing(run: R
     assert files.waiting(run.folder.path) == []
     calm = Rehearsal.make(run.folder.path.parent / "calm", *SETTINGS)
     live(calm, 6)
-    with JournalReader(run.folder.journal) as mine, JournalReader(calm.folder.journal) as theirs:
+    with open_journal(run.folder.journal) as mine, open_journal(calm.folder.journal) as theirs:
         assert mine.rows("ledger") == theirs.rows("ledger")
         assert mine.rows("chain") != theirs.rows("chain")
 
@@ -240,7 +240,7 @@ def test_what_is_asked_of_a_stopped_run_holds_after_it_has_caught_up(run: Rehear
     live(run, 6, begin_ms=end + 5 * HOUR_MS)
     read = Read(run)
     [row] = read.commands
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         bars = record.bars()
     late = bars.open_time[~bars.tradable]
     assert len(late) >= 4
@@ -264,7 +264,7 @@ def test_trainings_are_due_by_what_was_set_from_then_on(run: Rehearsal) -> None:
     live(run, 10, begin_ms=end)
     read = Read(run)
     at = int(read.commands[0].open_time)
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         dues = [row.due for row in record.models()]
     later = [due for due in dues if due is not None and due >= at]
     assert len(later) >= 3

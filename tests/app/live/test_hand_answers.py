@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.adapters.files.commands import STOP_FILE
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.system.run_lock import RunLock
 from bot.app.runs.asking import CommandAnswer, ask_run
 from bot.app.verify.proof import verify
@@ -50,7 +50,7 @@ def test_asked_and_answered_while_the_exchange_stands_still(tmp_path: Path) -> N
         asyncio.run(Stage(rehearsal).play(act))
     assert [answer.state for answer in answers] == ["taken"] * 4
     assert [answer.exit_code for answer in answers] == [0] * 4
-    with JournalReader(folder.journal) as record:
+    with open_journal(folder.journal) as record:
         rows = record.commands()
         times, _ = record.ledger()
         held = record.positions(times)

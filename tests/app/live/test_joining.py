@@ -14,7 +14,7 @@ import pytest
 
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import Asked
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.live.begun import ask_for_symbols, begun
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.in_force import config_in_force
@@ -59,7 +59,7 @@ def asking(run: Rehearsal, *wanted: Asked) -> Script:
         del stop
         for each in wanted:
             await exchange.clock.sleep_until(each.asked_ms)
-            with JournalReader(run.folder.journal) as record:
+            with open_journal(run.folder.journal) as record:
                 known = {row.id for row in record.commands()}
             if each.id not in known | set(files.waiting(run.folder.path)):
                 files.ask(run.folder.path, each)
@@ -79,7 +79,7 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
 
 
 def test_a_symbol_joins_between_two_bars_with_its_history_and_is_traded(joined: Rehearsal) -> None:
-    with JournalReader(joined.folder.journal) as record:
+    with open_journal(joined.folder.journal) as record:
         assert record.symbols == tuple(ALL)
         told, row = record.commands()
         assert (told.kind, list(told.values)) == ("instruments", [NEW])
@@ -110,7 +110,7 @@ def test_it_is_proved_and_true(joined: Rehearsal) -> None:
 
 
 def test_it_is_known_from_its_first_bar_on(joined: Rehearsal) -> None:
-    with JournalReader(joined.folder.journal) as record:
+    with open_journal(joined.folder.journal) as record:
         at = record.joins.later[0][0]
         times = record.ledger_times()
         value, _ = record.forecasts(times)
@@ -145,7 +145,7 @@ def test_it_goes_on_after_a_restart_and_more_may_join_and_leave(tmp_path: Path) 
     live(run, 12, asked(run, every, 4.2))
     proof = prove(run.folder, run.source)
     assert proof.untrue == 0
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         assert record.symbols == tuple(every)
         kinds = [(row.kind, row.refused) for row in record.commands()]
         assert config_in_force(run.config, record.commands()).market.symbols == tuple(every)
@@ -177,7 +177,7 @@ def test_one_that_cannot_join_is_refused_by_name_and_the_run_goes_on(tmp_path: P
     first, second = run.events("command_refused")
     assert NEW in first["reason"]
     assert "bybit_spot:SYN2USDT" in second["reason"]
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         assert record.symbols == tuple(FEW)
         assert len(record.ledger_times()) == 12
     assert files.waiting(run.folder.path) == []
@@ -197,7 +197,7 @@ def test_one_that_is_launched_in_the_middle_of_a_run_joins_once_it_trades(tmp_pa
         f"market.symbols: {NEW} is PreLaunch: trading has not begun; leave it out until "
         f"{format_utc(launch)} UTC"
     )
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         bars, fills = record.bars(), record.fills()
         joined_at = record.joins.later[0][0]
         known = record.forecasts(record.ledger_times())[0][:, 2]

@@ -14,7 +14,7 @@ import pytest
 
 from bot.adapters.files import commands as files
 from bot.adapters.files.commands import Asked
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.record.commands import CommandRow
 from bot.app.verify.proof import Result, verify
 from bot.blocks import F64, I64
@@ -48,7 +48,7 @@ class Told:
 
 def kept(run: Rehearsal) -> tuple[list[CommandRow], I64, F64, F64]:
     """Return the commands, and of each fill its bar, quantity and the symbol's first step."""
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         fills = record.fills()
         first = json.loads(record.meta["instruments"])
         steps = np.array([first[symbol]["quantity_step"] for symbol in record.symbols])
@@ -100,7 +100,7 @@ def test_it_holds_from_a_recorded_bar_on_and_is_proved(
 
 
 def firsts(run: Rehearsal) -> list[float]:
-    with JournalReader(run.folder.journal) as record:
+    with open_journal(run.folder.journal) as record:
         first = json.loads(record.meta["instruments"])
         return [first[symbol]["quantity_step"] for symbol in record.symbols]
 

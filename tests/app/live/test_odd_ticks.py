@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.verify.proof import verify
 from bot.blocks import BarBlock
 from bot.practice import instruments, wire
@@ -72,7 +72,7 @@ def test_any_tick_is_traded_and_proved(
     truth = Altered(rehearsal.source, on_grid(scale, tick))
     rehearsal.__dict__["source"] = truth
     rehearsal.run(12)
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     times, ledger = reader.ledger()
     bars = reader.bars(int(times[0]) - 1, int(times[-1]))
     fills = reader.fills()

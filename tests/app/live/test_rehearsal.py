@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.manifests import load_manifest
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.backtest import job as backtest_module
 from bot.app.backtest.job import run_backtest
 from bot.app.backtest.preparing import prepare, read_market
@@ -120,14 +120,14 @@ def backtest_of(market: Rehearsal, path: Path, *sets: str, schedule: bool) -> Ru
 
 
 def slopes(folder: RunFolder) -> list[float]:
-    with JournalReader(folder.journal) as reader:
+    with open_journal(folder.journal) as reader:
         times, _ = reader.ledger()
         found: list[float] = reader.decisions(times)[0]["slope"][:, 0].tolist()
         return found
 
 
 def ledger(folder: RunFolder) -> dict[str, Any]:
-    with JournalReader(folder.journal) as reader:
+    with open_journal(folder.journal) as reader:
         return dict(reader.ledger()[1])
 
 
@@ -147,7 +147,7 @@ def test_a_backtest_over_the_same_candles_equals_the_run(tmp_path: Path) -> None
         np.testing.assert_array_equal(column, lived[name])
     # without the run's own instruments, quantities are rounded to other steps
     np.testing.assert_allclose(ledger(anew)["equity"], lived["equity"], rtol=1e-6)
-    with JournalReader(anew.journal) as reader:
+    with open_journal(anew.journal) as reader:
         assert [(m.model_id, m.effective_from, m.due, m.late) for m in reader.models()] == (
             proof.models
         )
@@ -178,7 +178,7 @@ def test_bars_that_close_while_it_rehearses_are_warmed_behind_it(market: Rehears
     [started] = market.events("rehearsal_started")
     start = int(proof.bars.open_time[0])
     assert start > started["last"] + 2 * HOUR_MS
-    with JournalReader(market.folder.journal) as reader:
+    with open_journal(market.folder.journal) as reader:
         assert len(reader.bars()) == proof.warm_bars + len(proof.bars)
 
 
@@ -192,7 +192,7 @@ def test_a_stop_in_the_middle_ends_it_and_the_next_start_rehearses_again(
     market.run(None, pool=PoolHere(seconds=3000.0), script=script)
     assert market.events("run_stopped")[-1]["reason"] == "asked to stop"
     assert len(market.events("rehearsal_model")) == 2
-    with JournalReader(market.folder.journal) as reader:
+    with open_journal(market.folder.journal) as reader:
         assert reader.models() == []
     assert verify(market.folder).identical
     pool = PoolHere(seconds=0.0)

@@ -15,7 +15,7 @@ import pytest
 from bot.adapters.exchange import BadFrame, Candle, Event, Quote
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.funding import Funding
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.live.funding import LiveFunding
 from bot.app.live.screening import ScreenedExchange
 from bot.app.runs.heartbeat import read_heartbeat
@@ -53,7 +53,7 @@ def rehearse(folder: Path, factor: float, first: int, last: int, *settings: str)
 
 
 def read(rehearsal: Rehearsal) -> tuple[BarBlock, dict[str, Any], np.ndarray]:
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     times, ledger = reader.ledger()
     bars = reader.bars(int(times[0]) - 1, int(times[-1]))
     fills = reader.fills()
@@ -90,7 +90,7 @@ def test_a_frozen_symbol_goes_on_paying_its_funding(tmp_path: Path) -> None:
     bars, ledger, _ = read(rehearsal)
     [frozen] = np.flatnonzero(~bars.valid[:, 0])
     assert bars.open_time[frozen] % (8 * HOUR_MS) == 0
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     held = reader.positions(bars.open_time)[frozen - 1]
     reader.close()
     assert held[0] != 0.0
@@ -143,7 +143,7 @@ def test_after_an_outage_what_is_fetched_is_screened_too(tmp_path: Path) -> None
 def test_history_before_the_start_is_screened_too(tmp_path: Path) -> None:
     rehearsal = rehearse(tmp_path / "run", 1e6, -30, -30)
     rehearsal.run(3)
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     bars = reader.bars()
     reader.close()
     [frozen] = np.flatnonzero(~bars.valid[:, 0])

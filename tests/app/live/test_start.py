@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.manifests import load_manifest
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.system.run_lock import RunLock
 from bot.app.live import command as live_command_module
 from bot.app.live.command import live_command
@@ -62,7 +62,7 @@ def stop_when(condition: Callable[[DirectExchange], bool]) -> Script:
 
 def committed(rehearsal: Rehearsal) -> tuple[int, bool]:
     """Return the newest bar that is committed, and whether it is open."""
-    reader = JournalReader(rehearsal.folder.journal)
+    reader = open_journal(rehearsal.folder.journal)
     arrays = reader.state()
     reader.close()
     assert arrays is not None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.runs.status import read_status
 from bot.app.verify.proof import verify
 from bot.errors import ExchangeError
@@ -46,7 +46,7 @@ class Lived:
     """What a run's record has of a symbol."""
 
     def __init__(self, rehearsal: Rehearsal, symbol: str = ENDING) -> None:
-        with JournalReader(rehearsal.folder.journal) as record:
+        with open_journal(rehearsal.folder.journal) as record:
             self.s = record.symbols.index(symbol)
             self.times, _ = record.ledger()
             bars = record.bars(int(self.times[0]) - 1, int(self.times[-1]))

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.journal.migrations import MIGRATIONS, migrate, table_shapes
-from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.schema import JOURNAL_VERSION, TABLES, forecast_table
 from bot.adapters.record.tables import Table
 from bot.app.runs.folder import RunFolder
@@ -98,7 +98,7 @@ def test_it_is_reported(run: RunFolder) -> None:
 @each_run
 def test_it_is_proved_or_the_build_that_proves_it_is_named(run: RunFolder) -> None:
     """Another CPU or package may round in another way, and later code may compute otherwise."""
-    with JournalReader(run.journal) as record:
+    with open_journal(run.journal) as record:
         names_no_build = record.version == 1
     verdict = verify(run)
     assert verdict.difference is None, verdict
@@ -118,7 +118,7 @@ def test_a_change_of_it_is_a_difference_all_the_same(run: RunFolder) -> None:
         )
         db.commit()
     assert verify(run).result is Result.DIFFERENT
-    with JournalReader(run.journal) as snapshot:
+    with open_journal(run.journal) as snapshot:
         found = check_chain(snapshot)
         assert found is not None
         assert (found.table, found.field) == ("chain", "link")
@@ -126,13 +126,13 @@ def test_a_change_of_it_is_a_difference_all_the_same(run: RunFolder) -> None:
 
 @each_run
 def test_it_is_brought_to_this_version_and_the_old_one_is_kept(run: RunFolder) -> None:
-    with JournalReader(run.journal) as snapshot:
+    with open_journal(run.journal) as snapshot:
         version = snapshot.version
         before = {name: snapshot.rows(name) for name in TABLE_NAMES}
         tasks = snapshot.tasks
         assert check_chain(snapshot) is None
     assert migrate(run.journal) == version
-    with JournalReader(run.journal) as snapshot:
+    with open_journal(run.journal) as snapshot:
         assert snapshot.version == JOURNAL_VERSION
         assert {n: snapshot.rows(n) for n in TABLE_NAMES} == before
         assert check_chain(snapshot) is None
@@ -142,7 +142,7 @@ def test_it_is_brought_to_this_version_and_the_old_one_is_kept(run: RunFolder) -
         with closing(sqlite3.connect(run.journal)) as now:
             assert table_shapes(now) == table_shapes(new)
     kept = run.path / f"journal.db.v{version}"
-    with JournalReader(kept) as snapshot:
+    with open_journal(kept) as snapshot:
         assert snapshot.version == version
         assert {n: snapshot.rows(n) for n in TABLE_NAMES} == before
     assert migrate(run.journal) == JOURNAL_VERSION
@@ -176,7 +176,7 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 @between_is_long([p for p in OLD if p.name.startswith("live")])
 def test_it_is_continued_across_a_recorded_seam(run: RunFolder) -> None:
-    with JournalReader(run.journal) as snapshot:
+    with open_journal(run.journal) as snapshot:
         extent, version = snapshot.extent(), snapshot.version
     assert extent is not None
     args = ["run", "--practice", "--config", str(run.config), "--run-dir", str(run.path),
@@ -184,7 +184,7 @@ def test_it_is_continued_across_a_recorded_seam(run: RunFolder) -> None:
     done = CliRunner().invoke(app, args)
     assert done.exit_code == 0, done.output
     assert (run.path / f"journal.db.v{version}").is_file()
-    with JournalReader(run.journal) as snapshot:
+    with open_journal(run.journal) as snapshot:
         after = snapshot.extent()
         assert after is not None
         assert after.bars >= extent.bars + 3

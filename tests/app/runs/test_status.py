@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.journal.writer import Journal
 from bot.adapters.system.run_lock import RunLock
 from bot.app.runs import recent_coverage
@@ -86,7 +86,7 @@ def test_coverage_is_that_of_the_report(short: Ran, monkeypatch: pytest.MonkeyPa
 
 def test_money_and_positions_are_those_of_the_journal(live_run: RunFolder) -> None:
     found = read_status(live_run)
-    reader = JournalReader(live_run.journal)
+    reader = open_journal(live_run.journal)
     times, ledger = reader.ledger()
     fills = reader.fills()
     arrays = reader.state()
@@ -115,7 +115,7 @@ def test_money_and_positions_are_those_of_the_journal(live_run: RunFolder) -> No
 
 def test_what_waits_is_shown_at_a_provisional_price(traded: Ran) -> None:
     found = read_status(traded.folder)
-    reader = JournalReader(traded.folder.journal)
+    reader = open_journal(traded.folder.journal)
     times, _ = reader.ledger()
     bars = reader.bars()
     decisions, refusals = reader.decisions(times[-1:])
@@ -134,7 +134,7 @@ def test_what_waits_is_shown_at_a_provisional_price(traded: Ran) -> None:
 
 def test_an_order_that_waits_is_in_the_table(live_run: RunFolder, tmp_path: Path) -> None:
     folder = RunFolder(Path(shutil.copytree(live_run.path, tmp_path / "run")))
-    reader = JournalReader(folder.journal)
+    reader = open_journal(folder.journal)
     arrays = reader.state()
     reader.close()
     assert arrays is not None
@@ -154,7 +154,7 @@ def test_an_order_that_waits_is_in_the_table(live_run: RunFolder, tmp_path: Path
 
 
 def symbols_and_tasks(folder: RunFolder) -> tuple[Any, Any]:
-    reader = JournalReader(folder.journal)
+    reader = open_journal(folder.journal)
     found = reader.symbols, reader.tasks
     reader.close()
     return found
@@ -226,7 +226,7 @@ def test_whose_time_it_is(copy: RunFolder, traded: Ran) -> None:
 
 def test_the_numbers_that_decided_are_those_of_the_journal(traded: Ran) -> None:
     found = read_status(traded.folder)
-    with JournalReader(traded.folder.journal) as reader:
+    with open_journal(traded.folder.journal) as reader:
         times, _ = reader.ledger()
         columns, _ = reader.decisions(times[-1:])
     for s, decided in enumerate(found.decided.values()):

@@ -16,7 +16,7 @@ import pytest
 from scipy.stats import kurtosis, norm, skew
 
 from bot.adapters.files.trials import NAME, Outcome, Trial, read
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.backtest.command import write_report
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.trials import enter, runs_dir_of, source_of, tried
@@ -74,7 +74,7 @@ def backtest(cli: Cli, runs: Path, forecasts: Path) -> Backtest:
 
 
 def returns_of(folder: Path) -> F64:
-    with JournalReader(folder / "journal.db") as reader:
+    with open_journal(folder / "journal.db") as reader:
         equity = reader.ledger()[1]["equity"]
     curve = np.concatenate(([100_000.0], equity))
     return curve[1:] / curve[:-1] - 1.0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.files.trials import NAME, read
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.sweep.checks import check_heads
 from bot.app.sweep.grid import MOST, axes_of, points
 from bot.app.sweep.source import source_of_file
@@ -55,7 +55,7 @@ def test_a_setting_comes_to_what_its_backtest_gives_to_the_bit(
         alone = backtest(runs / f"alone-{k}", *sets)
         row = rows[" ".join(sets)]
         assert row["fills"] > 10
-        with JournalReader(runs / f"alone-{k}" / "journal.db") as record:
+        with open_journal(runs / f"alone-{k}" / "journal.db") as record:
             assert row["equity"] == record.ledger()[1]["equity"][-1]
             assert row["fills"] == len(record.fills())
             last, _ = record.decisions(record.ledger()[0][-1:])
@@ -227,7 +227,7 @@ def test_models_of_a_rehearsal_are_asked_again_to_the_bit(cli: Cli, tmp_path: Pa
     run = tmp_path / "runs" / "own"
     given = (a for item in sets for a in ("--set", item))
     assert cli("backtest", *given, "--run-dir", run, "--json").code == 0
-    with JournalReader(run / "journal.db") as record:
+    with open_journal(run / "journal.db") as record:
         times, ledger = record.ledger()
         assert [row.effective_from < times[0] for row in record.models()].count(True) >= 2
         fills = len(record.fills())
@@ -249,7 +249,7 @@ def test_finished_runs_are_compared_day_by_day(
     (told,) = said.json["differences"]
     assert [told["first"], told["second"]] == [str(runs / "a"), str(runs / "b")]
     for name in ("a", "b"):
-        with JournalReader(runs / name / "journal.db") as record:
+        with open_journal(runs / name / "journal.db") as record:
             equity = record.ledger()[1]["equity"]
         assert said.json["runs"][str(runs / name)]["net_return"] == pytest.approx(
             equity[-1] / 100_000.0 - 1.0

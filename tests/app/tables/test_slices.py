@@ -1,4 +1,4 @@
-"""The tables of a run, against its journal as SQLite and pandas read it."""
+"""The tables of a run in columns, against the journal of the same run as SQLite and pandas read it."""
 
 from __future__ import annotations
 
@@ -38,16 +38,18 @@ def record(short: Ran) -> Iterator[Record]:
         yield record
 
 
-def in_journal(short: Ran, table: str) -> pd.DataFrame:
-    with closing(sqlite3.connect(short.folder.journal)) as db:
+def in_journal(ran: Ran, table: str) -> pd.DataFrame:
+    with closing(sqlite3.connect(ran.folder.journal)) as db:
         order = "id" if table == "fills" else "rowid" if table == "ledger" else "open_time, symbol"
         return pd.read_sql(f"SELECT * FROM {table} ORDER BY {order}", db)
 
 
 @pytest.mark.parametrize("name", STORED)
-def test_rows_are_those_of_the_journal(short: Ran, record: Record, name: TableName) -> None:
+def test_rows_are_those_of_the_journal(
+    short: Ran, short_by_row: Ran, record: Record, name: TableName
+) -> None:
     got = RunTables(record, short.config).whole(name).to_pandas()
-    stored = in_journal(short, name)
+    stored = in_journal(short_by_row, name)
     assert len(got) == len(stored) > 0
     assert got["time_ms"].tolist() == stored["open_time"].tolist()
     assert got["symbol"].tolist() == stored["symbol"].tolist()
@@ -66,10 +68,10 @@ def test_times_are_in_utc(short: Ran, record: Record) -> None:
     assert (got["time"] == pd.to_datetime(got["time_ms"], unit="ms", utc=True)).all()
 
 
-def test_equity_has_returns_and_drawdowns(short: Ran, record: Record) -> None:
+def test_equity_has_returns_and_drawdowns(short: Ran, short_by_row: Ran, record: Record) -> None:
     got = RunTables(record, short.config, rows=30).whole("equity").to_pandas()
     capital = short.config.portfolio.initial_capital
-    curve = pd.Series([capital, *in_journal(short, "ledger")["equity"]])
+    curve = pd.Series([capital, *in_journal(short_by_row, "ledger")["equity"]])
     np.testing.assert_allclose(got["return"], curve.pct_change().iloc[1:], atol=1e-15)
     np.testing.assert_allclose(got["drawdown"], drawdowns(curve.to_numpy())[1:], atol=1e-15)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.backtest.job import run_backtest
 from bot.app.backtest.preparing import prepare, read_market
 from bot.app.runs.borrow import read_recorded, recorded_settings
@@ -33,7 +33,7 @@ NEVER_DUE = ("retrain.trigger=cron", "retrain.cron=0 0 29 2 *", "retrain.at_star
 
 def models(folder: RunFolder) -> list[tuple[str, int, int | None]]:
     """Return (model, first bar it decides on, due bar) of each activation."""
-    reader = JournalReader(folder.journal)
+    reader = open_journal(folder.journal)
     rows = [(m.model_id, m.effective_from, m.due) for m in reader.models()]
     reader.close()
     return rows

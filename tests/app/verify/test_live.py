@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.verify.proof import verify
@@ -35,7 +35,7 @@ def test_a_life_is_proved(live_run: RunFolder) -> None:
     assert verdict.fills > 50
     assert verdict.models >= 3
     assert verdict.warm_bars == 312
-    with JournalReader(live_run.journal) as snapshot:
+    with open_journal(live_run.journal) as snapshot:
         assert stored_ledger(snapshot).hexdigest() == verdict.replayed_sha256
         extent = snapshot.extent()
         assert extent is not None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.tables import Table, columns_of
 from bot.app.runs.folder import RunFolder
@@ -101,7 +101,7 @@ def test_a_run_is_proved_by_two_equal_hashes(traded: Ran) -> None:
 def test_blocks_change_nothing(traded: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.app.verify.replay.BLOCK_BARS", 97)
     assert verify(traded.folder).replayed_sha256 == traded.done.ledger_sha256
-    with JournalReader(traded.folder.journal) as snapshot:
+    with open_journal(traded.folder.journal) as snapshot:
         pieces = [len(times) for times, _ in snapshot.ledger_blocks(97)]
         assert max(pieces) == 97
         assert sum(pieces) == traded.done.bars
@@ -280,7 +280,7 @@ def dump(db: sqlite3.Connection) -> list[Any]:
 
 def test_a_snapshot_does_not_see_what_is_written_after_it(copy: RunFolder) -> None:
     one(copy, "PRAGMA journal_mode = WAL")
-    with JournalReader(copy.journal) as snapshot:
+    with open_journal(copy.journal) as snapshot:
         before = snapshot.bar_times()
         db = sqlite3.connect(copy.journal)
         with db:
@@ -289,7 +289,7 @@ def test_a_snapshot_does_not_see_what_is_written_after_it(copy: RunFolder) -> No
         db.close()
         np.testing.assert_array_equal(snapshot.bar_times(), before)
         assert snapshot.rows("bars", int(before[0]) - 1, int(before[0]))
-    with JournalReader(copy.journal) as snapshot:
+    with open_journal(copy.journal) as snapshot:
         np.testing.assert_array_equal(snapshot.bar_times(), before + 1)
 
 
@@ -316,7 +316,11 @@ def test_forecasts_from_a_file_are_given_and_still_proved(
         ]
     path = tmp_path / "forecasts.csv"
     path.write_text("\n".join(lines))
-    given = run_it("synthetic.bars=800", f"data.start={START}", forecasts=str(path))
+    sets = ("synthetic.bars=800", f"data.start={START}")
+    in_columns = run_it(*sets, forecasts=str(path))
+    assert verify(in_columns.folder).identical
+    given = run_it(*sets, forecasts=str(path), by_row=True)
+    assert given.done.ledger_sha256 == in_columns.done.ledger_sha256
     verdict = verify(given.folder)
     assert verdict.identical, verdict.difference
     assert verdict.replayed_sha256 == given.done.ledger_sha256

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.adapters.journal.reader import JournalReader
+from bot.adapters.journal.forms import open_journal
 from bot.adapters.system.build import present_build
 from bot.app.runs.folder import RunFolder
 from bot.app.verify.chain import check_chain
@@ -91,7 +91,7 @@ def test_the_other_stretch_is_named_and_ours_is_proved(two_builds: tuple[RunFold
     assert (stretch.difference.table, stretch.difference.field) == ("fills", "fee")
     assert verdict.replayed_sha256 is None
     assert verdict.as_json()["other_builds"][0]["made_by"] == stretch.made_by
-    with JournalReader(folder.journal) as snapshot:
+    with open_journal(folder.journal) as snapshot:
         one, two = snapshot.builds()
         assert (one.is_seam, two.is_seam, two.closed) == (False, True, seam)
         assert two.digest == present_build().digest
