@@ -34,8 +34,8 @@ class BarBlock:
     Attributes:
         open_time: int64[n], ms UTC, strictly increasing.
         open, high, low, close: float64[n, S], NaN where not valid.
-        volume: float64[n, S], base currency (quote currency for inverse contracts).
-        turnover: float64[n, S], NaN where the source has none.
+        volume: float64[n, S], base currency (contracts of one unit of the quote currency where inverse).
+        turnover: float64[n, S], quote currency (base currency where inverse); NaN where the source has none.
         valid: bool[n, S], the symbol has this bar.
         in_session: bool[n, S], the symbol's venue trades in this bar; a bar in session that is not
             valid is missing, a bar out of session is not counted by horizons.
@@ -47,7 +47,9 @@ class BarBlock:
             open; 0 where no funding is due, NaN where it is due and not known.
         mark: float64[n, S], mark price at the bar's open; NaN where not known.
         funding_inside: float64[n, S], quote currency paid by each unit held long for the
-            settlements inside the bar, after its open: the sum of rate x price of those known.
+            settlements inside the bar, after its open: the sum of rate x price of those known. Of an
+            inverse contract, whose funding is in coin, price² x the sum of rate / price of those known, with the
+            price of the bar's open: units held and coins paid are counted at that one price.
         funding_inside_unknown: float64[n, S], how many settlements inside the bar are not known.
         refused: float64[n, S], the close of a candle that was refused as implausible, and for which
             the symbol is not valid in this bar; NaN where none was.

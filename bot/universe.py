@@ -30,11 +30,19 @@ class Universe:
 
     Args:
         launch_ms: of each symbol, 0 where it is not known.
+        inverse: whether volumes are in the quote currency and turnovers in coin, as of inverse contracts.
     """
 
-    def __init__(self, rule: UniverseRule, interval_ms: int, launch_ms: Sequence[int]) -> None:
+    def __init__(
+        self,
+        rule: UniverseRule,
+        interval_ms: int,
+        launch_ms: Sequence[int],
+        *,
+        inverse: bool = False,
+    ) -> None:
         S = len(launch_ms)
-        self._rule, self._interval_ms = rule, interval_ms
+        self._rule, self._interval_ms, self._inverse = rule, interval_ms, inverse
         launched = np.array(launch_ms, dtype=np.int64)
         self._listed = np.where(launched > 0, launched, _NOT_YET)
         self._days: list[tuple[int, F64]] = []  # (midnight by which it was known, turnover)
@@ -51,7 +59,7 @@ class Universe:
     def advance(self, bars: BarBlock) -> Bool:
         """Take in the bars that follow; return bool[n, S], the members at each bar's close."""
         ends = bars.open_time + self._interval_ms
-        turnover = _turnover(bars)
+        turnover = _turnover(bars, inverse=self._inverse)
         self._note_listings(bars)
         members: Bool = np.empty(bars.valid.shape, dtype=np.bool_)
         judged = ends // DAY_MS
@@ -96,8 +104,10 @@ class Universe:
         self._judged = midnight
 
 
-def _turnover(bars: BarBlock) -> F64:
+def _turnover(bars: BarBlock, *, inverse: bool) -> F64:
     """Return float64[n, S], what was traded in each bar in the quote currency; 0 where it is not known."""
     told = np.where(np.isnan(bars.turnover), bars.volume * bars.close, bars.turnover)
+    if inverse:
+        told = bars.volume
     found: F64 = np.where(bars.valid & np.isfinite(told) & (told > 0.0), told, 0.0)
     return found

@@ -137,6 +137,11 @@ def is_contract(venue: str) -> bool:
     return venue_row(venue).contract
 
 
+def is_inverse(venue: str) -> bool:
+    """Return whether positions at this venue are contracts whose profit is in coin."""
+    return venue_row(venue).kind is ProductKind.INVERSE
+
+
 def has_sessions(venue: str) -> bool:
     """Return whether this venue is closed at times; one that is not known is taken to be open."""
     return venue in VENUES and VENUES[venue].sessions

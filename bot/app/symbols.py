@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from bot.adapters.files.data_root import DataRoot
 from bot.adapters.files.instruments import load_instruments
+from bot.blocks import Bool
 from bot.config import Config
 from bot.config.schema import MarketSection
 from bot.config.universe import MOST_SYMBOLS
@@ -17,7 +20,7 @@ from bot.errors import ConfigError, DataError
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.instruments import Instrument
 from bot.practice.synthetic import symbol_names
-from bot.venues import periods_per_year, split_symbol
+from bot.venues import is_inverse, periods_per_year, split_symbol
 
 
 def traded_symbols(config: Config) -> tuple[str, ...]:
@@ -51,6 +54,12 @@ def check_made(config: Config) -> None:
 def venues_of(config: Config, symbols: tuple[str, ...]) -> tuple[str, ...]:
     """Return the venue of each symbol."""
     return tuple(split_symbol(name, config.market.venue)[0] for name in symbols)
+
+
+def inverse_of(config: Config, symbols: tuple[str, ...]) -> Bool | None:
+    """Return bool[S], which symbols are held in contracts and coin; None for none."""
+    inverse = np.array([is_inverse(venue) for venue in venues_of(config, symbols)], dtype=np.bool_)
+    return inverse if inverse.any() else None
 
 
 def bars_a_year(config: Config, symbols: tuple[str, ...]) -> float:

@@ -22,6 +22,7 @@ impact          how far an order moves the price
 ticks           prices on an instrument's tick
 own             a user's policy and cost scheme, compiled
 funding         what funding is charged on
+worth           what quantities are in the quote currency
 hand            what a person's command does to the book
 trace           what a call did, a row a bar
 doubts          where the model is not to be traded on

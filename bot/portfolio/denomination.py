@@ -4,7 +4,8 @@ Owns the currencies. Rules: an account has one currency (`portfolio.currency`), 
 profit and cost of a run is an amount of it. An instrument as the exchange described it says what it
 is quoted and settled in; where none is known, the venue or the symbol's name does; where neither
 does, `market.quote` must. Dollars and the coins that stand for one dollar count as equal (`AT_PAR`).
-What is in another currency, expires, or is settled in coin is refused. Must not convert anything.
+An inverse contract is of one unit of its quote currency, and settled in its base currency. What is in another
+currency, expires, or is settled in a third currency is refused. Must not convert anything.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from bot.config import Config
 from bot.errors import ConfigError
 from bot.portfolio.instruments import Instrument
-from bot.venues import ProductKind, Venue, split_symbol, venue_row
+from bot.venues import ProductKind, Source, Venue, split_symbol, venue_row
 
 AT_PAR = frozenset(
     (
@@ -126,10 +127,17 @@ def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
         return str(error)
     found = denomination(venue, symbol, instrument)
     where = f"market.symbols: {name} on {own}"
-    if found.inverse:
+    if found.inverse and venue.kind is not ProductKind.INVERSE:
+        return f"{where} is an inverse contract; name it with its venue: bybit_inverse:{symbol}"
+    if found.inverse and venue.source is not Source.BYBIT:
         return (
-            f"{where} is an inverse contract, whose profit is in coin while the account is in "
-            f"{config.portfolio.currency}; use the linear contract"
+            f"{where} is an inverse contract of 10 or 100 {found.quote or 'USD'}, and the account counts "
+            "contracts of 1; use bybit_inverse or the linear contract"
+        )
+    if found.inverse and config.costs.reference:
+        return (
+            f"{where} is an inverse contract, whose profit is in coin, which costs.reference = true does not "
+            "know; use the linear contract"
         )
     if found.expires:
         return (
@@ -142,7 +150,11 @@ def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
             f"{where}: neither an instrument on file nor the name tells what its price is in; "
             "state it: market.quote = 'USDT' (or what it is)"
         )
-    for currency in dict.fromkeys((quote, found.settle or quote)):
+    base = instrument.base if instrument is not None else ""
+    if found.inverse and base and found.settle != base:
+        return f"{where} is settled in {found.settle}, and not in its coin {base}; remove it"
+    settle = quote if found.inverse else found.settle or quote
+    for currency in dict.fromkeys((quote, settle)):
         if not at_par(currency, account):
             what = "quoted" if currency == quote else "settled"
             return (
@@ -175,6 +187,6 @@ def currency_note(
     for name in symbols:
         own, symbol = split_symbol(name, config.market.venue)
         found = denomination(venue_row(own), symbol, instruments.get(name))
-        quotes |= {found.quote or config.market.quote, found.settle}
+        quotes |= {found.quote or config.market.quote, "" if found.inverse else found.settle}
     others = sorted(quotes - {account, ""})
     return f"{account}; {', '.join(others)} counted as equal" if others else account

@@ -23,7 +23,8 @@ from bot.portfolio.order_rules import OrderRules, is_asked, order_rules
 from bot.venues import ProductKind, Venue
 
 USUAL_TIERS = (Tier(np.inf, 0.01, 0.0, 50.0),)
-"""Of what is no linear contract, which is held on margin where borrowing is allowed."""
+"""Of inverse contracts that were told nothing, and of what is no contract, which is held on margin where
+borrowing is allowed."""
 
 
 FILLS_A_BAR = 4

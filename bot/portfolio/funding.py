@@ -40,9 +40,8 @@ def funding_paid(
     price = price_at_open(bars, before)
     inside = held_inside * bars.funding_inside
     if inverse is not None and inverse.any():
+        inside = np.where(inverse & (inside != 0.0), inside / price, inside)
         price = np.where(inverse, 1.0, price)
-        closes = last_closes(bars, before)[1:]
-        inside = np.where(inverse & (inside != 0.0), inside * closes, inside)
     return np.where(charged, held_at_open * price * due, 0.0) + inside
 
 

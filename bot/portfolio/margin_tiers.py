@@ -9,7 +9,9 @@ page on the maintenance margin of USDT contracts
 Rules: every other linear contract gets the tiers of ADAUSDT, which ask for more margin than Bybit does
 of the most traded coins (0.75 % where ETHUSDT has 0.5 %) and less than of small ones: whoever needs a
 symbol's own fetches them (`bot fetch`, or a live start). Bybit changes tiers without notice; these are
-those of that day, whatever day a backtest is of. Inverse contracts have none built in.
+those of that day, whatever day a backtest is of. Inverse contracts have none built in: theirs is 1 % and 50 times at any size (`USUAL_TIERS`),
+the base rate of Bybit's page on them for ETH, EOS and XRP, and twice that of BTC
+(https://www.bybit.com/en/help-center/article/Risk-Limit-Inverse-Contract, 2025-11-25).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The rules of trading as plain numbers and arrays, as the kernel takes them.
 
-Owns how settings, venues and instruments become numbers.
-Rules: a cap, halt, step or minimum of 0 is off; fees, spread and slippage are fractions.
+Owns how settings, venues and instruments become numbers. Rules: a cap, halt, step or minimum of 0 is off; fees, spread and slippage are fractions.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from bot.portfolio.margin_tiers import tiers_of
 from bot.portfolio.own import own_part
 from bot.portfolio.policies.carried import PolicyKind, kind_of, width_of
 from bot.timegrid import INTERVAL_MS
-from bot.venues import Venue, periods_per_year, split_symbol, venue_row
+from bot.venues import ProductKind, Venue, periods_per_year, split_symbol, venue_row
 
 
 class SizingMethod(IntEnum):
@@ -160,7 +159,7 @@ def rules_from(
         )
     on = 0.0 if reference else 1.0
     cash = np.array([not venue.contract for venue in venues])
-    known = _known(config, symbols, instruments or {})
+    known = _known(config, symbols, venues, instruments or {})
     step, min_quantity, min_notional = _limits(known)
     fee = config.costs.taker_fee
     rules = Rules(
@@ -279,11 +278,18 @@ def _with_own_parts(rules: Rules, config: Config) -> Rules:
 
 
 def _known(
-    config: Config, symbols: Sequence[str], instruments: Mapping[str, Instrument]
+    config: Config,
+    symbols: Sequence[str],
+    venues: Sequence[Venue],
+    instruments: Mapping[str, Instrument],
 ) -> list[Instrument]:
-    """Return the symbols' instruments; where one is not known, the settings stand in."""
-    default = Instrument(config.execution.quantity_step, 0.0, config.execution.min_notional)
-    return [instruments.get(symbol, default) for symbol in symbols]
+    """Return the symbols' instruments; where one is not known the settings stand in, and contracts are whole."""
+    step, least = config.execution.quantity_step, config.execution.min_notional
+    linear, inverse = Instrument(step, 0.0, least), Instrument(step or 1.0, 0.0, least)
+    return [
+        instruments.get(symbol, inverse if venue.kind is ProductKind.INVERSE else linear)
+        for symbol, venue in zip(symbols, venues, strict=True)
+    ]
 
 
 def _limits(known: Sequence[Instrument]) -> tuple[F64, F64, F64]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I64, BarBlock
+from bot.blocks import F64, I64, BarBlock, Bool
+from bot.portfolio.worth import value_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,13 @@ class Observed:
         return carried(np.where(self.bars.valid, self.bars.close, np.nan))
 
 
+class CoinsHeld(NamedTuple):
+    """Coins of inverse symbols at a close, float64[S]: all, and those that no position held has brought."""
+
+    held: F64
+    earlier: F64
+
+
 @dataclass(frozen=True, kw_only=True)
 class Booked(Observed):
     """The same with an account.
@@ -49,8 +57,10 @@ class Booked(Observed):
         fill: where orders decided at a close are filled.
         equity: float64[n], at the bar's close.
         funding: float64[n], paid in the bar.
-        quantity: float64[n, S], held at the bar's close (base currency).
+        quantity: float64[n, S], held at the bar's close (base currency; contracts where inverse).
         fills: structured FILL array, oldest first.
+        inverse: bool[S], which symbols are held in contracts and coin; None for none.
+        coins_at_first: those at the first bar's close, where the run began before it.
     """
 
     initial_capital: float
@@ -59,6 +69,19 @@ class Booked(Observed):
     funding: F64
     quantity: F64
     fills: npt.NDArray[np.void]
+    inverse: Bool | None = None
+    coins_at_first: CoinsHeld | None = None
+
+    @property
+    def is_inverse(self) -> Bool:
+        """Return bool[S], which symbols are held in contracts and coin."""
+        none = np.zeros(self.n_symbols, dtype=np.bool_)
+        return none if self.inverse is None else self.inverse
+
+    @property
+    def has_inverse(self) -> bool:
+        """Tell whether any symbol is inverse."""
+        return bool(self.is_inverse.any())
 
     def equity_before(self, index: int) -> float:
         """Return the equity at the close before bar `index`."""
@@ -69,6 +92,10 @@ class Booked(Observed):
         before = np.zeros_like(self.quantity)
         before[1:] = self.quantity[:-1]
         return before[start:]
+
+    def value(self, start: int) -> F64:
+        """Return float64[n - start, S], what positions are in the quote currency at the closes; 0 of none."""
+        return np.nan_to_num(value_of(self.quantity[start:], self.price[start:], self.inverse))
 
     def quantity_inside(self, start: int) -> F64:
         """Return float64[n - start, S], the quantity held in each bar after its open's fills."""

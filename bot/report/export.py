@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from bot.portfolio.worth import value_of
 from bot.report.inputs import RunData
 
 
@@ -29,7 +30,8 @@ def result_columns(run: RunData, symbol: str) -> pd.DataFrame:
     now, after = slice(run.start_index, -1), slice(run.start_index + 1, None)
     price = run.price[:, s]
     quantity = run.quantity[after if run.fill == "next_open" else now, s]
-    value = np.where(quantity == 0.0, 0.0, quantity * price[now])
+    inverse = None if run.inverse is None else run.inverse[s]
+    value = np.where(quantity == 0.0, 0.0, value_of(quantity, price[now], inverse))
     position = value / run.equity[now]
     move = np.where(quantity == 0.0, 0.0, price[after] / price[now] - 1.0)
     return pd.DataFrame(

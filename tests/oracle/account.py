@@ -57,9 +57,9 @@ class Account:
             walk(self, bar)
         for position, candle in zip(self.positions, bar, strict=True):
             if position.quantity and position.terms.funding:
-                price = candle.close if candle.valid else position.price
-                due = position.quantity * candle.funding_inside * position.unit(price)
-                self.pay_funding(position, due, price)
+                price = self.mark(position, candle)
+                units = position.quantity / (price if position.terms.inverse else 1.0)
+                self.pay_funding(position, units * candle.funding_inside, price)
         if self.settings.full:
             liquidate(self, bar, reach=2.0)
         for s, candle in enumerate(bar):

@@ -81,8 +81,9 @@ def test_what_the_exchange_says_goes_before_the_name() -> None:
         ),
         ("binance_spot", "BTCEUR", "quoted in EUR"),
         ("bybit_linear", "A", r"market\.quote = 'USDT'"),
-        ("bybit_inverse", "BTCUSD", "BTCUSD on bybit_inverse is an inverse contract"),
-        ("binance_coinm", "BTCUSD", "inverse contract"),
+        ("bybit_inverse", "BTCUSDH25", "BTCUSDH25 on bybit_inverse is a dated future"),
+        ("bybit_inverse", "BTCEUR", "quoted in EUR"),
+        ("binance_coinm", "BTCUSD", "inverse contract of 10 or 100 USD"),
         ("binance_futures", "BTCUSDT", r"no venue 'binance_futures'.*Known are bybit_linear"),
         ("binance", "BTCUSDT", "no venue 'binance'"),
         ("bybit", "BTCUSDT", "no venue 'bybit'"),
@@ -94,6 +95,23 @@ def test_what_an_account_cannot_hold_is_refused_by_name(venue: str, symbol: str,
         check_symbols(config_of(f"market.venue={venue}"), [symbol])
     with pytest.raises(ConfigError, match=told):
         check_symbols(config_of(), ["BTCUSDT", f"{venue}:{symbol}"])
+
+
+def test_an_inverse_contract_is_held_in_its_coin() -> None:
+    symbols = ["BTCUSD", "bybit_linear:ETHUSDT"]
+    check_symbols(config_of("market.venue=bybit_inverse"), symbols)
+    told = quoted("BTC", "USD", "BTC", "InversePerpetual")
+    check_symbols(config_of("market.venue=bybit_inverse"), symbols, {"BTCUSD": told})
+    assert currency_note(config_of("market.venue=bybit_inverse"), symbols, {"BTCUSD": told}) == (
+        "USD; USDT counted as equal"
+    )
+    other = quoted("BTC", "USD", "ETH", "InversePerpetual")
+    with pytest.raises(ConfigError, match="settled in ETH, and not in its coin BTC"):
+        check_symbols(config_of("market.venue=bybit_inverse"), symbols, {"BTCUSD": other})
+    with pytest.raises(ConfigError, match=r"costs\.reference"):
+        check_symbols(config_of("market.venue=bybit_inverse", "costs.reference=true"), ["BTCUSD"])
+    with pytest.raises(ConfigError, match="bybit_inverse:BTCUSD"):
+        check_symbols(config_of(), ["BTCUSD"], {"BTCUSD": told})
 
 
 def test_a_quote_that_no_name_tells_can_be_stated() -> None:

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from bot.adapters.files.funding import Funding
-from bot.blocks import F64, I64, BarBlock
+from bot.blocks import F64, I64, BarBlock, Bool
 from bot.plausibility import jumps
 from bot.portfolio.funding import price_at_open
 from bot.timegrid import last_closes
@@ -28,7 +28,7 @@ Marks = tuple[I64, F64]
 
 def lay_funding(
     bars: BarBlock, settlements: Sequence[Funding], marks: Sequence[Marks], interval_ms: int,
-    since_ms: int, before: F64, max_jump: float = math.inf,
+    since_ms: int, before: F64, max_jump: float = math.inf, inverse: Bool | None = None,
 ) -> BarBlock:  # fmt: skip
     """Return the bars with their funding.
 
@@ -39,6 +39,7 @@ def lay_funding(
         since_ms: the end of the bar before the first; what settles earlier is another bar's.
         before: float64[S], the last valid close before the first bar, NaN for none.
         max_jump: how far from the last close a mark price may be in a bar whose candle was refused.
+        inverse: bool[S], which symbols are inverse contracts, whose funding is in coin; by default none.
     """
     price = price_at_open(bars, before)
     last, frozen = last_closes(bars, before)[:-1], np.isfinite(bars.refused)
@@ -56,7 +57,10 @@ def lay_funding(
         bar = bar[within]
         mark = _marks_at(times[within], marks[s])
         mark[frozen[bar, s] & jumps([mark], last[bar, s], max_jump)] = np.nan
-        paid = rates[within] * np.where(np.isfinite(mark), mark, price[bar, s])
+        at = price[bar, s]
+        own = np.where(np.isfinite(mark), mark, at)
+        unit = at * at / own if inverse is not None and inverse[s] else own
+        paid = rates[within] * unit
         known = np.isfinite(paid)
         np.add.at(inside[:, s], bar[known], paid[known])
         np.add.at(unknown[:, s], bar[~known], 1.0)

@@ -31,7 +31,7 @@ from bot.config import Config
 from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, last_closes
 from bot.timestamps import format_utc, parse_utc
-from bot.venues import has_sessions, is_contract, split_symbol
+from bot.venues import has_sessions, is_contract, is_inverse, split_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +199,7 @@ class _OpenedFiles:
                 interval_ms=self._interval_ms,
                 since_ms=since_ms,
                 before=closes,
+                inverse=np.array([is_inverse(symbol.series.venue) for symbol in self._symbols]),
             )
             yield with_settlements(bars, self._settle_ms, closes)
             since_ms = int(grid[-1]) + self._interval_ms

@@ -30,6 +30,7 @@ from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc, parse_utc
 from bot.universe import Universe
+from bot.venues import is_inverse
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,9 @@ def _members(config: Config, symbols: tuple[str, ...], bars: BarBlock) -> Bool |
         return None
     known = known_instruments(config, symbols)
     launches = [known[name].launch_ms if name in known else 0 for name in symbols]
-    return Universe(rule, INTERVAL_MS[config.market.interval], launches).advance(bars)
+    inverse = is_inverse(config.market.venue)
+    universe = Universe(rule, INTERVAL_MS[config.market.interval], launches, inverse=inverse)
+    return universe.advance(bars)
 
 
 def prepare(

@@ -23,7 +23,7 @@ from bot.blocks import F64, I64, BarBlock
 from bot.errors import BotError, ExchangeError, UnlistedError, UnreachableError
 from bot.timegrid import HOUR_MS, INTERVAL_MS
 from bot.timestamps import format_utc
-from bot.venues import is_contract
+from bot.venues import is_contract, is_inverse
 
 Column = tuple[Candles, Candles, Funding]
 """A symbol's candles, those of its mark price, and its funding."""
@@ -103,6 +103,7 @@ async def fetch_bars(
     return lay_funding(
         screen(bars), settlements, marks, interval_ms=interval_ms,
         since_ms=first_ms, before=before, max_jump=max_jump,
+        inverse=np.full(len(columns), is_inverse(venue)),
     )  # fmt: skip
 
 

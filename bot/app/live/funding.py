@@ -24,7 +24,7 @@ from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import HOUR_MS
-from bot.venues import is_contract
+from bot.venues import is_contract, is_inverse
 
 USUAL_STEP_MS = 8 * HOUR_MS
 _REMEMBERED = 32
@@ -88,6 +88,7 @@ class LiveFunding:
     ) -> None:  # fmt: skip
         self._exchange, self._symbols, self._patience_s = exchange, symbols, patience_s
         self._settles, self._charged, self._max_jump = is_contract(venue), charged, max_jump
+        self._inverse = np.full(len(symbols), is_inverse(venue))
         self._watch = FundingWatch()
 
     def feed(self, quote: Quote) -> None:
@@ -131,7 +132,7 @@ class LiveFunding:
         marks = [(marks.time, marks.column("open")) for _, marks in settled]
         laid = lay_funding(
             row, settlements, marks, interval_ms=interval_ms, since_ms=first, before=closes,
-            max_jump=self._max_jump,
+            max_jump=self._max_jump, inverse=self._inverse,
         )  # fmt: skip
         return replace(laid, funding_rate=row.funding_rate)
 

@@ -46,7 +46,7 @@ class LiveMembers:
 
     def _of_journal(self, before_ms: int, instruments: Sequence[Instrument]) -> Universe:
         launches = [each.launch_ms for each in instruments]
-        universe = Universe(self._rule, self._interval_ms, launches)
+        universe = Universe(self._rule, self._interval_ms, launches)  # no inverse venue is live
         enough = before_ms - (self._rule.days + 2) * DAY_MS
         with open_record(self._folder) as record:
             times = record.bar_times()

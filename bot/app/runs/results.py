@@ -98,6 +98,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         bars=bars,
         start_index=start,
         quantity=quantity,
+        inverse=rules.inverse,
         weights=decisions["weight"],
         signal=decisions["signal"],
         edge=decisions.get("edge"),

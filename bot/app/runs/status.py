@@ -24,12 +24,14 @@ from bot.app.runs.recent_coverage import recent_coverage
 from bot.app.runs.record import open_record
 from bot.app.runs.risk_status import RiskStatus, risk_of
 from bot.app.runs.stops import StopPrice, stops_of
+from bot.blocks import Bool
 from bot.config import Config
 from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.margin import AccountMargin, PositionMargin, margin_of
 from bot.portfolio.reasons import FILL_REASON, Halt
 from bot.portfolio.rules import Rules, rules_from
+from bot.portfolio.worth import value_of
 from bot.report.why import Decided
 from bot.timegrid import INTERVAL_MS
 
@@ -189,11 +191,11 @@ def read_status(folder: RunFolder, now_ms: int | None = None, *, coverage: bool 
             opened=opened,
             behind_ms=_behind_ms(config, heartbeat, last_bar),
             heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
-            positions=_positions(record.symbols, book, margin),
+            positions=_positions(record.symbols, book, margin, rules.inverse),
             margin=margin,
             stops=stops_of(book, rules, record.symbols),
             risk=risk_of(book, record.symbols),
-            pending=_pending(record.symbols, book),
+            pending=_pending(record.symbols, book, rules.inverse),
             model=_model(record.models(), last_bar),
             **_of_last_bar(record, config, state),
             coverage=recent_coverage(folder, record, config, last_bar) if coverage else {},
@@ -233,15 +235,15 @@ def _account(book: Book, capital: float) -> dict[str, Any]:
 
 
 def _positions(
-    symbols: tuple[str, ...], book: Book, margin: AccountMargin | None
+    symbols: tuple[str, ...], book: Book, margin: AccountMargin | None, inverse: Bool | None
 ) -> tuple[Holding, ...]:
     equity = float(book.account[0]["equity"])
     by_symbol = {} if margin is None else {each.symbol: each for each in margin.positions}
-    held = []
+    values, held = value_of(book.quantity, book.mark, inverse), []
     for s, symbol in enumerate(symbols):
         quantity, mark = float(book.quantity[s]), float(book.mark[s])
         if quantity != 0.0:
-            value = quantity * mark
+            value = float(values[s])
             weight = value / equity if equity else 0.0
             held.append(
                 Holding(symbol, quantity, mark, value, weight=weight, margin=by_symbol.get(s))
@@ -249,8 +251,10 @@ def _positions(
     return tuple(held)
 
 
-def _pending(symbols: tuple[str, ...], book: Book) -> tuple[PendingOrder, ...]:
-    orders = []
+def _pending(
+    symbols: tuple[str, ...], book: Book, inverse: Bool | None
+) -> tuple[PendingOrder, ...]:
+    values, orders = value_of(book.pending, book.mark, inverse), []
     for s, symbol in enumerate(symbols):
         quantity, price = float(book.pending[s]), float(book.mark[s])
         if quantity != 0.0:
@@ -258,12 +262,7 @@ def _pending(symbols: tuple[str, ...], book: Book) -> tuple[PendingOrder, ...]:
             since = int(book.pending_since[s])
             orders.append(
                 PendingOrder(
-                    symbol,
-                    quantity,
-                    price,
-                    provisional_value=quantity * price,
-                    reason=reason,
-                    decided_at=since,
+                    symbol, quantity, price, float(values[s]), reason=reason, decided_at=since
                 )
             )
     return tuple(orders)

@@ -15,7 +15,7 @@ import numpy as np
 from bot.adapters.files.trials import Outcome
 from bot.app.runs.trials import outcome_of
 from bot.app.sweep.source import SweepSource
-from bot.blocks import F64, BarBlock, Forecast
+from bot.blocks import F64, BarBlock, Bool, Forecast
 from bot.config import Config
 from bot.config.needed_heads import read_beyond_forecasts
 from bot.errors import ConfigError
@@ -106,7 +106,7 @@ class SweepReplay:
             phase=Phase.BOTH, calibrated=calibrated,
         )  # fmt: skip
         check_books(before, self._booked, trace, rules.inverse)
-        return self._reduced(trace, capital, name=name, own=own)
+        return self._reduced(trace, capital, name=name, own=own, inverse=rules.inverse)
 
     def know(self, config: Config, slope: float) -> None:
         """Let the signals of these settings be worth this slope, without error, at every bar.
@@ -150,7 +150,9 @@ class SweepReplay:
             self._calibrated[asked] = Calibrated._make([a[self.start :] for a in known])
         return signal, self._calibrated[asked]
 
-    def _reduced(self, trace: Trace, capital: float, *, name: str, own: dict[str, Any]) -> Tally:
+    def _reduced(
+        self, trace: Trace, capital: float, *, name: str, own: dict[str, Any], inverse: Bool | None
+    ) -> Tally:  # fmt: skip
         curve = np.concatenate(([capital], trace.equity))
         alive = bool(np.all(curve > 0.0))
         returns = bar_returns(curve) if alive else np.empty(0)
@@ -160,15 +162,15 @@ class SweepReplay:
             outcome_of(returns, float(curve[-1] / capital - 1.0), name, own),
             float(curve[-1]),
             lived_returns(opening, closing),
-            traded=lived_shares(self._traded(trace), opening),
+            traded=lived_shares(self._traded(trace, inverse), opening),
             drawdown=max_drawdown(curve) if alive else None,
             fills=len(trace.fills),
             liquidations=int(np.sum(trace.fills["reason"] == int(FillReason.LIQUIDATION))),
         )
 
-    def _traded(self, trace: Trace) -> F64:
+    def _traded(self, trace: Trace, inverse: Bool | None) -> F64:
         """Return float64[d], the value traded on each day."""
-        by_bar = notional_by_bar(trace.fills, self._booked.open_time, len(self.symbols))
+        by_bar = notional_by_bar(trace.fills, self._booked.open_time, len(self.symbols), inverse)
         traded: F64 = np.add.reduceat(by_bar.sum(axis=1), self._first)
         return traded
 

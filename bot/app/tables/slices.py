@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from bot.adapters.record.reading import Record
 from bot.adapters.record.tables import BAR_COLUMNS, DECISION_VALUES, LATER_DECISION_VALUES
+from bot.app.symbols import inverse_of
 from bot.app.tables.arrow import flags, numbers, texts, wholes
 from bot.app.tables.columns import ColumnKind, Shape, TableName, shape_of
 from bot.app.tables.trips import trade_slices
@@ -25,6 +26,7 @@ from bot.blocks import I64, Bool
 from bot.config import Config
 from bot.errors import DataError, JournalError
 from bot.portfolio.reasons import FILL_REASON, REFUSAL
+from bot.portfolio.worth import values_of_fills
 from bot.timegrid import INTERVAL_MS
 
 ROWS = 4_096
@@ -64,6 +66,7 @@ class RunTables:
         wanted = record.symbols if symbols is None else symbols
         self._wanted: Bool = np.isin(np.array(record.symbols), np.array(wanted))
         self._names = np.array(record.symbols, object)
+        self._inverse = inverse_of(config, record.symbols)
         self._width = INTERVAL_MS[config.market.interval] * max(1, rows // len(record.symbols))
         self._earliest, self._first, self._last = bars.first, extent.first, extent.last
         self._fills_since: npt.NDArray[np.void] = record.fills(after=extent.last)
@@ -160,7 +163,7 @@ class RunTables:
                 "side": np.where(quantity < 0.0, "sell", "buy").astype(object),
                 "quantity": quantity,
                 "price": price,
-                "notional": np.abs(quantity * price),
+                "notional": np.abs(values_of_fills(fills, self._inverse)),
                 "fee": fills["fee"],
                 "spread": fills["spread"],
                 "slippage": fills["slippage"],

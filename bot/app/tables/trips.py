@@ -8,9 +8,11 @@ from dataclasses import fields
 import numpy as np
 
 from bot.adapters.record.reading import Record
+from bot.app.symbols import inverse_of
 from bot.blocks import F64, BarBlock
 from bot.config import Config
-from bot.report.booked import Booked, carried
+from bot.report.booked import Booked, CoinsHeld, carried
+from bot.report.money.coins import coins_of
 from bot.report.money.trades import Trades, TradeWalk
 
 Spans = Iterable[tuple[int, int]]
@@ -58,6 +60,8 @@ def _piece(
     return Booked(
         symbols=record.symbols, bars=bars, start_index=0, initial_capital=capital,
         fill=config.execution.fill, equity=equity, funding=funding, quantity=quantity, fills=fills,
+        inverse=inverse_of(config, record.symbols),
+        coins_at_first=None if last is None else last.coins_at_first,
     )  # fmt: skip
 
 
@@ -70,5 +74,13 @@ def _last_row(piece: Booked) -> Booked:
     return Booked(
         symbols=piece.symbols, bars=bars, start_index=0, initial_capital=piece.initial_capital,
         fill=piece.fill, equity=piece.equity[-1:], funding=np.zeros(1),
-        quantity=piece.quantity[-1:], fills=piece.fills[:0],
+        quantity=piece.quantity[-1:], fills=piece.fills[:0], inverse=piece.inverse,
+        coins_at_first=_last_coins(piece),
     )  # fmt: skip
+
+
+def _last_coins(piece: Booked) -> CoinsHeld | None:
+    if not piece.has_inverse:
+        return None
+    coins = coins_of(piece)
+    return CoinsHeld(coins.held[-1], coins.earlier[-1])

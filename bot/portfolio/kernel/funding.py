@@ -10,7 +10,7 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold, hot
-from bot.portfolio.kernel.contracts import own_price, pay, value_of
+from bot.portfolio.kernel.contracts import base_of, own_price, pay, value_of
 from bot.portfolio.market import Market
 
 
@@ -24,21 +24,29 @@ def charge_funding(i: int, s: int, book: Book, market: Market, full: FullAccount
     if math.isnan(rate):
         count_unknown(book, 1)
         return
-    price = market.mark[i, s]
+    price = _price_at_open(i, s, book, market)
+    pay_funding(s, book, value_of(s, book.quantity[s], price, full) * rate, price, full)
+
+
+@hot
+def _price_at_open(i: int, s: int, book: Book, market: Market) -> float:
+    """Return what a settlement at the bar's open is charged on."""
+    price: float = market.mark[i, s]
     if not math.isfinite(price):
         price = market.open[i, s] if market.valid[i, s] else book.mark[s]
-    pay_funding(s, book, value_of(s, book.quantity[s], price, full) * rate, price, full)
+    return price
 
 
 @hot
 def charge_funding_inside(
     i: int, s: int, book: Book, market: Market, full: FullAccount | None
 ) -> None:
-    """Charge the settlements inside the bar, after its open."""
+    """Charge the settlements inside the bar, after its open; of an inverse symbol in the coins that they are
+    at the price of the bar's open, which is what `funding_inside` is counted at."""
     if market.funding_inside[i, s] != 0.0:
-        price = market.close[i, s] if market.valid[i, s] else book.mark[s]
-        unit = own_price(s, price, full)
-        pay_funding(s, book, book.quantity[s] * market.funding_inside[i, s] * unit, price, full)
+        price = _price_at_open(i, s, book, market)
+        held = base_of(s, book.quantity[s], price, full)
+        pay_funding(s, book, held * market.funding_inside[i, s], price, full)
     if market.funding_inside_unknown[i, s] > 0.0:
         count_unknown(book, int(market.funding_inside_unknown[i, s]))
 

@@ -84,7 +84,7 @@ def exposure_figures(run: RunData, start: int) -> Figures:
     """
     equity = run.equity[start:]
     held = (run.quantity[start:] != 0.0).any(axis=1)
-    gross = np.abs(np.nan_to_num(run.quantity[start:] * run.price[start:])).sum(axis=1)
+    gross = np.abs(run.value(start)).sum(axis=1)
     years = len(equity) / run.periods_per_year
     alive = bool(np.all(equity > 0.0))
     turnover = float(days_of(run, start).notional.sum()) if alive else None
@@ -141,10 +141,11 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
     valid = run.bars.valid[start:]
     ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
     alive = bool(np.all(run.equity[start:] > 0.0))
+    values = run.value(len(run.quantity) - 1)[0]
     rows = []
     for s, symbol in enumerate(run.symbols):
         mine = trips.symbol == s
-        value = float(np.nan_to_num(run.quantity[-1, s] * run.price[-1, s]))
+        value = float(values[s])
         figures: dict[str, Figure] = {
             "bars": int(valid[:, s].sum()),
             "missing": _missing(valid[:, s], run.bars.in_session[start:, s]),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I64
+from bot.blocks import F64, I64, Bool
+from bot.portfolio.worth import values_of_fills
 from bot.report.inputs import RunData
 from bot.timegrid import DAY_MS
 
@@ -67,21 +68,26 @@ def days_of(run: RunData, start: int) -> Days:
     return Days(
         day[first][counted],
         net=on_the_day(run.equity[start:] - before),
-        notional=on_the_day(notional_by_bar(run.fills, run.open_time[start:], run.n_symbols)),
+        notional=on_the_day(
+            notional_by_bar(run.fills, run.open_time[start:], run.n_symbols, run.inverse)
+        ),
         **{name: on_the_day(getattr(run, name)[start:]) for name in COSTS},
     )
 
 
-def notional_by_bar(fills: npt.NDArray[np.void], open_time: I64, n_symbols: int) -> F64:
+def notional_by_bar(
+    fills: npt.NDArray[np.void], open_time: I64, n_symbols: int, inverse: Bool | None = None
+) -> F64:
     """Return float64[n, S], the value traded in each bar, at the prices paid.
 
     Args:
         fills: of dtype FILL, in the order of bars; those before the first bar are left out.
         open_time: int64[n], of the bars.
+        inverse: bool[S], which symbols are held in contracts; None for none.
     """
     ours = fills[np.searchsorted(fills["open_time"], open_time[0]) :]
     bar = np.searchsorted(open_time, ours["open_time"])
     size = len(open_time) * n_symbols
-    value = np.abs(ours["quantity"] * ours["price"])
+    value = np.abs(values_of_fills(ours, inverse))
     traded = np.bincount(bar * n_symbols + ours["symbol"], value, minlength=size)
     return traded.astype(np.float64).reshape(-1, n_symbols)  # of no fills they are whole numbers

@@ -12,6 +12,7 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.portfolio.funding import price_at_open
+from bot.portfolio.worth import value_of, values_of_fills
 from bot.report.inputs import RunData
 from bot.report.money.round_trips import carried_in, entries_and_exits
 from bot.report.money.walk import Legs, Tape
@@ -38,7 +39,7 @@ def cost_shares(run: RunData, start: int) -> F64:
     """Return float64[S], what a fill pays beside its middle price, as a share of the notional there."""
     ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
     beyond = ours["spread"] + ours["slippage"]
-    middle = np.abs(ours["quantity"] * ours["price"] - beyond)
+    middle = np.abs(values_of_fills(ours, run.inverse) - beyond)
 
     def by_symbol(amounts: F64) -> F64:
         sums = np.bincount(ours["symbol"], weights=amounts, minlength=run.n_symbols)
@@ -92,8 +93,9 @@ def legs_of_run(run: RunData, start: int) -> Legs:
     entry, exit_ = legs.entry[0], legs.exit[0]
     mean = (through[exit_, symbol] - through[entry, symbol]) / (exit_ - entry)
     mark = tape_of(run, start).mark[entry, symbol]
+    held = value_of(mean, mark, None if run.inverse is None else run.inverse[symbol])
     equity = np.concatenate(([run.equity_before(start)], run.equity[start:]))[entry]
-    return legs._replace(size=legs.size * mean * mark / equity)
+    return legs._replace(size=legs.size * held / equity)
 
 
 def _plain(values: F64) -> F64:

@@ -5,19 +5,23 @@ profit is net of its fees, its spread and slippage (they are inside the price) a
 while it was open; a position still open at the end is no trip. Where a bar closes one trip and
 opens the next, the price splits at the fill and the fee by the quantities closed and opened.
 
+Of an inverse symbol a trip's profit is in coin, told at the prices of its bars and at last of its exit; what
+these coins make afterwards is the symbol's (`Profit.coins`).
+
 Rules: positions are marked at the last known close. The profits of all symbols and bars sum to the
 change of equity.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bot.blocks import F64, I64
 from bot.portfolio.funding import funding_paid
 from bot.report.booked import Booked
+from bot.report.money.coins import coin_profit, unexplained
 from bot.timegrid import last_closes
 
 
@@ -26,7 +30,8 @@ class Profit:
     """Net profit float64[m, S] of each bar from a start on, in the quote currency, in its parts.
 
     `leaving` belongs to the position held when the bar opened, `entering` to a new one that the bar
-    opened; where the sign stays, all is `leaving`. `funding` float64[m, S] is inside `leaving`, and
+    opened; where the sign stays, all is `leaving`. `coins` float64[m, S] is what an inverse symbol's coins
+    of earlier positions made. `funding` float64[m, S] is inside `leaving`, and
     `fees` float64[m, S] inside both. `filled_at` float64[m, S] is the mean price of the bar's fills,
     NaN without one.
     """
@@ -36,11 +41,13 @@ class Profit:
     fees: F64
     funding: F64
     filled_at: F64
+    coins: F64 | None = None
 
     @property
     def total(self) -> F64:
         """Return float64[m, S], the net profit."""
-        return self.leaving + self.entering
+        of_trips = self.leaving + self.entering
+        return of_trips if self.coins is None else of_trips + self.coins
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,23 @@ def profits(run: Booked, start: int) -> Profit:
     new = _marked(now, filled_at, price)
     funding = _funding_by_symbol(run, start)
     entering = np.where(flipped, new - fees * opened_share(held, now), 0.0)
-    return Profit(
-        old + new - fees - funding - entering, entering, fees, funding=funding, filled_at=traded
+    leaving = old + new - fees - funding - entering
+    linear = Profit(leaving, entering, fees, funding=funding, filled_at=traded)
+    return _with_coins(linear, run, start) if run.has_inverse else linear
+
+
+def _with_coins(linear: Profit, run: Booked, start: int) -> Profit:
+    """Return profits of which those of inverse symbols are told by their coins."""
+    own, inverse = coin_profit(run, start), run.is_inverse
+    told = replace(
+        linear,
+        leaving=np.where(inverse, own.leaving, linear.leaving),
+        entering=np.where(inverse, own.entering, linear.entering),
+        filled_at=np.where(inverse, own.filled_at, linear.filled_at),
+        coins=np.where(inverse, own.coins, 0.0),
     )
+    missing = unexplained(run, start, told.total, own.coins)
+    return replace(told, coins=np.where(inverse, own.coins + missing, 0.0))
 
 
 def opened_share(held: F64, now: F64) -> F64:
@@ -144,4 +165,6 @@ def _funding_by_symbol(run: Booked, start: int) -> F64:
         return np.zeros((len(run.equity) - start, run.n_symbols))
     bars = run.bars.rows(start, len(run.bars))
     before = last_closes(run.bars.rows(0, start), np.full(run.n_symbols, np.nan))[-1]
-    return funding_paid(bars, run.quantity_before(start), run.quantity_inside(start), before)
+    return funding_paid(
+        bars, run.quantity_before(start), run.quantity_inside(start), before, run.inverse
+    )

@@ -221,9 +221,8 @@ def groups_chart(sheet: TearSheet) -> Json | None:
 
 def held_weights(run: RunData, start: int) -> F64:
     """Return float64[m, S], each position at its close as a fraction of equity."""
-    value = np.nan_to_num(run.quantity[start:] * run.price[start:])
     equity = np.where(run.equity[start:] > 0.0, run.equity[start:], np.inf)
-    weights: F64 = value / equity[:, None]
+    weights: F64 = run.value(start) / equity[:, None]
     return weights
 
 

@@ -140,3 +140,18 @@ def test_in_a_frozen_bar_nothing_is_charged_on_what_was_not_believed(
             assert (own if np.isfinite(own) else last) == pytest.approx(on)
         else:
             last = price[i]
+
+
+def test_what_an_inverse_contract_settles_inside_is_in_coin() -> None:
+    """N contracts pay N rate / price coins: at the open's price P as N / P units and coins, P² rate / price."""
+    bars = flat_bars(np.array([0]))
+    hours = np.array([8, 16]) * HOUR_MS
+    due = Funding(hours, np.array([0.001, -0.002]))
+    marks = (hours, np.array([80.0, 125.0]))
+    nothing = np.array([np.nan])
+    inverse = np.array([True])
+    out = lay_funding(bars, [due], [marks], DAY_MS, 0, nothing, inverse=inverse)
+    price = float(bars.open[0, 0])
+    assert out.funding_inside[0, 0] == pytest.approx(price**2 * (0.001 / 80.0 - 0.002 / 125.0))
+    linear = lay_funding(bars, [due], [marks], DAY_MS, 0, nothing, inverse=~inverse)
+    assert linear.funding_inside[0, 0] == pytest.approx(0.001 * 80.0 - 0.002 * 125.0)

@@ -1,0 +1,168 @@
+"""The coins of inverse symbols, and what positions and coins have earned in the quote currency.
+
+An inverse position brings coins and owes contracts; fees and funding are paid in coin. What a trip has made
+stays in coin when it is closed, and moves with its price from then on: that is no trip's, but the symbol's.
+So a bar's profit of a symbol has a third part beside those of positions, what its coins made that no position
+of the bar has brought.
+
+Rules: coins follow from the record's own fills and funding, at the prices at which the kernel took them. A
+liquidation that ends a cross account exchanges all coins for cash, and the cash for the loss.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bot.blocks import F64
+from bot.portfolio.funding import price_at_open
+from bot.portfolio.reasons import FillReason
+from bot.report.booked import Booked, carried
+
+LIQUIDATION = int(FillReason.LIQUIDATION)
+
+
+class Coins(NamedTuple):
+    """Coins at the closes of a run's bars, float64[n, S]; 0 of what is not inverse.
+
+    Attributes:
+        held: in all.
+        earlier: of these, what the position held did not bring.
+        entering: what a bar's fills brought for the position that it opened.
+        exchanged: cash that a bar's coins were exchanged for.
+        filled_at: price of the bar's fills, at which their contracts are their coins; NaN without one.
+    """
+
+    held: F64
+    earlier: F64
+    entering: F64
+    exchanged: F64
+    filled_at: F64
+
+
+@dataclass(frozen=True, slots=True)
+class CoinProfit:
+    """What an inverse symbol earned in each bar, float64[m, S], in the parts of `Profit`."""
+
+    leaving: F64
+    entering: F64
+    coins: F64
+    filled_at: F64
+
+
+def coins_of(run: Booked) -> Coins:
+    """Return the coins of a run's inverse symbols; 0 of others."""
+    before, now = run.quantity_before(0), run.quantity
+    flows, filled_at, fees = _flows(run)
+    known = run.coins_at_first
+    if known is not None:
+        flows[0] = known.held
+    coins = np.cumsum(flows, axis=0)
+    exchanged = np.zeros_like(coins)
+    ended = ended_at(run)
+    if ended is not None:
+        at = np.where(np.isnan(filled_at[ended]), run.price[ended], filled_at[ended])
+        exchanged[ended] = np.nan_to_num(coins[ended] * at)
+        coins[ended:] = 0.0
+    flipped = np.sign(before) != np.sign(now)
+    size = np.abs(before) + np.abs(now)
+    share = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
+    per_price = np.divide(1.0, filled_at, out=np.zeros_like(size), where=filled_at > 0.0)
+    entering = np.where(flipped, (now - share * fees) * per_price, 0.0)
+    earlier = np.where(flipped | (now == 0.0), coins - entering, np.nan)
+    if known is not None:
+        earlier[0] = known.earlier
+    earlier = np.nan_to_num(carried(earlier))
+    nothing = np.zeros_like(coins)
+    held, earlier, entering, exchanged = (
+        np.where(run.is_inverse, amounts, nothing)
+        for amounts in (coins, earlier, entering, exchanged)
+    )
+    return Coins(held, earlier, entering, exchanged, filled_at)
+
+
+def coin_profit(run: Booked, start: int) -> CoinProfit:
+    """Return what inverse symbols earned in each bar from `start` on; of others it says nothing."""
+    coins = coins_of(run)
+    q0, q1 = run.quantity_before(start), run.quantity[start:]
+    price = np.nan_to_num(run.price)
+    m0, m1 = _before(price)[start:], price[start:]
+    c0, c1 = _before(coins.held)[start:], coins.held[start:]
+    b0, b1 = _before(coins.earlier)[start:], coins.earlier[start:]
+    total = c1 * m1 - q1 - (c0 * m0 - q0) + coins.exchanged[start:]
+    flipped = np.sign(q0) != np.sign(q1)
+    filled_at = coins.filled_at[start:]
+    there = np.where(np.isnan(filled_at), m1, filled_at)
+    closed = (c1 - coins.entering[start:] - b0) * there + coins.exchanged[start:]
+    left = np.where(flipped, closed, (c1 - b0) * m1 - q1)
+    leaving = np.where(q0 != 0.0, left - ((c0 - b0) * m0 - q0), 0.0)
+    entering = np.where(flipped & (q1 != 0.0), (c1 - b1) * m1 - q1, 0.0)
+    return CoinProfit(leaving, entering, total - leaving - entering, filled_at)
+
+
+def unexplained(run: Booked, start: int, profit: F64, coins: F64) -> F64:
+    """Return float64[m, S], what the end of a cross account brought of coins that no position stood beside.
+
+    Their price is that of the instant of the liquidation, which no fill tells; it follows from what the account
+    lost in all.
+
+    Args:
+        profit, coins: float64[m, S], of each symbol in all, and of its coins, at the bar's last price.
+    """
+    missing, ended = np.zeros_like(profit), ended_at(run)
+    if ended is None or ended < start:
+        return missing
+    at = ended - start
+    alone = run.is_inverse & (coins[at] != 0.0)
+    change = float(run.equity[ended]) - run.equity_before(ended)
+    missing[at, alone] = (change - profit[at].sum()) / max(int(alone.sum()), 1)
+    return missing
+
+
+def _before(values: F64) -> F64:
+    """Return float64[n, S], each bar's values at the close before it."""
+    before = np.zeros_like(values)
+    before[1:] = values[:-1]
+    return before
+
+
+def _flows(run: Booked) -> tuple[F64, F64, F64]:
+    """Return float64[n, S]: coins that fills and funding brought, the fills' mean price, and their fees."""
+    n, S = run.quantity.shape
+    fills = run.fills
+    bar = np.searchsorted(run.open_time, fills["open_time"])
+    cell = bar * S + fills["symbol"]
+
+    def summed(values: F64) -> F64:
+        sums = np.bincount(cell, weights=values, minlength=n * S).astype(np.float64)
+        return sums.reshape(n, S)
+
+    price = fills["price"]
+    size = np.abs(fills["quantity"])
+    contracts, coins = summed(size), summed(size / price)
+    mean = np.divide(contracts, coins, out=np.full((n, S), np.nan), where=coins > 0.0)
+    flows = summed((fills["quantity"] - fills["fee"]) / price)
+    if run.funding.any():
+        flows -= _funding(run)
+    return flows, mean, summed(fills["fee"])
+
+
+def _funding(run: Booked) -> F64:
+    """Return float64[n, S], the coins that contracts paid in funding."""
+    bars, nothing = run.bars, np.full(run.n_symbols, np.nan)
+    due = np.where(np.isfinite(bars.funding_rate), bars.funding_rate, 0.0)
+    held, inside = run.quantity_before(0), run.quantity_inside(0)
+    price = price_at_open(bars, nothing)
+    at_open = np.where((held != 0.0) & (due != 0.0), held * due / price, 0.0)
+    paid = inside * bars.funding_inside
+    return at_open + np.where(paid != 0.0, paid / (price * price), 0.0)
+
+
+def ended_at(run: Booked) -> int | None:
+    """Return the bar in which a liquidation ended a cross account, None where none did."""
+    taken = run.fills["open_time"][run.fills["reason"] == LIQUIDATION]
+    bars = np.searchsorted(run.open_time, np.unique(taken))
+    over = bars[run.equity[bars] == 0.0]
+    return int(over[0]) if len(over) else None

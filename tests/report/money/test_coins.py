@@ -1,0 +1,181 @@
+"""Coins and profits of inverse symbols, against the kernel and against a walk through its fills."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.blocks import F64, BarBlock
+from bot.config import load_config
+from bot.portfolio.book import new_book
+from bot.portfolio.broker import run_bars
+from bot.portfolio.funding import funding_paid
+from bot.portfolio.reasons import FillReason
+from bot.portfolio.rules import rules_from
+from bot.portfolio.trace import Phase, Trace
+from bot.report.booked import Booked, CoinsHeld
+from bot.report.money.coins import coins_of
+from bot.report.money.days import notional_by_bar
+from bot.report.money.round_trips import profits, round_trips
+from bot.report.money.trades import TradeWalk, trades_of
+from bot.timegrid import DAY_MS
+
+N, CAPITAL = 400, 100_000.0
+SYMBOLS = ("BTCUSD", "ETHUSD", "bybit_linear:SOLUSDT")
+INVERSE = np.array([True, True, False])
+
+
+def wild_market(seed: int, swing: float = 0.03) -> BarBlock:
+    """Return daily bars with holes, marks, and funding at their opens and inside them."""
+    rng = np.random.default_rng(seed)
+    shape = (N, 3)
+    close = np.array([40_000.0, 2_500.0, 100.0]) * np.exp(
+        np.cumsum(swing * rng.standard_normal(shape), axis=0)
+    )
+    valid = rng.random(shape) < 0.9
+    opened = close * np.exp(0.01 * rng.standard_normal(shape))
+    high, low = np.maximum(opened, close) * 1.01, np.minimum(opened, close) * 0.99
+
+    def known(values: F64) -> F64:
+        return np.where(valid, values, np.nan)
+
+    inside = rng.choice([0.0, 1e-3, -2e-3], shape) * opened
+    inside[0] = 0.0
+    return BarBlock.of_candles(
+        np.arange(N) * DAY_MS, known(opened), known(high), known(low), known(close),
+        known(np.full(shape, 1e12)), valid=valid,
+        funding_rate=rng.choice([0.0, 1e-3, -2e-3, np.nan], shape),
+        mark=np.where(rng.random(shape) < 0.5, 1.001 * opened, np.nan), funding_inside=inside,
+    )  # fmt: skip
+
+
+def booked(bars: BarBlock, seed: int, **changes: Any) -> tuple[Booked, Trace]:
+    """Trade random sides with costs, and return the account as a report sees it."""
+    given = {"market.symbols": ",".join(SYMBOLS), "policy.kind": "threshold", **changes}
+    config = load_config(
+        None,
+        ["market.venue=bybit_inverse", "market.interval=1d", "sizing.fraction=0.3"]
+        + [f"{key}={value}" for key, value in given.items()],
+    )
+    rules = rules_from(config, SYMBOLS)
+    signal = np.random.default_rng(seed).choice([-0.01, 0.0, 0.01, np.nan], (N, 3))
+    _, trace = run_bars(
+        new_book(3, CAPITAL), rules, bars, signal, np.full((N, 3), np.nan), Phase.BOTH
+    )
+    account = Booked(
+        symbols=SYMBOLS, bars=bars, start_index=0, initial_capital=CAPITAL,
+        fill=config.execution.fill, equity=trace.equity, funding=trace.funding,
+        quantity=trace.quantity, fills=trace.fills, inverse=rules.inverse,
+    )  # fmt: skip
+    return account, trace
+
+
+FILLS = pytest.mark.parametrize("fill", ["next_open", "next_close"])
+
+
+@FILLS
+def test_coins_are_the_kernels_and_profits_sum_to_the_change_of_equity(fill: str) -> None:
+    run, trace = booked(wild_market(1), 2, **{"execution.fill": fill})
+    assert len(run.fills) > 300
+    coins = coins_of(run)
+    np.testing.assert_allclose(coins.held[:, :2], trace.coin[:, :2], rtol=1e-9, atol=1e-9)
+    assert (coins.held[:, 2] == 0.0).all()
+    change = np.diff(np.concatenate(([CAPITAL], run.equity)))
+    for start in (0, 137):
+        profit = profits(run, start)
+        np.testing.assert_allclose(profit.total.sum(axis=1), change[start:], atol=1e-6)
+        np.testing.assert_allclose(profit.funding.sum(axis=1), trace.funding[start:], atol=1e-8)
+        np.testing.assert_allclose(profit.fees.sum(axis=1), trace.fees[start:], atol=1e-8)
+
+
+def test_a_trip_is_its_coins_at_the_price_of_its_exit() -> None:
+    """Without funding: N contracts from p to q, and both fees, are N/p - N/q - fees/prices coins, times q."""
+    bars = wild_market(3)
+    bars.funding_rate[:] = 0.0
+    bars.funding_inside[:] = 0.0
+    bars.valid[:] = True
+    columns = {name: np.nan_to_num(getattr(bars, name), nan=0.0) for name in ("open", "close")}
+    closes = np.where(columns["close"] > 0.0, columns["close"], np.nan)
+    last = np.maximum.accumulate(np.where(np.isfinite(closes), np.arange(N)[:, None], 0), axis=0)
+    closes = np.take_along_axis(np.where(np.isfinite(closes), closes, 100.0), last, axis=0)
+    bars = BarBlock.of_candles(
+        bars.open_time, closes, closes * 1.01, closes * 0.99, closes, np.full((N, 3), 1e12)
+    )
+    run, trace = booked(bars, 4)
+    trips = round_trips(run, 0, profits(run, 0))
+    expected = []
+    for s in (0, 1):
+        held = coins = 0.0
+        for fill in trace.fills[trace.fills["symbol"] == s]:
+            size, price, fee = (float(fill[name]) for name in ("quantity", "price", "fee"))
+            after = held + size
+            if held * after > 0.0:
+                coins += (size - fee) / price
+            else:
+                closing = abs(held) / (abs(held) + abs(after))
+                if held:
+                    expected.append((s, (coins + (-held - fee * closing) / price) * price))
+                coins = (after - fee * (1.0 - closing)) / price
+            held = after
+    ours = trips.symbol < 2
+    assert len(expected) > 100
+    assert trips.symbol[ours].tolist() == [s for s, _ in expected]
+    np.testing.assert_allclose(trips.profit[ours], [made for _, made in expected], atol=1e-7)
+
+
+@FILLS
+def test_trips_in_pieces_are_those_of_the_whole(fill: str) -> None:
+    run, _ = booked(wild_market(5), 6, **{"execution.fill": fill})
+    whole = trades_of(run, 0)
+    walk, found, coins = TradeWalk(), [], None
+    for first in range(0, N, 57):
+        at = max(first - 1, 0)
+        stop = min(first + 57, N)
+        within = (run.fills["open_time"] >= run.open_time[first]) & (
+            run.fills["open_time"] <= run.open_time[stop - 1]
+        )
+        bars = run.bars.rows(at, stop)
+        if first:
+            close, valid = bars.close.copy(), bars.valid.copy()
+            close[0], valid[0] = run.price[at], np.isfinite(run.price[at])
+            bars = replace(bars, close=close, valid=valid)
+        piece = replace(
+            run, bars=bars, equity=run.equity[at:stop], funding=run.funding[at:stop],
+            quantity=run.quantity[at:stop], fills=run.fills[within], coins_at_first=coins,
+        )  # fmt: skip
+        found.append(walk.add(piece, 1 if first else 0))
+        held = coins_of(piece)
+        coins = CoinsHeld(held.held[-1], held.earlier[-1])
+    for name in ("symbol", "entry_ms", "profit", "fees", "funding", "entry_price", "exit_price"):
+        pieces = np.concatenate([getattr(part, name) for part in found])
+        order = np.concatenate([part.exit_ms for part in found])
+        assert (np.diff(order) >= 0).all()
+        np.testing.assert_allclose(pieces, getattr(whole, name), rtol=1e-9, atol=1e-6)
+
+
+def test_a_liquidated_cross_account_has_no_coins_and_lost_all_that_it_had() -> None:
+    run, trace = booked(
+        wild_market(7, swing=0.15), 8,
+        **{"portfolio.margin_mode": "cross", "portfolio.leverage": 25.0, "sizing.fraction": 3.0},
+    )  # fmt: skip
+    assert (trace.fills["reason"] == FillReason.LIQUIDATION).any()
+    assert run.equity[-1] == 0.0
+    assert (coins_of(run).held[-1] == 0.0).all()
+    assert profits(run, 0).total.sum() == pytest.approx(-CAPITAL, rel=1e-9)
+
+
+def test_contracts_are_their_own_value() -> None:
+    run, trace = booked(wild_market(9), 10)
+    own = funding_paid(
+        run.bars, run.quantity_before(0), run.quantity_inside(0), np.full(3, np.nan), INVERSE
+    )
+    np.testing.assert_allclose(own.sum(axis=1), trace.funding, atol=1e-8)
+    traded = notional_by_bar(run.fills, run.open_time, 3, INVERSE)
+    contracts = np.abs(run.fills["quantity"][run.fills["symbol"] == 0]).sum()
+    assert traded[:, 0].sum() == pytest.approx(contracts)
+    held = run.quantity[:, :2]
+    np.testing.assert_array_equal(run.value(0)[:, :2], held)
+    assert (np.round(held) == held).all()  # whole contracts, where no instrument is known
