@@ -157,3 +157,15 @@ def test_what_is_no_rule_is_refused_with_an_example(text: str) -> None:
         ConfigError, match=r"market\.universe: .*top 20 by turnover over 30 days, listed 90 days"
     ):
         UniverseRule.parse(text)
+
+
+def test_inverse_contracts_are_ranked_by_their_volume_in_dollars() -> None:
+    """A turnover in coin would put a cheap coin first: 10 million of dollars in bitcoins are 250."""
+    volume = np.tile([1e7, 1e6], (30, 1))
+    price = np.tile([40_000.0, 0.5], (30, 1))
+    bars = BarBlock.of_candles(
+        np.arange(30) * DAY_MS, price, price, price, price, volume, turnover=volume / price
+    )
+    rule = UniverseRule(1, 7)
+    assert Universe(rule, DAY_MS, [0, 0], inverse=True).advance(bars)[-1].tolist() == [True, False]
+    assert Universe(rule, DAY_MS, [0, 0]).advance(bars)[-1].tolist() == [False, True]

@@ -150,6 +150,11 @@ def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
             f"{where}: neither an instrument on file nor the name tells what its price is in; "
             "state it: market.quote = 'USDT' (or what it is)"
         )
+    if found.inverse and quote != "USD":
+        return (
+            f"{where} is quoted in {quote}, and inverse contracts are of one USD; name such a contract, for "
+            "example BTCUSD, or set market.venue = 'bybit_linear'"
+        )
     base = instrument.base if instrument is not None else ""
     if found.inverse and base and found.settle != base:
         return f"{where} is settled in {found.settle}, and not in its coin {base}; remove it"

@@ -83,6 +83,7 @@ def test_what_the_exchange_says_goes_before_the_name() -> None:
         ("bybit_linear", "A", r"market\.quote = 'USDT'"),
         ("bybit_inverse", "BTCUSDH25", "BTCUSDH25 on bybit_inverse is a dated future"),
         ("bybit_inverse", "BTCEUR", "quoted in EUR"),
+        ("bybit_inverse", "BTCUSDT", "quoted in USDT, and inverse contracts are of one USD"),
         ("binance_coinm", "BTCUSD", "inverse contract of 10 or 100 USD"),
         ("binance_futures", "BTCUSDT", r"no venue 'binance_futures'.*Known are bybit_linear"),
         ("binance", "BTCUSDT", "no venue 'binance'"),
