@@ -45,14 +45,12 @@ class BarBlock:
             both from the open and the half spread.
         funding_rate: float64[n, S], fraction of the position's value paid by longs at this bar's
             open; 0 where no funding is due, NaN where it is due and not known.
-        mark: float64[n, S], mark price at the bar's open; NaN where not known.
+        mark: float64[n, S], mark price at the bar's open; NaN: unknown.
         funding_inside: float64[n, S], quote currency paid by each unit held long for the
-            settlements inside the bar, after its open: the sum of rate x price of those known. Of an
-            inverse contract, whose funding is in coin, price² x the sum of rate / price of those known, with the
-            price of the bar's open: units held and coins paid are counted at that one price.
+            settlements inside the bar: the sum of rate x price of those known. Of an inverse
+            contract, paid in coin: the square of the bar's open x the sum of rate / price.
         funding_inside_unknown: float64[n, S], how many settlements inside the bar are not known.
-        refused: float64[n, S], the close of a candle that was refused as implausible, and for which
-            the symbol is not valid in this bar; NaN where none was.
+        refused: float64[n, S], the close of a candle refused as implausible (not valid); NaN: none.
         mark_high, mark_low: float64[n, S], of the mark price inside the bar; NaN where not known.
         bid_size, ask_size: float64[n, S], how much the quote had that a sell and a buy meet at the
             open, in what `volume` is in; NaN where not known.

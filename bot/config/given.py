@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,18 @@ def stray_variables(environ: Mapping[str, str]) -> list[str]:
     return found
 
 
+def parsed_toml(text: str) -> dict[str, Any]:
+    """Parse TOML; the same text again costs a copy, since a run's settings are read at every look.
+
+    Raises:
+        tomllib.TOMLDecodeError: it is not TOML.
+    """
+    return deepcopy(_parsed(text))
+
+
+_parsed = lru_cache(maxsize=32)(tomllib.loads)
+
+
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file in UTF-8, with or without a byte order mark.
 
@@ -67,7 +81,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
             "config.toml' makes one with every setting"
         ) from None
     try:
-        return tomllib.loads(raw.decode("utf-8-sig"))
+        return parsed_toml(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path}: not UTF-8 text (byte {error.start + 1}); save the file as UTF-8"

@@ -81,8 +81,8 @@ class Model(Section):
         "shared_bottom",
         description="How the tasks share: one encoder (shared_bottom), towers drawn together (soft) or "
         "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
-        "(single). Measured: no way of sharing is shown better than shared_bottom; single is shown better "
-        "for direction, and for volatility worse only with match_parameters (docs/findings.md).",
+        "(single). Measured: no difference is shown between shared_bottom and any other, and single takes "
+        "two to three times the training (docs/findings.md).",
         json_schema_extra=chosen("architecture"),
     )
     encoder: str = Field(

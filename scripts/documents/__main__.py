@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
 
 from scripts.documents.blocks import ROOT, blocks_of, documents, replaced
 from scripts.documents.made import MADE
 from scripts.documents.measured import MEASURED
 from scripts.documents.pictures import report_picture, watch_picture
+from scripts.documents.studies import keep_page, short_table
 
 
 def main() -> None:
@@ -20,6 +22,10 @@ def main() -> None:
         "--picture", action="store_true", help="make the pictures in docs/images too"
     )
     parser.add_argument("--screenshots", action="store_true", help="make docs/pictures too")
+    parser.add_argument(
+        "--study", action="append", default=[], type=Path, metavar="DIR",
+        help="a finished 'bot compare': its tables into docs/measured, its short table into the findings",
+    )  # fmt: skip
     parser.add_argument("--list", action="store_true", help="list the blocks and where they stand")
     asked = parser.parse_args()
     unknown = [name for name in asked.names if name not in MEASURED]
@@ -41,6 +47,10 @@ def main() -> None:
         for path in screenshots():
             print(path.relative_to(ROOT))
     today = datetime.now(UTC).date().isoformat()
+    for folder in asked.study:
+        for path in keep_page(folder, today):
+            print(path.relative_to(ROOT))
+        _write("measured", folder.name, short_table(folder), today)
     for name in asked.names:
         _write("measured", name, MEASURED[name](asked.data), today)
 

@@ -264,8 +264,7 @@ class LiveReport:
         )  # fmt: skip
 
     def _model_id(self) -> str | None:
-        schedule = self._run.state.schedule
-        return schedule[-1].model_id if schedule else None
+        return self._run.state.schedule[-1].model_id if self._run.state.schedule else None
 
     def _write_status(self, now_ms: int) -> None:
         due = self._training.running_due

@@ -16,15 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from bot.app.runs.durations import duration
-from bot.app.runs.sentences import (
-    NO_NEWS,
-    LogEvent,
-    percent,
-    sentence,
-    short_id,
-    signed,
-    told_plainly,
-)
+from bot.app.runs.sentences import NO_NEWS, LogEvent, sentence, short_id, signed, told_plainly
 from bot.timegrid import DAY_MS
 from bot.timestamps import format_utc
 
@@ -146,7 +138,7 @@ class TerminalLines:
             _Piece(
                 Text.assemble(
                     "equity ", (f"{equity:,.0f}", "bold"),
-                    (f" ({percent(gain)})", "green" if gain >= 0.0 else "red"),
+                    (f" ({signed(gain * 100, '+.2f')} %)", "green" if gain >= 0.0 else "red"),
                 ), 1,
             ),
             *self._odd(closed),

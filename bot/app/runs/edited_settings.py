@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Mapping
 
 from bot.app.runs.folder import RunFolder, config_text, flatten_toml, stored_hash
+from bot.config.given import parsed_toml
 
 
 def edited_settings(folder: RunFolder, meta: Mapping[str, str]) -> tuple[str, ...]:
@@ -24,9 +25,9 @@ def edited_settings(folder: RunFolder, meta: Mapping[str, str]) -> tuple[str, ..
     if recorded is None:
         same = meta.get("config_hash") in {None, stored_hash(folder)}
         return () if same else ("one that the journal's digest covers",)
-    now = flatten_toml(tomllib.loads(config_text(folder)))
+    now = flatten_toml(parsed_toml(config_text(folder)))
     try:
-        before = flatten_toml(tomllib.loads(recorded))
+        before = flatten_toml(parsed_toml(recorded))
     except tomllib.TOMLDecodeError:
         return ("all: those in the journal are damaged",)
     # by their text: in Python 1 is True and 1.0

@@ -57,6 +57,11 @@ def read_run(folder: RunFolder, *, follow: bool = False) -> RunData:
         return _read(folder, config, record)
 
 
+def _labels(config: Config, record: Record, bars: BarBlock) -> F64:
+    window, cost = config.features.window, config.targets.decision_cost
+    return compute_targets(bars, record.tasks, window, cost)[0]
+
+
 def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     times, ledger = record.ledger()
     bars, start = _bars(record, times)
@@ -72,10 +77,6 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     quantity = np.zeros((n, S))
     quantity[span] = record.positions(times)
     judged = config.run.record == "full" and TABLE_ID not in record.meta
-    labels = None
-    if judged:
-        window, cost = config.features.window, config.targets.decision_cost
-        labels = compute_targets(bars, record.tasks, window, cost)[0]
     known = _calibration(folder, config, record, bars.open_time, refusals)
     return RunData(
         name=folder.path.name,
@@ -106,7 +107,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         fills=fills[fills["open_time"] <= bars.open_time[-1]],
         fill_reasons=FILL_REASON,
         forecast=Forecast(record.tasks, value, model) if judged else None,
-        labels=labels,
+        labels=_labels(config, record, bars) if judged else None,
         models=tuple(
             _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
         ),

@@ -132,8 +132,10 @@ def test_every_column_has_a_meaning_and_every_number_a_unit() -> None:
         assert units == {c.name: c.unit for c in shape.columns}
 
 
-def test_fills_of_the_open_bar_are_there_as_in_status_and_api(short: Ran, tmp_path: Path) -> None:
-    folder = RunFolder(Path(shutil.copytree(short.folder.path, tmp_path / "open")))
+def test_fills_of_the_open_bar_are_there_as_in_status_and_api(
+    short_by_row: Ran, tmp_path: Path
+) -> None:
+    folder = RunFolder(Path(shutil.copytree(short_by_row.folder.path, tmp_path / "open")))
     with closing(sqlite3.connect(folder.journal)) as db:  # as between the two commits of a bar
         (opened,) = db.execute("SELECT max(open_time) FROM fills").fetchone()
         db.execute("DELETE FROM bars WHERE open_time > ?", (opened,))
