@@ -96,7 +96,7 @@ def test_a_run_folder_inside_a_file(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     said = cli("backtest", *SYNTHETIC, "--run-dir", tmp_path / "file" / "run")
     assert said.code == 5
-    assert "cannot make the run's folder" in said.err
+    assert f"{tmp_path / 'file'} is a file; name a folder" in said.err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from bot.errors import JournalError
 
 MISSING = (
     "no folder can be written for temporary files (tried TMPDIR, /tmp, /var/tmp and the current folder), and "
-    "trainings and pictures need one; in a container mount one (--tmpfs /tmp), or name one in TMPDIR"
+    "trainings and pictures need one; free disk space, or name one in TMPDIR; in a container mount one "
+    "(--tmpfs /tmp)"
 )
 LONGEST = 75
 """Letters of the folder's path: the socket's path is 32 longer, and of 107 at most on Linux."""
