@@ -50,7 +50,7 @@ def clone_backtest(_data: str | None) -> str:
 
 
 def difference(_data: str | None) -> str:
-    """Return the proof of a small backtest, and of the same with one price changed."""
+    """Return the proof of a small backtest, and of the same with the due bar of one model changed."""
     settings = [
         "data.source=synthetic", "synthetic.bars=1500", "synthetic.symbols=3", "model.hidden=[16]",
         "policy.kind=threshold",
