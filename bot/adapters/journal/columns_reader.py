@@ -32,7 +32,7 @@ from bot.adapters.record.columns import (
     row_span,
     stored_columns,
 )
-from bot.adapters.record.contents import Extent, Span
+from bot.adapters.record.contents import Span
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.tables import EARLIEST, LATEST, Table
 from bot.errors import JournalError
@@ -74,14 +74,6 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
         if self._follows:
             return self._told_texts()
         return self._texts
-
-    def extent(self) -> Extent | None:
-        """Return how far the ledger goes, None before its first bar."""
-        ledger = self.span("ledger")
-        if ledger.first is None or ledger.last is None:
-            return None
-        equity = self.columns("ledger", ledger.last - 1, ledger.last)["equity"]
-        return Extent(ledger.rows, ledger.first, ledger.last, float(equity[-1]))
 
     def span(self, table: Table) -> Span:
         """Return how many rows a table has, and from when to when."""

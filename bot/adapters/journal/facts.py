@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bot.adapters.files.manifests import manifest_sha256
 from bot.adapters.journal.builds import write_build
 from bot.adapters.journal.commands import write_row
-from bot.adapters.journal.wal import keep_short
+from bot.adapters.journal.wal import LOCKED_MS, keep_short
 from bot.adapters.record.chain import first_link
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import packed
@@ -158,7 +158,7 @@ def make_file(
 
 def connect(path: Path, *, durable: bool) -> sqlite3.Connection:
     """Open a journal to write; `durable`: every commit waits for the disk."""
-    db = sqlite3.connect(path.absolute(), isolation_level=None, timeout=5.0)
+    db = sqlite3.connect(path.absolute(), isolation_level=None, timeout=LOCKED_MS / 1000)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     return db

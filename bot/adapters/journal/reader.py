@@ -23,7 +23,7 @@ from bot.adapters.journal.migrations import (
     version_of,
 )
 from bot.adapters.record.arrays import RowsAsArrays
-from bot.adapters.record.contents import Extent, Span
+from bot.adapters.record.contents import Span
 from bot.adapters.record.tables import EARLIEST, LATEST, Row, Table, columns_of
 from bot.blocks import I64
 from bot.plausibility import Prices
@@ -75,14 +75,6 @@ class JournalReader(FactsReader, RowsAsArrays):
             f"SELECT {listed} FROM {table} WHERE open_time > ? AND open_time <= ? {known}"
             f"ORDER BY {order.get(table, 'open_time, symbol')}"
         )
-
-    def extent(self) -> Extent | None:
-        """Return how far the ledger goes, None before its first bar."""
-        ledger = self.span("ledger")
-        if ledger.first is None or ledger.last is None:
-            return None
-        equity = self._rows(f"SELECT equity FROM ledger WHERE open_time = {ledger.last}")[0][0]
-        return Extent(ledger.rows, ledger.first, ledger.last, equity)
 
     def span(self, table: Table) -> Span:
         """Return how many rows a table has, and from when to when."""

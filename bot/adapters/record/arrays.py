@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from bot.adapters.record.contents import Carried, ModelRow
+from bot.adapters.record.contents import Carried, Extent, ModelRow, Span
 from bot.adapters.record.joins import Joins
 from bot.adapters.record.tables import (
     BAR_COLUMNS,
@@ -72,6 +72,18 @@ class RowsAsArrays(ABC):
     @abstractmethod
     def carried(self) -> Carried | None:
         """Return the engine's last committed state with its layout."""
+
+    @abstractmethod
+    def span(self, table: Table) -> Span:
+        """Return how many rows a table has, and from when to when."""
+
+    def extent(self) -> Extent | None:
+        """Return how far the ledger goes, None before its first bar."""
+        ledger = self.span("ledger")
+        if ledger.first is None or ledger.last is None:
+            return None
+        equity = self.ledger(ledger.last - 1, ledger.last)[1]["equity"]
+        return Extent(ledger.rows, ledger.first, ledger.last, float(equity[-1]))
 
     def left_over(self) -> Sequence[str]:
         """Return none: rows have no files of their own."""

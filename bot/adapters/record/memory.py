@@ -31,7 +31,7 @@ from bot.adapters.record.columns import (
     stored_columns,
 )
 from bot.adapters.record.commands import CommandRow
-from bot.adapters.record.contents import Carried, Extent, ModelRow, Span, packed
+from bot.adapters.record.contents import Carried, ModelRow, Span, packed
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.joins import Joins
 from bot.adapters.record.rows import (
@@ -170,11 +170,6 @@ class MemoryRecord(RowsAsArrays):
             "positions": lambda: [position_columns(each, texts) for each, _ in self._closed],
         }
         return joined_columns(make[table](), stored_columns(table, self.tasks))
-
-    def extent(self) -> Extent | None:
-        """Return how far the ledger goes, None before its first bar."""
-        ledger = self.rows("ledger")
-        return Extent(len(ledger), ledger[0][0], ledger[-1][0], ledger[-1][1]) if ledger else None
 
     def span(self, table: Table) -> Span:
         """Return how many rows a table has, and from when to when."""
