@@ -48,18 +48,14 @@ class PlainModel:
             fit(task, *_labelled(fitted, k, self.scaler), *_labelled(held, k, self.scaler))
             for k, task in enumerate(self.tasks)
         ]
-        self._logged = np.flatnonzero(self.scaler.log_floor > 0.0)
-        self._gain = np.ones(len(self.tasks))
-        told = self.predict(held.x)
-        for k in self._logged:  # the exponential of a mean logarithm is no mean
-            known = ~np.isnan(held.y[:, k])
-            self._gain[k] = held.y[known, k].mean() / told[known, k].mean()
+        self.scaler = self.scaler.levelled(held.y, self.predict(held.x))
 
     def predict(self, x: F64) -> F64:
         """Return float64[N, K] in the targets' units, a probability for a class."""
         z = self.scaler.features(x).astype(np.float64)
         value: F64 = np.column_stack([predict(z) for predict in self._models])
-        value[:, self._logged] = np.exp(value[:, self._logged]) * self._gain[self._logged]
+        logged = np.flatnonzero(self.scaler.log_floor > 0.0)
+        value[:, logged] = np.exp(value[:, logged]) * self.scaler.gain[logged]
         return np.maximum(value, self.scaler.floors(self.tasks))
 
 

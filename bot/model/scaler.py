@@ -7,7 +7,7 @@ float64, and the network sees float32.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -98,6 +98,20 @@ class Scaler:
         """Return y float64[N, K] in the units of the loss; NaN stays NaN."""
         z = (self.learned(y) - self.target_mean) / self.target_std
         return z.astype(np.float32)
+
+    def levelled(self, y: F64, forecast: F64) -> Self:
+        """Return the same with the gains that make forecasts right in the mean of other rows.
+
+        Args:
+            y: float64[N, K], the labels of these rows.
+            forecast: float64[N, K], of the same, made with gains of 1.
+        """
+        gain = np.ones(len(self.gain))
+        for k in np.flatnonzero(self.log_floor > 0.0):
+            known = np.isfinite(y[:, k])
+            if known.any():
+                gain[k] = y[known, k].mean() / forecast[known, k].mean()
+        return replace(self, gain=gain)
 
     def floors(self, tasks: tuple[Task, ...]) -> F64:
         """Return float64[K], what no forecast falls below: -inf but for targets above zero."""

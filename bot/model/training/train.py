@@ -127,14 +127,7 @@ def _snapshots(networks: Sequence[Architecture], n_tasks: int) -> tuple[tuple[in
 def _levelled_and_shrunk(trained: TrainedModel, training: Training, held: Dataset) -> TrainedModel:
     """Return the model with the levels and the shrinkage that its validation rows ask for."""
     forecast = Predictor(trained).predict(*held.as_bars())[:, 0]
-    scaler = trained.scaler
-    if len(scaler.gain):
-        gain = np.ones(len(scaler.gain))
-        for k in np.flatnonzero(scaler.log_floor > 0.0):
-            known = np.isfinite(held.y[:, k])
-            if known.any():
-                gain[k] = held.y[known, k].mean() / forecast[known, k].mean()
-        trained = replace(trained, scaler=replace(scaler, gain=gain))
+    trained = replace(trained, scaler=trained.scaler.levelled(held.y, forecast))
     if not training.shrinkage:
         return trained
     base_rates = {name: values["mean"] for name, values in trained.baselines.items()}
