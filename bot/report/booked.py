@@ -97,9 +97,28 @@ class Booked(Observed):
         """Return float64[n - start, S], what positions are in the quote currency at the closes; 0 of none."""
         return np.nan_to_num(value_of(self.quantity[start:], self.price[start:], self.inverse))
 
+    def summed(self, of_fills: F64) -> F64:
+        """Return float64[n, S], the sums of an amount of each fill, by its bar and symbol."""
+        sums = np.bincount(self._cells, weights=of_fills, minlength=self.quantity.size)
+        return sums.astype(np.float64).reshape(self.quantity.shape)
+
+    @cached_property
+    def _cells(self) -> I64:
+        """Return the place of each fill among bars and symbols."""
+        bar = np.searchsorted(self.open_time, self.fills["open_time"])
+        cells: I64 = bar * self.n_symbols + self.fills["symbol"]
+        return cells
+
     def quantity_inside(self, start: int) -> F64:
         """Return float64[n - start, S], the quantity held in each bar after its open's fills."""
         return self.quantity[start:] if self.fill == "next_open" else self.quantity_before(start)
+
+
+def opened_share(held: F64, now: F64) -> F64:
+    """Return float64[m, S], how much of what a flip trades opens the new position."""
+    size = np.abs(held) + np.abs(now)
+    share: F64 = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
+    return share
 
 
 def carried(values: F64) -> F64:

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bot.blocks import F64
-from bot.portfolio.funding import price_at_open
+from bot.portfolio.funding import funding_paid, price_at_open
 from bot.portfolio.reasons import FillReason
-from bot.report.booked import Booked, carried
+from bot.report.booked import Booked, carried, opened_share
 
 LIQUIDATION = int(FillReason.LIQUIDATION)
 
@@ -67,10 +67,8 @@ def coins_of(run: Booked) -> Coins:
         exchanged[ended] = np.nan_to_num(coins[ended] * at)
         coins[ended:] = 0.0
     flipped = np.sign(before) != np.sign(now)
-    size = np.abs(before) + np.abs(now)
-    share = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
-    per_price = np.divide(1.0, filled_at, out=np.zeros_like(size), where=filled_at > 0.0)
-    entering = np.where(flipped, (now - share * fees) * per_price, 0.0)
+    per_price = np.divide(1.0, filled_at, out=np.zeros_like(coins), where=filled_at > 0.0)
+    entering = np.where(flipped, (now - opened_share(before, now) * fees) * per_price, 0.0)
     earlier = np.where(flipped | (now == 0.0), coins - entering, np.nan)
     if known is not None:
         earlier[0] = known.earlier
@@ -130,34 +128,22 @@ def _before(values: F64) -> F64:
 
 def _flows(run: Booked) -> tuple[F64, F64, F64]:
     """Return float64[n, S]: coins that fills and funding brought, the fills' mean price, and their fees."""
-    n, S = run.quantity.shape
-    fills = run.fills
-    bar = np.searchsorted(run.open_time, fills["open_time"])
-    cell = bar * S + fills["symbol"]
-
-    def summed(values: F64) -> F64:
-        sums = np.bincount(cell, weights=values, minlength=n * S).astype(np.float64)
-        return sums.reshape(n, S)
-
-    price = fills["price"]
+    fills, price = run.fills, run.fills["price"]
     size = np.abs(fills["quantity"])
-    contracts, coins = summed(size), summed(size / price)
-    mean = np.divide(contracts, coins, out=np.full((n, S), np.nan), where=coins > 0.0)
-    flows = summed((fills["quantity"] - fills["fee"]) / price)
+    contracts, coins = run.summed(size), run.summed(size / price)
+    mean = np.divide(contracts, coins, out=np.full_like(coins, np.nan), where=coins > 0.0)
+    flows = run.summed((fills["quantity"] - fills["fee"]) / price)
     if run.funding.any():
         flows -= _funding(run)
-    return flows, mean, summed(fills["fee"])
+    return flows, mean, run.summed(fills["fee"])
 
 
 def _funding(run: Booked) -> F64:
     """Return float64[n, S], the coins that contracts paid in funding."""
     bars, nothing = run.bars, np.full(run.n_symbols, np.nan)
-    due = np.where(np.isfinite(bars.funding_rate), bars.funding_rate, 0.0)
     held, inside = run.quantity_before(0), run.quantity_inside(0)
-    price = price_at_open(bars, nothing)
-    at_open = np.where((held != 0.0) & (due != 0.0), held * due / price, 0.0)
-    paid = inside * bars.funding_inside
-    return at_open + np.where(paid != 0.0, paid / (price * price), 0.0)
+    paid = funding_paid(bars, held, inside, nothing, run.is_inverse)
+    return np.where(paid != 0.0, paid / price_at_open(bars, nothing), 0.0)
 
 
 def ended_at(run: Booked) -> int | None:

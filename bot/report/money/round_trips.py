@@ -20,7 +20,7 @@ import numpy as np
 
 from bot.blocks import F64, I64
 from bot.portfolio.funding import funding_paid
-from bot.report.booked import Booked
+from bot.report.booked import Booked, opened_share
 from bot.report.money.coins import coin_profit, unexplained
 from bot.timegrid import last_closes
 
@@ -97,13 +97,6 @@ def _with_coins(linear: Profit, run: Booked, start: int) -> Profit:
     return replace(told, coins=np.where(inverse, own.coins + missing, 0.0))
 
 
-def opened_share(held: F64, now: F64) -> F64:
-    """Return float64[m, S], how much of what a flip trades opens the new position."""
-    size = np.abs(held) + np.abs(now)
-    share: F64 = np.divide(np.abs(now), size, out=np.zeros_like(size), where=size > 0.0)
-    return share
-
-
 def carried_in(price: F64, start: int) -> F64:
     """Return float64[n - start, S], the last known close when each bar from `start` on opened."""
     first = price[start - 1 : start] if start > 0 else np.full((1, price.shape[1]), np.nan)
@@ -142,21 +135,10 @@ def _marked(quantity: F64, start: F64, end: F64) -> F64:
 
 def _fills_by_bar(run: Booked, start: int) -> tuple[F64, F64]:
     """Return float64[m, S]: mean price of the bar's fills (NaN without one), and their fees."""
-    m, n_symbols = len(run.equity) - start, run.n_symbols
-    fills = run.fills
-    bar = np.searchsorted(run.open_time, fills["open_time"]) - start
-    ours = bar >= 0
-    cell = (bar * n_symbols + fills["symbol"])[ours]
-    size = np.abs(fills["quantity"][ours])
-
-    def summed(values: F64) -> F64:
-        total: F64 = np.bincount(cell, weights=values, minlength=m * n_symbols).astype(np.float64)
-        return total.reshape(m, n_symbols)
-
-    quantity = summed(size)
-    notional = summed(size * fills["price"][ours])
-    price = np.divide(notional, quantity, out=np.full((m, n_symbols), np.nan), where=quantity > 0.0)
-    return price, summed(fills["fee"][ours])
+    size = np.abs(run.fills["quantity"])
+    quantity, notional = run.summed(size)[start:], run.summed(size * run.fills["price"])[start:]
+    price = np.divide(notional, quantity, out=np.full_like(quantity, np.nan), where=quantity > 0.0)
+    return price, run.summed(run.fills["fee"])[start:]
 
 
 def _funding_by_symbol(run: Booked, start: int) -> F64:

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64
-from bot.report.booked import Booked
-from bot.report.money.round_trips import Profit, opened_share, profits
+from bot.report.booked import Booked, opened_share
+from bot.report.money.round_trips import Profit, profits
 
 
 @dataclass(frozen=True, slots=True)
