@@ -30,8 +30,7 @@ def result_columns(run: RunData, symbol: str) -> pd.DataFrame:
     now, after = slice(run.start_index, -1), slice(run.start_index + 1, None)
     price = run.price[:, s]
     quantity = run.quantity[after if run.fill == "next_open" else now, s]
-    inverse = None if run.inverse is None else run.inverse[s]
-    value = np.where(quantity == 0.0, 0.0, value_of(quantity, price[now], inverse))
+    value = np.where(quantity == 0.0, 0.0, value_of(quantity, price[now], run.is_inverse[s]))
     position = value / run.equity[now]
     move = np.where(quantity == 0.0, 0.0, price[after] / price[now] - 1.0)
     return pd.DataFrame(

@@ -93,7 +93,7 @@ def legs_of_run(run: RunData, start: int) -> Legs:
     entry, exit_ = legs.entry[0], legs.exit[0]
     mean = (through[exit_, symbol] - through[entry, symbol]) / (exit_ - entry)
     mark = tape_of(run, start).mark[entry, symbol]
-    held = value_of(mean, mark, None if run.inverse is None else run.inverse[symbol])
+    held = value_of(mean, mark, run.is_inverse[symbol])
     equity = np.concatenate(([run.equity_before(start)], run.equity[start:]))[entry]
     return legs._replace(size=legs.size * held / equity)
 
