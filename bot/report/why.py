@@ -75,7 +75,7 @@ def why(
     if not math.isfinite(age):
         return phrase
     if refusal == Refusal.EDGE_BELOW_COST and position and not order:
-        return f"{phrase}, held for {age:.0f} bar{'' if age == 1.0 else 's'}"
+        return f"{phrase}, held for {counted(round(age), 'bar')}"
     if refusal == Refusal.EDGE_BELOW_COST and position and order:
         return f"{phrase}, closed after {counted(round(age), 'bar')}"
     return phrase

@@ -20,6 +20,7 @@ from bot.report.page.edge_sheets import (
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.page.skill_sheets import skill_sheet
 from bot.report.summary import Summary
+from bot.wording import counted
 
 
 def sheets(summary: Summary) -> list[Sheet]:
@@ -98,7 +99,7 @@ def _trainings(found: dict[str, Any]) -> str:
     if found["rehearsed"]:
         said += (
             f" Rehearsed: from {w.short_time(found['rehearsed_from'])} to the start "
-            f"{found['rehearsed']} model{'' if found['rehearsed'] == 1 else 's'} decided, and nothing was traded."
+            f"{counted(found['rehearsed'], 'model')} decided, and nothing was traded."
         )
     return said
 

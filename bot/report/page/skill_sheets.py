@@ -37,8 +37,8 @@ def _skill_note(task: str, head: dict[str, Any]) -> str:
     models = sum(chosen.values())
     strongest = ", ".join(f"{_label(name)} {n}" for name, n in chosen.items())
     return (
-        f"{task}: the strongest baseline on the training rows of {models:,} "
-        f"model{'' if models == 1 else 's'} was: {strongest or 'none'}. Where none is named, against "
+        f"{task}: the strongest baseline on the training rows of "
+        f"{counted(models, 'model')} was: {strongest or 'none'}. Where none is named, against "
         f"{head['baseline']}; {counted(head['rows'], 'row')}."
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from bot.blocks import F64
 from bot.report.money.sharpe import ZERO_DEVIATION
+from bot.wording import counted
 
 BLOCKS = 16
 LEAST_DAYS = 2 * BLOCKS
@@ -59,8 +60,8 @@ def overfitting_of(traded: Sequence[F64], blocks: int = BLOCKS) -> Selection:
         return Selection(None, 0, "no setting traded")
     days = np.stack(list(traded), axis=1)
     if len(days) < 2 * blocks:
-        several = "" if len(days) == 1 else "s"
-        return Selection(None, 0, f"{len(days)} day{several}, at least {2 * blocks} are needed")
+        few = counted(len(days), "day")
+        return Selection(None, 0, f"{few}, at least {2 * blocks} are needed")
     if days.shape[1] < 2:
         return Selection(None, 0, "where one setting trades there is nothing to choose")
     if np.all(days == days[:, :1]):
