@@ -106,8 +106,9 @@ class Universe:
 
 def _turnover(bars: BarBlock, *, inverse: bool) -> F64:
     """Return float64[n, S], what was traded in each bar in the quote currency; 0 where it is not known."""
-    told = np.where(np.isnan(bars.turnover), bars.volume * bars.close, bars.turnover)
     if inverse:
         told = bars.volume
+    else:
+        told = np.where(np.isnan(bars.turnover), bars.volume * bars.close, bars.turnover)
     found: F64 = np.where(bars.valid & np.isfinite(told) & (told > 0.0), told, 0.0)
     return found
