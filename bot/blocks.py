@@ -48,7 +48,7 @@ class BarBlock:
         mark: float64[n, S], mark price at the bar's open; NaN: unknown.
         funding_inside: float64[n, S], quote currency paid by each unit held long for the
             settlements inside the bar: the sum of rate x price of those known. Of an inverse
-            contract, paid in coin: the square of the bar's open x the sum of rate / price.
+            contract, paid in coin: the square of `price_at_open` x the sum of rate / price.
         funding_inside_unknown: float64[n, S], how many settlements inside the bar are not known.
         refused: float64[n, S], the close of a candle refused as implausible (not valid); NaN: none.
         mark_high, mark_low: float64[n, S], of the mark price inside the bar; NaN where not known.
