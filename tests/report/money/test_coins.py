@@ -22,6 +22,7 @@ from bot.report.money.days import notional_by_bar
 from bot.report.money.round_trips import profits, round_trips
 from bot.report.money.trades import TradeWalk, trades_of
 from bot.timegrid import DAY_MS
+from tests.report.money.test_trades import piece_of
 
 N, CAPITAL = 400, 100_000.0
 SYMBOLS = ("BTCUSD", "ETHUSD", "bybit_linear:SOLUSDT")
@@ -132,20 +133,9 @@ def test_trips_in_pieces_are_those_of_the_whole(fill: str) -> None:
     whole = trades_of(run, 0)
     walk, found, coins = TradeWalk(), [], None
     for first in range(0, N, 57):
-        at = max(first - 1, 0)
-        stop = min(first + 57, N)
-        within = (run.fills["open_time"] >= run.open_time[first]) & (
-            run.fills["open_time"] <= run.open_time[stop - 1]
-        )
-        bars = run.bars.rows(at, stop)
-        if first:
-            close, valid = bars.close.copy(), bars.valid.copy()
-            close[0], valid[0] = run.price[at], np.isfinite(run.price[at])
-            bars = replace(bars, close=close, valid=valid)
-        piece = replace(
-            run, bars=bars, equity=run.equity[at:stop], funding=run.funding[at:stop],
-            quantity=run.quantity[at:stop], fills=run.fills[within], coins_at_first=coins,
-        )  # fmt: skip
+        piece = piece_of(run, max(first - 1, 0), min(first + 57, N))
+        ours = piece.fills["open_time"] >= run.open_time[first]
+        piece = replace(piece, fills=piece.fills[ours], coins_at_first=coins)
         found.append(walk.add(piece, 1 if first else 0))
         held = coins_of(piece)
         coins = CoinsHeld(held.held[-1], held.earlier[-1])

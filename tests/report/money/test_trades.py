@@ -22,7 +22,7 @@ def frame_of(trades: Trades) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def piece_of(run: RunData, first: int, stop: int) -> Booked:
+def piece_of(run: Booked, first: int, stop: int) -> Booked:
     """Return the bars first..stop-1, the first of them with the last known price."""
     bars = run.bars.rows(first, stop)
     known = bars.close.copy()
@@ -39,7 +39,7 @@ def piece_of(run: RunData, first: int, stop: int) -> Booked:
     return Booked(
         symbols=run.symbols, bars=bars, start_index=0, initial_capital=run.initial_capital,
         fill=run.fill, equity=run.equity[first:stop], funding=run.funding[first:stop],
-        quantity=run.quantity[first:stop], fills=run.fills[inside],
+        quantity=run.quantity[first:stop], fills=run.fills[inside], inverse=run.inverse,
     )  # fmt: skip
 
 
