@@ -82,7 +82,7 @@ class Model(Section):
         description="How the tasks share: one encoder (shared_bottom), towers drawn together (soft) or "
         "mixed (cross_stitch), experts (mmoe, ple), heads that feed heads (hierarchical), not at all "
         "(single). Measured: no difference is shown between shared_bottom and any other, and single takes "
-        "two to three times the training (docs/findings.md).",
+        "1.7 to 2.5 times the training (docs/findings.md).",
         json_schema_extra=chosen("architecture"),
     )
     encoder: str = Field(
