@@ -142,13 +142,13 @@ def test_a_report_is_of_one_instant_though_the_daemon_writes_on(
     run = tmp_path / "run"
     shutil.copytree(instants["bars closed with fills"], run)
     times = JournalReader(run / "journal.db").ledger()[0]
-    read: Callable[[JournalReader], Any] = JournalReader.ledger
+    read: Callable[..., Any] = JournalReader.ledger
 
-    def ledger_then_a_bar_more(reader: JournalReader) -> Any:
-        found = read(reader)
+    def ledger_then_a_bar_more(reader: JournalReader, *between: int) -> Any:
+        found = read(reader, *between)
         db = sqlite3.connect(run / "journal.db")
         db.execute(
-            "INSERT INTO positions VALUES (?, ?, ?)",
+            "INSERT OR IGNORE INTO positions VALUES (?, ?, ?)",
             (int(times[-1]) + 3_600_000, "SYN0USDT", 1.0),
         )
         db.commit()
