@@ -32,7 +32,6 @@ from bot.log import open_log
 from scripts.soaking.killing import WritePoints, die, fork, was_killed
 from tests.conftest import QUICK, Cli, Ran
 
-POINTS = 20
 FORGED: dict[Table, str] = {
     "fills": "price", "forecasts": "return_5", "decisions": "signal", "ledger": "slippage",
     "positions": "quantity",
@@ -147,22 +146,25 @@ def killed_at(folder: Path, when: int) -> None:
     assert was_killed(fork(life)), "it came to its end before the point"
 
 
+@pytest.mark.parametrize("points", [8, pytest.param(20, marks=pytest.mark.long)])
 @pytest.mark.usefixtures("inline_training")
-def test_kill_9_leaves_all_blocks_up_to_the_last_commit(tmp_path: Path, cli: Cli) -> None:
+def test_kill_9_leaves_all_blocks_up_to_the_last_commit(
+    points: int, tmp_path: Path, cli: Cli
+) -> None:
     backtest(tmp_path / "warm")
     child, told = tmp_path / "whole", tmp_path / "points.txt"
 
     def count() -> None:
-        points = WritePoints(lambda point, count: None)
-        points.install()
+        counted = WritePoints(lambda point, count: None)
+        counted.install()
         backtest(child)
-        told.write_text(str(points.counts.total()), "utf-8")
+        told.write_text(str(counted.counts.total()), "utf-8")
 
     assert not was_killed(fork(count))
     total = int(told.read_text("utf-8"))
     with open_record(RunFolder(child)) as record:
         whole = {name: record.rows(name) for name in COLUMN_TABLES}
-    at = np.unique(np.linspace(2, total, POINTS).astype(int))
+    at = np.unique(np.linspace(2, total, points).astype(int))
     lengths = set()
     for when in at.tolist():
         folder = RunFolder(tmp_path / f"killed-{when}")
