@@ -65,7 +65,7 @@ class Venue:
     @property
     def live(self) -> bool:
         """Tell whether the daemon can trade here."""
-        return self.source is Source.BYBIT and self.kind is not ProductKind.INVERSE
+        return self.source is Source.BYBIT
 
 
 VENUES = {

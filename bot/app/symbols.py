@@ -19,7 +19,8 @@ from bot.config.universe import MOST_SYMBOLS
 from bot.errors import ConfigError, DataError
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.instruments import Instrument
-from bot.practice.synthetic import symbol_names
+from bot.practice.synthetic import SyntheticMarket, symbol_names
+from bot.timegrid import INTERVAL_MS
 from bot.venues import is_inverse, periods_per_year, split_symbol
 
 
@@ -31,8 +32,19 @@ def traded_symbols(config: Config) -> tuple[str, ...]:
     named = config.market.symbols
     if config.data.source != "synthetic":
         return named
-    made = symbol_names(config.synthetic.symbols)
+    made = made_symbols(config)
     return named if set(named) <= set(made) else made
+
+
+def made_symbols(config: Config) -> tuple[str, ...]:
+    """Return the names of all symbols of the synthetic market, which are inverse where the venue is."""
+    return symbol_names(config.synthetic.symbols, inverse=is_inverse(config.market.venue))
+
+
+def made_market(config: Config) -> SyntheticMarket:
+    """Return the synthetic market of these settings."""
+    interval_ms = INTERVAL_MS[config.market.interval]
+    return SyntheticMarket(config.synthetic, interval_ms, inverse=is_inverse(config.market.venue))
 
 
 def check_made(config: Config) -> None:

@@ -22,6 +22,9 @@ from bot.portfolio.kernel.contracts import (
 from bot.portfolio.kernel.margin import initial_margin, maintenance_margin
 from bot.portfolio.rules import Rules
 
+NEXT_TO_NOTHING = 1e-12
+"""Share of a mark: a price below it is taken for 0."""
+
 CALLED = 0.8
 """Share of the margin that is used, from which on a person is to be told."""
 
@@ -161,6 +164,8 @@ def _cross_price(
 ) -> float:
     """Return the mark at which `spare + q (price - mark)` is what is needed; 0 or infinity if none.
 
+    At a price of 0 an inverse contract is worth endless coins, so that is not tried.
+
     Args:
         quantity: in the base currency; of an inverse contract its coins.
     """
@@ -170,7 +175,7 @@ def _cross_price(
 
     if left(mark) <= 0.0:
         return mark
-    safe, lost = mark, 0.0
+    safe, lost = mark, NEXT_TO_NOTHING * mark
     if quantity < 0.0:
         lost = 2.0 * mark
         while left(lost) > 0.0:

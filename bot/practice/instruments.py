@@ -2,7 +2,7 @@
 
 Source of the shapes: https://bybit-exchange.github.io/docs/v5/market/instrument and
 https://bybit-exchange.github.io/docs/v5/market/risk-limit. As there, the rates of inverse contracts
-are per cents and their limits are in coin.
+are per cents and their limits are in coin. Their orders are whole contracts of one USD.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def instrument(market: PracticeMarket, s: int, category: str, now_ms: int) -> di
     base, quote = _coins(symbol)
     step = plain(10.0 ** -max(math.floor(math.log10(price)) + 1, 0))  # worth up to a unit of quote
     tick = {"tickSize": plain(round(float(market.tick[s]), 12))}
+    step = "1" if category == "inverse" else step
     common = {"symbol": symbol, "status": status, "baseCoin": base, "quoteCoin": quote}
     if category == "spot":
         lot = {
@@ -44,7 +45,7 @@ def instrument(market: PracticeMarket, s: int, category: str, now_ms: int) -> di
         "qtyStep": step,
         "maxOrderQty": "1000000",
         "maxMktOrderQty": "500000",
-        "minNotionalValue": "5",
+        **({} if category == "inverse" else {"minNotionalValue": "5"}),
     }
     leverage = f"{_tiers(symbol)[0].max_leverage:.2f}"
     return {
@@ -94,7 +95,7 @@ def risk_limits(market: PracticeMarket, s: int, category: str) -> list[dict[str,
 
 
 def _tiers(symbol: str) -> tuple[Tier, ...]:
-    return BTCUSDT if symbol == "BTCUSDT" else OF_OTHERS
+    return BTCUSDT if symbol in ("BTCUSDT", "BTCUSD") else OF_OTHERS
 
 
 def _coins(symbol: str) -> tuple[str, str]:

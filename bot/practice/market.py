@@ -20,11 +20,12 @@ from bot.timegrid import DAY_MS, HOUR_MS
 
 
 class MarketSource(Protocol):
-    """Candles by number: the synthetic market or a recording."""
+    """Candles by number: the synthetic market or a recording; of inverse contracts all or none."""
 
     interval_ms: int
     start_ms: int
     symbols: tuple[str, ...]
+    inverse: bool
 
     @property
     def n_bars(self) -> int | None:
@@ -94,7 +95,7 @@ class PracticeMarket:
         self, source: MarketSource, *, half_spread_bps: float = 1.0, ticks_per_bar: int = 6
     ) -> None:
         self.source = source
-        self.symbols = source.symbols
+        self.symbols, self.inverse = source.symbols, source.inverse
         self.index = {name: s for s, name in enumerate(source.symbols)}
         self.interval_ms = source.interval_ms
         self.half_spread = half_spread_bps * 1e-4
@@ -173,8 +174,9 @@ class PracticeMarket:
         price, top, bottom = _walk(opened, high, low, close, passed)
         price = np.where(passed < 1.0, self._rounded(price), close)
         last = np.where(live, price, day.last)
-        volume = np.round(block.volume[0] * passed, 8)
+        volume = np.round(block.volume[0] * passed, 0 if self.inverse else 8)
         typical = (opened + high + low + close) / 4.0
+        turnover = self._turnover(block.turnover[0], block.volume[0], typical)
         bid = np.floor(last * (1.0 - self.half_spread) / self.tick) * self.tick
         ask = np.ceil(last * (1.0 + self.half_spread) / self.tick) * self.tick
         return Moment(
@@ -187,7 +189,7 @@ class PracticeMarket:
             low=np.fmin(bottom, price),
             last=last,
             volume=volume,
-            turnover=np.round(_turnover(block.turnover[0], block.volume[0] * typical) * passed, 8),
+            turnover=np.round(turnover * passed, 8),
             bid=self._rounded(np.maximum(bid, self.tick)),
             ask=self._rounded(ask),
             mark=block.mark[0],
@@ -215,7 +217,7 @@ class PracticeMarket:
             high=nan if empty else np.fmax.reduce(past.high, axis=0),
             low=nan if empty else np.fmin.reduce(past.low, axis=0),
             volume=np.nansum(past.volume, axis=0),
-            turnover=np.nansum(_turnover(past.turnover, past.volume * past.close), axis=0),
+            turnover=np.nansum(self._turnover(past.turnover, past.volume, past.close), axis=0),
             last=nan if empty else _first_known(past.close[::-1]),
             funding_rate=self._last_funding(past, block),
         )
@@ -226,6 +228,11 @@ class PracticeMarket:
         rates = np.nan_to_num(np.concatenate([past.funding_rate, block.funding_rate]))[::-1]
         newest: F64 = rates[(rates != 0.0).argmax(axis=0), np.arange(rates.shape[1])]
         return newest
+
+    def _turnover(self, known: F64, volume: F64, price: F64) -> F64:
+        """Return turnovers, in quote currency or of inverse contracts in coin, where not known by the price."""
+        modelled = volume / price if self.inverse else volume * price
+        return np.where(np.isnan(known), modelled, known)
 
     def _rounded(self, price: F64) -> F64:
         scale = 10.0 ** self.decimals.astype(np.float64)
@@ -242,10 +249,6 @@ def _walk(opened: F64, high: F64, low: F64, close: F64, passed: float) -> tuple[
     price = points[stretch] + (points[stretch + 1] - points[stretch]) * part
     reached = np.array([*points[: stretch + 1], price])
     return price, reached.max(axis=0), reached.min(axis=0)
-
-
-def _turnover(known: F64, modelled: F64) -> F64:
-    return np.where(np.isnan(known), modelled, known)
 
 
 def _first_known(values: F64) -> F64:

@@ -123,7 +123,7 @@ class Publisher:
         if math.isnan(bid):  # no price of late
             return
         now = {"b": plain(bid), "a": plain(ask)}
-        size = book_size(moment, topic.symbol)
+        size = book_size(self._market, moment, topic.symbol)
         sent = connection.sent.get(topic.text)
         connection.sent[topic.text] = now
         data: dict[str, Any] = {"s": self._market.symbols[topic.symbol]}

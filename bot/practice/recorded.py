@@ -19,11 +19,16 @@ from bot.practice.synthetic import column
 class RecordedMarket:
     """Serve a block of history by the number of the bar, bar 0 being the block's first.
 
+    Args:
+        inverse: the symbols are inverse contracts: their volume is in USD, their turnover in coin.
+
     Raises:
         DataError: there are no bars, they leave the grid, or symbols and columns disagree.
     """
 
-    def __init__(self, bars: BarBlock, symbols: Sequence[str], interval_ms: int) -> None:
+    def __init__(
+        self, bars: BarBlock, symbols: Sequence[str], interval_ms: int, *, inverse: bool = False
+    ) -> None:
         if len(bars) == 0:
             raise DataError("the recording has no bars; choose an earlier start or other symbols")
         if bars.n_symbols != len(symbols):
@@ -31,7 +36,7 @@ class RecordedMarket:
                 f"the recording has {bars.n_symbols} columns for {len(symbols)} symbols; "
                 "give one of each"
             )
-        self.symbols = tuple(symbols)
+        self.symbols, self.inverse = tuple(symbols), inverse
         self.interval_ms = interval_ms
         self.start_ms = int(bars.open_time[0])
         self._bars = _on_grid(bars, interval_ms)

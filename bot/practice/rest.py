@@ -109,7 +109,7 @@ class Rest:
 
     def _tickers(self, query: Query) -> Payload:
         category = category_of(query)
-        chosen = [self._symbol(query)] if "symbol" in query else range(self._listed())
+        chosen = [self._symbol(query)] if "symbol" in query else range(self._listed(query))
         moment = self._market.at(self._clock.now_ms())
         found = [ticker(self._market, moment, s, category) for s in chosen]
         return {"category": category, "list": [t for t in found if t is not None]}
@@ -120,7 +120,7 @@ class Rest:
         if "symbol" in query:
             listed = [instrument(market, self._symbol(query), category, now_ms)]
             return {"category": category, "list": listed, "nextPageCursor": ""}
-        n = self._listed()
+        n = self._listed(query)
         if category == "spot":  # spot has no pages
             listed = [instrument(market, s, category, now_ms) for s in range(n)]
             return {"category": category, "list": listed}
@@ -138,7 +138,7 @@ class Rest:
         if "symbol" in query:
             rows = risk_limits(market, self._symbol(query), category)
             return {"category": category, "list": rows, "nextPageCursor": ""}
-        first, n = whole(query, "cursor") or 0, self._listed()
+        first, n = whole(query, "cursor") or 0, self._listed(query)
         last = min(first + RISK_LIMIT_SYMBOLS, n)
         return {
             "category": category,
@@ -275,11 +275,14 @@ class Rest:
     def _symbol(self, query: Query) -> int:
         symbol = query.get("symbol", "")
         index = self._market.index.get(symbol)
-        if index is None or index >= self._listed():
+        if index is None or index >= self._listed(query):
             raise RefusedRequest("Not supported symbols")
         return index
 
-    def _listed(self) -> int:
+    def _listed(self, query: Query) -> int:
+        """Return how many symbols a category has; inverse contracts are in their own and no other."""
+        if (query.get("category") == "inverse") is not self._market.inverse:
+            return 0
         return max(len(self._market.symbols) - self._switch.faults.unlisted, 0)
 
     def _check_period(self, query: Query) -> None:

@@ -164,6 +164,8 @@ class Stream:
             raise Rejection("error:args is empty")
         if category == "spot" and len(args) > _SPOT_ARGS:
             raise Rejection(f"args size >{_SPOT_ARGS}")
+        if (category == "inverse") is not self._market.inverse:
+            raise Rejection(f"Invalid symbol :[{args[0]}]")
         return [self._topic(str(arg)) for arg in args]
 
     def _topic(self, text: str) -> Topic:

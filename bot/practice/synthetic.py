@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -27,13 +27,13 @@ FUNDING_MS = 8 * HOUR_MS
 """Time between fundings: 00, 08 and 16 UTC."""
 
 
-def symbol_names(n: int) -> tuple[str, ...]:
+def symbol_names(n: int, *, inverse: bool = False) -> tuple[str, ...]:
     """Return the names of the first n symbols.
 
-    >>> symbol_names(2)
-    ('SYN0USDT', 'SYN1USDT')
+    >>> symbol_names(2), symbol_names(1, inverse=True)
+    (('SYN0USDT', 'SYN1USDT'), ('SYN0USD',))
     """
-    return tuple(f"SYN{i}USDT" for i in range(n))
+    return tuple(f"SYN{i}{'USD' if inverse else 'USDT'}" for i in range(n))
 
 
 def column(bars: BarBlock, symbol: int | None) -> BarBlock:
@@ -46,9 +46,11 @@ def column(bars: BarBlock, symbol: int | None) -> BarBlock:
     )
 
 
-def synthetic_bars(spec: Synthetic, interval_ms: int, start_ms: int = START_MS) -> BarBlock:
+def synthetic_bars(
+    spec: Synthetic, interval_ms: int, start_ms: int = START_MS, *, inverse: bool = False
+) -> BarBlock:
     """Return all bars of the spec in one block; for a long market take `SyntheticMarket.blocks`."""
-    return SyntheticMarket(spec, interval_ms, start_ms).block(0, spec.bars)
+    return SyntheticMarket(spec, interval_ms, start_ms, inverse=inverse).block(0, spec.bars)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class SyntheticMarket:
         spec: the [synthetic] section; its `bars` bounds `blocks` only.
         interval_ms: length of a bar.
         start_ms: open time of bar 0.
+        inverse: its symbols are inverse contracts: the same prices, volume in USD and turnover in coin.
         cache_bars: how far back, at least, bars stay in memory (90 bytes a symbol each); older ones
             are made again when asked for, which is slow where requests go back and forth.
     """
@@ -77,12 +80,14 @@ class SyntheticMarket:
         interval_ms: int,
         start_ms: int = START_MS,
         *,
+        inverse: bool = False,
         cache_bars: int = 4096,
     ) -> None:
         self.spec = spec
         self.interval_ms = interval_ms
         self.start_ms = start_ms
-        self.symbols = symbol_names(spec.symbols)
+        self.inverse = inverse
+        self.symbols = symbol_names(spec.symbols, inverse=inverse)
         self.chunk_bars = max(256, 32_768 // spec.symbols)
         self._traits, self.price_decimals = _traits(spec)
         self._states = [np.zeros((spec.symbols, law.N_STATE))]
@@ -164,7 +169,7 @@ class SyntheticMarket:
         at_open = (open_time % FUNDING_MS == 0)[:, None]
         inside = (_settlements(open_time, self.interval_ms)[:, None] - at_open) * rate
         bars = _bars(open_time, out, hidden, rate * at_open, inside * out[law.OPEN])
-        return _Chunk(bars, momentum, sigma)
+        return _Chunk(_as_inverse(bars) if self.inverse else bars, momentum, sigma)
 
 
 def _traits(spec: Synthetic) -> tuple[F64, I64]:
@@ -220,3 +225,8 @@ def _bars(
         mark=candle[law.OPEN],
         funding_inside=funding_inside,
     )
+
+
+def _as_inverse(bars: BarBlock) -> BarBlock:
+    """Return the same trades in contracts of one USD: their number, and the coins that they stand for."""
+    return replace(bars, volume=np.rint(bars.turnover), turnover=bars.volume)

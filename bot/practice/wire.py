@@ -1,7 +1,8 @@
 """How Bybit writes things: numbers as text, candles, tickers, books.
 
-Rules: field names and texts are Bybit's, the same for REST and stream. Volume is served as the
-source has it; the turnover of an inverse contract is in base coin, so it is volume over price.
+Rules: field names and texts are Bybit's, the same for REST and stream. Of an inverse contract volume is
+in the quote currency and turnover in coin (https://bybit-exchange.github.io/docs/v5/market/kline), as its
+source has them; a turnover that the source lacks is worked out from the volume.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ def ticker(market: PracticeMarket, moment: Moment, s: int, category: str) -> Fie
         "lowPrice24h": plain(low),
         "volume24h": plain(round(volume, 6)),
         "turnover24h": plain(round(turnover, 4)),
-        **_top_of_book(moment, s),
+        **_top_of_book(market, moment, s),
     }
     if category == "spot":
         return {**common, "usdIndexPrice": plain(last)}
@@ -164,9 +165,10 @@ def stream_ticker(market: PracticeMarket, moment: Moment, s: int, category: str)
     return {name: text for name, text in full.items() if name not in _BOOK_FIELDS}
 
 
-def book_size(moment: Moment, s: int) -> str:
+def book_size(market: PracticeMarket, moment: Moment, s: int) -> str:
     """Return how much the best bid and the best ask have: a thousandth of the day's volume."""
-    return plain(max(round(_day_volume(moment, s) / 1000.0, 3), 0.001))
+    digits = 0 if market.inverse else 3  # contracts are whole
+    return plain(max(round(_day_volume(moment, s) / 1000.0, digits), 10.0**-digits))
 
 
 def _day_volume(moment: Moment, s: int) -> float:
@@ -174,8 +176,8 @@ def _day_volume(moment: Moment, s: int) -> float:
     return float(moment.day.volume[s]) + forming
 
 
-def _top_of_book(moment: Moment, s: int) -> Fields:
-    size = book_size(moment, s)
+def _top_of_book(market: PracticeMarket, moment: Moment, s: int) -> Fields:
+    size = book_size(market, moment, s)
     return {
         "bid1Price": plain(moment.bid[s]),
         "bid1Size": size,
@@ -185,9 +187,8 @@ def _top_of_book(moment: Moment, s: int) -> Fields:
 
 
 def _turnover(category: str, volume: float, turnover: float, price: float) -> str:
-    if category == "inverse":
-        return plain(round(volume / price, 8))
-    return plain(round(volume * price, 8) if math.isnan(turnover) else turnover)
+    worked_out = round(volume / price if category == "inverse" else volume * price, 8)
+    return plain(worked_out if math.isnan(turnover) else turnover)
 
 
 def _known(number: float, otherwise: float) -> float:

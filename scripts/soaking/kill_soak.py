@@ -24,10 +24,9 @@ from pathlib import Path
 from bot.app.live.command import live_command
 from bot.app.runs.folder import RunFolder
 from bot.app.start.practice import practice_config
+from bot.app.symbols import made_market
 from bot.app.training.pool import TrainingPool
 from bot.config import Config, load_config
-from bot.practice.synthetic import SyntheticMarket
-from bot.timegrid import INTERVAL_MS
 from scripts.soaking.killing import Point, WritePoints, die, fork, was_killed
 from scripts.soaking.proof import Proof, prove
 from scripts.soaking.rehearsal import Rehearsal
@@ -150,7 +149,7 @@ def soak_kills(kills: int, seed: int, folder: Path) -> tuple[Tally, Proof]:
         print()
         daemons.live(5)
     daemons.tally.seconds = time.monotonic() - began
-    market = SyntheticMarket(config.synthetic, INTERVAL_MS[config.market.interval])
+    market = made_market(config)
     return daemons.tally, prove(RunFolder(folder / "run"), market)
 
 

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from bot.adapters.bybit.rest import category_of
 from bot.adapters.journal import facts as journal
 from bot.app.live import retraining as live_training
 from bot.app.live.command import run_on
 from bot.app.runs.folder import RunFolder, new_run
 from bot.app.start.check import check_start
 from bot.app.start.practice import practice_config
+from bot.app.symbols import made_market
 from bot.app.training.request import TrainingDone, TrainingRequest, run_training
 from bot.config import Config, load_config
 from bot.errors import BotError, ModelError
@@ -125,7 +127,7 @@ class Rehearsal:
     @cached_property
     def source(self) -> SyntheticMarket:
         """Return what happens in the market, future and all."""
-        return SyntheticMarket(self.config.synthetic, INTERVAL_MS[self.config.market.interval])
+        return made_market(self.config)
 
     @cached_property
     def market(self) -> PracticeMarket:
@@ -169,7 +171,8 @@ class Rehearsal:
         self, begin_ms: int, max_bars: int | None, faults: Faults | None, script: Script | None,
         log: object, given_model: str | None,
     ) -> int:  # fmt: skip
-        exchange = DirectExchange(self.market, VirtualClock(begin_ms), faults)
+        category = category_of(self.config.market.venue)
+        exchange = DirectExchange(self.market, VirtualClock(begin_ms), faults, category)
         stop = asyncio.Event()
         beside = None if script is None else asyncio.ensure_future(script(exchange, stop))
         await run_on(exchange, exchange, self.config, self.folder, log, stop, max_bars, given_model)

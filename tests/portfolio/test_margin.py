@@ -102,3 +102,34 @@ def test_without_contracts_there_is_no_margin(rules_of: Callable[..., Rules]) ->
     rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
     assert margin_of(new_book(2, CAPITAL), rules) is None
     assert margin_of(new_book(2, CAPITAL), rules_of(2)) is None
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_an_inverse_position_ends_where_cash_and_coins_leave_its_margin(
+    rules_of: Callable[..., Rules], sign: float
+) -> None:
+    """40,000 contracts at 100 are 400 coins, in the first tier, which goes to 20,000 coins."""
+    full = account(MarginMode.CROSS)._replace(inverse=np.ones(2, dtype=np.bool_), has_inverse=True)
+    rules = rules_of(2, taker_fee=0.0)._replace(full=full)
+    book = new_book(2, 2_000.0)
+    book.quantity[0], book.mark[0] = sign * 40_000.0, 100.0
+    book.holding[0]["entry"], book.holding[0]["coin"] = 100.0, sign * 400.0
+    book.account["equity"] = 2_000.0
+    margin = margin_of(book, rules)
+    assert margin is not None
+    (told,) = margin.positions
+    assert (told.initial, told.maintenance) == (2_000.0, 200.0)
+    # 2,000 + 400 (p - 100) = 0.005 x 40,000 for a long, and with the other sign for a short
+    assert told.liquidation_price == pytest.approx(100.0 - sign * 1_800.0 / 400.0)
+
+
+def test_coins_that_cash_covers_end_at_no_price(rules_of: Callable[..., Rules]) -> None:
+    full = account(MarginMode.CROSS)._replace(inverse=np.ones(2, dtype=np.bool_), has_inverse=True)
+    rules = rules_of(2)._replace(full=full)
+    book = new_book(2, CAPITAL)
+    book.quantity[0], book.mark[0] = 1_000.0, 100.0
+    book.holding[0]["entry"], book.holding[0]["coin"] = 100.0, 10.0
+    book.account["equity"] = CAPITAL
+    margin = margin_of(book, rules)
+    assert margin is not None
+    assert margin.positions[0].liquidation_price is None

@@ -89,9 +89,15 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def market() -> PracticeMarket:
+def inverse() -> bool:
+    """Tell whether the market is of inverse contracts; tests of these say so by a parameter."""
+    return False
+
+
+@pytest.fixture
+def market(inverse: bool) -> PracticeMarket:
     spec = Synthetic(symbols=3, bars=100, missing=0.02, seed=3)
-    return PracticeMarket(SyntheticMarket(spec, HOUR_MS), ticks_per_bar=4)
+    return PracticeMarket(SyntheticMarket(spec, HOUR_MS, inverse=inverse), ticks_per_bar=4)
 
 
 @pytest.fixture

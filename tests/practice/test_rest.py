@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from bot.adapters.bybit.instruments import tiers_of_rows
+from bot.adapters.bybit.instruments import instrument_of, tiers_of_rows
 from bot.blocks import BarBlock
 from bot.config.schema import Synthetic
 from bot.portfolio.margin_tiers import OF_OTHERS
@@ -16,6 +17,7 @@ from bot.practice.clock import ManualClock
 from bot.practice.market import PracticeMarket
 from bot.practice.recorded import RecordedMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.practice.wire import closed_candle
 from bot.timegrid import DAY_MS, HOUR_MS
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from tests.practice.conftest import Client
 
 NOW_BAR = 1500
+
+of_inverse = pytest.mark.parametrize("inverse", [True])
 
 
 def bar_of(row: list[str]) -> int:
@@ -232,11 +236,12 @@ class TestManySymbols:
         assert rest["nextPageCursor"] == ""
 
 
+@of_inverse
 async def test_inverse_risk_limits_are_in_coin_and_per_cent(client: Client) -> None:
-    rows = (await client.result("risk-limit", category="inverse", symbol="SYN0USDT"))["list"]
+    rows = (await client.result("risk-limit", category="inverse", symbol="SYN0USD"))["list"]
     price = float(client.market.first_price[0])
     assert (rows[0]["maintenanceMargin"], rows[0]["initialMargin"]) == ("0.75", "1.3333")
-    tiers = tiers_of_rows("SYN0USDT", rows)
+    tiers = tiers_of_rows("SYN0USD", rows)
     assert [tier.maintenance_rate for tier in tiers] == pytest.approx(
         [tier.maintenance_rate for tier in OF_OTHERS]
     )
@@ -288,9 +293,63 @@ class TestRecordedMarks:
         assert prices == [[101, 103, 98, 100], [102, 104, 99, 101], [103, 105, 97, 102]]
 
 
-async def test_inverse_turnover_is_in_base_coin(client: Client) -> None:
-    row = (await rows(client, category="inverse", limit=3))[2]
-    assert float(row[6]) == pytest.approx(float(row[5]) / float(row[4]))
+@of_inverse
+async def test_inverse_volume_is_in_dollars_and_turnover_in_coin(client: Client) -> None:
+    asked: dict[str, Any] = {"symbol": "SYN0USD", "category": "inverse"}
+    found = (await client.result("kline", interval="60", limit=3, **asked))["list"]
+    for row in found:
+        volume, turnover = float(row[5]), float(row[6])
+        assert volume == round(volume)
+        assert turnover == pytest.approx(volume / float(row[4]), rel=0.05)
+    (ticker,) = (await client.result("tickers", **asked))["list"]
+    day = client.market.source.block(NOW_BAR - 24, 24, 0)
+    forming = float(found[0][5]), float(found[0][6])
+    assert float(ticker["volume24h"]) == pytest.approx(np.nansum(day.volume) + forming[0])
+    assert float(ticker["turnover24h"]) == pytest.approx(np.nansum(day.turnover) + forming[1])
+    assert float(ticker["bid1Size"]) == round(float(ticker["bid1Size"])) > 0.0
+
+
+@of_inverse
+async def test_inverse_instruments_are_whole_contracts_settled_in_coin(client: Client) -> None:
+    listed = (await client.result("instruments-info", category="inverse"))["list"]
+    assert [each["symbol"] for each in listed] == ["SYN0USD", "SYN1USD", "SYN2USD"]
+    told = instrument_of(listed[0])
+    assert (told.quantity_step, told.min_quantity, told.min_notional) == (1.0, 1.0, 0.0)
+    assert (told.base, told.quote, told.settle) == ("SYN0", "USD", "SYN0")
+    assert told.contract_type == "InversePerpetual"
+
+
+@pytest.mark.parametrize(
+    ("inverse", "category"), [(False, "inverse"), (True, "linear"), (True, "spot")]
+)
+async def test_inverse_contracts_are_in_no_other_category(client: Client, category: str) -> None:
+    symbol = client.market.symbols[0]
+    assert (await client.result("tickers", category=category))["list"] == []
+    answer = await client.get("/v5/market/kline", category=category, symbol=symbol, interval="60")
+    assert answer["retMsg"] == "Not supported symbols"
+    socket = await client.subscribe(f"kline.60.{symbol}", category=category)
+    (refusal,) = await client.frames(socket)
+    assert (refusal["success"], refusal["ret_msg"]) == (
+        False,
+        f"Invalid symbol :[kline.60.{symbol}]",
+    )
+
+
+async def test_a_turnover_that_is_not_recorded_is_worked_out(client: Client) -> None:
+    bars = replace(client.market.source.block(0, 30), turnover=np.full((30, 3), np.nan))
+    for inverse in (False, True):
+        source = RecordedMarket(bars, ("A", "B", "C"), HOUR_MS, inverse=inverse)
+        market = PracticeMarket(source)
+        category = "inverse" if inverse else "linear"
+        i = int(np.flatnonzero(bars.valid[:, 0])[-1])
+        candle = closed_candle(bars, i, 0, category)
+        assert candle is not None
+        factor = bars.close[i, 0] ** (-1.0 if inverse else 1.0)
+        assert float(candle.turnover) == pytest.approx(bars.volume[i, 0] * factor)
+        moment = market.at(market.open_time(29) + HOUR_MS // 2)
+        day = bars.rows(5, 29)
+        worked_out = np.nansum(day.volume * day.close ** (-1.0 if inverse else 1.0), axis=0)
+        np.testing.assert_allclose(moment.day.turnover, worked_out)
 
 
 async def test_time_is_the_clocks(client: Client) -> None:
@@ -315,7 +374,7 @@ def shape(value: Any) -> Any:
 @pytest.mark.parametrize(
     ("file", "path", "query"),
     [
-        ("rest_kline", "kline", {"category": "inverse", "interval": "60"}),
+        ("rest_kline", "kline", {"category": "linear", "interval": "60"}),
         ("rest_mark_kline", "mark-price-kline", {"category": "linear", "interval": "60"}),
         ("rest_funding_history_linear", "funding/history", {"category": "linear"}),
         ("rest_tickers_linear", "tickers", {"category": "linear"}),

@@ -29,7 +29,7 @@ from bot.config import Config
 from bot.errors import ConfigError, ExchangeError, UnlistedError
 from bot.portfolio.instruments import Instrument, untraded
 from bot.timestamps import format_utc
-from bot.venues import split_symbol
+from bot.venues import is_inverse, split_symbol
 
 T = TypeVar("T")
 
@@ -165,11 +165,15 @@ class BybitExchange:
     async def by_turnover(self) -> list[str]:
         """Return the symbols of the venue that were traded in the last day, the largest turnover first.
 
+        Turnover is in the quote currency: of inverse contracts that is what Bybit calls the volume, and
+        its turnover is in coin (https://bybit-exchange.github.io/docs/v5/market/tickers).
+
         Raises:
             ExchangeError: it is out of reach, or refuses.
         """
         rows = await self._pool.run(lambda rest: rest.tickers(self._venue))
-        traded = {symbol: parsed_number(row.get("turnover24h")) for symbol, row in rows.items()}
+        key = "volume24h" if is_inverse(self._venue) else "turnover24h"
+        traded = {symbol: parsed_number(row.get(key)) for symbol, row in rows.items()}
         known = [symbol for symbol in sorted(traded) if traded[symbol] > 0.0]
         return sorted(known, key=lambda symbol: -traded[symbol])
 

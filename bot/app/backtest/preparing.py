@@ -18,7 +18,7 @@ from bot.app.loop.runner import Progress
 from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.trials import FORECASTS_SHA256
-from bot.app.symbols import known_instruments, traded_symbols
+from bot.app.symbols import known_instruments, made_market, traded_symbols
 from bot.blocks import BarBlock, Bool
 from bot.config import Config
 from bot.config.needed_heads import read_beyond_forecasts
@@ -26,7 +26,6 @@ from bot.errors import ConfigError, DataError
 from bot.parts.registry import part
 from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
-from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import format_utc, parse_utc
 from bot.universe import Universe
@@ -224,9 +223,9 @@ _WANTED = {
 
 def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
     """Make the synthetic market, and cut it where a file's history would be cut."""
-    bars = synthetic_bars(config.synthetic, INTERVAL_MS[config.market.interval])
-    made = symbol_names(config.synthetic.symbols)
-    bars = bars.symbols([made.index(name) for name in traded_symbols(config)])
+    market = made_market(config)
+    bars = market.block(0, config.synthetic.bars)
+    bars = bars.symbols([market.symbols.index(name) for name in traded_symbols(config)])
     low = parse_utc(config.data.history_start, "data.history_start")
     high = parse_utc(config.data.end, "data.end", inclusive_end=True)
     first = 0 if low is None else int(np.searchsorted(bars.open_time, low))

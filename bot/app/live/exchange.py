@@ -19,11 +19,12 @@ from bot.app.live.request_waits import RequestWaits
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.start.history_need import history_need
+from bot.app.symbols import made_market
 from bot.config import Config
 from bot.practice.clock import RealClock
 from bot.practice.exchange import serve
 from bot.practice.market import PracticeMarket
-from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.practice.synthetic import START_MS
 from bot.timegrid import INTERVAL_MS
 
 
@@ -79,7 +80,7 @@ async def live_exchange(
     begin = START_MS + (history_need(config).bars + 1) * interval_ms + decidable_ms(config)
     begin = max(begin, next_bar_ms(folder, interval_ms))
     market = PracticeMarket(
-        SyntheticMarket(config.synthetic, interval_ms),
+        made_market(config),
         half_spread_bps=config.practice.half_spread_bps,
         ticks_per_bar=config.practice.ticks_per_bar,
     )

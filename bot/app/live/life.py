@@ -26,7 +26,7 @@ from bot.blocks import BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.portfolio.instruments import TRADED, UNLISTED, Instrument, has_ended, is_leaving
 from bot.timegrid import DAY_MS, HOUR_MS, MINUTE_MS
-from bot.venues import is_contract
+from bot.venues import is_contract, is_inverse
 
 ASK_EVERY_MS = HOUR_MS
 ASK_AGAIN_MS = 10 * MINUTE_MS
@@ -53,8 +53,8 @@ class SymbolLife:
         self._doubted: frozenset[str] = frozenset()
         self._traded = frozenset(run.symbols)  # until a bar shows otherwise
         self._settled: set[str] = set()
-        rule = run.config.market.rule
-        self._members = rule and LiveMembers(rule, run.folder, run.interval_ms)
+        rule, inverse = run.config.market.rule, is_inverse(run.config.market.venue)
+        self._members = rule and LiveMembers(rule, run.folder, run.interval_ms, inverse=inverse)
 
     def ended(self, time_ms: int) -> frozenset[str]:
         """Return the symbols that are traded no more at this time."""

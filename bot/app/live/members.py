@@ -23,8 +23,11 @@ from bot.universe import Universe
 class LiveMembers:
     """Follow a universe over a run's bars."""
 
-    def __init__(self, rule: UniverseRule, folder: RunFolder, interval_ms: int) -> None:
+    def __init__(
+        self, rule: UniverseRule, folder: RunFolder, interval_ms: int, *, inverse: bool = False
+    ) -> None:
         self._rule, self._folder, self._interval_ms = rule, folder, interval_ms
+        self._inverse = inverse
         self._known: Universe | None = None
         self._next: tuple[int, Universe] | None = None
 
@@ -46,7 +49,7 @@ class LiveMembers:
 
     def _of_journal(self, before_ms: int, instruments: Sequence[Instrument]) -> Universe:
         launches = [each.launch_ms for each in instruments]
-        universe = Universe(self._rule, self._interval_ms, launches)  # no inverse venue is live
+        universe = Universe(self._rule, self._interval_ms, launches, inverse=self._inverse)
         enough = before_ms - (self._rule.days + 2) * DAY_MS
         with open_record(self._folder) as record:
             times = record.bar_times()

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.adapters.files.history import load_history
 from bot.app.start.history_need import history_need
+from bot.app.symbols import made_market
 from bot.config import Config
 from bot.errors import ConfigError
 from bot.practice.clock import Clock, ManualClock, RealClock
@@ -16,9 +17,9 @@ from bot.practice.exchange import PracticeExchange, serve_until_stopped
 from bot.practice.faults import Faults, FaultSwitch
 from bot.practice.market import MarketSource, PracticeMarket
 from bot.practice.recorded import RecordedMarket
-from bot.practice.synthetic import SyntheticMarket
 from bot.timegrid import INTERVAL_MS
 from bot.timestamps import parse_utc
+from bot.venues import is_inverse
 
 
 def exchange_command(
@@ -76,10 +77,11 @@ def read_faults(given: Sequence[str]) -> Faults:
 def _source(config: Config, source: str) -> MarketSource:
     interval_ms = INTERVAL_MS[config.market.interval]
     if source == "synthetic":
-        return SyntheticMarket(config.synthetic, interval_ms)
+        return made_market(config)
     data = config.data.model_copy(update={"root": source, "source": "files"})
     history = load_history(config.model_copy(update={"data": data}))
-    return RecordedMarket(history.bars, history.symbols, interval_ms)
+    inverse = is_inverse(config.market.venue)
+    return RecordedMarket(history.bars, history.symbols, interval_ms, inverse=inverse)
 
 
 def _tell(exchange: PracticeExchange) -> None:

@@ -226,7 +226,7 @@ def _daemon(config: Config) -> None:
     venues = {split_symbol(name, own)[0] for name in config.market.symbols}
     if venues != {own} or not venue_row(own).live:
         faults.append(
-            "market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_spot), the "
+            "market.venue: the daemon trades one Bybit venue (bybit_linear, bybit_inverse, bybit_spot), the "
             f"settings name {', '.join(sorted(venues | {own}))}"
         )
     if config.costs.reference or config.execution.fill != "next_open":

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 
+from bot.app.symbols import made_symbols
 from bot.config import Config
 from bot.log import Terminal
 from bot.parts.sets import CORE
-from bot.practice.synthetic import symbol_names
 from bot.timegrid import INTERVAL_MS
+from bot.venues import VENUES, is_inverse
 
 PRACTICE_WAITS = {"close_deadline_s": 0.5, "decide_within_s": 0.9, "quote_timeout_s": 0.4}
 """The longest waits of a daemon on the practice exchange, in bars, where no setting says how long."""
@@ -29,11 +30,14 @@ def practice_config(config: Config, *, tell: bool = False) -> Config:
     }
     changed = {"source": "practice", "speed": speed, "requests_per_second": 100.0}
     exchange = config.exchange.model_copy(update=changed | waits)
-    names = symbol_names(config.synthetic.symbols)
+    own = config.market.venue
+    venue = "bybit_inverse" if own in VENUES and is_inverse(own) else "bybit_linear"
+    market = config.market.model_copy(update={"venue": venue})
+    names = made_symbols(config.model_copy(update={"market": market}))
     some = tuple(name for name in config.market.symbols if name in names)
     if "symbols" in config.market.model_fields_set and some == config.market.symbols:
         names = some  # others of its symbols may join later
-    market = config.market.model_copy(update={"symbols": names, "venue": "bybit_linear"})
+    market = market.model_copy(update={"symbols": names})
     given = config.market.model_fields_set & {"symbols", "venue"}
     if tell and given and config.market != market:
         Terminal(sys.stderr).write(

@@ -39,7 +39,7 @@ from bot.practice.exchange import PracticeExchange, serve
 from bot.practice.faults import Faults
 from bot.practice.instruments import instrument
 from bot.practice.market import PracticeMarket
-from bot.practice.synthetic import START_MS, SyntheticMarket
+from bot.practice.synthetic import START_MS, SyntheticMarket, symbol_names
 from bot.timegrid import HOUR_MS
 
 NOW = START_MS + 500 * HOUR_MS
@@ -93,7 +93,9 @@ class Desk:
 @asynccontextmanager
 async def desk(*sets: str, faults: Faults | None = None) -> AsyncIterator[Desk]:
     clock = ManualClock(NOW, real_pauses=True)
-    market = PracticeMarket(SyntheticMarket(Synthetic(symbols=2, bars=1000), HOUR_MS))
+    inverse = "market.venue=bybit_inverse" in sets
+    source = SyntheticMarket(Synthetic(symbols=2, bars=1000), HOUR_MS, inverse=inverse)
+    market = PracticeMarket(source)
     practice = await serve(market, clock, faults=faults)
     one = Desk(practice, clock, *sets)
     try:
@@ -104,9 +106,11 @@ async def desk(*sets: str, faults: Faults | None = None) -> AsyncIterator[Desk]:
 
 
 @asynccontextmanager
-async def streaming(*sets: str, faults: Faults | None = None) -> AsyncIterator[Desk]:
+async def streaming(
+    *sets: str, faults: Faults | None = None, symbols: tuple[str, ...] = SYMBOLS
+) -> AsyncIterator[Desk]:
     async with desk(*sets, faults=faults) as one:
-        task = asyncio.create_task(one.collect())
+        task = asyncio.create_task(one.collect(symbols))
         try:
             yield one
             assert not task.done(), "the stream has ended"
@@ -284,12 +288,13 @@ async def test_spot_and_linear_together() -> None:
 
 @pytest.mark.parametrize("venue", ["bybit_linear", "bybit_inverse", "bybit_spot"])
 async def test_candles_and_quotes_are_streamed(venue: str) -> None:
-    async with streaming(f"market.venue={venue}") as one:
+    symbols = symbol_names(2, inverse=venue == "bybit_inverse")
+    async with streaming(f"market.venue={venue}", symbols=symbols) as one:
         await one.until(lambda: bool(one.of(Connected)))
-        assert one.of(Connected) == [Connected(1, SYMBOLS)]
+        assert one.of(Connected) == [Connected(1, symbols)]
         await one.clock.advance(HOUR_MS)
         await one.until(lambda: sum(c.confirm for c in one.of(Candle)) == 2)
-        for symbol in SYMBOLS:
+        for symbol in symbols:
             (closed,) = [c for c in one.of(Candle) if c.confirm and c.symbol == symbol]
             asked = await one.exchange.klines(symbol, "1h", NOW, NOW)
             assert list(closed.values) == asked.candles.values[0].tolist()

@@ -74,7 +74,7 @@ def test_the_row_has_the_sizes_of_the_quotes_and_the_marks_of_the_stream(
         moment = rehearsal.market.at(time + TICK_MS)
         for s in np.flatnonzero(bars.fillable[i]).tolist():
             if bars.fill_bid[i, s] == moment.bid[s]:
-                size = float(book_size(moment, s))
+                size = float(book_size(rehearsal.market, moment, s))
                 assert (bars.bid_size[i, s], bars.ask_size[i, s]) == (size, size)
     np.testing.assert_array_equal(np.isfinite(bars.bid_size), np.isfinite(bars.fill_bid))
     live = bars.valid & (np.arange(len(bars)) > 0)[:, None]

@@ -83,19 +83,27 @@ def test_symbols_that_are_named_are_not_asked_for() -> None:
     assert with_live_candidates(load_config(None, [], {}), None).market.symbols[0] == "BTCUSDT"
 
 
-async def test_the_practice_exchange_ranks_what_it_serves() -> None:
+@pytest.mark.parametrize("venue", ["bybit_linear", "bybit_inverse"])
+async def test_the_practice_exchange_ranks_what_it_serves(venue: str) -> None:
+    """By what was traded in dollars, which of inverse contracts is the volume: turnovers are in coins."""
     clock = ManualClock(START_MS + 500 * HOUR_MS, real_pauses=True)
-    source = SyntheticMarket(Synthetic(symbols=5, bars=1000), HOUR_MS)
+    inverse = venue == "bybit_inverse"
+    source = SyntheticMarket(Synthetic(symbols=5, bars=1000), HOUR_MS, inverse=inverse)
     practice = await serve(PracticeMarket(source), clock)
     config = settings(
-        "exchange.source=practice", f"exchange.rest_url={practice.rest_url}",
+        f"market.venue={venue}", "exchange.source=practice", f"exchange.rest_url={practice.rest_url}",
         f"exchange.stream_url={practice.stream_url}",
     )  # fmt: skip
     exchange = open_bybit(config)
     try:
         names = await exchange.by_turnover()
-        day = source.block(476, 24).turnover.sum(axis=0)
-        assert names == [f"SYN{s}USDT" for s in sorted(range(5), key=lambda s: -day[s])]
+        bars = source.block(476, 24)
+        day = (bars.volume if inverse else bars.turnover).sum(axis=0)
+        ranked = [source.symbols[s] for s in sorted(range(5), key=lambda s: -day[s])]
+        assert names == ranked
+        if inverse:
+            coins = bars.turnover.sum(axis=0)
+            assert names != [source.symbols[s] for s in sorted(range(5), key=lambda s: -coins[s])]
         assert await candidates(exchange, config) == tuple(names)
     finally:
         exchange.close()

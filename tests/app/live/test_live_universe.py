@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from bot.app.runs.heartbeat import read_heartbeat
 from bot.timegrid import HOUR_MS
@@ -21,8 +22,12 @@ def made(folder: Path, *sets: str) -> Rehearsal:
     )
 
 
-def test_members_are_those_of_the_journals_bars_and_others_are_closed(tmp_path: Path) -> None:
-    whole, parts = made(tmp_path / "whole"), made(tmp_path / "parts")
+@pytest.mark.parametrize("venue", ["bybit_linear", "bybit_inverse"])
+def test_members_are_those_of_the_journals_bars_and_others_are_closed(
+    tmp_path: Path, venue: str
+) -> None:
+    inverse, of_venue = venue == "bybit_inverse", f"market.venue={venue}"
+    whole, parts = made(tmp_path / "whole", of_venue), made(tmp_path / "parts", of_venue)
     whole.run(150)
     begin = parts.begin_ms
     for n in (40, 3, 57, 50):
@@ -31,7 +36,7 @@ def test_members_are_those_of_the_journals_bars_and_others_are_closed(tmp_path: 
     every = whole.source.block(0, 1000)
     rule = whole.config.market.rule
     assert rule is not None
-    known = Universe(rule, HOUR_MS, [0, 0, 0]).advance(every)
+    known = Universe(rule, HOUR_MS, [0, 0, 0], inverse=inverse).advance(every)
     at = np.searchsorted(every.open_time, proof.bars.open_time)
     np.testing.assert_array_equal(~proof.bars.leaving, known[at])
     assert len({tuple(row) for row in known[at].tolist()}) > 1, "members change"
