@@ -25,9 +25,10 @@ CHANGES = 0.075
 """Chance a bar that a new signal is drawn; two in three draws change the position."""
 
 PLAIN_ACCOUNT = (
-    "portfolio.margin_mode=none", "execution.max_participation=0", "costs.impact=0",
+    "portfolio.margin_mode=none", "execution.max_participation=0", "costs.impact=0", "risk.cap_tolerance=0",
+    "risk.cool_down_bars=0", "risk.max_stale_bars=0", "risk.leaving_hours=0",
 )  # fmt: skip
-"""Credit without limit, and fills of any size at no impact."""
+"""Credit without limit, fills of any size at no impact, and no limit that only the full account keeps."""
 FULL_ACCOUNT = (
     "portfolio.margin_mode=cross", "portfolio.leverage=20", "execution.max_participation=0.05",
     "costs.impact=1", "risk.stop_loss=0.02", "risk.take_profit=0.04", "risk.trailing_stop=0.03",

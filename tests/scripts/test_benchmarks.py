@@ -6,8 +6,9 @@ import importlib.metadata
 
 import pytest
 
-from scripts.benchmarks import measuring
+from scripts.benchmarks import ledger, measuring
 from scripts.benchmarks.__main__ import _table
+from scripts.benchmarks.workload import FULL_ACCOUNT, Workload
 
 
 def test_a_package_that_is_not_installed_is_told_and_the_rest_is_measured(
@@ -30,3 +31,10 @@ def test_a_row_without_a_value_meets_no_goal_and_says_absent() -> None:
     assert list(_table("sweep", [row]).columns[1].cells) == ["absent"]
     assert measuring.is_installed("numba")
     assert not measuring.is_installed("no_such_package_of_anyone")
+
+
+def test_the_plain_account_is_plain_and_the_full_one_full() -> None:
+    """What one is measured beside the other is not the other with everything off."""
+    assert ledger._crowd(200, 2)[2].full is None
+    assert ledger._crowd(200, 2, FULL_ACCOUNT)[2].full is not None
+    assert Workload.draw(200, 0.9).rules.full is None
