@@ -84,7 +84,7 @@ def many_symbols(quick: bool) -> list[Row]:
     cells, repeats = (200_000, 3) if quick else (1_000_000, 7)
     rows = []
     for n_symbols in (1, 5, 50, 500):
-        bars, signal, rules = _crowd(cells // n_symbols, n_symbols)
+        bars, signal, rules = crowd(cells // n_symbols, n_symbols)
         run = partial(_through, bars, signal, rules, CAPITAL)
         seconds = median_seconds(run, repeats)
         fills = int(run().account["fills"][0])
@@ -98,7 +98,7 @@ def plain_and_full(quick: bool) -> list[Row]:
     """Measure the broker with the plain and the full account in turns, five symbols in blocks."""
     cells, repeats = (200_000, 3) if quick else (1_000_000, 7)
     made = {
-        name: _crowd(cells // 5, 5, account)
+        name: crowd(cells // 5, 5, account)
         for name, account in (("plain", PLAIN_ACCOUNT), ("full", FULL_ACCOUNT))
     }
     runs = {
@@ -177,7 +177,7 @@ def _through(
     return book
 
 
-def _crowd(
+def crowd(
     n: int, n_symbols: int, account: tuple[str, ...] = PLAIN_ACCOUNT
 ) -> tuple[BarBlock, F64, Rules]:
     """Return synthetic bars, signals of which about 5 % a bar lead to a trade, and full rules."""

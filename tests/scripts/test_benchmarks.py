@@ -35,6 +35,6 @@ def test_a_row_without_a_value_meets_no_goal_and_says_absent() -> None:
 
 def test_the_plain_account_is_plain_and_the_full_one_full() -> None:
     """What one is measured beside the other is not the other with everything off."""
-    assert ledger._crowd(200, 2)[2].full is None
-    assert ledger._crowd(200, 2, FULL_ACCOUNT)[2].full is not None
+    assert ledger.crowd(200, 2)[2].full is None
+    assert ledger.crowd(200, 2, FULL_ACCOUNT)[2].full is not None
     assert Workload.draw(200, 0.9).rules.full is None
