@@ -255,6 +255,12 @@ def short_by_row(run_it: RunIt) -> Ran:
     return run_it(by_row=True)
 
 
+@pytest.fixture(scope="session")
+def inverse_run(run_it: RunIt) -> Ran:
+    """A run of inverse contracts, which keeps coins beside its cash."""
+    return run_it("market.venue=bybit_inverse")
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command printed, and its exit code."""

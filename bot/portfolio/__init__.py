@@ -13,6 +13,7 @@ book            the account, carried from bar to bar
 correlation     how symbols move together, measured
 market          what is read of a block of bars
 margin          an account's margin as a reader sees it
+coins           the coins of inverse contracts, beside the cash
 broker          an account through bars: the way into the kernel
 kernel          the compiled loop: fill, charge, mark, halt, size, order
 policies        which side a symbol is worth

@@ -36,6 +36,7 @@ class PositionMargin:
     Attributes:
         symbol: its place, from 0.
         entry: average price.
+        made: what it has made since then, at the mark.
         initial, maintenance: what it sets aside, and what must be left.
         liquidation_price: of the mark, the others staying where they are; None where no price would do it.
         distance: from the mark to there, as a share of the mark; None likewise.
@@ -43,6 +44,7 @@ class PositionMargin:
 
     symbol: int
     entry: float
+    made: float
     initial: float
     maintenance: float
     liquidation_price: float | None
@@ -141,7 +143,7 @@ def _isolated(s: int, book: Book, full: FullAccount) -> PositionMargin:
     entry, quantity = float(book.holding[s]["entry"]), float(book.quantity[s])
     at = float(price_of_loss(s, quantity, entry, initial - maintenance, full))
     unit = float(own_price(s, float(book.mark[s]), full))
-    return _position(s, book, initial * unit, maintenance=maintenance * unit, price=at)
+    return _position(s, book, full, initial * unit, maintenance=maintenance * unit, price=at)
 
 
 def _cross(s: int, held: list[int], book: Book, rules: Rules, full: FullAccount) -> PositionMargin:
@@ -156,7 +158,7 @@ def _cross(s: int, held: list[int], book: Book, rules: Rules, full: FullAccount)
     at = _cross_price(exposed, mark, spare, lambda price: needed(s, price))
     value = float(own_value_of(s, quantity, mark, full))
     initial = float(initial_margin(s, value, full)) * float(own_price(s, mark, full))
-    return _position(s, book, initial, maintenance=needed(s, mark), price=at)
+    return _position(s, book, full, initial, maintenance=needed(s, mark), price=at)
 
 
 def _cross_price(
@@ -194,13 +196,15 @@ def _cross_price(
 
 
 def _position(
-    s: int, book: Book, initial: float, maintenance: float, price: float
+    s: int, book: Book, full: FullAccount, initial: float, maintenance: float, price: float
 ) -> PositionMargin:
-    mark = float(book.mark[s])
+    mark, entry = float(book.mark[s]), float(book.holding[s]["entry"])
+    made = float(made_of(s, float(book.quantity[s]), entry, mark, full))
     known = 0.0 < price < math.inf
     return PositionMargin(
         symbol=s,
-        entry=float(book.holding[s]["entry"]),
+        entry=entry,
+        made=made * float(own_price(s, mark, full)),
         initial=initial,
         maintenance=maintenance,
         liquidation_price=price if known else None,

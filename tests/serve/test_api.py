@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,10 +22,14 @@ from bot.adapters.record.tables import EARLIEST, LATEST
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.runs.status import read_status
+from bot.serve.access.origins import ours
+from bot.serve.access.token import read_or_make
 from bot.serve.api.asked import cursor_of, numbers_of
 from bot.serve.api.forms import ARROW, CSV
+from bot.serve.app import make_app
 from bot.serve.feed.runs import RunsFolder
 from bot.serve.problems import Problem
+from bot.serve.site import site_for
 from tests.conftest import Cli, Ran
 from tests.serve.conftest import Served
 
@@ -294,3 +299,23 @@ def test_health_and_readiness(served: Served, tmp_path: Path) -> None:
     assert served.client().get("/readyz").text == "ready\n"
     served.site.runs = type(served.site.runs)(tmp_path / "gone")
     assert served.client().get("/readyz").status_code == 503
+
+
+def test_coins_stand_beside_the_cash(inverse_run: Ran, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(inverse_run.folder.path, runs / "coins")
+    token = read_or_make(tmp_path / "token")
+    site = site_for(runs, token, ours(8765))
+    client = Served(site, make_app(site), (tmp_path / "token").read_text().strip(), runs).owner()
+    status = read_status(RunFolder(runs / "coins"))
+    coins = [asdict(each) for each in status.coins]
+    assert len(coins) == 3
+    assert client.get("/api/v1/runs/coins/status").json()["coins"] == coins
+    (line,) = client.get("/api/v1/runs").json()
+    assert line["coins"] == coins
+    assert line["cash"] + sum(each["value"] for each in coins) == pytest.approx(line["equity"])
+    said = client.get("/metrics").text
+    for each in status.coins:
+        sample = f'mtl_paper_bot_coin_value{{run="coins",symbol="{each.symbol}"}} '
+        (row,) = [row for row in said.splitlines() if row.startswith(sample)]
+        assert float(row.removeprefix(sample)) == each.value

@@ -282,6 +282,19 @@ def test_near_candles_have_every_fill_position_and_forecast(copied: RunFolder, s
     assert all(a is None or a <= b for a, b in zip(low, high, strict=True))
 
 
+def test_the_notional_of_an_inverse_fill_is_its_contracts(inverse_run: Ran, short: Ran) -> None:
+    for ran, inverse in ((inverse_run, True), (short, False)):
+        symbol = "SYN0USD" if inverse else "SYN0USDT"
+        with ran.reader() as reader:
+            times = reader.ledger()[0]
+        last = int(times[-1])
+        drawn = candles(ran.folder, WholeBars(), symbol, (last - 600 * 3_600_000, last), 600)
+        assert drawn["fills"]
+        for fill in drawn["fills"]:
+            price = 1.0 if inverse else fill["price"]
+            assert fill["notional"] == pytest.approx(abs(fill["quantity"]) * price)
+
+
 @pytest.mark.parametrize(
     ("old", "state"), [("v3/live", RunState.DEAD), ("v3/live-open", RunState.DEAD), ("v3/backtest", RunState.FINISHED), ("v1/live", RunState.DEAD)]
 )  # fmt: skip

@@ -31,11 +31,12 @@ DARK = {"color_scheme": "dark"}
 
 
 @pytest.fixture(scope="module")
-def runs(short: Ran, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(short: Ran, inverse_run: Ran, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages") / "runs"
     folder.mkdir()
     shutil.copytree(short.folder.path, folder / "finished")
     shutil.copytree(short.folder.path, folder / "another")
+    shutil.copytree(inverse_run.folder.path, folder / "coins")
     return folder
 
 
@@ -122,7 +123,7 @@ def test_another_site_reads_nothing_though_the_browser_has_a_cookie(
 
 
 def test_the_overview_has_each_run_with_its_figures(page: Any, runs: Path, live: Path) -> None:
-    page.wait_for_function("document.querySelectorAll('table.overview tbody tr').length === 3")
+    page.wait_for_function("document.querySelectorAll('table.overview tbody tr').length === 4")
     row = page.locator("tr:has(a:text-is('finished'))")
     status = read_status(RunFolder(runs / "finished"))
     assert row.locator("td.strong").inner_text() == f"{status.equity:,.2f}"
@@ -132,7 +133,7 @@ def test_the_overview_has_each_run_with_its_figures(page: Any, runs: Path, live:
     assert page.locator("table.overview tbody tr").count() == 1
     page.fill("input[type=search]", "")
     page.click(".chip:text-is('finished')")
-    assert page.locator("table.overview tbody tr").count() == 2
+    assert page.locator("table.overview tbody tr").count() == 3
 
 
 def test_runs_are_compared_on_one_axis(page: Any) -> None:
@@ -142,6 +143,21 @@ def test_runs_are_compared_on_one_axis(page: Any) -> None:
     page.wait_for_selector("#differences table")
     told = page.locator("#differences").inner_text()
     assert "finished \u2212 another" in told or "another \u2212 finished" in told
+
+
+def test_coins_stand_below_the_positions_with_the_cash(page: Any, runs: Path) -> None:
+    page.goto(page.url + "#/run/coins")
+    page.wait_for_selector("#positions table:has(caption:text-is('Coins'))")
+    status = read_status(RunFolder(runs / "coins"))
+    assert f"Cash {status.cash:,.2f}, and coins" in page.locator("#positions h3").first.inner_text()
+    told = page.locator("#positions table:has(caption:text-is('Coins')) tbody tr").all_inner_texts()
+    assert len(told) == len(status.coins) == 3
+    for row, each in zip(told, status.coins, strict=True):
+        assert each.symbol in row
+        assert f"{abs(each.value):,.2f}" in row
+    page.wait_for_selector("#fills tbody tr")
+    newest = api(page, "/api/v1/runs/coins/fills?limit=5000")["items"][-1]
+    assert f"{abs(newest['quantity']):,.2f}" in page.locator("#fills tbody tr").first.inner_text()
 
 
 def test_every_panel_of_a_finished_run_says_what_the_journal_says(

@@ -28,9 +28,10 @@ from bot.blocks import Bool
 from bot.config import Config
 from bot.engine_state import EngineState
 from bot.portfolio.book import Book, new_book
+from bot.portfolio.coins import CoinBalance, coin_balances, inverse_symbols
 from bot.portfolio.margin import AccountMargin, PositionMargin, margin_of
 from bot.portfolio.reasons import FILL_REASON, Halt
-from bot.portfolio.rules import Rules, rules_from
+from bot.portfolio.rules import rules_from
 from bot.portfolio.worth import value_of
 from bot.report.why import Decided
 from bot.timegrid import INTERVAL_MS
@@ -93,6 +94,9 @@ class Status:
         calibration: days scored and needed, where the policy asks what signals are worth.
         coverage: by head, the share of the newest labels inside their nominal 90 % intervals.
         margin: of all contracts held on margin; None where there are none.
+        inverse: symbols that are held in contracts of one unit of the quote currency.
+        coins: of each inverse symbol, whose profit is in coin; with the cash their values are the equity,
+            but for what is paid in full.
         stops: prices at which positions are stopped or take profit.
         clock: whose clock dates bars, models and trainings: "exchange", or "practice", which runs
             at `clock_speed` seconds a second; "history" for a backtest.
@@ -129,6 +133,8 @@ class Status:
     risk: RiskStatus
     positions: tuple[Holding, ...]
     margin: AccountMargin | None
+    inverse: tuple[str, ...]
+    coins: tuple[CoinBalance, ...]
     stops: tuple[StopPrice, ...]
     pending: tuple[PendingOrder, ...]
     model: ModelInForce | None
@@ -179,7 +185,8 @@ def read_status(folder: RunFolder, now_ms: int | None = None, *, coverage: bool 
             state = account_state(carried, folder.journal, len(record.symbols))
             book, opened = state.book, state.opened
             last_bar = state.newest
-        rules = _rules(config, record)
+        instruments = instruments_of_record(record)
+        rules = rules_from(config, record.symbols, instruments, numbers_only=True)
         margin = margin_of(book, rules)
         return Status(
             name=folder.path.resolve().name,
@@ -193,6 +200,8 @@ def read_status(folder: RunFolder, now_ms: int | None = None, *, coverage: bool 
             heartbeat_age_ms=None if heartbeat is None else now_ms - heartbeat.time_ms,
             positions=_positions(record.symbols, book, margin, rules.inverse),
             margin=margin,
+            inverse=inverse_symbols(record.symbols, rules.inverse),
+            coins=coin_balances(record.symbols, book, rules.inverse, instruments),
             stops=stops_of(book, rules, record.symbols),
             risk=risk_of(book, record.symbols),
             pending=_pending(record.symbols, book, rules.inverse),
@@ -205,11 +214,6 @@ def read_status(folder: RunFolder, now_ms: int | None = None, *, coverage: bool 
             **by_hand(folder, commands, book),
             **_account(book, config.portfolio.initial_capital),
         )
-
-
-def _rules(config: Config, record: Record) -> Rules:
-    instruments = instruments_of_record(record)
-    return rules_from(config, record.symbols, instruments, numbers_only=True)
 
 
 def _clock(record: Record, config: Config) -> str:

@@ -11,6 +11,7 @@ from bot.app.runs.durations import duration
 from bot.app.runs.in_force import told
 from bot.app.runs.last_decision import Calibration
 from bot.app.runs.status import Holding, Status
+from bot.portfolio.coins import CoinBalance
 from bot.report.formats import price, quantity
 from bot.report.why import Decided
 from bot.timestamps import format_utc
@@ -37,6 +38,7 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         ("bars, fills", Text(f"{status.bars:,}, {status.fills:,}")),
         ("equity", Text(f"{status.equity:,.2f}  ({status.total_return:+.2%})")),
         ("cash", Text(f"{status.cash:,.2f}")),
+        *_coins(status),
         ("drawdown", Text(f"{status.drawdown:.2%}")),
         *_margin(status),
         ("fees, funding paid", Text(f"{status.fees:,.2f}, {status.funding:,.2f}")),
@@ -72,6 +74,17 @@ def _facts(status: Status) -> list[tuple[str, Text]]:
         if beat.implausible:
             rows.append(("refused as untrue", Text(f"{beat.implausible:,}", style="yellow")))
     return rows
+
+
+def _coins(status: Status) -> list[tuple[str, Text]]:
+    """Return what is held in coin, where there are inverse contracts."""
+    return [(f"coins {each.symbol}", Text(coins_told(each))) for each in status.coins]
+
+
+def coins_told(each: CoinBalance) -> str:
+    """Return a balance in coin, what the open position has made of it, and the value of both."""
+    made = f", {quantity(each.made)} open" if each.made else ""
+    return f"{each.coin} {quantity(each.balance)}{made}: {each.value:+,.2f}"
 
 
 def _margin(status: Status) -> list[tuple[str, Text]]:

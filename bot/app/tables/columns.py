@@ -153,7 +153,7 @@ EQUITY = Shape(
     "equity", "a bar's close, from the start on",
     (
         *_TIME,
-        *_numbers(_QUOTE, equity="at the bar's close", cash="of it not in positions",
+        *_numbers(_QUOTE, equity="at the bar's close", cash="of it not in positions and coins",
                   fees="paid in the bar", funding="paid in the bar, negative when received",
                   spread="what half spreads cost in the bar", slippage="what slippage cost in the bar"),
         TableColumn("return", "number", _SHARE, "of the equity at the close before"),

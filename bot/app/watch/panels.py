@@ -11,6 +11,7 @@ from rich.text import Text
 from bot.app.runs.durations import duration
 from bot.app.runs.sentences import model_aged, percent, sentence, signed
 from bot.app.runs.status import Holding, PendingOrder, Status
+from bot.app.runs.status_view import coins_told
 from bot.app.watch.reading import FillLine, Look
 from bot.report.formats import price, quantity
 from bot.report.spark import area
@@ -166,6 +167,10 @@ def state(look: Look) -> Table:
     if status.margin is not None and status.margin.positions:
         style = "red" if status.margin.is_called else ""
         table.add_row("margin", Text(f"{status.margin.mode}, {status.margin.used:.1%} used", style))
+    if status.coins:  # the cash is not all there is
+        table.add_row("cash", f"{status.cash:,.2f}")
+        for each in status.coins:
+            table.add_row("coins", coins_told(each))
     table.add_row("by hand", _hand(status))
     costs = f"fees {status.fees:,.2f}, funding {signed(status.funding, ',.2f')}"
     table.add_row(

@@ -84,7 +84,7 @@ class RunsCollector(Collector):
         yield from (version, about, unread)
         sound = [(card, card.status) for card in cards if card.status is not None]
         yield from _by_run(sound)
-        yield from (_values(sound), self._intervals(sound))
+        yield from (_values(sound), _coins(sound), self._intervals(sound))
 
     def _intervals(self, sound: Sequence[tuple[RunCard, Status]]) -> Metric:
         """Return the shares of the runs that go on."""
@@ -121,6 +121,17 @@ def _values(sound: Sequence[tuple[RunCard, Status]]) -> Metric:
         for position in status.positions:
             held.add_metric([card.run_id, position.symbol], position.value)
     return held
+
+
+def _coins(sound: Sequence[tuple[RunCard, Status]]) -> Metric:
+    coins = GaugeMetricFamily(
+        f"{PREFIX}_coin_value", "Value of the coins of an inverse symbol at the last close, in the quote "
+        "currency; negative when owed.", labels=["run", "symbol"],
+    )  # fmt: skip
+    for card, status in sound:
+        for each in status.coins:
+            coins.add_metric([card.run_id, each.symbol], each.value)
+    return coins
 
 
 def figures(card: RunCard, status: Status) -> dict[str, float | None]:

@@ -6,6 +6,7 @@ Rule: what `bot status` says is said by the same function; here is only what an 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from bot.app.runs.sentences import sentence
@@ -29,6 +30,7 @@ def run_line(card: RunCard) -> dict[str, Any]:
         "state_why": card.why,
         "fault": card.fault,
         **told,
+        "coins": [] if status is None else [asdict(each) for each in status.coins],
         "symbols": list(card.symbols),
         "first_bar": card.first_bar,
         "day_return": card.day_return,

@@ -14,8 +14,10 @@ import numpy as np
 from bot.adapters.record.reading import Record
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.record import open_record
+from bot.app.symbols import inverse_of
 from bot.blocks import F64, FILL, I64
 from bot.portfolio.reasons import FILL_REASON
+from bot.portfolio.worth import values_of_fills
 from bot.report.page.downsample import thinned
 from bot.serve.feed.curves import EquityCurve
 from bot.serve.page.bars import COLUMNS, BarPrices, WholeBars, prices_of
@@ -75,7 +77,8 @@ def candles(
         if extent is None:
             return _NO_CANDLES | {"symbol": symbol}
         from_, until = max(after, extent.first - 1), min(to, extent.last)
-        near = until - from_ <= NEAR_BARS * INTERVAL_MS[config_of(folder).market.interval]
+        config = config_of(folder)
+        near = until - from_ <= NEAR_BARS * INTERVAL_MS[config.market.interval]
         prices = prices_of(record.bars(from_, until)) if near else whole.of(folder)
         inside = (prices.time > from_) & (prices.time <= until)
         mine = BarPrices(prices.time[inside], prices.values[inside, s])
@@ -83,6 +86,9 @@ def candles(
         if near and len(mine.time):
             fills, held = record.fills(from_, until), _held(record, mine.time, s, points)
             said = foretold(folder, record, s, int(mine.time[0]), int(mine.time[-1]))
+    fills = fills[fills["symbol"] == s]
+    inverse = inverse_of(config, record.symbols)
+    notional = np.abs(values_of_fills(fills, inverse)).tolist()
     drawn = _together(mine, points)
     return {
         "symbol": symbol,
@@ -93,17 +99,18 @@ def candles(
         "first": extent.first,
         "last": extent.last,
         "near": near,
-        "fills": [_fill(fill) for fill in fills[fills["symbol"] == s]],
+        "fills": [_fill(fill, value) for fill, value in zip(fills, notional, strict=True)],
         "position": held,
         "forecast": said,
     }
 
 
-def _fill(fill: np.void) -> dict[str, Any]:
+def _fill(fill: np.void, notional: float) -> dict[str, Any]:
     numbers = ("quantity", "price", "fee", "spread", "slippage")
     return {
         "time": int(fill["open_time"]),
         **{name: float(fill[name]) for name in numbers},
+        "notional": notional,
         "reason": FILL_REASON[int(fill["reason"])],
     }
 

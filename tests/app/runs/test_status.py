@@ -30,6 +30,7 @@ from bot.app.start.practice import practice_config
 from bot.config import to_toml
 from bot.engine_state import state_from_arrays
 from bot.errors import JournalError
+from bot.report.formats import quantity
 from bot.report.skill.calibration import calibration
 from bot.timegrid import HOUR_MS
 
@@ -316,3 +317,33 @@ def test_a_backtest_that_died_is_hashed_from_its_rows(traded: Ran, tmp_path: Pat
     assert [each.split()[0] for each in shown.get().split("\n")[3:5]] == ["died", "b"]
     assert "pid 77" in shown.get()
     assert "died: x" in shown.get()
+
+
+def test_coins_stand_beside_the_cash_and_make_it_the_equity(inverse_run: Ran) -> None:
+    status = read_status(inverse_run.folder)
+    assert [each.symbol for each in status.coins] == ["SYN0USD", "SYN1USD", "SYN2USD"]
+    assert status.inverse == ("SYN0USD", "SYN1USD", "SYN2USD")
+    value = sum(each.value for each in status.coins)
+    assert abs(value) > 1.0
+    assert status.cash + value == pytest.approx(status.equity, rel=1e-12)
+    said = wide(status)
+    for each in status.coins:
+        (line,) = [line for line in said.splitlines() if f"coins {each.symbol}" in line]
+        assert f"{each.coin} {quantity(each.balance)}" in line
+        assert f"{each.value:+,.2f}" in line
+    told = json.loads(status.as_json())["coins"][0]
+    assert told["value"] == status.coins[0].value
+    for held in status.positions:
+        assert held.margin is not None
+        (coin,) = [each for each in status.coins if each.symbol == held.symbol]
+        assert held.margin.made == pytest.approx(coin.made * coin.mark)
+
+
+def test_a_run_without_inverse_contracts_tells_of_no_coins(short: Ran) -> None:
+    status = read_status(short.folder)
+    assert (status.coins, status.inverse) == ((), ())
+    assert "coins" not in wide(status)
+    for held in status.positions:
+        assert held.margin is not None
+        gained = held.quantity * (held.mark - held.margin.entry)
+        assert held.margin.made == pytest.approx(gained)

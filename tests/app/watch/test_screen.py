@@ -26,10 +26,10 @@ from bot.app.watch import panels
 from bot.app.watch.reading import Look, RunReader
 from bot.errors import JournalError
 from bot.portfolio.hand import Command
-from bot.report.formats import price
+from bot.report.formats import price, quantity
 
 if TYPE_CHECKING:
-    from tests.conftest import Cli
+    from tests.conftest import Cli, Ran
 
 textual = pytest.importorskip("textual")
 from textual.widgets import Static  # noqa: E402
@@ -112,6 +112,16 @@ async def test_the_figures_are_those_of_the_record(run: RunFolder) -> None:
         assert price(float(f"{fills[-1]['price']:.7g}")) in shown(app, "fills").splitlines()[1]
         assert "funding paid: 1.50" in shown(app, "events")
         assert f"{status.bars:,} bars, {status.fills:,} fills" in shown(app, "state")
+
+
+def test_coins_stand_beside_the_cash(inverse_run: Ran, short: Ran) -> None:
+    look = RunReader(inverse_run.folder, Clock()).look()
+    said = plain(panels.state(look))
+    assert f"{look.status.cash:,.2f}" in said
+    for each in look.status.coins:
+        assert f"{each.coin} {quantity(each.balance)}" in said
+        assert f"{each.value:+,.2f}" in said
+    assert "coins" not in plain(panels.state(RunReader(short.folder, Clock()).look()))
 
 
 async def test_a_look_shows_what_has_come_since(run: RunFolder) -> None:

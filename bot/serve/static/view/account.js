@@ -7,8 +7,8 @@ import { ago, amount, basis, count, headName, percent, price, quantity, shown, t
 const SELDOM_MS = 20000;
 
 export function account({ id }) {
-  const positions = el("div"), orders = el("div"), decided = el("div"), risk = el("dl", { class: "facts" }), feed = el("dl", { class: "facts" });
-  const node = el("div", {}, section("positions", "Positions and orders", positions, orders), section("decisions", "Last decision", decided),
+  const positions = el("div"), coins = el("div"), orders = el("div"), decided = el("div"), risk = el("dl", { class: "facts" }), feed = el("dl", { class: "facts" });
+  const node = el("div", {}, section("positions", "Positions and orders", positions, coins, orders), section("decisions", "Last decision", decided),
     el("div", { class: "columns" }, section("risk", "Risk", risk), section("feed", "Feed and process", feed)));
   let heard = [], askedAt = -Infinity;
 
@@ -34,6 +34,12 @@ export function account({ id }) {
       { name: "open profit", of: (p) => profit(p), number: true }, { name: "of equity", of: (p) => percent(p.weight), number: true },
       { name: "liquidation", of: (p) => price(p.margin?.liquidation_price), number: true },
     ], status.positions, { caption: "Positions", empty: "Nothing is held." }));
+    fill(coins, status.coins.length ? [el("h3", {}, `Cash ${amount(status.cash)}, and coins`), table([
+      { name: "coin", of: (c) => c.coin }, { name: "symbol", of: (c) => c.symbol },
+      { name: "balance", of: (c) => quantity(c.balance), number: true }, { name: "made by what is open", of: (c) => quantity(c.made), number: true },
+      { name: "last close", of: (c) => price(c.mark), number: true },
+      { name: "value of both", of: (c) => el("span", { class: tone(c.value) }, amount(c.value)), number: true },
+    ], status.coins, { caption: "Coins" })] : []);
     fill(orders, status.pending.length ? [el("h3", {}, "Ordered for the next open"), table([
       { name: "symbol", of: (o) => o.symbol }, { name: "quantity", of: (o) => quantity(o.quantity), number: true },
       { name: "at about", of: (o) => price(o.provisional_price), number: true }, { name: "value", of: (o) => amount(o.provisional_value), number: true },
@@ -74,6 +80,5 @@ function facts(place, pairs) {
 
 function profit(position) {
   if (!position.margin?.entry) return "–";
-  const gained = position.quantity * (position.mark - position.margin.entry);
-  return el("span", { class: tone(gained) }, amount(gained));
+  return el("span", { class: tone(position.margin.made) }, amount(position.margin.made));
 }

@@ -31,7 +31,7 @@ export async function showBar(id, symbol, at, step, fill) {
 }
 
 const fillPart = (fill) => [el("h3", {}, fill.quantity > 0 ? "Bought" : "Sold"), facts([
-  ["quantity", quantity(Math.abs(fill.quantity))], ["price", price(fill.price)], ["notional", amount(Math.abs(fill.quantity * fill.price))], ["fee", amount(fill.fee)],
+  ["quantity", quantity(Math.abs(fill.quantity))], ["price", price(fill.price)], ["notional", amount(fill.notional)], ["fee", amount(fill.fee)],
   ["half spread", amount(fill.spread)], ["slippage", amount(fill.slippage)], ["reason", words(fill.reason)]])];
 
 const decisionPart = (row) => [el("h3", {}, `Decided at the close of ${time(row.open_time)}`), facts([

@@ -21,10 +21,12 @@ export function trades({ id, interval }) {
       items = (await ask(`${run(id)}/fills${query({ from, limit: 2000 })}`)).items;
       if (items.length >= MOST || items.length >= status.fills || bars > 2e6) break;
     }
+    const notional = (f) => Math.abs(f.quantity) * (status.inverse.includes(f.symbol) ? 1 : f.price);
+    items = items.map((f) => ({ ...f, notional: notional(f) }));
     fill(fills, table([
       { name: "time", of: (f) => time(f.open_time) }, { name: "symbol", of: (f) => f.symbol }, { name: "side", of: (f) => (f.quantity > 0 ? "bought" : "sold") },
       { name: "quantity", of: (f) => quantity(Math.abs(f.quantity)), number: true }, { name: "price", of: (f) => price(f.price), number: true },
-      { name: "notional", of: (f) => amount(Math.abs(f.quantity * f.price)), number: true }, { name: "fee", of: (f) => amount(f.fee), number: true }, { name: "reason", of: (f) => words(f.reason) },
+      { name: "notional", of: (f) => amount(f.notional), number: true }, { name: "fee", of: (f) => amount(f.fee), number: true }, { name: "reason", of: (f) => words(f.reason) },
     ], items.slice(-MOST).reverse(), { caption: "Fills, newest first", empty: "Nothing was filled yet.", onRow: (f) => showBar(id, f.symbol, f.open_time, step, f) }),
     el("p", { class: "quiet" }, `${count(Math.min(MOST, items.length))} of ${count(status.fills)}; the API has all, as JSON, CSV or Arrow.`));
   };
