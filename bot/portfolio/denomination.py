@@ -109,7 +109,7 @@ def check_symbols(
 
     Raises:
         ConfigError: with every fault, a line each: an unknown venue, another currency, a contract
-            that expires or is settled in coin.
+            that expires, or an inverse one that is not of one USD, or not settled in its own coin.
     """
     known = instruments or {}
     faults = [_fault(config, name, known.get(name)) for name in symbols]

@@ -142,4 +142,5 @@ def test_binance_names_its_perpetuals_twice() -> None:
         "bybit_linear", "bybit_inverse", "binance_linear", "binance_usdm", "binance_coinm",
         "okx_linear", "other_linear",
     ]  # fmt: skip
-    assert [name for name, row in VENUES.items() if row.live] == ["bybit_linear", "bybit_spot"]
+    live = [name for name, row in VENUES.items() if row.live]
+    assert live == ["bybit_linear", "bybit_spot", "bybit_inverse"]

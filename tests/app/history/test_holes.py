@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,13 +27,13 @@ from bot.app.history.progress import Fetched, noted_absent
 from bot.config import load_config
 from bot.config.schema import ExchangeSection, Synthetic
 from bot.errors import ConfigError, ExchangeError
-from bot.practice.clock import ManualClock
-from bot.practice.exchange import PracticeExchange, serve
+from bot.practice.exchange import PracticeExchange
 from bot.practice.faults import Faults
 from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import START_MS, SyntheticMarket
 from bot.timegrid import HOUR_MS
 from tests.adapters.bybit import fake_bybit
+from tests.served_practice import served_practice
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -290,19 +288,10 @@ def test_a_wait_is_told_before_it_with_its_reason_and_its_end() -> None:
 @pytest.fixture
 def practice() -> Iterator[tuple[PracticeExchange, PracticeMarket]]:
     """A practice exchange that fails now and then, in a loop of its own, 300 hours in."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
     market = PracticeMarket(SyntheticMarket(Synthetic(symbols=1), HOUR_MS))
-    clock = ManualClock(START_MS + 300 * HOUR_MS)
     faults = Faults(unavailable=0.4, seed=3)
-    serving = asyncio.run_coroutine_threadsafe(serve(market, clock, faults=faults), loop)
-    exchange = serving.result(10)
-    yield exchange, market
-    asyncio.run_coroutine_threadsafe(exchange.close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
+    with served_practice(market, START_MS + 300 * HOUR_MS, faults) as exchange:
+        yield exchange, market
 
 
 def test_fetch_obeys_the_settings_of_the_exchange(
