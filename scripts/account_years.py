@@ -1,6 +1,6 @@
 """What each part of the full account took, by year, over the forecasts of one run: a table in Markdown.
 
-python -m scripts.account_years RUN [--capital 100000]. From the plain account, which has credit without limit and
+python -m scripts.account_years RUN [--capital 100000] [--policy momentum]. From the plain account, which has credit without limit and
 fills of any size, to the account of the defaults, one part after the other; what a policy earns or loses does
 not matter here, the differences do. All years of RUN have been looked at when it was made.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,22 @@ PARTS: dict[str, tuple[str, ...]] = {
 POLICIES = {
     "edge": ("policy.kind=edge",),
     "threshold 0.003": ("policy.kind=threshold", "signal.threshold=0.003"),
+    "momentum": ("policy.kind=momentum",),
 }
+"""The last needs no forecast, so that a run that trained no model shows it as well."""
 
 
-def rows(run: RunFolder, capital: float) -> Iterator[Row]:
-    """Yield a row for each policy and part."""
+def rows(run: RunFolder, capital: float, policies: Sequence[str]) -> Iterator[Row]:
+    """Yield a row for each of these policies and each part."""
     source = source_of_run(run)
     replay = replay_of(source)
     year = years_of_days(source)
-    for policy, sets in POLICIES.items():
+    for policy in policies:
         for part, account in _accounts():
             given = [f"{key}={json.dumps(value)}" for key, value in account.items()]
-            config = settings_of(source, [*sets, *given, f"portfolio.initial_capital={capital}"])
+            config = settings_of(
+                source, [*POLICIES[policy], *given, f"portfolio.initial_capital={capital}"]
+            )
             tally = replay.tally(config, part, {})
             taken = f" ({tally.liquidations} fills liquidated)" if tally.liquidations else ""
             yield f"{policy}: {part}{taken}", year, tally.days, tally.traded
@@ -66,8 +70,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scripts.account_years", description=__doc__)
     parser.add_argument("run", type=Path)
     parser.add_argument("--capital", type=float, default=100_000.0)
+    parser.add_argument("--policy", action="append", choices=POLICIES)
     asked = parser.parse_args()
-    print_by_year(list(rows(RunFolder(asked.run), asked.capital)), f"capital {asked.capital:,.0f}")
+    found = rows(RunFolder(asked.run), asked.capital, asked.policy or tuple(POLICIES))
+    print_by_year(list(found), f"capital {asked.capital:,.0f}")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ def denomination(venue: Venue, symbol: str, instrument: Instrument | None = None
 
     >>> denomination(venue_row("binance_spot"), "ETHBTC").quote
     'BTC'
+    >>> denomination(venue_row("bybit_inverse"), "BNBUSD").quote
+    'USD'
     >>> denomination(venue_row("bybit_linear"), "BTC-27DEC24").expires
     True
     """
@@ -84,6 +86,8 @@ def denomination(venue: Venue, symbol: str, instrument: Instrument | None = None
         return Denomination(venue.quote, venue.quote, expires=False, inverse=inverse)
     name = symbol.upper()
     quote = _quote_of(venue.name, name)
+    if inverse and quote.endswith("USD"):  # a coin's name may end in B, as BNB's does: BNBUSD
+        quote = "USD"
     return Denomination(quote, "" if inverse else quote, bool(_DATED.search(name)), inverse)
 
 

@@ -135,6 +135,12 @@ def test_an_account_has_one_currency_and_dollars_are_one() -> None:
         check_symbols(bitcoin, ["ETHBTC", "BTCUSDT"])
 
 
+def test_an_inverse_contract_is_of_dollars_whatever_its_coin_ends_in() -> None:
+    check_symbols(config_of("market.venue=bybit_inverse"), ["BNBUSD", "BTCUSD", "MANAUSD"])
+    with pytest.raises(ConfigError, match="BTCEUR on bybit_inverse is quoted in EUR"):
+        check_symbols(config_of("market.venue=bybit_inverse"), ["BTCEUR"])
+
+
 def test_binance_names_its_perpetuals_twice() -> None:
     one, other = venue_row("binance_usdm"), venue_row("binance_linear")
     assert (one.kind, one.taker_fee) == (other.kind, other.taker_fee)
