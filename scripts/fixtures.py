@@ -40,7 +40,7 @@ HOLIDAYS = (14, 49, 88)
 """Days after the start on which the stock exchange is closed, beside the weekends."""
 
 REST = {
-    "rest_kline": ("kline", {"category": "inverse", "symbol": "BTCUSDT", "interval": "60"}),
+    "rest_kline": ("kline", {"category": "linear", "symbol": "BTCUSDT", "interval": "60"}),
     "rest_mark_kline": (
         "mark-price-kline", {"category": "linear", "symbol": "BTCUSDT", "interval": "60"},
     ),

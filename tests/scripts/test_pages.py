@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 
 import pytest
 
@@ -10,6 +11,7 @@ from scripts.documents.blocks import ROOT, blocks_of, documents, replaced
 from scripts.documents.made import MADE
 from scripts.documents.measured import MEASURED
 
+PINNED = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
 PRESENT = [path for path in documents() if path.exists()]
 ALL = [(path.name, block) for path in PRESENT for block in blocks_of(path.read_text("utf-8"))]
 
@@ -20,6 +22,8 @@ def test_what_the_code_says_of_itself_stands_in_the_documents(name: str) -> None
         block.text.strip() for _, block in ALL if (block.kind, block.name) == ("made", name)
     ]
     assert standing, f"no document has the block {name}"
+    if name == "commands-in-full" and f"typer=={version('typer')}" not in PINNED:
+        pytest.skip("how a command's help is laid out differs between versions of typer")
     assert set(standing) == {MADE[name]().strip()}, "run scripts/pages"
 
 

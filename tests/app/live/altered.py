@@ -13,6 +13,7 @@ class Altered:
     """Tell the bars of a synthetic market as `alter` makes them."""
 
     n_bars = None
+    inverse = False
 
     def __init__(self, source: SyntheticMarket, alter: Callable[[BarBlock], BarBlock]) -> None:
         self._source, self._alter = source, alter
