@@ -114,6 +114,12 @@ def test_a_ledger_alone_tells_of_its_model() -> None:
     assert found["warnings"] == ["A model was in force in 50.00 % of the bars only."]
 
 
+def test_what_decides_without_a_model_is_not_warned_of_one() -> None:
+    run = whole(signal=np.full((400, 3), np.nan), facts={"needs_model": False}, models=())
+    found = coverage(run)
+    assert (found["model"], found["all"]["forecasts"], found["warnings"]) == (None, None, [])
+
+
 @pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("share", [LEAST_SHARE, 0.5])
 def test_it_stands_at_the_top_and_labels_the_figures(share: float) -> None:
