@@ -92,7 +92,7 @@ def _asked(run: RunData) -> dict[str, Any] | None:
 
 def _model_share(run: RunData) -> float | None:
     """Return the share of bars with a model in force; None where forecasts came from a file or none is needed."""
-    if run.forecast is None and not run.models or not run.facts.get("needs_model", True):
+    if (run.forecast is None and not run.models) or not run.facts.get("needs_model", True):
         return None
     first = run.first_model_index()
     span = len(run.open_time) - run.start_index
