@@ -14,7 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64, BarBlock, Bool
+from bot.portfolio.reasons import FillReason
 from bot.portfolio.worth import value_of
+
+_LIQUIDATED, _SETTLED = int(FillReason.LIQUIDATION), int(FillReason.SETTLEMENT)
+_STOPS = [int(r) for r in (FillReason.STOP_LOSS, FillReason.TAKE_PROFIT, FillReason.TRAILING_STOP)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,8 +114,30 @@ class Booked(Observed):
         return cells
 
     def quantity_inside(self, start: int) -> F64:
-        """Return float64[n - start, S], the quantity held in each bar after its open's fills."""
-        return self.quantity[start:] if self.fill == "next_open" else self.quantity_before(start)
+        """Return float64[n - start, S], the quantity that pays for the settlements inside each bar: after its
+        open's fills and those on its path, before those of its end."""
+        quantity = self.fills["quantity"]
+        if self.fill == "next_open":
+            settled = quantity * (self.fills["reason"] == _SETTLED)
+            return self.quantity[start:] - self.summed(settled)[start:]
+        return self.quantity_before(start) + self.summed(quantity * self._is_on_path)[start:]
+
+    @property
+    def _is_on_path(self) -> Bool:
+        """Return bool[f], which fills a bar's path has brought where orders are filled at its end.
+
+        The rest of a stop is filled at later ends: a stop after a stop of what is still held. In a piece of a run
+        nothing is known of the fills before it.
+        """
+        symbol, reason = self.fills["symbol"], self.fills["reason"]
+        stops, rest = np.isin(reason, _STOPS), np.zeros(len(reason), dtype=np.bool_)
+        for s in range(self.n_symbols):
+            mine = np.flatnonzero(symbol == s)
+            rest[mine[1:]] = stops[mine[:-1]] & stops[mine[1:]]
+        bar = np.searchsorted(self.open_time, self.fills["open_time"])
+        rest &= self.quantity_before(0)[bar, symbol] != 0.0
+        on_path: Bool = (stops | (reason == _LIQUIDATED)) & ~rest
+        return on_path
 
 
 def opened_share(held: F64, now: F64) -> F64:

@@ -135,7 +135,7 @@ TRADES = Shape(
         *time_columns("entry_time", "open time of the bar that opened it"),
         *time_columns("exit_time", "open time of the bar that closed it"),
         TableColumn("bars_held", "whole", "bars", "from the one to the other"),
-        *_numbers(_BASE, quantity="the largest held at a close"),
+        *_numbers(_BASE, quantity="the largest held at a close; of a trip inside one bar, in it"),
         *_numbers(_PRICE, entry_price="mean price of the fills that opened it",
                   exit_price="mean price of the fills that closed it"),
         *_numbers(_QUOTE, profit="net of fees and funding", fees="paid in it",

@@ -12,6 +12,7 @@ metrics         the figures of an equity curve
 trials          how many settings were tried on the same data, and what a ratio is worth then
 sharpe          the Sharpe ratio, its error, probabilistic and deflated
 jumps           positions held across a jump of price
+turned_bars     bars with fills of both signs: whose each fill was
 coins           what inverse symbols' positions and coins have earned
 round_trips     who earned what, trip by trip
 trades          the same as rows, in one stretch or piece by piece

@@ -20,6 +20,7 @@ from bot.blocks import F64
 from bot.portfolio.funding import funding_paid, price_at_open
 from bot.portfolio.reasons import FillReason
 from bot.report.booked import Booked, carried, opened_share
+from bot.report.money.turned_bars import changed_sides, inside_profit, turned_bars
 
 LIQUIDATION = int(FillReason.LIQUIDATION)
 
@@ -31,15 +32,19 @@ class Coins(NamedTuple):
         held: in all.
         earlier: of these, what the position held did not bring.
         entering: what a bar's fills brought for the position that it opened.
+        inside: what they brought for positions that it both opened and closed.
         exchanged: cash that a bar's coins were exchanged for.
-        filled_at: price of the bar's fills, at which their contracts are their coins; NaN without one.
+        left_at: price of the bar's fills that closed a position, at which their contracts are their coins; NaN without one.
+        entered_at: of those that opened one.
     """
 
     held: F64
     earlier: F64
     entering: F64
+    inside: F64
     exchanged: F64
-    filled_at: F64
+    left_at: F64
+    entered_at: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,10 @@ class CoinProfit:
 
     leaving: F64
     entering: F64
+    inside: F64
     coins: F64
-    filled_at: F64
+    left_at: F64
+    entered_at: F64
 
 
 def coins_of(run: Booked) -> Coins:
@@ -66,19 +73,32 @@ def coins_of(run: Booked) -> Coins:
         at = np.where(np.isnan(filled_at[ended]), run.price[ended], filled_at[ended])
         exchanged[ended] = np.nan_to_num(coins[ended] * at)
         coins[ended:] = 0.0
-    flipped = np.sign(before) != np.sign(now)
+    turned = [each for each in turned_bars(run, 0) if run.is_inverse[each.symbol]]
+    flipped = changed_sides(run, 0, turned)
     per_price = np.divide(1.0, filled_at, out=np.zeros_like(coins), where=filled_at > 0.0)
     entering = np.where(flipped, (now - opened_share(before, now) * fees) * per_price, 0.0)
+    inside, entered_at = np.zeros_like(coins), filled_at.copy()
+    for each in turned:
+        at = each.bar, each.symbol
+        entering[at] = 0.0 if each.entered is None else each.entered.coins
+        inside[at] = sum(leg.coins for leg in each.inside)
+        if each.entered is not None:
+            entered_at[at] = each.entered.mean_price(each.entered.side, inverse=True)
+        if each.left is not None and flipped[at]:
+            filled_at[at] = each.left.mean_price(-each.left.side, inverse=True)
     earlier = np.where(flipped | (now == 0.0), coins - entering, np.nan)
     if known is not None:
         earlier[0] = known.earlier
     earlier = np.nan_to_num(carried(earlier))
     nothing = np.zeros_like(coins)
-    held, earlier, entering, exchanged = (
+    held, earlier, entering, inside, exchanged = (
         np.where(run.is_inverse, amounts, nothing)
-        for amounts in (coins, earlier, entering, exchanged)
+        for amounts in (coins, earlier, entering, inside, exchanged)
     )
-    return Coins(held, earlier, entering, exchanged, filled_at)
+    return Coins(
+        held, earlier, entering=entering, inside=inside, exchanged=exchanged, left_at=filled_at,
+        entered_at=entered_at,
+    )  # fmt: skip
 
 
 def coin_profit(run: Booked, start: int) -> CoinProfit:
@@ -90,14 +110,22 @@ def coin_profit(run: Booked, start: int) -> CoinProfit:
     c0, c1 = _before(coins.held)[start:], coins.held[start:]
     b0, b1 = _before(coins.earlier)[start:], coins.earlier[start:]
     total = c1 * m1 - q1 - (c0 * m0 - q0) + coins.exchanged[start:]
-    flipped = np.sign(q0) != np.sign(q1)
-    filled_at = coins.filled_at[start:]
-    there = np.where(np.isnan(filled_at), m1, filled_at)
-    closed = (c1 - coins.entering[start:] - b0) * there + coins.exchanged[start:]
+    turned = [each for each in turned_bars(run, start) if run.is_inverse[each.symbol]]
+    flipped = changed_sides(run, start, turned)
+    left_at = coins.left_at[start:]
+    there = np.where(np.isnan(left_at), m1, left_at)
+    of_left = c1 - coins.entering[start:] - coins.inside[start:]
+    closed = (of_left - b0) * there + coins.exchanged[start:]
+    inside = np.zeros_like(closed)
+    for each in turned:
+        inside[each.bar, each.symbol] = sum(inside_profit(leg, inverse=True) for leg in each.inside)
     left = np.where(flipped, closed, (c1 - b0) * m1 - q1)
     leaving = np.where(q0 != 0.0, left - ((c0 - b0) * m0 - q0), 0.0)
     entering = np.where(flipped & (q1 != 0.0), (c1 - b1) * m1 - q1, 0.0)
-    return CoinProfit(leaving, entering, total - leaving - entering, filled_at)
+    rest = total - leaving - entering - inside
+    return CoinProfit(
+        leaving, entering, inside=inside, coins=rest, left_at=left_at, entered_at=coins.entered_at[start:]
+    )  # fmt: skip
 
 
 def unexplained(run: Booked, start: int, profit: F64, coins: F64) -> F64:

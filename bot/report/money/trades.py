@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I64
-from bot.report.booked import Booked, opened_share
+from bot.report.booked import Booked
 from bot.report.money.round_trips import Profit, profits
+from bot.report.money.turned_bars import TurnedBar, inside_profit
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class Trades:
         side: int64[k], 1 long, -1 short.
         entry_ms, exit_ms: int64[k], open times of the bars that opened and closed it, ms UTC.
         bars_held: int64[k].
-        quantity: float64[k], the largest held at a close, base currency.
+        quantity: float64[k], the largest held at a close, base currency; of a trip of one bar the largest in it.
         entry_price, exit_price: float64[k], mean price of the fills of those bars.
         profit: float64[k], net, quote currency.
         fees, funding: float64[k], paid in it, quote currency.
         fraction: float64[k], the profit over the equity before it was opened.
-        exit_reason: int64[k], code of the last fill of the bar that closed it, 0 where there is none.
+        exit_reason: int64[k], code of its last fill, 0 where there is none.
     """
 
     symbol: I64
@@ -102,20 +103,20 @@ class TradeWalk:
             start: first bar that counts.
         """
         profit = profits(run, start)
-        held, now = run.quantity_before(start), run.quantity[start:]
-        share = np.where(np.sign(held) != np.sign(now), opened_share(held, now), 0.0)
-        entering = _Entering(profit.entering, profit.fees * share)
+        entering = _Entering(profit.entering, profit.entering_fees)
         sums = _Sums(
             np.cumsum(profit.leaving, axis=0),
-            np.cumsum(profit.fees - entering.fees, axis=0),
+            np.cumsum(profit.fees - profit.entering_fees - profit.inside_fees, axis=0),
             np.cumsum(profit.funding, axis=0),
         )
-        reasons = _last_reasons(run, start)
+        reasons = _last_reasons(run, start, profit)
         found = []
         for s in range(run.n_symbols):
             found += self._of_symbol(
                 run, start, s, entering=entering, sums=sums, profit=profit, reasons=reasons[:, s]
             )
+        for each in profit.turned:
+            found += _inside(each, run, start)
         self._bars += len(run.equity) - start
         return _in_order(found)
 
@@ -126,8 +127,7 @@ class TradeWalk:
         """Return the rows of a symbol's trips that end in the piece, and keep the one left open."""
         times, quantity = run.open_time[start:], np.abs(run.quantity[start:, s])
         side = np.sign(run.quantity[start:, s]).astype(np.int64)
-        before = np.sign(run.quantity_before(start)[:, s]).astype(np.int64)
-        changed = np.flatnonzero(before != side)
+        changed = np.flatnonzero(profit.changed[:, s])
         rows: list[tuple[Any, ...]] = []
         open_, since = self._open.pop(s, None), -1
         for i in changed.tolist():
@@ -136,7 +136,7 @@ class TradeWalk:
                 rows.append(
                     (
                         s, whole.side, whole.entry_ms, int(times[i]), self._bars + i - whole.entry_bar,
-                        whole.quantity, whole.entry_price, float(profit.filled_at[i, s]),
+                        whole.quantity, whole.entry_price, float(profit.left_at[i, s]),
                         whole.profit, whole.fees, whole.funding, whole.profit / whole.capital,
                         int(reasons[i]),
                     )
@@ -145,7 +145,7 @@ class TradeWalk:
             if side[i]:
                 open_ = _Open(
                     int(times[i]), self._bars + i, int(side[i]),
-                    entry_price=float(profit.filled_at[i, s]), capital=run.equity_before(start + i),
+                    entry_price=float(profit.entered_at[i, s]), capital=run.equity_before(start + i),
                     quantity=0.0, profit=float(entering.profit[i, s]),
                     fees=float(entering.fees[i, s]), funding=0.0,
                 )  # fmt: skip
@@ -181,12 +181,31 @@ def _grown(
     )
 
 
-def _last_reasons(run: Booked, start: int) -> I64:
-    """Return int64[m, S], the reason of each bar's last fill of a symbol, 0 without one."""
+def _inside(turned: TurnedBar, run: Booked, start: int) -> list[tuple[Any, ...]]:
+    """Return the rows of trips that began and ended in one bar."""
+    time, capital = int(run.open_time[start + turned.bar]), run.equity_before(start + turned.bar)
+    inverse, rows = bool(run.is_inverse[turned.symbol]), []
+    for leg in turned.inside:
+        entry, exit_ = (leg.mean_price(sign, inverse=inverse) for sign in (leg.side, -leg.side))
+        made = inside_profit(leg, inverse=inverse)
+        rows.append(
+            (
+                turned.symbol, leg.side, time, time, 0, leg.largest, entry, exit_,
+                made, leg.fees, 0.0, made / capital, leg.reason,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _last_reasons(run: Booked, start: int, profit: Profit) -> I64:
+    """Return int64[m, S], the reason of each bar's last fill of the position held before it, 0 without one."""
     reasons = np.zeros((len(run.equity) - start, run.n_symbols), dtype=np.int64)
     bar = np.searchsorted(run.open_time, run.fills["open_time"]) - start
     ours = bar >= 0
     reasons[bar[ours], run.fills["symbol"][ours]] = run.fills["reason"][ours]
+    for each in profit.turned:
+        if each.left is not None:
+            reasons[each.bar, each.symbol] = each.left.reason
     return reasons
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.report.inputs import RunData
-from bot.report.money.round_trips import Profit, profits, round_trips
+from bot.report.money.round_trips import profits, round_trips
 
 
 def walk(run: RunData, s: int) -> list[tuple[int, int, float]]:
@@ -86,8 +86,8 @@ def test_trips_carried_in_or_never_closed_are_none(
     quantity[start - 1 :, 1] = held
     made = dataclasses.replace(run, quantity=quantity)
     leaving, entering = np.random.default_rng(seed).standard_normal((2, len(held) - 1, 3))
-    nothing = np.zeros_like(leaving)
-    got = round_trips(made, start, Profit(leaving, entering, nothing, nothing, nothing))
+    profit = dataclasses.replace(profits(made, start), leaving=leaving, entering=entering)
+    got = round_trips(made, start, profit)
     expected: list[tuple[int, int, float]] = []
     first, earned = None, 0.0
     for i in range(len(held) - 1):

@@ -1,0 +1,204 @@
+"""Bars of fills of both signs: by hand, and against a walk through every fill of wild runs with stops."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.blocks import FILL, BarBlock
+from bot.portfolio.reasons import FillReason
+from bot.report.booked import Booked, CoinsHeld
+from bot.report.money.coins import coins_of
+from bot.report.money.round_trips import profits, round_trips
+from bot.report.money.trades import TradeWalk, trades_of
+from bot.report.money.turned_bars import turned_bars
+from bot.timegrid import HOUR_MS
+from tests.report.money.test_coins import CAPITAL, booked, wild_market
+from tests.report.money.test_trades import piece_of
+
+SIGNAL, STOP = int(FillReason.SIGNAL), int(FillReason.STOP_LOSS)
+FILLS = pytest.mark.parametrize("fill", ["next_open", "next_close"])
+STOPS = {"risk.stop_loss": 0.012, "risk.take_profit": 0.02}
+
+
+def by_hand(inverse: bool) -> Booked:
+    """Four bars; every fill costs 1.
+
+    0: bought 10 at 100, stopped at 95. 1: sold 5 at 96, kept; the close is 94.
+    2: 15 are bought at 90, which closes the short and is long 10, stopped at 88. 3: nothing.
+    """
+    close = np.array([[97.0], [94.0], [92.0], [93.0]])
+    times = np.arange(4) * HOUR_MS
+    fills = np.zeros(5, FILL)
+    fills["open_time"] = times[[0, 0, 1, 2, 2]]
+    fills["quantity"] = [10.0, -10.0, -5.0, 15.0, -10.0]
+    fills["price"] = [100.0, 95.0, 96.0, 90.0, 88.0]
+    fills["fee"], fills["reason"] = 1.0, [SIGNAL, STOP, SIGNAL, SIGNAL, STOP]
+    bars = BarBlock.of_candles(times, close, close + 9.0, close - 9.0, close, np.ones((4, 1)))
+    quantity = np.array([[0.0], [-5.0], [0.0], [0.0]])
+    paid = np.cumsum([sum(-q * p - f for q, p, f in _of(fills, t)) for t in times.tolist()])
+    equity = 1_000.0 + paid + (quantity * close)[:, 0]
+    if inverse:
+        coins = np.cumsum([sum((q - f) / p for q, p, f in _of(fills, t)) for t in times.tolist()])
+        equity = 1_000.0 + coins * close[:, 0] - quantity[:, 0]
+    return Booked(
+        symbols=("X",), bars=bars, start_index=0, initial_capital=1_000.0, fill="next_open",
+        equity=equity, funding=np.zeros(4), quantity=quantity, fills=fills,
+        inverse=np.array([True]) if inverse else None,
+    )  # fmt: skip
+
+
+def _of(fills: np.ndarray[Any, np.dtype[np.void]], time: int) -> list[tuple[float, float, float]]:
+    mine = fills[fills["open_time"] == time]
+    return [(float(f["quantity"]), float(f["price"]), float(f["fee"])) for f in mine]
+
+
+def test_a_stop_in_the_bar_of_its_entry_by_hand() -> None:
+    run = by_hand(inverse=False)
+    profit = profits(run, 0)
+    # -52 in the bar alone; 5 short from 96 to 94, less 1; then 94 to 90 less a third of 1, and -20 less 2/3 and 1
+    np.testing.assert_allclose(profit.total[:, 0], [-52.0, 9.0, 20.0 - 1 / 3 - 21.0 - 2 / 3, 0.0])
+    np.testing.assert_allclose(profit.inside[:, 0], [-52.0, 0.0, -21.0 - 2 / 3, 0.0])
+    change = np.diff(np.concatenate(([1_000.0], run.equity)))
+    np.testing.assert_allclose(profit.total[:, 0], change)
+    got = trades_of(run, 0)
+    assert got.side.tolist() == [1, -1, 1]
+    assert got.bars_held.tolist() == [0, 1, 0]
+    assert got.quantity.tolist() == [10.0, 5.0, 10.0]
+    np.testing.assert_allclose(got.entry_price, [100.0, 96.0, 90.0])
+    np.testing.assert_allclose(got.exit_price, [95.0, 90.0, 88.0])
+    np.testing.assert_allclose(got.profit, [-52.0, 30.0 - 4 / 3, -21.0 - 2 / 3])
+    np.testing.assert_allclose(got.fees, [2.0, 4 / 3, 5 / 3])
+    assert got.exit_reason.tolist() == [STOP, SIGNAL, STOP]
+    trips = round_trips(run, 0, profit)
+    assert sorted(trips.profit.tolist()) == pytest.approx(sorted(got.profit.tolist()))
+
+
+def test_the_same_in_coin() -> None:
+    run = by_hand(inverse=True)
+    profit = profits(run, 0)
+    change = np.diff(np.concatenate(([1_000.0], run.equity)))
+    np.testing.assert_allclose(profit.total[:, 0], change)
+    got = trades_of(run, 0)
+    first = ((10.0 - 1.0) / 100.0 + (-10.0 - 1.0) / 95.0) * 95.0
+    second = ((-5.0 - 1.0) / 96.0 + (5.0 - 1 / 3) / 90.0) * 90.0
+    third = ((10.0 - 2 / 3) / 90.0 + (-10.0 - 1.0) / 88.0) * 88.0
+    np.testing.assert_allclose(got.profit, [first, second, third])
+    np.testing.assert_allclose(got.exit_price, [95.0, 90.0, 88.0])
+
+
+def test_closed_and_opened_again_on_the_same_side_is_two_trips() -> None:
+    run = by_hand(inverse=False)
+    fills = np.concatenate([run.fills[2:3], run.fills[:2]])
+    fills["open_time"] = [0, HOUR_MS, HOUR_MS]
+    fills["quantity"], fills["price"] = [10.0, -10.0, 10.0], [100.0, 95.0, 93.0]
+    quantity = np.array([[10.0], [10.0], [10.0], [10.0]])
+    run = replace(run, fills=fills, quantity=quantity)
+    (turned,) = turned_bars(run, 0)
+    assert turned.is_reopened
+    got = trades_of(run, 0)
+    np.testing.assert_allclose(got.profit, [-50.0 - 2.0])
+    profit = profits(run, 0)
+    # 10 at 100 to 97; on to 95 and from 93 to 94, two fees; then as the market goes
+    np.testing.assert_allclose(profit.total[:, 0], [-31.0, -20.0 + 10.0 - 2.0, -20.0, 10.0])
+
+
+def walked(run: Booked) -> list[tuple[int, int, int, float, float]]:
+    """Return symbol, entry and exit time, profit and fees of each closed trip, fill by fill, without funding."""
+    found = []
+    for s in range(run.n_symbols):
+        inverse, held, legs, since = bool(run.is_inverse[s]), 0.0, [], 0
+        for fill in run.fills[run.fills["symbol"] == s]:
+            time = int(fill["open_time"])
+            q, p, fee = (float(fill[name]) for name in ("quantity", "price", "fee"))
+            if held == 0.0:
+                since = time
+            after = held + q
+            if abs(after) < 1e-9 * abs(q):
+                after = 0.0
+            share = 1.0 if held * after >= 0.0 else abs(held) / abs(q)
+            legs.append((q if share == 1.0 else -held, p, fee * share))
+            if held != 0.0 and held * after <= 0.0:
+                out = [(abs(a), b) for a, b, _ in legs if a * held < 0.0]
+                exit_at = sum(a for a, _ in out) / sum(a / b for a, b in out)
+                coins = sum((a - f) / b for a, b, f in legs)
+                made = coins * exit_at if inverse else -sum(a * b + f for a, b, f in legs)
+                found.append((s, since, time, made, sum(f for _, _, f in legs)))
+                legs = [] if after == 0.0 else [(after, p, fee * (1.0 - share))]
+                since = time
+            held = after
+    return sorted(found, key=lambda trip: (trip[2], trip[0]))
+
+
+def without_funding(seed: int) -> BarBlock:
+    bars = wild_market(seed)
+    nothing = np.zeros_like(bars.close)
+    return replace(bars, funding_rate=nothing, funding_inside=nothing)
+
+
+@FILLS
+@pytest.mark.parametrize("seed", [1, 2])
+def test_trips_are_those_of_a_walk_through_every_fill(fill: str, seed: int) -> None:
+    run, _ = booked(without_funding(seed), seed, **{"execution.fill": fill, **STOPS})
+    turned = turned_bars(run, 0)
+    if fill == "next_open":  # at a close, what a stop has closed is not opened again
+        assert len(turned) > 30
+        assert {bool(run.is_inverse[each.symbol]) for each in turned} == {True, False}
+    got, expected = trades_of(run, 0), walked(run)
+    assert got.symbol.tolist() == [s for s, *_ in expected]
+    assert got.entry_ms.tolist() == [since for _, since, *_ in expected]
+    assert got.exit_ms.tolist() == [at for _, _, at, *_ in expected]
+    np.testing.assert_allclose(got.profit, [made for *_, made, _ in expected], atol=1e-6)
+    np.testing.assert_allclose(got.fees, [fees for *_, fees in expected], atol=1e-8)
+    trips = round_trips(run, 0, profits(run, 0))
+    order = np.lexsort((trips.symbol, trips.last))
+    np.testing.assert_allclose(trips.profit[order], got.profit, atol=1e-6)
+
+
+@FILLS
+def test_profits_of_a_run_with_stops_sum_to_the_change_of_equity(fill: str) -> None:
+    """Funding inside a bar is paid on what its stops have left, before a contract is settled or the rest of an
+    earlier stop is filled at its end: where little is traded, stops are filled in parts."""
+    bars = wild_market(3)
+    settled = np.random.default_rng(8).random(bars.close.shape) < 0.2
+    bars = replace(
+        bars, settlement_price=np.where(settled, bars.close, np.nan),
+        volume=np.where(np.random.default_rng(9).random(bars.close.shape) < 0.7, 1e12, [5e4, 5e4, 4e2]),
+    )  # fmt: skip
+    given = {"execution.fill": fill, "execution.max_participation": 0.1, **STOPS}
+    run, trace = booked(bars, 4, **given)
+    assert np.isin([FillReason.SETTLEMENT, FillReason.STOP_LOSS], run.fills["reason"]).all()
+    change = np.diff(np.concatenate(([CAPITAL], run.equity)))
+    for start in (0, 137):
+        profit = profits(run, start)
+        np.testing.assert_allclose(profit.total.sum(axis=1), change[start:], atol=1e-6)
+        np.testing.assert_allclose(profit.fees.sum(axis=1), trace.fees[start:], atol=1e-8)
+        np.testing.assert_allclose(profit.funding.sum(axis=1), trace.funding[start:], atol=1e-8)
+
+
+@FILLS
+def test_pieces_of_a_run_with_stops_have_the_trips_of_the_whole(fill: str) -> None:
+    run, _ = booked(wild_market(5), 6, **{"execution.fill": fill, **STOPS})
+    whole, walk, found, coins = trades_of(run, 0), TradeWalk(), [], None
+    n = len(run.equity)
+    for first in range(0, n, 57):
+        piece = piece_of(run, max(first - 1, 0), min(first + 57, n))
+        ours = piece.fills["open_time"] >= run.open_time[first]
+        piece = replace(piece, fills=piece.fills[ours], coins_at_first=coins)
+        found.append(walk.add(piece, 1 if first else 0))
+        held = coins_of(piece)
+        coins = CoinsHeld(held.held[-1], held.earlier[-1])
+    for name in ("symbol", "entry_ms", "exit_ms", "profit", "fees", "entry_price", "exit_price"):
+        pieces = np.concatenate([getattr(part, name) for part in found])
+        np.testing.assert_allclose(pieces, getattr(whole, name), rtol=1e-9, atol=1e-6)
+
+
+def test_fills_on_one_side_turn_nothing() -> None:
+    run = by_hand(inverse=False)
+    assert turned_bars(replace(run, fills=run.fills[2:4]), 0) == []
+    assert [each.bar for each in turned_bars(run, 1)] == [1]
+    assert math.isclose(turned_bars(run, 1)[0].inside[0].fees, 5 / 3)
