@@ -1,7 +1,8 @@
 """Whether a run's daemon lives, its feed is heard, and its disk has room.
 
-Rules: each is told once when it begins and once when it ends; what is known of before is in the
-state, so that a restart of `bot notify` tells nothing again. A daemon that ended in order is not missed.
+Rules: each is told once when it begins and once when it ends (that a daemon which was gone is back,
+its log tells); what is known of before is in the state, so that a restart of `bot notify` tells nothing
+again. A daemon that ended in order is not missed.
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ def _daemon(
     if hangs and not known.hangs_told:
         text = f"the daemon lives, and has given no sign for {duration(silent)}"
         news.append(Message(message_id(run, "crash", "hangs", last_ms), run, "crash", now_ms, text))
+    elif known.hangs_told and alive and not hangs:
+        told = message_id(run, "crash", "lives", last_ms)
+        text = "the daemon gives signs of life again"
+        news.append(Message(told, run, "crash", now_ms, text, calm=True))
     return news, replace(known, gone_ms=since, hangs_told=hangs)
 
 
@@ -104,7 +109,7 @@ def _feed(
 ) -> tuple[list[Message], Health]:
     """Look whether the exchange is heard, as the daemon's last sign of life says."""
     if heartbeat is None or known.stopped or known.gone_ms:
-        return [], replace(known, lost_ms=0)
+        return [], known if known.lost_told else replace(known, lost_ms=0)
     if heartbeat.connection.startswith("connected"):
         if not known.lost_told:
             return [], replace(known, lost_ms=0)

@@ -60,7 +60,26 @@ def test_a_daemon_that_hangs(tmp_path: Path) -> None:
         assert told == ["crash: the daemon lives, and has given no sign for 3 min"]
         assert (seen(tmp_path, known, NOON + 240_000)[0], known.well) == ([], False)
         beat(tmp_path, NOON + 250_000)
-        assert seen(tmp_path, known, NOON + 250_000)[1].well
+        told, again = seen(tmp_path, known, NOON + 250_000)
+        assert (told, again.well) == (["crash calm: the daemon gives signs of life again"], True)
+        assert seen(tmp_path, again, NOON + 260_000)[0] == []
+    # one that hung and was killed is gone: that is no sign of life
+    assert seen(tmp_path, known, NOON + 250_000)[0] == []
+
+
+def test_a_feed_that_is_found_by_another_process_than_it_was_lost_by(tmp_path: Path) -> None:
+    beat(tmp_path, NOON, "disconnected")
+    with RunLock(tmp_path):
+        _, known = seen(tmp_path, Health(stopped=False), NOON + 10_000)
+        told, known = seen(tmp_path, known, NOON + 130_000)
+        assert told == [
+            "feed calm: the exchange is not heard since 2026-11-27 12:00 UTC (disconnected)"
+        ]
+    _, known = seen(tmp_path, known, NOON + 140_000)  # killed
+    with RunLock(tmp_path):
+        beat(tmp_path, NOON + 150_000)
+        told, known = seen(tmp_path, known, NOON + 150_000)
+    assert told == ["feed calm: the exchange is heard again, after 2 min 30 s"]
 
 
 def test_a_feed_that_is_lost_and_found_and_one_that_only_blinks(tmp_path: Path) -> None:
