@@ -9,8 +9,10 @@ page on the maintenance margin of USDT contracts
 Rules: every other linear contract gets the tiers of ADAUSDT, which ask for more margin than Bybit does
 of the most traded coins (0.75 % where ETHUSDT has 0.5 %) and less than of small ones: whoever needs a
 symbol's own fetches them (`bot fetch`, or a live start). Bybit changes tiers without notice; these are
-those of that day, whatever day a backtest is of. Inverse contracts have none built in: theirs is 1 % and 50 times at any size (`USUAL_TIERS`),
-the base rate of Bybit's page on them for ETH, EOS and XRP, and twice that of BTC
+those of that day, whatever day a backtest is of. Limits and deductions of inverse contracts are in coin. Of these BTCUSD
+has two tiers built in, those that a public repository's transcript of the same answer of 2026-09-26 has: 0.5 % up to 150 BTC and
+1 % up to 300, as in the example of Bybit's documentation; beyond, where Bybit asks for more, the second is taken.
+Other inverse contracts have none: theirs is 1 % and 50 times at any size (`USUAL_TIERS`), the base rate of Bybit's page on them for ETH, EOS and XRP
 (https://www.bybit.com/en/help-center/article/Risk-Limit-Inverse-Contract, 2025-11-25).
 """
 
@@ -71,13 +73,15 @@ def _tiers(rows: Sequence[tuple[int, int, float]]) -> tuple[Tier, ...]:
 
 BTCUSDT, OF_OTHERS = _tiers(_BTCUSDT), _tiers(_ADAUSDT)
 """The built-in tiers of Bitcoin, and those of every other linear contract."""
+BTCUSD = _tiers(((150, 50, 100.0), (300, 100, 66.67)))
+"""Those of Bitcoin's inverse contract, in coin."""
 
 
 def tiers_of(venue: Venue, symbol: str, instrument: Instrument | None) -> tuple[Tier, ...]:
-    """Return the tiers of a symbol: as the exchange told them, else the built-in ones of linear contracts.
+    """Return the tiers of a symbol: as the exchange told them, else the built-in ones.
 
     Returns:
-        nothing for what is no linear contract, and was told nothing of.
+        nothing for what has none built in, and was told nothing of: spot, and inverse contracts but BTCUSD.
 
     >>> from bot.venues import venue_row
     >>> [len(tiers_of(venue_row(v), "BTCUSDT", None)) for v in ("bybit_linear", "bybit_spot")]
@@ -85,6 +89,8 @@ def tiers_of(venue: Venue, symbol: str, instrument: Instrument | None) -> tuple[
     """
     if instrument is not None and instrument.tiers:
         return instrument.tiers
-    if not venue.contract or venue.kind is ProductKind.INVERSE:
+    if venue.kind is ProductKind.INVERSE:
+        return BTCUSD if symbol == "BTCUSD" else ()
+    if not venue.contract:
         return ()
     return BTCUSDT if symbol in {"BTCUSDT", "BTCUSDC", "BTCPERP"} else OF_OTHERS

@@ -2,7 +2,8 @@
 
 Source of the shapes: https://bybit-exchange.github.io/docs/v5/market/instrument and
 https://bybit-exchange.github.io/docs/v5/market/risk-limit. As there, the rates of inverse contracts
-are per cents and their limits are in coin. Their orders are whole contracts of one USD.
+are per cents and their limits are in coin. Their orders are whole contracts of one USD, with the sizes of BTCUSD on
+2026-09-26, as a public repository's transcript has them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 
 from bot.portfolio.instruments import Tier
-from bot.portfolio.margin_tiers import BTCUSDT, OF_OTHERS
+from bot.portfolio.margin_tiers import BTCUSD, BTCUSDT, OF_OTHERS
 from bot.practice.market import PracticeMarket
 from bot.practice.synthetic import FUNDING_MS
 from bot.practice.wire import plain
@@ -40,14 +41,15 @@ def instrument(market: PracticeMarket, s: int, category: str, now_ms: int) -> di
             "maxMarketOrderQty": "500000",
         }
         return {**common, "lotSizeFilter": lot, "priceFilter": tick}
+    most, at_market = ("25000000", "5000000") if category == "inverse" else ("1000000", "500000")
     lot = {
         "minOrderQty": step,
         "qtyStep": step,
-        "maxOrderQty": "1000000",
-        "maxMktOrderQty": "500000",
-        **({} if category == "inverse" else {"minNotionalValue": "5"}),
+        "maxOrderQty": most,
+        "maxMktOrderQty": at_market,
+        "minNotionalValue": "5",
     }
-    leverage = f"{_tiers(symbol)[0].max_leverage:.2f}"
+    leverage = f"{_tiers(symbol, category, price)[0].max_leverage:.2f}"
     return {
         **common,
         "contractType": "LinearPerpetual" if category == "linear" else "InversePerpetual",
@@ -78,24 +80,35 @@ def delivery_of(market: PracticeMarket, s: int, now_ms: int) -> dict[str, str] |
 def risk_limits(market: PracticeMarket, s: int, category: str) -> list[dict[str, object]]:
     """Return what risk-limit says of a contract, a row a tier."""
     symbol, price = market.symbols[s], float(market.first_price[s])
-    coin, per_cent = (1.0, 1.0) if category == "linear" else (price, 100.0)
+    per_cent = 1.0 if category == "linear" else 100.0
     return [
         {
             "id": k,
             "symbol": symbol,
-            "riskLimitValue": plain(tier.limit_value / coin),
+            "riskLimitValue": plain(tier.limit_value),
             "maintenanceMargin": plain(round(tier.maintenance_rate * per_cent, 6)),
             "initialMargin": plain(round(per_cent / tier.max_leverage, 4)),
             "isLowestRisk": int(k == 1),
             "maxLeverage": f"{tier.max_leverage:.2f}",
-            "mmDeduction": plain(tier.maintenance_deduction / coin) if k > 1 else "",
+            "mmDeduction": plain(tier.maintenance_deduction) if k > 1 else "",
         }
-        for k, tier in enumerate(_tiers(symbol), start=1)
+        for k, tier in enumerate(_tiers(symbol, category, price), start=1)
     ]
 
 
-def _tiers(symbol: str) -> tuple[Tier, ...]:
-    return BTCUSDT if symbol in ("BTCUSDT", "BTCUSD") else OF_OTHERS
+def _tiers(symbol: str, category: str, price: float) -> tuple[Tier, ...]:
+    """Return the built-in tiers, of an inverse contract in coin: but Bitcoin's those of linear ones at its first price."""
+    if category != "inverse":
+        return BTCUSDT if symbol == "BTCUSDT" else OF_OTHERS
+    if symbol == "BTCUSD":
+        return BTCUSD
+    return tuple(
+        each._replace(
+            limit_value=each.limit_value / price,
+            maintenance_deduction=each.maintenance_deduction / price,
+        )
+        for each in OF_OTHERS
+    )
 
 
 def _coins(symbol: str) -> tuple[str, str]:

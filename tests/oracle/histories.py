@@ -145,7 +145,7 @@ def rules_of(want: Wanted, bars: BarBlock) -> Rules:
         reference=False, fill_at=int(FillAt.NEXT_CLOSE if want.at_close else FillAt.NEXT_OPEN),
         late_policy=int(LatePolicy[want.late.upper()]), allow_short=contract, funding=contract.copy(),
         taker_fee=np.linspace(0.0005, 0.001, n), quantity_step=step, min_quantity=2.0 * step,
-        min_notional=np.where(inverse, 0.0, 5.0 if want.steps else 0.0), bar_ms=HOUR_MS,
+        min_notional=np.full(n, 30.0 if want.steps else 0.0), bar_ms=HOUR_MS,
         full=full if want.full else None,
     )  # fmt: skip
 

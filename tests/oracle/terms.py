@@ -204,7 +204,7 @@ class Position:
         if terms.step:
             quantity = math.floor(quantity / terms.step + 1e-9) * terms.step
         small = quantity < terms.min_quantity * (1.0 - 1e-9)
-        return 0.0 if small or quantity * price < terms.min_notional else quantity
+        return 0.0 if small or self.notional(quantity, price) < terms.min_notional else quantity
 
 
 @dataclass

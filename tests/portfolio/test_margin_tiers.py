@@ -55,7 +55,15 @@ def test_told_tiers_go_before_the_built_in_ones() -> None:
     assert tiers_of(linear, "BTCUSDT", Instrument(1.0, 0.0, 0.0)) == BTCUSDT
     assert tiers_of(linear, "AVAXUSDT", None) == OF_OTHERS
     assert tiers_of(spot, "BTCUSDT", None) == ()
-    assert tiers_of(venue_row("bybit_inverse"), "BTCUSD", None) == ()
+    inverse = venue_row("bybit_inverse")
+    assert tiers_of(inverse, "BTCUSD", Instrument(1.0, 0.0, 0.0, tiers=own)) == own
+    assert tiers_of(inverse, "ETHUSD", None) == ()
+
+
+def test_bitcoins_inverse_tiers_are_those_that_were_answered() -> None:
+    """As the documentation's example, which `tests/adapters/bybit/test_instruments.py` reads."""
+    found = tiers_of(venue_row("bybit_inverse"), "BTCUSD", None)
+    assert found == (Tier(150.0, 0.005, 0.0, 100.0), Tier(300.0, 0.01, 0.75, 66.67))
 
 
 @pytest.mark.parametrize(

@@ -314,7 +314,8 @@ async def test_inverse_instruments_are_whole_contracts_settled_in_coin(client: C
     listed = (await client.result("instruments-info", category="inverse"))["list"]
     assert [each["symbol"] for each in listed] == ["SYN0USD", "SYN1USD", "SYN2USD"]
     told = instrument_of(listed[0])
-    assert (told.quantity_step, told.min_quantity, told.min_notional) == (1.0, 1.0, 0.0)
+    assert (told.quantity_step, told.min_quantity, told.min_notional) == (1.0, 1.0, 5.0)
+    assert (told.max_limit_quantity, told.max_market_quantity) == (25e6, 5e6)
     assert (told.base, told.quote, told.settle) == ("SYN0", "USD", "SYN0")
     assert told.contract_type == "InversePerpetual"
 

@@ -20,7 +20,7 @@ _FAR_FUTURE_MS = 1e14
 
 
 def instrument_of(entry: dict[str, Any]) -> Instrument:
-    """Return an instrument; spot has a precision in place of a step, inverse no least notional.
+    """Return an instrument; spot has a precision in place of a step, inverse once had no least notional.
 
     Raises:
         DataError: a size is missing, without which no order can be rounded, or something makes no sense.

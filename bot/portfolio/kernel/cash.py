@@ -68,7 +68,7 @@ def payable(
         return quantity
     if free <= DUST * cost:
         return 0.0
-    return whole_lot(s, quantity * max(free, 0.0) / cost, price, rules)
+    return whole_lot(s, quantity * max(free, 0.0) / cost, price, rules, full)
 
 
 @cold
@@ -108,4 +108,4 @@ def _margined(
             high = middle
     if share <= DUST:
         return closes
-    return closes + math.copysign(whole_lot(s, share * abs(opens), price, rules), opens)
+    return closes + math.copysign(whole_lot(s, share * abs(opens), price, rules, full), opens)

@@ -12,6 +12,7 @@ import numpy as np
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.compiling import cold, hot
+from bot.portfolio.kernel.contracts import value_of
 from bot.portfolio.market import Market
 from bot.portfolio.order_rules import Excess
 from bot.portfolio.reasons import FillReason, Refusal
@@ -37,7 +38,7 @@ def place(
 ) -> None:  # fmt: skip
     """Replace the pending order by one that leads to the target, if steps and minima allow."""
     book.pending[s] = 0.0
-    change, refusal = change_to(s, target, book, rules)
+    change, refusal = change_to(s, target, book, rules, full)
     if refusal != ACCEPTED:
         trace.refusal[i, s] = refusal
     if change != 0.0:
@@ -47,7 +48,9 @@ def place(
 
 
 @cold
-def change_to(s: int, target: float, book: Book, rules: Rules) -> tuple[float, int]:
+def change_to(
+    s: int, target: float, book: Book, rules: Rules, full: FullAccount | None
+) -> tuple[float, int]:
     """Return the order that leads to a target, rounded towards zero to steps; and what the steps or
     minima have refused of it. A position is always closed exactly."""
     quantity = book.quantity[s]
@@ -61,11 +64,12 @@ def change_to(s: int, target: float, book: Book, rules: Rules) -> tuple[float, i
         return -quantity, STEP_ROUNDS_TO_ZERO if asked != 0.0 else ACCEPTED
     if change == 0.0:
         return 0.0, STEP_ROUNDS_TO_ZERO if asked != quantity else ACCEPTED
-    if step == 0.0 and abs(change) * book.mark[s] <= ROUNDING * abs(book.account[0].equity):
+    value = abs(value_of(s, change, book.mark[s], full))
+    if step == 0.0 and value <= ROUNDING * abs(book.account[0].equity):
         return 0.0, ACCEPTED
     if abs(change) < rules.min_quantity[s] * (1.0 - STEP_SLACK):
         return 0.0, MIN_QUANTITY
-    if abs(change) * book.mark[s] < rules.min_notional[s]:
+    if value < rules.min_notional[s]:
         return 0.0, MIN_NOTIONAL
     return change, ACCEPTED
 
@@ -96,17 +100,21 @@ def set_terms(s: int, book: Book, rules: Rules, full: FullAccount) -> None:
         step = rules.quantity_step[s]
         if step > 0.0:
             part = math.ceil(part / step - STEP_SLACK) * step
-        book.holding[s].slice = whole_lot(s, part, book.mark[s], rules)
+        book.holding[s].slice = whole_lot(s, part, book.mark[s], rules, full)
 
 
 @cold
-def whole_lot(s: int, quantity: float, price: float, rules: Rules) -> float:
+def whole_lot(
+    s: int, quantity: float, price: float, rules: Rules, full: FullAccount | None
+) -> float:
     """Return what of a quantity is an order: in whole steps, 0 below the instrument's minima."""
     step = rules.quantity_step[s]
     lot = quantity
     if step > 0.0:
         lot = math.floor(quantity / step + STEP_SLACK) * step
-    if lot < rules.min_quantity[s] * (1.0 - STEP_SLACK) or lot * price < rules.min_notional[s]:
+    if lot < rules.min_quantity[s] * (1.0 - STEP_SLACK):
+        return 0.0
+    if value_of(s, lot, price, full) < rules.min_notional[s]:
         return 0.0
     return lot
 

@@ -89,7 +89,7 @@ def portion(
         most, refusal = holding.slice, ACCEPTED
     if abs(asked) <= most + STEP_SLACK * rules.quantity_step[s]:
         return asked, ACCEPTED
-    return math.copysign(whole_lot(s, most, price, rules), asked), refusal
+    return math.copysign(whole_lot(s, most, price, rules, full), asked), refusal
 
 
 @cold
@@ -114,6 +114,6 @@ def book_part(
         if dropped or refusal in (NO_CASH, MARGIN):
             rest = 0.0
         elif part != 0.0 and rest != -book.quantity[s]:
-            rest = math.copysign(min(whole_lot(s, abs(rest), price, rules), abs(rest)), rest)
+            rest = math.copysign(min(whole_lot(s, abs(rest), price, rules, full), abs(rest)), rest)
     book.pending[s] = rest
     return count

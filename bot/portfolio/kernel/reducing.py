@@ -152,7 +152,7 @@ def _lead_to(
     An order that is only made smaller keeps its reason, and how it is laid.
     """
     quantity, before = book.quantity[s], book.pending[s]
-    change, _ = change_to(s, target, book, rules)
+    change, _ = change_to(s, target, book, rules, full)
     smaller = before * change > 0.0 and abs(change) <= abs(before)
     reason = book.pending_reason[s] if smaller else RISK
     weight = value_of(s, quantity + change, book.mark[s], full) / book.account[0].equity

@@ -50,12 +50,26 @@ def test_bars_fills_and_proof(rehearsal: Rehearsal) -> None:
 def test_what_the_exchange_told_of_them_is_on_record(rehearsal: Rehearsal) -> None:
     with open_journal(rehearsal.folder.journal) as record:
         told = json.loads(record.meta["instruments"])["SYN0USD"]
-    assert (told["quantity_step"], told["min_quantity"], told["min_notional"]) == (1.0, 1.0, 0.0)
+    assert (told["quantity_step"], told["min_quantity"], told["min_notional"]) == (1.0, 1.0, 5.0)
     assert (told["base"], told["quote"], told["settle"]) == ("SYN0", "USD", "SYN0")
     coin = float(rehearsal.market.first_price[0])
     assert [tier[0] * coin for tier in told["tiers"]] == pytest.approx(
         [tier.limit_value for tier in OF_OTHERS]
     )
+
+
+def test_margin_is_by_these_tiers_in_coin(rehearsal: Rehearsal) -> None:
+    status, fee = read_status(rehearsal.folder), 0.00055
+    assert status.positions
+    with open_journal(rehearsal.folder.journal) as record:
+        instruments = json.loads(record.meta["instruments"])
+    for held in status.positions:
+        tiers = instruments[held.symbol]["tiers"]
+        coins = abs(held.quantity) / held.mark
+        _, rate, deduction, _ = next(tier for tier in tiers if coins <= tier[0])
+        needed = (coins * (rate + fee) - deduction) * held.mark
+        assert held.margin is not None
+        assert held.margin.maintenance == pytest.approx(needed)
 
 
 def test_status_can_be_read(rehearsal: Rehearsal) -> None:

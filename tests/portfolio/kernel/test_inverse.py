@@ -14,7 +14,7 @@ from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.ledger import check_books
 from bot.portfolio.margin import margin_of
-from bot.portfolio.reasons import FillReason, Halt
+from bot.portfolio.reasons import FillReason, Halt, Refusal
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
 from tests.portfolio.kernel.conftest import make_full, make_orders
@@ -158,3 +158,15 @@ def test_a_short_of_the_coins_that_are_held_has_no_price_to_fear(
     _, trace = run_bars(before, rules, bars, signal, np.full((3, 1), 0.01), Phase.BOTH)
     assert trace.quantity[-1, 0] == -10_000.0
     assert trace.equity.tolist() == pytest.approx([CAPITAL] * 3)
+
+
+@pytest.mark.parametrize(("contracts", "filled"), [(4.0, []), (6.0, [6.0])])
+def test_the_least_notional_of_an_order_is_of_contracts(
+    bars_of: BarsOf, rules_of: RulesOf, contracts: float, filled: list[float]
+) -> None:
+    """4 contracts are 4 dollars, whatever the price: less than 5."""
+    rules = rules_of(fraction=contracts / CAPITAL, quantity_step=1.0, min_notional=5.0)
+    bars = bars_of([100.0] * 3, [100.0] * 3)
+    _, trace = run(rules._replace(full=inverse()), bars, [1.0, NAN, NAN])
+    assert trace.fills["quantity"].tolist() == filled
+    assert (Refusal.MIN_NOTIONAL in trace.refusal[:, 0]) is (not filled)
