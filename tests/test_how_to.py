@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "how-to"
 BLOCK = re.compile(r"(?P<not_run><!-- not run: .+? -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.M | re.S)  # fmt: skip
 FILE = re.compile(r"# ([\w.]+)\n")
-RUN_HERE = ["own-data", "own-feature", "sweep", "notebook"]
+RUN_HERE = ["own-data", "own-feature", "sweep", "notebook", "inverse"]
 QUICK = {
     "MODEL__HIDDEN": "[16]", "MODEL__MEMBERS": "1", "TRAINING__EPOCHS": "1", "SYNTHETIC__BARS": "1744",
     "SYNTHETIC__SYMBOLS": "2", "REPORT__BOOTSTRAP_SAMPLES": "100", "TRAINING__MIN_ROWS": "500",
@@ -39,7 +39,7 @@ def blocks(page: str) -> list[tuple[str, str, bool]]:
 
 
 def downloads(folder: Path) -> None:
-    """Leave what the page of own data imports: four months as Binance Vision has them."""
+    """Leave what pages import: four months as Binance Vision has them, and as columns of an inverse contract."""
     folder.mkdir()
     settings = load_config(None, ["synthetic.symbols=1", "synthetic.bars=2904"], {}).synthetic
     bars = synthetic_bars(settings, HOUR_MS)
@@ -54,6 +54,9 @@ def downloads(folder: Path) -> None:
     months = pd.to_datetime(rows.open_time, unit="ms").dt.strftime("%Y-%m")
     for month, part in rows.groupby(months):
         part.to_csv(folder / f"BTCUSDT-1h-{month}.csv", index=False, header=False)
+    contracts = rows.assign(volume=(rows.close * rows.volume).round())
+    columns = ["open_time", "open", "high", "low", "close", "volume"]
+    contracts[columns].to_csv(folder / "BTCUSD.csv", index=False)
 
 
 @pytest.mark.parametrize("page", RUN_HERE)

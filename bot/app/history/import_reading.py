@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.adapters.files.candle_tables import BarKind, candles_of, one_symbol
-from bot.adapters.files.candles import Candles, check_candles
+from bot.adapters.files.candles import COLUMNS, Candles, check_candles
 from bot.adapters.files.funding import read_funding_table
 from bot.adapters.files.layouts import Identity, Layout, TableShape, parts_of, recognise
 from bot.adapters.files.layouts.layout import plain_symbol
@@ -27,7 +27,7 @@ from bot.blocks import I64
 from bot.errors import ConfigError, DataError
 from bot.timegrid import DAY_MS, HOUR_MS, INTERVAL_MS, MINUTE_MS
 from bot.timestamps import TimeReader
-from bot.venues import VENUES, has_sessions, venue_row
+from bot.venues import VENUES, has_sessions, is_inverse, venue_row
 from bot.wording import counted
 
 _OWN_NAME = re.compile(
@@ -172,7 +172,23 @@ def _read(
         holds = replace(holds, interval=_interval(table, columns))
     _ask(table.path, holds)
     rows, notes = _candles(table, columns, holds, now_ms)
+    if holds.kind == "candles" and is_inverse(holds.venue):
+        notes = (*notes, *_count_contracts(rows, layout))
     return ImportSource(table.path, layout.name, holds, rows, (*overruled, *notes))
+
+
+def _count_contracts(rows: SeriesRows, layout: Layout) -> list[str]:
+    """Let volumes of inverse contracts be in contracts of one USD and turnovers in coin; say what was done."""
+    if layout.base_volume is None:
+        return [
+            "volume taken as contracts of one USD; if it is in coin, multiply it by the close first"
+        ]
+    if not layout.base_volume:
+        return []
+    close, volume, turnover = (COLUMNS.index(name) for name in ("close", "volume", "turnover"))
+    rows.values[:, turnover] = rows.values[:, volume]
+    rows.values[:, volume] = np.rint(rows.values[:, volume] * rows.values[:, close])
+    return ["volume was in coin, as ccxt tells it: made contracts of one USD at each close"]
 
 
 def _overruled(said: Identity, holds: Identity) -> list[str]:

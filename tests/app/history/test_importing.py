@@ -67,12 +67,12 @@ def vision(frame: pd.DataFrame, path: Path, per_ms: int = 1, header: bool = Fals
     return path
 
 
-def bybit(frame: pd.DataFrame, folder: Path) -> Path:
-    out = frame.assign(timestamp=frame["timestamp"] // 1000, symbol="BTCUSDT", period=60)
+def bybit(frame: pd.DataFrame, folder: Path, symbol: str = "BTCUSDT") -> Path:
+    out = frame.assign(timestamp=frame["timestamp"] // 1000, symbol=symbol, period=60)
     out["turnover"] = frame["close"] * frame["volume"]
     out = out.rename(columns={"timestamp": "start_at"})
     out = out[["start_at", "symbol", "period", *ROW, "turnover"]]
-    path = folder / "BTCUSDT_60_2025-01-01_2025-01-31.csv.gz"
+    path = folder / f"{symbol}_60_2025-01-01_2025-01-31.csv.gz"
     path.write_bytes(gzip.compress(out.to_csv(index=False).encode()))
     return path
 
@@ -198,6 +198,36 @@ def test_each_layout_is_recognised_and_imported_once(tmp_path: Path, name: str) 
     assert (again.new_rows, again.total_rows) == (0, N)
     assert done.path.read_bytes() == before
     assert path.is_file()
+
+
+INVERSE: dict[str, Callable[[pd.DataFrame, Path], Path]] = {
+    "ccxt": lambda f, d: lists(f, d / "BTCUSD-1h.json"),
+    "freqtrade": lambda f, d: freqtrade(f, d).rename(
+        d / "bybit" / "BTC_USD_BTC-1h-futures.feather"
+    ),
+    "bybit": lambda f, d: bybit(f, d, "BTCUSD"),
+    "tradingview": lambda f, d: tradingview(f, d).rename(d / "BYBIT_BTCUSD.P, 60.csv"),
+}
+
+
+@pytest.mark.parametrize("name", INVERSE)
+def test_volumes_of_inverse_contracts_become_contracts(tmp_path: Path, name: str) -> None:
+    """ccxt and freqtrade have them in coin; of TradingView it is not known, and said."""
+    frame = candles()
+    path = INVERSE[name](frame, tmp_path)
+    wanted = Wanted(venue="bybit_inverse") if name == "ccxt" else NOTHING
+    done: Imported
+    for new in (N, 0):
+        (done,) = import_files([path], tmp_path / "data", wanted, NOW)
+        assert (done.venue, done.symbol, done.new_rows) == ("bybit_inverse", "BTCUSD", new)
+    kept, said = read_candles(done.path, "1h"), " ".join(done.notes)
+    coin = name in ("ccxt", "freqtrade")
+    dollars = np.rint(frame["close"] * frame["volume"]) if coin else frame["volume"]
+    np.testing.assert_array_equal(kept.column("volume"), dollars)
+    if coin:
+        np.testing.assert_array_equal(kept.column("turnover"), frame["volume"])
+    assert ("was in coin" in said) is coin
+    assert ("taken as contracts" in said) is (name == "tradingview")
 
 
 def test_files_of_one_series_are_joined_and_continue_what_is_there(tmp_path: Path) -> None:

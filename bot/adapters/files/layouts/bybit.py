@@ -28,4 +28,4 @@ def _identify(shape: TableShape) -> Identity:
     return Identity("candles", venue, symbol, period, likely_venue="bybit_linear")
 
 
-BYBIT = Layout("Bybit public trading klines", _columns, _identify)
+BYBIT = Layout("Bybit public trading klines", _columns, _identify, base_volume=False)

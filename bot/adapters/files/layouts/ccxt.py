@@ -1,4 +1,8 @@
-"""What ccxt's fetch_ohlcv and fetch_funding_rate_history return, as JSON: lists of six; objects."""
+"""What ccxt's fetch_ohlcv and fetch_funding_rate_history return, as JSON: lists of six; objects.
+
+Volumes are in the base currency, those of inverse contracts since 2023-03 (https://github.com/ccxt/ccxt/pull/17297);
+before, they were contracts.
+"""
 
 from __future__ import annotations
 
@@ -41,5 +45,5 @@ def _identify_funding(shape: TableShape) -> Identity:
     return Identity("funding", symbol=plain_symbol(first_text(shape, ["symbol"])))
 
 
-CCXT = Layout("ccxt candles", _columns, _identify)
+CCXT = Layout("ccxt candles", _columns, _identify, base_volume=True)
 CCXT_FUNDING = Layout("ccxt funding rates", _funding_columns, _identify_funding)

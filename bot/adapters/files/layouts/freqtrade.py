@@ -1,7 +1,7 @@
 """freqtrade's data: Feather, Parquet or JSON named `BTC_USDT-1h` or `BTC_USDT_USDT-1h-futures`.
 
 Mark prices (`-mark`) and funding rates (`-funding_rate`, the rate stands in `open`) are candles of
-the same columns. The exchange is only the name of the folder.
+the same columns. The exchange is only the name of the folder. Volumes are ccxt's (`ccxt.py`).
 """
 
 from __future__ import annotations
@@ -58,4 +58,4 @@ def _identify(shape: TableShape) -> Identity:
     )
 
 
-FREQTRADE = Layout("freqtrade", _columns, _identify)
+FREQTRADE = Layout("freqtrade", _columns, _identify, base_volume=True)

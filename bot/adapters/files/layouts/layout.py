@@ -78,12 +78,15 @@ class Layout:
             `funding_rate`; `symbol` where rows name it); None where the file is laid out otherwise.
         identify: what the file holds.
         parts: a table of each symbol, where a file may hold several.
+        base_volume: whether volumes of inverse contracts are in the base currency, and not, as the exchange has
+            them, in contracts; None where that is not known.
     """
 
     name: str
     columns: Callable[[TableShape], dict[str, str] | None]
     identify: Callable[[TableShape], Identity]
     parts: Callable[[FileTable], list[FileTable]] = lambda table: [table]
+    base_volume: bool | None = None
 
 
 def squash(name: str) -> str:
