@@ -55,7 +55,7 @@ def notify(
 
     A process of its own, which no bar waits for. Addresses and secrets stand in the environment
     (PAPERBOT_NOTIFY_URLS, _WEBHOOK_URL, _WEBHOOK_SECRET, _PING_URL) or in the file of
-    notify.secrets_file, never in the settings; [notify] has what is told and when.
+    notify.secrets_file, never in the settings; their section 'notify' has what is told and when.
     """
     from bot.adapters.messages.secrets import from_environment
     from bot.app.messages.addresses import addresses_of, check_settings

@@ -54,7 +54,7 @@ def serve(
     """Show runs on a page and by an API, live or finished, on this machine only.
 
     The page is opened by the link that is printed; it is good once, and Enter gives another. Programs
-    send the token of the token file as 'Authorization: Bearer'. Example: bot serve runs
+    send the token of the token file as 'Authorization: Bearer'.
     """
     need_extra()
     from bot.serve.command import ServeOptions, link_command, serve_command

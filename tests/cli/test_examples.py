@@ -36,6 +36,16 @@ def test_every_command_has_examples() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
+def test_help_leaves_out_no_word(name: str, cli: Cli) -> None:
+    shown = " ".join(cli(*name.split(), "--help").out.replace("│", " ").split())
+    for line in filter(None, map(str.strip, str(ALL[name].help).splitlines())):
+        assert " ".join(line.split()) in shown
+    for option in ALL[name].params:
+        for word in (getattr(option, "help", None) or "").split():
+            assert word in shown
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_help_shows_them_and_they_could_be_typed(name: str, cli: Cli) -> None:
     shown = " ".join(cli(*name.split(), "--help").out.split())
     for line in EXAMPLES[name][1]:
