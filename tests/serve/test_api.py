@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,11 +22,13 @@ from bot.adapters.record.tables import EARLIEST, LATEST
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.runs.status import read_status
+from bot.errors import ModelError
 from bot.serve.access.origins import ours
 from bot.serve.access.token import read_or_make
 from bot.serve.api.asked import cursor_of, numbers_of
 from bot.serve.api.forms import ARROW, CSV
 from bot.serve.app import make_app
+from bot.serve.feed.cards import Cards
 from bot.serve.feed.runs import RunsFolder
 from bot.serve.problems import Problem
 from bot.serve.site import site_for
@@ -282,6 +284,24 @@ def test_a_reader_that_follows_reads_in_spans_what_others_read_at_once(
         times, ledger = spans.ledger()
         np.testing.assert_array_equal(times, whole.ledger()[0])
         np.testing.assert_array_equal(ledger["equity"], whole.ledger()[1]["equity"])
+
+
+def test_a_run_whose_intervals_cannot_be_worked_out_keeps_no_figure_of_others_back(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> dict[str, float]:
+        raise ModelError("the model is damaged")
+
+    monkeypatch.setattr("bot.serve.feed.coverages.recent_coverage", damaged)
+    status = served.site.cards.of(served.site.runs.find("short")).status
+    assert status is not None
+    live = replace(status, mode="live", pid=1)
+    monkeypatch.setattr("bot.serve.feed.cards.read_status", lambda *_, **__: live)
+    served.site.cards = Cards(served.site.curves)
+    text = served.owner().get("/metrics").text
+    assert f'mtl_paper_bot_equity{{run="short"}} {live.equity!r}' in text
+    assert 'mtl_paper_bot_up{run="short"} 1.0' in text
+    assert "interval_coverage_ratio{" not in text
 
 
 def test_metrics_have_conventional_names_and_the_journals_figures(served: Served) -> None:

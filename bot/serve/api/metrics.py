@@ -16,7 +16,9 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from bot import __version__
+from bot.app.runs.folder import RunFolder
 from bot.app.runs.status import Status
+from bot.errors import BotError
 from bot.serve.feed.cards import Cards, RunCard
 from bot.serve.feed.coverages import Coverages
 from bot.serve.feed.runs import RunsFolder
@@ -94,10 +96,17 @@ class RunsCollector(Collector):
             labels=["run", "head"],
         )
         for card, status in sound:
-            shares = self._coverages.of(self._runs.find(card.run_id)) if status.pid else {}
-            for head, share in shares.items():
+            for head, share in self._shares(card, status).items():
                 inside.add_metric([card.run_id, head], share)
         return inside
+
+    def _shares(self, card: RunCard, status: Status) -> dict[str, float]:
+        if status.pid is None:
+            return {}
+        try:
+            return self._coverages.of(RunFolder(self._runs.path / card.run_id))
+        except BotError:  # a model is damaged, or the run was removed: the other figures stand
+            return {}
 
 
 def _by_run(sound: Sequence[tuple[RunCard, Status]]) -> Iterator[Metric]:
