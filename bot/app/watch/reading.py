@@ -75,8 +75,7 @@ class RunReader:
         config = config_of(folder)
         self._capital = config.portfolio.initial_capital
         self._span_ms = FILL_BARS * INTERVAL_MS[config.market.interval]
-        self._times: I64 = np.empty(0, dtype=np.int64)
-        self._equity: F64 = np.empty(0)
+        self._curve: tuple[I64, F64] = np.empty(0, dtype=np.int64), np.empty(0)
 
     def look(self) -> Look:
         """Read what there is now.
@@ -84,18 +83,18 @@ class RunReader:
         Raises:
             JournalError: the record is damaged.
         """
-        now_ms = self._now_ms()
+        now_ms, (before, equity) = self._now_ms(), self._curve
         status = read_status(self._folder, now_ms, coverage=False)
         with open_record(self._folder) as record:
-            last = int(self._times[-1]) if len(self._times) else EARLIEST
-            times, ledger = record.ledger(after=last)
+            times, ledger = record.ledger(after=int(before[-1]) if len(before) else EARLIEST)
             newest = record.span("fills").last
             found = () if newest is None else record.fills(newest - self._span_ms)[-NEWEST:]
             fills = tuple(_fill_line(fill, record.symbols) for fill in reversed(found))
-        self._times = np.concatenate((self._times, times))
-        self._equity = np.concatenate((self._equity, ledger["equity"]))
+        # a look of another thread may end meanwhile: each goes on from the curve that it began with
+        times, equity = np.concatenate((before, times)), np.concatenate((equity, ledger["equity"]))
+        self._curve = times, equity
         return Look(
-            status, self._capital, self._times, self._equity, fills,
+            status, self._capital, times, equity, fills,
             events=newest_events(self._folder.log), now_ms=now_ms,
         )  # fmt: skip
 

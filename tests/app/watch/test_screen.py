@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from bot.adapters.record.reading import Record
 from bot.adapters.system.run_lock import RunLock
 from bot.app.runs.asking import CommandAnswer, ask_run
 from bot.app.runs.folder import RunFolder
@@ -251,6 +252,29 @@ def test_of_the_ledger_only_what_is_new_is_read(
         db.execute("UPDATE ledger SET equity = 1.0")
     db.close()
     assert reader.look().equity.tolist() == ledger["equity"].tolist()
+
+
+def test_two_looks_at_once_read_no_bar_twice(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, inside, nested = RunReader(run, Clock()), list[Look](), list[bool]()
+    with open_record(run) as record:
+        times, _ = record.ledger()
+        kind, fills = type(record), type(record).fills
+
+    def while_another_looks(self: Record, *span: int) -> Any:
+        if not nested:  # the ledger is read by the one outside, and not kept yet
+            nested.append(True)
+            inside.append(reader.look())
+            nested.clear()
+        return fills(self, *span)
+
+    monkeypatch.setattr(kind, "fills", while_another_looks)
+    looks = [reader.look(), *inside]
+    assert len(looks) > 1
+    for look in (*looks, reader.look()):
+        assert look.times.tolist() == times.tolist()
+        assert len(look.equity) == len(times)
 
 
 def test_the_return_is_told_once(run: RunFolder) -> None:
