@@ -16,8 +16,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.text import Text
@@ -66,9 +68,9 @@ def _run_and_kill(told: Telling, run: list[str], short: list[str], bars: int) ->
     told.next("trade", "A practice exchange inside the process serves a made-up market, two hours of it a second. The "
               f"bot fetches history, trains its first model and trades on paper.{first}")  # fmt: skip
     told.command(short)
-    with _process(run) as process:
-        _until(told, process, lambda: told.closed >= bars)
-        _kill(process)
+    with bot_process(run) as running:
+        wait_until(told, running, lambda: told.closed >= bars)
+        _kill(running.process)
     told.read()
     at = (
         ""
@@ -83,30 +85,29 @@ def _resume(told: Telling, run: list[str], short: list[str], bars: int) -> None:
               "that waited follow their rule, nothing is lost and nothing booked twice.")  # fmt: skip
     limit = ["--bars", str(max(bars, 1))]
     told.command([*short, *limit])
-    with _process([*run, *limit]) as process:
-        _until(told, process, lambda: False)
-        if process.returncode:
-            raise BotError(f"the run ended with exit code {process.returncode}: {_said(process)}")
+    with bot_process([*run, *limit]) as running:
+        wait_until(told, running, lambda: False)
 
 
 def _verify(told: Telling) -> None:
     told.next("verify", "Every value since the start is computed again from the recorded bars and models, across the kill, "
               "and held against the journal, bit for bit.")  # fmt: skip
-    words = ["verify", str(told.folder)]
-    told.command(words)
-    with told.while_it_does("verifying"):
-        said = _output(words, {0, 8})
-    _show(told, said, 4)
+    _tell_what_it_says(told, "verify", "verifying", good={0, 8}, lines=4)
 
 
 def _report(told: Telling) -> None:
     told.next("report", "What came of it, with costs and uncertainty. A market with a planted signal shows that the "
               "machinery works, and nothing about real ones.")  # fmt: skip
-    words = ["report", str(told.folder)]
+    _tell_what_it_says(told, "report", "reporting", good={0}, lines=14)
+
+
+def _tell_what_it_says(told: Telling, name: str, doing: str, good: set[int], lines: int) -> None:
+    """Run a command on the run, and show the first lines of its output."""
+    words = [name, str(told.folder)]
     told.command(words)
-    with told.while_it_does("reporting"):
-        said = _output(words, {0})
-    _show(told, said, 14)
+    with told.while_it_does(doing):
+        said = _output(words, good)
+    _show(told, said, lines)
 
 
 def _what_next(told: Telling, *, kept: bool) -> None:
@@ -136,22 +137,36 @@ def _place(keep: str | None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+@dataclass(frozen=True)
+class RunningBot:
+    """The bot in a process of its own, and what it writes to stderr."""
+
+    process: subprocess.Popen[bytes]
+    stderr: BinaryIO
+
+    def last_words(self) -> str:
+        """Return the last line that it wrote."""
+        self.stderr.seek(0)
+        lines = self.stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+
 @contextmanager
-def _process(words: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+def bot_process(words: Sequence[str]) -> Iterator[RunningBot]:
     """Run the bot in a process of its own, which does not outlive this one's interest in it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env=_environment(), start_new_session=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        _kill(process)
-        if process.stderr is not None:
-            process.stderr.close()
+    # into a file: a pipe that nobody reads would be full after some bars, and the run would wait
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bot", *words], stdout=subprocess.DEVNULL, stderr=stderr,
+            env=_environment(), start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield RunningBot(process, stderr)
+        finally:
+            _kill(process)
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[bytes]) -> None:
     """End it and what it started, at once."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
@@ -164,9 +179,13 @@ def _ended_by_a_signal(number: int, frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def _until(told: Telling, process: subprocess.Popen[str], done: Callable[[], bool]) -> None:
-    """Say what the run does until it has done enough, or has ended."""
-    compiled = compiled_before()
+def wait_until(told: Telling, running: RunningBot, done: Callable[[], bool]) -> None:
+    """Say what the run does until it has done enough, or has ended.
+
+    Raises:
+        BotError: it has ended with a fault, or takes too long.
+    """
+    process, compiled = running.process, compiled_before()
     end = time.monotonic() + TOO_LONG_S + (0.0 if compiled else 600.0)
     with told.while_it_does("starting" if compiled else f"{COMPILING} ({TAKES})"):
         while process.poll() is None and not done():
@@ -179,7 +198,7 @@ def _until(told: Telling, process: subprocess.Popen[str], done: Callable[[], boo
             time.sleep(QUIET_S)
         told.read()
     if process.returncode:
-        raise BotError(f"the run ended with exit code {process.returncode}: {_said(process)}")
+        raise BotError(f"the run ended with exit code {process.returncode}: {running.last_words()}")
 
 
 def _output(words: Sequence[str], good: set[int]) -> str:
@@ -197,11 +216,6 @@ def _show(told: Telling, text: str, most: int) -> None:
         told.console.print(Text(line.rstrip(), no_wrap=True, overflow="ellipsis"))
     if len(lines) > most:
         told.console.print(Text(f"… {len(lines) - most} more lines", "dim"))
-
-
-def _said(process: subprocess.Popen[str]) -> str:
-    said = process.stderr.read().strip() if process.stderr is not None else ""
-    return said.splitlines()[-1] if said else "it said nothing"
 
 
 def _environment() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -11,6 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from bot.app.first_hour import demo as steps
+from bot.app.first_hour.telling import Telling
+from bot.errors import BotError
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -49,6 +55,19 @@ def test_broken_off_it_leaves_nothing(tmp_path: Path, number: int) -> None:
     assert demo.returncode == 128 + number
     assert list((tmp_path / "tmp").glob("bot-demo*")) == []
     assert children_that_name(tmp_path / "tmp") == []
+
+
+def test_a_run_that_writes_much_is_not_held_up_and_its_last_line_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talkative = tmp_path / "talkative"
+    talkative.write_text("#!/bin/sh\nyes | head -c 300000 >&2\necho the end >&2\nexit 3\n")
+    talkative.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(talkative))
+    told = Telling(Console(file=io.StringIO()), tmp_path)
+    monkeypatch.setattr(steps, "TOO_LONG_S", 20.0)
+    with steps.bot_process([]) as running, pytest.raises(BotError, match="exit code 3: the end"):
+        steps.wait_until(told, running, lambda: False)
 
 
 def test_a_folder_that_is_there_is_refused(tmp_path: Path) -> None:
