@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import tempfile
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class Notifier:
             known = self._state.runs.get(name) or begin_new(self.settings, now_ms)
             try:
                 news, after = news_of(folder, known, self.settings, now_ms)
-            except BotError as error:
+            except (BotError, OSError) as error:  # the latter: its folder is removed meanwhile
                 if self._cannot_read(name, str(error)):
                     self._state.add([_unreadable(name, str(error), now_ms)], self._keys, now_ms)
                     found = True
@@ -222,14 +222,15 @@ def only_one(place: Path) -> Iterator[None]:
 def _picture_of(
     messages: Sequence[Message], folders: dict[str, RunFolder]
 ) -> Iterator[Path | None]:
-    """Draw what a message wants drawn; without its run it goes as it is."""
+    """Draw what a message wants drawn; without its run, or room for it, it goes as it is."""
     message = messages[0]
     if not message.picture or message.run not in folders:
         yield None
         return
-    with tempfile.TemporaryDirectory() as into:
+    with ExitStack() as stack:
         drawn = None
-        with suppress(BotError):
+        with suppress(BotError, OSError):  # the latter: a disk without room
+            into = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
             drawn = picture(folders[message.run], Path(into))
         yield drawn
 

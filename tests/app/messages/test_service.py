@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import io
@@ -317,6 +318,40 @@ def test_a_full_disk_keeps_nobody_from_being_told(
     assert len([text for text in said if "No space left" in text]) == 1
     assert len(taker.ids()) == len(set(taker.ids()))  # what is not kept is known all the same
     service.look()
+
+
+def test_a_full_disk_keeps_no_summary_back(
+    place: Path, run: Callable[[], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run()
+    taker, clock = Taker(), Clock()
+    daily = AT_ONCE.model_copy(update={"summary_at": "08:00"})
+    service = notifier(place, taker, clock=clock, given=daily)
+    service.look()
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    clock.pass_minutes(24 * 60)
+    service.look()
+    [summed] = [each for each in taker.taken if "/summary/" in each.messages[0]["id"]]
+    assert summed.picture is None
+
+
+def test_a_folder_that_is_removed_during_a_look_ends_no_service(
+    place: Path, run: Callable[[], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run()
+    said: list[str] = []
+    service = notifier(place, Taker(), clock=Clock(), said=said)
+
+    def gone(folder: Path) -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(folder))
+
+    monkeypatch.setattr("shutil.disk_usage", gone)
+    service.look()
+    service.look()
+    assert len([line for line in said if "No such file" in line]) == 1
 
 
 def test_a_run_that_is_damaged_or_gone_is_told_of_once_and_holds_up_no_other(
