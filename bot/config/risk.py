@@ -13,8 +13,7 @@ from bot.config.section import Fraction, Section
 
 
 class Risk(Section):
-    """What says no: caps, halts, stages, cool-downs, and models that are not to be trusted; 0 turns one
-    off."""
+    """What says no: caps, halts, stages, cool-downs, distrust of a model; 0 turns one off."""
 
     max_symbol_weight: float = Field(1.0, ge=0.0, le=100.0, description="Cap on a symbol's weight.")
     max_gross: float = Field(2.0, ge=0.0, le=100.0, description="Cap on the sum of the weights.")

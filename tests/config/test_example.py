@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -32,6 +33,12 @@ def test_every_setting_is_explained_and_every_number_bounded() -> None:
             assert schema.get("description", "").endswith((".", "}", "…", ")")), f"{name}.{key}"
             if schema["type"] in {"integer", "number"}:
                 assert bounds(schema), f"{name}.{key} has no bound"
+
+
+def test_what_a_section_is_for_is_a_whole_sentence() -> None:
+    above = re.findall(r"\n\n# (.*)\n\[(\w+)\]\n", FILE.read_text(encoding="utf-8"))
+    assert [name for _, name in above] == list(section_types())
+    assert [name for said, name in above if not said.endswith(".")] == []
 
 
 def test_no_line_is_wider_than_the_page() -> None:
