@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ from bot.adapters.journal.forms import open_journal
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.status import read_status
 from bot.blocks import F64
+from bot.config import to_toml
 from bot.portfolio.reasons import FillReason
+from bot.timegrid import HOUR_MS
 from scripts.soaking.killing import Point
 from scripts.soaking.proof import prove
-from scripts.soaking.rehearsal import Rehearsal
+from scripts.soaking.rehearsal import PoolHere, Rehearsal
+from tests.app.live.test_joining import asked, asking
+from tests.app.live.test_symbol_life import announced
 from tests.laws.killed import MINUTE_MS, SETTINGS, Daemons, at, never, warm_up
 
 INVERSE = (*SETTINGS, "market.venue=bybit_inverse", "sizing.fraction=0.6")
@@ -93,4 +98,43 @@ def test_funding_inside_long_bars_is_paid_in_the_coins_of_their_marks(tmp_path: 
     rehearsal.run(30)
     proof = prove(rehearsal.folder, rehearsal.source)
     assert np.count_nonzero(proof.bars.funding_inside) > 20
+    hold_together(rehearsal)
+
+
+def test_a_contract_that_is_delisted_is_settled_in_coins(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(
+        tmp_path / "run", *INVERSE, "synthetic.missing=0", "risk.on_leaving=hold"
+    )
+    rehearsal.run(12, script=announced(rehearsal, 1.5, 6), pool=PoolHere(seconds=0.0))
+    proof = prove(rehearsal.folder, rehearsal.source)
+    settled = proof.fills[proof.fills["reason"] == FillReason.SETTLEMENT]
+    assert settled["symbol"].tolist() == [2]
+    hold_together(rehearsal)
+    status = read_status(rehearsal.folder)
+    (coin,) = [each for each in status.coins if each.symbol == "SYN2USD"]
+    assert (coin.made, coin.value) == (0.0, pytest.approx(coin.balance * coin.mark))
+
+
+def test_a_symbol_joins_and_a_person_flattens(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(tmp_path / "run", *INVERSE, "synthetic.missing=0")
+    every = rehearsal.config.market.symbols
+    market = rehearsal.config.market.model_copy(update={"symbols": every[:2]})
+    rehearsal.config = rehearsal.config.model_copy(update={"market": market})
+    rehearsal.folder.config.write_text(to_toml(rehearsal.config), encoding="utf-8")
+    joins = asked(rehearsal, list(every), 5.2)
+    flattens, resumes = (
+        replace(asked(rehearsal, [], hours), kind=kind, settings={})
+        for hours, kind in ((30.2, "flatten"), (36.2, "resume"))
+    )
+    rehearsal.run(
+        50, script=asking(rehearsal, joins, flattens, resumes), pool=PoolHere(seconds=0.0)
+    )
+    proof = prove(rehearsal.folder, rehearsal.source)
+    assert proof.untrue == 0
+    hours = (proof.fills["open_time"] - proof.bars.open_time[0]) // HOUR_MS
+    assert (proof.fills["symbol"][hours > 6] == 2).any()
+    assert FillReason.COMMAND in proof.fills["reason"]
+    assert hours.max() > 37, "it trades again"
+    with open_journal(rehearsal.folder.journal) as record:
+        assert [row.refused for row in record.commands()] == [None] * 4
     hold_together(rehearsal)
