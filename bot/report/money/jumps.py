@@ -28,6 +28,9 @@ def jumps_held(run: RunData) -> list[str]:
     for i, s in found[:_NAMED].tolist():
         opened, closed, known = bars.open[i, s], bars.close[i, s], last[i, s]
         booked = before[i, s] * (opened - known) + inside[i, s] * (closed - opened)
+        if run.is_inverse[s]:  # contracts: what they made in coin, at the close
+            made = before[i, s] * (1.0 / known - 1.0 / opened)
+            booked = (made + inside[i, s] * (1.0 / opened - 1.0 / closed)) * closed
         sentences.append(
             f"{run.symbols[s]} was held while its price jumped from {price(known)} to {price(closed)} at "
             f"{iso_time(int(bars.open_time[i]))}, which booked {booked:+,.2f}. The jump was accepted as "

@@ -60,6 +60,13 @@ def test_what_a_jump_booked_is_told(
     assert f"2023-01-01T0{AT}:00:00Z, which booked {booked}." in told
 
 
+def test_of_contracts_it_is_their_coins_at_the_close(run: RunData) -> None:
+    """500 contracts from 1 to 1,000 make 500 - 0.5 coins, of 1,000 each."""
+    made = run_with(run, [0, 500, 500, 500, 500], [1.0, 1.0, 1.0, 1000.0, 1000.0])
+    (told,) = jumps_held(replace(made, inverse=np.array([True])))
+    assert "which booked +499,500.00." in told
+
+
 @pytest.mark.parametrize(
     ("quantity", "price"),
     [
