@@ -38,6 +38,18 @@ def test_from_the_exchange_to_the_report(cli: Cli, tmp_path: Path) -> None:
             f"exchange.stream_url={exchange.stream_url}", "exchange.requests_per_second=100",
         )  # fmt: skip
         said = cli("fetch", "--data", data, "--from", "2023-01-01", *options(*SETTINGS, *reach))
+        abroad = cli(
+            "fetch",
+            "--data",
+            data,
+            "--from",
+            "2023-01-01",
+            "--symbols",
+            "SYN0USD",
+            *options(*reach),
+        )
+    assert abroad.code == 4
+    assert "an inverse contract is named bybit_inverse:SYN0USD" in abroad.err
     assert said.code == 0, said.err
     assert "SYN1USD funding" in said.out
     assert cli("data", "--data", data).code == 0

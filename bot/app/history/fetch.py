@@ -20,7 +20,7 @@ from bot.app.history.fetch_yahoo import fetch_daily
 from bot.app.history.progress import Fetched, FetchProgress, OnProgress
 from bot.config import Config
 from bot.config.schema import ExchangeSection
-from bot.errors import ConfigError
+from bot.errors import ConfigError, UnlistedError
 from bot.timestamps import format_utc, parse_utc
 from bot.venues import Source, split_symbol, venue_row
 
@@ -107,11 +107,28 @@ def fetch(
     if bybit:
         client = rest()
         for series in bybit:
-            done += fetch_symbol(where, series, span_ms, client, progress)
+            try:
+                done += fetch_symbol(where, series, span_ms, client, progress)
+            except UnlistedError as error:
+                raise UnlistedError(f"{error}{_other_venue(series)}") from None
         for venue in sorted({series.venue for series in bybit}):
             own = {series.symbol for series in bybit if series.venue == venue}
             done.append(fetch_instruments(where, venue, own, client))
     return done
+
+
+def _other_venue(series: Series) -> str:
+    """Return where a contract may be that Bybit does not list at this venue; "" where its name says nothing.
+
+    >>> _other_venue(Series("bybit_linear", "BTCUSD", "1h"))
+    '; an inverse contract is named bybit_inverse:BTCUSD'
+    """
+    inverse = series.symbol.endswith("USD")
+    if series.venue == "bybit_linear" and inverse:
+        return f"; an inverse contract is named bybit_inverse:{series.symbol}"
+    if series.venue == "bybit_inverse" and not inverse:
+        return f"; a linear contract is named bybit_linear:{series.symbol}"
+    return ""
 
 
 def _is_yahoo(venue: str) -> bool:
