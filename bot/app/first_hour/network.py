@@ -21,6 +21,7 @@ from bot.app.start.practice import practice_config
 from bot.config import Config
 from bot.errors import BotError
 from bot.log import open_log
+from bot.wording import counted
 
 SLOW_MS = 1_500.0
 SKEW_WARN_MS, SKEW_FAIL_MS = 1_000.0, 30_000.0
@@ -58,7 +59,8 @@ def round_trip() -> Finding:
                       fix="local connections (127.0.0.1) must be let through")  # fmt: skip
     took = (time.perf_counter() - start) * 1000.0
     return graded(
-        "round trip", f"a practice exchange inside told of {symbols} symbols in {took:,.0f} ms"
+        "round trip",
+        f"a practice exchange inside told of {counted(symbols, 'symbol')} in {took:,.0f} ms",
     )
 
 

@@ -15,6 +15,7 @@ from bot.portfolio.coins import CoinBalance
 from bot.report.formats import price, quantity
 from bot.report.why import Decided
 from bot.timestamps import format_utc
+from bot.wording import counted
 
 
 def status_tables(status: Status) -> Group:
@@ -103,7 +104,7 @@ def _risk(status: Status) -> list[tuple[str, str]]:
     """Return what keeps the account from trading as it would."""
     risk = status.risk
     cooling = {"all": risk.cooling_bars} if risk.cooling_bars else risk.cooling
-    said = ", ".join(f"{name}: {n} more bar{'' if n == 1 else 's'}" for name, n in cooling.items())
+    said = ", ".join(f"{name}: {counted(n, 'more bar')}" for name, n in cooling.items())
     rows = (("halted", status.halted), ("drawdown stage", risk.stage), ("cools down", said))
     return [(name, told) for name, told in rows if told not in ("none", "")]
 
@@ -175,14 +176,15 @@ def _model(status: Status) -> str:
     model = status.model
     if model is None:
         return "none yet: nothing is decided"
-    late = ", late" if model.late else ""
-    return f"{model.model_id} since {format_utc(model.effective_from)}{late} ({duration(model.age_ms)})"
+    late = ", later than planned" if model.late else ""
+    since = format_utc(model.effective_from)
+    return f"{model.model_id} since {since} UTC, for {duration(model.age_ms)}{late}"
 
 
 def _calibration(known: Calibration) -> str:
     if not known.is_over:
         return f"calibrating: {known.days} of {known.days_needed} days"
-    return f"{known.slope:.2f} ± {known.slope_error:.2f} over {known.days:,} days"
+    return f"{known.slope:.2f} ± {known.slope_error:.2f} over {counted(known.days, 'day')}"
 
 
 def _why(decided: Decided) -> str:

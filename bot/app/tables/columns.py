@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from bot.blocks import Task
+from bot.wording import counted
 
 TableName = Literal[
     "bars", "forecasts", "decisions", "fills", "trades", "positions", "equity", "models"
@@ -188,7 +189,9 @@ def shape_of(name: TableName, tasks: Sequence[Task] = ()) -> Shape:
     if name != "forecasts":
         return _FIXED[name]
     heads = [
-        TableColumn(task.name, "number", unit, f"forecast: {says}; {task.horizon} bars ahead")
+        TableColumn(
+            task.name, "number", unit, f"forecast: {says}; {counted(task.horizon, 'bar')} ahead"
+        )
         for task in tasks
         for unit, says in [_HEADS.get(task.kind, ("the head's own", task.kind))]
     ]

@@ -8,6 +8,7 @@ from bot.report import formats as w
 from bot.report.page.sheet import Sheet, SheetRow, Tone, from_column
 from bot.report.skill.verdicts import UNKNOWN
 from bot.report.summary import Summary
+from bot.wording import counted
 
 _PARTS = (
     ("fees", "  fees"),
@@ -126,7 +127,7 @@ def tenths_sheet(summary: Summary) -> Sheet:
     what = "calibrated edge" if found["by"] == "edge" else "signal (no edge was recorded)"
     note = (
         f"Bars and symbols by the size of their {what}, smallest first, traded or not; realised is the "
-        f"return over the {summary['edge']['horizon_bars']} bars ahead on the side expected, cost what "
+        f"return over the {counted(summary['edge']['horizon_bars'], 'bar')} ahead on the side expected, cost what "
         "a round trip had to exceed."
     )
     return Sheet(

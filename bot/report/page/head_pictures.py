@@ -15,6 +15,7 @@ from bot.report.inputs import RunData
 from bot.report.page.downsample import quantile_bins
 from bot.report.page.svg import INK, RUN, Picture, new_figure, svg_of
 from bot.report.skill.baselines.rows import heads
+from bot.wording import counted
 
 _LEAST_ROWS = 20
 _COLUMNS = 2
@@ -131,7 +132,7 @@ def _middle(values: F64) -> tuple[float, float]:
 
 def _name(axes: Axes, group: ScoredHead) -> None:
     unit, form = _FORMS.get(group.kind, (group.kind, lambda v: f"{v:.3g}"))
-    axes.set_title(f"{group.kind}, {group.horizon} bars ahead")
+    axes.set_title(f"{group.kind}, {counted(group.horizon, 'bar')} ahead")
     axes.set_xlabel(f"forecast {unit}")
     axes.set_ylabel("realised" if output_of(group.kind) != "probability" else "share that rose")
     for axis in (axes.xaxis, axes.yaxis):

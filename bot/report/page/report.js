@@ -204,7 +204,7 @@ function groups(place, given) {
     const group = given.groups[name];
     drawn.replaceChildren();
     columns(drawn, { says: `${given.says} ${GROUPS[name]}`, names: group.names, unit: "amount", series: [{ name: "net profit", colour: "blue", y: group.profit }] },
-      (k) => [el("span", {}, `${grouped(group.count[k], 0)} trips`), el("span", {}, `${group.won[k] === null ? "–" : WRITE.percent(group.won[k])} won`), el("span", {}, `${WRITE.ratio(1e4 * group.mean[k])} bp each`)]);
+      (k) => [el("span", {}, `${grouped(group.count[k], 0)} ${group.count[k] === 1 ? "trip" : "trips"}`), el("span", {}, `${group.won[k] === null ? "–" : WRITE.percent(group.won[k])} won`), el("span", {}, `${WRITE.ratio(1e4 * group.mean[k])} bp each`)]);
   }
   place.append(el("div", { class: "bar chips" }, chips), drawn);
   choose(names[0]);

@@ -22,6 +22,7 @@ from bot.report.skill.bootstrap import Statistic
 from bot.report.skill.by_head import headline_of, measures_against, measures_of
 from bot.report.skill.measures import Measure
 from bot.report.skill.rivals import STRONGEST, Rivals, plain
+from bot.wording import counted
 
 PRIMARY = ("return rank IC", "direction Brier skill", "volatility QLIKE skill")
 """The kinds of endpoint that the verdicts are about; with several horizons each has its own."""
@@ -99,7 +100,7 @@ def endpoints(
     listed = heads(run)
     many = len({head.task.horizon for head in listed}) > 1
     for head in listed:
-        task, suffix = head.task, f", {head.task.horizon} bars" if many else ""
+        task, suffix = head.task, f", {counted(head.task.horizon, 'bar')}" if many else ""
         here = replace(head, rows=head.rows & rows)
         for name, measure in _of_head(run, here, rivals):
             if len(measure.sums) == 0:  # nothing to measure it on, for nobody

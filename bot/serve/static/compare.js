@@ -4,7 +4,7 @@ import { ask } from "./ask.js";
 import { indexAt } from "./chart/scale.js";
 import { TimeChart } from "./chart/view.js";
 import { el, fill, section, table } from "./dom.js";
-import { percent, ratio, time, tone } from "./format.js";
+import { counted, percent, ratio, time, tone } from "./format.js";
 
 const TONES = ["blue", "amber", "violet", "gain", "loss", "faint", "ink", "soft"];
 
@@ -41,5 +41,5 @@ function differences(told) {
       { name: "difference", of: (d) => `${d.first} \u2212 ${d.second}` }, { name: "net return a year", of: (d) => span(d.net_return, percent, d.missing.net_return) },
       { name: "Sharpe", of: (d) => span(d.sharpe, ratio, d.missing.sharpe) }, { name: told.differences.length > 1 ? "p, Holm" : "p", of: (d) => (d.p === null ? "–" : ratio(d.p_holm, 3)), number: true },
     ], told.differences, { caption: "Paired differences" }),
-    el("p", { class: "quiet" }, `${told.from.slice(0, 16).replace("T", " ")} to ${told.to.slice(0, 16).replace("T", " ")} UTC, ${told.days} days that all of them traded. 95 % intervals of paired daily net returns; one that contains 0 tells nothing apart.`)];
+    el("p", { class: "quiet" }, `${told.from.slice(0, 16).replace("T", " ")} to ${told.to.slice(0, 16).replace("T", " ")} UTC, ${counted(told.days, "day")} that all of them traded. 95 % intervals of paired daily net returns; one that contains 0 tells nothing apart.`)];
 }

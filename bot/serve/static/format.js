@@ -38,6 +38,7 @@ export function quantity(value) {
 
 export const ratio = (value, digits = 2) => (value === null || value === undefined ? "–" : signed(Math.abs(value).toFixed(digits), value, false));
 export const count = (value) => (value === null || value === undefined ? "–" : Number(value).toLocaleString("en"));
+export const counted = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
 const two = (n) => String(n).padStart(2, "0");
 
@@ -68,5 +69,5 @@ export function shown(key, value) {
 // A head's name and how many bars it looks ahead: return_5 is "return, 5 bars".
 export function headName(task) {
   const cut = task.lastIndexOf("_");
-  return /^\d+$/.test(task.slice(cut + 1)) ? `${words(task.slice(0, cut))}, ${task.slice(cut + 1)} ${task.endsWith("_1") ? "bar" : "bars"}` : words(task);
+  return /^\d+$/.test(task.slice(cut + 1)) ? `${words(task.slice(0, cut))}, ${counted(Number(task.slice(cut + 1)), "bar")}` : words(task);
 }

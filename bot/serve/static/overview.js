@@ -2,9 +2,8 @@
 
 import { ask, follow } from "./ask.js";
 import { el, fill, svg } from "./dom.js";
-import { ago, amount, count, percent, time, tone } from "./format.js";
+import { ago, amount, count, counted, percent, time, tone } from "./format.js";
 
-const counted = (n) => `${n} ${n === 1 ? "run" : "runs"}`;
 const ORDER = ["live", "late", "halted", "dead", "stopped", "finished"];
 
 export async function overview(main, connected) {
@@ -25,7 +24,7 @@ export async function overview(main, connected) {
     const shown = lines
       .filter((line) => (!wanted.state || line.state === wanted.state) && matches(line, wanted.words))
       .sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.id.localeCompare(b.id));
-    summary.textContent = shown.length === lines.length ? counted(lines.length) : `${shown.length} of ${counted(lines.length)}`;
+    summary.textContent = shown.length === lines.length ? counted(lines.length, "run") : `${count(shown.length)} of ${counted(lines.length, "run")}`;
     fill(list, shown.length ? tableOf(shown, chosen, mark) : el("p", { class: "quiet" },
       lines.length ? "No run is like that." : "There are no runs yet; bot run --practice makes one."));
   };

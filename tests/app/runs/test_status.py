@@ -55,6 +55,14 @@ def text(status: Status, width: int = 110) -> str:
     return console.export_text()
 
 
+def test_a_late_model_is_not_said_to_be_late_by_its_age(copy: RunFolder) -> None:
+    status = read_status(copy)
+    assert status.model is not None
+    model = replace(status.model, effective_from=1_736_413_200_000, late=True, age_ms=32_400_000)
+    said = text(replace(status, model=model))
+    assert f"{model.model_id} since 2025-01-09 09:00 UTC, for 9 h, later than planned" in said
+
+
 def test_when_a_training_was_due_is_told_as_a_date(tmp_path: Path) -> None:
     said = BEAT | {"training": "running, due 1735686000000"}
     (tmp_path / "status.json").write_text(json.dumps(said), encoding="utf-8")

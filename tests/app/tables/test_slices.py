@@ -22,6 +22,7 @@ from bot.app.runs.results import read_run
 from bot.app.runs.status import read_status
 from bot.app.tables.columns import NAMES, TableName, shape_of
 from bot.app.tables.slices import RunTables
+from bot.blocks import Task
 from bot.errors import DataError
 from bot.report.money.metrics import drawdowns
 from bot.report.money.round_trips import profits, round_trips
@@ -130,6 +131,14 @@ def test_every_column_has_a_meaning_and_every_number_a_unit() -> None:
             assert column.unit or column.kind != "number" or "slope" in column.name
         units = {f.name: f.metadata[b"unit"].decode() for f in shape.schema}
         assert units == {c.name: c.unit for c in shape.columns}
+
+
+def test_one_bar_ahead_is_one_bar() -> None:
+    says = [
+        column.says
+        for column in shape_of("forecasts", (Task("return", 1), Task("return", 5))).columns
+    ]
+    assert [text.rpartition("; ")[2] for text in says[-2:]] == ["1 bar ahead", "5 bars ahead"]
 
 
 def test_fills_of_the_open_bar_are_there_as_in_status_and_api(

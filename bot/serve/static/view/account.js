@@ -2,7 +2,7 @@
 
 import { ask, query, run } from "../ask.js";
 import { el, fill, section, table } from "../dom.js";
-import { ago, amount, basis, count, headName, percent, price, quantity, shown, time, tone, words } from "../format.js";
+import { ago, amount, basis, count, counted, headName, percent, price, quantity, shown, time, tone, words } from "../format.js";
 
 const SELDOM_MS = 20000;
 
@@ -20,8 +20,8 @@ export function account({ id }) {
     const [connected, gap, feed] = await Promise.all(["connected", "gap_filled", "feed"].map(newest));
     const odd = Object.entries(feed?.fields ?? {}).filter(([, count]) => count).map(([name, number]) => `${count(number)} ${words(name)}`);
     heard = [
-      ["reconnected", connected ? `${count(Math.max(0, connected.fields.session - 1))} times since its start` : "not of late"],
-      ["newest gap", gap ? `${count(gap.fields.bars)} bars to ${time(gap.fields.last)}: ${words(String(gap.fields.reason))}` : "none of late"],
+      ["reconnected", connected ? `${counted(Math.max(0, connected.fields.session - 1), "time")} since its start` : "not of late"],
+      ["newest gap", gap ? `${counted(gap.fields.bars, "bar")} to ${time(gap.fields.last)}: ${words(String(gap.fields.reason))}` : "none of late"],
       ["oddities of the feed", odd.join(", ") || "none"],
     ];
   };
@@ -56,7 +56,7 @@ export function account({ id }) {
       ["kill switch", status.stop_file ? el("b", { class: "loss" }, "STOP_TRADING is there") : "not there"],
       ["drawdown", `${percent(status.drawdown)}, stage ${status.risk.stage}`],
       ["lost in a row", count(status.risk.losses)],
-      ["cooling down", status.risk.cooling_bars ? `${count(status.risk.cooling_bars)} bars` : Object.keys(status.risk.cooling).join(", ") || "nothing"],
+      ["cooling down", status.risk.cooling_bars ? counted(status.risk.cooling_bars, "bar") : Object.keys(status.risk.cooling).join(", ") || "nothing"],
       ["margin used", status.margin ? `${percent(status.margin.used)}, ${status.margin.mode}` : "no contract is held"],
       ["set by hand", Object.entries(status.settings).map(([key, value]) => `${key} = ${shown(key, value)}`).join(", ") || "nothing"],
       ["intervals held", Object.entries(status.coverage).map(([head, share]) => `${headName(head)}: ${percent(share, { digits: 0 })}`).join("; ") || "not known yet"],

@@ -1,7 +1,7 @@
 // The head of a run: how it fares, in the largest figures, and what a person can ask of it.
 
 import { el, figure, fill } from "../dom.js";
-import { ago, amount, count, gain, percent, time, tone } from "../format.js";
+import { ago, amount, count, counted, gain, percent, time, tone } from "../format.js";
 import { badge } from "../overview.js";
 import { handButtons } from "./hand.js";
 
@@ -42,7 +42,7 @@ function noticeOf(status) {
   if (status.calibration && status.calibration.days < status.calibration.days_needed) {
     return `Signals are being scored: ${count(status.calibration.days)} of ${count(status.calibration.days_needed)} days. Nothing is traded until then.`;
   }
-  if (status.asked) return `${count(status.asked)} ${status.asked === 1 ? "command waits" : "commands wait"} for the daemon.`;
+  if (status.asked) return `${counted(status.asked, "command waits", "commands wait")} for the daemon.`;
   return "";
 }
 

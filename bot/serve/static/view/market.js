@@ -4,7 +4,7 @@ import { ask, drawn, query } from "../ask.js";
 import { TimeChart } from "../chart/view.js";
 import { indexAt } from "../chart/scale.js";
 import { el, fill } from "../dom.js";
-import { basis, headName, price, quantity, time } from "../format.js";
+import { basis, counted, headName, price, quantity, time } from "../format.js";
 import { showBar } from "./detail.js";
 
 const LENGTHS = { m: 60000, h: 3600000, d: 86400000 };
@@ -78,7 +78,7 @@ export function market({ id, symbols, interval }) {
     if (found.first !== null) {
       chart.setWhole(found.first, found.last + step, chart.range ? null : [Math.max(found.first, found.last - NEAR * step), found.last + step]);
     }
-    chart.describe(`${wanted}, last close ${price(bars.close.at(-1))}, ${found.fills.length} fills shown. Arrow keys read the bars.`);
+    chart.describe(`${wanted}, last close ${price(bars.close.at(-1))}, ${counted(found.fills.length, "fill")} shown. Arrow keys read the bars.`);
     chart.draw();
     tell(chart.cross);
   };

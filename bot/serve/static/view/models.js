@@ -2,7 +2,7 @@
 
 import { ask, run } from "../ask.js";
 import { el, fill, section, svg, table } from "../dom.js";
-import { count, ratio, time } from "../format.js";
+import { count, counted, ratio, time } from "../format.js";
 
 export function models({ id }) {
   const place = el("div");
@@ -35,6 +35,6 @@ function timeline(items, last) {
     const rect = (from, to, fill) => svg("rect", { x: `${x(from).toFixed(2)}%`, width: `${Math.max(0.3, x(to) - x(from)).toFixed(2)}%`, y, height: 8, rx: 2, fill });
     return [m.train_from === null ? null : rect(m.train_from, m.train_to, "var(--rule)"), rect(m.effective_from, until, "var(--blue)")].filter(Boolean);
   });
-  return el("figure", { class: "timeline" }, svg("svg", { width: "100%", height: rows.length * tall + 4, role: "img", "aria-label": `${rows.length} models from ${time(first)} to ${time(end)}` }, ...bars),
+  return el("figure", { class: "timeline" }, svg("svg", { width: "100%", height: rows.length * tall + 4, role: "img", "aria-label": `${counted(rows.length, "model")} from ${time(first)} to ${time(end)}` }, ...bars),
     el("figcaption", { class: "quiet" }, `${time(first)} to ${time(end)} UTC. Grey: the rows it was trained on. Blue: the bars it decides on.`));
 }
