@@ -136,6 +136,26 @@ def test_the_overview_has_each_run_with_its_figures(page: Any, runs: Path, live:
     assert page.locator("table.overview tbody tr").count() == 3
 
 
+def test_a_run_that_is_left_before_it_is_read_is_not_shown_in_the_next_ones_place(
+    page: Any, server: Serving
+) -> None:
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/runs/finished/status", hold)
+    with page.expect_request("**/api/v1/runs/finished/status"):
+        page.goto(f"{server.base}/#/run/finished")
+    page.goto(f"{server.base}/#/run/another")
+    page.wait_for_selector("h1:text-is('another')")
+    page.wait_for_selector("#fills tbody tr")
+    with page.expect_response("**/api/v1/runs/finished/fills*"):  # asked once it is drawn
+        held[0].continue_()
+    assert page.locator("main h1").all_inner_texts() == ["another"]
+    page.unroute("**/api/v1/runs/finished/status")
+
+
 def test_runs_are_compared_on_one_axis(page: Any) -> None:
     page.check("[aria-label='Compare finished']")
     page.check("[aria-label='Compare another']")

@@ -6,6 +6,7 @@ import { overview } from "./overview.js";
 const main = document.getElementById("main");
 const line = document.getElementById("line");
 let end = () => {};
+let turn = 0;
 
 export function connected(yes) {
   line.textContent = yes ? "live" : "reconnecting …";
@@ -13,22 +14,28 @@ export function connected(yes) {
 }
 
 async function show() {
+  const mine = ++turn;
   end();
   end = () => {};
   const [path, search] = location.hash.slice(1).split("?");
   const [, kind, id] = (path || "/").split("/");
-  fill(main, el("p", { class: "quiet" }, "Reading …"));
+  // a place of its own: a view that is left before it is read must not fill the next one's
+  const place = el("div", {}, el("p", { class: "quiet" }, "Reading …"));
+  fill(main, place);
+  let leave = () => {};
   try {
     if (kind === "run") {
       const { runView } = await import("./run.js");
-      end = await runView(main, decodeURIComponent(id), connected);
+      leave = await runView(place, decodeURIComponent(id), connected);
     } else if (kind === "compare") {
       const { compareView } = await import("./compare.js");
-      end = await compareView(main, new URLSearchParams(search).getAll("run"));
-    } else end = await overview(main, connected);
+      leave = await compareView(place, new URLSearchParams(search).getAll("run"));
+    } else leave = await overview(place, connected);
   } catch (error) {
-    fill(main, el("h1", {}, "That did not work"), el("p", { role: "alert" }, error.message), el("p", {}, el("a", { href: "#/" }, "All runs")));
+    fill(place, el("h1", {}, "That did not work"), el("p", { role: "alert" }, error.message), el("p", {}, el("a", { href: "#/" }, "All runs")));
   }
+  if (mine === turn) end = leave;
+  else leave();
 }
 
 window.addEventListener("hashchange", (event) => {
