@@ -91,7 +91,7 @@ def test_a_link_opens_the_page_once_and_leaves_no_code(
     assert "#" not in first.evaluate("document.referrer + history.length")
     again = browser.new_context().new_page()
     again.goto(link)
-    again.wait_for_function("document.getElementById('says').textContent.includes('used already')")
+    again.wait_for_selector("#says:has-text('used already')")
     assert again.url == f"{server.base}/open"
     for each in (first, again):
         each.close()
@@ -123,7 +123,7 @@ def test_another_site_reads_nothing_though_the_browser_has_a_cookie(
 
 
 def test_the_overview_has_each_run_with_its_figures(page: Any, runs: Path, live: Path) -> None:
-    page.wait_for_function("document.querySelectorAll('table.overview tbody tr').length === 4")
+    page.wait_for_selector("table.overview tbody tr:last-child:nth-child(4)")
     row = page.locator("tr:has(a:text-is('finished'))")
     status = read_status(RunFolder(runs / "finished"))
     assert row.locator("td.strong").inner_text() == f"{status.equity:,.2f}"
