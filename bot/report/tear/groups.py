@@ -41,9 +41,9 @@ def grouped(
 
 
 def _held(bars: I64) -> tuple[I64, dict[int, str]]:
-    """Return how long each was held, in classes that double: 1, 2, 3-4, 5-8, ... bars."""
-    size = np.ceil(np.log2(np.maximum(bars, 1))).astype(np.int64)
-    labels = {0: "1 bar", 1: "2 bars"}
+    """Return how long each was held, in classes that double: within one bar, then 1, 2, 3-4, 5-8, ... bars."""
+    size = np.where(bars == 0, -1, np.ceil(np.log2(np.maximum(bars, 1)))).astype(np.int64)
+    labels = {-1: "within a bar", 0: "1 bar", 1: "2 bars"}
     for k in range(2, int(size.max(initial=0)) + 1):
         labels[k] = f"{2 ** (k - 1) + 1:,}–{2**k:,} bars"
     return size, labels

@@ -16,6 +16,7 @@ from bot.report.money.coins import coins_of
 from bot.report.money.round_trips import profits, round_trips
 from bot.report.money.trades import TradeWalk, trades_of
 from bot.report.money.turned_bars import turned_bars
+from bot.report.tear.groups import grouped
 from bot.timegrid import HOUR_MS
 from tests.report.money.test_coins import CAPITAL, booked, wild_market
 from tests.report.money.test_trades import piece_of
@@ -76,6 +77,11 @@ def test_a_stop_in_the_bar_of_its_entry_by_hand() -> None:
     assert got.exit_reason.tolist() == [STOP, SIGNAL, STOP]
     trips = round_trips(run, 0, profit)
     assert sorted(trips.profit.tolist()) == pytest.approx(sorted(got.profit.tolist()))
+
+
+def test_trips_inside_a_bar_are_a_class_of_their_own() -> None:
+    rows = grouped(trades_of(by_hand(inverse=False), 0), ("X",), {})["held"]
+    assert [(row["name"], row["count"]) for row in rows] == [("within a bar", 2), ("1 bar", 1)]
 
 
 def test_the_same_in_coin() -> None:
