@@ -109,7 +109,7 @@ def report_run(folder: RunFolder) -> Reported:
     """
     config = config_of(folder)
     check_parts(config, "", folder.path)
-    run = read_run(folder)
+    run = read_run(folder, follow=True)
     summary = build(run, config.report, enter_run(folder, run))
     sheet = tear_sheet(run, config.report.bootstrap_samples)
     page = html.render(run, summary, sheet, folder.path)

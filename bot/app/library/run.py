@@ -134,7 +134,7 @@ class LoadedRun:
     def _data(self) -> RunData:
         from bot.app.runs.results import read_run
 
-        return read_run(self._folder)
+        return read_run(self._folder, follow=True)
 
     def table(self, name: TableName, symbols: tuple[str, ...] | None = None) -> pd.DataFrame:
         """Return a table, of some symbols only.

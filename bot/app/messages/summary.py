@@ -17,6 +17,7 @@ from bot.app.runs.record import open_record
 from bot.app.runs.sentences import holds, model_aged, percent, signed
 from bot.app.runs.status import read_status
 from bot.config.notify import Notify
+from bot.errors import JournalError
 from bot.report.page.small_picture import equity_png
 from bot.report.spark import spark
 from bot.timegrid import DAY_MS, INTERVAL_MS
@@ -46,8 +47,8 @@ def summary(run: str, folder: RunFolder, day: str, now_ms: int) -> Message | Non
     status = read_status(folder, now_ms, coverage=False)
     if status.last_bar is None:
         return None
-    with open_record(folder) as record:
-        times, ledger = record.ledger()
+    with open_record(folder, follow=True) as record:
+        times, ledger = record.ledger(status.last_bar - CURVE_MS)
         fills = record.fills(status.last_bar - DAY_MS, status.last_bar)
     if len(times) == 0:
         return None
@@ -61,7 +62,7 @@ def summary(run: str, folder: RunFolder, day: str, now_ms: int) -> Message | Non
     model = status.model
     lines = [
         f"equity {status.equity:,.2f} ({day_return}{percent(status.total_return)} in all), drawdown {status.drawdown * 100:.2f} %",
-        spark(equity[times > times[-1] - CURVE_MS].tolist(), LETTERS),
+        spark(equity.tolist(), LETTERS),
         f"{counted(len(fills), 'fill')} in a day, costs {signed(costs, ',.2f')}",
         f"holds {holds((p.symbol, p.weight) for p in status.positions)}",
         f"model {model_aged(model.model_id, model.age_ms)}" if model else "no model yet",
@@ -78,11 +79,13 @@ def picture(folder: RunFolder, into: Path) -> Path:
     """Draw the newest month of a run's equity; return the file.
 
     Raises:
-        JournalError: its record is damaged.
+        JournalError: its record is damaged, or has no bar.
     """
-    with open_record(folder) as record:
-        times, ledger = record.ledger()
-    shown = times > times[-1] - CURVE_MS
+    with open_record(folder, follow=True) as record:
+        extent = record.extent()
+        if extent is None:
+            raise JournalError(f"{folder.path}: the run has closed no bar yet")
+        times, ledger = record.ledger(extent.last - CURVE_MS)
     path = into / f"{folder.path.name}.png"
-    path.write_bytes(equity_png(folder.path.name, times[shown], ledger["equity"][shown]))
+    path.write_bytes(equity_png(folder.path.name, times, ledger["equity"]))
     return path

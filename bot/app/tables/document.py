@@ -17,7 +17,7 @@ def export_rows(folder: RunFolder, symbol: str, out: str | None) -> str | None:
         DataError: the run does not have the symbol.
         ConfigError: the file's ending is neither .csv nor .parquet.
     """
-    run = read_run(folder)
+    run = read_run(folder, follow=True)
     if symbol not in run.symbols:
         raise DataError(f"--symbol {symbol}: the run has {', '.join(run.symbols)}")
     frame = result_columns(run, symbol)

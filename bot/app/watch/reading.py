@@ -85,7 +85,7 @@ class RunReader:
         """
         now_ms, (before, equity) = self._now_ms(), self._curve
         status = read_status(self._folder, now_ms, coverage=False)
-        with open_record(self._folder) as record:
+        with open_record(self._folder, follow=True) as record:
             times, ledger = record.ledger(after=int(before[-1]) if len(before) else EARLIEST)
             newest = record.span("fills").last
             found = () if newest is None else record.fills(newest - self._span_ms)[-NEWEST:]
