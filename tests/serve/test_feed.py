@@ -24,7 +24,7 @@ from bot.serve.feed.curves import Curves
 from bot.serve.feed.events import events_page
 from bot.serve.feed.runs import RunsFolder, marks_of
 from bot.serve.feed.state import RunState
-from bot.serve.feed.watching import QUIET_LOOKS, Watching
+from bot.serve.feed.watching import LOOKS_A_COMMENT, Watching
 from bot.serve.page.bars import WholeBars
 from bot.serve.page.drawn import candles, equity
 from tests.conftest import Ran
@@ -147,12 +147,27 @@ async def test_a_quiet_line_is_kept_open(copied: RunFolder) -> None:
     watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
     events = await begun(watching, None)
     comment = asyncio.create_task(heard(events))
-    for _ in range(QUIET_LOOKS + 1):
+    for _ in range(LOOKS_A_COMMENT + 1):
         await clock.tick()
     assert (await comment).startswith(":")
     watching.close()
     with pytest.raises(StopAsyncIteration):
         await heard(events)
+
+
+async def test_a_quiet_line_is_kept_open_beside_one_with_news(copied: RunFolder) -> None:
+    other = RunFolder(Path(shutil.copytree(copied.path, copied.path.with_name("other"))))
+    clock = Clock()
+    watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
+    await begun(watching, other.path.name)
+    quiet = await begun(watching, copied.path.name)
+    for _ in range(LOOKS_A_COMMENT + 1):
+        touched(other.log)
+        await clock.tick()
+    assert (await heard(quiet)).startswith("event: run")  # it was not looked at before
+    async with asyncio.timeout(5.0):
+        assert (await heard(quiet)).startswith(":")
+    watching.close()
 
 
 async def test_who_does_not_read_is_told_to_ask_for_everything(copied: RunFolder) -> None:

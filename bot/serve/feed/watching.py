@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from bot.serve.feed.runs import PARTS, Mark, RunsFolder, marks_of
 
 LOOK_S = 0.5
-QUIET_LOOKS = 30
-"""Looks without news after which a comment keeps the line open."""
+LOOKS_A_COMMENT = 30
+"""Looks after which a comment keeps the lines open, also of who listens to a run without news."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -67,18 +67,17 @@ class Watching:
 
     async def _look(self) -> None:
         known = await asyncio.to_thread(self._marks)
-        quiet = 0
+        looks = 0
         while self._listeners and not self._closed:
             await self.sleep(LOOK_S)
             now = await asyncio.to_thread(self._marks)
             changed = {name: _changed(known.get(name, {}), marks) for name, marks in now.items()}
             changed |= {name: list(PARTS) for name in known.keys() - now.keys()}  # it is gone
-            known, quiet = now, quiet + 1
+            known, looks = now, looks + 1
             for name, parts in changed.items():
                 if parts:
                     self._tell(name, parts)
-                    quiet = 0
-            if quiet and quiet % QUIET_LOOKS == 0:
+            if looks % LOOKS_A_COMMENT == 0:
                 for queue in self._listeners:
                     self._put(queue, ": still here\n\n")
 
