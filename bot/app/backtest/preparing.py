@@ -12,13 +12,14 @@ import numpy as np
 from bot.adapters.files.forecasts import read_forecasts
 from bot.adapters.files.history import load_history
 from bot.adapters.files.instruments import instruments_text
+from bot.app.backtest.contract_units import check_contract_units
 from bot.app.backtest.job import BacktestJob
 from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
 from bot.app.loop.runner import Progress
 from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.trials import FORECASTS_SHA256
-from bot.app.symbols import known_instruments, made_market, traded_symbols
+from bot.app.symbols import inverse_of, known_instruments, made_market, traded_symbols
 from bot.blocks import BarBlock, Bool
 from bot.config import Config
 from bot.config.needed_heads import read_beyond_forecasts
@@ -53,7 +54,8 @@ def read_market(config: Config) -> RunBars:
 
     Raises:
         ConfigError: the account cannot hold a symbol.
-        DataError: a file is missing or faulty, or the start lies behind the last bar.
+        DataError: a file is missing or faulty, counts inverse contracts otherwise, or the start lies
+            behind the last bar.
     """
     symbols = traded_symbols(config)
     check_symbols(config, symbols, known_instruments(config, symbols))
@@ -63,6 +65,7 @@ def read_market(config: Config) -> RunBars:
     else:
         history = load_history(config)
         bars, start_ms, repairs = history.bars, history.start_ms, history.repairs
+        check_contract_units(symbols, bars, inverse_of(config, symbols))
     members = _members(config, symbols, bars)
     if members is not None:
         bars = replace(bars, leaving=bars.leaving | ~members)
