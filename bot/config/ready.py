@@ -6,10 +6,10 @@ says what it is for. Must not load what is in them.
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from bot.errors import ConfigError
+from bot.wording import did_you_mean
 
 FOLDER = Path(__file__).parent / "ready_files"
 
@@ -27,10 +27,8 @@ def ready_path(name: str) -> Path:
     """
     names = ready_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        meant = f" did you mean {near[0]}?" if near else ""
         raise ConfigError(
-            f"{name}: no ready file of this name;{meant} There are {', '.join(names)}"
+            f"{name}: no ready file of this name{did_you_mean(name, names)}; there are {', '.join(names)}"
         )
     return FOLDER / f"{name}.toml"
 

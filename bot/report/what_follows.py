@@ -5,18 +5,20 @@ Must not compute: a rule reads figures that the tables have.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bot.report.summary import Summary
 from bot.report.tear.sheet import TearSheet
-from bot.wording import command_in_text
+from bot.wording import command_in_text, counted
 
 Where = str | Path
 SURE = 0.95
 """From this probability on a Sharpe ratio is taken to be above nothing."""
 
 _TWO_SIDED = 1.96
+_CENTURY = 100.0
 
 
 def what_follows(summary: Summary, sheet: TearSheet, where: Where) -> str:
@@ -93,11 +95,19 @@ def _otherwise(summary: Summary, sheet: TearSheet, __: Where) -> Iterator[str]:
             "and resampled days do not. A longer span, on bars that nobody has seen."
         )
         return
-    when = f"{years:,.1f} years" if years < 100.0 else "more than a century"
     yield (
-        f"not told from luck: at this Sharpe ratio it takes about {when} of such days to tell. "
+        f"not told from luck: at this Sharpe ratio it takes {_time_of(years, sheet)} to tell. "
         "A longer span or more symbols, not more settings."
     )
+
+
+def _time_of(years: float, sheet: TearSheet) -> str:
+    """Return so many years of the run's days, in words."""
+    if years >= _CENTURY:
+        return "more than a century of such days"
+    if years < 0.5:
+        return f"about {counted(math.ceil(years * sheet.daily.per_year), 'such day')}"
+    return f"about {years:,.1f} years of such days"
 
 
 _FOLLOWS: tuple[Callable[[Summary, TearSheet, Where], Iterator[str]], ...] = (

@@ -43,7 +43,7 @@ def test_what_is_there_is_not_overwritten_and_a_wrong_name_is_told(cli: Cli, tmp
     for words in (("config", "example", "sinthetic"), ("init", tmp_path / "b", "--ready", "sinthetic")):  # fmt: skip
         said = cli(*words)
         assert said.code == 2
-        assert "did you mean synthetic?" in said.err
+        assert "of this name; did you mean 'synthetic'?; there are practice, " in said.err
     both = cli("init", tmp_path / "b", "--ready", "synthetic", "--set", "run.seed=1")
     assert (both.code, (tmp_path / "b").exists()) == (2, False)
     with pytest.raises(ConfigError, match="no ready file"):

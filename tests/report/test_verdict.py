@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,13 @@ def test_what_follows_is_by_rule(run: RunData, summary: Summary, sheet: TearShee
     assert so(-0.5, -0.1).startswith("not worth trading like this: it loses")
     sure: dict[str, float | None] = {"probabilistic_sharpe": 0.99, "deflated_sharpe": None}
     assert so(0.05, 0.2, **sure).startswith("worth a look on bars that nobody has seen")
-    tried: dict[str, float | None] = {**sure, "sharpe_ratio": 1.0, "sharpe_error": 1.0}
-    years = len(sheet.daily) / sheet.daily.per_year * 1.96**2
-    assert f"about {years:,.1f} years" in so(0.05, 0.2, **{**tried, "deflated_sharpe": 0.6})
+    tried: dict[str, float | None] = {**sure, "sharpe_ratio": 1.0, "sharpe_error": 5.0}
+    years = len(sheet.daily) / sheet.daily.per_year * (5.0 * 1.96) ** 2
+    assert f"about {years:,.1f} years of such days" in so(
+        0.05, 0.2, **{**tried, "deflated_sharpe": 0.6}
+    )
+    soon = so(-0.1, 0.2, sharpe_ratio=1.96, sharpe_error=1.5)
+    assert f"about {math.ceil(2.25 * len(sheet.daily))} such days to tell" in soon
     assert "came in few stretches" in so(-0.1, 0.2, sharpe_ratio=4.0, sharpe_error=1.0)
     assert so(-0.1, 0.2, sharpe_ratio=-1.0, sharpe_error=1.0).startswith("no reason to trade it")
     waits = {**summary["coverage"], "calibration": {"days": 3, "needed": 90, "until": None}}

@@ -100,6 +100,16 @@ def _bars(number: Any) -> str:
     return counted(number, "bar")
 
 
+def _span(e: LogEvent) -> str:
+    """Return bars with their times.
+
+    >>> _span({"bars": 1, "first": 0, "last": 0}), _span({"bars": 2, "first": 0, "last": 3_600_000})
+    ('1 bar, 1970-01-01 00:00', '2 bars from 1970-01-01 00:00 to 1970-01-01 01:00')
+    """
+    first, last = _at(e["first"]), _at(e["last"])
+    return f"{_bars(e['bars'])}{f', {first}' if first == last else f' from {first} to {last}'}"
+
+
 def _symbols(number: Any) -> str:
     return counted(number, "symbol")
 
@@ -187,13 +197,13 @@ SENTENCES: Mapping[str, Callable[[LogEvent], str]] = {
     "build_changed": lambda e: f"another build made the run so far; this one goes on ({e['build']})",
     "part_compiled": lambda e: f"compiled {e['part']} in {e['seconds']:.1f} s",
     "file_put_in_order": lambda e: f"{e['path']}: {e['what']}",
-    "history_loaded": lambda e: f"history read: {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",
+    "history_loaded": lambda e: f"history read: {_span(e)}",
     "universe_changed": _universe,
     "universe": lambda e: f"universe: {e['rule']}; of {_symbols(e['candidates'])} {len(e['members'])} were members",
     "history_wanted": lambda e: f"asks for {_bars(e['bars'])} of history: {e['reason']}",
-    "backfilled": lambda e: f"history fetched: {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",
-    "gap_filled": lambda e: f"{_bars(e['bars'])} missed and fetched, {_at(e['first'])} to {_at(e['last'])}; nothing was decided on them",
-    "rehearsal_started": lambda e: f"rehearsing on {_bars(e['bars'])} from {_at(e['first'])} to {_at(e['last'])}",
+    "backfilled": lambda e: f"history fetched: {_span(e)}",
+    "gap_filled": lambda e: f"missed and fetched: {_span(e)}; nothing was decided on {'it' if e['bars'] == 1 else 'them'}",
+    "rehearsal_started": lambda e: f"rehearsing on {_span(e)}",
     "rehearsal_model": lambda e: f"rehearsal: model {short_id(e['model_id'])}, {e['number']} of {e['of']}",
     "rehearsal_done": _rehearsed,
     "no_model": lambda e: f"no model yet; a training is due {_at(e['next_due'])}",
