@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
+import secrets
 import stat
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from bot.serve.access.origins import ours
 from bot.serve.access.sessions import LIFETIME_S as COOKIE_S
 from bot.serve.access.sessions import Sessions
 from bot.serve.access.signed_out import SignedOut
-from bot.serve.access.token import default_path, read_or_make
+from bot.serve.access.token import AccessToken, default_path, read_or_make
 from bot.serve.site import site_for
 from tests.serve.conftest import BASE, Served
 
@@ -52,6 +54,37 @@ def test_the_token_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> N
     assert not token.is_it(text[:-1])
     assert not token.is_it("")
     assert text not in repr(token)
+
+
+def test_a_token_that_finds_no_room_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("secrets.token_urlsafe", full)
+        with pytest.raises(ConfigError, match=r"No space left on device.*--token-file"):
+            read_or_make(tmp_path / "serve-token")
+    assert list(tmp_path.iterdir()) == []
+    assert read_or_make(tmp_path / "serve-token").path.is_file()
+
+
+def test_of_two_first_starts_at_once_one_makes_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, made = tmp_path / "serve-token", secrets.token_urlsafe
+    first: list[AccessToken] = []
+
+    def another_is_faster(size: int) -> str:
+        monkeypatch.setattr("secrets.token_urlsafe", made)
+        first.append(read_or_make(path))
+        return made(size)
+
+    monkeypatch.setattr("secrets.token_urlsafe", another_is_faster)
+    second = read_or_make(path)
+    assert first[0].bearer() == second.bearer()
+    assert [each.name for each in tmp_path.iterdir()] == ["serve-token"]
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])

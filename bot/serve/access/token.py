@@ -11,6 +11,8 @@ import hmac
 import os
 import secrets
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from bot.errors import ConfigError
@@ -76,17 +78,25 @@ def read_or_make(path: Path) -> AccessToken:
         pass
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # born with its mode: there is no instant at which others can read it
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    except FileExistsError:
-        return _read(path)
+        _make(path)
     except OSError as error:
         raise ConfigError(
             f"{path}: the token cannot be written ({error.strerror}); --token-file names another place"
         ) from None
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(_BYTES) + "\n")
     return _read(path)
+
+
+def _make(path: Path) -> None:
+    """Make the file whole or not at all, unless another process has made it meanwhile."""
+    # born with its mode: there is no instant at which others can read it
+    handle, beside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(_BYTES) + "\n")
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        os.unlink(beside)
 
 
 def _read(path: Path) -> AccessToken:
