@@ -73,7 +73,7 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
     listening = _listening(options)
     port = int(listening.getsockname()[1])
     site = site_for(runs_dir, token, ours(port, options.host, options.allow_hosts))
-    address = f"http://{'127.0.0.1' if options.host in _EVERYWHERE else options.host}:{port}"
+    address = address_of(options.host, port)
     _tell(site, address, options)
     logging.basicConfig(
         stream=sys.stderr, format="serve: %(levelname)s %(message)s", level=logging.WARNING
@@ -93,7 +93,14 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
         server.run(sockets=[listening])
 
 
-_EVERYWHERE = ("0.0.0.0", "::")
+def address_of(host: str, port: int) -> str:
+    """Return the address under which a server that listens there is asked on this machine.
+
+    >>> address_of("0.0.0.0", 8765), address_of("::1", 8765)
+    ('http://127.0.0.1:8765', 'http://[::1]:8765')
+    """
+    asked = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    return f"http://{f'[{asked}]' if ':' in asked and asked[0] != '[' else asked}:{port}"
 
 
 class _Server(uvicorn.Server):
@@ -122,7 +129,7 @@ def link_command(options: ServeOptions) -> str:
     Raises:
         ConfigError: none runs at this address, or it is another user's.
     """
-    base = f"http://{options.host}:{options.port}"
+    base = address_of(options.host, options.port)
     headers = {**options.token.bearer(), "Accept": "application/json"}
     request = urllib.request.Request(f"{base}/api/v1/links", b"", headers)
     try:

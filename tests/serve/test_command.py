@@ -59,6 +59,32 @@ def test_it_prints_a_link_and_gives_another_when_it_is_asked(
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("host", "asked"), [("0.0.0.0", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]")]
+)
+def test_the_address_that_is_printed_can_be_asked(
+    runs_dir: Path, tmp_path: Path, cli: Cli, host: str, asked: str
+) -> None:
+    if ":" in host and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    token = tmp_path / "token"
+    with served_at(runs_dir, "--token-file", str(token), "--host", host) as (_, line):
+        base, port = re.findall(r"^page: (http://.*:(\d+))/open#", line)[0]
+        assert base == f"http://{asked}:{port}"
+        until(lambda: urllib.request.urlopen(f"{base}/healthz").status == 200)
+        said = cli("serve", "--link", "--host", host, "--port", port, "--token-file", token)
+        assert said.out.startswith(f"{base}/open#"), said.err
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as asked:
+            asked.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 def test_where_nothing_answers_there_is_no_link(tmp_path: Path, cli: Cli) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
