@@ -6,9 +6,12 @@ and a limit that kept the owner out would be a switch for every other user of th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from threading import Lock
+
+from bot.serve.problems import Problem
 
 AT_ONCE = 10
 EVERY_S = 6.0
@@ -33,3 +36,10 @@ class Failures:
                 return (1.0 - self._left) * EVERY_S
             self._left -= 1.0
             return 0.0
+
+    def refusal(self, detail: str) -> Problem:
+        """Count a wrong try; return its answer."""
+        wait_s = self.another()
+        if wait_s > 0.0:
+            return Problem(429, "too many wrong tries", {"Retry-After": str(math.ceil(wait_s))})
+        return Problem(401, detail, {"WWW-Authenticate": "Bearer"})

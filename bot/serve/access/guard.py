@@ -8,7 +8,6 @@ goes wrong below is answered here, in the same form, with the same headers.
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -108,15 +107,8 @@ class Guard:
         scheme, _, given = bearer.partition(" ")
         if scheme.lower() == "bearer" and self.token.is_it(given.strip()):
             return None
-        return self.failed(f"this is not the token; {_SIGN_IN}")
-
-    def failed(self, detail: str) -> ASGIApp:
-        """Return the answer to a wrong try."""
-        wait_s = self.failures.another()
-        if wait_s > 0.0:
-            retry = {"Retry-After": str(math.ceil(wait_s))}
-            return problem_response(429, "too many wrong tries", retry)
-        return problem_response(401, detail, {"WWW-Authenticate": "Bearer"})
+        problem = self.failures.refusal(f"this is not the token; {_SIGN_IN}")
+        return problem_response(problem.status, problem.detail, problem.headers)
 
 
 _OWN = {name for name, _ in HEADERS} | {b"server"}

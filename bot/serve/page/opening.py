@@ -7,8 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 from starlette.responses import Response
 
-from bot.serve.access.failures import Failures
-from bot.serve.problems import Problem
 from bot.serve.site import Site
 
 router = APIRouter(include_in_schema=False)
@@ -20,7 +18,9 @@ def begin(request: Request, code: Code) -> Response:
     """Spend a code; give the cookie."""
     site: Site = request.app.state.site
     if not site.codes.spend(code):
-        raise _refused(site.failures)
+        raise site.failures.refusal(
+            "this link was used already or is too old; press Enter where 'bot serve' runs for a new one"
+        )
     secure = request.headers.get("origin", "").startswith("https://")
     return Response(status_code=204, headers={"Set-Cookie": site.sessions.cookie(secure=secure)})
 
@@ -32,13 +32,3 @@ async def end(request: Request) -> Response:
     ended = site.sessions.end(request.headers.get("cookie", ""))
     site.watching.let_go()  # a stream that was let in by it is not looked at again
     return Response(status_code=204, headers={"Set-Cookie": ended})
-
-
-def _refused(failures: Failures) -> Problem:
-    wait_s = failures.another()
-    if wait_s > 0.0:
-        return Problem(429, "too many wrong tries", {"Retry-After": str(int(wait_s) + 1)})
-    return Problem(
-        401,
-        "this link was used already or is too old; press Enter where 'bot serve' runs for a new one",
-    )
