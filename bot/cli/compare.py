@@ -18,6 +18,7 @@ import typer
 
 from bot.cli.options import ConfigOption, DataOption, JsonOption, SetOption, with_options
 from bot.cli.output import progress_bar, stdout_console
+from bot.config.given import sets_of
 
 if TYPE_CHECKING:
     from bot.app.study.compare import StudyPlan
@@ -52,13 +53,7 @@ class StudyOptions:
 
     def overrides(self) -> list[str]:
         """Return the settings that the options set, as --set would."""
-        return [
-            *(["data.source=files", f"data.root={self.data}"] if self.data else []),
-            *([f"data.start={self.start}"] if self.start else []),
-            *([f"data.end={self.end}"] if self.end else []),
-            *([f"market.symbols={self.symbols}"] if self.symbols else []),
-            *(self.sets or []),
-        ]
+        return [*sets_of(self.data, self.start, self.end, self.symbols), *(self.sets or [])]
 
     def plan(self, seeds: int) -> StudyPlan:
         """Return the folds and trainings that are asked for."""

@@ -39,7 +39,7 @@ from bot.cli.output import progress_bar
 from bot.cli.parts import parts_app
 from bot.cli.reading import print_report
 from bot.config import load_config
-from bot.config.given import stray_variables
+from bot.config.given import sets_of, stray_variables
 from bot.errors import ConfigError
 
 app = typer.Typer(
@@ -120,10 +120,7 @@ def backtest(
 ) -> None:
     """Backtest on history through the live engine, retraining on schedule, and report."""
     overrides = [
-        *(["data.source=files", f"data.root={data}"] if data else []),
-        *([f"data.start={start}"] if start else []),
-        *([f"data.end={end}"] if end else []),
-        *([f"market.symbols={symbols}"] if symbols else []),
+        *sets_of(data, start, end, symbols),
         *([f"run.block_bars={block}"] if block is not None else []),
         *(sets or []),
         *rehearsal_setting(no_rehearsal),

@@ -14,6 +14,7 @@ import typer
 
 from bot.cli.options import ConfigOption, DataOption, JsonOption, PluginOption, SetOption
 from bot.cli.output import progress_bar, stdout_console
+from bot.config.given import sets_of
 from bot.parts.plugins import load_plugins
 
 if TYPE_CHECKING:
@@ -70,12 +71,7 @@ def sweep(
     from bot.report.study.sweep import render
 
     load_plugins(plugins or [])
-    of_file = [
-        *(["data.source=files", f"data.root={data}"] if data else []),
-        *([f"data.start={start}"] if start else []),
-        *([f"data.end={end}"] if end else []),
-        *([f"market.symbols={symbols}"] if symbols else []),
-    ]
+    of_file = sets_of(data, start, end, symbols)
     source = _source(run, forecasts, config, of_file, sets or [])
     over = (sets or []) if run is not None else []
     try:

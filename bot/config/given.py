@@ -185,3 +185,14 @@ def _known(dotted: str) -> str:
     if close:
         return "did you mean " + " or ".join(close) + "?"
     return "'bot config schema' lists every setting"
+
+
+def sets_of(data: str | None, start: str | None, end: str | None, symbols: str | None) -> list[str]:
+    """Return what --data, --from, --to and --symbols stand for, as --set takes it.
+
+    >>> sets_of("data", None, "2024-01-31", "BTCUSDT,ETHUSDT")
+    ['data.source=files', 'data.root=data', 'data.end=2024-01-31', 'market.symbols=BTCUSDT,ETHUSDT']
+    """
+    named = {"data.root": data, "data.start": start, "data.end": end, "market.symbols": symbols}
+    given = [f"{key}={value}" for key, value in named.items() if value]
+    return ["data.source=files", *given] if data else given

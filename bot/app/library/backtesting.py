@@ -17,6 +17,7 @@ from bot.app.library.run import LoadedRun
 from bot.app.runs.results import read_run
 from bot.app.runs.trials import enter_run
 from bot.config import load_config
+from bot.config.given import sets_of
 from bot.errors import DataError
 from bot.model.threads import one_thread
 
@@ -56,10 +57,12 @@ def backtest(
     """
     base, path = (None, config) if not isinstance(config, Mapping) else (by_section(config), None)
     overrides = [
-        *(["data.source=files", f"data.root={os.fspath(data)}"] if data is not None else []),
-        *([f"data.start={start}"] if start else []),
-        *([f"data.end={end}"] if end else []),
-        *([f"market.symbols={','.join(symbols)}"] if symbols else []),
+        *sets_of(
+            None if data is None else os.fspath(data),
+            start,
+            end,
+            None if symbols is None else ",".join(symbols),
+        ),
         *sets,
     ]
     settings = load_config(
