@@ -72,7 +72,8 @@ def live_command(
         begun(config, run_dir)  # what is refused is refused before minutes of compiling
     run_dir = run_dir or free_run_dir(config, "live")
     _compile()
-    with _nothing_left_of_a_refusal(Path(run_dir)), _locked(run_dir):
+    new = not Path(run_dir).exists()
+    with _locked(run_dir), _nothing_left_of_a_refusal(Path(run_dir), new=new):
         old, config, symbols = begun(config, run_dir)
         folder = old or new_run(config, run_dir, "live")
         if symbols:
@@ -87,9 +88,11 @@ def live_command(
 
 
 @contextmanager
-def _nothing_left_of_a_refusal(run_dir: Path) -> Iterator[None]:
-    """Take a folder that this start made away again where it is refused before its journal is made."""
-    new = not run_dir.exists()
+def _nothing_left_of_a_refusal(run_dir: Path, *, new: bool) -> Iterator[None]:
+    """Take a folder that this start made away again where it is refused before its journal is made.
+
+    Only who holds its lock does so: it may be another process's, started at the same instant.
+    """
     try:
         yield
     except BotError:

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import numpy as np
@@ -312,6 +312,26 @@ def test_a_second_process_is_refused_and_changes_nothing(tmp_path: Path) -> None
     ):
         live_command(config, str(tmp_path), practice=True, max_bars=1)
     assert {path.name for path in tmp_path.iterdir()} == {"run.lock"}
+
+
+def test_a_process_that_is_slower_takes_nothing_away_from_the_one_that_began(
+    tmp_path: Path,
+) -> None:
+    run_dir = tmp_path / "run"
+
+    class TakenMeanwhile(RunLock):
+        """The lock of a folder that another process has made and begun in at this instant."""
+
+        def __enter__(self) -> Self:
+            (run_dir / "config.toml").write_text("of the other")
+            raise JournalError("a second process runs this run")
+
+    with (
+        patch.object(live_command_module, "RunLock", TakenMeanwhile),
+        pytest.raises(JournalError, match="a second process"),
+    ):
+        live_command(load_config(None, [], {}), str(run_dir), practice=True, max_bars=1)
+    assert (run_dir / "config.toml").read_text() == "of the other"
 
 
 def gone_on_with(config: Config, folder: RunFolder) -> Config:
