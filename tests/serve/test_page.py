@@ -6,6 +6,7 @@ Skipped by name where Playwright (the extra 'browsers') or Chromium is not there
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -239,6 +240,20 @@ def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, short_by_row:
     assert "Forecast by model" in told
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
+
+
+def test_the_newest_fills_are_shown_however_many_there_are(page: Any, server: Serving) -> None:
+    def small_pages(route: Any) -> None:
+        route.continue_(url=re.sub(r"limit=\d+", "limit=3", route.request.url))
+
+    page.route("**/api/v1/runs/finished/fills*", small_pages)
+    page.goto(f"{server.base}/#/run/finished")
+    page.wait_for_selector("#fills tbody tr")
+    page.unroute("**/api/v1/runs/finished/fills*")
+    newest = api(page, "/api/v1/runs/finished/fills?limit=10000")["items"][-1]
+    told = page.locator("#fills tbody tr").first.inner_text()
+    assert format_utc(newest["open_time"]) in told
+    assert newest["symbol"] in told
 
 
 def test_charts_are_read_zoomed_and_opened_with_the_keyboard(page: Any) -> None:

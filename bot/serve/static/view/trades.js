@@ -13,12 +13,22 @@ export function trades({ id, interval }) {
   const fills = el("div"), trips = el("div", {}, el("p", { class: "quiet" }, "Working out …"));
   const node = el("div", {}, section("fills", "Fills", fills), section("trips", "Round trips", trips));
 
+  // All fills from a time on: pages begin with the oldest, and the newest are wanted.
+  const since = async (from) => {
+    const items = [];
+    let cursor = null;
+    do {
+      const page = await ask(`${run(id)}/fills${query({ from, limit: 10000, cursor })}`);
+      items.push(...page.items);
+      cursor = page.next;
+    } while (cursor !== null);
+    return items;
+  };
   const update = async ({ status }, parts) => {
     if (!parts.has("journal") || status.last_bar === null) return;
     let items = [];
-    for (let bars = 200; ; bars *= 8) {
-      const from = status.last_bar - bars * step;
-      items = (await ask(`${run(id)}/fills${query({ from, limit: 2000 })}`)).items;
+    for (let bars = 8; ; bars *= 8) {
+      items = await since(status.last_bar - bars * step);
       if (items.length >= MOST || items.length >= status.fills || bars > 2e6) break;
     }
     const notional = (f) => Math.abs(f.quantity) * (status.inverse.includes(f.symbol) ? 1 : f.price);
