@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from bot.adapters.system.run_lock import RunLock
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.log_backwards import LogPlace, lines_backwards
 from bot.app.runs.log_view import LogFilter
+from bot.serve.feed.analysis import OFTEN_S as AGAIN_S
 from bot.serve.feed.analysis import Analyses, without_nan
 from bot.serve.feed.cards import STALE_S, Cards
 from bot.serve.feed.coverages import OFTEN_S, Coverages
@@ -414,6 +416,25 @@ async def test_an_analysis_says_what_the_report_says(served: Served) -> None:
     assert marks_of(folder) == before
     again, _ = await served.site.analyses.of(folder, wait_s=0.0)
     assert again is found
+
+
+async def test_what_could_not_be_worked_out_is_tried_again_after_a_while(
+    copied: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_memory(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    now = [0.0]
+    analyses = Analyses(lambda: now[0])
+    with monkeypatch.context() as patch:
+        patch.setattr("asyncio.create_subprocess_exec", no_memory)
+        found, _ = await analyses.of(copied, wait_s=5.0)
+    assert found is not None
+    assert found.fault == "its process cannot be started: Cannot allocate memory"
+    assert await analyses.of(copied, wait_s=0.0) == (found, False)
+    now[0] = AGAIN_S
+    assert await analyses.of(copied, wait_s=0.0) == (found, True)
+    await analyses.close()
 
 
 async def test_a_run_that_cannot_be_worked_out_says_why(copied: RunFolder) -> None:

@@ -58,8 +58,10 @@ class Analyses:
         """Return the newest result, None where there is none within `wait_s`; and if one is under way."""
         key, mark = folder.path.name, marks_of(folder)["journal"]
         kept = self._kept.get(key)
+        # a fault may pass: it is tried again, now and then, also where the run has not changed
         fresh = kept is not None and (
-            kept.mark == mark or self._clock() - kept.at < max(OFTEN_S, SHARE * kept.took_s)
+            (kept.mark == mark and kept.result is not None)
+            or self._clock() - kept.at < max(OFTEN_S, SHARE * kept.took_s)
         )
         if not fresh and key not in self._under_way:
             task = asyncio.create_task(self._make(folder, mark))
@@ -91,11 +93,14 @@ class Analyses:
 
 
 async def _in_a_process(path: Path) -> tuple[dict[str, Any] | None, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, str(path.absolute()),
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", __name__, str(path.absolute()),
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+    except OSError as error:
+        return None, f"its process cannot be started: {error.strerror}"
     try:
         out, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
     except TimeoutError:
