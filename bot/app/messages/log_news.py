@@ -1,16 +1,18 @@
 """Halts, trainings, starts and stops that a run's log has and nobody was told of.
 
 Rules: the cursor is a file's number and a place in it, so that a log that is set aside meanwhile is
-read on; where that file is gone, what is older than the last line told is left out. The log's level
+read on; where that file is gone, what is older than the last line told is left out. A file that is
+shorter than the place is another one, which got the number of one that was removed. The log's level
 may keep events out of it: `warning` has all of these but starts and stops.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zlib import crc32
 
 from bot.app.messages.message import Message, message_id
@@ -104,15 +106,16 @@ def _lifted(event: LogEvent) -> bool:
 
 def _new_lines(path: Path, cursor: LogCursor) -> Iterator[tuple[bytes, LogCursor]]:
     """Yield whole lines behind the cursor with the cursor behind each; its time where it is to be heeded."""
-    parts, found = opened_parts(path), False
+    parts = opened_parts(path)
     try:
-        if any(number == cursor.file for number, _ in parts):
-            while parts[0][0] != cursor.file:
-                parts.pop(0)[1].close()
-            found = True
+        found = any(
+            number == cursor.file and _length(file) >= cursor.place for number, file in parts
+        )
+        while found and parts[0][0] != cursor.file:
+            parts.pop(0)[1].close()
         heeded = 0 if found else cursor.time_ms
         for number, file in parts:
-            place = cursor.place if number == cursor.file else 0
+            place = cursor.place if found and number == cursor.file else 0
             file.seek(place)
             for line in file:
                 if not line.endswith(b"\n"):
@@ -122,3 +125,7 @@ def _new_lines(path: Path, cursor: LogCursor) -> Iterator[tuple[bytes, LogCursor
     finally:
         for _, file in parts:
             file.close()
+
+
+def _length(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size

@@ -45,6 +45,17 @@ def test_each_event_is_told_once(
     assert log_news("a", path, cursor).messages == []
 
 
+def test_another_log_that_got_the_same_number_is_read_from_its_beginning(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(f"{line(k)}\n" for k in range(20)))
+    for cursor in (end_of_log(path), log_news("a", path, LogCursor()).cursor):
+        path.write_text(f"{line(70)}\n")  # of a new run in a folder of the same name
+        news = log_news("a", path, cursor)
+        assert numbers([message.text for message in news.messages]) == [70]
+        assert log_news("a", path, news.cursor).messages == []
+        path.write_text("".join(f"{line(k)}\n" for k in range(20)))
+
+
 def test_where_the_file_is_gone_nothing_older_is_told_again(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text(f"{line(1)}\n{line(2)}\n")
