@@ -111,13 +111,21 @@ def _tell_what_it_says(told: Telling, name: str, doing: str, good: set[int], lin
 
 
 def _what_next(told: Telling, *, kept: bool) -> None:
-    lines = ["bot init                 a file of settings of your own", "bot doctor               whether this machine will do",
-             "bot run --practice       the same without an end"]  # fmt: skip
+    next_ones = {
+        "bot init": "a file of settings of your own",
+        "bot doctor": "whether this machine will do",
+        "bot run --practice": "the same without an end",
+    }
     if kept:
-        lines = [command("status", told.folder), command("watch", told.folder),
-                 f"{told.folder}/report.html   open it in a browser", *lines]  # fmt: skip
+        next_ones = {
+            command("status", told.folder): "where it stands",
+            command("watch", told.folder): "the same on a full screen",
+            f"{told.folder}/report.html": "open it in a browser",
+        } | next_ones
     else:
-        lines.append("bot demo --keep runs/demo   keeps the run, to look at it")
+        next_ones["bot demo --keep runs/demo"] = "keeps the run, to look at it"
+    width = max(map(len, next_ones)) + 3
+    lines = (f"{line:<{width}}{what}" for line, what in next_ones.items())
     told.console.print(Text.assemble("\n", ("next\n", "bold"), "\n".join(lines)))
 
 

@@ -1,7 +1,7 @@
 """The exchange of a daemon: Bybit, or the practice exchange that runs inside it.
 
-Owns its clock and the settings under `--practice`. Must not know
-what the daemon does with it.
+Owns its clock, and the server and the addresses of the one inside. Must not know what the daemon does
+with it.
 """
 
 from __future__ import annotations

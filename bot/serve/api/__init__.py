@@ -3,7 +3,7 @@
 v1          the addresses under /api/v1 that read
 asking      those that ask a daemon for something, links, and the stream of changes
 schemas     what they answer, as OpenAPI describes it
-asked       parts of a request that several addresses read: times, cursors, the wanted form
+asked       parts of a request that several addresses read: times and cursors
 tables      a run's tables by page
 forms       rows as JSON, CSV or Arrow, as `Accept` asks
 status      a run's status as JSON

@@ -1,4 +1,4 @@
-"""Parts of a request that several addresses read: times, cursors, symbols.
+"""Parts of a request that several addresses read: times and cursors.
 
 Rule: what cannot be meant is refused with what was expected; a cursor is opaque, and only one that was
 given out is taken.
