@@ -26,7 +26,7 @@ import uvicorn
 from bot.errors import ConfigError
 from bot.serve.access.codes import LIFETIME_S
 from bot.serve.access.origins import ours
-from bot.serve.access.token import AccessToken, default_path, read_or_make
+from bot.serve.access.token import default_path, read, read_or_make
 from bot.serve.app import make_app
 from bot.serve.feed.coverages import get_ready
 from bot.serve.site import Site, site_for
@@ -54,13 +54,13 @@ class ServeOptions:
     any_port: bool = False
 
     @property
-    def token(self) -> AccessToken:
-        """Return the token, which is made where there is none.
+    def token_path(self) -> Path:
+        """Return where the token is.
 
         Raises:
-            ConfigError: its file is unfit.
+            ConfigError: the user has no home.
         """
-        return read_or_make(self.token_file or default_path())
+        return self.token_file or default_path()
 
 
 def serve_command(runs_dir: Path, options: ServeOptions) -> None:
@@ -69,7 +69,7 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
     Raises:
         ConfigError: the port is taken, or the token is unfit.
     """
-    token = options.token
+    token = read_or_make(options.token_path)
     listening = _listening(options)
     port = int(listening.getsockname()[1])
     site = site_for(runs_dir, token, ours(port, options.host, options.allow_hosts))
@@ -130,7 +130,7 @@ def link_command(options: ServeOptions) -> str:
         ConfigError: none runs at this address, or it is another user's.
     """
     base = address_of(options.host, options.port)
-    headers = {**options.token.bearer(), "Accept": "application/json"}
+    headers = {**read(options.token_path).bearer(), "Accept": "application/json"}
     request = urllib.request.Request(f"{base}/api/v1/links", b"", headers)
     try:
         with urllib.request.urlopen(request, timeout=5.0) as answer:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import serve as serve_command
+from bot.serve.access.token import read_or_make
 from scripts.documents.browsing import until
 from tests.conftest import Cli
 
@@ -54,6 +55,7 @@ def test_it_prints_a_link_and_gives_another_when_it_is_asked(
         assert refused.value.code == 401
         command_line = Path(f"/proc/{process.pid}/cmdline").read_text()
         assert token.read_text().strip() not in command_line
+        read_or_make(tmp_path / "other")
         other = cli("serve", "--link", "--port", port, "--token-file", tmp_path / "other")
         assert (other.code, "of another token" in other.err) == (2, True)
     assert process.returncode == 0
@@ -85,7 +87,14 @@ def has_ipv6() -> bool:
     return True
 
 
+def test_a_link_makes_no_token(tmp_path: Path, cli: Cli) -> None:
+    said = cli("serve", "--link", "--token-file", tmp_path / "mistyped")
+    assert (said.code, "there is no token" in said.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_where_nothing_answers_there_is_no_link(tmp_path: Path, cli: Cli) -> None:
+    read_or_make(tmp_path / "token")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]

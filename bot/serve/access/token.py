@@ -86,6 +86,21 @@ def read_or_make(path: Path) -> AccessToken:
     return _read(path)
 
 
+def read(path: Path) -> AccessToken:
+    """Return the token of a file.
+
+    Raises:
+        ConfigError: there is none, others can read it, it is another user's, or holds no token.
+    """
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no token: no 'bot serve' was started with it yet; start one, or name its "
+            "--token-file"
+        ) from None
+
+
 def _make(path: Path) -> None:
     """Make the file whole or not at all, unless another process has made it meanwhile."""
     # born with its mode: there is no instant at which others can read it
