@@ -1,7 +1,8 @@
 """Fills, models and commands that a run's record has and nobody was told of.
 
 Rule: the cursor says how many of each were seen; the record only grows, so nothing is told twice by
-a cursor and nothing left out, whatever is killed when.
+a cursor and nothing left out, whatever is killed when. A record that ends before the cursor is another
+one, in the same folder: it is told from its end on.
 """
 
 from __future__ import annotations
@@ -39,11 +40,12 @@ class JournalCursor:
 
 def end_of(record: Record) -> JournalCursor:
     """Return the cursor behind all that there is."""
+    return JournalCursor(*_end_of_fills(record), len(record.models()), len(record.commands()))
+
+
+def _end_of_fills(record: Record) -> tuple[int, int]:
     last = record.span("fills").last
-    n = 0 if last is None else len(record.fills(last - 1, last))
-    return JournalCursor(
-        EARLIEST if last is None else last, n, len(record.models()), len(record.commands())
-    )
+    return (EARLIEST, 0) if last is None else (last, len(record.fills(last - 1, last)))
 
 
 def journal_news(run: str, record: Record, cursor: JournalCursor) -> tuple[list[Message], JournalCursor]:  # fmt: skip
@@ -66,6 +68,8 @@ def _fills(run: str, record: Record, cursor: JournalCursor) -> tuple[list[Messag
     """Return the fills behind the cursor, and the bar and number of the last."""
     after = cursor.fill_time - 1 if cursor.fills else cursor.fill_time
     found = record.fills(max(after, EARLIEST))
+    if cursor.fills and not len(found):  # of a run that was begun anew, or of a copy of before
+        return [], *_end_of_fills(record)
     news, time, seen = [], cursor.fill_time, cursor.fills
     numbers = _numbered(found["open_time"].tolist())
     for fill, (open_time, number) in zip(found, numbers, strict=True):
