@@ -79,7 +79,8 @@ def test_a_folder_that_is_there_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_told_to_its_end(tmp_path: Path) -> None:
-    with begun(tmp_path, "--bars", "20", "--keep", "kept") as demo:
+    """With its own number of bars: a pipe that nobody reads fills up only with so many."""
+    with begun(tmp_path, "--keep", "kept") as demo:
         out, said = demo.communicate(timeout=900)
     assert (demo.returncode, said) == (0, "")
     steps = [
@@ -89,6 +90,6 @@ def test_told_to_its_end(tmp_path: Path) -> None:
     assert steps == sorted(steps)
     ledger, replayed = re.findall(r"(?:ledger|replayed) +([0-9a-f]{64})", out)
     assert ledger == replayed
-    assert re.search(r"identical: 2\d bars", out)
+    assert re.search(r"identical: \d\d bars", out)
     assert (tmp_path / "kept" / "report.html").is_file()
     assert children_that_name(tmp_path) == []
