@@ -55,7 +55,8 @@ def run(
     trace, room, full = by_reference(trace), by_reference(room), by_reference(full)
     policy, scheme = by_reference(policy), by_reference(scheme)
     count: int = np.int64(0)  # type: ignore[assignment]  # a literal's type would compile all anew
-    for i in range(len(market.open_time)):
+    # an unsigned place is never one from the end, for which every access would else be tested
+    for i in range(np.uint64(len(market.open_time))):
         if trace.phase & OPEN:
             count = _open_bar(i, book, rules, market, trace, count, scheme, full)
         if trace.phase & CLOSE:
