@@ -46,7 +46,13 @@ OTHERS = frozenset((
 # fmt: on
 """Further currencies that symbols are quoted in, to be read from a symbol's name."""
 
+_OF_BINANCE = frozenset(("BUSD", "FDUSD", "TUSD"))
+"""Read where Binance's names are: elsewhere XBTUSD is of the dollar, and not an XB of a TUSD."""
+
 _BY_LENGTH = sorted(AT_PAR | OTHERS, key=lambda name: (-len(name), name))
+
+_LINEAR_IN_COINS = frozenset(("bybit_linear", "binance_linear", "binance_usdm", "okx_linear"))
+"""Their linear contracts are in USDT, USDC and the like; what is in USD there is an inverse contract."""
 
 _DATED = re.compile(
     r"-\d{1,2}[A-Z]{3}\d{2}(-.+)?$"  # BTC-27DEC24, BTCUSDT-27DEC24, options
@@ -88,6 +94,7 @@ def denomination(venue: Venue, symbol: str, instrument: Instrument | None = None
     quote = _quote_of(venue.name, name)
     if inverse and quote.endswith("USD"):  # a coin's name may end in B, as BNB's does: BNBUSD
         quote = "USD"
+    inverse |= quote == "USD" and venue.name in _LINEAR_IN_COINS
     return Denomination(quote, "" if inverse else quote, bool(_DATED.search(name)), inverse)
 
 
@@ -98,6 +105,12 @@ def _quote_of(venue: str, name: str) -> str:
         return last if last in AT_PAR | OTHERS and last != name else "" if "." in name else "USD"
     bare = _PERPETUAL.sub("", name)
     for currency in _BY_LENGTH:
+        if (
+            currency in _OF_BINANCE
+            and not venue.startswith(("binance_", "other_"))
+            and "-" not in bare
+        ):
+            continue
         if bare.endswith(currency) and bare != currency:
             return currency
     return "USDC" if venue == "bybit_linear" and bare != name else ""  # BTCPERP is in USDC
@@ -132,7 +145,12 @@ def _fault(config: Config, name: str, instrument: Instrument | None) -> str:
     found = denomination(venue, symbol, instrument)
     where = f"market.symbols: {name} on {own}"
     if found.inverse and venue.kind is not ProductKind.INVERSE:
-        return f"{where} is an inverse contract; name it with its venue: bybit_inverse:{symbol}"
+        way = (
+            f"name it with its venue: bybit_inverse:{symbol}"
+            if own == "bybit_linear"
+            else "use the linear contract, in USDT"
+        )
+        return f"{where} is an inverse contract; {way}"
     if found.inverse and venue.source is not Source.BYBIT:
         return (
             f"{where} is an inverse contract of 10 or 100 {found.quote or 'USD'}, and the account counts "

@@ -109,7 +109,7 @@ class _SymbolFiles:
     def __init__(
         self, root: DataRoot, series: Series, low: int | None, high: int | None, jumps: Jumps
     ) -> None:
-        self.series = series
+        self.series, self.jumps = series, jumps
         self.contract = is_contract(series.venue)
         self.candles = CandleFile(root.find_candles(series), series.interval, jumps)
         self.span = self.candles.span(low, high)
@@ -226,10 +226,13 @@ class _OpenedFiles:
             place, inside = _places(grid, taken.time)
             for name in COLUMNS:
                 values[name][place, i] = taken.column(name)[inside]
-            prices = _marks(marks[i], int(grid[-1]) + self._interval_ms)
+            cursor, end_ms = marks[i], int(grid[-1]) + self._interval_ms
+            prices = Candles.empty() if cursor is None else cursor.take(end_ms)
             known.append((prices.time, prices.column("open")))
             step = INTERVAL_MS[symbol.mark.interval] if symbol.mark else self._interval_ms
             laid = lay_marks(grid, prices, step, self._interval_ms)
+            if symbol.mark:
+                symbol.jumps.check_marks(symbol.mark.path, grid, laid[0], values["open"][:, i])
             for column, values_of_symbol in zip(marked.values(), laid, strict=True):
                 column[:, i] = values_of_symbol
             if symbol.series.venue in self._session_times:
@@ -268,11 +271,6 @@ class _OpenedFiles:
                     f"{key} ({format_utc(ms)}) is after {later_key} ({format_utc(later_ms)}); "
                     "move one of them"
                 )
-
-
-def _marks(cursor: CandleCursor | None, stop_ms: int) -> Candles:
-    """Return the mark prices that are known before a time and were not taken yet."""
-    return Candles.empty() if cursor is None else cursor.take(stop_ms)
 
 
 def _places(grid: I64, times: I64) -> tuple[I64, Bool]:

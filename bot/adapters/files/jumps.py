@@ -1,16 +1,19 @@
 """Jumps of price in files: refused by file and row, unless the settings say that one is real.
 
-Rules: a candle is held against the close of the row before it. Must not decide how far is too far.
+Rules: a candle is held against the close of the row before it, a mark price against the candle that opens
+at its time. Must not decide how far is too far.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from bot.adapters.files.candles import Candles
+from bot.blocks import F64, I64
 from bot.errors import ConfigError, DataError
 from bot.plausibility import jumps
 from bot.timestamps import format_utc, parse_utc
@@ -64,6 +67,28 @@ class Jumps:
                 "market.accept_jumps"
             )
         return float(closes[-1])
+
+    def check_marks(self, path: Path, time: I64, marks: F64, opens: F64) -> None:
+        """Refuse mark prices of another scale than the candles, as those of a thousand coins have.
+
+        Args:
+            path: the file of mark prices.
+            time: int64[n], when bars open.
+            marks: float64[n], the mark price at these times, NaN where unknown.
+            opens: float64[n], the candles' opens at the same times, NaN where unknown.
+
+        Raises:
+            DataError: naming the first time at which they lie too far apart.
+        """
+        beyond = jumps([marks], opens, self.max_jump)
+        if beyond.any():
+            i = int(beyond.argmax())
+            raise DataError(
+                f"{path}: at {format_utc(int(time[i]))} the mark price is {marks[i]:.12g} and the candle opens "
+                f"at {opens[i]:.12g}, more than a factor of {self.max_jump:.10g} (market.max_jump) apart; "
+                "one of the two files is of another "
+                "contract or unit: replace it"
+            )
 
 
 def jumps_of(max_jump: float, accepted: Sequence[str], symbols: Sequence[str]) -> dict[str, Jumps]:

@@ -26,7 +26,7 @@ from bot.adapters.files.funding import read_funding_table, settlements_between
 from bot.adapters.files.jumps import Jumps, jumps_of
 from bot.adapters.files.tables import read_table
 from bot.app.history.unread import Unread, import_hint, unread_files
-from bot.blocks import I64
+from bot.blocks import F64, I64
 from bot.config.schema import MarketSection
 from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, gaps
@@ -83,10 +83,15 @@ def list_data(root: str | Path, market: MarketSection | None = None) -> list[Lis
     files, marks = where.all_candle_files(), where.mark_files()
     jumps = _jumps(market, {(s.venue, s.symbol) for s, _ in [*files, *marks]})
     sessions: dict[tuple[str, str], list[I64]] = {}
+    marked: dict[tuple[str, str], list[tuple[I64, F64]]] = {
+        (s.venue, s.symbol): [] for s, _ in marks
+    }
     listed = []
     held = Counter(series for series, _ in files)
     for series, path in files:
-        entry, times = _bars("candles", series, path, jumps[series.venue, series.symbol])
+        entry, times, opens = _bars("candles", series, path, jumps[series.venue, series.symbol])
+        if (series.venue, series.symbol) in marked:
+            marked[series.venue, series.symbol].append((times, opens))
         if held[series] > 1:
             both = " and ".join(str(p) for s, p in files if s == series)
             entry = replace(entry, fault=f"{both} hold the same candles; remove one of them")
@@ -95,7 +100,8 @@ def list_data(root: str | Path, market: MarketSection | None = None) -> list[Lis
             sessions.setdefault((series.venue, series.interval), []).append(times)
     unions = {key: reduce(np.union1d, times) for key, times in sessions.items()}
     listed = [_in_sessions(entry, unions.get((entry.venue, entry.interval))) for entry in listed]
-    listed += [_bars("mark", s, path, jumps[s.venue, s.symbol])[0] for s, path in marks]
+    for s, path in marks:
+        listed.append(_marks(s, path, jumps[s.venue, s.symbol], marked[s.venue, s.symbol]))
     listed += [_funding(*named, path) for named, path in where.funding_files()]
     listed = [
         replace(e, fix=import_hint(e.path, root, venue)) if "bot import" in e.fault else e
@@ -174,19 +180,33 @@ def _jumps(
 
 def _bars(
     kind: Literal["candles", "mark"], series: Series, path: Path, jumps: Jumps
-) -> tuple[Listing, I64]:
+) -> tuple[Listing, I64, F64]:
     size = _size(path)
     entry = Listing(kind, series.venue, series.symbol, series.interval, path, size_bytes=size)
     file = CandleFile(path, series.interval, jumps)
     try:
         venue_row(series.venue, f"{path}: the name's venue")
-        times = np.concatenate([batch.time for batch in file.batches()])
+        read = [(batch.time, batch.column("open")) for batch in file.batches()]
     except (ConfigError, DataError) as error:
-        return replace(entry, fault=str(error)), np.empty(0, np.int64)
+        return replace(entry, fault=str(error)), np.empty(0, np.int64), np.empty(0)
+    times = np.concatenate([time for time, _ in read])
     step = INTERVAL_MS[series.interval]
     holes = gaps(times, step)
     entry = replace(entry, notes=file.notes)
-    return _spanning(entry, times, len(holes), sum(count for _, count in holes)), times
+    entry = _spanning(entry, times, len(holes), sum(count for _, count in holes))
+    return entry, times, np.concatenate([opens for _, opens in read])
+
+
+def _marks(series: Series, path: Path, jumps: Jumps, candles: Sequence[tuple[I64, F64]]) -> Listing:
+    """Return a file of mark prices, held against the candles (their times and opens) beside it."""
+    entry, times, marks = _bars("mark", series, path, jumps)
+    for open_time, opens in candles:
+        both, of_mark, of_candle = np.intersect1d(times, open_time, True, return_indices=True)
+        try:
+            jumps.check_marks(path, both, marks[of_mark], opens[of_candle])
+        except DataError as error:
+            return replace(entry, fault=entry.fault or str(error))
+    return entry
 
 
 def _in_sessions(entry: Listing, sessions: I64 | None) -> Listing:

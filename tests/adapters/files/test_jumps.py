@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from bot.adapters.files.candle_files import CandleFile, write_candles
 from bot.adapters.files.history import load_history, stream_history
 from bot.adapters.files.jumps import Jumps
+from bot.app.history.listing import list_data
 from bot.config import Config, load_config
 from bot.errors import ConfigError, DataError
 from bot.timegrid import HOUR_MS
@@ -90,3 +92,28 @@ def test_an_entry_that_says_nothing_is_refused(tmp_path: Path, entry: str) -> No
 def test_the_factor_is_above_one(factor: str) -> None:
     with pytest.raises(ConfigError, match=r"market\.max_jump"):
         load_config(None, [f"market.max_jump={factor}"], {})
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("factor", [1000.0, 1e-3, 20.1])
+def test_marks_of_another_scale_than_the_candles_are_refused(
+    tmp_path: Path, suffix: str, factor: float
+) -> None:
+    close = [100.0, 101.0, 102.0, 103.0]
+    put(tmp_path, close)
+    path = put(tmp_path, [c * factor for c in close], "mark", suffix)
+    told = rf"{path.name}: at 2024-01-01 00:00 the mark price is .*opens at 100, more than a factor of 20"
+    for read in (load_history, lambda config: list(stream_history(config, 3))):
+        with pytest.raises(DataError, match=told):
+            read(settings_of(tmp_path))
+    faults = [entry.fault for entry in list_data(tmp_path)]
+    assert faults[0] == ""
+    assert re.search(told, faults[1])
+    load_history(settings_of(tmp_path, "market.max_jump=1001"))
+
+
+def test_marks_within_the_factor_or_of_other_times_are_read(tmp_path: Path) -> None:
+    put(tmp_path, [100.0, 101.0])
+    put(tmp_path, [1999.0, 1.0e3, 9.0e3, 1.0e5], "mark")
+    assert load_history(settings_of(tmp_path)).bars.mark[:, 0].tolist() == [1999.0, 1000.0]
+    assert [entry.fault for entry in list_data(tmp_path)] == ["", ""]
