@@ -39,12 +39,14 @@ SUBJECTS = (
     Subject(
         "account",
         (*(f"bot/portfolio/kernel/{name}.py" for name in (
-            "blocking", "booking", "caps", "cash", "limits", "margin", "measured", "partial", "path",
-            "reducing", "settling", "stages", "stops",
+            "blocking", "booking", "caps", "cash", "contracts", "limits", "margin", "measured", "partial",
+            "path", "reducing", "settling", "stages", "stops",
         )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
         (*(f"tests/portfolio/kernel/test_{name}.py" for name in (
-            "blocking", "caps_hold", "limit_orders", "margin", "orders_naively", "sizes", "stages", "stops",
-        )), "tests/portfolio/test_broker.py", "tests/laws/test_account.py"),
+            "blocking", "caps_hold", "inverse", "limit_orders", "margin", "orders_naively", "sizes", "stages",
+            "stops",
+        )), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py", "tests/laws/test_limits.py",
+         "tests/laws/test_account_sampled.py", "tests/laws/test_account.py"),
         plain=True,
     ),
     Subject(

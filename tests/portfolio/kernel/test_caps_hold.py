@@ -128,6 +128,18 @@ def test_increases_brake_at_the_leverage() -> None:
     assert trace.refusal[0].tolist() == [Refusal.LEVERAGE] * 2
 
 
+@pytest.mark.parametrize("limit", ["max_net", "max_leverage", "max_gross"])
+def test_what_fills_a_cap_exactly_is_not_cut(limit: str) -> None:
+    """500 each of two, of 1,000."""
+    rules = limited(make_rules(2, fraction=0.5, max_gross=float(limit == "max_gross")))
+    if limit != "max_gross":
+        rules = limited(make_rules(2, fraction=0.5), **{limit: 1.0})
+    bars = closes([100.0, 10.0], [100.0, 10.0])
+    book, trace = run(rules, bars, [[1.0, 1.0], [NOTHING] * 2])
+    assert book.quantity.tolist() == [5.0, 50.0]
+    assert not trace.refusal.any()
+
+
 def test_what_is_less_than_the_least_order_stays() -> None:
     rules = limited(
         make_rules(fraction=1.0, max_symbol_weight=1.0, min_notional=500.0), cap_tolerance=0.01

@@ -13,6 +13,7 @@ from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.ledger import check_books
+from bot.portfolio.limits import RiskLimits
 from bot.portfolio.order_rules import plain_orders
 from bot.portfolio.reasons import FillReason, Halt, Refusal
 from bot.portfolio.rules import FillAt, Rules
@@ -40,6 +41,7 @@ def full_account(n_symbols: int = 1, tiers: Any = HALF_PERCENT, **changed: Any) 
         interest=0.0,
         optimistic=False,
         orders=plain_orders(n_symbols),
+        risk=RiskLimits(settlement_fee=np.zeros(n_symbols)),
     )._replace(**changed)
 
 
@@ -182,6 +184,45 @@ def test_increases_shrink_to_the_margin_there_is(bars_of: BarsOf, rules_of: Rule
     book, trace = run(new_book(2, CAPITAL), rules, bars, [[1.0, 1.0], [np.nan] * 2])
     assert (book.quantity * [100.0, 10.0]).tolist() == pytest.approx([50_000.0, 50_000.0])
     assert trace.refusal[0].tolist() == [Refusal.MARGIN] * 2
+
+
+def test_margin_that_is_used_to_the_last_is_enough(bars_of: BarsOf, rules_of: RulesOf) -> None:
+    """At 10 times, 10,000 hold 100,000."""
+    full = full_account(leverage=np.array([10.0]), margin_mode=int(MarginMode.CROSS))
+    rules = rules_of(fraction=10.0)._replace(full=full)
+    bars = bars_of([100.0] * 2, [100.0] * 2)
+    book, trace = run(new_book(1, CAPITAL), rules, bars, [1.0, np.nan])
+    assert book.quantity[0] == 1_000.0
+    assert not trace.refusal.any()
+
+
+def test_an_increase_ends_where_the_next_tier_would_ask_for_more_than_there_is(
+    held: Callable[..., tuple[Book, Trace]],
+) -> None:
+    """21,000 hold 2,000,000 at 100 times; a unit more is in the tier of 90, which asks for 22,222."""
+    full = full_account(tiers=TIERED, leverage=np.array([100.0]), margin_mode=int(MarginMode.CROSS))
+    book, trace = held(100.0, 26_000.0, far=26_000.0, capital=21_000.0, full=full)
+    assert book.quantity[0] * 26_000.0 == pytest.approx(2_000_000.0)
+    assert trace.refusal[0, 0] == Refusal.MARGIN
+
+
+@pytest.mark.parametrize(
+    ("mode", "most"), [(MarginMode.ISOLATED, 89_000.0), (MarginMode.CROSS, 99_000.0)]
+)
+def test_what_an_isolated_position_has_gained_holds_no_other(
+    bars_of: BarsOf, rules_of: RulesOf, mode: MarginMode, most: float
+) -> None:
+    """100 long from 100 have made 1,000 at 110, where their margin is 1,100 of 10,000 or of 11,000."""
+    full = full_account(2, leverage=np.array([10.0, 10.0]), margin_mode=int(mode))
+    rules = rules_of(2, fraction=20.0)._replace(full=full)
+    bars = bars_of([[110.0, 10.0]], [[110.0, 10.0]])
+    book = new_book(2, CAPITAL)
+    book.account["cash"] = CAPITAL - 10_000.0
+    book.quantity[0], book.mark[:] = 100.0, [100.0, 10.0]
+    book.holding["entry"][0] = 100.0
+    after, trace = run(book, rules, bars, [[np.nan, 1.0]])
+    assert after.account["equity"][0] == CAPITAL + 1_000.0
+    assert trace.order[0, 1] * 10.0 == pytest.approx(most)
 
 
 def test_what_is_paid_in_full_is_cut_to_the_cash(bars_of: BarsOf, rules_of: RulesOf) -> None:

@@ -87,6 +87,20 @@ def test_a_flattened_account_closes_all_and_begins_anew_after_its_cool_down() ->
     assert book.account["peak_equity"][0] == 1000.0
 
 
+@pytest.mark.parametrize(
+    ("limit", "close", "raised"),
+    [("halve_drawdown", 90.0, DrawdownStage.HALVED), ("flatten_drawdown", 90.0, DrawdownStage.FLATTENED)],
+)  # fmt: skip
+def test_a_stage_is_raised_at_its_very_drawdown(
+    limit: str, close: float, raised: DrawdownStage
+) -> None:
+    """10 held at 100 are worth 100 less at 90, which is a tenth of 1,000; at 90.01 it is not."""
+    rules = limited(make_rules(fraction=1.0), **{limit: 0.1})
+    for path, expected in ((close, raised), (close + 0.01, DrawdownStage.NONE)):
+        book, _ = run(rules, closes(100.0, 100.0, path), [1.0, NOTHING, NOTHING])
+        assert stage(book) == expected
+
+
 def test_a_halt_counts_from_its_own_peak() -> None:
     """Flattened at 79 and begun anew there, the account is halted at 69 of the first 100."""
     rules = limited(
