@@ -95,7 +95,8 @@ def test_a_stage_is_raised_at_its_very_drawdown(
     limit: str, close: float, raised: DrawdownStage
 ) -> None:
     """10 held at 100 are worth 100 less at 90, which is a tenth of 1,000; at 90.01 it is not."""
-    rules = limited(make_rules(fraction=1.0), **{limit: 0.1})
+    asked: dict[str, Any] = {limit: 0.1}
+    rules = limited(make_rules(fraction=1.0), **asked)
     for path, expected in ((close, raised), (close + 0.01, DrawdownStage.NONE)):
         book, _ = run(rules, closes(100.0, 100.0, path), [1.0, NOTHING, NOTHING])
         assert stage(book) == expected
