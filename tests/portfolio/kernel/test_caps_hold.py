@@ -132,9 +132,10 @@ def test_increases_brake_at_the_leverage() -> None:
 def test_what_fills_a_cap_exactly_is_not_cut(limit: str) -> None:
     """500 each of two, of 1,000."""
     asked: dict[str, Any] = {limit: 1.0}
-    rules = limited(make_rules(2, fraction=0.5), **asked)
     if limit == "max_gross":
         rules = limited(make_rules(2, fraction=0.5, **asked))
+    else:
+        rules = limited(make_rules(2, fraction=0.5), **asked)
     bars = closes([100.0, 10.0], [100.0, 10.0])
     book, trace = run(rules, bars, [[1.0, 1.0], [NOTHING] * 2])
     assert book.quantity.tolist() == [5.0, 50.0]
