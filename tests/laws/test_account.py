@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -237,12 +238,12 @@ def test_what_closes_the_one_closes_the_other(want: Wanted) -> None:
     agree(want)
 
 
+def of_linear_contracts(want: Wanted) -> Wanted:
+    return replace(want, spot="none", inverse="none")
+
+
 @often
-@given(
-    FULL.filter(
-        lambda want: want.margin != "none" and want.spot == "none" and want.inverse == "none"
-    )
-)
+@given(FULL.filter(lambda want: want.margin != "none").map(of_linear_contracts))
 def test_what_is_held_on_margin_never_owes_anything(want: Wanted) -> None:
     """But for funding beyond the wallet, which no margin of an open position has paid yet, and for debts in the
     coin of an inverse contract, which grow with its price (docs/explanations/account.md)."""

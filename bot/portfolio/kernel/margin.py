@@ -6,7 +6,7 @@ What is used up at the open is taken over before an order can close it at a pric
 Read well, it goes straight to the bar's close. A position is taken over at
 the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
 loss is the one down to the bankruptcy price; where the market was beyond that price already, the
-insurance fund pays the rest. The account never owes anything. After the funding inside the bar margin is
+insurance fund pays the rest. The account then owes nothing but coins, which grow with their price. After the funding inside the bar margin is
 looked at once more, at the bar's end: a close or a settlement may lie beyond the marks' extreme.
 
 Source: Bybit's help centre, "Liquidation Price (USDT Contract)" for isolated margin (maintenance margin
