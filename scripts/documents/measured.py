@@ -15,7 +15,7 @@ from typing import Any
 
 from scripts import licences
 from scripts.documents.blocks import ROOT
-from scripts.documents.transcripts import excerpt, fenced, machine, run
+from scripts.documents.transcripts import fenced, machine, run
 
 SEEDS = (7, 8, 9, 10, 11)
 
@@ -40,12 +40,7 @@ def clone_backtest(_data: str | None) -> str:
         said = run(
             ["backtest", "--config", str(synthetic), "--run-dir", "runs/first"], Path(folder)
         )
-    shown = excerpt(
-        said,
-        [r"│ (bars|models|final equity|ledger sha256) ", r"│ +(Total return|Sharpe ratio|standard error) ",
-         r"│ .*(Gross profit|− fees|− half spread|− slippage|− funding|Net profit)",
-         r"│ .*(rank IC|AUC|Brier|log-loss|QLIKE|MSE skill)", r"coverage"],
-    )  # fmt: skip
+    shown = said[said.index("\nfirst: ") + 1 :]  # the verdict, after the log
     return fenced(f"$ bot backtest --config configs/synthetic.toml\n{shown}") + f"\n\n{machine()}"
 
 

@@ -1,7 +1,7 @@
 """Run a command as a reader would, and keep what it prints.
 
-Rules: commands run in a folder of their own, at 100 columns, without colours; what is left out of a
-transcript is marked `…`; a command that fails ends the making of the pages.
+Rules: commands run in a folder of their own, without colours; a command that fails ends the making of
+the pages.
 """
 
 from __future__ import annotations
@@ -34,21 +34,6 @@ def run(words: Sequence[str], folder: Path, expected: int = 0) -> str:
     if done.returncode != expected:
         raise SystemExit(f"bot {' '.join(words)}: exit code {done.returncode}\n{done.stdout}")
     return _COLOURS.sub("", done.stdout)
-
-
-def excerpt(text: str, patterns: Sequence[str]) -> str:
-    """Return the lines that match, with `…` where lines were left out.
-
-    >>> excerpt("a\\nb\\nc", ["a", "c"])
-    'a\\n…\\nc'
-    """
-    kept: list[str] = []
-    for line in text.splitlines():
-        if any(re.search(pattern, line) for pattern in patterns):
-            kept.append(line.rstrip())
-        elif kept and kept[-1] != "…":
-            kept.append("…")
-    return "\n".join(kept).removesuffix("\n…")
 
 
 def fenced(*parts: str) -> str:
