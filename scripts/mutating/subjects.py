@@ -43,8 +43,8 @@ SUBJECTS = (
             "path", "reducing", "settling", "stages", "stops",
         )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
         (*(f"tests/portfolio/kernel/test_{name}.py" for name in (
-            "blocking", "caps_hold", "inverse", "limit_orders", "margin", "orders_naively", "sizes", "stages",
-            "stops",
+            "blocking", "caps_hold", "inverse", "limit_orders", "margin", "marks_path", "orders_naively", "sizes",
+            "stages", "stops", "unseen",
         )), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py", "tests/laws/test_limits.py",
          "tests/laws/test_account_sampled.py", "tests/laws/test_account.py"),
         plain=True,

@@ -22,10 +22,11 @@ TICKS = ["0.1", "0.01", "0.0001", "0.5", "0.05", "0.25", "2.5", "1", "10", "0.00
         (103.1, -1.0, 0.1, 103.1),
         (103.02, 1.0, 0.0, 103.02),
         (0.04, -1.0, 0.1, 0.1),
+        (0.9, 1.0, 0.3, 0.9),
     ],
 )
 def test_by_hand(price: float, side: float, tick: float, expected: float) -> None:
-    """The last: nothing is sold for nothing."""
+    """Nothing is sold for nothing; and three times 0.3 is not quite 0.9, which stays as it is."""
     assert on_tick(price, side, tick) == expected
 
 

@@ -141,9 +141,10 @@ def cap_net(i: int, book: Book, trace: Trace, room: Room, full: FullAccount) -> 
     standing = longer = shorter = side = increase = left = 0.0
     for s in range(len(room.target)):
         stays, more = _parts(s, book, room)
-        standing += value_of(s, stays, book.mark[s], full)
-        longer += value_of(s, max(more, 0.0), book.mark[s], full)
-        shorter -= value_of(s, min(more, 0.0), book.mark[s], full)
+        if stays != 0.0 or more != 0.0:  # the mark of what was never held may be unknown
+            standing += value_of(s, stays, book.mark[s], full)
+            longer += value_of(s, max(more, 0.0), book.mark[s], full)
+            shorter -= value_of(s, min(more, 0.0), book.mark[s], full)
     cap = full.risk.max_net * book.account[0].equity
     if standing + longer - shorter > cap:
         side, increase, left = 1.0, longer, max(cap - standing + shorter, 0.0)

@@ -158,6 +158,38 @@ def test_a_reduction_is_rounded_so_that_the_cap_holds() -> None:
     assert book.quantity[0] == -9.0
 
 
+def test_an_order_that_a_step_leaves_as_it_is_keeps_its_reason() -> None:
+    """0.2 held and 1 on order; of 1,000 at 1,000 a weight of 1.1 allows 1.1, which is the step of 1.0 too."""
+    rules = limited(
+        make_rules(max_symbol_weight=1.1, quantity_step=0.5, fraction=1.0), cap_tolerance=0.05
+    )
+    before = new_book(1, CAPITAL)
+    before.account["cash"] = 800.0
+    before.quantity[:], before.mark[:], before.pending[:] = 0.2, 1000.0, 1.0
+    bars = make_bars([1000.0], [1000.0], fillable=[False])
+    for reason in (FillReason.SIGNAL, FillReason.HALT):
+        before.pending_reason[:] = reason
+        nothing = np.full((1, 1), NOTHING)
+        after, trace = run_bars(before, rules, bars, nothing, nothing, Phase.BOTH)
+        assert trace.refusal[0, 0] == Refusal.CAP_SYMBOL
+        assert after.pending[0] == 1.0
+        assert after.pending_reason[0] == reason
+
+
+@pytest.mark.parametrize("held", [1.0, -1.0, 0.25])
+def test_a_limit_that_holds_counts_a_single_unit(held: float) -> None:
+    """Worth 500 of 1,000 and a tenth may be: a fifth of it stays."""
+    price = 500.0 / abs(held)
+    rules = limited(make_rules(max_gross=0.1), cap_tolerance=0.05)
+    before = new_book(1, CAPITAL)
+    before.account["cash"] = CAPITAL - held * price
+    before.quantity[:], before.mark[:] = held, price
+    nothing = np.full((1, 1), NOTHING)
+    _, trace = run_bars(before, rules, make_bars([price], [price]), nothing, nothing, Phase.BOTH)
+    assert trace.order[0, 0] == pytest.approx(-0.8 * held)
+    assert trace.refusal[0, 0] == Refusal.CAP_GROSS
+
+
 def test_nothing_is_reduced_on_a_bar_that_came_too_late() -> None:
     rules = limited(make_rules(fraction=1.0, max_symbol_weight=1.0), cap_tolerance=0.05)
     bars = closes(100.0, 100.0, 104.0, 104.0, 104.0)

@@ -6,11 +6,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+from bot.portfolio.book import new_book
+from bot.portfolio.broker import run_bars
 from bot.portfolio.order_rules import Excess
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import LatePolicy, Rules
+from bot.portfolio.trace import Phase
 
 NAN = math.nan
 Made = Callable[..., Any]
@@ -83,6 +87,12 @@ def test_an_order_that_meets_the_other_side_is_a_takers(lay: Made, rules_of: Mad
     price = 98.0 * 1.001 * 1.001
     assert fills == [(1, 5.0, pytest.approx(price), "signal")]
     assert trace.fills["fee"][0] == pytest.approx(5.0 * price * 0.01)
+
+
+def test_an_order_whose_very_limit_is_asked_at_the_open_is_a_takers(lay: Made) -> None:
+    fills, _, trace = lay([1.0], [(99.0, 99.5, 99.0, 99.0)])
+    assert fills == [(1, 5.0, 99.0, "signal")]
+    assert trace.fills["fee"][0] == pytest.approx(5.0 * 99.0 * 0.01)
 
 
 def test_a_taker_pays_no_more_than_its_limit(lay: Made, rules_of: Made) -> None:
@@ -181,3 +191,22 @@ def test_an_order_that_could_not_be_placed_fills_nothing(
         [1.0], later, rules_of(late_policy=int(late)), bars={"fillable": [True, False, True]}
     )
     assert [f[0] for f in fills] == ([2] if late is LatePolicy.HOLD else [])
+
+
+@pytest.mark.parametrize(("limit", "fills"), [(95.0, [-5.0]), (95.5, [1.0, -6.0])])
+def test_an_increase_at_the_very_stop_is_not_filled_before_it(
+    bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made, limit: float, fills: list[float]
+) -> None:
+    """5 held from 100 are stopped at 95 on a tick of a half, and one more rests at 95, or a tick above."""
+    orders = orders_of(is_limit=True, limit_bars=3, tick=0.5, stop_loss=0.05)
+    before = new_book(1, 500.0)
+    before.quantity[:], before.mark[:], before.pending[:] = 5.0, 100.0, 1.0
+    holding = before.holding[0]
+    holding["entry"] = holding["best"] = 100.0
+    holding["limit"], holding["limit_bars"] = limit, 2
+    bars = bars_of([100.0], [96.0], low=[90.0], volume=[1e6])
+    rules = rules_of()._replace(full=full_of(orders))
+    nothing = np.full((1, 1), NAN)
+    after, trace = run_bars(before, rules, bars, nothing, nothing, Phase.BOTH)
+    assert trace.fills["quantity"].tolist() == fills
+    assert after.quantity[0] == 0.0

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.portfolio.book import new_book
+from bot.portfolio.broker import run_bars
 from bot.portfolio.kernel.measured import DECAY
 from bot.portfolio.order_rules import Excess
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import FillAt, LatePolicy
+from bot.portfolio.trace import Phase
 
 NAN = math.nan
 P = [100.0] * 6
@@ -206,3 +209,20 @@ def test_what_turns_a_position_is_one_order(
     bars = one(bars_of)
     _, trace = trade(bars, [0.01, -0.01, *[NAN] * 4], rules_of(), orders_of(max_market=7.0))
     assert [f[:2] for f in fills_of(trace, bars)] == [(1, 5.0), (2, -7.0), (3, -3.0)]
+
+
+@pytest.mark.parametrize(("price", "quantity"), [(100.0, 10.0), (1e-4, 10.0)])
+@pytest.mark.parametrize(("share", "bought"), [(2e-9, True), (5e-10, False)])
+def test_what_rounding_left_of_the_cash_buys_nothing(
+    bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made, price: float, quantity: float,
+    share: float, bought: bool,
+) -> None:  # fmt: skip
+    """A billionth of what the order costs is dust, whatever that is; with more of it, as much is bought."""
+    before = new_book(1, share * price * quantity)
+    before.pending[:], before.mark[:] = quantity, price
+    rules = rules_of()._replace(full=full_of(orders_of(), contract=np.zeros(1, dtype=np.bool_)))
+    nothing = np.full((1, 1), NAN)
+    after, trace = run_bars(before, rules, bars_of([price], [price]), nothing, nothing, Phase.BOTH)
+    assert after.quantity[0] == pytest.approx(share * quantity if bought else 0.0, rel=1e-9)
+    assert len(trace.fills) == bought
+    assert trace.refusal[0, 0] == Refusal.NO_CASH

@@ -6,18 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bot.blocks import BarBlock
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
-from bot.portfolio.full_account import MarginMode
+from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.ledger import check_books
 from bot.portfolio.reasons import DrawdownStage, FillReason, Refusal
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
 from tests.portfolio.conftest import make_bars, make_rules
+from tests.portfolio.kernel.conftest import make_orders
 from tests.portfolio.kernel.limited import limited
 
 CAPITAL = 1000.0
@@ -52,6 +51,15 @@ def test_a_halved_account_halves_what_it_holds_and_what_it_decides() -> None:
     )
     assert trace.fills["reason"].tolist() == [FillReason.SIGNAL, FillReason.RISK, FillReason.SIGNAL]
     assert trace.refusal[3, 0] == trace.refusal[4, 0] == Refusal.DRAWDOWN_STAGE
+    assert stage(book) == DrawdownStage.HALVED
+
+
+def test_what_a_stage_has_cut_is_forgotten_once_it_is_closed() -> None:
+    """Halved at 89 to 5 of 10, and closed; at 80 half of 890 is 5.5625, which is more than those 5."""
+    rules = limited(make_rules(fraction=1.0), halve_drawdown=0.1)
+    bars = make_bars([100.0, 100.0, 100.0, 89.0, 80.0], [100.0, 100.0, 89.0, 80.0, 80.0])
+    book, trace = run(rules, bars, [1.0, NOTHING, 0.0, 1.0, NOTHING])
+    assert trace.order[3, 0] == pytest.approx(445.0 / 80.0)
     assert stage(book) == DrawdownStage.HALVED
 
 
@@ -126,36 +134,80 @@ def test_a_symbol_cools_down_after_its_liquidation_and_the_other_goes_on() -> No
     assert trace.quantity[1:, 1].tolist() == [50.0] * 6
 
 
-def lost_in_a_row(trace: Trace) -> list[int]:
-    """Return the round trips lost in a row after each fill, by a plain walk over the fills."""
-    held = cash = 0.0
-    losses, told = 0, []
+@pytest.mark.parametrize(
+    ("orders", "cools"),
+    [({"stop_loss": 0.05}, True), ({"trailing_stop": 0.05}, True), ({"take_profit": 0.05}, False)],
+)
+def test_a_symbol_cools_down_after_its_stop_and_after_nothing_else(
+    orders: dict[str, float], cools: bool
+) -> None:
+    """The first goes to 90 and 110 in the third bar, the second is closed on a signal there."""
+    rules = limited(make_rules(2, fraction=0.3), cool_down_bars=3)
+    assert isinstance(rules.full, FullAccount)
+    rules = rules._replace(full=rules.full._replace(orders=make_orders(2, **orders)))
+    flat = [[100.0, 10.0]] * 6
+    bars = make_bars(flat, flat, volume=np.full((6, 2), 1e6))
+    (bars.low if cools else bars.high)[2, 0] = 90.0 if cools else 110.0
+    signal = [[1.0, 1.0], [NOTHING, 0.0], *[[-1.0, -1.0]] * 4]
+    book, trace = run(rules, bars, signal)
+    assert trace.refusal[:, 0].tolist() == (
+        [0, 0, *[Refusal.COOL_DOWN] * 3, 0] if cools else [0] * 6
+    )
+    assert not trace.refusal[:, 1].any()
+    assert book.quantity[1] < 0.0
+
+
+def lost_in_a_row(trace: Trace, inverse: bool, held: float, brought: float, losses: int) -> Any:
+    """Return what is held, what its trip has brought and the trips lost in a row after some fills, by a
+    plain walk over them."""
     for fill in trace.fills:
         quantity, price, fee = (float(fill[k]) for k in ("quantity", "price", "fee"))
-        closed = -held if held * quantity < 0.0 and abs(quantity) >= abs(held) else 0.0
-        if closed != 0.0:
-            own = fee * abs(closed / quantity)
-            cash += -closed * price - own
-            losses = losses + 1 if cash < 0.0 else 0
-            cash, held, quantity, fee = 0.0, 0.0, quantity - closed, fee - own
-        cash -= quantity * price + fee
-        held += quantity
-        if held == 0.0:
-            cash = 0.0
-        told.append(losses)
-    return told
+        fee /= price if inverse else 1.0
+        closes = -held if held * quantity < 0.0 and abs(quantity) >= abs(held) else 0.0
+        parts = [(closes, True), (quantity - closes, False)]
+        for part, ends in parts:
+            if part:
+                brought += part / price if inverse else -part * price
+                brought -= fee * part / quantity
+                held += part
+            if part and ends:
+                losses = losses + 1 if brought < 0.0 else 0
+                brought = 0.0
+    return held, brought, losses
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 2**32 - 1))
-def test_losses_are_counted_as_a_plain_walk_over_the_fills_does(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    bars = closes(*(100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.02, 60)))))
-    signal = rng.choice([-1.0, 0.0, 1.0, NOTHING], 60)
-    rules = limited(make_rules(fraction=0.5, taker_fee=0.001, quantity_step=0.01), max_net=9.0)
-    book, trace = run(rules, bars, signal)
-    plain = lost_in_a_row(trace)
-    assert int(book.account["losses"][0]) == (plain[-1] if plain else 0)
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize(("price", "step"), [(100.0, 0.0), (1e5, 0.0), (100.0, 1.0), (2.0, 0.5)])
+def test_losses_are_counted_as_a_plain_walk_over_the_fills_does(
+    price: float, step: float, inverse: bool
+) -> None:
+    """After each of 60 bars: fees are of the size of what is won and lost; sizes grow, shrink and turn."""
+    most = 0.003 if inverse and step else 0.3  # a few contracts, or units, of 1,000
+    rules = limited(
+        make_rules(
+            method=1, scale=0.01, max_weight=most, band=0.0, taker_fee=0.002, quantity_step=step
+        ),
+        max_net=9.0,
+    )
+    assert isinstance(rules.full, FullAccount)
+    full = rules.full._replace(inverse=np.array([inverse]), has_inverse=inverse)
+    seen = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        bars = closes(*(price * np.exp(np.cumsum(rng.normal(0.0, 0.003, 60)))))
+        signal = most * rng.choice([-1.0, -0.4, 0.0, 0.4, 1.0, NOTHING], (60, 1))
+        book, plain = new_book(1, CAPITAL), (0.0, 0.0, 0)
+        for i in range(60):
+            at = slice(i, i + 1)
+            book, trace = run_bars(
+                book, rules._replace(full=full), bars.rows(i, i + 1), signal[at],
+                np.full((1, 1), 0.01), Phase.BOTH,
+            )  # fmt: skip
+            plain = lost_in_a_row(trace, inverse, *plain)
+            assert int(book.account["losses"][0]) == plain[2]
+            assert book.quantity[0] == pytest.approx(plain[0], rel=1e-9, abs=1e-12)
+            seen.add(plain[2])
+    assert seen >= {0, 1, 2, 3}
 
 
 def test_after_so_many_losses_nothing_is_opened_for_the_cool_down() -> None:

@@ -43,6 +43,7 @@ LONG = [
     ("stop", (100.0, 101.0, 94.0, 99.0), {"stop_loss": 0.05}, (95.0, "stop_loss")),
     ("touched", (100.0, 101.0, 95.0, 99.0), {"stop_loss": 0.05}, (95.0, "stop_loss")),
     ("not reached", (100.0, 101.0, 95.1, 99.0), {"stop_loss": 0.05}, None),
+    ("a bar that is nothing but its stop", (95.0, 95.0, 95.0, 95.0), {"stop_loss": 0.05}, (95.0, "stop_loss")),
     ("a gap fills at the open", (90.0, 101.0, 89.0, 99.0), {"stop_loss": 0.05}, (90.0, "stop_loss")),
     ("profit", (100.0, 111.0, 99.0, 100.0), {"take_profit": 0.1}, (110.0, "take_profit")),
     ("profit at the open", (112.0, 113.0, 99.0, 100.0), {"take_profit": 0.1}, (112.0, "take_profit")),
@@ -55,6 +56,14 @@ LONG = [
     ("falls back from its best", (100.0, 120.0, 99.0, 107.0), {"trailing_stop": 0.1},
      (108.0, "trailing_stop")),
     ("holds at its best", (100.0, 120.0, 99.0, 109.0), {"trailing_stop": 0.1}, None),
+    ("profit at the very open before the stop", (112.5, 112.5, 94.0, 100.0),
+     {"stop_loss": 0.05, "take_profit": 0.125}, (112.5, "take_profit")),
+    ("profit at its very price", (100.0, 112.5, 99.0, 100.0), {"take_profit": 0.125},
+     (112.5, "take_profit")),
+    ("falls to the very trail of its best", (100.0, 112.0, 98.0, 98.0), {"trailing_stop": 0.125},
+     (98.0, "trailing_stop")),
+    ("both stops at one price", (100.0, 101.0, 94.0, 99.0), {"stop_loss": 0.05, "trailing_stop": 0.05},
+     (95.0, "stop_loss")),
     ("the nearer stop", (100.0, 101.0, 90.0, 99.0), {"stop_loss": 0.08, "trailing_stop": 0.05},
      (95.0, "trailing_stop")),
     ("the other nearer stop", (100.0, 101.0, 90.0, 99.0), {"stop_loss": 0.04, "trailing_stop": 0.05},
@@ -110,6 +119,10 @@ def test_read_well_the_profit_is_taken_first(hold: Made) -> None:
     both, full = {"stop_loss": 0.05, "take_profit": 0.1}, {"optimistic": True}
     fills, _, _ = hold(1.0, [(100.0, 111.0, 94.0, 100.0)], full=full, **both)
     assert fills == [(2, -5.0, pytest.approx(110.0), "take_profit")]
+    fills, _, _ = hold(
+        1.0, [(100.0, 112.5, 94.0, 100.0)], full=full, stop_loss=0.05, take_profit=0.125
+    )
+    assert fills == [(2, -5.0, 112.5, "take_profit")]
     fills, _, _ = hold(1.0, [(100.0, 109.0, 94.0, 100.0)], full=full, **both)
     assert fills == [(2, -5.0, pytest.approx(95.0), "stop_loss")]
 
