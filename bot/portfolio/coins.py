@@ -63,7 +63,7 @@ def coin_balances(
         quantity, mark = float(book.quantity[s]), float(book.mark[s])
         entry, coins = float(book.holding["entry"][s]), float(book.holding["coin"][s])
         brought = quantity / entry if quantity else 0.0
-        owed = quantity / mark if quantity else 0.0
+        owed = quantity / mark
         found.append(
             CoinBalance(
                 symbols[s], _currency(symbols[s], instruments.get(symbols[s])), coins - brought,

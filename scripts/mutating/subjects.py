@@ -124,6 +124,22 @@ SUBJECTS = (
         ("tests/report/money/test_edge.py", "tests/report/money/test_activity.py",
          "tests/report/money/test_walk.py", "tests/report/money/test_twins.py",
          "tests/report/money/test_momentum.py", "tests/report/money/test_buy_and_hold.py"),
+        plain=True,
+    ),
+    Subject(
+        "trades",
+        tuple(f"bot/report/money/{name}.py" for name in ("coins", "trades", "jumps", "turned_bars", "activity")),
+        tuple(f"tests/report/money/test_{name}.py" for name in (
+            "turned_bars", "trades", "coins", "jumps", "activity",
+        )),
+        plain=True,
+    ),
+    Subject(
+        "portfolio",
+        tuple(f"bot/portfolio/{name}.py" for name in ("worth", "coins", "margin", "denomination", "funding")),
+        (*(f"tests/portfolio/test_{name}.py" for name in ("worth", "coins", "margin", "denomination", "funding")),
+         "tests/portfolio/kernel/test_inverse.py"),
+        plain=True,
     ),
     Subject(
         "skill",
@@ -141,5 +157,6 @@ SUBJECTS = (
          "tests/report/skill/test_calibration.py",
          "tests/report/skill/test_tenths.py",
          "tests/report/study/test_endpoints.py", "tests/report/study/test_comparison.py"),
+        plain=True,
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bot.portfolio.book import Book, new_book
-from bot.portfolio.coins import coin_balances
+from bot.portfolio.coins import coin_balances, inverse_symbols
 from bot.portfolio.instruments import Instrument
 
 INVERSE = np.array([True, False, True])
@@ -35,3 +35,9 @@ def test_what_was_realised_is_the_balance_and_what_is_open_is_apart(book: Book) 
 def test_without_inverse_symbols_or_coins_there_is_nothing(book: Book) -> None:
     assert coin_balances(NAMES, book, None, {}) == ()
     assert coin_balances(NAMES, new_book(3, 1.0), INVERSE, {}) == ()
+
+
+def test_inverse_symbols_are_named_in_their_order() -> None:
+    assert inverse_symbols(NAMES, INVERSE) == ("BTCUSD", "other:XRPUSD")
+    assert inverse_symbols(NAMES, np.zeros(3, dtype=np.bool_)) == ()
+    assert inverse_symbols(NAMES, None) == ()

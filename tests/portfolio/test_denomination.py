@@ -40,7 +40,7 @@ def quoted(base: str, quote: str, settle: str = "", kind: str = "") -> Instrumen
 )  # fmt: skip
 def test_a_name_tells_what_its_price_is_in(venue: str, symbol: str, quote: str) -> None:
     found = denomination(venue_row(venue), symbol)
-    assert (found.quote, found.expires, found.inverse) == (quote, False, False)
+    assert (found.quote, found.settle, found.expires, found.inverse) == (quote, quote, False, False)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,26 @@ def test_binance_names_its_perpetuals_twice() -> None:
     ]  # fmt: skip
     live = [name for name, row in VENUES.items() if row.live]
     assert live == ["bybit_linear", "bybit_spot", "bybit_inverse"]
+
+
+def test_what_an_inverse_contract_is_settled_in_no_name_tells() -> None:
+    for venue, symbol in (("bybit_inverse", "BTCUSD"), ("bybit_linear", "BTCUSD")):
+        found = denomination(venue_row(venue), symbol)
+        assert (found.quote, found.settle, found.inverse) == ("USD", "", True)
+
+
+def test_an_unknown_venue_is_told_with_the_setting_that_names_it() -> None:
+    with pytest.raises(ConfigError, match=r"^market\.venue: there is no venue 'foo'"):
+        check_symbols(config_of("market.venue=foo"), ["BTCUSDT"])
+    with pytest.raises(ConfigError, match=r"^market\.symbols: there is no venue 'foo'"):
+        check_symbols(config_of(), ["foo:BTCUSDT"])
+
+
+def test_what_is_quoted_in_another_dollar_than_it_is_settled_in_is_noted_with_both() -> None:
+    told = {"A": quoted("A", "USD", "USDC", "LinearPerpetual")}
+    assert currency_note(config_of("portfolio.currency=USDT"), ["A"], told) == (
+        "USDT; USD, USDC counted as equal"
+    )
+    assert currency_note(config_of("market.quote=USDC"), ["B"], {}) == "USD; USDC counted as equal"
+    inverse = config_of("market.venue=bybit_inverse", "portfolio.currency=USDT")
+    assert currency_note(inverse, ["BTCUSD"], {}) == "USDT; USD counted as equal"

@@ -75,3 +75,24 @@ def test_inside_a_bar_what_was_bought_at_its_open_pays(rules_of: Callable[..., R
     _, trace = run_bars(new_book(1, 1000.0), off, free, signal, nothing, Phase.BOTH)
     assert not trace.funding.any()
     assert not trace.funding_unknown.any()
+
+
+def test_contracts_pay_in_coin_and_it_is_told_in_the_quote_currency() -> None:
+    """1,000 contracts pay 0.1 % of themselves, and 0.2 % of their 4 coins at 250, which are 200 each at the open.
+
+    The second is linear; of the third, an inverse one, no price is known yet, and nothing is held.
+    """
+    price = np.array([[200.0, 100.0, np.nan]])
+    inside = np.array([[200.0**2 * 0.002 / 250.0, 0.5, 0.0]])
+    bars = BarBlock.of_candles(
+        np.zeros(1, dtype=np.int64), price, price, price, price, price,
+        valid=np.array([[True, True, False]]), funding_rate=np.full((1, 3), 0.001),
+        funding_inside=inside,
+    )  # fmt: skip
+    held = np.array([[1_000.0, 3.0, 0.0]])
+    unknown = np.full(3, np.nan)
+    inverse = np.array([True, False, True])
+    paid = funding_paid(bars, held, held, unknown, inverse)
+    assert paid[0].tolist() == pytest.approx([1.0 + 4.0 * 0.002 * 200.0, 0.3 + 1.5, 0.0])
+    linear = funding_paid(bars, held, held, unknown, np.zeros(3, dtype=np.bool_))
+    assert linear[0].tolist() == pytest.approx([200.0 + 320.0, 1.8, 0.0])

@@ -13,7 +13,7 @@ from bot.blocks import BarBlock
 from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import FullAccount, MarginMode
-from bot.portfolio.margin import margin_of
+from bot.portfolio.margin import is_called, margin_of, used_margin
 from bot.portfolio.order_rules import plain_orders
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import Rules
@@ -133,3 +133,96 @@ def test_coins_that_cash_covers_end_at_no_price(rules_of: Callable[..., Rules]) 
     margin = margin_of(book, rules)
     assert margin is not None
     assert margin.positions[0].liquidation_price is None
+
+
+def held_since(
+    quantity: tuple[float, float], entry: tuple[float, float], mark: tuple[float, float],
+    equity: float,
+) -> Book:  # fmt: skip
+    book = new_book(2, equity)
+    book.quantity[:], book.mark[:] = quantity, mark
+    book.holding["entry"] = np.where(book.quantity != 0.0, entry, 0.0)
+    book.account["equity"] = equity
+    return book
+
+
+@pytest.mark.parametrize(
+    ("mark", "used"), [(98.0, 50.0 / 300.0), (104.0, 50.0 / 500.0), (95.0, np.inf), (94.0, np.inf)]
+)
+def test_of_isolated_positions_the_one_that_has_used_most_counts(
+    rules_of: Callable[..., Rules], mark: float, used: float
+) -> None:
+    """10,000 each at 20 times: of 500, and what was made, 50 must be left; the second stays at its entry."""
+    rules = rules_of(2)._replace(full=account(MarginMode.ISOLATED))
+    book = held_since((100.0, 1_000.0), (100.0, 10.0), (mark, 10.0), CAPITAL)
+    assert used_margin(book, rules) == pytest.approx(used)
+    told = margin_of(book, rules)
+    assert told is not None
+    assert told.used == pytest.approx(used)
+    assert told.is_called is (used == np.inf)
+    assert told.positions[0].made == pytest.approx(100.0 * (mark - 100.0))
+
+
+@pytest.mark.parametrize(
+    ("equity", "used"), [(100.0, 0.5), (0.5, 100.0), (50.0, 1.0), (0.0, np.inf), (-1.0, np.inf)]
+)
+def test_of_a_cross_account_what_it_needs_over_its_equity(
+    rules_of: Callable[..., Rules], equity: float, used: float
+) -> None:
+    """10,000 of one symbol: 50 must be left."""
+    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
+    book = held_since((100.0, 0.0), (100.0, 0.0), (100.0, 10.0), equity)
+    assert used_margin(book, rules) == pytest.approx(used)
+
+
+@pytest.mark.parametrize("mode", [MarginMode.ISOLATED, MarginMode.CROSS])
+@pytest.mark.parametrize("equity", [0.0, CAPITAL])
+def test_with_nothing_held_no_margin_is_used(
+    rules_of: Callable[..., Rules], mode: MarginMode, equity: float
+) -> None:
+    book = held_since((0.0, 0.0), (0.0, 0.0), (100.0, 10.0), equity)
+    assert used_margin(book, rules_of(2)._replace(full=account(mode))) == 0.0
+    assert used_margin(book, rules_of(2)) == 0.0
+
+
+def test_a_person_is_told_from_four_fifths_on() -> None:
+    assert is_called(0.8)
+    assert not is_called(0.8 - 1e-12)
+
+
+def test_a_short_that_has_nearly_all_of_it_at_twice_the_price(
+    rules_of: Callable[..., Rules],
+) -> None:
+    """101.5 + 100 - p is the 0.5 % of p that must be left; at 200 half of one is left beyond that."""
+    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
+    book = held_since((-1.0, 0.0), (100.0, 0.0), (100.0, 10.0), 101.5)
+    told = margin_of(book, rules)
+    assert told is not None
+    assert told.positions[0].liquidation_price == pytest.approx(201.5 / 1.005, rel=1e-12)
+
+
+def test_a_long_of_less_than_a_unit_ends_below(rules_of: Callable[..., Rules]) -> None:
+    """Half a coin at 20,000 on 1,000: 1,000 + (p - 20,000) / 2 is a two hundredth of p / 2."""
+    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
+    book = held_since((0.5, 0.0), (20_000.0, 0.0), (20_000.0, 10.0), 1_000.0)
+    told = margin_of(book, rules)
+    assert told is not None
+    assert told.positions[0].liquidation_price == pytest.approx(9_000.0 / 0.4975, rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", [MarginMode.ISOLATED, MarginMode.CROSS])
+def test_an_inverse_position_is_told_in_the_quote_currency(
+    rules_of: Callable[..., Rules], mode: MarginMode
+) -> None:
+    """10,000 contracts at 100 are 100 coins: 5 at 20 times, 0.5 to be left, 20 made at 125; cross, of 80 coins."""
+    full = account(mode)._replace(inverse=np.ones(2, dtype=np.bool_), has_inverse=True)
+    book = held_since((10_000.0, 0.0), (100.0, 0.0), (125.0, 10.0), CAPITAL)
+    book.holding["coin"][0] = 100.0
+    told = margin_of(book, rules_of(2)._replace(full=full))
+    assert told is not None
+    (position,) = told.positions
+    coins = 100.0 if mode is MarginMode.ISOLATED else 80.0
+    assert position.initial == pytest.approx(coins / 20.0 * 125.0)
+    assert position.maintenance == pytest.approx(coins * 0.005 * 125.0)
+    assert position.made == pytest.approx(20.0 * 125.0)
+    assert told.used == pytest.approx(0.5 / 25.0 if coins == 100.0 else 0.4 * 125.0 / CAPITAL)

@@ -47,6 +47,13 @@ def test_a_symbol_that_lacked_so_many_bars_is_not_opened_at_its_first_close_back
     assert trace.order[:, 0].tolist() == [0.0, 0.0, 0.0, 0.0, 5.0, 0.0]
 
 
+def test_of_a_single_bar_one_that_is_missing_is_a_hole() -> None:
+    rules = limited(make_rules(), max_stale_bars=1)
+    bars = flat_bars(4, valid=[1, 0, 1, 1])
+    _, trace = run(rules, bars, [NOTHING, NOTHING, 1.0, 1.0])
+    assert trace.refusal[:, 0].tolist() == [0, 0, Refusal.STALE, 0]
+
+
 def test_a_shorter_hole_is_none() -> None:
     rules = limited(make_rules(), max_stale_bars=3)
     bars = flat_bars(5, valid=[1, 0, 0, 1, 1])

@@ -176,6 +176,18 @@ def test_an_order_that_a_step_leaves_as_it_is_keeps_its_reason() -> None:
         assert after.pending_reason[0] == reason
 
 
+def test_where_a_stage_allows_as_much_as_the_cap_it_is_the_stage_that_is_told() -> None:
+    """10 held at 100 of 1,000: a stage has left 5 of them, and so does half of the equity."""
+    rules = limited(make_rules(max_symbol_weight=0.5), cap_tolerance=0.05)
+    before = new_book(1, 0.0)
+    before.quantity[:], before.mark[:] = 10.0, 100.0
+    before.holding["most"] = 5.0
+    nothing = np.full((1, 1), NOTHING)
+    _, trace = run_bars(before, rules, make_bars([100.0], [100.0]), nothing, nothing, Phase.BOTH)
+    assert trace.order[0, 0] == -5.0
+    assert trace.refusal[0, 0] == Refusal.DRAWDOWN_STAGE
+
+
 @pytest.mark.parametrize("held", [1.0, -1.0, 0.25])
 def test_a_limit_that_holds_counts_a_single_unit(held: float) -> None:
     """Worth 500 of 1,000 and a tenth may be: a fifth of it stays."""

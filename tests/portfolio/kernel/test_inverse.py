@@ -126,6 +126,31 @@ def test_isolated_liquidation(
         assert book.holding["coin"][0] == pytest.approx(-0.0006 - 0.02 - closing, rel=1e-9)
 
 
+def test_what_funding_has_taken_of_a_margin_is_not_lost_twice(
+    bars_of: BarsOf, rules_of: RulesOf
+) -> None:
+    """10,000 contracts at 100 set 10 of 100 coins aside at ten times, and the wallet has but 8 left of them.
+
+    Marked and taken over at 91, beyond the bankruptcy price: 8 coins are lost, and nothing is owed.
+    """
+    full = inverse(margin_mode=int(MarginMode.ISOLATED), leverage=np.full(1, 10.0))
+    before = new_book(1, 0.0)
+    before.quantity[:], before.mark[:] = 10_000.0, 91.0
+    before.holding["entry"], before.holding["coin"] = 100.0, 108.0
+    nothing = np.full((1, 1), NAN)
+    after, trace = run_bars(
+        before,
+        rules_of()._replace(full=full),
+        bars_of([91.0], [91.0]),
+        nothing,
+        nothing,
+        Phase.BOTH,
+    )
+    assert trace.fills["price"].tolist() == [91.0]
+    assert after.quantity[0] == 0.0
+    assert after.holding["coin"][0] == pytest.approx(0.0, abs=1e-9)
+
+
 def test_a_cross_account_keeps_nothing_of_cash_and_coins(
     bars_of: BarsOf, rules_of: RulesOf
 ) -> None:
