@@ -96,3 +96,14 @@ def test_contracts_pay_in_coin_and_it_is_told_in_the_quote_currency() -> None:
     assert paid[0].tolist() == pytest.approx([1.0 + 4.0 * 0.002 * 200.0, 0.3 + 1.5, 0.0])
     linear = funding_paid(bars, held, held, unknown, np.zeros(3, dtype=np.bool_))
     assert linear[0].tolist() == pytest.approx([200.0 + 320.0, 1.8, 0.0])
+
+
+def test_a_rate_of_one_is_all_that_is_held() -> None:
+    """And without a rate nothing is paid, also where no price is known."""
+    price = np.array([[200.0, np.nan]])
+    bars = BarBlock.of_candles(
+        np.zeros(1, dtype=np.int64), price, price, price, price, price,
+        valid=np.array([[True, False]]), funding_rate=np.array([[1.0, 0.0]]),
+    )  # fmt: skip
+    held = np.array([[3.0, 3.0]])
+    assert funding_paid(bars, held, held, np.full(2, np.nan)).tolist() == [[600.0, 0.0]]

@@ -190,24 +190,41 @@ def test_a_person_is_told_from_four_fifths_on() -> None:
     assert not is_called(0.8 - 1e-12)
 
 
-def test_a_short_that_has_nearly_all_of_it_at_twice_the_price(
+@pytest.mark.parametrize(
+    ("quantity", "mark", "equity", "price"),
+    [
+        (-1.0, 100.0, 101.5, 201.5 / 1.005),  # at 200 half of one is left beyond it
+        (-1.0, 1e5, 1e8, (1e8 + 1e5 + 100.0) / 1.01),  # a thousand marks away, in the tier of 1 %
+        (0.5, 20_000.0, 1_000.0, 9_000.0 / 0.4975),  # less than a unit
+        (0.01, 100.0, 0.5, 0.5 / 0.00995),  # less than one of equity
+        (1e9, 1e-7, 50.0, 50.0 / 0.995e9),  # next to nothing as a number, and not as a price
+        (1.0, 100.0, 100.5, None),  # half of one is left at a price of nothing
+        (1.0, 100.0, 0.5, 100.0),  # as much as must be left: at the mark
+    ],
+)
+def test_where_a_cross_account_ends(
+    rules_of: Callable[..., Rules], quantity: float, mark: float, equity: float, price: float | None
+) -> None:
+    """Where equity + q (p - mark) is 0.5 % of |q| p, or 1 % less 100 above 20,000."""
+    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
+    told = margin_of(held_since((quantity, 0.0), (mark, 0.0), (mark, 10.0), equity), rules)
+    assert told is not None
+    (position,) = told.positions
+    if price is None:
+        assert position.liquidation_price is None
+        assert position.distance is None
+    else:
+        assert position.liquidation_price == pytest.approx(price, rel=1e-12)
+        assert position.distance == pytest.approx(abs(price / mark - 1.0), rel=1e-9)
+
+
+def test_a_small_isolated_position_has_used_as_much_as_a_large_one(
     rules_of: Callable[..., Rules],
 ) -> None:
-    """101.5 + 100 - p is the 0.5 % of p that must be left; at 200 half of one is left beyond that."""
-    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
-    book = held_since((-1.0, 0.0), (100.0, 0.0), (100.0, 10.0), 101.5)
-    told = margin_of(book, rules)
-    assert told is not None
-    assert told.positions[0].liquidation_price == pytest.approx(201.5 / 1.005, rel=1e-12)
-
-
-def test_a_long_of_less_than_a_unit_ends_below(rules_of: Callable[..., Rules]) -> None:
-    """Half a coin at 20,000 on 1,000: 1,000 + (p - 20,000) / 2 is a two hundredth of p / 2."""
-    rules = rules_of(2)._replace(full=account(MarginMode.CROSS))
-    book = held_since((0.5, 0.0), (20_000.0, 0.0), (20_000.0, 10.0), 1_000.0)
-    told = margin_of(book, rules)
-    assert told is not None
-    assert told.positions[0].liquidation_price == pytest.approx(9_000.0 / 0.4975, rel=1e-12)
+    """One of value sets 0.05 aside, of which 0.005 must be left."""
+    rules = rules_of(2)._replace(full=account(MarginMode.ISOLATED))
+    book = held_since((0.01, 0.0), (100.0, 0.0), (100.0, 10.0), CAPITAL)
+    assert used_margin(book, rules) == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("mode", [MarginMode.ISOLATED, MarginMode.CROSS])
