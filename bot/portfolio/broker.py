@@ -63,6 +63,8 @@ def run_bars(
     _check_shapes(book, rules, bars, signal, volatility)
     if rules.disagreement_penalty > 0.0 and phase & Phase.CLOSE:
         _check_agreement(bars, agreement)
+    if rules.is_calibrated and calibrated is not None and phase & Phase.CLOSE:
+        _check_calibrated(bars, calibrated)
     n, n_symbols = bars.close.shape
     after = copy_book(book)
     trace = blank_trace(
@@ -145,6 +147,17 @@ def _check_agreement(bars: BarBlock, agreement: F64 | None) -> None:
         raise InvariantError(
             f"under a disagreement penalty every close needs the members' agreement {bars.close.shape}, "
             f"given is {None if agreement is None else agreement.shape}"
+        )
+
+
+def _check_calibrated(bars: BarBlock, known: Calibrated) -> None:
+    n, n_symbols = bars.close.shape
+    expected = [(n,), (n,), (n,), (n, n_symbols)]
+    found = [each.shape for each in known]
+    if found != expected:
+        raise InvariantError(
+            f"what is known of the signals, {', '.join(known._fields)}, must be of {expected} bars and symbols, "
+            f"is of {found}"
         )
 
 

@@ -27,8 +27,9 @@ USUAL_TIERS = (Tier(np.inf, 0.01, 0.0, 50.0),)
 borrowing is allowed."""
 
 
-FILLS_A_BAR = 4
-"""Most fills of a symbol in a bar: at its open, by a limit, a stop or a liquidation, and at its end."""
+FILLS_A_BAR = 5
+"""Most fills of a symbol in a bar: at its open, by a limit, a stop or a liquidation, at its end, and by the end
+of the account."""
 
 
 class MarginMode(IntEnum):

@@ -92,7 +92,8 @@ def _interleave(rows: I64, fills: I64, words: I64) -> int:
 def check_books(before: Book, bars: BarBlock, trace: Trace, inverse: Bool | None = None) -> None:
     """Check that every change of cash, coins and quantity is booked, and equity is what is held.
 
-    Coins are not checked in bars in which funding or a liquidation took of them.
+    Coins are not checked in bars in which funding or a liquidation took of them, nor where none are left of a
+    debt without a position, or of an account that is worth nothing.
 
     Args:
         before: the book that the call of `run_bars` was given.
@@ -203,8 +204,10 @@ def _first_fault(
                 now = trace.coin[i, s]
                 expected = coin[s] + coins[s]
                 unpaid = funding_rate[i, s] == 0.0 and funding_inside[i, s] == 0.0
+                repaid = expected < 0.0 or trace.equity[i] == 0.0
+                settled = taken or (now == 0.0 and quantity == 0.0 and repaid)
                 scale = abs(coin[s]) + abs(now) + abs(quantity / mark[s])
-                if unpaid and not taken and abs(expected - now) > TOLERANCE * scale:
+                if unpaid and not settled and abs(expected - now) > TOLERANCE * scale:
                     return COIN, i, s, expected, now
                 coin[s] = now
                 if now != 0.0 or quantity != 0.0:

@@ -238,24 +238,45 @@ def test_what_closes_the_one_closes_the_other(want: Wanted) -> None:
     agree(want)
 
 
-def of_linear_contracts(want: Wanted) -> Wanted:
-    return replace(want, spot="none", inverse="none")
+def of_contracts(want: Wanted) -> Wanted:
+    return replace(want, spot="none")
+
+
+ON_MARGIN = FULL.filter(lambda want: want.margin != "none").map(of_contracts)
+OWED = [
+    Wanted(
+        1003, n_symbols=2, margin="isolated", spot="none", inverse="all", leverage=2.0, fraction=2.0,
+        steps=False,
+    ),
+]  # fmt: skip
+"""Of histories in which coins owed had grown beyond all that there was."""
 
 
 @often
-@given(FULL.filter(lambda want: want.margin != "none").map(of_linear_contracts))
+@given(ON_MARGIN)
 def test_what_is_held_on_margin_never_owes_anything(want: Wanted) -> None:
-    """But for funding beyond the wallet, which no margin of an open position has paid yet, and for debts in the
-    coin of an inverse contract, which grow with its price (docs/explanations/account.md)."""
+    """But for funding beyond the wallet, which of linear contracts no margin of an open position has paid yet."""
+    owes_nothing(want)
+
+
+@pytest.mark.parametrize("want", OWED)
+def test_nor_where_it_did(want: Wanted) -> None:
+    owes_nothing(want)
+
+
+def owes_nothing(want: Wanted) -> None:
     bars = random_bars(want)
     bars.funding_rate[:] = 0.0
     bars.funding_inside[:] = 0.0
     volatility = np.full_like(bars.close, 0.01)
+    rules = rules_of(want, bars)
     _, trace = run_bars(
-        new_book(bars.n_symbols, CAPITAL), rules_of(want, bars), bars, random_signal(want), volatility,
-        Phase.BOTH,
-    )  # fmt: skip
+        new_book(bars.n_symbols, CAPITAL), rules, bars, random_signal(want), volatility, Phase.BOTH
+    )
     assert trace.equity.min() >= -SHARE * CAPITAL
+    if rules.full is not None and rules.full.has_inverse:
+        has_price = np.logical_or.accumulate(bars.valid, axis=0)
+        assert (trace.coin[(trace.quantity == 0.0) & has_price] >= 0.0).all()
 
 
 @often

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.oracle.inside import walk
-from tests.oracle.margin import liquidate
+from tests.oracle.margin import end, liquidate
 from tests.oracle.terms import NAN, Candle, Fill, Position, Settings
 
 
@@ -71,6 +71,17 @@ class Account:
                 position.learn(candle)
         if self.settings.at_close:
             self.trade_all(bar)
+        if any(position.terms.inverse for position in self.positions):
+            self.repay()
+
+    def repay(self) -> None:
+        """Buy the coins that are owed where nothing is held; an account on margin that is then below zero is
+        over, and the insurance fund pays."""
+        for position in self.positions:
+            if not position.quantity and position.coin < 0.0 and not math.isnan(position.price):
+                self.cash, position.coin = self.cash + position.coin * position.price, 0.0
+        if self.settings.margin != "none" and self.equity < 0.0:
+            end(self, [position.price for position in self.positions])
 
     def decide(self, s: int, quantity: float, reason: str) -> None:
         """Let an order stand instead of the one that did; 0 is none."""

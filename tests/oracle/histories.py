@@ -83,14 +83,13 @@ def random_bars(want: Wanted) -> BarBlock:
     mark = np.where(marked, open_ * np.exp(rng.normal(0.0, 0.001, shape)), np.nan)
     inverse = np.array(want.is_inverse)
     volume = rng.lognormal(1.0, 1.0, shape) * CAPITAL / np.where(inverse, 1.0, open_)
-    unit = np.where(inverse, 1.0 / close, close)
     known = [np.where(valid, each, np.nan) for each in (open_, high, low, close, volume)]
     bars = BarBlock.of_candles(
         np.arange(want.n_bars, dtype=np.int64) * HOUR_MS,
         *(known[0], known[1], known[2], known[3], known[4]), in_session=valid | ~sometimes(0.3), funding_rate=rate, mark=mark,
         mark_high=np.where(inside, np.maximum(high * 0.999, mark), np.nan),
         mark_low=np.where(inside, np.minimum(low * 1.001, mark), np.nan),
-        funding_inside=np.where(sometimes(0.05), unit * rng.normal(0.0, 0.001, shape), 0.0),
+        funding_inside=np.where(sometimes(0.05), close * rng.normal(0.0, 0.001, shape), 0.0),
         settlement_price=np.where(want.full & sometimes(0.01), close, np.nan),
         leaving=want.full & sometimes(want.leaving),
     )  # fmt: skip

@@ -105,14 +105,21 @@ def _liquidate_cross(account: Account, bar: Sequence[Candle], reach: float) -> N
     while far - near > 1e-15 * reach:
         middle = (near + far) / 2.0
         near, far = (middle, far) if beyond(account, bar, middle) > 0.0 else (near, middle)
-    prices = [_at(account, s, bar[s], far) for s in range(len(bar))]
+    end(account, [_at(account, s, bar[s], far) for s in range(len(bar))])
+
+
+def end(account: Account, prices: Sequence[float]) -> None:
+    """Close everything at these prices; of what is left, or owed, nothing stays."""
+    closed = False
     for s, (position, price) in enumerate(zip(account.positions, prices, strict=True)):
         position.order = 0.0
         if position.quantity:
             account.book(s, -position.quantity, price, 0.0, "liquidation")
+            closed = True
         if position.coin:
             account.cash += position.coin * price
             position.coin = 0.0
     account.fees += account.cash
-    account.fills[-1].fee += account.cash
+    if closed:
+        account.fills[-1].fee += account.cash
     account.cash = 0.0

@@ -13,10 +13,12 @@ from bot.blocks import F64, BarBlock
 from bot.errors import InvariantError
 from bot.portfolio.book import Book, new_book, to_arrays
 from bot.portfolio.broker import run_bars
+from bot.portfolio.calibration import Calibrated
 from bot.portfolio.reasons import FillReason, Halt, Refusal
 from bot.portfolio.rules import FillAt, LatePolicy, Rules, SizingMethod
 from bot.portfolio.trace import Phase, Trace, joined
 from bot.timegrid import HOUR_MS
+from tests.portfolio.policies.test_edge import known_of
 
 NAN = float("nan")
 UP, DOWN, FLAT = 0.01, -0.01, 0.0
@@ -586,6 +588,29 @@ def test_shapes_that_do_not_fit_are_refused(
     signal = np.zeros((1, 1))
     with pytest.raises(InvariantError, match="symbols"):
         run_bars(new_book(1, 1000.0), rules_of(), bars, signal, signal, Phase.BOTH)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        known_of(2, 0.5, np.empty((0, 0))),
+        known_of(2, 0.5, np.ones((1, 1))),
+        known_of(2, 0.5, np.ones((2, 3))),
+        known_of(1, 0.5, np.ones((2, 1))),
+    ],
+)
+def test_what_is_known_of_signals_is_of_these_bars_and_symbols(
+    bars_of: Callable[..., BarBlock], rules_of: Callable[..., Rules], given: Calibrated
+) -> None:
+    """A bound of no rows had been read beyond its end."""
+    bars = bars_of([100.0] * 2, [100.0] * 2)
+    signal = np.full((2, 1), UP)
+    rules = rules_of(is_calibrated=True)
+    book = new_book(1, 1000.0)
+    with pytest.raises(InvariantError, match="known of the signals"):
+        run_bars(book, rules, bars, signal, signal, Phase.BOTH, calibrated=given)
+    fits = known_of(2, 0.5, np.ones((2, 1)))
+    run_bars(book, rules, bars, signal, signal, Phase.BOTH, calibrated=fits)
 
 
 def test_traces_of_other_bars_are_not_joined(

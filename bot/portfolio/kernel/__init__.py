@@ -15,6 +15,7 @@ measured        volume and variance of a bar, for sizes and impact
 cash            what of an order can be paid
 margin          of contracts; liquidation inside the bar
 funding         charged at the open and inside the bar
+debts           coins owed are bought; an account below zero ends
 halts           raised, lifted, obeyed
 decide          signals to target quantities
 caps            increases scaled so that a sum keeps its limit

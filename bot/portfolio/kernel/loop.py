@@ -18,6 +18,7 @@ from bot.portfolio.kernel.by_reference import by_reference
 from bot.portfolio.kernel.cash import charge_interest
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.contracts import is_inverse
+from bot.portfolio.kernel.debts import settle_debts
 from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_reference
 from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
@@ -166,6 +167,8 @@ def _end_path(
             note_bar(i, s, book, market)
     if rules.fill_at != NEXT_OPEN:
         count = fill_sales_first(i, book, rules, market, trace, count, scheme, full)
+    if full.has_inverse:
+        count = settle_debts(i, book, market, trace, count, full)
     return count
 
 

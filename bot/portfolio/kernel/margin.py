@@ -6,7 +6,7 @@ What is used up at the open is taken over before an order can close it at a pric
 Read well, it goes straight to the bar's close. A position is taken over at
 the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
 loss is the one down to the bankruptcy price; where the market was beyond that price already, the
-insurance fund pays the rest. The account then owes nothing but coins, which grow with their price. After the funding inside the bar margin is
+insurance fund pays the rest. Coins that are then owed are `debts.py`'s. After the funding inside the bar margin is
 looked at once more, at the bar's end: a close or a settlement may lie beyond the marks' extreme.
 
 Source: Bybit's help centre, "Liquidation Price (USDT Contract)" for isolated margin (maintenance margin
@@ -225,16 +225,31 @@ def _liquidate_cross(
             else:
                 high = middle
         way = high
+    return take_account(i, way, book, market, trace, count, full)
+
+
+@cold
+def take_account(
+    i: int, way: float, book: Book, market: Market, trace: Trace, count: int, full: FullAccount
+) -> int:
+    """Close the whole account and keep nothing of it; what it owes is the insurance fund's.
+
+    Args:
+        way: on the path, whose marks are the prices; beyond 2 those of the close.
+    """
     account = book.account[0]
     rest: float = account.cash
-    last = 0
+    last = -1
     for s in range(len(book.quantity)):
         if has_worth(s, book, full):
-            rest += worth_of(s, mark_on_path(i, s, way, book, market, full), book, full)
+            rest += worth_of(s, _taken_at(i, s, way, book, market, full), book, full)
         if book.quantity[s] != 0.0:
             last = s
+    if last < 0:  # no fill tells of it
+        account.bar_fees += rest
+        account.fees += rest
     for s in range(len(book.quantity)):
-        price = mark_on_path(i, s, way, book, market, full)
+        price = _taken_at(i, s, way, book, market, full)
         quantity = book.quantity[s]
         if quantity != 0.0:
             fee = rest if s == last else 0.0
@@ -249,6 +264,13 @@ def _liquidate_cross(
     account.cash = 0.0  # what rounding left
     account.liquidations += 1
     return count
+
+
+@hot
+def _taken_at(i: int, s: int, way: float, book: Book, market: Market, full: FullAccount) -> float:
+    """Return the price at which a symbol is taken over."""
+    at_close: float = book.mark[s]
+    return at_close if way > 2.0 else mark_on_path(i, s, way, book, market, full)
 
 
 @cold

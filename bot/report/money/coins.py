@@ -18,11 +18,8 @@ import numpy as np
 
 from bot.blocks import F64
 from bot.portfolio.funding import funding_paid, price_at_open
-from bot.portfolio.reasons import FillReason
 from bot.report.booked import Booked, carried, opened_share
 from bot.report.money.turned_bars import changed_sides, inside_profit, turned_bars
-
-LIQUIDATION = int(FillReason.LIQUIDATION)
 
 
 class Coins(NamedTuple):
@@ -33,7 +30,8 @@ class Coins(NamedTuple):
         earlier: of these, what the position held did not bring.
         entering: what a bar's fills brought for the position that it opened.
         inside: what they brought for positions that it both opened and closed.
-        exchanged: cash that a bar's coins were exchanged for.
+        repaid: bought at the close because they were owed.
+        exchanged: cash that a bar's coins were exchanged for, less what those repaid cost.
         left_at: price of the bar's fills that closed a position, at which their contracts are their coins; NaN without one.
         entered_at: of those that opened one.
     """
@@ -42,6 +40,7 @@ class Coins(NamedTuple):
     earlier: F64
     entering: F64
     inside: F64
+    repaid: F64
     exchanged: F64
     left_at: F64
     entered_at: F64
@@ -67,11 +66,14 @@ def coins_of(run: Booked) -> Coins:
     if known is not None:
         flows[0] = known.held
     coins = np.cumsum(flows, axis=0)
-    exchanged = np.zeros_like(coins)
     ended = ended_at(run)
+    repaid = _repaid(run, coins)
+    repaid[ended if ended is not None else len(coins) :] = 0.0  # then all coins are exchanged
+    coins += np.cumsum(repaid, axis=0)
+    exchanged = -np.nan_to_num(repaid * run.price)
     if ended is not None:
         at = np.where(np.isnan(filled_at[ended]), run.price[ended], filled_at[ended])
-        exchanged[ended] = np.nan_to_num(coins[ended] * at)
+        exchanged[ended] += np.nan_to_num(coins[ended] * at)
         coins[ended:] = 0.0
     turned = [each for each in turned_bars(run, 0) if run.is_inverse[each.symbol]]
     flipped = changed_sides(run, 0, turned)
@@ -91,14 +93,25 @@ def coins_of(run: Booked) -> Coins:
         earlier[0] = known.earlier
     earlier = np.nan_to_num(carried(earlier))
     nothing = np.zeros_like(coins)
-    held, earlier, entering, inside, exchanged = (
+    held, earlier, entering, inside, repaid, exchanged = (
         np.where(run.is_inverse, amounts, nothing)
-        for amounts in (coins, earlier, entering, inside, exchanged)
+        for amounts in (coins, earlier, entering, inside, repaid, exchanged)
     )
     return Coins(
-        held, earlier, entering=entering, inside=inside, exchanged=exchanged, left_at=filled_at,
-        entered_at=entered_at,
+        held, earlier, entering=entering, inside=inside, repaid=repaid, exchanged=exchanged,
+        left_at=filled_at, entered_at=entered_at,
     )  # fmt: skip
+
+
+def _repaid(run: Booked, unpaid: F64) -> F64:
+    """Return float64[n, S], the coins bought at each close; in all as many as were owed most.
+
+    Args:
+        unpaid: float64[n, S], what fills and funding alone make of the coins.
+    """
+    owed = np.where((run.quantity == 0.0) & np.isfinite(run.price), -unpaid, 0.0)
+    so_far = np.maximum.accumulate(np.maximum(owed, 0.0), axis=0)
+    return np.diff(so_far, axis=0, prepend=0.0)
 
 
 def coin_profit(run: Booked, start: int) -> CoinProfit:
@@ -114,8 +127,9 @@ def coin_profit(run: Booked, start: int) -> CoinProfit:
     flipped = changed_sides(run, start, turned)
     left_at = coins.left_at[start:]
     there = np.where(np.isnan(left_at), m1, left_at)
-    of_left = c1 - coins.entering[start:] - coins.inside[start:]
-    closed = (of_left - b0) * there + coins.exchanged[start:]
+    repaid = coins.repaid[start:]
+    of_left = c1 - repaid - coins.entering[start:] - coins.inside[start:]
+    closed = (of_left - b0) * there + coins.exchanged[start:] + repaid * m1
     inside = np.zeros_like(closed)
     for each in turned:
         inside[each.bar, each.symbol] = sum(inside_profit(leg, inverse=True) for leg in each.inside)
@@ -129,10 +143,10 @@ def coin_profit(run: Booked, start: int) -> CoinProfit:
 
 
 def unexplained(run: Booked, start: int, profit: F64, coins: F64) -> F64:
-    """Return float64[m, S], what the end of a cross account brought of coins that no position stood beside.
+    """Return float64[m, S], what the end of an account brought of its coins beyond what fills tell.
 
-    Their price is that of the instant of the liquidation, which no fill tells; it follows from what the account
-    lost in all.
+    Their price is that of the instant of the liquidation, which no fill tells where no position stood beside them;
+    it follows from what the account lost in all.
 
     Args:
         profit, coins: float64[m, S], of each symbol in all, and of its coins, at the bar's last price.
@@ -142,6 +156,8 @@ def unexplained(run: Booked, start: int, profit: F64, coins: F64) -> F64:
         return missing
     at = ended - start
     alone = run.is_inverse & (coins[at] != 0.0)
+    if not alone.any():
+        alone = run.is_inverse & (profit[at] != 0.0)
     change = float(run.equity[ended]) - run.equity_before(ended)
     missing[at, alone] = (change - profit[at].sum()) / max(int(alone.sum()), 1)
     return missing
@@ -175,8 +191,6 @@ def _funding(run: Booked) -> F64:
 
 
 def ended_at(run: Booked) -> int | None:
-    """Return the bar in which a liquidation ended a cross account, None where none did."""
-    taken = run.fills["open_time"][run.fills["reason"] == LIQUIDATION]
-    bars = np.searchsorted(run.open_time, np.unique(taken))
-    over = bars[run.equity[bars] == 0.0]
+    """Return the bar in which the whole account was taken over, None where it was not."""
+    over = np.flatnonzero(run.equity == 0.0)
     return int(over[0]) if len(over) else None

@@ -43,9 +43,7 @@ def run(rules: Rules, bars: BarBlock, signal: Any) -> tuple[Book, Trace]:
     ("side", "exit_price", "profit"),
     [
         (1.0, 12_000.0, 10_000.0 / 10_000.0 - 10_000.0 / 12_000.0),
-        (1.0, 8_000.0, 10_000.0 / 10_000.0 - 10_000.0 / 8_000.0),
         (-1.0, 8_000.0, 10_000.0 / 8_000.0 - 10_000.0 / 10_000.0),
-        (-1.0, 12_000.0, 10_000.0 / 12_000.0 - 10_000.0 / 10_000.0),
     ],
 )
 def test_profit_is_in_coin(
@@ -65,6 +63,88 @@ def test_profit_is_in_coin(
     assert book.account["cash"][0] == CAPITAL
     assert trace.equity[2] == pytest.approx(CAPITAL + profit * exit_price, rel=1e-12)
     assert trace.equity[3] == pytest.approx(CAPITAL + profit * 20_000.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("side", "exit_price", "loss"),
+    [
+        (1.0, 8_000.0, 10_000.0 / 8_000.0 - 10_000.0 / 10_000.0),
+        (-1.0, 12_000.0, 10_000.0 / 10_000.0 - 10_000.0 / 12_000.0),
+    ],
+)
+def test_a_loss_is_owed_in_coin_until_the_close_and_bought_there(
+    bars_of: BarsOf, rules_of: RulesOf, side: float, exit_price: float, loss: float
+) -> None:
+    """The bar that closes it ends at 11,000, where the coins are bought; to 20,000 nothing is owed any more."""
+    opens = [10_000.0, 10_000.0, exit_price, 20_000.0]
+    bars = bars_of(opens, [10_000.0, 10_000.0, 11_000.0, 20_000.0])
+    book, trace = run(rules_of(fraction=1.0)._replace(full=inverse()), bars, [side, 0.0, NAN, NAN])
+    assert book.holding["coin"][0] == 0.0
+    assert trace.cash[2:] == pytest.approx([CAPITAL - loss * 11_000.0] * 2, rel=1e-12)
+    assert trace.equity[2:].tolist() == trace.cash[2:].tolist()
+    assert trace.in_coin[2] == pytest.approx(-loss * 11_000.0, rel=1e-12)
+
+
+def test_coins_owed_beside_a_position_move_with_it(bars_of: BarsOf, rules_of: RulesOf) -> None:
+    """Flipped at 8,000 with a loss of 0.25 coins: they are owed on, and fall with the price to 5,000."""
+    prices = [10_000.0, 10_000.0, 8_000.0, 5_000.0]
+    book, trace = run(
+        rules_of(fraction=1.0)._replace(full=inverse()),
+        bars_of(prices, prices),
+        [1.0, -1.0, NAN, NAN],
+    )
+    held = book.quantity[0]
+    assert held < 0.0
+    assert book.account["cash"][0] == CAPITAL
+    assert book.holding["coin"][0] == pytest.approx(-0.25 + held / 8_000.0, rel=1e-12)
+    worth = (-0.25 + held / 8_000.0) * 5_000.0 - held
+    assert trace.equity[3] == pytest.approx(CAPITAL + worth, rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", [MarginMode.ISOLATED, MarginMode.NONE])
+def test_what_cash_does_not_cover_is_the_insurance_funds(
+    bars_of: BarsOf, rules_of: RulesOf, mode: MarginMode
+) -> None:
+    """10,000 contracts short at 10,000, half of it margin: at 40,000 the half coin lost costs 20,000."""
+    full = inverse(margin_mode=int(mode), leverage=np.full(1, 2.0))
+    bars = bars_of([10_000.0, 10_000.0, 40_000.0], [10_000.0, 10_000.0, 40_000.0])
+    book, trace = run(rules_of(fraction=1.0)._replace(full=full), bars, [-1.0, NAN, NAN])
+    if mode is MarginMode.NONE:  # as if the exchange gave credit
+        assert trace.equity[-1] == pytest.approx(CAPITAL - (1.0 - 0.25) * 40_000.0)
+        return
+    (fill,) = trace.fills[1:]
+    assert int(fill["reason"]) == FillReason.LIQUIDATION
+    lost = float(fill["fee"]) + 10_000.0 * (40_000.0 / 10_000.0 - 1.0)
+    assert lost == pytest.approx(20_000.0)
+    assert trace.fees[-1] == pytest.approx(
+        float(fill["fee"]) - 10_000.0
+    )  # and 10,000 is paid for it
+    assert (book.account["cash"][0], book.holding["coin"][0]) == (0.0, 0.0)
+    assert trace.equity[-1] == 0.0
+    assert int(book.account["halted"][0]) == Halt.BANKRUPT
+
+
+def test_what_earlier_trips_owe_ends_the_position_with_the_account(
+    bars_of: BarsOf, rules_of: RulesOf
+) -> None:
+    """0.6 coins are owed beside 1,000 contracts long: at 30,000 they cost more than all that there is."""
+    full = inverse(margin_mode=int(MarginMode.ISOLATED), leverage=np.full(1, 2.0))
+    before = new_book(1, CAPITAL)
+    before.mark[:] = 10_000.0
+    before.quantity[:] = 1_000.0
+    before.holding["entry"], before.holding["coin"] = 10_000.0, 0.1 - 0.6
+    prices = [10_000.0, 30_000.0]
+    rules = rules_of(fraction=1.0)._replace(full=full)
+    bars = bars_of(prices, prices)
+    given = np.full((2, 1), NAN)
+    book, trace = run_bars(before, rules, bars, given, given, Phase.BOTH)
+    check_books(before, bars, trace, rules.inverse)
+    (fill,) = trace.fills
+    assert (int(fill["reason"]), float(fill["price"])) == (FillReason.LIQUIDATION, 30_000.0)
+    # 10,000 and half a coin owed, less 1,000 for the contracts: 6,000 are missing
+    assert float(fill["fee"]) == pytest.approx(CAPITAL - 0.5 * 30_000.0 - 1_000.0)
+    assert trace.equity.tolist() == [pytest.approx(CAPITAL - 6_000.0), 0.0]
+    assert (int(book.account["liquidations"][0]), book.quantity[0]) == (1, 0.0)
 
 
 def test_the_entry_of_two_purchases_is_the_harmonic_mean(
@@ -123,7 +203,9 @@ def test_isolated_liquidation(
         assert int(fill["reason"]) == FillReason.LIQUIDATION
         assert fill["price"] == pytest.approx(liquidation, rel=1e-12)
         closing = 0.0006 * (1.0 + side * 0.02)
-        assert book.holding["coin"][0] == pytest.approx(-0.0006 - 0.02 - closing, rel=1e-9)
+        assert book.holding["coin"][0] == 0.0
+        owed = 0.0006 + 0.02 + closing
+        assert book.account["cash"][0] == pytest.approx(CAPITAL - owed * 10_000.0, rel=1e-9)
 
 
 def test_what_funding_has_taken_of_a_margin_is_not_lost_twice(

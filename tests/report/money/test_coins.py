@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.blocks import F64, BarBlock
+from bot.blocks import F64, FILL, BarBlock
 from bot.config import load_config
 from bot.portfolio.book import new_book
 from bot.portfolio.broker import run_bars
@@ -155,6 +155,56 @@ def test_a_liquidated_cross_account_has_no_coins_and_lost_all_that_it_had() -> N
     assert run.equity[-1] == 0.0
     assert (coins_of(run).held[-1] == 0.0).all()
     assert profits(run, 0).total.sum() == pytest.approx(-CAPITAL, rel=1e-9)
+
+
+@FILLS
+@pytest.mark.parametrize("mode", ["isolated", "cross", "none"])
+def test_coins_owed_are_bought_and_profits_still_sum_to_the_change_of_equity(
+    fill: str, mode: str
+) -> None:
+    ended = repaid = 0
+    for seed in range(6):
+        given = {
+            "execution.fill": fill, "portfolio.margin_mode": mode, "portfolio.leverage": 3.0,
+            "sizing.fraction": 1.2,
+        }  # fmt: skip
+        run, trace = booked(wild_market(seed, swing=0.1), seed + 20, **given)
+        coins = coins_of(run)
+        np.testing.assert_allclose(coins.held[:, :2], trace.coin[:, :2], rtol=1e-9, atol=1e-8)
+        assert (coins.repaid >= 0.0).all()
+        repaid += int((coins.repaid > 0.0).sum())
+        change = np.diff(np.concatenate(([CAPITAL], run.equity)))
+        total = profits(run, 0).total.sum(axis=1)
+        np.testing.assert_allclose(total, change, atol=1e-6, rtol=1e-9)
+        ended += bool((run.equity == 0.0).any())
+    assert repaid > 50
+    assert ended > 1 or mode == "none"
+
+
+def test_a_trip_that_leaves_a_debt_is_still_its_coins_at_its_exit() -> None:
+    """10,000 contracts from 40,000 to 32,000 owe 0.0625 coins: 2,000 at the exit, 2,062.5 at the close's 33,000."""
+    bars = wild_market(1)
+    opens, closes = np.full((N, 3), 40_000.0), np.full((N, 3), 40_000.0)
+    opens[2], closes[2] = 32_000.0, 33_000.0
+    bars = BarBlock.of_candles(
+        bars.open_time, opens, np.maximum(opens, closes), np.minimum(opens, closes), closes,
+        np.full((N, 3), 1e12),
+    )  # fmt: skip
+    fills = np.zeros(2, FILL)
+    fills["open_time"], fills["quantity"] = bars.open_time[[1, 2]], [10_000.0, -10_000.0]
+    fills["price"], fills["reason"] = [40_000.0, 32_000.0], FillReason.SIGNAL
+    quantity, equity = np.zeros((N, 3)), np.full(N, CAPITAL)
+    quantity[1, 0], equity[2:] = 10_000.0, CAPITAL - 0.0625 * 33_000.0
+    run = Booked(
+        symbols=SYMBOLS, bars=bars, start_index=0, initial_capital=CAPITAL, fill="next_open",
+        equity=equity, funding=np.zeros(N), quantity=quantity, fills=fills, inverse=INVERSE,
+    )  # fmt: skip
+    assert trades_of(run, 0).profit.tolist() == pytest.approx([-2_000.0])
+    profit = profits(run, 0)
+    assert profit.coins is not None
+    assert profit.coins[2, 0] == pytest.approx(-62.5)
+    assert profit.total.sum() == pytest.approx(-2_062.5)
+    assert coins_of(run).repaid[2, 0] == pytest.approx(0.0625)
 
 
 def test_contracts_are_their_own_value() -> None:

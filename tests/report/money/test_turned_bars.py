@@ -44,13 +44,30 @@ def by_hand(inverse: bool) -> Booked:
     paid = np.cumsum([sum(-q * p - f for q, p, f in _of(fills, t)) for t in times.tolist()])
     equity = 1_000.0 + paid + (quantity * close)[:, 0]
     if inverse:
-        coins = np.cumsum([sum((q - f) / p for q, p, f in _of(fills, t)) for t in times.tolist()])
-        equity = 1_000.0 + coins * close[:, 0] - quantity[:, 0]
+        equity = np.array(
+            _in_coin(fills, times.tolist(), close[:, 0].tolist(), quantity[:, 0].tolist())
+        )
     return Booked(
         symbols=("X",), bars=bars, start_index=0, initial_capital=1_000.0, fill="next_open",
         equity=equity, funding=np.zeros(4), quantity=quantity, fills=fills,
         inverse=np.array([True]) if inverse else None,
     )  # fmt: skip
+
+
+def _in_coin(
+    fills: np.ndarray[Any, np.dtype[np.void]],
+    times: list[int],
+    close: list[float],
+    held: list[float],
+) -> list[float]:
+    """Return the equities of 1,000 where losses are owed in coin, and bought at a close without a position."""
+    cash, coins, equity = 1_000.0, 0.0, []
+    for time, price, contracts in zip(times, close, held, strict=True):
+        coins += sum((q - f) / p for q, p, f in _of(fills, time))
+        if not contracts and coins < 0.0:
+            cash, coins = cash + coins * price, 0.0
+        equity.append(cash + coins * price - contracts)
+    return equity
 
 
 def _of(fills: np.ndarray[Any, np.dtype[np.void]], time: int) -> list[tuple[float, float, float]]:
