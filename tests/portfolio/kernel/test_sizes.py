@@ -211,7 +211,7 @@ def test_what_turns_a_position_is_one_order(
     assert [f[:2] for f in fills_of(trace, bars)] == [(1, 5.0), (2, -7.0), (3, -3.0)]
 
 
-@pytest.mark.parametrize(("price", "quantity"), [(100.0, 10.0), (1e-4, 10.0)])
+@pytest.mark.parametrize(("price", "quantity"), [(100.0, 10.0), (1e-4, 10.0), (100.0, 1.0)])
 @pytest.mark.parametrize(("share", "bought"), [(2e-9, True), (5e-10, False)])
 def test_what_rounding_left_of_the_cash_buys_nothing(
     bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made, price: float, quantity: float,

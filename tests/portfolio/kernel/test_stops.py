@@ -123,6 +123,10 @@ def test_read_well_the_profit_is_taken_first(hold: Made) -> None:
         1.0, [(100.0, 112.5, 94.0, 100.0)], full=full, stop_loss=0.05, take_profit=0.125
     )
     assert fills == [(2, -5.0, 112.5, "take_profit")]
+    fills, _, _ = hold(-1.0, [(100.0, 106.0, 89.0, 100.0)], full=full, **both)
+    assert fills == [(2, 5.0, pytest.approx(90.0), "take_profit")]
+    fills, _, _ = hold(-1.0, [(100.0, 106.0, 91.0, 100.0)], full=full, **both)
+    assert fills == [(2, 5.0, pytest.approx(105.0), "stop_loss")]
     fills, _, _ = hold(1.0, [(100.0, 109.0, 94.0, 100.0)], full=full, **both)
     assert fills == [(2, -5.0, pytest.approx(95.0), "stop_loss")]
 

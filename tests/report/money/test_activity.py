@@ -9,14 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.portfolio.reasons import FillReason
 from bot.report.inputs import RunData
 from bot.report.money.activity import (
     bankrupt_at,
     cost_returns,
     cost_waterfall,
+    elapsed_ms,
+    exposure_figures,
     run_metrics,
     symbol_rows,
+    trip_figures,
 )
+from bot.report.money.round_trips import Trips
 from bot.report.money.trials import Tried
 
 
@@ -95,6 +100,17 @@ def test_figures_of_a_bankrupt_account(run_maker: Any) -> None:
     assert returns["net_compounded"] == pytest.approx(metrics["total_return"])
 
 
+@pytest.mark.parametrize(("left", "ruined"), [(0.0, 200), (0.5, None), (-0.5, 200)])
+def test_an_account_is_bankrupt_that_has_nothing_left(
+    run_maker: Any, left: float, ruined: int | None
+) -> None:
+    run: RunData = run_maker()
+    equity = run.equity.copy()
+    equity[200:] = left
+    equity[: run.start_index] = 0.0  # before it counts
+    assert bankrupt_at(dataclasses.replace(run, equity=equity)) == ruined
+
+
 def test_a_sound_account_has_no_bankruptcy(run: RunData) -> None:
     assert bankrupt_at(run) is None
 
@@ -160,3 +176,76 @@ def test_bars_before_a_symbol_began_are_not_missing(run_maker: Any) -> None:
     run.bars.valid[: run.start_index + 20, 0] = False
     run.bars.valid[run.start_index + 30, 0] = False
     assert symbol_rows(run, run.start_index)[0]["missing"] == 1
+
+
+def trips_of(*rows: tuple[int, int, float, float]) -> Trips:
+    """Return trips of one symbol: first bar, last bar, profit, fraction."""
+    first, last, profit, fraction = (np.array([row[k] for row in rows]) for k in range(4))
+    return Trips(np.zeros(len(rows), np.int64), first, last, profit, fraction)
+
+
+def test_the_figures_of_three_trips_by_hand() -> None:
+    got = trip_figures(trips_of((0, 2, 30.0, 0.03), (2, 5, -10.0, -0.01), (5, 12, 40.0, 0.04)))
+    assert got["trades"] == 3
+    assert got["expectancy"] == pytest.approx(20.0)
+    assert got["expectancy_fraction"] == pytest.approx(0.02)
+    deviation = math.sqrt((0.01**2 + 0.03**2 + 0.02**2) / 2.0)
+    assert got["sqn"] == pytest.approx(math.sqrt(3.0) * 0.02 / deviation)
+    assert got["mean_bars_held"] == pytest.approx(4.0)
+
+
+def test_two_trips_have_a_deviation_and_one_has_none() -> None:
+    two = trip_figures(trips_of((0, 1, 10.0, 0.01), (1, 4, 30.0, 0.03)))
+    assert two["sqn"] == pytest.approx(math.sqrt(2.0) * 0.02 / (0.02 / math.sqrt(2.0)))
+    one = trip_figures(trips_of((3, 7, 10.0, 0.01)))
+    assert (one["sqn"], one["expectancy"], one["mean_bars_held"]) == (None, 10.0, 4.0)
+
+
+def test_without_a_trip_there_is_nothing_to_tell_of_them() -> None:
+    whole, none = np.zeros(0, np.int64), np.zeros(0)
+    got = trip_figures(Trips(whole, whole, whole, none, none))
+    assert got.pop("trades") == 0
+    assert set(got.values()) == {None}
+
+
+def test_what_is_held_and_traded_is_as_in_a_loop(run: RunData) -> None:
+    start, n = run.start_index, len(run.equity)
+    got: dict[str, Any] = dict(exposure_figures(run, start))
+    gross = 0.0
+    for i in range(start, n):
+        gross += (
+            sum(abs(q) * p for q, p in zip(run.quantity[i], run.price[i], strict=True))
+            / run.equity[i]
+        )
+    assert got["mean_gross_exposure"] == pytest.approx(gross / (n - start))
+    assert got["turnover_annual"] == pytest.approx(got["turnover"] * 8760.0 / (n - start))
+    assert elapsed_ms(run, start) == (n - start) * 3_600_000
+    assert got["fills"] == sum(int(f["open_time"]) >= int(run.open_time[start]) for f in run.fills)
+
+
+def test_rows_of_symbols_are_as_in_a_loop(run: RunData) -> None:
+    """The last fill of the second symbol is a settlement, of which a bar holds fills of others too."""
+    start, fills = run.start_index, run.fills.copy()
+    last = int(np.flatnonzero(fills["symbol"] == 1)[-1])
+    fills["reason"][last] = FillReason.SETTLEMENT
+    made = dataclasses.replace(run, fills=fills, funding_unknown={"S0USDT": 3})
+    for s, row in enumerate(symbol_rows(made, start)):
+        value = float(run.quantity[-1, s] * run.price[-1, s])
+        assert row["position"] == run.quantity[-1, s]
+        assert row["position_value"] == pytest.approx(value)
+        assert row["weight"] == pytest.approx(value / run.equity[-1])
+        assert row["settled"] == (1 if s == 1 else 0)
+        assert row["funding_unknown"] == (3 if s == 0 else 0)
+        assert row["bars"] == run.bars.valid[start:, s].sum()
+        ours = [f for f in fills if f["symbol"] == s and f["open_time"] >= run.open_time[start]]
+        assert row["fills"] == len(ours)
+
+
+def test_a_bar_is_missing_between_the_first_known_and_the_last(run_maker: Any) -> None:
+    """Known are the third bar, the fifth and the last but two; of what lacks between, one was out of session."""
+    run: RunData = run_maker(n=130, start=120)
+    run.bars.valid[120:, 0] = [0, 0, 1, 0, 1, 0, 0, 1, 0, 0]
+    run.bars.in_session[126, 0] = False
+    assert symbol_rows(run, 120)[0]["missing"] == 2
+    run.bars.valid[120:, 0] = False
+    assert symbol_rows(run, 120)[0]["missing"] == 0

@@ -66,3 +66,14 @@ def test_a_symbol_that_never_trades_stays_in_cash(run: RunData) -> None:
     valid[:] = False
     empty = dataclasses.replace(run, bars=dataclasses.replace(run.bars, valid=valid))
     np.testing.assert_allclose(buy_and_hold(empty, run.start_index), 10_000.0)
+
+
+def test_what_opens_at_nothing_is_bought_at_the_next_open(run: RunData) -> None:
+    start = run.start_index
+    run = dataclasses.replace(run, pays_funding=np.zeros(run.n_symbols, dtype=np.bool_))
+    opened = run.bars.open.copy()
+    opened[start : start + 3, 0] = 0.0
+    held = dataclasses.replace(run, bars=dataclasses.replace(run.bars, open=opened))
+    expected = late(run, 0, start + 3)
+    opened[start + 3, 0] = 50.0
+    np.testing.assert_array_equal(buy_and_hold(held, start)[3:], buy_and_hold(expected, start)[3:])

@@ -219,3 +219,37 @@ def test_contracts_are_their_own_value() -> None:
     held = run.quantity[:, :2]
     np.testing.assert_array_equal(run.value(0)[:, :2], held)
     assert (np.round(held) == held).all()  # whole contracts, where no instrument is known
+
+
+def test_the_end_of_a_cross_account_is_told_symbol_by_symbol() -> None:
+    """The second leaves 0.2 of its coins, the first is liquidated at 8,120 where those are at 230.
+
+    First: 5 coins for 50,000 from 10,000 on, marked at 9,000. At 8,120 they have lost 9,400, and the fee is what
+    is left: 10,000 - 9,400 + 46. It has 10,046 lost, of which 5,000 in the bar before; the coins made 21.
+    """
+    close = np.array([[10_000.0, 110.0, 50.0], [9_000.0, 125.0, 50.0], [8_200.0, 200.0, 50.0]])
+    times = np.arange(3) * DAY_MS
+    fills = np.zeros(4, FILL)
+    fills["open_time"], fills["symbol"] = times[[0, 1, 1, 2]], [1, 0, 1, 0]
+    fills["quantity"] = [100.0, 50_000.0, -100.0, -50_000.0]
+    fills["price"], fills["fee"] = [100.0, 10_000.0, 125.0, 8_120.0], [0.0, 0.0, 0.0, 646.0]
+    fills["reason"][3] = FillReason.LIQUIDATION
+    run = Booked(
+        symbols=("A", "B", "C"),
+        bars=BarBlock.of_candles(times, close, close, close, close, np.ones((3, 3))),
+        start_index=0, initial_capital=10_000.0, fill="next_open",
+        equity=np.array([10_010.0, 10_000.0 - 5_000.0 + 25.0, 0.0]), funding=np.zeros(3),
+        quantity=np.array([[0.0, 100.0, 0.0], [50_000.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), fills=fills,
+        inverse=np.ones(3, dtype=np.bool_),
+    )  # fmt: skip
+    for start in (0, 1, 2):
+        found = profits(run, start)
+        by_symbol = [[0.0, 10.0, 0.0], [-5_000.0, 15.0, 0.0], [-5_046.0, 21.0, 0.0]]
+        np.testing.assert_allclose(found.total, by_symbol[start:], atol=1e-9)
+    got = trades_of(run, 0)
+    assert got.symbol.tolist() == [1, 0]
+    np.testing.assert_allclose(got.profit, [0.2 * 125.0, -10_046.0])
+    np.testing.assert_allclose(got.fees, [0.0, 646.0])
+    held = coins_of(run)
+    np.testing.assert_allclose(held.held, [[0.0, 1.0, 0.0], [5.0, 0.2, 0.0], [0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(held.exchanged[2], [-10_046.0, 0.2 * 200.0, 0.0])

@@ -14,6 +14,7 @@ from bot.report.inputs import RunData
 from bot.report.money.activity import cost_returns, run_metrics
 from bot.report.money.days import days_of
 from bot.report.money.edge import edge_figures
+from bot.report.skill.bootstrap import interval
 
 PAID = ("fees", "spread", "slippage", "funding")
 SAMPLES = 200
@@ -71,6 +72,7 @@ def test_two_days_by_hand(run_maker: Any) -> None:
     assert got["cost_bps"] == pytest.approx(1e4 * (0.2 / 1000 + 0.1 / 1000.1) / traded)
     assert got["cost_parts_bps"]["fees"] == pytest.approx(got["cost_bps"])
     assert got["edge_to_cost"] == pytest.approx(got["edge_bps"] / got["cost_bps"])
+    assert got["break_even_cost_bps"] == got["edge_bps"]  # no funding
     assert got["turnover_bar"] == pytest.approx(traded / 48)
     assert got["turnover_annual"] == pytest.approx(traded / 48 * 8760)
     assert got["edge_low_bps"] is got["edge_high_bps"] is None  # two days say nothing
@@ -101,17 +103,52 @@ def test_edge_less_cost_on_what_was_traded_is_the_net_return(run: RunData) -> No
     assert left == pytest.approx(0.0, abs=1e-9)
 
 
-def test_an_account_that_shrinks_counts_each_day_alike(run: RunData) -> None:
-    """Ten times the money in every amount, equity with it, changes nothing."""
-    tenfold: dict[str, Any] = {
-        name: 10.0 * getattr(run, name) for name in (*PAID, "equity", "cash", "quantity")
+@pytest.mark.parametrize("times", [10.0, 1e-5])
+def test_an_account_that_shrinks_counts_each_day_alike(run: RunData, times: float) -> None:
+    """Ten times the money in every amount, or next to none, equity with it, changes nothing."""
+    scaled: dict[str, Any] = {
+        name: times * getattr(run, name) for name in (*PAID, "equity", "cash", "quantity")
     }
     fills = run.fills.copy()
-    fills["quantity"] *= 10.0
-    more = dataclasses.replace(run, fills=fills, initial_capital=1e5, **tenfold)
+    fills["quantity"] *= times
+    more = dataclasses.replace(run, fills=fills, initial_capital=1e4 * times, **scaled)
     got, usual = figures(more), figures(run)
     for name in ("edge_bps", "edge_low_bps", "edge_high_bps", "cost_bps", "turnover_annual"):
         assert got[name] == pytest.approx(usual[name]), name
+
+
+@pytest.mark.parametrize(("held", "days"), [(None, 1), (20.0, 1), (24.0, 1), (25.0, 2), (72.0, 3)])
+def test_days_are_drawn_in_blocks_no_shorter_than_a_round_trip(
+    run: RunData, held: float | None, days: int
+) -> None:
+    metrics = run_metrics(run, run.start_index) | {"mean_bars_held": held}
+    got = edge_figures(run, run.start_index, metrics, SAMPLES)
+    of_days = days_of(run, run.start_index)
+    table = np.column_stack((of_days.gross, of_days.notional.sum(axis=1)))
+    found = interval(table, lambda sums: sums[..., 0] / sums[..., 1], days, SAMPLES)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert got["edge_low_bps"] == pytest.approx(1e4 * found.low)
+    assert got["edge_high_bps"] == pytest.approx(1e4 * found.high)
+
+
+@pytest.mark.parametrize(("cost", "times"), [(0.5, 4.0), (2.0, 1.0), (0.0, None)])
+def test_how_many_times_the_edge_is_of_the_cost(
+    run_maker: Any, cost: float, times: float | None
+) -> None:
+    got = figures(steady(run_maker, 2.0, cost))
+    assert got["edge_to_cost"] == (None if times is None else pytest.approx(times, rel=1e-2))
+
+
+def test_a_day_that_begins_with_nothing_is_not_counted(run: RunData) -> None:
+    equity = np.where(np.arange(400) < 200, run.equity, 0.0)
+    broke = dataclasses.replace(run, equity=equity)
+    days = days_of(broke, run.start_index)
+    assert (
+        days.day.tolist() == np.unique(run.open_time[run.start_index : 201] // 86_400_000).tolist()
+    )
+    assert np.isfinite(days.net).all()
 
 
 def steady(run_maker: Any, gross_bps: float, cost_bps: float) -> RunData:

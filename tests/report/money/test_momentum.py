@@ -87,7 +87,8 @@ def test_all_controls_stand_beside_a_run(long_run: RunData) -> None:
     held: dict[str, Any] = {"total_return": 0.5}
     got = control_figures(long_run, 900, held)
     assert list(got) == ["flat", "buy_and_hold", "momentum", "random", "funding", "missing"]
-    assert got["flat"]["total_return"] == 0.0
+    assert got["flat"] == {"total_return": 0.0, "max_drawdown": 0.0, "trades": 0}
+    assert got["missing"] == ""
     assert got["buy_and_hold"] is held
     tape, legs = tape_of(long_run, 900), momentum_legs(long_run, 900)
     grown = equity_curve(tape, legs, long_run.equity_before(900))[-1] / long_run.equity_before(900)
@@ -117,3 +118,12 @@ def test_without_thirty_days_of_history_it_has_no_return(run_maker: Any) -> None
         found = control_figures(run_maker(n=n, start=700), 700, {})["momentum"]
         assert (found["total_return"] is not None) is known, n
         assert (found["trades"] is not None) is known, n
+
+
+def test_beside_a_reference_run_momentum_and_chance_say_nothing(long_run: RunData) -> None:
+    got = control_figures(dataclasses.replace(long_run, reference=True), 900, {})
+    assert set(got["momentum"].values()) == {None}
+    assert got["random"].pop("draws") == 1000
+    assert set(got["random"]) > {"trips", "low", "high", "percentile"}
+    assert set(got["random"].values()) == {None}
+    assert "fixed quantity" in got["missing"]

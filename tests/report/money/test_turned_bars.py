@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -92,6 +92,9 @@ def test_a_stop_in_the_bar_of_its_entry_by_hand() -> None:
     np.testing.assert_allclose(got.profit, [-52.0, 30.0 - 4 / 3, -21.0 - 2 / 3])
     np.testing.assert_allclose(got.fees, [2.0, 4 / 3, 5 / 3])
     assert got.exit_reason.tolist() == [STOP, SIGNAL, STOP]
+    assert got.funding.tolist() == [0.0, 0.0, 0.0]
+    before = [1_000.0, run.equity[0], run.equity[1]]  # of the bars in which they began
+    np.testing.assert_allclose(got.fraction, got.profit / before)
     trips = round_trips(run, 0, profit)
     assert sorted(trips.profit.tolist()) == pytest.approx(sorted(got.profit.tolist()))
 
@@ -112,6 +115,75 @@ def test_the_same_in_coin() -> None:
     third = ((10.0 - 2 / 3) / 90.0 + (-10.0 - 1.0) / 88.0) * 88.0
     np.testing.assert_allclose(got.profit, [first, second, third])
     np.testing.assert_allclose(got.exit_price, [95.0, 90.0, 88.0])
+    np.testing.assert_allclose(profit.inside[:, 0], [first, 0.0, third, 0.0])
+
+
+def in_parts(inverse: bool, size: float) -> Booked:
+    """Bought at 100; in the next bar closed at 95 and bought again in two parts; in the fourth closed in two
+    parts and bought anew, half of it. Every fill costs a tenth of `size`."""
+    close = np.array([[97.0], [94.0], [92.0], [93.0]])
+    times = np.arange(4) * HOUR_MS
+    fills = np.zeros(7, FILL)
+    fills["open_time"] = times[[0, 1, 1, 1, 3, 3, 3]]
+    fills["quantity"] = size * np.array([1.0, -1.0, 0.4, 0.6, -0.4, -0.6, 0.5])
+    fills["price"], fills["fee"] = [100.0, 95.0, 93.0, 90.0, 91.0, 96.0, 95.0], 0.1 * size
+    bars = BarBlock.of_candles(times, close, close + 9.0, close - 9.0, close, np.ones((4, 1)))
+    quantity = size * np.array([[1.0], [1.0], [1.0], [0.5]])
+    each = [_of(fills, t) for t in times.tolist()]
+    if inverse:
+        coins = np.cumsum([sum((q - f) / p for q, p, f in fills_of) for fills_of in each])
+        equity = 1_000.0 + coins * close[:, 0] - quantity[:, 0]
+    else:
+        paid = np.cumsum([sum(-q * p - f for q, p, f in fills_of) for fills_of in each])
+        equity = 1_000.0 + paid + (quantity * close)[:, 0]
+    return Booked(
+        symbols=("X",), bars=bars, start_index=0, initial_capital=1_000.0, fill="next_open",
+        equity=equity, funding=np.zeros(4), quantity=quantity, fills=fills,
+        inverse=np.array([True]) if inverse else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [10.0, 1.0, 0.1])
+def test_parts_are_of_the_mean_of_their_prices(size: float) -> None:
+    run = in_parts(inverse=False, size=size)
+    got, profit = trades_of(run, 0), profits(run, 0)
+    np.testing.assert_allclose(got.entry_price, [100.0, 0.4 * 93.0 + 0.6 * 90.0])
+    np.testing.assert_allclose(got.exit_price, [95.0, 0.4 * 91.0 + 0.6 * 96.0])
+    np.testing.assert_allclose(got.profit, size * np.array([-5.0 - 0.2, 94.0 - 91.2 - 0.4]))
+    np.testing.assert_allclose(got.quantity, [size, size])
+    np.testing.assert_allclose(profit.total[:, 0], np.diff([1_000.0, *run.equity]))
+
+
+@pytest.mark.parametrize("size", [10.0, 1.0])
+def test_parts_of_contracts_are_of_the_mean_of_their_coins(size: float) -> None:
+    run = in_parts(inverse=True, size=size)
+    got, profit = trades_of(run, 0), profits(run, 0)
+    entry, exit_ = 1.0 / (0.4 / 93.0 + 0.6 / 90.0), 1.0 / (0.4 / 91.0 + 0.6 / 96.0)
+    first = (0.9 / 100.0 - 1.1 / 95.0) * 95.0
+    second = (0.3 / 93.0 + 0.5 / 90.0 - 0.5 / 91.0 - 0.7 / 96.0) * exit_
+    np.testing.assert_allclose(got.entry_price, [100.0, entry])
+    np.testing.assert_allclose(got.exit_price, [95.0, exit_])
+    np.testing.assert_allclose(got.profit, size * np.array([first, second]))
+    np.testing.assert_allclose(profit.total[:, 0], np.diff([1_000.0, *run.equity]))
+    opened = (0.3 / 93.0 + 0.5 / 90.0) * 94.0 - 1.0
+    of_trips = [0.9 / 100.0 * 97.0 - 1.0, first - (0.9 / 100.0 * 97.0 - 1.0) + opened]
+    assert profit.coins is not None
+    np.testing.assert_allclose((profit.total - profit.coins)[:2, 0], size * np.array(of_trips))
+
+
+def test_what_is_cut_and_increased_in_a_bar_goes_on() -> None:
+    """10 bought at 100; in the next bar 4 sold at 98 and 2 bought at 96, and all sold at 90 at last."""
+    run = by_hand(inverse=False)
+    fills = run.fills[:4].copy()
+    fills["open_time"] = np.array([0, 1, 1, 3]) * HOUR_MS
+    fills["quantity"], fills["price"] = [10.0, -4.0, 2.0, -8.0], [100.0, 98.0, 96.0, 90.0]
+    run = replace(run, fills=fills, quantity=np.array([[10.0], [8.0], [8.0], [0.0]]))
+    (turned,) = turned_bars(run, 0)
+    assert not turned.is_reopened
+    got = trades_of(run, 0)
+    assert got.bars_held.tolist() == [3]
+    np.testing.assert_allclose(got.profit, [-1000.0 + 392.0 - 192.0 + 720.0 - 4.0])
+    assert got.quantity.tolist() == [10.0]
 
 
 def test_closed_and_opened_again_on_the_same_side_is_two_trips() -> None:
@@ -130,11 +202,35 @@ def test_closed_and_opened_again_on_the_same_side_is_two_trips() -> None:
     np.testing.assert_allclose(profit.total[:, 0], [-31.0, -20.0 + 10.0 - 2.0, -20.0, 10.0])
 
 
-def walked(run: Booked) -> list[tuple[int, int, int, float, float]]:
-    """Return symbol, entry and exit time, profit and fees of each closed trip, fill by fill, without funding."""
+class Walked(NamedTuple):
+    """A closed trip, as fills tell it."""
+
+    symbol: int
+    entry_ms: int
+    exit_ms: int
+    profit: float
+    fees: float
+    side: int
+    quantity: float
+    entry_price: float
+    exit_price: float
+    exit_reason: int
+
+
+def mean_price(legs: list[tuple[float, float, float, int]], sign: float, inverse: bool) -> float:
+    """Return the mean price of the fills of a sign: of contracts the harmonic one."""
+    of = [(abs(q), p) for q, p, *_ in legs if q * sign > 0.0]
+    size = sum(q for q, _ in of)
+    return size / sum(q / p for q, p in of) if inverse else sum(q * p for q, p in of) / size
+
+
+def walked(run: Booked) -> list[Walked]:
+    """Return each closed trip, fill by fill, without funding."""
     found = []
     for s in range(run.n_symbols):
-        inverse, held, legs, since = bool(run.is_inverse[s]), 0.0, [], 0
+        inverse, held, most = bool(run.is_inverse[s]), 0.0, 0.0
+        legs: list[tuple[float, float, float, int]] = []
+        since = 0
         for fill in run.fills[run.fills["symbol"] == s]:
             time = int(fill["open_time"])
             q, p, fee = (float(fill[name]) for name in ("quantity", "price", "fee"))
@@ -144,17 +240,28 @@ def walked(run: Booked) -> list[tuple[int, int, int, float, float]]:
             if abs(after) < 1e-9 * abs(q):
                 after = 0.0
             share = 1.0 if held * after >= 0.0 else abs(held) / abs(q)
-            legs.append((q if share == 1.0 else -held, p, fee * share))
+            legs.append((q if share == 1.0 else -held, p, fee * share, time))
+            most = max(most, abs(after) if share == 1.0 else 0.0)
             if held != 0.0 and held * after <= 0.0:
-                out = [(abs(a), b) for a, b, _ in legs if a * held < 0.0]
-                exit_at = sum(a for a, _ in out) / sum(a / b for a, b in out)
-                coins = sum((a - f) / b for a, b, f in legs)
-                made = coins * exit_at if inverse else -sum(a * b + f for a, b, f in legs)
-                found.append((s, since, time, made, sum(f for _, _, f in legs)))
-                legs = [] if after == 0.0 else [(after, p, fee * (1.0 - share))]
-                since = time
+                side = math.copysign(1.0, held)
+                coins = sum((a - f) / b for a, b, f, _ in legs)
+                made = (
+                    coins * mean_price(legs, -side, True)
+                    if inverse
+                    else -sum(a * b + f for a, b, f, _ in legs)
+                )
+                begin, end = ([leg for leg in legs if leg[3] == at] for at in (since, time))
+                found.append(
+                    Walked(
+                        s, since, time, made, sum(f for _, _, f, _ in legs), int(side), most,
+                        mean_price(begin, side, inverse), mean_price(end, -side, inverse),
+                        int(fill["reason"]),
+                    )
+                )  # fmt: skip
+                legs = [] if after == 0.0 else [(after, p, fee * (1.0 - share), time)]
+                since, most = time, abs(after)
             held = after
-    return sorted(found, key=lambda trip: (trip[2], trip[0]))
+    return sorted(found, key=lambda trip: (trip.exit_ms, trip.symbol))
 
 
 def without_funding(seed: int) -> BarBlock:
@@ -164,19 +271,33 @@ def without_funding(seed: int) -> BarBlock:
 
 
 @FILLS
-@pytest.mark.parametrize("seed", [1, 2])
-def test_trips_are_those_of_a_walk_through_every_fill(fill: str, seed: int) -> None:
-    run, _ = booked(without_funding(seed), seed, **{"execution.fill": fill, **STOPS})
+@pytest.mark.parametrize(("seed", "times"), [(1, 1.0), (2, 1.0), (1, 1e-5), (2, 1e5)])
+def test_trips_are_those_of_a_walk_through_every_fill(fill: str, seed: int, times: float) -> None:
+    """Of prices as they are, of coins below a dollar, and of parts of a coin."""
+    bars = without_funding(seed)
+    prices = {
+        name: times * getattr(bars, name) for name in ("open", "high", "low", "close", "mark")
+    }
+    run, _ = booked(replace(bars, **prices), seed, **{"execution.fill": fill, **STOPS})
     turned = turned_bars(run, 0)
     if fill == "next_open":  # at a close, what a stop has closed is not opened again
         assert len(turned) > 30
         assert {bool(run.is_inverse[each.symbol]) for each in turned} == {True, False}
     got, expected = trades_of(run, 0), walked(run)
-    assert got.symbol.tolist() == [s for s, *_ in expected]
-    assert got.entry_ms.tolist() == [since for _, since, *_ in expected]
-    assert got.exit_ms.tolist() == [at for _, _, at, *_ in expected]
-    np.testing.assert_allclose(got.profit, [made for *_, made, _ in expected], atol=1e-6)
-    np.testing.assert_allclose(got.fees, [fees for *_, fees in expected], atol=1e-8)
+    for name in ("symbol", "entry_ms", "exit_ms", "side", "exit_reason"):
+        assert getattr(got, name).tolist() == [getattr(trip, name) for trip in expected], name
+    for name in ("profit", "fees", "quantity", "entry_price", "exit_price"):
+        found = [getattr(trip, name) for trip in expected]
+        np.testing.assert_allclose(
+            getattr(got, name), found, rtol=1e-9, atol=1e-6 if name == "profit" else 1e-9
+        )
+    before = np.concatenate(([CAPITAL], run.equity[:-1]))
+    entered = np.searchsorted(run.open_time, got.entry_ms)
+    np.testing.assert_allclose(got.fraction, got.profit / before[entered])
+    np.testing.assert_array_equal(
+        got.bars_held, np.searchsorted(run.open_time, got.exit_ms) - entered
+    )
+    assert not got.funding.any()
     trips = round_trips(run, 0, profits(run, 0))
     order = np.lexsort((trips.symbol, trips.last))
     np.testing.assert_allclose(trips.profit[order], got.profit, atol=1e-6)

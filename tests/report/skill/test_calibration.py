@@ -14,7 +14,7 @@ from bot.config.schema import Report
 from bot.report.page.calibration_sheets import intervals_sheet, reliability_sheet
 from bot.report.skill.baselines import heads
 from bot.report.skill.calibration import calibration, reliability
-from bot.report.skill.conformal import LEAST, MISSED, RATE, WINDOW, intervals
+from bot.report.skill.conformal import LEAST, WINDOW, intervals
 from bot.report.skill.slopes import slopes
 from bot.report.summary import build
 
@@ -38,16 +38,19 @@ def held(f: F64, y: F64, *, positive: bool = False) -> tuple[Bool, Bool]:
 
 
 def by_hand(score: F64, known: I64) -> list[float]:
-    """Return the reach of each bar of one stream, as the paper writes it, without a sorted window."""
-    missed, reach, scores = MISSED, [float("nan")] * len(score), []
+    """Return the reach of each bar of one stream, as the paper writes it, without a sorted window.
+
+    A tenth is to be missed, γ is 0.005; quantiles are of the last 500 scores, from 50 on.
+    """
+    missed, reach, scores = 0.1, [float("nan")] * len(score), []
     for t in range(len(score)):
-        for u in range(t):
+        for u in range(max(t - 3 * LATE, 0), t):
             if known[u] == t and not math.isnan(score[u]):
                 if not math.isnan(reach[u]):
-                    missed = missed + RATE * (MISSED - float(score[u] > reach[u]))
+                    missed = missed + 0.005 * (0.1 - float(score[u] > reach[u]))
                 scores.append(float(score[u]))
-        last = sorted(scores[-WINDOW:])
-        if len(last) < LEAST or math.isnan(score[t]):
+        last = sorted(scores[-500:])
+        if len(last) < 50 or math.isnan(score[t]):
             continue
         rank = math.ceil((1.0 - missed) * (len(last) + 1))
         if missed >= 1.0:
@@ -57,19 +60,43 @@ def by_hand(score: F64, known: I64) -> list[float]:
     return reach
 
 
-def test_intervals_are_those_of_the_papers_recursion() -> None:
+@pytest.mark.parametrize("together", [1, 3])
+@pytest.mark.parametrize("grows", [2.0, 24.0, -600.0])
+def test_intervals_are_those_of_the_papers_recursion(grows: float, together: int) -> None:
+    """Of noise that grows a little, or without end, so that no interval is wide enough; or shrinks until
+    none is narrow enough. Labels become known one by one, or at once those of three bars."""
     random = np.random.default_rng(1)
-    n = 900
-    y = random.standard_normal((n, 1)) * np.linspace(0.5, 4.0, n)[:, None]
+    n = 2600
+    y = random.standard_normal((n, 1)) * np.exp(np.linspace(0.0, grows, n))[:, None]
     f, rows = np.zeros((n, 1)), random.random((n, 1)) < 0.9
-    found = intervals(f, y, rows, known_late(n, 1), positive=False)
+    known = known_late(n, 1)
+    known = np.where(known >= 0, np.minimum(-(-known // together) * together, n), -1)
+    known[known == n] = -1
+    found = intervals(f, y, rows, known, positive=False)
     score = np.where(rows, np.abs(y), np.nan)[:, 0]
-    expected = np.array(by_hand(score, known_late(n, 1)[:, 0]))
+    expected = np.array(by_hand(score, known[:, 0]))
     issued = ~np.isnan(expected)
     np.testing.assert_array_equal(found.issued[:, 0], issued)
-    np.testing.assert_array_equal(
-        found.high[issued, 0], np.where(expected < 0, -np.inf, expected)[issued]
-    )
+    for bound, sign in ((found.high, 1.0), (found.low, -1.0)):
+        reach = sign * np.where(expected < 0.0, -np.inf, expected)
+        np.testing.assert_array_equal(bound[issued, 0], reach[issued])
+    assert (expected[issued] == np.inf).any() is np.bool_(grows > 2.0)
+    assert (expected[issued] < 0.0).any() is np.bool_(grows < 0.0)
+
+
+def test_of_a_positive_number_only_forecasts_above_zero_are_scored() -> None:
+    random = np.random.default_rng(7)
+    f = np.exp(random.standard_normal((300, 1)))
+    y = f * np.exp(0.3 * random.standard_normal((300, 1)))
+    f[::7], f[3::11] = 0.0, -1.0
+    rows = random.random((300, 1)) < 0.8
+    found = intervals(f, y, rows, known_late(300, 1), positive=True)
+    scored = rows & (f > 0.0)
+    score = np.where(scored, np.abs(np.log(y / np.where(f > 0.0, f, 1.0))), np.nan)[:, 0]
+    expected = np.array(by_hand(score, known_late(300, 1)[:, 0]))
+    issued = ~np.isnan(expected)
+    np.testing.assert_array_equal(found.issued[:, 0], issued)
+    np.testing.assert_allclose(found.high[issued], f[issued] * np.exp(expected[issued])[:, None])
 
 
 def test_coverage_is_nominal_where_nothing_changes() -> None:

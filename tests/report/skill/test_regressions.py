@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import pytest
 from arch import arch_model
 from sklearn.linear_model import LogisticRegression, Ridge  # type: ignore[import-untyped]
@@ -17,6 +18,7 @@ from bot.config.schema import Report
 from bot.errors import ConfigError
 from bot.parts.registry import parts
 from bot.report.skill.baselines import Baseline, Era, Head, baseline_forecast, eras, heads
+from bot.report.skill.baselines.ewma import ewma_deviation
 from bot.report.skill.baselines.garch import garch, parameters
 from bot.report.skill.baselines.least_squares import regress
 from bot.report.skill.baselines.log_har import log_har
@@ -226,13 +228,43 @@ def test_moves_are_linear_models_of_the_same_regressors(long: RunData) -> None:
     assert known.mean() > 0.9
     expected = oracle.predict((x[era.bars][known] - centre) / width)
     np.testing.assert_allclose(got[known], expected, rtol=1e-6, atol=1e-12)
-    p = baseline_forecast(long, head_of(long, "direction"), logistic)[era.bars]
-    assert ((p[known] > 0.0) & (p[known] < 1.0)).all()
-    t, s = int(era.bars[3]), 1
-    moves = long.price[t, s] / long.price[[t - 1, t - 5, t - 10, t - 24], s] - 1.0
-    shape = moves / moves[0] / np.sqrt([1.0, 5.0, 10.0, 24.0])
-    if long.bars.valid[t, s] and np.abs(x[t, s, :4]).max() < 5.0:
-        np.testing.assert_allclose(x[t, s, :4] / x[t, s, 0], shape)
+
+
+def test_logistic_says_the_probability_of_its_regression(long: RunData) -> None:
+    """Fitted by scikit-learn on the training rows of the same regressors."""
+    x, head = regressors(long), head_of(long, "direction")
+    era = next(iter(eras(long, head)))
+    cells = known_rows(era, x, head.label)
+    rows, y = np.array([x[c] for c in cells]), np.array([head.label[c] for c in cells])
+    centre, width = rows.mean(axis=0), rows.std(axis=0)
+    oracle = LogisticRegression(C=0.1, tol=1e-10, max_iter=1000).fit((rows - centre) / width, y)
+    p = baseline_forecast(long, head, logistic)[era.bars]
+    known = np.isfinite(p)
+    assert known.mean() > 0.9
+    expected = oracle.predict_proba((x[era.bars][known] - centre) / width)[:, 1]
+    np.testing.assert_allclose(p[known], expected, rtol=1e-5)
+
+
+def test_regressors_are_moves_in_deviations_their_volatility_and_the_hour(long: RunData) -> None:
+    """By pandas, at each of some bars of a symbol; a deviation is that of EWMA with 0.94."""
+    x, s = regressors(long), 1
+    price = pd.Series(long.price[:, s])
+    moved = price.pct_change().where(long.bars.valid[:, s])
+    deviation = ewma_deviation(long)[:, s]
+    week = np.sqrt((moved**2).rolling(168, min_periods=1).mean())
+    hours = pd.to_datetime(long.open_time, unit="ms").hour.to_numpy()
+    checked = 0
+    for t in range(200, 1500, 13):
+        if not np.isfinite(x[t, s]).all():
+            continue
+        checked += 1
+        for k, bars in enumerate((1, 5, 10, 24)):
+            move = (price[t] / price[t - bars] - 1.0) / (deviation[t] * np.sqrt(bars))
+            assert x[t, s, k] == pytest.approx(np.clip(move, -5.0, 5.0))
+        assert x[t, s, 4] == pytest.approx(np.log(deviation[t] / week[t]), abs=1e-9)
+        angle = 2.0 * np.pi * hours[t] / 24.0
+        assert x[t, s, 5:].tolist() == pytest.approx([np.sin(angle), np.cos(angle)])
+    assert checked > 80
 
 
 def _clusters(n: int, seed: int) -> F64:
@@ -277,6 +309,17 @@ def test_garch_forecasts_clustered_volatility(long: RunData) -> None:
     level = np.nanmean(got[era.bars])
     assert 0.008 < level < 0.012  # the market moves by 0.01 a bar
     assert np.isnan(got[: int(era.bars[0])]).all()
+
+
+def test_of_too_few_returns_garch_says_nothing(long: RunData) -> None:
+    head = head_of(long, "volatility")
+    fit = garch(long, head)
+    era = next(iter(eras(long, head)))
+    few = dataclasses.replace(
+        era, trained=era.trained & (np.arange(len(era.trained)) < 60)[:, None]
+    )
+    assert fit(few) is None
+    assert fit(era) is not None
 
 
 def test_without_arch_garch_names_its_extra(long: RunData, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,3 +381,25 @@ def test_the_older_rows_were_known_before_the_first_of_the_rest(long: RunData) -
     few = dataclasses.replace(era, trained=np.zeros_like(era.trained))
     few.trained[0, 0] = True
     assert split(few) is None
+
+
+@pytest.mark.parametrize("first", [0, 7])
+def test_where_training_is_parted_by_hand(long: RunData, first: int) -> None:
+    """Ten bars of two symbols, each label known two bars later: of 20 rows 16 are of eight bars, of which the
+    last two were not known before the ninth."""
+    n = first + 12
+    known = np.repeat(np.arange(n)[:, None] + 2, 2, axis=1)
+    trained = np.ones((10, 2), dtype=np.bool_)
+    era = Era(0, np.arange(n - 2, n), first, first + 10, trained=trained, known=known)
+    parted = split(era)
+    assert parted is not None
+    older, rest = parted
+    assert (older.first, older.stop, rest.first, rest.stop) == (
+        first,
+        first + 8,
+        first + 8,
+        first + 10,
+    )
+    assert older.trained.sum(axis=1).tolist() == [2] * 6 + [0] * 2
+    assert rest.trained.sum(axis=1).tolist() == [2, 2]
+    assert older.bars.tolist() == rest.bars.tolist() == [first + 8, first + 9]

@@ -50,6 +50,9 @@ def test_pandas_finds_the_same(calibrated: RunData) -> None:
         assert row["realised_bps"] == pytest.approx(1e4 * part["earned"].mean())
         assert row["cost_bps"] == pytest.approx(1e4 * part["cost"].mean())
         assert row["low_bps"] < row["realised_bps"] < row["high_bps"]
+        error = (row["high_bps"] - row["low_bps"]) / (2.0 * 1.959964)
+        plain = 1e4 * part["earned"].std() / np.sqrt(row["count"])
+        assert error == pytest.approx(plain, rel=0.6)
 
 
 def test_without_an_edge_the_signal_stands_in_and_says_so(run: RunData) -> None:
@@ -86,3 +89,16 @@ def test_no_label_of_the_horizon_or_too_few_rows_give_no_table(calibrated: RunDa
     ):
         other = dataclasses.replace(calibrated, **change)
         assert tenths(other, 200)["rows"] == []
+
+
+def test_ten_rows_are_a_tenth_each_and_nine_are_none(calibrated: RunData) -> None:
+    assert calibrated.edge is not None
+    assert calibrated.labels is not None
+    known = np.argwhere(np.isfinite(calibrated.labels[:, :, 0]))
+    known = known[known[:, 0] >= calibrated.start_index]
+    for count in (9, 10):
+        edge = np.zeros_like(calibrated.edge)
+        for k, (t, s) in enumerate(known[:count].tolist()):
+            edge[t, s] = 0.001 * (k + 1)
+        rows = tenths(dataclasses.replace(calibrated, edge=edge), 200)["rows"]
+        assert [row["count"] for row in rows] == ([] if count == 9 else [1] * 10)
