@@ -1,7 +1,7 @@
 """Sweeps of forecasts that know nothing: how often is the best setting called significant?
 
-Each sweep has a market, forecasts and 24 settings of its own, and no costs, so that the true ratio of
-every setting is 0 and nothing hides a false alarm. Its best is called significant where the deflated
+Each sweep has a market, forecasts and 24 settings of its own, the plain account and no costs, market
+impact included, so that the true ratio of every setting is 0 and nothing hides a false alarm. Its best is called significant where the deflated
 Sharpe ratio by the count and the variance of the sweep's own trials is 95 % or more. Uncorrected, the best is held against zero.
 """
 
@@ -25,12 +25,13 @@ from bot.report.money.sharpe import probabilistic_sharpe
 from bot.report.money.trials import Tried
 from bot.report.study.selection import overfitting_of
 from bot.timegrid import HOUR_MS
+from scripts.benchmarks.workload import PLAIN_ACCOUNT
 
 BARS, SYMBOLS, SIGNIFICANT = 2000, 2, 0.95
 BASE = (
     "data.source=synthetic", "synthetic.signal_strength=0", f"synthetic.symbols={SYMBOLS}",
     f"synthetic.bars={BARS}", "costs.taker_fee=0", "costs.half_spread_bps=0", "costs.slippage_bps=0",
-    "costs.funding=false", "execution.min_notional=0",
+    "costs.funding=false", "execution.min_notional=0", *PLAIN_ACCOUNT,
 )  # fmt: skip
 VARIED = [
     "policy.kind=threshold,hysteresis", "signal.threshold=0.0005..0.006:6",

@@ -4,12 +4,14 @@ A world is three years of hours of four symbols of the synthetic market without 
 forecasts that correlate by --skill with the return of the next five bars; they are as persistent as
 overlapping horizons make them, and louder than they should be (a deviation of 40 bp), so that their
 slope has to be found. The clairvoyant on costs knows that slope from the first bar, without error,
-and follows the same rule. Distributions are over worlds; a worst year is the least of three.
+and follows the same rule. Distributions are over worlds; a worst year is the least of three. The account is
+the full one of the defaults, market impact included, or with --plain the one without.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
@@ -21,17 +23,18 @@ from bot.blocks import F64, BarBlock, Forecast
 from bot.config import Config, load_config
 from bot.practice.synthetic import symbol_names, synthetic_bars
 from bot.timegrid import HOUR_MS
+from scripts.benchmarks.workload import PLAIN_ACCOUNT
 
 SYMBOLS, BARS, HORIZON, LOUDNESS, YEARS = 4, 3 * 365 * 24, 5, 0.004, 3
 
 
-def config_of(*sets: str) -> Config:
-    """Return the default settings over a market without a signal."""
+def config_of(account: Sequence[str], *sets: str) -> Config:
+    """Return the default settings over a market without a signal, with these of the account."""
     market = [
         "data.source=synthetic", "synthetic.signal_strength=0", f"synthetic.symbols={SYMBOLS}",
         f"synthetic.bars={BARS}", f"targets.horizons={HORIZON}",
     ]  # fmt: skip
-    return load_config(None, [*market, *sets], environ={})
+    return load_config(None, [*market, *account, *sets], environ={})
 
 
 def forecasts_of(bars: BarBlock, skill: float, seed: int) -> tuple[F64, float]:
@@ -50,9 +53,9 @@ def forecasts_of(bars: BarBlock, skill: float, seed: int) -> tuple[F64, float]:
     return value, skill * deviation / LOUDNESS
 
 
-def one(skill: float, seed: int) -> tuple[F64, F64, F64]:
+def one(account: Sequence[str], skill: float, seed: int) -> tuple[F64, F64, F64]:
     """Return net return and turnover of each year, and the whole net of policy and clairvoyant."""
-    config = config_of()
+    config = config_of(account)
     bars = synthetic_bars(config.synthetic.model_copy(update={"seed": seed}), HOUR_MS)
     value, slope = forecasts_of(bars, skill, seed)
     names = tuple(symbol_names(SYMBOLS))
@@ -65,7 +68,9 @@ def one(skill: float, seed: int) -> tuple[F64, F64, F64]:
     # who knows the slope hears forecasts of the right size: trading them needs no calibration
     known = value.copy()
     known[:, :, 0] *= slope
-    right = config_of("policy.kind=edge", "policy.min_calibration_days=2", "policy.confidence=0")
+    right = config_of(
+        account, "policy.kind=edge", "policy.min_calibration_days=2", "policy.confidence=0"
+    )
     clairvoyant = SweepReplay(names, {}, bars, 0, Forecast(TABLE_TASKS, known, model))
     clairvoyant.know(right, slope=1.0)
     best = clairvoyant.tally(right, "", {})
@@ -80,8 +85,10 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=150)
     parser.add_argument("--skill", type=float, nargs="+", default=[0.0, 0.05, 0.1, 0.2])
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--plain", action="store_true", help="without impact, margin and limits")
     asked = parser.parse_args()
-    one(0.1, 0)  # compiles
+    account = PLAIN_ACCOUNT if asked.plain else ()
+    one(account, 0.1, 0)  # compiles
     print(
         "| correlation | turnover a year: median, 95 %, most | net a year: median, 5 % | worst year | "
         "net of three years: policy, clairvoyant on costs (medians) | kept |"
@@ -89,7 +96,9 @@ def main() -> None:
     print("|---:|---:|---:|---:|---:|---:|")
     with ProcessPoolExecutor(asked.workers) as pool:
         for skill in asked.skill:
-            found = list(pool.map(partial(one, skill), range(1, asked.worlds + 1), chunksize=5))
+            found = list(
+                pool.map(partial(one, account, skill), range(1, asked.worlds + 1), chunksize=5)
+            )
             nets, turnover = (np.concatenate([f[k] for f in found]) for k in (0, 1))
             policy, clairvoyant = np.median([f[2] for f in found], axis=0)
             kept = f"{policy / clairvoyant:.0%}" if clairvoyant > 0.0 else "–"
