@@ -93,10 +93,14 @@ class TimeReader:
     Args:
         daily: the times are dates of daily bars.
         mixed: each number is taken by its own unit, and texts may stand among numbers.
+        fix: what to do about times of several units, for whoever reads the error.
     """
 
-    def __init__(self, *, daily: bool, mixed: bool = False) -> None:
-        self._daily, self._mixed = daily, mixed
+    def __init__(
+        self, *, daily: bool, mixed: bool = False,
+        fix: str = "'bot import' reads such a file, each row by its own unit",
+    ) -> None:  # fmt: skip
+        self._daily, self._mixed, self._fix = daily, mixed, fix
         self._kind: int | None = None
         self._kinds: set[int] = set()
 
@@ -161,7 +165,7 @@ class TimeReader:
             raise UnreadableTimeError(
                 i,
                 f"'{value}' is in {_KINDS[kinds[i]]} and the rows before it in {_KINDS[first]}; "
-                "'bot import' reads such a file, each row by its own unit",
+                f"{self._fix}",
             )
         self._kind = first
         self._kinds.update(np.unique(kinds).tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +12,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 WIDTH = 160
-"""Columns of a table that goes into a file or a pipe."""
+"""Columns of a table that goes into a file or a pipe, where COLUMNS says nothing."""
 
 
 def stdout_console() -> Console:
     """Return the console of stdout."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH)
+    if sys.stdout.isatty():
+        return Console()
+    told = os.environ.get("COLUMNS", "")
+    return Console(width=int(told) if told.isdigit() and int(told) > 0 else WIDTH)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -81,7 +82,15 @@ def _meant(schema: Mapping[str, Any], given: Any) -> str:
     if "part" in schema:
         choices = [*parts(schema["part"]), *SETS.get(schema["part"], {})]
     close = difflib.get_close_matches(str(given), [str(c) for c in choices], n=1, cutoff=0.5)
+    if not close and "pattern" in schema:
+        close = [text for text in _otherwise(str(given)) if re.search(schema["pattern"], text)]
     return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _otherwise(given: str) -> tuple[str, ...]:
+    """Return a text in other letters and with other marks between its words."""
+    lower = given.strip().lower()
+    return lower, lower.upper(), re.sub(r"[^a-z0-9]+", "_", lower).strip("_")
 
 
 def _shown(value: Any) -> str:

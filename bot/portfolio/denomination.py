@@ -47,7 +47,7 @@ OTHERS = frozenset((
 """Further currencies that symbols are quoted in, to be read from a symbol's name."""
 
 _OF_BINANCE = frozenset(("BUSD", "FDUSD", "TUSD"))
-"""Read where Binance's names are: elsewhere XBTUSD is of the dollar, and not an XB of a TUSD."""
+"""Read in names of its linear contracts and pairs: elsewhere XBTUSD is of the dollar, and not an XB of a TUSD."""
 
 _BY_LENGTH = sorted(AT_PAR | OTHERS, key=lambda name: (-len(name), name))
 
@@ -91,29 +91,36 @@ def denomination(venue: Venue, symbol: str, instrument: Instrument | None = None
     if venue.quote:
         return Denomination(venue.quote, venue.quote, expires=False, inverse=inverse)
     name = symbol.upper()
-    quote = _quote_of(venue.name, name)
-    if inverse and quote.endswith("USD"):  # a coin's name may end in B, as BNB's does: BNBUSD
-        quote = "USD"
+    quote = _quote_of(venue, name)
     inverse |= quote == "USD" and venue.name in _LINEAR_IN_COINS
     return Denomination(quote, "" if inverse else quote, bool(_DATED.search(name)), inverse)
 
 
-def _quote_of(venue: str, name: str) -> str:
+def _quote_of(venue: Venue, name: str) -> str:
     """Return the currency that a symbol's name ends in, "" where it tells none."""
-    if venue == "yahoo":  # BTC-USD has one, AAPL is in dollars, SAP.DE is of a foreign exchange
+    if (
+        venue.name == "yahoo"
+    ):  # BTC-USD has one, AAPL is in dollars, SAP.DE is of a foreign exchange
         last = name.rpartition("-")[2]
         return last if last in AT_PAR | OTHERS and last != name else "" if "." in name else "USD"
     bare = _PERPETUAL.sub("", name)
     for currency in _BY_LENGTH:
         if (
-            currency in _OF_BINANCE
-            and not venue.startswith(("binance_", "other_"))
-            and "-" not in bare
+            bare.endswith(currency)
+            and bare != currency
+            and not _is_of_the_dollar(venue, bare, currency)
         ):
-            continue
-        if bare.endswith(currency) and bare != currency:
             return currency
-    return "USDC" if venue == "bybit_linear" and bare != name else ""  # BTCPERP is in USDC
+    return "USDC" if venue.name == "bybit_linear" and bare != name else ""  # BTCPERP is in USDC
+
+
+def _is_of_the_dollar(venue: Venue, bare: str, currency: str) -> bool:
+    """Tell whether the letters before the USD of a longer currency are the coin's: BNBUSD is no BN in BUSD."""
+    if "-" in bare or currency == "USD" or not currency.endswith("USD"):
+        return False
+    if venue.kind is ProductKind.INVERSE:
+        return True
+    return currency in _OF_BINANCE and not venue.name.startswith(("binance_", "other_"))
 
 
 def check_symbols(

@@ -8,7 +8,7 @@ from bot.config import Config, load_config
 from bot.errors import ConfigError
 from bot.portfolio.denomination import check_symbols, currency_note, denomination
 from bot.portfolio.instruments import Instrument
-from bot.venues import VENUES, is_contract, venue_row
+from bot.venues import VENUES, is_contract, is_inverse, venue_row
 
 
 def config_of(*sets: str) -> Config:
@@ -53,6 +53,15 @@ def test_a_name_tells_what_its_price_is_in(venue: str, symbol: str, quote: str) 
 def test_dated_futures_are_refused(symbol: str) -> None:
     with pytest.raises(ConfigError, match=f"{symbol} on bybit_linear is a dated future"):
         check_symbols(config_of(), [symbol])
+
+
+@pytest.mark.parametrize("venue", [name for name in VENUES if is_inverse(name)])
+@pytest.mark.parametrize("symbol", ["BNBUSD", "XBTUSD", "HYPYUSD", "AFDUSD", "RLUSD"])
+def test_an_inverse_contract_is_of_the_dollar_whatever_its_coin_ends_in(
+    venue: str, symbol: str
+) -> None:
+    found = denomination(venue_row(venue), symbol)
+    assert (found.quote, found.settle, found.inverse) == ("USD", "", True)
 
 
 def test_what_the_exchange_says_goes_before_the_name() -> None:

@@ -25,6 +25,12 @@ from bot.timestamps import TimeReader, format_utc
 
 _NEEDED = ("symbol", "return", "p_up")
 _NUMBERS = ("return", "p_up", "volatility", "volume")
+_PLAUSIBLE = (
+    ("return", 10.0, "a fraction, such as 0.01"),
+    ("volatility", 10.0, "a fraction, such as 0.01"),
+    ("volume", 100.0, "a logarithm"),
+)
+"""The largest number, either way, that a forecast of each column can be, and what it is to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def _read(path: Path, *, daily: bool) -> _Rows:
     names = _columns(table)
     return _Rows(
         table,
-        table.times(names["timestamp"], TimeReader(daily=daily)),
+        table.times(names["timestamp"], TimeReader(daily=daily, fix="write all times in one unit")),
         [str(s) for s in table.frame[names["symbol"]]],
         {k: table.numbers(names[k]) for k in _NUMBERS if k in names},
     )
@@ -132,6 +138,14 @@ def _refuse(rows: _Rows, column: I64, off_grid: Bool, symbols: Sequence[str]) ->
         (infinite, "a number is infinite; leave the cell empty where there is no forecast"),
         ((p_up < 0.0) | (p_up > 1.0), "p_up is no probability; expected 0 to 1"),
         (np.isnan(expected) != np.isnan(p_up), "return and p_up must both be there, or neither"),
+        *(
+            (
+                np.abs(rows.numbers[name]) > most,
+                f"{name} is beyond {most:g}, which no forecast is; write {what}",
+            )
+            for name, most, what in _PLAUSIBLE
+            if name in rows.numbers
+        ),
         (volatility <= 0.0, "volatility is not positive; leave the cell empty where not known"),
     ]
     for faulty, text in kinds:

@@ -3,7 +3,8 @@
 Rules: `bar_funding` lays them on bars. A settlement whose rate is not known is NaN, never
 zero. When it settles comes from the file's own times where they tell, for a contract's schedule may
 change: inside the file a step longer than its neighbours is a hole; outside the file, and without
-one, funding settles at 00, 08 and 16 UTC. A time within a minute of a full hour is that hour.
+one, funding settles at 00, 08 and 16 UTC. A time within a minute of a full hour is that hour; one further off
+is charged when it says, and stands for a settlement due within a quarter of an hour of it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from bot.wording import counted
 
 USUAL_STEP_MS = 8 * HOUR_MS
 """The longest step of a Bybit schedule, and the usual one."""
+
+_NEAR_MS = 15 * MINUTE_MS
+"""A settlement due so close to a known one is that one, early or late."""
 
 _NEIGHBOURS = 3
 """Steps on either side that tell what the schedule was around a step."""
@@ -116,9 +120,9 @@ def settlements_between(known: Funding | None, first_ms: int, stop_ms: int) -> F
         first_known, last_known = int(time[0]), int(time[-1])
         unknown = np.concatenate(
             [
-                _usual(first_ms, min(stop_ms, first_known)),
+                _usual(first_ms, min(stop_ms, first_known - _NEAR_MS)),
                 _holes(time),
-                _usual(max(first_ms, last_known + 1), stop_ms),
+                _usual(max(first_ms, last_known + _NEAR_MS), stop_ms),
             ]
         )
         unknown = unknown[(unknown >= first_ms) & (unknown < stop_ms)]
@@ -147,7 +151,7 @@ def _holes(time: I64) -> I64:
         sides = [steps[max(0, i - _NEIGHBOURS) : i], steps[i + 1 : i + 1 + _NEIGHBOURS]]
         usual = max(int(s.min()) if len(s) else USUAL_STEP_MS for s in sides)
         step = min(usual, USUAL_STEP_MS)
-        missing.extend(range(int(time[i]) + step, int(time[i + 1]), step))
+        missing.extend(range(int(time[i]) + step, int(time[i + 1]) - _NEAR_MS, step))
     return np.array(missing, dtype=np.int64)
 
 

@@ -224,6 +224,11 @@ def _candles(
     if len(reader.kinds) > 1:
         _refuse_turns(table, candles.time)
     empty = np.isnan(candles.values[:, :4]).all(axis=1)
+    if holds.kind == "candles" and np.isnan(candles.column("volume")[~empty]).all():
+        raise DataError(
+            f"{table.path}: has no volume, which a backtest needs; write it out with its volume "
+            "(TradingView exports what the chart shows: show the volume first)"
+        )
     open_still = candles.time + INTERVAL_MS[holds.interval] > now_ms
     for left_out, why in (
         (empty, "without a price"),

@@ -212,7 +212,11 @@ async def _life(
             reason = "bars reached" if joining is None else "symbols join"
             if joining is None:
                 return
-            left, joined = loop.left, await let_join(run, joining, exchange, report)
+            beats = asyncio.create_task(loop.beat())
+            try:
+                left, joined = loop.left, await let_join(run, joining, exchange, report)
+            finally:
+                await end(beats)
             not_before_ms = 0 if joined else clock.now_ms() + ASK_AGAIN_MS
         except asyncio.CancelledError:
             reason = "asked to stop"

@@ -104,7 +104,7 @@ class LiveLoop:
 
         It ends early, between two bars, for a command by which symbols are to join, and returns that.
         """
-        beats = asyncio.create_task(self._beat())
+        beats = asyncio.create_task(self.beat())
         every_s = self._run.config.run.commands_every_s
         looks = asyncio.create_task(self._hand.look(every_s, self._arrived.set))
         lives = asyncio.create_task(self._life.watch())
@@ -283,7 +283,7 @@ class LiveLoop:
         self._counters.clock_refused = self._clock.refused
         self._counters.implausible = self._report.refused
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
         """Say now and then that the daemon lives, whatever the exchange and its clock do."""
         while True:
             self._count_refused()

@@ -22,6 +22,8 @@ from bot.errors import JournalError
 from bot.wording import counted
 
 NAME = "notify.json"
+MOST_WAITING = 2_000
+"""Messages that are kept for an address that takes none: a month of 60 a day, and a file of a megabyte."""
 SCHEMA = 1
 
 
@@ -74,6 +76,18 @@ class MessageState:
         for message in messages:
             if message.id not in known and keys:
                 self.waiting.append(Waiting(message, now_ms, set(keys)))
+
+    def crowded_out(self, key: str) -> list[Message]:
+        """Take out what waits for an address beyond `MOST_WAITING`, the oldest that is not urgent first; return it."""
+        mine = [each.message for each in self.waiting if key in each.left]
+        over = len(mine) - MOST_WAITING
+        if over <= 0:
+            return []
+        dropped = sorted(mine, key=lambda message: message.urgent)[:over]
+        self.delivered(dropped, key)
+        standing = self.standing.get(key, Standing())
+        self.standing[key] = replace(standing, crowded_out=standing.crowded_out + over)
+        return dropped
 
     def use_addresses(self, names: Mapping[str, str]) -> list[str]:
         """Take these addresses, by key with their names; return what becomes of what waits for others.

@@ -40,6 +40,7 @@ class Standing:
         refusals: of the tries that failed, those that the receiver refused.
         said: why the last try failed.
         given_up: messages that it never took.
+        crowded_out: messages that newer ones have taken the place of, while it took none.
     """
 
     failures: int = 0
@@ -49,6 +50,7 @@ class Standing:
     refusals: int = 0
     said: str = ""
     given_up: int = 0
+    crowded_out: int = 0
 
 
 def due(
@@ -75,7 +77,10 @@ def due(
 def after_success(standing: Standing, sent: Sequence[Message], now_ms: int) -> Standing:
     """Return what is known of an address that has taken messages."""
     counted = () if sent[0].urgent else (now_ms,)
-    return Standing(sent_ms=_recent(standing, now_ms) + counted, given_up=standing.given_up)
+    return Standing(
+        sent_ms=_recent(standing, now_ms) + counted, given_up=standing.given_up,
+        crowded_out=standing.crowded_out,
+    )  # fmt: skip
 
 
 def after_failure(

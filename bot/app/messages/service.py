@@ -17,7 +17,13 @@ from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessag
 from bot.adapters.messages.posting import request
 from bot.app.messages import outbox
 from bot.app.messages.following import begin, begin_new, name_of, news_of, runs_to_follow
-from bot.app.messages.ledger_of_messages import NAME, MessageState, read_state, write_state
+from bot.app.messages.ledger_of_messages import (
+    MOST_WAITING,
+    NAME,
+    MessageState,
+    read_state,
+    write_state,
+)
 from bot.app.messages.message import Message, message_id
 from bot.app.messages.outbox import Standing
 from bot.app.messages.summary import picture
@@ -142,7 +148,7 @@ class Notifier:
     def _failed(
         self, address: Address, messages: list[Message], standing: Standing, error: NotDelivered
     ) -> None:
-        """Take note that an address has not taken messages, and of those that it never will."""
+        """Take note that an address has not taken messages, and of those that are not kept for it any longer."""
         now_ms, key = self.now_ms(), address.key
         failed = outbox.after_failure(
             standing, now_ms, str(error), error.retry_after_s, refused=error.refused
@@ -152,6 +158,12 @@ class Notifier:
             self._state.refused(messages, key)
             for message in self._state.give_up(key, now_ms):
                 self.say(f"{address.name}: given up, refused for a day ({error}): {message.id}")
+        dropped = self._state.crowded_out(key)
+        if dropped:
+            many = counted(len(dropped), "older message")
+            self.say(
+                f"{address.name}: {many} not kept, since more than {MOST_WAITING:,} wait for it"
+            )
         wait = counted(sum(key in each.left for each in self._state.waiting), "waits", "wait")
         again = duration(failed.next_ms - now_ms)
         self.say(f"{address.name}: {wait}, not taken ({error}); again in {again}")

@@ -42,6 +42,7 @@ def _standing(state: MessageState, key: str, name: str) -> dict[str, Any]:
         "reason": known.said if known else "",
         "next_try_ms": known.next_ms if known and known.failures else None,
         "given_up": known.given_up if known else 0,
+        "crowded_out": known.crowded_out if known else 0,
     }
 
 
@@ -62,4 +63,6 @@ def standing_line(found: dict[str, Any], now_ms: int) -> str:
         )
     if found["given_up"]:
         parts.append(f"{counted(found['given_up'], 'message')} given up: refused for a day")
+    if found["crowded_out"]:
+        parts.append(f"{counted(found['crowded_out'], 'older message')} not kept: too many waited")
     return f"{found['address']}: {'; '.join(parts)}"

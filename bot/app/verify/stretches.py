@@ -72,10 +72,15 @@ class Unproved:
         }
 
     def __str__(self) -> str:
-        after, to = ("–" if t is None else format_utc(t) for t in (self.after, self.to))
-        what = f"the bars after {after} up to {to}"
+        after = None if self.after is None else format_utc(self.after)
+        what = "all bars" if after is None else f"the bars after {after}"
+        if self.to is not None:
+            what = (
+                f"the bars {'' if after is None else f'after {after} '}up to {format_utc(self.to)}"
+            )
         if self.model_id is not None:
-            what = f"the training rows of model {self.model_id}, due at {after},"
+            due = "" if after is None else f", due at {after},"
+            what = f"the training rows of model {self.model_id}{due}"
         return f"{what} were made by {self.made_by}, which proves them; here {self.difference}"
 
 

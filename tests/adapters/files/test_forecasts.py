@@ -92,6 +92,10 @@ def test_forecasts_outside_the_run_are_left_out(tmp_path: Path) -> None:
             ("return", np.nan, "both be there"),
             ("return", np.inf, "infinite"),
             ("volatility", 0.0, "not positive"),
+            ("return", 10.001, "return is beyond 10, .* a fraction"),
+            ("return", -1e308, "return is beyond 10, .* a fraction"),
+            ("volatility", 1e9, "volatility is beyond 10, .* a fraction"),
+            ("volume", -100.1, "volume is beyond 100, .* a logarithm"),
             ("volume", -np.inf, "infinite"),
             ("symbol", "XRPUSDT", "expected one of BTCUSDT, yahoo:ETH-USD"),
         ]
@@ -110,6 +114,21 @@ def test_a_faulty_row_is_named(
     place = f"row {row + 1}:" if suffix == ".parquet" else f"line {row + 2}:"
     with pytest.raises(DataError, match=f"forecasts{suffix}: {place} .*{message}"):
         read_forecasts(save(frame, tmp_path_factory.mktemp("f"), suffix), SYMBOLS, GRID)
+
+
+def test_times_of_two_units_are_to_be_written_in_one(tmp_path: Path) -> None:
+    frame = frame_of(4)
+    frame["timestamp"] //= np.where(frame.index == 3, 1000, 1)
+    with pytest.raises(DataError, match=r"row 4: .*; write all times in one unit$"):
+        read_forecasts(save(frame, tmp_path), SYMBOLS, GRID)
+
+
+def test_the_largest_forecasts_are_read(tmp_path: Path) -> None:
+    frame = frame_of(1).assign(volatility=10.0, volume=-100.0)
+    frame["return"] = [10.0, -10.0]
+    got = read_forecasts(save(frame, tmp_path), SYMBOLS, GRID)
+    assert got.expected_return[0].tolist() == [10.0, -10.0]
+    assert got.volume[0].tolist() == [-100.0, -100.0]
 
 
 def test_duplicates_and_strange_times_are_named(tmp_path: Path) -> None:

@@ -56,11 +56,20 @@ def test_outside_the_file_funding_is_due_every_eight_hours() -> None:
     assert unknown_hours(None, 0, 0) == []
 
 
-def test_what_is_due_right_after_the_last_known_rate_is_unknown() -> None:
-    due = settlements_between(
-        Funding(np.array([8 * HOUR_MS - 1]), np.array([1e-4])), 0, 16 * HOUR_MS
-    )
-    assert due.time[np.isnan(due.rate)].tolist() == [0, 8 * HOUR_MS]
+def test_a_settlement_early_or_late_stands_for_the_one_that_was_due() -> None:
+    """Up to a quarter of an hour: first, last, or between others. Later than that, what was due is unknown."""
+    minute = HOUR_MS // 60
+    for off, unknown in ((2, []), (-2, []), (14, []), (-14, []), (16, [8])):
+        due = np.array([0, 8 * HOUR_MS + off * minute, 16 * HOUR_MS, 24 * HOUR_MS])
+        for times in (due, due[:2], due[1:]):
+            known = Funding(times, np.full(len(times), 1e-4))
+            first = 0 if len(times) > 3 or times[0] == 0 else HOUR_MS
+            found = settlements_between(known, first, int(times[-1]) + HOUR_MS)
+            late = [int(t) // HOUR_MS for t in found.time[np.isnan(found.rate)]]
+            assert late == unknown, (off, times)
+    edge = Funding(np.array([8 * HOUR_MS - 15 * minute]), np.array([1e-4]))
+    found = settlements_between(edge, HOUR_MS, 16 * HOUR_MS)
+    assert found.time[np.isnan(found.rate)].tolist() == [8 * HOUR_MS]
 
 
 def test_known_rates_stay_where_the_contract_was_not_traded() -> None:

@@ -461,6 +461,20 @@ def test_what_a_fetch_noted_stays(tmp_path: Path) -> None:
     assert asked_from(path, START) == START - DAY_MS
 
 
+@pytest.mark.parametrize("change", ["no column", "empty"])
+def test_a_chart_without_its_volume_is_refused_once_with_what_to_do(
+    tmp_path: Path, change: str
+) -> None:
+    frame = candles().assign(volume=np.nan)
+    path = tradingview(frame if change == "empty" else frame.drop(columns="volume"), tmp_path)
+    with pytest.raises(DataError, match=r"60\.csv: has no volume, .* show the volume first\)$"):
+        import_files([path], tmp_path / "data", NOTHING, NOW)
+    partly = candles()
+    partly.loc[3, "volume"] = np.nan
+    with pytest.raises(DataError, match=r"1 faulty row; line 5: volume is nan"):
+        import_files([tradingview(partly, tmp_path)], tmp_path / "data", NOTHING, NOW)
+
+
 def test_what_has_no_known_layout_is_said(tmp_path: Path) -> None:
     path = tmp_path / "notes.csv"
     path.write_text("name,age\nx,1\n")

@@ -243,6 +243,25 @@ def test_an_exchange_that_does_not_answer_is_asked_again_while_the_run_goes_on(
     assert proof.late == 0
 
 
+def test_the_daemon_says_that_it_lives_while_symbols_join(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, beats = made(tmp_path / "run", "log.heartbeat_s=30"), []
+    whole = DirectExchange.instruments
+
+    async def instruments(self: DirectExchange, symbols: Any) -> Any:
+        if list(symbols) == [NEW]:
+            before = len(run.events("heartbeat"))
+            await asyncio.sleep(200)
+            beats.append(len(run.events("heartbeat")) - before)
+        return await whole(self, symbols)
+
+    monkeypatch.setattr(DirectExchange, "instruments", instruments)
+    live(run, 8, asked(run, ALL, 4.2))
+    assert beats == [7]  # one at once, and one each 30 seconds
+    assert prove(run.folder, run.source).bars.n_symbols == 3
+
+
 def test_bot_run_with_other_symbols_asks_for_them_once(tmp_path: Path) -> None:
     run = made(tmp_path / "run")
     live(run, 6)

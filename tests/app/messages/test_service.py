@@ -26,6 +26,7 @@ from bot.adapters.messages.delivery import Address, NotDelivered, OutgoingMessag
 from bot.adapters.messages.services import services
 from bot.adapters.messages.webhook import Webhook
 from bot.adapters.system.run_lock import RunLock
+from bot.app.messages import ledger_of_messages
 from bot.app.messages.ledger_of_messages import NAME, MessageState, read_state, write_state
 from bot.app.messages.service import Notifier, only_one
 from bot.app.messages.standings import standing_line, standings
@@ -496,6 +497,32 @@ def test_an_address_that_is_out_of_reach_is_never_given_up(
     down[0] = False
     hours(service, clock, 1)
     assert expected(folder) <= set(taker.ids())
+
+
+def test_an_address_that_is_down_for_weeks_makes_no_file_without_bounds(
+    place: Path, run: Callable[[], RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest are kept, and what is urgent; what another address has taken is not missed there."""
+    monkeypatch.setattr(ledger_of_messages, "MOST_WAITING", 5)
+    clock, down = Clock(), [True]
+    said: list[str] = []
+    deaf, well = Taker("deaf", "deaf", fails=lambda: down[0]), Taker("well", "well")
+    service = notifier(place, deaf, well, clock=clock, said=said)
+    folder = run()
+    folder.log.write_text(line("risk", halt="drawdown") + folder.log.read_text())
+    hours(service, clock, 50)
+    (kept,) = [found for found in standings(place) if found["address"] == "deaf"]
+    assert kept["waiting"] == 5
+    assert kept["crowded_out"] == len(well.ids()) - 5 > 5
+    assert any("not kept, since more than" in each for each in said)
+    assert "older messages not kept: too many waited" in standing_line(kept, clock.ms)
+    down[0] = False
+    hours(service, clock, 1)
+    urgent = {m["id"] for d in well.taken for m in d.messages if d.urgent}
+    assert urgent
+    assert urgent <= set(deaf.ids())
+    assert set(well.ids()[-4:]) <= set(deaf.ids())
+    assert len(deaf.ids()) == 5
 
 
 @pytest.mark.parametrize(("status", "asked"), [(429, "7200"), (503, "DATE")])
