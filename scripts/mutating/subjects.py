@@ -132,14 +132,12 @@ SUBJECTS = (
         tuple(f"tests/report/money/test_{name}.py" for name in (
             "turned_bars", "trades", "coins", "jumps", "activity",
         )),
-        plain=True,
     ),
     Subject(
         "portfolio",
         tuple(f"bot/portfolio/{name}.py" for name in ("worth", "coins", "margin", "denomination", "funding")),
         (*(f"tests/portfolio/test_{name}.py" for name in ("worth", "coins", "margin", "denomination", "funding")),
          "tests/portfolio/kernel/test_inverse.py"),
-        plain=True,
     ),
     Subject(
         "skill",

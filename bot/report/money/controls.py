@@ -58,7 +58,7 @@ def control_figures(run: RunData, start: int, held: Figures) -> dict[str, Any]:
 
 def _momentum(run: RunData, start: int, tape: Tape) -> Figures:
     """Return the figures of the control; no return where no close has one of 30 days before it."""
-    if not has_history(run, start):
+    if not has_history(run):
         return {"total_return": None, "max_drawdown": None, "trades": None}
     legs, capital = momentum_legs(run, start), run.equity_before(start)
     curve = _until_used_up(equity_curve(tape, legs, capital))

@@ -37,9 +37,9 @@ def wanted_sides(run: RunData) -> F64:
     return np.where(run.bars.tradable[:, None], side, np.nan)
 
 
-def has_history(run: RunData, start: int) -> bool:
-    """Return whether any close that decides on a bar from `start` on has one of 30 days before it."""
-    return bool(np.isfinite(_closes_before(run)[max(start - 1, 0) : -1]).any())
+def has_history(run: RunData) -> bool:
+    """Return whether any close that decides on a bar has one of 30 days before it; from the first on all have."""
+    return bool(np.isfinite(_closes_before(run)[:-1]).any())
 
 
 def _closes_before(run: RunData) -> F64:

@@ -111,6 +111,35 @@ def test_an_account_is_bankrupt_that_has_nothing_left(
     assert bankrupt_at(dataclasses.replace(run, equity=equity)) == ruined
 
 
+def test_an_account_with_exactly_nothing_left_has_no_figures_of_what_it_had(run_maker: Any) -> None:
+    run: RunData = run_maker()
+    equity = run.equity.copy()
+    equity[-1] = 0.0
+    ended = dataclasses.replace(run, equity=equity)
+    metrics = run_metrics(ended, run.start_index)
+    for name in ("win_rate", "profit_factor", "turnover", "mean_gross_exposure"):
+        assert metrics[name] is None, name
+    for row in symbol_rows(ended, run.start_index):
+        assert row["turnover"] is row["weight"] is None
+
+
+def test_an_account_of_a_ten_thousandth_has_the_same_figures(run: RunData) -> None:
+    amounts = ("equity", "cash", "quantity", "fees", "spread", "slippage", "funding")
+    small: dict[str, Any] = {name: getattr(run, name) * 1e-5 for name in amounts}
+    fills = run.fills.copy()
+    for name in ("quantity", "fee", "spread", "slippage"):
+        fills[name] *= 1e-5
+    scaled = dataclasses.replace(run, fills=fills, initial_capital=0.1, **small)
+    got, usual = run_metrics(scaled, run.start_index), run_metrics(run, run.start_index)
+    assert usual["win_rate"] is not None
+    for name, value in usual.items():
+        times = 1e-5 if name == "expectancy" else 1.0
+        assert got[name] == (None if value is None else pytest.approx(value * times)), name
+    for mine, theirs in zip(symbol_rows(scaled, 100), symbol_rows(run, 100), strict=True):
+        assert mine["turnover"] == pytest.approx(theirs["turnover"])
+        assert mine["weight"] == pytest.approx(theirs["weight"])
+
+
 def test_a_sound_account_has_no_bankruptcy(run: RunData) -> None:
     assert bankrupt_at(run) is None
 
@@ -245,7 +274,7 @@ def test_a_bar_is_missing_between_the_first_known_and_the_last(run_maker: Any) -
     """Known are the third bar, the fifth and the last but two; of what lacks between, one was out of session."""
     run: RunData = run_maker(n=130, start=120)
     run.bars.valid[120:, 0] = [0, 0, 1, 0, 1, 0, 0, 1, 0, 0]
-    run.bars.in_session[126, 0] = False
+    run.bars.in_session[125, 0] = False
     assert symbol_rows(run, 120)[0]["missing"] == 2
     run.bars.valid[120:, 0] = False
     assert symbol_rows(run, 120)[0]["missing"] == 0

@@ -77,3 +77,11 @@ def test_what_opens_at_nothing_is_bought_at_the_next_open(run: RunData) -> None:
     expected = late(run, 0, start + 3)
     opened[start + 3, 0] = 50.0
     np.testing.assert_array_equal(buy_and_hold(held, start)[3:], buy_and_hold(expected, start)[3:])
+
+
+def test_prices_of_a_part_of_a_unit_change_nothing(run: RunData) -> None:
+    columns = ("open", "high", "low", "close")
+    cheap = {name: getattr(run.bars, name) / 1024.0 for name in columns}
+    changed = dataclasses.replace(run, bars=dataclasses.replace(run.bars, **cheap))
+    start = run.start_index
+    np.testing.assert_allclose(buy_and_hold(changed, start), buy_and_hold(run, start), rtol=1e-12)

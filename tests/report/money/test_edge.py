@@ -117,10 +117,13 @@ def test_an_account_that_shrinks_counts_each_day_alike(run: RunData, times: floa
         assert got[name] == pytest.approx(usual[name]), name
 
 
-@pytest.mark.parametrize(("held", "days"), [(None, 1), (20.0, 1), (24.0, 1), (25.0, 2), (72.0, 3)])
+@pytest.mark.parametrize(
+    ("held", "days"), [(None, 1), (20.0, 1), (144.0, 6), (145.0, 7), (240.0, 10)]
+)
 def test_days_are_drawn_in_blocks_no_shorter_than_a_round_trip(
-    run: RunData, held: float | None, days: int
+    run_maker: Any, held: float | None, days: int
 ) -> None:
+    run: RunData = run_maker(n=24 * 60, start=24)
     metrics = run_metrics(run, run.start_index) | {"mean_bars_held": held}
     got = edge_figures(run, run.start_index, metrics, SAMPLES)
     of_days = days_of(run, run.start_index)

@@ -114,8 +114,10 @@ def test_settlements_that_are_not_known_are_counted(long_run: RunData) -> None:
 
 
 def test_without_thirty_days_of_history_it_has_no_return(run_maker: Any) -> None:
-    for n, known in ((720, False), (721, False), (722, True)):
-        found = control_figures(run_maker(n=n, start=700), 700, {})["momentum"]
+    for n, start, known in (
+        (720, 700, False), (721, 700, False), (722, 700, True), (722, 721, True), (722, 0, True),
+    ):  # fmt: skip
+        found = control_figures(run_maker(n=n, start=700), start, {})["momentum"]
         assert (found["total_return"] is not None) is known, n
         assert (found["trades"] is not None) is known, n
 
@@ -127,3 +129,25 @@ def test_beside_a_reference_run_momentum_and_chance_say_nothing(long_run: RunDat
     assert set(got["random"]) > {"trips", "low", "high", "percentile"}
     assert set(got["random"].values()) == {None}
     assert "fixed quantity" in got["missing"]
+
+
+@pytest.mark.parametrize("far", [128.0, 256.0])
+@pytest.mark.parametrize("capital", [8192.0, 0.125])
+def test_what_has_lost_all_stays_at_nothing(run_maker: Any, far: float, capital: float) -> None:
+    """Short at 64 after a fall; at 128 all is lost, and the way back to 64 brings nothing again."""
+    run: RunData = run_maker(n=760, n_symbols=1, start=730, fixed=True)
+    price = np.full((760, 1), 64.0)
+    price[:20], price[735:745] = 65.0, far
+    opened = np.vstack((price[:1], price[:-1]))
+    nothing = np.zeros((760, 1))
+    bars = dataclasses.replace(
+        run.bars, open=opened, high=np.maximum(opened, price), low=np.minimum(opened, price),
+        close=price, funding_rate=nothing,
+    )  # fmt: skip
+    free: dict[str, Any] = {"taker_fee": np.zeros(1), "half_spread_bps": 0.0, "slippage_bps": 0.0}
+    lost = dataclasses.replace(
+        run, bars=bars, fills=run.fills[:0], equity=np.full(760, capital), quantity=nothing, **free
+    )
+    got = control_figures(lost, 730, {})["momentum"]
+    assert got["total_return"] == -1.0
+    assert got["max_drawdown"] == 1.0

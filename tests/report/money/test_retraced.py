@@ -18,16 +18,16 @@ def with_fills(run: RunData, rows: list[tuple[Any, ...]], **changes: Any) -> Run
 
 
 def test_a_side_costs_what_its_fills_have_paid_of_their_middles(run: RunData) -> None:
-    """Bought 0.001 at 101 of 100 and sold as much at 99, for 0.0002 each; the third was never traded."""
+    """Bought 0.001 at 101 of 100, and sold 0.002 at 99, for 0.0002 a thousandth; the third was never traded."""
     time, start = run.open_time, run.start_index
     fills = [
         (time[start - 1], 0, 1.0, 100.0, 50.0, 0.0, 0.0, 0),  # before it counts
         (time[start], 0, 0.001, 101.0, 0.0002, 0.0006, 0.0004, 0),
-        (time[start + 1], 0, -0.001, 99.0, 0.0002, 0.0004, 0.0006, 0),
+        (time[start + 1], 0, -0.002, 99.0, 0.0004, 0.0008, 0.0012, 0),
         (time[start], 1, 3.0, 50.0, 0.3, 0.0, 0.0, 0),
     ]
     got = cost_shares(with_fills(run, fills), start)
-    assert got[0] == pytest.approx((0.0004 + 0.002) / 0.2)
+    assert got[0] == pytest.approx((0.0006 + 0.003) / 0.3)
     assert got[1] == pytest.approx(0.3 / 150.0)
     assert got[2] == pytest.approx(0.001 + 3e-4)  # as the settings have it
 
@@ -35,7 +35,9 @@ def test_a_side_costs_what_its_fills_have_paid_of_their_middles(run: RunData) ->
 @pytest.mark.parametrize("fill", ["next_open", "next_close"])
 def test_an_order_is_filled_where_there_is_a_price(run: RunData, fill: Any) -> None:
     """Prices of a hundredth are prices; an open, or a close, of nothing is none."""
-    bars, start = run.bars, run.start_index
+    start, valid, fillable = run.start_index, run.bars.valid.copy(), run.bars.fillable.copy()
+    fillable[start + 11], valid[start + 12] = False, False
+    bars = dataclasses.replace(run.bars, valid=valid, fillable=fillable)
     cheap = dataclasses.replace(bars, open=bars.open * 1e-4, close=bars.close * 1e-4)
     made = dataclasses.replace(run, bars=cheap, fill=fill)
     usual = bars.valid[start:] & bars.fillable[start:]

@@ -171,6 +171,40 @@ def test_parts_of_contracts_are_of_the_mean_of_their_coins(size: float) -> None:
     np.testing.assert_allclose((profit.total - profit.coins)[:2, 0], size * np.array(of_trips))
 
 
+@pytest.mark.parametrize("inverse", [False, True])
+@pytest.mark.parametrize("size", [10.0, 0.1])
+def test_of_what_begins_in_a_bar_each_part_is_told(inverse: bool, size: float) -> None:
+    """From flat, in one bar: bought at 100 and closed in two parts, half of it sold at 88 and bought back at 86,
+    a quarter sold at 85 and kept to 94; then bought back at 80. Every fill costs a thousandth of `size`."""
+    run = by_hand(inverse)
+    fills = np.zeros(7, FILL)
+    fills["open_time"] = np.array([1, 1, 1, 1, 1, 1, 2]) * HOUR_MS
+    fills["quantity"] = size * np.array([1.0, -0.4, -0.6, -0.5, 0.5, -0.25, 0.25])
+    fills["price"], fills["fee"] = [100.0, 105.0, 110.0, 88.0, 86.0, 85.0, 80.0], 0.001 * size
+    quantity = size * np.array([[0.0], [-0.25], [0.0], [0.0]])
+    close = run.bars.close[:, 0]
+    first, at = [_of(fills, HOUR_MS)[k] for k in range(6)], _of(fills, 2 * HOUR_MS)[0]
+
+    def flow(parts: list[tuple[float, float, float]]) -> float:
+        return sum((q - f) / p if inverse else -q * p - f for q, p, f in parts)
+
+    held = np.array([0.0, flow(first), flow([*first, at]), flow([*first, at])])
+    equity = 1_000.0 + (held * close - quantity[:, 0] if inverse else held + quantity[:, 0] * close)
+    run = replace(run, fills=fills, quantity=quantity, equity=equity)
+    got, profit = trades_of(run, 0), profits(run, 0)
+    exit_ = 1.0 / (0.4 / 105.0 + 0.6 / 110.0) if inverse else 0.4 * 105.0 + 0.6 * 110.0
+    made = [flow(first[:3]), flow(first[3:5]), flow([first[5], at])]
+    if inverse:
+        made = [coins * price for coins, price in zip(made, (exit_, 86.0, 80.0), strict=True)]
+    np.testing.assert_allclose(got.profit, made)
+    np.testing.assert_allclose(got.quantity, size * np.array([1.0, 0.5, 0.25]))
+    np.testing.assert_allclose(got.entry_price, [100.0, 88.0, 85.0])
+    np.testing.assert_allclose(got.exit_price, [exit_, 86.0, 80.0])
+    assert got.side.tolist() == [1, -1, -1]
+    np.testing.assert_allclose(profit.inside[1], made[0] + made[1])
+    np.testing.assert_allclose(profit.total[:, 0], np.diff([1_000.0, *equity]), atol=1e-9)
+
+
 def test_what_is_cut_and_increased_in_a_bar_goes_on() -> None:
     """10 bought at 100; in the next bar 4 sold at 98 and 2 bought at 96, and all sold at 90 at last."""
     run = by_hand(inverse=False)

@@ -180,3 +180,14 @@ def test_as_many_twins_are_drawn_as_asked(run: RunData) -> None:
     for draws in (1, 130):
         found = twin_returns(own, allowed, tape_of(run, 100), draws, np.random.default_rng(1))
         assert len(found) == draws
+
+
+@pytest.mark.parametrize(("last", "share"), [(1e9, 1.0), (1e-9, 0.0)])
+def test_a_run_is_held_against_its_twins_by_its_last_close(
+    run: RunData, last: float, share: float
+) -> None:
+    equity = run.equity.copy()
+    equity[-1] = last
+    ended = dataclasses.replace(run, equity=equity)
+    start = run.start_index
+    assert random_twins(ended, start, tape_of(run, start), 20)["percentile"] == share

@@ -66,10 +66,11 @@ def test_an_account_that_lost_everything_opens_nothing() -> None:
     assert curve.tolist() == [-1000.0] * 4
 
 
-def test_an_account_that_recovers_opens_its_next_trip() -> None:
-    """A short in one symbol goes under water and comes back; the other's first trip is skipped."""
-    fill = np.array([[100.0, 1.0], [300.0, 1.0], [300.0, 1.0], [100.0, 1.0], [100.0, 1.0]])
-    mark = np.vstack(([[100.0, 1.0]], [[300.0, 1.0]], [[300.0, 1.0]], [[100.0, 1.0]], [[100.0, 2.0]],
+@pytest.mark.parametrize(("far", "worst"), [(300.0, -1000.0), (200.0, 0.0)])
+def test_an_account_that_recovers_opens_its_next_trip(far: float, worst: float) -> None:
+    """A short in one symbol goes under water, or to nothing, and comes back; the other's first trip is skipped."""
+    fill = np.array([[100.0, 1.0], [far, 1.0], [far, 1.0], [100.0, 1.0], [100.0, 1.0]])
+    mark = np.vstack(([[100.0, 1.0]], [[far, 1.0]], [[far, 1.0]], [[100.0, 1.0]], [[100.0, 2.0]],
                       [[100.0, 2.0]]))  # fmt: skip
     nothing = np.zeros((5, 2))
     tape = Tape(fill, mark, nothing, nothing.copy(), np.zeros(2))
@@ -78,7 +79,7 @@ def test_an_account_that_recovers_opens_its_next_trip() -> None:
         np.array([0, 1, 3]),
     )  # fmt: skip
     curve = equity_curve(tape, given, 1000.0)
-    assert curve.tolist() == [-1000.0, -1000.0, 1000.0, 1500.0, 1500.0]
+    assert curve.tolist() == [worst, worst, 1000.0, 1500.0, 1500.0]
 
 
 def test_many_accounts_are_each_walked_alone(run: RunData) -> None:
