@@ -138,6 +138,7 @@ SUBJECTS = (
         tuple(f"bot/portfolio/{name}.py" for name in ("worth", "coins", "margin", "denomination", "funding")),
         (*(f"tests/portfolio/test_{name}.py" for name in ("worth", "coins", "margin", "denomination", "funding")),
          "tests/portfolio/kernel/test_inverse.py"),
+        plain=True,
     ),
     Subject(
         "skill",

@@ -11,9 +11,10 @@ import pytest
 
 from bot.blocks import F64, I64, Bool
 from bot.config.schema import Report
+from bot.features.targets import known_at
 from bot.report.page.calibration_sheets import intervals_sheet, reliability_sheet
 from bot.report.skill.baselines import heads
-from bot.report.skill.calibration import calibration, reliability
+from bot.report.skill.calibration import calibration, coverage, reliability
 from bot.report.skill.conformal import LEAST, WINDOW, intervals
 from bot.report.skill.slopes import slopes
 from bot.report.summary import build
@@ -82,6 +83,49 @@ def test_intervals_are_those_of_the_papers_recursion(grows: float, together: int
         np.testing.assert_array_equal(bound[issued, 0], reach[issued])
     assert (expected[issued] == np.inf).any() is np.bool_(grows > 2.0)
     assert (expected[issued] < 0.0).any() is np.bool_(grows < 0.0)
+
+
+def test_a_score_as_large_as_the_reach_is_held() -> None:
+    """Of scores in steps of a half, of which many are equal."""
+    random = np.random.default_rng(8)
+    y = np.round(2.0 * random.standard_normal((700, 1))) / 2.0
+    known = known_late(700, 1)
+    found = intervals(np.zeros_like(y), y, np.ones(y.shape, dtype=np.bool_), known, positive=False)
+    expected = np.array(by_hand(np.abs(y[:, 0]), known[:, 0]))
+    np.testing.assert_array_equal(found.high[LEAST + LATE :, 0], expected[LEAST + LATE :])
+
+
+def test_coverage_is_counted_as_in_a_loop(run: RunData) -> None:
+    """From some bar on the label grows with each, so that none is held and at last intervals have no bound."""
+    head = next(h for h in heads(run) if h.task.kind == "return")
+    t = np.arange(len(run.open_time))[:, None]
+    sign = np.where(np.random.default_rng(9).random(head.label.shape) < 0.5, 1.0, -1.0)
+    grows = 1e-3 * sign * np.exp(0.02 * np.maximum(t - 250, 0)) * (1.0 + 1e-3 * (t % 7))
+    loud = dataclasses.replace(
+        head, forecast=np.where(head.rows, 0.0, np.nan), label=np.where(head.rows, grows, np.nan)
+    )
+    got = coverage(run, loud, 200, positive=False)
+    known = known_at(run.bars.in_session, head.task.horizon)
+    said = intervals(loud.forecast, loud.label, loud.rows, known, positive=False)
+    issued = held = unbounded = 0
+    widths = []
+    for i, s in np.argwhere(said.issued).tolist():
+        low, high, y = said.low[i, s], said.high[i, s], loud.label[i, s]
+        issued += 1
+        held += low <= y <= high
+        unbounded += math.isinf(high)
+        if not math.isinf(high):
+            widths.append(high - low)
+    assert 0 < unbounded < issued
+    assert 0.0 < np.mean(widths) < 0.5
+    assert got["rows"] == issued
+    assert got["value"] == pytest.approx(held / issued)
+    assert got["unbounded"] == pytest.approx(unbounded / issued)
+    assert got["mean_width"] == pytest.approx(np.mean(widths))
+    bare = dataclasses.replace(head, rows=np.zeros_like(head.rows))
+    none = coverage(run, bare, 200, positive=False)
+    assert (none.pop("nominal"), none.pop("rows")) == (0.9, 0)
+    assert set(none.values()) == {None}
 
 
 def test_of_a_positive_number_only_forecasts_above_zero_are_scored() -> None:

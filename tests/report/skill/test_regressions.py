@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import pytest
 from arch import arch_model
 from sklearn.linear_model import LogisticRegression, Ridge  # type: ignore[import-untyped]
 
-from bot.blocks import F64
+from bot.blocks import F64, Task
 from bot.config.schema import Report
 from bot.errors import ConfigError
 from bot.parts.registry import parts
@@ -24,7 +25,7 @@ from bot.report.skill.baselines.least_squares import regress
 from bot.report.skill.baselines.log_har import log_har
 from bot.report.skill.baselines.moves import logistic, logit_coefficients, regressors, return_ridge
 from bot.report.skill.baselines.rows import split
-from bot.report.skill.baselines.terms import bars_of, spans, weeks_before
+from bot.report.skill.baselines.terms import bars_of, spans, squared_ranges, weeks_before
 from bot.report.skill.baselines.variances import scaled
 from bot.report.skill.baselines.volume_ridge import volume_ridge
 from bot.report.skill.garch_variance import filtered, mean_ahead
@@ -116,7 +117,7 @@ def test_log_har_is_least_squares_on_logs_of_ranges(long: RunData) -> None:
 
     x = np.array([[row(t, s) for s in range(long.n_symbols)] for t in range(len(bars))])
     cells = known_rows(era, x, np.where(head.label > 0.0, head.label, np.nan))
-    assert len(cells) > 1000
+    assert len(cells) > 800
     rows, y = np.array([x[c] for c in cells]), np.array([head.label[c] for c in cells])
     beta = np.linalg.lstsq(rows, np.log(y), rcond=None)[0]
     expected = np.exp(x[era.bars] @ beta)
@@ -145,8 +146,10 @@ def test_spans_are_those_of_the_calendar(
     assert bars_of(changed, 0.001) == 1
 
 
-def test_the_volume_ridge_is_that_of_scikit_learn(long: RunData) -> None:
-    head = head_of(long, "volume")
+@pytest.mark.parametrize("horizon", [3, 168])
+def test_the_volume_ridge_is_that_of_scikit_learn(long: RunData, horizon: int) -> None:
+    """A label over a week is known at the very close of the same hour of the next week."""
+    head = dataclasses.replace(head_of(long, "volume"), task=Task("volume", horizon))
     era = next(iter(eras(long, head)))
     volume = np.where(long.bars.valid, long.bars.volume, np.nan)
     week = long.open_time // 3_600_000 % 168
@@ -204,6 +207,29 @@ def test_logistic_is_that_of_scikit_learn(penalty: float) -> None:
     level, coefficients = found
     got = 1.0 / (1.0 + np.exp(-(level + x[ok] @ coefficients)))
     np.testing.assert_allclose(got, oracle.predict_proba(standard)[:, 1], rtol=1e-5)
+
+
+def test_a_logistic_fit_has_two_rows_more_than_regressors() -> None:
+    x, y = np.array([[1.0], [2.0], [3.0]]), np.array([0.0, 1.0, 0.0])
+    assert logit_coefficients(x, y, 1.0) is not None
+    assert logit_coefficients(x[:2], y[:2], 1.0) is None
+
+
+def test_a_week_without_a_move_is_five_below_the_volatility_of_late(long: RunData) -> None:
+    """In logs it would be infinitely far below."""
+    still = (np.arange(1500) >= 600) & (np.arange(1500) < 900)
+    close = np.where(still[:, None], long.price[600], long.bars.close)
+    bars = dataclasses.replace(long.bars, close=close, valid=long.bars.valid | still[:, None])
+    x = regressors(dataclasses.replace(long, bars=bars))
+    assert (x[800:900, :, 4] == 5.0).all()
+    assert (np.abs(x[100:600, :, 4][np.isfinite(x[100:600, :, 4])]) < 5.0).all()
+
+
+def test_the_variance_of_a_range_is_parkinsons(long: RunData) -> None:
+    got = squared_ranges(long)
+    high, low = long.bars.high, long.bars.low
+    np.testing.assert_allclose(got, np.log(high / low) ** 2 / (4.0 * math.log(2.0)))
+    assert np.isnan(got[~long.bars.valid]).all()
 
 
 def test_outcomes_that_lie_apart_have_a_finite_fit_and_one_outcome_has_none() -> None:
@@ -309,6 +335,29 @@ def test_garch_forecasts_clustered_volatility(long: RunData) -> None:
     level = np.nanmean(got[era.bars])
     assert 0.008 < level < 0.012  # the market moves by 0.01 a bar
     assert np.isnan(got[: int(era.bars[0])]).all()
+
+
+def test_garch_of_a_run_is_archs_of_its_training_bars(long: RunData) -> None:
+    """From the first training row to the last, that symbol's known returns; ahead as arch forecasts it."""
+    head = head_of(long, "volatility")
+    era = next(iter(eras(long, head)))
+    got = baseline_forecast(long, head, garch)
+    last = era.first + max(t for t, _ in np.argwhere(era.trained).tolist())
+    for s in range(long.n_symbols):
+        moved = 100.0 * (long.price[1:, s] / long.price[:-1, s] - 1.0)
+        percent = np.concatenate(([np.nan], np.where(long.bars.valid[1:, s], moved, np.nan)))
+        training = percent[era.first : last + 1]
+        fitted = arch_model(
+            training[np.isfinite(training)], mean="Zero", vol="GARCH", p=1, q=1, rescale=False
+        ).fit(disp="off", show_warning=False)
+        omega, alpha, beta = (fitted.params[k] for k in ("omega", "alpha[1]", "beta[1]"))
+        ahead = filtered(percent, omega, alpha, beta)[era.bars]
+        total, one = np.zeros_like(ahead), ahead
+        for _ in range(head.task.horizon):
+            total, one = total + one, omega + (alpha + beta) * one
+        np.testing.assert_allclose(
+            got[era.bars, s], np.sqrt(total / head.task.horizon) / 100.0, rtol=1e-9
+        )
 
 
 def test_of_too_few_returns_garch_says_nothing(long: RunData) -> None:

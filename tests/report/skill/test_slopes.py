@@ -53,9 +53,10 @@ def test_the_slope_of_a_probability_is_that_of_a_likelihood() -> None:
     )
 
 
-def test_one_step_of_a_resample_is_near_its_own_fit() -> None:
+@pytest.mark.parametrize(("low", "high"), [(0.2, 0.8), (0.6, 0.95), (0.05, 0.3)])
+def test_one_step_of_a_resample_is_near_its_own_fit(low: float, high: float) -> None:
     rng = np.random.default_rng(3)
-    p = rng.uniform(0.2, 0.8, (2000, 1))
+    p = rng.uniform(low, high, (2000, 1))
     y = (rng.random(p.shape) < p).astype(float)
     measure = logit_slope(p, y, np.ones(p.shape, dtype=np.bool_))
     for _ in range(5):
