@@ -28,6 +28,7 @@ asked           a user's policy and cost scheme, and the records by which they a
 observe         bars before the first trade
 room            what a close works out
 by_reference    named tuples handed on as one pointer
+ahead           memory that fills will read, fetched before
 by_address      a user's functions, called by their address
 compiling       how all of it is compiled
 """

@@ -35,11 +35,10 @@ def blocked_by(i: int, s: int, book: Book, market: Market, full: FullAccount) ->
 
 
 @hot
-def count_missing(i: int, book: Book, market: Market) -> None:
-    """Count the bars in session that a symbol lacks, before its close is decided on."""
-    for s in range(len(book.quantity)):
-        if not market.valid[i, s] and market.in_session[i, s]:
-            book.holding[s].stale += 1
+def count_missing(i: int, s: int, book: Book, market: Market) -> None:
+    """Count a bar in session that a symbol lacks, before its close is decided on."""
+    if market.in_session[i, s]:
+        book.holding[s].stale += 1
 
 
 @hot

@@ -12,7 +12,7 @@ from bot.portfolio.costs import costs, costs_of_reference
 from bot.portfolio.full_account import FullAccount
 from bot.portfolio.kernel.asked import SchemeCall
 from bot.portfolio.kernel.booking import book_fill
-from bot.portfolio.kernel.compiling import cold
+from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.limits import meet_at_open
 from bot.portfolio.kernel.margin import liquidate
 from bot.portfolio.kernel.orders import at_market, is_stopping
@@ -79,7 +79,7 @@ def fill_or_delay(
     )
 
 
-@cold
+@hot
 def fill_sales_first(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     scheme: SchemeCall, full: FullAccount,
@@ -88,20 +88,25 @@ def fill_sales_first(
 
     At an open, what has lost its margin there is taken over before, and its order is gone.
     """
-    waiting = False
     for s in range(len(book.quantity)):
         if book.pending[s] != 0.0:
-            waiting = True
-    if not waiting:
-        return count
+            return _fill_sales_first(i, book, rules, market, trace, count, scheme, full)
+    return count
+
+
+@cold
+def _fill_sales_first(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
+    scheme: SchemeCall, full: FullAccount,
+) -> int:  # fmt: skip
     if rules.fill_at == NEXT_OPEN:
         count = liquidate(i, 0.0, book, rules, market, trace, count, full)
     first = count
     for increases in (False, True):
         for s in range(len(book.quantity)):
-            if book.pending[s] == 0.0 or _has_filled(s, first, count, trace):
+            if book.pending[s] == 0.0 or (book.pending[s] * book.quantity[s] >= 0.0) != increases:
                 continue
-            if (book.pending[s] * book.quantity[s] >= 0.0) == increases:
+            if not _has_filled(s, first, count, trace):
                 count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, full)
     return count
 

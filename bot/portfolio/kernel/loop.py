@@ -12,6 +12,7 @@ import numpy as np
 from bot.portfolio.book import FLATTENED, Book
 from bot.portfolio.correlation import take_in
 from bot.portfolio.full_account import FullAccount
+from bot.portfolio.kernel.ahead import fetch_for_fills
 from bot.portfolio.kernel.asked import PolicyCall, SchemeCall
 from bot.portfolio.kernel.blocking import count_missing, let_time_pass
 from bot.portfolio.kernel.by_reference import by_reference
@@ -81,6 +82,7 @@ def _open_bar(
     account.bar_funding = 0.0
     account.bar_in_coin = 0.0
     account.bar_funding_unknown = 0
+    fetch_for_fills(i, market, full)
     for s in range(len(book.quantity)):
         if book.quantity[s] != 0.0 and rules.funding[s] and market.funding_rate[i, s] != 0.0:
             charge_funding(i, s, book, market, full)
@@ -102,7 +104,6 @@ def _close_bar(
     account = book.account[0]
     first = count
     if full is not None:
-        count_missing(i, book, market)
         if full.borrow:
             charge_interest(book, rules, full)
         count = walk_path(i, book, rules, market, trace, count, room, scheme, full)
@@ -165,6 +166,8 @@ def _end_path(
         if market.valid[i, s]:
             book.mark[s] = market.close[i, s]
             note_bar(i, s, book, market)
+        else:
+            count_missing(i, s, book, market)
     if rules.fill_at != NEXT_OPEN:
         count = fill_sales_first(i, book, rules, market, trace, count, scheme, full)
     if full.has_inverse:

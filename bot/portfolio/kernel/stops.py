@@ -34,7 +34,7 @@ STOP_LOSS, TAKE_PROFIT = int(FillReason.STOP_LOSS), int(FillReason.TAKE_PROFIT)
 TRAILING_STOP = int(FillReason.TRAILING_STOP)
 
 
-@cold
+@hot
 def stop_on_the_way(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     scheme: SchemeCall, full: FullAccount,
@@ -54,7 +54,7 @@ def stop_on_the_way(
         count = _stop(i, first, price, reason, book, rules, market, trace, count, scheme, full)
 
 
-@cold
+@hot
 def stop_on_the_way_back(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, room: Room,
     scheme: SchemeCall, full: FullAccount,
@@ -68,8 +68,8 @@ def stop_on_the_way_back(
         side = math.copysign(1.0, quantity)
         holding = book.holding[s]
         near = market.high[i, s] if side > 0.0 else market.low[i, s]
-        if (near - holding.best) * side > 0.0:
-            holding.best = near
+        best = holding.best
+        holding.best = near if (near - best) * side > 0.0 else best
         if is_stopping(s, book):
             continue
         price, reason = 0.0, 0
