@@ -102,5 +102,4 @@ def market_of(
 
 
 def _plain(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
-    flags = array.flags
-    return array if flags.c_contiguous and flags.writeable else np.array(array, order="C")
+    return array if array.flags.carray else np.array(array, order="C")

@@ -118,12 +118,12 @@ def blank_trace(
 
 def finished(trace: Trace, count: int) -> Trace:
     """Return a written trace with the fills that there are, and NaN for edges that nobody asked."""
-    trace = trace._replace(fills=copy_records(trace.fills[:count]))
+    fills = copy_records(trace.fills[:count])
     if trace.edge.shape == trace.weight.shape:
-        return trace
+        return trace._replace(fills=fills)
     # as np.broadcast_to does, which takes ten times as long: this is done at every bar of a live run
     none = np.ndarray(trace.weight.shape, np.float64, _NAN, strides=(0, 0))
-    return trace._replace(edge=none, hurdle=none, age=none)
+    return trace._replace(fills=fills, edge=none, hurdle=none, age=none)
 
 
 def joined(opened: Trace, closed: Trace) -> Trace:

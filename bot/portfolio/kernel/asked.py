@@ -91,13 +91,23 @@ class SchemeCall(NamedTuple):
     fault: I64
 
 
+_NO_POLICY = PolicyCall(is_own=False, address=0, bar=np.zeros(1, POLICY_BAR), fault=np.full(2, -1))
+_NO_SCHEME = SchemeCall(
+    is_own=False, address=0, fill=np.zeros(1, FILL_ASKED),
+    state=np.zeros((0, 0)), trial=np.zeros(0), fault=np.full(2, -1),
+)  # fmt: skip
+"""Where there is none of a user's; nobody writes to them."""
+
+
 def policy_call(call: Any) -> PolicyCall:
     """Return room for a call of the kernel.
 
     Args:
         call: a user's compiled policy; None for a shipped one.
     """
-    return PolicyCall(call is not None, address_of(call), np.zeros(1, POLICY_BAR), np.full(2, -1))
+    if call is None:
+        return _NO_POLICY
+    return PolicyCall(True, address_of(call), np.zeros(1, POLICY_BAR), np.full(2, -1))
 
 
 def scheme_call(call: Any, state: F64) -> SchemeCall:
@@ -107,9 +117,11 @@ def scheme_call(call: Any, state: F64) -> SchemeCall:
         call: a user's compiled cost scheme; None for the shipped one.
         state: float64[S, k], the book's.
     """
+    if call is None:
+        return _NO_SCHEME
     trial = np.empty(state.shape[1])
     return SchemeCall(
-        call is not None,
+        True,
         address_of(call),
         np.zeros(1, FILL_ASKED),
         state,
