@@ -24,11 +24,13 @@ Function = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Covering:
-    """Seconds each test took, the tests that run a function, and what runs at import."""
+    """Seconds each test took, the tests that run a function, what runs at import, and the seconds that all
+    fixtures took, which any test may be the first to need."""
 
     seconds: dict[str, float]
     tests: dict[Function, frozenset[str]]
     everywhere: frozenset[Function]
+    fixtures_s: float = 0.0
 
     def of(self, path: str, function: str) -> list[str]:
         """Return the tests to be run for a mutation of this function, the quickest first."""
@@ -47,6 +49,7 @@ class Recorder:
         self._setup: dict[Path, set[Function]] = {}
         self._runs: list[tuple[str, float, list[Function]]] = []
         self._imported: list[Function] = []
+        self._fixtures_s = 0.0
 
     def begin(self) -> None:
         """See what is called from here on."""
@@ -61,7 +64,9 @@ class Recorder:
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """Keep what the fixtures run for the later tests of the file too."""
         self._called.clear()
+        began = time.monotonic()
         yield
+        self._fixtures_s += time.monotonic() - began
         self._setup.setdefault(item.path, set()).update(self._called)
 
     @pytest.hookimpl(wrapper=True)
@@ -82,7 +87,8 @@ class Recorder:
     def write(self) -> None:
         """Write it all."""
         self.end()
-        self.file.write_text(json.dumps([self._imported, self._runs]), encoding="utf-8")
+        told = [self._imported, self._runs, self._fixtures_s]
+        self.file.write_text(json.dumps(told), encoding="utf-8")
 
     def _see(self, frame: FrameType, event: str, _argument: Any) -> None:
         code = frame.f_code
@@ -93,7 +99,7 @@ class Recorder:
 
 def read_covering(file: Path) -> Covering:
     """Return what a `Recorder` has written."""
-    imported, runs = json.loads(file.read_text(encoding="utf-8"))
+    imported, runs, fixtures_s = json.loads(file.read_text(encoding="utf-8"))
     tests: dict[Function, set[str]] = {}
     for test, _, called in runs:
         for path, function in called:
@@ -102,6 +108,7 @@ def read_covering(file: Path) -> Covering:
         {test: seconds for test, seconds, _ in runs},
         {name: frozenset(found) for name, found in tests.items()},
         frozenset((path, function) for path, function in imported),
+        fixtures_s,
     )
 
 

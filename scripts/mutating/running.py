@@ -113,6 +113,14 @@ def _be_the_child(job: Callable[[], int], log: int, limit_s: float) -> None:
         os._exit(code)
 
 
+def let_compute(seconds: float) -> None:
+    """End this process where it computes for more than so long from now on, or for longer than its fork may."""
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    until = math.ceil(time.process_time() + seconds)
+    until = until if most == resource.RLIM_INFINITY else min(until, most)
+    resource.setrlimit(resource.RLIMIT_CPU, (until, most))
+
+
 def run_tests(trial: Trial, plugins: Sequence[object] = ()) -> int:
     """Run the tests in this process, up to the first that fails; return pytest's exit code."""
     import pytest

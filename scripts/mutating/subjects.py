@@ -39,7 +39,7 @@ SUBJECTS = (
     Subject(
         "account",
         (*(f"bot/portfolio/kernel/{name}.py" for name in (
-            "blocking", "booking", "caps", "cash", "contracts", "limits", "margin", "measured", "partial",
+            "blocking", "booking", "caps", "cash", "contracts", "debts", "limits", "margin", "measured", "partial",
             "path", "reducing", "settling", "stages", "stops",
         )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
         (*(f"tests/portfolio/kernel/test_{name}.py" for name in (

@@ -20,11 +20,11 @@ import pytest
 from scripts.mutating.covering import Covering, Recorder, read_covering
 from scripts.mutating.mutations import Mutation
 from scripts.mutating.patching import Patch, patch_of
-from scripts.mutating.running import Fork, Trial, run_tests
+from scripts.mutating.running import Fork, Trial, let_compute, run_tests
 from scripts.mutating.subjects import Subject
 
 PATIENCE = 6.0
-"""A mutated run may compute for so many times as long as the tests took on the code as it is."""
+"""A mutated test may compute for so many times as long as it took on the code as it is, and all together."""
 Place = tuple[str, Mutation]
 Job = tuple[int, Callable[[], int], float]
 """Which mutation, its tests, and the seconds they may take."""
@@ -112,18 +112,29 @@ class _Loop:
             if patch is None or (path, mutation.function) in covering.everywhere:
                 continue
             chosen = covering.of(path, mutation.function)
-            job = partial(_run_patched, patch, session, [items[test] for test in chosen])
+            limits = [_limit_s(covering, [test]) for test in chosen]
+            job = partial(_run_patched, patch, session, [items[test] for test in chosen], limits)
             yield at, job, _limit_s(covering, chosen)
 
 
-def _run_patched(patch: Patch, session: pytest.Session, items: Sequence[pytest.Item]) -> int:
+def _run_patched(
+    patch: Patch, session: pytest.Session, items: Sequence[pytest.Item], limits: Sequence[float]
+) -> int:
     patch.put()
-    return _run_items(session, items)
+    return _run_items(session, items, limits)
 
 
-def _run_items(session: pytest.Session, items: Sequence[pytest.Item]) -> int:
-    """Run tests up to the first that fails."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
+def _run_items(
+    session: pytest.Session, items: Sequence[pytest.Item], limits: Sequence[float] | None = None
+) -> int:
+    """Run tests up to the first that fails.
+
+    Args:
+        limits: seconds that each may compute; the process ends where one takes longer.
+    """
+    for k, (item, following) in enumerate(zip(items, [*items[1:], None], strict=True)):
+        if limits is not None:
+            let_compute(limits[k])
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if session.testsfailed:
             return 1
@@ -148,7 +159,7 @@ def _run(jobs: Iterator[Job], workers: int) -> Iterator[tuple[int, int]]:
 
 
 def _limit_s(covering: Covering, chosen: Sequence[str]) -> float:
-    return PATIENCE * sum(covering.seconds[test] for test in chosen) + 5.0
+    return PATIENCE * (sum(covering.seconds[test] for test in chosen) + covering.fixtures_s) + 5.0
 
 
 def _module(path: str) -> str:

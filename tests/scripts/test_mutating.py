@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import signal
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from scripts.mutating.equivalents import equivalents
 from scripts.mutating.mutations import Mutation, mutations_of
 from scripts.mutating.patching import patch_of
 from scripts.mutating.record import Record
-from scripts.mutating.running import Fork
+from scripts.mutating.running import Fork, let_compute
 from scripts.mutating.subjects import SUBJECTS
 
 SOURCE = '''
@@ -190,5 +191,21 @@ def test_a_run_is_ended_by_what_it_computes_and_not_by_the_clock() -> None:
         time.sleep(1.1)  # as on a machine that others use
         return 3
 
-    running = [Fork(endless, 1.0), Fork(slow, 1.0)]
-    assert [fork.wait() for fork in running] == [-9, 3]
+    def endless_in_its_second_test() -> int:
+        let_compute(30.0)
+        let_compute(1.0)
+        return endless()
+
+    def slow_after_the_first() -> int:
+        let_compute(0.0)
+        let_compute(30.0)
+        end = time.process_time() + 1.2
+        while time.process_time() < end:
+            pass
+        return 4
+
+    running = [
+        Fork(endless, 1.0), Fork(slow, 1.0), Fork(endless_in_its_second_test, 60.0),
+        Fork(slow_after_the_first, 60.0), Fork(endless_in_its_second_test, 1.0),
+    ]  # fmt: skip
+    assert [fork.wait() for fork in running] == [-9, 3, -signal.SIGXCPU, 4, -9]

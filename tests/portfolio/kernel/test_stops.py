@@ -236,6 +236,22 @@ def test_whichever_comes_first_of_stop_and_liquidation(
 
 
 @pytest.mark.parametrize("mode", [MarginMode.CROSS, MarginMode.ISOLATED])
+@pytest.mark.parametrize(
+    ("opens", "orders", "reason"),
+    [(94.0, {"stop_loss": 0.05}, "stop_loss"), (112.0, {"take_profit": 0.1}, "take_profit")],
+)
+def test_what_is_met_at_the_open_is_met_before_the_margin_is_gone(
+    hold: Made, rules_of: Made, mode: MarginMode, opens: float, orders: Any, reason: str
+) -> None:
+    """The low of 80 would take all of ten times the equity."""
+    fills, _, _ = hold(
+        1.0, [(opens, opens, 80.0, 90.0)], rules_of(fraction=9.9),
+        full={"margin_mode": int(mode), "leverage": np.full(1, 10.0)}, **orders,
+    )  # fmt: skip
+    assert [(f[2], f[3]) for f in fills] == [(opens, reason)]
+
+
+@pytest.mark.parametrize("mode", [MarginMode.CROSS, MarginMode.ISOLATED])
 def test_a_gap_over_both_is_a_liquidation(hold: Made, rules_of: Made, mode: MarginMode) -> None:
     fills, book, _ = hold(
         1.0, [(70.0, 70.0, 60.0, 65.0)], rules_of(fraction=9.9), stop_loss=0.05,
