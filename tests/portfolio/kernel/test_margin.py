@@ -307,18 +307,19 @@ def test_what_is_sold_pays_for_what_is_bought(
     assert not trace.refusal.any()
 
 
-def test_borrowed_cash_costs_interest(bars_of: BarsOf, rules_of: RulesOf) -> None:
+@pytest.mark.parametrize("times", [1.0, 1e-4])
+def test_borrowed_cash_costs_interest(bars_of: BarsOf, rules_of: RulesOf, times: float) -> None:
     full = full_account(
         contract=np.zeros(1, dtype=np.bool_), borrow=True, interest=0.001,
         margin_mode=int(MarginMode.CROSS),
     )  # fmt: skip
     bars = bars_of([100.0] * 4, [100.0] * 4)
     rules = rules_of(fraction=3.0)._replace(full=full)
-    book, trace = run(new_book(1, CAPITAL), rules, bars, [1.0, *[np.nan] * 3])
-    assert book.quantity[0] == 300.0
+    book, trace = run(new_book(1, CAPITAL * times), rules, bars, [1.0, *[np.nan] * 3])
+    assert book.quantity[0] == pytest.approx(300.0 * times)
     first, second, third = 20_000 * 0.001, 20_020 * 0.001, 20_040.02 * 0.001
-    assert book.account["interest"][0] == pytest.approx(first + second + third)
-    assert trace.fees.tolist() == pytest.approx([0.0, first, second, third])
+    assert book.account["interest"][0] == pytest.approx(times * (first + second + third))
+    assert trace.fees.tolist() == pytest.approx([0.0, times * first, times * second, times * third])
 
 
 def test_bar_by_bar_is_all_at_once(bars_of: BarsOf, rules_of: RulesOf) -> None:

@@ -222,6 +222,27 @@ def test_after_so_many_losses_nothing_is_opened_for_the_cool_down() -> None:
     assert int(book.account["losses"][0]) == 0
 
 
+@pytest.mark.parametrize(("sold", "lost"), [(100.0, 0), (99.99, 1)])
+def test_what_brings_back_what_it_cost_is_not_lost(sold: float, lost: int) -> None:
+    rules = limited(make_rules(fraction=0.5), max_net=9.0)
+    bars = make_bars([100.0, 100.0, sold], [100.0, 100.0, sold])
+    book, trace = run(rules, bars, [1.0, 0.0, NOTHING])
+    assert trace.fills["price"].tolist() == [100.0, sold]
+    assert int(book.account["losses"][0]) == lost
+
+
+def test_a_cool_down_of_one_close_is_that_of_the_stop() -> None:
+    rules = limited(make_rules(fraction=0.3), cool_down_bars=1)
+    assert isinstance(rules.full, FullAccount)
+    rules = rules._replace(full=rules.full._replace(orders=make_orders(stop_loss=0.05)))
+    bars = make_bars(
+        [100.0] * 5, [100.0] * 5, low=[100.0, 100.0, 90.0, 100.0, 100.0], volume=[1e6] * 5
+    )
+    book, trace = run(rules, bars, [1.0, NOTHING, -1.0, -1.0, NOTHING])
+    assert trace.refusal[:, 0].tolist() == [0, 0, Refusal.COOL_DOWN, 0, 0]
+    assert book.quantity[0] < 0.0
+
+
 def test_a_cool_down_lets_what_is_held_be_closed() -> None:
     rules = limited(make_rules(2, fraction=0.5), max_losses=1, cool_down_bars=5)
     bars = closes([100.0, 10.0], [100.0, 10.0], [99.0, 10.0], [99.0, 10.0], [99.0, 10.0])
