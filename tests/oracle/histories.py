@@ -68,7 +68,7 @@ def random_bars(want: Wanted) -> BarBlock:
     def sometimes(share: float) -> Any:
         return rng.random(shape) < share
 
-    first = 10.0 ** rng.uniform(-3, 4, want.n_symbols)
+    first = 10.0 ** rng.uniform(-3, 7, want.n_symbols)  # of the dearest, parts of a unit are held
     moves = rng.normal(0.0, 0.01, shape) + np.where(sometimes(0.02), rng.normal(0.0, 0.4, shape), 0)
     close = first * np.exp(np.cumsum(moves, axis=0))
     gap = rng.normal(0.0, 0.002, shape) + np.where(sometimes(0.03), rng.normal(0.0, 0.1, shape), 0)
