@@ -210,3 +210,22 @@ def test_an_increase_at_the_very_stop_is_not_filled_before_it(
     after, trace = run_bars(before, rules, bars, nothing, nothing, Phase.BOTH)
     assert trace.fills["quantity"].tolist() == fills
     assert after.quantity[0] == 0.0
+
+
+def test_an_order_that_waits_for_a_stop_holds_up_no_other_symbols(
+    bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made
+) -> None:
+    """The first's increase lies at its stop; the second opens at the same 95, on the way to 94.75."""
+    orders = orders_of(2, is_limit=True, limit_bars=3, tick=0.125, stop_loss=0.05)
+    before = new_book(2, 500.0)
+    before.quantity[0], before.mark[:], before.pending[:] = 5.0, 100.0, 1.0
+    holding = before.holding
+    holding["entry"][0] = holding["best"][0] = 100.0
+    holding["limit"], holding["limit_bars"] = 95.0, 2
+    bars = bars_of([[100.0] * 2], [[96.0] * 2], low=[[94.75] * 2], volume=[[1e6] * 2])
+    rules = rules_of(2)._replace(full=full_of(orders))
+    nothing = np.full((1, 2), NAN)
+    after, trace = run_bars(before, rules, bars, nothing, nothing, Phase.BOTH)
+    assert trace.fills["symbol"].tolist() == [1, 0]
+    assert trace.fills["quantity"].tolist() == [1.0, -5.0]
+    assert after.quantity.tolist() == [0.0, 1.0]
