@@ -37,26 +37,24 @@ class BarBlock:
         volume: float64[n, S], base currency (contracts of one unit of the quote currency where inverse).
         turnover: float64[n, S], quote currency (base currency where inverse); NaN where the source has none.
         valid: bool[n, S], the symbol has this bar.
-        in_session: bool[n, S], the symbol's venue trades in this bar; a bar in session that is not
-            valid is missing, a bar out of session is not counted by horizons.
+        in_session: bool[n, S], the venue trades in this bar; if not, horizons do not count it; a bar in
+            session that is not valid is missing.
         tradable: bool[n], the close arrived in time to decide on.
         fillable: bool[n, S], the open was seen in time to fill at.
-        fill_bid, fill_ask: float64[n, S], what a sell and a buy meet; NaN lets the cost model make
-            both from the open and the half spread.
-        funding_rate: float64[n, S], fraction of the position's value paid by longs at this bar's
-            open; 0 where no funding is due, NaN where it is due and not known.
+        fill_bid, fill_ask: float64[n, S], what a sell and a buy meet; NaN: made of open and half spread.
+        funding_rate: float64[n, S], fraction of its value that a long pays at the open; 0: none is due,
+            NaN: due and not known.
         mark: float64[n, S], mark price at the bar's open; NaN: unknown.
-        funding_inside: float64[n, S], quote currency paid by each unit held long for the
-            settlements inside the bar: the sum of rate x price of those known. Of an inverse
-            contract, paid in coin: the square of `price_at_open` x the sum of rate / price.
+        funding_inside: float64[n, S], quote currency paid by each unit held long for settlements inside the
+            bar: the sum of rate x price of those known. Of an inverse contract, paid in coin: the square of
+            `price_at_open` x the sum of rate / price.
         funding_inside_unknown: float64[n, S], how many settlements inside the bar are not known.
         refused: float64[n, S], the close of a candle refused as implausible (not valid); NaN: none.
         mark_high, mark_low: float64[n, S], of the mark price inside the bar; NaN where not known.
-        bid_size, ask_size: float64[n, S], how much the quote had that a sell and a buy meet at the
-            open, in what `volume` is in; NaN where not known.
-        leaving: bool[n, S], no position may be opened or increased from this bar's close on.
-        settlement_price: float64[n, S], at which whatever is held is settled in this bar; NaN where
-            nothing settles.
+        bid_size, ask_size: float64[n, S], what the quote had at the open, as `volume`; NaN: not known.
+        leaving: bool[n, S], no position may be opened or increased from the close on.
+        settlement_price: float64[n, S], at which what is held is settled in this bar; NaN: nothing is.
+        realised_variance: float64[n, S], squared log returns inside the bar, summed; NaN: not known.
     """
 
     open_time: I64
@@ -83,6 +81,7 @@ class BarBlock:
     ask_size: F64
     leaving: Bool
     settlement_price: F64
+    realised_variance: F64
 
     def __len__(self) -> int:
         return len(self.open_time)
@@ -135,16 +134,16 @@ class BarBlock:
         mark_low: F64 | None = None,
         leaving: Bool | None = None,
         settlement_price: F64 | None = None,
+        realised_variance: F64 | None = None,
     ) -> Self:
         """Build a block of history: all tradable, fillable where something was traded, no quotes.
 
         Args:
             open_time: int64[n]; the other arrays are float64[n, S].
-            valid: bool[n, S]; by default where the close is not NaN.
-            in_session: bool[n, S]; by default every bar.
+            valid, in_session: bool[n, S]; by default where the close is not NaN, and every bar.
             turnover, funding_rate, mark, funding_inside, funding_inside_unknown, mark_high, mark_low,
-            settlement_price: float64[n, S]; by default NaN where a price or volume is not known, no
-                funding, and nothing settles.
+            settlement_price, realised_variance: float64[n, S]; by default NaN where a price or volume
+                is not known, no funding, and nothing settles.
             leaving: bool[n, S]; by default no symbol is.
         """
         shape = close.shape
@@ -178,6 +177,7 @@ class BarBlock:
             ask_size=nan,
             leaving=np.zeros(shape, dtype=np.bool_) if leaving is None else leaving,
             settlement_price=nan if settlement_price is None else settlement_price,
+            realised_variance=nan if realised_variance is None else realised_variance,
         )
 
 

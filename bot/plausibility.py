@@ -115,6 +115,7 @@ def screen_bars(
     gone = bars.valid & ~valid
     columns = {name: np.where(gone, np.nan, getattr(bars, name)) for name in _CANDLE}
     before = last_closes(replace(bars, close=columns["close"], valid=valid), prices.last)[:-1]
+    columns["realised_variance"] = np.where(gone, np.nan, bars.realised_variance)
     for name in ("mark", "mark_high", "mark_low"):
         price = getattr(bars, name)
         columns[name] = np.where(gone & jumps([price], before, max_jump), np.nan, price)

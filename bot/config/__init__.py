@@ -2,6 +2,7 @@
 
 whole           `Config`: all settings together
 schema          the sections that are neither learning nor trading
+market          what is traded, and by which bars
 learning        features, targets, model
 fitting         training, and when to retrain
 trading         signal, sizes, account, costs

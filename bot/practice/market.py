@@ -16,6 +16,7 @@ import numpy as np
 from bot.blocks import F64, I64, BarBlock, Bool
 from bot.practice.events import befallen, delisting_ms, launch_ms
 from bot.practice.faults import Faults, FaultSwitch
+from bot.practice.path import pieces_of, walk
 from bot.timegrid import DAY_MS, HOUR_MS
 
 
@@ -165,13 +166,20 @@ class PracticeMarket:
         first, end = max(first_bar, 0), min(last_bar + 1, done)
         return self.block(first, end - first, symbol) if first < end else None
 
+    def pieces(self, bar: int, symbol: int, step_ms: int, time_ms: int) -> BarBlock:
+        """Return a symbol's candles of `step_ms` inside a bar that have begun by a time, S = 1."""
+        return pieces_of(
+            self.block(bar, 1, symbol), self.interval_ms, step_ms, time_ms,
+            decimals=int(self.decimals[symbol]), volume_decimals=0 if self.inverse else 8,
+        )  # fmt: skip
+
     def _look(self, time_ms: int) -> Moment:
         bar = max(self.bar_at(time_ms), 0)
         block, day = self._bar(bar)
         opened, high, low, close = (a[0] for a in (block.open, block.high, block.low, block.close))
         passed = min(max((time_ms - self.open_time(bar)) / self.interval_ms, 0.0), 1.0)
         live = block.valid[0]
-        price, top, bottom = _walk(opened, high, low, close, passed)
+        price, top, bottom = walk(opened, high, low, close, passed)
         price = np.where(passed < 1.0, self._rounded(price), close)
         last = np.where(live, price, day.last)
         volume = np.round(block.volume[0] * passed, 0 if self.inverse else 8)
@@ -238,17 +246,6 @@ class PracticeMarket:
         scale = 10.0 ** self.decimals.astype(np.float64)
         rounded: F64 = np.rint(price * scale) / scale
         return rounded
-
-
-def _walk(opened: F64, high: F64, low: F64, close: F64, passed: float) -> tuple[F64, F64, F64]:
-    """Return price, high and low so far after a share of the bar, on three straight stretches."""
-    rises = close >= opened
-    points = (opened, np.where(rises, low, high), np.where(rises, high, low), close)
-    stretch = min(int(3.0 * passed), 2)
-    part = 3.0 * passed - stretch
-    price = points[stretch] + (points[stretch + 1] - points[stretch]) * part
-    reached = np.array([*points[: stretch + 1], price])
-    return price, reached.max(axis=0), reached.min(axis=0)
 
 
 def _first_known(values: F64) -> F64:

@@ -70,7 +70,7 @@ def _on_grid(bars: BarBlock, interval_ms: int) -> BarBlock:
         return bars
     names = (
         "open", "high", "low", "close", "volume", "turnover", "mark", "mark_high", "mark_low",
-        "settlement_price",
+        "settlement_price", "realised_variance",
     )  # fmt: skip
     full: dict[str, Any] = {name: np.full(shape, np.nan) for name in names}
     for name in names:

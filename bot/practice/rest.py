@@ -15,6 +15,7 @@ from aiohttp import web
 from bot.blocks import BarBlock
 from bot.practice.clock import Clock
 from bot.practice.faults import FaultSwitch
+from bot.practice.fine_rows import FineRows, fine_candles, fine_marks, finer_step, span_of
 from bot.practice.instruments import delivery_of, instrument, risk_limits
 from bot.practice.market import PracticeMarket
 from bot.practice.queries import (
@@ -37,7 +38,6 @@ from bot.practice.wire import (
     plain,
     ticker,
 )
-from bot.timegrid import MINUTE_MS
 
 RISK_LIMIT_SYMBOLS = 15
 """Of a page of risk limits."""
@@ -177,35 +177,23 @@ class Rest:
         return {"category": category, "list": rows[:limit]}
 
     def _kline(self, query: Query) -> Payload:
-        return self._candles(query, category_of(query, "linear"), WireCandle.row)
+        category = category_of(query, "linear")
+        if step := finer_step(query, self._market):
+            return self._finer(query, category, fine_candles, step)
+        return self._candles(query, category, WireCandle.row)
 
     def _mark_kline(self, query: Query) -> Payload:
         """Answer candles of the mark price: it starts where the mark is known, else as the last."""
         category = category_of(query, "linear", of_contracts=True)
-        code = query.get("interval", "")
-        step = int(code) * MINUTE_MS if code in PERIODS and code.isdecimal() else 0
-        if step and self._market.interval_ms % step == 0 and step < self._market.interval_ms:
-            return self._fine_marks(query, category, step)
+        if step := finer_step(query, self._market):
+            return self._finer(query, category, fine_marks, step)
         return self._candles(query, category, lambda candle: candle.row()[:5], mark=True)
 
-    def _fine_marks(self, query: Query, category: str, step: int) -> Payload:
-        """Answer the marks of shorter intervals: the first has the bar's extremes, all its open."""
-        s, market = self._symbol(query), self._market
-        start, end = whole(query, "start"), whole(query, "end")
-        if start is None or end is None:
-            raise RefusedRequest("params error: start and end are required")
-        limit = limit_of(query, most=1000, default=200)
-        newest = min(end, self._clock.now_ms()) // step * step
-        rows: list[list[str]] = []
-        for time in range(newest, start - 1, -step)[:limit]:
-            bar = market.bar_at(time)
-            block = market.block(bar, 1, s) if bar >= 0 else None
-            candle = block and closed_candle(block, 0, 0, category, mark=True)
-            if candle:
-                first = time == market.open_time(bar)
-                extremes = [candle.high, candle.low] if first else [candle.open] * 2
-                rows.append([str(time), candle.open, *extremes, candle.open])
-        return {"symbol": market.symbols[s], "category": category, "list": rows}
+    def _finer(self, query: Query, category: str, rows: FineRows, step: int) -> Payload:
+        s, span_ms = self._symbol(query), span_of(query)
+        limit, now_ms = limit_of(query, most=1000, default=200), self._clock.now_ms()
+        told = rows(self._market, s, category, step, span_ms=span_ms, now_ms=now_ms)
+        return {"symbol": self._market.symbols[s], "category": category, "list": told[:limit]}
 
     def _candles(
         self, query: Query, category: str, write: Callable[[WireCandle], list[str]],

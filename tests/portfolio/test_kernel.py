@@ -406,6 +406,7 @@ def _market(rng: np.random.Generator, rules: Rules, n: int, n_symbols: int) -> C
         ask_size=np.full(shape, np.nan),
         leaving=np.zeros(shape, dtype=np.bool_),
         settlement_price=np.full(shape, np.nan),
+        realised_variance=np.full(shape, np.nan),
     )
     signal = holes(rng.choice([-0.02, -0.001, 0.0, 0.0005, 0.001, 0.0015, 0.02], shape), 0.1)
     volatility = holes(rng.choice([0.0, 0.01, 0.02], shape, p=[0.1, 0.5, 0.4]), 0.05)

@@ -10,7 +10,7 @@ streaming in one batch. Must not decide anything about what a symbol's missing b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
@@ -19,19 +19,19 @@ import numpy as np
 
 from bot.adapters.files.bar_funding import Marks, lay_funding
 from bot.adapters.files.bar_marks import lay_marks
-from bot.adapters.files.candle_files import CandleCursor, CandleFile, FileSpan
+from bot.adapters.files.bar_realised import inner_closes, realised_variance
+from bot.adapters.files.candle_files import CandleCursor
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.ended import settles_at, with_settlements
-from bot.adapters.files.funding import Funding, read_funding_table, settlements_between
-from bot.adapters.files.jumps import Jumps, jumps_of
-from bot.adapters.files.tables import read_table
+from bot.adapters.files.jumps import jumps_of
+from bot.adapters.files.symbol_files import SymbolFiles, cursor_of
 from bot.blocks import I64, BarBlock, Bool
 from bot.config import Config
 from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, last_closes
 from bot.timestamps import format_utc, parse_utc
-from bot.venues import has_sessions, is_contract, is_inverse, split_symbol
+from bot.venues import has_sessions, is_inverse, split_symbol
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +103,6 @@ def stream_history(config: Config, rows_per_batch: int) -> Iterator[BarBlock]:
     yield from _OpenedFiles(config).blocks(rows_per_batch)
 
 
-class _SymbolFiles:
-    """A symbol's files."""
-
-    def __init__(
-        self, root: DataRoot, series: Series, low: int | None, high: int | None, jumps: Jumps
-    ) -> None:
-        self.series, self.jumps = series, jumps
-        self.contract = is_contract(series.venue)
-        self.candles = CandleFile(root.find_candles(series), series.interval, jumps)
-        self.span = self.candles.span(low, high)
-        self.funding = Funding(np.empty(0, np.int64), np.empty(0))
-        self._repairs: list[tuple[Path, str]] = []
-        if self.contract:
-            path = root.find_funding(series.venue, series.symbol)
-            known, notes = read_funding_table(read_table(path)) if path else (None, ())
-            self._repairs = [(path, note) for note in notes if path]
-            span, step = self.span or FileSpan(0, 0, 0), INTERVAL_MS[series.interval]
-            stop_ms = span.last_ms + step if span.rows else span.first_ms
-            self.funding = settlements_between(known, span.first_ms, stop_ms)
-        mark = root.find_mark(series) if self.contract else None
-        self.mark = CandleFile(*mark, jumps) if mark else None
-
-    @property
-    def repairs(self) -> list[tuple[Path, str]]:
-        """Return what reading the files put in order."""
-        files = [file for file in (self.candles, self.mark) if file is not None]
-        return [*((file.path, note) for file in files for note in file.notes), *self._repairs]
-
-
 class _OpenedFiles:
     """The opened files of a run and the grid that they make."""
 
@@ -145,12 +116,13 @@ class _OpenedFiles:
         root = DataRoot.at(data.root)
         jumps = jumps_of(market.max_jump, market.accept_jumps, market.symbols)
         self._symbols = [
-            _SymbolFiles(
+            SymbolFiles(
                 root,
                 Series(*split_symbol(name, market.venue), market.interval),
-                low,
-                self.end_ms,
-                jumps[name],
+                finer=market.finer_interval,
+                low=low,
+                high=self.end_ms,
+                jumps=jumps[name],
             )
             for name in market.symbols
         ]
@@ -183,10 +155,8 @@ class _OpenedFiles:
     def blocks(self, rows: int) -> Iterator[BarBlock]:
         """Yield the bars, at most `rows` at a time."""
         candles = [CandleCursor(s.candles.batches(), self._first_ms) for s in self._symbols]
-        marks = [
-            None if s.mark is None else CandleCursor(s.mark.batches(), self._first_ms)
-            for s in self._symbols
-        ]
+        marks = [cursor_of(s.mark, self._first_ms) for s in self._symbols]
+        finer = [cursor_of(s.finer, self._first_ms) for s in self._symbols]
         since_ms, closes = self._first_ms, np.full(len(self._symbols), np.nan)
         for start in range(0, self.n_bars, rows):
             grid = self._grid(start, min(start + rows, self.n_bars))
@@ -201,9 +171,20 @@ class _OpenedFiles:
                 before=closes,
                 inverse=np.array([is_inverse(symbol.series.venue) for symbol in self._symbols]),
             )
-            yield with_settlements(bars, self._settle_ms, closes)
+            yield with_settlements(self._realised(bars, finer), self._settle_ms, closes)
             since_ms = int(grid[-1]) + self._interval_ms
             closes = last_closes(bars, closes)[-1]
+
+    def _realised(self, bars: BarBlock, cursors: list[CandleCursor | None]) -> BarBlock:
+        """Return the bars with the realised variance of those symbols that have shorter candles."""
+        found = bars.realised_variance.copy()
+        for s, (symbol, cursor) in enumerate(zip(self._symbols, cursors, strict=True)):
+            if cursor is not None and symbol.finer is not None:
+                taken = cursor.take(int(bars.open_time[-1]) + self._interval_ms)
+                step = INTERVAL_MS[symbol.finer.interval]
+                inner = inner_closes(bars.open_time, taken, step, self._interval_ms)
+                found[:, s] = realised_variance(bars, s, inner)
+        return replace(bars, realised_variance=found)
 
     def _grid(self, start: int, stop: int) -> I64:
         if self._union is not None:
@@ -250,7 +231,7 @@ class _OpenedFiles:
         self._session_times = {v: t for v, t in unions.items() if has_sessions(v)}
         self._union = reduce(np.union1d, unions.values())
 
-    def _settles(self, symbol: _SymbolFiles, stale_bars: int) -> int | None:
+    def _settles(self, symbol: SymbolFiles, stale_bars: int) -> int | None:
         if symbol.span is None:
             return None
         sessions = self._session_times.get(symbol.series.venue, self._union)

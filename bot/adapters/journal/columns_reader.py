@@ -15,6 +15,7 @@ from contextlib import closing
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from bot.adapters.journal import schema
@@ -34,7 +35,7 @@ from bot.adapters.record.columns import (
 )
 from bot.adapters.record.contents import Span
 from bot.adapters.record.difference import MISSING, Difference
-from bot.adapters.record.tables import EARLIEST, LATEST, Table
+from bot.adapters.record.tables import EARLIEST, LATER_BAR_VALUES, LATEST, Table
 from bot.errors import JournalError
 
 KEPT_PARTS = 2 * len(COLUMN_TABLES)
@@ -119,11 +120,12 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
 
     def _told_version(self) -> int:
         told = self.meta.get("journal_version")
-        if told != schema.COLUMNS_VERSION:
+        if told not in schema.LACKING_IN_COLUMNS:
             raise JournalError(
                 f"{self.path}: journal version {told or 'none'}, this program reads "
-                f"{schema.COLUMNS_VERSION}; use the version of the bot that wrote it, or a newer one"
+                f"{' and '.join(schema.LACKING_IN_COLUMNS)}; use the version of the bot that wrote it, or a newer one"
             )
+        self._lacking = schema.LACKING_IN_COLUMNS[told]
         self._folder = self.path.parent / COLUMNS
         self._kept: OrderedDict[int, Columns] = OrderedDict()
         return schema.JOURNAL_VERSION
@@ -158,7 +160,10 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
         lacking = [name for name in names if name not in kept]
         if lacking:
             stored = self._names_of(part)
-            kept |= read_part(self._folder, part, lacking, stored, self.texts)
+            there = [name for name in lacking if name in stored]
+            kept |= read_part(self._folder, part, there, stored, self.texts)
+            for name in set(lacking).difference(there):
+                kept[name] = np.full(part.rows, LATER_BAR_VALUES[name])
         while len(self._kept) > KEPT_PARTS:
             self._kept.popitem(last=False)
         return kept
@@ -198,7 +203,8 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
     def _names_of(self, part: TablePart) -> tuple[str, ...]:
         for table in COLUMN_TABLES:
             if table == part.name:
-                return stored_columns(table, self.tasks)
+                columns = stored_columns(table, self.tasks)
+                return tuple(c for c in columns if table != "bars" or c not in self._lacking)
         raise JournalError(f"{self.path}: table parts names a table '{part.name}'; restore a copy")
 
 

@@ -73,6 +73,7 @@ MIGRATIONS = (
         },
         {"commands": schema.COMMANDS},
     ),
+    Migration(5, {"bars": _of_bars(("realised_variance",))}, {}),
 )
 """In order; the last one's version is `schema.JOURNAL_VERSION`."""
 

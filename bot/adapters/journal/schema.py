@@ -18,9 +18,15 @@ from bot.adapters.record.tables import (
 )
 from bot.blocks import Task
 
-JOURNAL_VERSION = 4
-COLUMNS_VERSION = "columns-1"
+JOURNAL_VERSION = 5
+COLUMNS_VERSION = "columns-2"
 """What stands for it where the tables of bars are columns beside the file: no reader of rows takes it."""
+
+LACKING_IN_COLUMNS: dict[str, tuple[str, ...]] = {
+    "columns-1": ("realised_variance",),
+    COLUMNS_VERSION: (),
+}
+"""The columns of `bars` that each version in columns came without; rows stand for what older rows do."""
 
 
 def later_column(name: str) -> str:

@@ -61,7 +61,7 @@ class MemoryRecord(RowsAsArrays):
             replay that is compared column by column.
     """
 
-    version = 4
+    version = 5
 
     def __init__(
         self, symbols: Sequence[str], tasks: Sequence[Task], meta: Mapping[str, str] | None = None,

@@ -39,6 +39,7 @@ LATER_BAR_VALUES: dict[str, float] = {
     "ask_size": math.nan,
     "leaving": 0.0,
     "settlement_price": math.nan,
+    "realised_variance": math.nan,
 }
 """Values of a bar that came after version 1, in order, and what rows without them stand for."""
 FIRST_BAR_FLAGS = ("valid", "in_session", "tradable", "fillable")

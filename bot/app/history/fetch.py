@@ -108,7 +108,9 @@ def fetch(
         client = rest()
         for series in bybit:
             try:
-                done += fetch_symbol(where, series, span_ms, client, progress)
+                done += fetch_symbol(
+                    where, series, span_ms, client, progress, finer=config.market.finer_interval
+                )
             except UnlistedError as error:
                 raise UnlistedError(f"{error}{_other_venue(series)}") from None
         for venue in sorted({series.venue for series in bybit}):

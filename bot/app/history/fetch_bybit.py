@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,8 +47,13 @@ def fetch_symbol(
     span_ms: tuple[int, int],
     rest: BybitRest,
     progress: OnProgress,
+    finer: str = "",
 ) -> Iterator[Fetched]:
-    """Fetch what a symbol's files lack of the bars that open in first..last of `span_ms`."""
+    """Fetch what a symbol's files lack of the bars that open in first..last of `span_ms`.
+
+    Args:
+        finer: interval of the shorter candles inside the bars, which are fetched too; "" for none.
+    """
     start_ms, now_ms = span_ms[0], rest.server_time_ms()
     last_closed_ms = min(span_ms[1], now_ms - INTERVAL_MS[series.interval])
     asked = (series.venue, series.symbol, series.interval)
@@ -59,6 +65,14 @@ def fetch_symbol(
         jobs.append(("mark", mark, lambda a, b: rest.mark_pages(*asked, a, b)))
     for what, path, pages in jobs:
         yield _Extension(path, series, what, pages, progress).run(start_ms, last_closed_ms)
+    if finer:
+        inside, end_ms = replace(series, interval=finer), span_ms[1] + INTERVAL_MS[series.interval]
+        last_ms = min(end_ms, now_ms) - INTERVAL_MS[finer]
+        own = (series.venue, series.symbol, finer)
+        yield _Extension(
+            where.candles_to_write(inside), inside, "candles",
+            lambda a, b: rest.kline_pages(*own, a, b), progress,
+        ).run(start_ms, last_ms)  # fmt: skip
     if is_contract(series.venue):
         path = where.funding_to_write(series.venue, series.symbol)
         yield _extend_funding(path, series, start_ms, min(span_ms[1], now_ms), rest)

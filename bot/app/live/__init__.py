@@ -17,6 +17,7 @@ bar_assembly    events to closed bars
 closed_bar      a bar as it was closed
 life            which symbols end, and at what they settle
 heard_marks     the mark price inside a bar, as the stream told it
+finer           shorter candles inside a bar, asked for before it ends
 missing         asking for the candles that nobody pushed
 feed_counters   what a feed did, counted
 funding         the funding of a bar

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bot.adapters.exchange import Exchange
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.bar_marks import lay_marks
+from bot.adapters.files.bar_realised import inner_closes, realised_variance
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, I64, BarBlock
@@ -25,8 +26,8 @@ from bot.timegrid import HOUR_MS, INTERVAL_MS
 from bot.timestamps import format_utc
 from bot.venues import is_contract, is_inverse
 
-Column = tuple[Candles, Candles, Funding]
-"""A symbol's candles, those of its mark price, and its funding."""
+Column = tuple[Candles, Candles, Funding, Candles]
+"""A symbol's candles, those of its mark price, its funding, and shorter candles inside the bars."""
 
 AT_ONCE = 8
 """Requests that wait for an answer together; the limiter spaces them."""
@@ -44,7 +45,7 @@ async def fetch_bars(
     exchange: Exchange, symbols: Sequence[str], venue: str, interval: str, interval_ms: int,
     first_ms: int, last_ms: int, unlisted: Callable[[str, BotError], None], closes: F64 | None = None,
     screen: Callable[[BarBlock], BarBlock] = lambda bars: bars, max_jump: float = math.inf,
-    without: Collection[str] = (), kept: dict[str, Column] | None = None,
+    without: Collection[str] = (), kept: dict[str, Column] | None = None, finer: str = "",
 ) -> BarBlock:  # fmt: skip
     """Fetch the closed bars that open in first_ms..last_ms, inclusive.
 
@@ -56,6 +57,7 @@ async def fetch_bars(
         max_jump: how far from the last close a mark price may be in a bar whose candle was refused.
         without: symbols that are not asked for; their bars are not valid.
         kept: what a try before was answered of these bars, by symbol; this one's answers are added.
+        finer: interval of the shorter candles that tell the realised variance; "": none are asked for.
 
     Returns:
         a bar for each time of the grid, tradable and fillable as history is.
@@ -68,43 +70,63 @@ async def fetch_bars(
     turn = asyncio.Semaphore(AT_ONCE)
     nothing = Funding(np.empty(0, np.int64), np.empty(0))
     marked = "1h" if closes is not None and interval_ms > HOUR_MS else interval
+    wanted = _Wanted(venue, interval, interval_ms, marked, finer=finer, span=(first_ms, last_ms))
     answers: dict[str, Column] = {} if kept is None else kept
 
     async def column(symbol: str) -> Column:
         try:
             if symbol not in without:
                 if symbol not in answers:
-                    answers[symbol] = await asked(symbol)
+                    async with turn:
+                        answers[symbol] = await _asked(exchange, symbol, wanted)
                 return answers[symbol]
         except UnlistedError as error:
             unlisted(symbol, error)
-        return Candles.empty(), Candles.empty(), nothing
-
-    async def asked(symbol: str) -> Column:
-        async with turn:
-            answer = await exchange.klines(symbol, interval, first_ms, last_ms)
-            if answer.over_ms < last_ms + interval_ms:
-                raise ExchangeError(
-                    f"{symbol}: the exchange does not show that the bar of {format_utc(last_ms)} is "
-                    f"over, only what ended by {format_utc(answer.over_ms)}; it is asked again"
-                )
-            candles = answer.candles
-            if not is_contract(venue):
-                return candles, Candles.empty(), nothing
-            marks = await exchange.marks(symbol, marked, first_ms, last_ms + interval_ms - 1)
-            known = await exchange.funding(symbol, first_ms, last_ms + interval_ms - 1)
-            return candles, marks, settlements_between(known, first_ms, last_ms + interval_ms)
+        return Candles.empty(), Candles.empty(), nothing, Candles.empty()
 
     columns = await _all_of({symbol: column(symbol) for symbol in symbols})
     before = np.full(len(columns), np.nan) if closes is None else closes
-    marks = [(marks.time, marks.column("open")) for _, marks, _ in columns]
-    settlements = [funding for _, _, funding in columns]
-    bars = _block(times, columns, INTERVAL_MS[marked], interval_ms)
+    marks = [(marks.time, marks.column("open")) for _, marks, _, _ in columns]
+    settlements = [funding for _, _, funding, _ in columns]
+    bars = screen(_block(times, columns, INTERVAL_MS[marked], interval_ms))
+    if finer:
+        bars = _realised(bars, columns, INTERVAL_MS[finer], interval_ms)
     return lay_funding(
-        screen(bars), settlements, marks, interval_ms=interval_ms,
+        bars, settlements, marks, interval_ms=interval_ms,
         since_ms=first_ms, before=before, max_jump=max_jump,
         inverse=np.full(len(columns), is_inverse(venue)),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked for of a symbol: bars that open in a span, their marks and shorter candles."""
+
+    venue: str
+    interval: str
+    interval_ms: int
+    marked: str
+    finer: str
+    span: tuple[int, int]
+
+
+async def _asked(exchange: Exchange, symbol: str, wanted: _Wanted) -> Column:
+    first_ms, last_ms = wanted.span
+    end_ms = last_ms + wanted.interval_ms
+    answer = await exchange.klines(symbol, wanted.interval, first_ms, last_ms)
+    if answer.over_ms < end_ms:
+        raise ExchangeError(
+            f"{symbol}: the exchange does not show that the bar of {format_utc(last_ms)} is "
+            f"over, only what ended by {format_utc(answer.over_ms)}; it is asked again"
+        )
+    inside = Candles.empty()
+    if wanted.finer:
+        inside = (await exchange.klines(symbol, wanted.finer, first_ms, end_ms - 1)).candles
+    if not is_contract(wanted.venue):
+        return answer.candles, Candles.empty(), Funding(np.empty(0, np.int64), np.empty(0)), inside
+    marks = await exchange.marks(symbol, wanted.marked, first_ms, end_ms - 1)
+    known = await exchange.funding(symbol, first_ms, end_ms - 1)
+    return answer.candles, marks, settlements_between(known, first_ms, end_ms), inside
 
 
 async def _all_of(asked: Mapping[str, Coroutine[None, None, Column]]) -> list[Column]:
@@ -133,7 +155,7 @@ def _block(times: I64, columns: Sequence[Column], mark_ms: int, interval_ms: int
     """Return the bars; candles of the mark price are of `mark_ms`."""
     shape = (len(times), len(columns))
     values = {name: np.full(shape, np.nan) for name in (*COLUMNS, "mark", "mark_high", "mark_low")}
-    for s, (candles, marks, _) in enumerate(columns):
+    for s, (candles, marks, _, _) in enumerate(columns):
         place = _places(times, candles.time)
         for name in COLUMNS:
             values[name][place, s] = candles.column(name)
@@ -141,6 +163,17 @@ def _block(times: I64, columns: Sequence[Column], mark_ms: int, interval_ms: int
         for name, column in zip(("mark", "mark_high", "mark_low"), laid, strict=True):
             values[name][:, s] = column
     return BarBlock.of_candles(times, **values)
+
+
+def _realised(
+    bars: BarBlock, columns: Sequence[Column], step_ms: int, interval_ms: int
+) -> BarBlock:
+    """Return the bars with their realised variances; shorter candles are of `step_ms`."""
+    found = [
+        realised_variance(bars, s, inner_closes(bars.open_time, inside, step_ms, interval_ms))
+        for s, (_, _, _, inside) in enumerate(columns)
+    ]
+    return replace(bars, realised_variance=np.stack(found, axis=1))
 
 
 def _places(times: I64, of: I64) -> I64:

@@ -117,6 +117,7 @@ class CatchUp:
             max_jump=market.max_jump,
             without=self._given_up() | self._life.ended(span[0]),
             kept=self._kept[1],
+            finer=market.finer_interval,
         )
 
     def _given_up(self) -> frozenset[str]:

@@ -127,6 +127,7 @@ async def _history(
                 unlisted=report.unlisted,
                 screen=screened.bars,
                 max_jump=config.market.max_jump,
+                finer=config.market.finer_interval,
             )
         )
     return BarBlock.concat(blocks)

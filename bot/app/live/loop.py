@@ -24,6 +24,7 @@ from bot.app.live.committed import CommittedRun
 from bot.app.live.decidable import decidable_ms
 from bot.app.live.exchange_time import ExchangeTime
 from bot.app.live.feed_counters import Counters
+from bot.app.live.finer import FinerCandles
 from bot.app.live.funding import LiveFunding
 from bot.app.live.hand import Hand
 from bot.app.live.heard_marks import HeardMarks
@@ -76,13 +77,16 @@ class LiveLoop:
             charged=config.costs.funding, max_jump=config.market.max_jump,
         )  # fmt: skip
         self._marks = HeardMarks(
-            run.symbols, run.interval_ms,
-            streamed=config.market.feed == "stream", slack_ms=self._slack_ms,
+            run.symbols, run.interval_ms, streamed=config.market.feed == "stream",
+            slack_ms=self._slack_ms,
         )  # fmt: skip
+        self._finer = FinerCandles(
+            self._exchange, clock, run.symbols, config.market.finer_interval, run.interval_ms
+        )
         self._life = SymbolLife(run, self._exchange, clock, report.life)
-        training = models.training
-        self._catch_up = CatchUp(run, training, self._exchange, clock, report, life=self._life)
-        self._hand = Hand(run, training, report, clock.now_ms, joins_after_ms=joins_after_ms)
+        jobs = models.training
+        self._catch_up = CatchUp(run, jobs, self._exchange, clock, report, life=self._life)
+        self._hand = Hand(run, jobs, report, clock.now_ms, joins_after_ms=joins_after_ms)
         self._missing = MissingCandles(
             self._exchange, clock, report,
             interval=config.market.interval, tradable_ms=self._tradable_ms, speed=speed,
@@ -104,10 +108,9 @@ class LiveLoop:
 
         It ends early, between two bars, for a command by which symbols are to join, and returns that.
         """
-        beats = asyncio.create_task(self.beat())
-        every_s = self._run.config.run.commands_every_s
-        looks = asyncio.create_task(self._hand.look(every_s, self._arrived.set))
-        lives = asyncio.create_task(self._life.watch())
+        looks = self._hand.look(self._run.config.run.commands_every_s, self._arrived.set)
+        watches = (self.beat(), looks, self._life.watch(), self._finer.watch())
+        beside = [asyncio.create_task(watch) for watch in watches]
         try:
             while self._state is not LoopState.DONE:
                 if self._state in DECIDING:
@@ -116,14 +119,14 @@ class LiveLoop:
                 if self._hand.joining is not None and not self._run.opened:
                     break
                 event = await self._work[self._state]()
-                for task in (self._pump, beats, looks, lives):
+                for task in (self._pump, *beside):
                     if task is not None and task.done():
                         task.result()
                 if event is not None:
                     self._go(event)
         finally:
             self._models.training.shutdown()
-            await end(beats, looks, lives, *([] if self._pump is None else [self._pump]))
+            await end(*beside, *([] if self._pump is None else [self._pump]))
         return self._hand.joining
 
     def _go(self, event: LoopEvent) -> None:
@@ -188,8 +191,8 @@ class LiveLoop:
     async def _close(self) -> LoopEvent:
         """Close the bar that is open, and commit; then look whether a training is awaited."""
         run, bar = self._run, self._bars.close(self._clock.now_ms())
-        candles = self._marks.lay_on(candles_of(bar))
-        row = run.row_of(self._exchange.bars(candles), tradable=bar.tradable)
+        candles = self._exchange.bars(self._marks.lay_on(candles_of(bar)))
+        row = self._finer.lay_on(run.row_of(candles, tradable=bar.tradable))
         row = await self._funding.inside(row, run.interval_ms, run.book.quantity, run.book.mark)
         row = await self._life.lay_on(row, self._bars.quotes)
         activated = self._models.take_effect(bar.open_time)
@@ -198,8 +201,7 @@ class LiveLoop:
         result = run.close(row)
         self._opening, self._resumed = None, False
         self._models.training.closed(row.open_time)
-        now = self._clock.now_ms()
-        self._report.closed(result, bar.confirmed_ms, now, run.stages_ms())
+        self._report.closed(result, bar.confirmed_ms, self._clock.now_ms(), run.stages_ms())
         if self.left is not None:
             self.left -= 1
         return LoopEvent.LAST_CLOSE_COMMITTED if self.left == 0 else LoopEvent.CLOSE_COMMITTED
@@ -216,10 +218,8 @@ class LiveLoop:
         if awaited.missing:
             await self._missing.fetch(self._bars, awaited)
             return
-        wake_ms = awaited.wake_ms if awaited.wake_ms is not None else now
-        if until_ms > now:
-            wake_ms = min(wake_ms, until_ms)
-        await self._wait(wake_ms)
+        wake_ms = now if awaited.wake_ms is None else awaited.wake_ms
+        await self._wait(min(wake_ms, until_ms) if until_ms > now else wake_ms)
 
     def _read(self) -> None:
         """Take what the stream has brought."""
@@ -287,14 +287,14 @@ class LiveLoop:
         """Say now and then that the daemon lives, whatever the exchange and its clock do."""
         while True:
             self._count_refused()
-            now_ms, doubted = self._clock.now_ms(), self._clock.doubted
-            self._report.heartbeat(self._counters, now_ms, doubted=doubted)
+            now_ms = self._clock.now_ms()
+            self._report.heartbeat(self._counters, now_ms, doubted=self._clock.doubted)
             await asyncio.sleep(self._run.config.log.heartbeat_s)
 
     async def _listen(self) -> None:
         """Take the events of the stream to the loop."""
-        interval = self._run.config.market.interval
-        async with aclosing(self._exchange.stream(self._run.symbols, interval)) as events:
+        asked = self._run.symbols, self._run.config.market.interval
+        async with aclosing(self._exchange.stream(*asked)) as events:
             async for event in events:
                 await self._events.put(event)
                 self._arrived.set()

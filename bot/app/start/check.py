@@ -16,6 +16,7 @@ from typing import Literal
 
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.system.temporary import check_temporary
+from bot.app.start.finer import check_finer
 from bot.app.start.history_need import useless_settings
 from bot.app.start.practice import practice_config
 from bot.app.symbols import (
@@ -76,6 +77,7 @@ def faults_of(config: Config, job: Job, run_dir: str | None = None) -> list[BotE
         _symbols,
         _trigger,
         _features,
+        check_finer,
         _solver,
         _rules,
         lambda config: _folder(config, run_dir),
@@ -212,10 +214,11 @@ def _files(config: Config) -> None:
     root.candle_files()  # the folder itself, once for all symbols
     for name in config.market.symbols:
         venue, symbol = split_symbol(name, config.market.venue)
-        try:
-            root.find_candles(Series(venue, symbol, config.market.interval))
-        except DataError as error:
-            faults.append(str(error))
+        for interval in filter(None, (config.market.interval, config.market.finer_interval)):
+            try:
+                root.find_candles(Series(venue, symbol, interval))
+            except DataError as error:
+                faults.append(str(error))
     if faults:
         raise DataError("\n".join(faults))
 

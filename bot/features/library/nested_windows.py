@@ -122,7 +122,7 @@ def _set_row(sums: F64, x: F64, i: int, s: int) -> None:
     scale = 0.0
     for w in range(_N):
         for k in range(3):
-            x[i, s, k * _N + w] = _log_deviation(sums[w, 1 + k] / _WINDOWS[w])
+            x[i, s, k * _N + w] = log_deviation(sums[w, 1 + k] / _WINDOWS[w])
         if _WINDOWS[w] == SCALE_WINDOW:
             scale = math.exp(x[i, s, w])
     for w in range(_N - 1):
@@ -130,5 +130,6 @@ def _set_row(sums: F64, x: F64, i: int, s: int) -> None:
 
 
 @njit(cache=True, error_model="numpy")
-def _log_deviation(variance: float) -> float:
+def log_deviation(variance: float) -> float:
+    """Return the log of the root of a variance, which counts as at least FLOOR; NaN of NaN."""
     return variance if math.isnan(variance) else 0.5 * math.log(max(variance, FLOOR))

@@ -61,17 +61,19 @@ def test_which_form_a_record_has_is_seen_in_its_facts(whole: Path, tmp_path: Pat
     assert (is_in_columns(whole), is_in_columns(by_row)) == (True, False)
     with open_journal(whole) as record, open_journal(by_row) as other:
         assert (type(record), type(other)) == (ColumnReader, JournalReader)
-    with pytest.raises(JournalError, match=r"journal version columns-1, this program reads 1 to"):
+    with pytest.raises(JournalError, match=r"journal version columns-2, this program reads 1 to"):
         JournalReader(whole)  # as a program before columns says it
-    with pytest.raises(JournalError, match="columns-1"):
+    with pytest.raises(JournalError, match="columns-2"):
         Journal.open(whole, SYMBOLS, TASKS)
 
 
 def test_another_version_of_columns_is_refused(copy: Path) -> None:
     with closing(sqlite3.connect(copy)) as db:
-        db.execute("UPDATE meta SET value = 'columns-2' WHERE key = 'journal_version'")
+        db.execute("UPDATE meta SET value = 'columns-3' WHERE key = 'journal_version'")
         db.commit()
-    with pytest.raises(JournalError, match=r"columns-2, this program reads columns-1"):
+    with pytest.raises(
+        JournalError, match=r"columns-3, this program reads columns-1 and columns-2"
+    ):
         open_journal(copy)
 
 

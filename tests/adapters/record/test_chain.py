@@ -61,6 +61,7 @@ def test_the_places_of_later_values_are_those_of_the_runs_that_were_made_with_th
     assert list(LATER_BAR_VALUES) == [
         "funding_inside", "funding_inside_unknown", "refused",
         "mark_high", "mark_low", "bid_size", "ask_size", "leaving", "settlement_price",
+        "realised_variance",
     ]  # fmt: skip
     none = {name for name, usual in LATER_BAR_VALUES.items() if usual == 0.0}
     assert none == {"funding_inside", "funding_inside_unknown", "leaving"}

@@ -9,10 +9,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bot.adapters.journal.forms import open_journal
+from bot.adapters.journal.forms import is_in_columns, open_journal
 from bot.adapters.journal.migrations import MIGRATIONS, migrate, table_shapes
 from bot.adapters.journal.schema import JOURNAL_VERSION, TABLES, forecast_table
 from bot.adapters.record.tables import Table
@@ -25,6 +26,10 @@ from bot.errors import JournalError
 RUNS = Path(__file__).parents[2] / "fixtures" / "runs"
 OLD = sorted(path.parent for path in RUNS.glob("v*/*/journal.db"))
 each_run = pytest.mark.parametrize("old", OLD, ids=lambda p: f"{p.parent.name}-{p.name}")
+BY_ROW = [path for path in OLD if not is_in_columns(path / "journal.db")]
+"""A record in columns is of a backtest, which is over: nothing goes on with it."""
+
+each_run_by_row = pytest.mark.parametrize("old", BY_ROW, ids=lambda p: f"{p.parent.name}-{p.name}")
 ENDS = (OLD[0].parent.name, OLD[-1].parent.name)
 
 
@@ -109,7 +114,7 @@ def test_it_is_proved_or_the_build_that_proves_it_is_named(run: RunFolder) -> No
     assert ("meta.mode" in {what for what, _ in verdict.unproved}) == names_no_build
 
 
-@each_run
+@each_run_by_row
 def test_a_change_of_it_is_a_difference_all_the_same(run: RunFolder) -> None:
     """The chain shows it, whichever build wrote the row."""
     with closing(sqlite3.connect(run.journal)) as db:
@@ -124,7 +129,22 @@ def test_a_change_of_it_is_a_difference_all_the_same(run: RunFolder) -> None:
         assert (found.table, found.field) == ("chain", "link")
 
 
-@each_run
+def test_columns_that_came_later_stand_for_what_older_rows_do(tmp_path: Path) -> None:
+    """A backtest in columns of version 4 has no realised variance: NaN, and proved as it is."""
+    [old] = [path for path in OLD if path.parent.name == "v4" and path not in BY_ROW]
+    run = RunFolder(Path(shutil.copytree(old, tmp_path / "run")))
+    with open_journal(run.journal) as record:
+        bars = record.bars()
+        assert bars.close.size == bars.realised_variance.size > 100
+        assert np.isnan(bars.realised_variance).all()
+        assert record.damage() is None
+    with closing(sqlite3.connect(run.journal)) as db:
+        db.execute("UPDATE parts SET link = X'00' WHERE name = 'ledger'")
+        db.commit()
+    assert verify(run).result is Result.DIFFERENT
+
+
+@each_run_by_row
 def test_it_is_brought_to_this_version_and_the_old_one_is_kept(run: RunFolder) -> None:
     with open_journal(run.journal) as snapshot:
         version = snapshot.version
@@ -148,7 +168,7 @@ def test_it_is_brought_to_this_version_and_the_old_one_is_kept(run: RunFolder) -
     assert migrate(run.journal) == JOURNAL_VERSION
 
 
-@each_run
+@each_run_by_row
 def test_a_migration_that_fails_leaves_the_journal_as_it_was(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ ewma            volatility: weighted squared returns (RiskMetrics)
 garch           volatility: GARCH(1,1)
 har             volatility: a day's, a week's and a month's, by least squares
 log_har         volatility: the same on logs of ranges, with the hour of the day
+log_har_realised  the same on shorter candles inside the bars
 hour_of_week    volume: the mean at this hour of the week
 volume_ridge    volume: ridge on the hour of the week and on volumes of late
 """

@@ -74,6 +74,12 @@ def squared_ranges(run: Judged) -> F64:
     return squared
 
 
+def squared_realised(run: Judged) -> F64:
+    """Return float64[n, S], the variance of a bar's return by shorter candles, else by its range."""
+    realised = run.bars.realised_variance
+    return np.where(np.isnan(realised) | ~run.bars.valid, squared_ranges(run), realised)
+
+
 def mean_over(values: F64, span: int) -> F64:
     """Return float64[n, S], the mean of what is known of the last so many bars."""
     rolling = pd.DataFrame(values).rolling(span, min_periods=max(1, span // 2))
@@ -81,12 +87,14 @@ def mean_over(values: F64, span: int) -> F64:
     return mean
 
 
-def log_volatilities(run: Judged) -> F64:
-    """Return float64[n, S, m], the log of the range volatility of a bar over each of `spans`.
+def log_volatilities(run: Judged, squared: F64) -> F64:
+    """Return float64[n, S, m], the log of the volatility of a bar over each of `spans`.
 
     No one is below LEAST_SHARE of the next longer.
+
+    Args:
+        squared: float64[n, S], the variances of the bars.
     """
-    squared = squared_ranges(run)
     found: list[F64] = []
     for span in reversed(spans(run)):
         term = np.sqrt(np.maximum(mean_over(squared, span), 0.0))

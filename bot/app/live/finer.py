@@ -1,0 +1,70 @@
+"""The realised variance of a bar, live: its pieces are asked for while the last of them is forming.
+
+All closes that it takes but the bar's own are known a piece before the bar's end, so that no decision
+waits for them. Rules: one request a symbol and bar; what is not answered by the end is not known, never
+made up; an answer counts only where it shows that the pieces are over. Must not judge what was answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from bot.adapters.exchange import Exchange
+from bot.adapters.files.bar_realised import inner_closes, realised_variance
+from bot.adapters.files.candles import Candles
+from bot.app.live.exchange_time import ExchangeTime
+from bot.blocks import BarBlock
+from bot.errors import DataError, ExchangeError
+from bot.timegrid import INTERVAL_MS
+
+RETRY_S = 1.0
+
+
+class FinerCandles:
+    """Ask for shorter candles, and lay what they say on the bars that close.
+
+    Args:
+        symbols: in the ledger's order.
+        interval: of the shorter candles; "": none are asked for.
+        interval_ms: length of a bar.
+    """
+
+    def __init__(
+        self, exchange: Exchange, clock: ExchangeTime, symbols: Sequence[str], interval: str,
+        interval_ms: int,
+    ) -> None:  # fmt: skip
+        self._exchange, self._clock, self._symbols = exchange, clock, tuple(symbols)
+        self._interval, self._interval_ms = interval, interval_ms
+        self._step_ms = INTERVAL_MS[interval] if interval else interval_ms
+        self._heard: dict[str, tuple[int, Candles]] = {}
+
+    async def watch(self) -> None:
+        """Ask for the pieces of every bar, for as long as the bot runs."""
+        while self._interval:
+            open_time = self._clock.now_ms() // self._interval_ms * self._interval_ms
+            await self._clock.sleep_until(open_time + self._interval_ms - self._step_ms)
+            await asyncio.gather(*(self._ask(symbol, open_time) for symbol in self._symbols))
+            await self._clock.sleep_until(open_time + self._interval_ms)
+
+    def lay_on(self, bars: BarBlock) -> BarBlock:
+        """Return the one bar of a block with its realised variance, where its pieces were answered."""
+        found = bars.realised_variance.copy()
+        for s, symbol in enumerate(self._symbols):
+            open_time, candles = self._heard.get(symbol, (None, Candles.empty()))
+            if open_time == bars.open_time[0]:
+                inner = inner_closes(bars.open_time, candles, self._step_ms, self._interval_ms)
+                found[:, s] = realised_variance(bars, s, inner)
+        return replace(bars, realised_variance=found)
+
+    async def _ask(self, symbol: str, open_time: int) -> None:
+        last = open_time + self._interval_ms - 2 * self._step_ms
+        while self._clock.now_ms() < open_time + self._interval_ms:
+            with suppress(ExchangeError, DataError):
+                answer = await self._exchange.klines(symbol, self._interval, open_time, last)
+                if answer.over_ms >= last + self._step_ms:
+                    self._heard[symbol] = open_time, answer.candles
+                    return
+            await asyncio.sleep(RETRY_S)
