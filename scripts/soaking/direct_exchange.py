@@ -95,11 +95,33 @@ class DirectExchange:
     async def klines(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Klines:
         """Return the closed candles that open in start..end; its own time is never in doubt."""
         await self._asked(symbol)
+        step = INTERVAL_MS[interval]
+        if step < self.market.interval_ms:
+            return self._pieces(symbol, step, (start_ms, end_ms))
         bars = self._closed(symbol, interval, start_ms, end_ms)
         candles = Candles.empty()
         if bars is not None:
             candles = _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS])
         return Klines(candles, self.clock.now_ms(), Candles.empty())
+
+    def _pieces(self, symbol: str, step: int, span_ms: tuple[int, int]) -> Klines:
+        """Return candles shorter than the bars that are over."""
+        market, now_ms = self.market, self.clock.now_ms()
+        first, last = market.bar_at(span_ms[0]), market.bar_at(min(span_ms[1], now_ms))
+        place = market.index[symbol]
+        blocks = [market.pieces(bar, place, step, now_ms) for bar in range(max(first, 0), last + 1)]
+        if not blocks:
+            return Klines(Candles.empty(), now_ms, Candles.empty())
+        bars = BarBlock.concat(blocks)
+        times = bars.open_time
+        kept = (
+            (times >= span_ms[0])
+            & (times <= span_ms[1])
+            & (times + step <= now_ms)
+            & bars.valid[:, 0]
+        )
+        candles = _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS]).only(kept)
+        return Klines(candles, now_ms, Candles.empty())
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of the mark price: as traded, but for its open."""

@@ -20,7 +20,7 @@ from bot.blocks import BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import INTERVAL_MS
 
-RETRY_S = 1.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 30.0
 
 
 class FinerCandles:
@@ -60,11 +60,12 @@ class FinerCandles:
         return replace(bars, realised_variance=found)
 
     async def _ask(self, symbol: str, open_time: int) -> None:
-        last = open_time + self._interval_ms - 2 * self._step_ms
+        last, wait_s = open_time + self._interval_ms - 2 * self._step_ms, FIRST_RETRY_S
         while self._clock.now_ms() < open_time + self._interval_ms:
             with suppress(ExchangeError, DataError):
                 answer = await self._exchange.klines(symbol, self._interval, open_time, last)
                 if answer.over_ms >= last + self._step_ms:
                     self._heard[symbol] = open_time, answer.candles
                     return
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(wait_s)
+            wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
