@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,16 @@ def test_everything_of_a_contract_is_fetched(tmp_path: Path) -> None:
     instruments = load_instruments(tmp_path, "bybit_linear")
     assert {name: found.min_notional for name, found in instruments.items()} == {"BTCUSDT": 5.0}
     assert "BTCUSDT candles: 3000 new" in str(done[0])
+
+
+def test_shorter_candles_inside_the_bars_are_fetched_too(tmp_path: Path) -> None:
+    first = CLOSED - 9 * HOUR_MS
+    done = run(tmp_path, exchange(), first, CLOSED, "market.finer_interval=5m")
+    assert [f.what for f in done] == ["candles", "mark", "candles", "funding", "instruments"]
+    inside = read_candles(DataRoot.at(tmp_path).find_candles(replace(BTC, interval="5m")), "5m")
+    step = 5 * 60_000
+    assert inside.time.tolist() == list(range(first, CLOSED + HOUR_MS, step))
+    assert hours(tmp_path) == (9, 0, 10)
 
 
 def test_a_second_fetch_asks_for_nothing(tmp_path: Path) -> None:

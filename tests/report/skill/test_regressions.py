@@ -23,6 +23,7 @@ from bot.report.skill.baselines.ewma import ewma_deviation
 from bot.report.skill.baselines.garch import garch, parameters
 from bot.report.skill.baselines.least_squares import regress
 from bot.report.skill.baselines.log_har import log_har
+from bot.report.skill.baselines.log_har_realised import log_har_realised
 from bot.report.skill.baselines.moves import logistic, logit_coefficients, regressors, return_ridge
 from bot.report.skill.baselines.rows import split
 from bot.report.skill.baselines.terms import bars_of, spans, squared_ranges, weeks_before
@@ -127,6 +128,34 @@ def test_log_har_is_least_squares_on_logs_of_ranges(long: RunData) -> None:
     best = scaled(log_har(long, head), era, head)
     assert best is not None
     assert best.scale == pytest.approx(np.mean((y / np.exp(rows @ beta)) ** 2), rel=1e-6)
+
+
+def test_log_har_realised_is_log_har_where_nothing_finer_is_known(long: RunData) -> None:
+    head = head_of(long, "volatility")
+    era = next(iter(eras(long, head)))
+    by_range, realised = log_har(long, head)(era), log_har_realised(long, head)(era)
+    assert by_range is not None
+    assert realised is not None
+    np.testing.assert_array_equal(realised(era.bars), by_range(era.bars))
+
+
+def test_log_har_realised_takes_the_variance_that_is_realised(long: RunData) -> None:
+    """Twice the deviation of every bar is one constant more in logs, and the same forecast."""
+    head = head_of(long, "volatility")
+    era = next(iter(eras(long, head)))
+    bars = long.bars
+    ranges = np.log(bars.high / bars.low) ** 2 / (4.0 * np.log(2.0))
+    noise = np.random.default_rng(1).exponential(1.0, ranges.shape)
+
+    def of(variance: F64) -> F64:
+        run = dataclasses.replace(long, bars=dataclasses.replace(bars, realised_variance=variance))
+        fitted = log_har_realised(run, head)(era)
+        assert fitted is not None
+        forecast: F64 = fitted(era.bars)
+        return forecast
+
+    np.testing.assert_allclose(of(4.0 * ranges), of(ranges), rtol=1e-9)
+    assert not np.allclose(of(noise * ranges), of(ranges), rtol=1e-3)
 
 
 @pytest.mark.parametrize(
