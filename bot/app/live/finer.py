@@ -20,7 +20,8 @@ from bot.blocks import BarBlock
 from bot.errors import DataError, ExchangeError
 from bot.timegrid import INTERVAL_MS
 
-FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 30.0
+TRIES = 60
+"""How often a piece is asked for at most, evenly over the last one's length."""
 
 
 class FinerCandles:
@@ -40,14 +41,17 @@ class FinerCandles:
         self._interval, self._interval_ms = interval, interval_ms
         self._step_ms = INTERVAL_MS[interval] if interval else interval_ms
         self._heard: dict[str, tuple[int, Candles]] = {}
+        self._open_time = -1
+        self.tasks: tuple[asyncio.Task[None], ...] = ()
 
-    async def watch(self) -> None:
-        """Ask for the pieces of every bar, for as long as the bot runs."""
-        while self._interval:
-            open_time = self._clock.now_ms() // self._interval_ms * self._interval_ms
-            await self._clock.sleep_until(open_time + self._interval_ms - self._step_ms)
-            await asyncio.gather(*(self._ask(symbol, open_time) for symbol in self._symbols))
-            await self._clock.sleep_until(open_time + self._interval_ms)
+    def want(self, open_time: int) -> None:
+        """Have the pieces of a bar asked for in time, once; those of the one before no more."""
+        if not self._interval or open_time == self._open_time:
+            return
+        for task in self.tasks:
+            task.result() if task.done() else task.cancel()
+        self._open_time = open_time
+        self.tasks = tuple(asyncio.create_task(self._ask(s, open_time)) for s in self._symbols)
 
     def lay_on(self, bars: BarBlock) -> BarBlock:
         """Return the one bar of a block with its realised variance, where its pieces were answered."""
@@ -60,12 +64,12 @@ class FinerCandles:
         return replace(bars, realised_variance=found)
 
     async def _ask(self, symbol: str, open_time: int) -> None:
-        last, wait_s = open_time + self._interval_ms - 2 * self._step_ms, FIRST_RETRY_S
+        last = open_time + self._interval_ms - 2 * self._step_ms
+        await self._clock.sleep_until(last + self._step_ms)
         while self._clock.now_ms() < open_time + self._interval_ms:
             with suppress(ExchangeError, DataError):
                 answer = await self._exchange.klines(symbol, self._interval, open_time, last)
                 if answer.over_ms >= last + self._step_ms:
                     self._heard[symbol] = open_time, answer.candles
                     return
-            await asyncio.sleep(wait_s)
-            wait_s = min(2.0 * wait_s, LONGEST_RETRY_S)
+            await self._clock.sleep_until(self._clock.now_ms() + self._step_ms // TRIES)

@@ -109,8 +109,7 @@ class LiveLoop:
         It ends early, between two bars, for a command by which symbols are to join, and returns that.
         """
         looks = self._hand.look(self._run.config.run.commands_every_s, self._arrived.set)
-        watches = (self.beat(), looks, self._life.watch(), self._finer.watch())
-        beside = [asyncio.create_task(watch) for watch in watches]
+        beside = [asyncio.create_task(watch) for watch in (self.beat(), looks, self._life.watch())]
         try:
             while self._state is not LoopState.DONE:
                 if self._state in DECIDING:
@@ -126,7 +125,7 @@ class LiveLoop:
                     self._go(event)
         finally:
             self._models.training.shutdown()
-            await end(*beside, *([] if self._pump is None else [self._pump]))
+            await end(*beside, *self._finer.tasks, *([] if self._pump is None else [self._pump]))
         return self._hand.joining
 
     def _go(self, event: LoopEvent) -> None:
@@ -171,6 +170,7 @@ class LiveLoop:
         self._read()
         now = self._clock.now_ms()
         awaited = self._bars.awaited(now)
+        self._finer.want(awaited.open_time)
         if self._too_late(awaited, now):
             return LoopEvent.FELL_BEHIND
         if awaited.complete:
