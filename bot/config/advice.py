@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bot.config.needed_heads import BY_EDGE, needs_model_of
 from bot.parts.kinds import KINDS
 from bot.parts.registry import parts
+from bot.wording import counted
 
 if TYPE_CHECKING:
     from bot.config.whole import Config
@@ -178,6 +179,6 @@ def _unreachable(config: Config) -> list[str]:
     if config.training.patience >= config.training.epochs:
         lines.append(
             f"training.patience = {config.training.patience}: a training of "
-            f"{config.training.epochs} epochs never stops early"
+            f"{counted(config.training.epochs, 'epoch')} never stops early"
         )
     return lines

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from bot.config.needed_heads import reads_volatility, untrained_heads
 from bot.config.trading_checks import trading_faults
@@ -218,7 +219,8 @@ def _exchange(config: Config) -> list[str]:
         )
     if e.source == "bybit" and e.speed != 1.0:
         faults.append(
-            f"exchange.speed = {e.speed:g}: Bybit's time is ours; set source or leave it 1"
+            f"exchange.speed = {e.speed:g}: Bybit's time is ours; leave it 1, or set exchange.source; that of "
+            "--practice is practice.speed"
         )
     if e.region != "global" and (e.rest_url or e.testnet):
         faults.append(
@@ -227,4 +229,20 @@ def _exchange(config: Config) -> list[str]:
         )
     if bool(e.rest_url) != bool(e.stream_url):
         faults.append("exchange.rest_url, stream_url: give both or neither")
+    for key in ("rest_url", "stream_url"):
+        url = getattr(e, key)
+        if url and not _has_host(url):
+            faults.append(
+                f"exchange.{key} = '{url}': names no host and port; write for example "
+                f"{'http' if key == 'rest_url' else 'ws'}://127.0.0.1:9000"
+            )
     return faults
+
+
+def _has_host(url: str) -> bool:
+    """Tell whether an address has a host, and a port that is one where it has any."""
+    try:
+        found = urlsplit(url)
+        return bool(found.hostname) and (found.port is None or found.port > 0)
+    except ValueError:
+        return False

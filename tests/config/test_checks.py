@@ -145,6 +145,10 @@ DECISION = ["signal.source=decision", "policy.kind=threshold"]
         (["retrain.cron=@monthly"], "expected five fields"),
         (["retrain.cron="], "expected five fields"),
         (["exchange.reconnect_first_s=60", "exchange.reconnect_longest_s=1"], "reconnect_first_s"),
+        (["exchange.rest_url=http://127.0.0.1:90x", "exchange.stream_url=ws://h"], "exchange.rest_url = 'http://127.0.0.1:90x'"),
+        (["exchange.rest_url=http://h:9", "exchange.stream_url=ws://:9"], "exchange.stream_url = 'ws://:9': names no host"),
+        (["exchange.rest_url=http://h:99999", "exchange.stream_url=ws://h"], "exchange.rest_url = 'http://h:99999'"),
+        (["exchange.speed=60"], "that of --practice is practice.speed"),
         (["exchange.close_deadline_s=40"], "exchange.close_deadline_s = 40"),
     ],
 )  # fmt: skip

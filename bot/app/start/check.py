@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
+from bot.adapters.files.candle_files import CandleFile
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.system.temporary import check_temporary
 from bot.app.start.finer import check_finer
@@ -39,7 +40,7 @@ from bot.portfolio.denomination import check_symbols
 from bot.portfolio.rules import rules_from
 from bot.report.skill.rivals import check_baselines
 from bot.timegrid import INTERVAL_MS
-from bot.timestamps import parse_utc
+from bot.timestamps import format_utc, parse_utc
 from bot.venues import is_contract, split_symbol, venue_row
 
 Job = Literal["run", "practice", "backtest"]
@@ -207,20 +208,44 @@ def _folder(config: Config, run_dir: str | None) -> None:
 
 
 def _files(config: Config) -> None:
-    """Refuse a backtest whose candle files are not there."""
+    """Refuse a backtest whose candle files are not there, or have no bar where it asks for one."""
     if config.data.source != "files":
         return
-    root, faults = DataRoot.at(config.data.root), []
+    root, faults, found = DataRoot.at(config.data.root), [], []
     root.candle_files()  # the folder itself, once for all symbols
     for name in config.market.symbols:
         venue, symbol = split_symbol(name, config.market.venue)
         for interval in filter(None, (config.market.interval, config.market.finer_interval)):
             try:
-                root.find_candles(Series(venue, symbol, interval))
+                path = root.find_candles(Series(venue, symbol, interval))
             except DataError as error:
                 faults.append(str(error))
+            else:
+                found += [path] if interval == config.market.interval else []
     if faults:
         raise DataError("\n".join(faults))
+    if config.data.start or config.data.end:
+        _bars(config, found)
+
+
+def _bars(config: Config, paths: Sequence[Path]) -> None:
+    """Refuse a span that lies beside all the bars of these files."""
+    data = config.data
+    start = parse_utc(data.start, "data.start")
+    end = parse_utc(data.end, "data.end", inclusive_end=True)
+    spans = [CandleFile(path, config.market.interval).span() for path in paths]
+    first = min((span.first_ms for span in spans if span is not None), default=None)
+    last = max((span.last_ms for span in spans if span is not None), default=None)
+    if start is not None and last is not None and start > last:
+        raise DataError(
+            f"data.start = '{data.start}' lies behind the last bar there is, {format_utc(last)}; 'bot data' lists "
+            "the files with their spans"
+        )
+    if end is not None and first is not None and end < first:
+        raise DataError(
+            f"data.end = '{data.end}' lies before the first bar there is, {format_utc(first)}; 'bot data' lists "
+            "the files with their spans"
+        )
 
 
 def _daemon(config: Config) -> None:

@@ -136,6 +136,10 @@ def export(folder: RunFolder, wanted: ExportRequest) -> list[Written]:
                 _to_file(tables, name, wanted.file or place / f"{name}.{kind}", kind)
                 for name in names
             ]
+        except FileExistsError:
+            raise ConfigError(
+                f"--out {place}: is a file; several tables go into a folder"
+            ) from None
         except OSError as error:
             said = error.strerror or error
             raise ConfigError(f"--out {place}: cannot be written: {said}") from None

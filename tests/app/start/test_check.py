@@ -7,14 +7,18 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from bot.adapters.files.candle_files import write_candles
+from bot.adapters.files.candles import Candles
 from bot.app.backtest.command import backtest_command
 from bot.app.live.command import live_command
 from bot.app.start.check import advice_on_data, faults_of
 from bot.config import Config, load_config
 from bot.config.advice import advice
 from bot.errors import BotError
+from bot.timegrid import HOUR_MS
 
 if TYPE_CHECKING:
     from tests.conftest import Cli
@@ -82,6 +86,44 @@ def test_what_the_job_refuses_the_check_refuses(
         begin(job, config, run)
     assert str(caught.value) == "\n".join(faults)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("sets", "told"),
+    [
+        (["data.start=2024-01-02"], "data.start = '2024-01-02' lies behind the last bar there is, 2024-01-01 23:00"),
+        (["data.end=2023-12-30"], "data.end = '2023-12-30' lies before the first bar there is, 2023-12-31 00:00"),
+        (["data.start=2024-01-01T23:00"], ""),
+        (["data.end=2023-12-31T00:00"], ""),
+        ([], ""),
+    ],
+)  # fmt: skip
+def test_a_span_beside_all_bars_is_a_fault_of_a_backtest(
+    tmp_path: Path, sets: list[str], told: str
+) -> None:
+    (tmp_path / "candles").mkdir()
+    for symbol, first in (("BTCUSDT", 1_703_980_800_000), ("ETHUSDT", 1_704_067_200_000)):
+        n = (1_704_153_600_000 - first) // HOUR_MS
+        ones = np.ones((n, 6))
+        write_candles(
+            tmp_path / "candles" / f"bybit_linear_{symbol}_1h.parquet",
+            Candles(first + HOUR_MS * np.arange(n, dtype=np.int64), ones).frame(),
+        )
+    config = load_config(
+        None,
+        [
+            f"data.root={tmp_path}",
+            "market.symbols=BTCUSDT,ETHUSDT",
+            f"run.runs_dir={tmp_path / 'r'}",
+            *sets,
+        ],
+        {},
+    )
+    assert "\n".join(map(str, faults_of(config, "backtest"))).startswith(told)
+    assert bool(faults_of(config, "backtest")) is bool(told)
+    if told:
+        with pytest.raises(BotError, match=told.partition(" lies")[0]):
+            begin("backtest", config, str(tmp_path / "run"))
 
 
 def test_a_run_that_is_named_needs_no_folder_of_runs(made: list[str], tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ def test_several_tables_without_a_place_go_into_the_run(cli: Cli, short: Ran) ->
         (["--what", "fills", "--symbol", "SYN0USDT"], 2, "name tables by --what"),
         (["--symbol", "SYN0USDT", "--symbols", "SYN0USDT"], 2, "--symbol goes with --out alone"),
         (["--what", "fills", "--format", "json"], 2, "--format json: expected csv, parquet, xlsx"),
+        (
+            ["--what", "fills,bars", "--out", "/dev/null"],
+            2,
+            "is a file; several tables go into a folder",
+        ),
         (["--what", "fills", "--out", "x.xls"], 2, "ends in .csv, .parquet, .xlsx"),
         (["--what", "fills", "--out", "x.csv", "--format", "parquet"], 2, "give one of them"),
         (["--what", "all", "--out", "x.csv"], 2, "holds one table; name a folder"),
