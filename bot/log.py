@@ -38,6 +38,7 @@ EVENTS: dict[str, frozenset[str]] = {
     "run_interrupted": frozenset({"bars", "last_bar"}),
     "history_loaded": frozenset({"bars", "first", "last", "missing", "funding_unknown"}),
     "file_put_in_order": frozenset({"path", "what"}),
+    "variance_unknown": frozenset({"bars", "first", "last", "unknown"}),
     "universe": frozenset({"rule", "candidates", "members", "changes"}),
     "universe_changed": frozenset({"bar", "members", "joined", "left"}),
     "training_submitted": frozenset({"due", "rows"}),

@@ -19,6 +19,7 @@ from bot.app.loop.runner import Progress
 from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.trials import FORECASTS_SHA256
+from bot.app.runs.unknown_variances import tell_unknown_variances
 from bot.app.symbols import inverse_of, known_instruments, made_market, traded_symbols
 from bot.blocks import BarBlock, Bool
 from bot.config import Config
@@ -122,6 +123,7 @@ def prepare(
     )  # fmt: skip
     for path, note in market.repairs:
         log.warning("file_put_in_order", path=str(path), what=note)
+    tell_unknown_variances(log, config, market.symbols, market.bars)
     _tell_universe(config, market, log)
     source = config.data.root if config.data.source == "files" else "synthetic"
     instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
@@ -179,10 +181,10 @@ def _take_forecasts(job: BacktestJob, file: Path) -> None:
 
 
 def check_known(config: Config, market: RunBars) -> None:
-    """Refuse bars without any volume, funding or mark price where a model is to learn from it.
+    """Refuse bars without any volume, funding, mark price or shorter candles that a model is to learn from.
 
     Raises:
-        DataError: no bar of a symbol has one, so none of its rows would ever be complete.
+        DataError: no bar of a symbol has one of them.
     """
     bars = market.bars
     there = {
@@ -208,6 +210,13 @@ def check_known(config: Config, market: RunBars) -> None:
                 f"{', '.join(silent)}: {_SILENT[what]}, so that no row of the model would be complete; "
                 f"get {_WANTED[what]}, or take {' and '.join(uses)}"
             )
+    if config.market.finer_interval:
+        faults += [
+            f"{name}: no bar has {config.market.finer_interval} candles inside it at its prices; get them "
+            "for these times and this market ('bot fetch' does), or leave market.finer_interval empty"
+            for s, name in enumerate(market.symbols)
+            if bars.valid[:, s].any() and np.isnan(bars.realised_variance[:, s]).all()
+        ]
     if faults:
         raise DataError("\n".join(faults))
 

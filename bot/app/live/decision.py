@@ -29,14 +29,14 @@ def decision_of(
         "bar": int(bars.open_time[0]),
         "close": float(bars.close[0, s]),
         "forecast": {
-            task.name: _number(forecast.value[0, s, k]) for k, task in enumerate(forecast.tasks)
+            task.name: known_number(forecast.value[0, s, k]) for k, task in enumerate(forecast.tasks)
         },
-        "signal": _number(result.signal[0, s]),
-        "slope": _number(known.slope[0]),
-        "slope_error": _number(known.error[0]),
-        "edge": _number(trace.edge[0, s]),
-        "hurdle": _number(trace.hurdle[0, s]),
-        "age": _number(trace.age[0, s]),
+        "signal": known_number(result.signal[0, s]),
+        "slope": known_number(known.slope[0]),
+        "slope_error": known_number(known.error[0]),
+        "edge": known_number(trace.edge[0, s]),
+        "hurdle": known_number(trace.hurdle[0, s]),
+        "age": known_number(trace.age[0, s]),
         "why": why(
             refusal=int(trace.refusal[0, s]),
             edge=float(trace.edge[0, s]),
@@ -47,8 +47,8 @@ def decision_of(
             days=int(known.days[0]),
             days_needed=days_needed,
         ),
-        "target": _number(trace.weight[0, s]),
-        "order": _number(trace.order[0, s]),
+        "target": known_number(trace.weight[0, s]),
+        "order": known_number(trace.order[0, s]),
         "refusal": REFUSAL[int(trace.refusal[0, s])],
         "fill": [
             {"quantity": float(f["quantity"]), "price": float(f["price"]),
@@ -60,6 +60,7 @@ def decision_of(
     }  # fmt: skip
 
 
-def _number(value: Any) -> float | None:
+def known_number(value: Any) -> float | None:
+    """Return a number, None for NaN, which JSON does not have."""
     number = float(value)
     return None if math.isnan(number) else number

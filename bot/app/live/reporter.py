@@ -7,7 +7,6 @@ needs of it. Must not change anything.
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Mapping
@@ -24,7 +23,7 @@ from bot.adapters.system.memory import resident_mb
 from bot.adapters.system.sd_notify import notify
 from bot.app.live.account_report import AccountReport
 from bot.app.live.committed import CommittedRun
-from bot.app.live.decision import decision_of
+from bot.app.live.decision import decision_of, known_number
 from bot.app.live.feed_counters import Counters
 from bot.app.live.life_report import LifeReport
 from bot.app.live.request_waits import RequestWaits
@@ -32,6 +31,7 @@ from bot.app.live.retraining import LiveTraining
 from bot.app.live.seldom import Seldom
 from bot.app.live.states import LoopEvent, LoopState
 from bot.app.runs.heartbeat import Rehearsing
+from bot.app.runs.unknown_variances import tell_unknown_variances
 from bot.app.start.history_need import HistoryNeed
 from bot.blocks import BarBlock
 from bot.engine import StepResult
@@ -115,14 +115,13 @@ class LiveReport:
             self._refused.add(key)
             self._log.warning(
                 "implausible", symbol=self._run.symbols[refused.symbol], time=refused.time_ms,
-                what=refused.what, value=_number(refused.value), last=_number(refused.last),
+                what=refused.what, value=known_number(refused.value), last=known_number(refused.last),
             )  # fmt: skip
 
     def unreachable(self, error: BotError, retry_s: float) -> None:
         """Tell that the exchange does not answer, or nothing that can be used."""
-        if not self._connection.startswith(
-            "connected"
-        ):  # a request may fail while the stream is heard
+        # a request may fail while the stream is heard
+        if not self._connection.startswith("connected"):
             self._connection = "unreachable"
         self._log.warning("exchange_unreachable", reason=str(error), retry_s=retry_s)
         notify("WATCHDOG=1")
@@ -141,6 +140,7 @@ class LiveReport:
         """Tell of history that was fetched."""
         times = bars.open_time
         self._log.info("backfilled", bars=len(times), first=int(times[0]), last=int(times[-1]))
+        self._tell_variances(bars)
 
     def gap_filled(self, bars: BarBlock) -> None:
         """Tell of bars that were missed."""
@@ -149,6 +149,7 @@ class LiveReport:
             "gap_filled", bars=len(times), first=int(times[0]), last=int(times[-1]),
             reason="not seen in time: no decision was made on them",
         )  # fmt: skip
+        self._tell_variances(bars)
 
     def rehearsing(self, where: Rehearsing | None, now_ms: int) -> None:
         """Say in the status where the rehearsal of a first start is; None once there is none."""
@@ -209,11 +210,15 @@ class LiveReport:
             model_id=self._model_id(), tradable=bool(bars.tradable[0]),
             missing=int((~bars.valid).sum()), lag_ms=self._lag_ms, step_ms=step_ms,
         )  # fmt: skip
+        self._tell_variances(bars)
         self._tell_funding(int(bars.open_time[0]), float(trace.funding[0]) - self._paid_at_open)
         self._account.closed(int(bars.open_time[0]))
         self._fills = None
         self._refused.clear()
         self._write_status(now_ms)
+
+    def _tell_variances(self, bars: BarBlock) -> None:
+        tell_unknown_variances(self._log, self._run.config, self._run.symbols, bars)
 
     def _tell_funding(self, bar: int, paid: float) -> None:
         if paid:
@@ -293,8 +298,3 @@ class LiveReport:
             raise JournalError(
                 f"{path}: cannot be written: {error.strerror}; free disk space, then start again"
             ) from error
-
-
-def _number(value: Any) -> float | None:
-    number = float(value)
-    return None if math.isnan(number) else number

@@ -27,5 +27,6 @@ log_reading     a run's log as lines
 log_backwards   the same from its newest line back
 log_view        `bot logs`
 sentences       an event of the log in words
+unknown_variances  bars whose realised variance is not known, in the log
 durations       '2h', '3 d 4 h'
 """

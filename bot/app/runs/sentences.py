@@ -182,6 +182,11 @@ def _universe(e: LogEvent) -> str:
     return f"universe of {e['members']}: {', '.join(parts)}"
 
 
+def _variances(e: LogEvent) -> str:
+    told = ", ".join(f"{symbol} {counted(n, 'bar')}" for symbol, n in e["unknown"].items())
+    return f"no shorter candles that fit, of {_span(e)}: {told}; their ranges stand in"
+
+
 def _clock(e: LogEvent) -> str:
     by = duration(abs(e["by_ms"]))
     way = "ahead" if e["by_ms"] >= 0 else "back"
@@ -197,6 +202,7 @@ SENTENCES: Mapping[str, Callable[[LogEvent], str]] = {
     "build_changed": lambda e: f"another build made the run so far; this one goes on ({e['build']})",
     "part_compiled": lambda e: f"compiled {e['part']} in {e['seconds']:.1f} s",
     "file_put_in_order": lambda e: f"{e['path']}: {e['what']}",
+    "variance_unknown": _variances,
     "history_loaded": lambda e: f"history read: {_span(e)}",
     "universe_changed": _universe,
     "universe": lambda e: f"universe: {e['rule']}; of {_symbols(e['candidates'])} {len(e['members'])} were members",

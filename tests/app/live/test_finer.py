@@ -80,6 +80,8 @@ def test_what_is_not_answered_by_the_end_is_not_known_and_holds_nothing_up(tmp_p
     unknown = np.isnan(proof.bars.realised_variance).all(axis=1)
     assert proof.bars.open_time[unknown].tolist() == silent
     assert proof.late == 0
+    (told,) = rehearsal.events("variance_unknown")
+    assert [told["first"], set(told["unknown"].values())] == [silent[0], {1}]
 
 
 def test_without_the_setting_nothing_is_asked_for(tmp_path: Path) -> None:
