@@ -48,6 +48,14 @@ def stray_variables(environ: Mapping[str, str]) -> list[str]:
         if not given.upper().startswith(PREFIX) or setting_of_variable(given) is not None:
             continue
         rest = given[len(PREFIX) :].lower().replace("__", "_")
+        if rest == PLUGINS:
+            found.append(
+                f"{given} is not read; give plugins in the settings file, or --set plugins=…"
+            )
+            continue
+        if rest in section_types():
+            found.append(f"{given} is not read: it names a section; add a key, {given}__KEY")
+            continue
         close = difflib.get_close_matches(rest, flat, n=1, cutoff=0.9)
         if close:
             meant = f"{PREFIX}{flat[close[0]].upper()}"

@@ -148,6 +148,15 @@ def test_other_programs_variables_are_left_alone_and_near_misses_are_warned_of(
     assert stray_variables({name: "1"}) == warned
 
 
+def test_a_section_alone_is_no_setting_and_said_to_be_none() -> None:
+    for name in ("BOT_RISK", "bot_risk"):
+        [line] = stray_variables({name: "1"})
+        assert line == f"{name} is not read: it names a section; add a key, {name}__KEY"
+    [line] = stray_variables({"BOT_PLUGINS": "x.py"})
+    assert "BOT_PLUGINS is not read" in line
+    assert "--set plugins=" in line
+
+
 def test_a_set_without_a_value_is_refused() -> None:
     assert "expected section.key=value" in refusal("costs.taker_fee")
 
