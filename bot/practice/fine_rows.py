@@ -35,9 +35,11 @@ def finer_step(query: Query, market: PracticeMarket) -> int:
     return step if step and length % step == 0 and step < length else 0
 
 
-def span_of(query: Query) -> tuple[int, int]:
-    """Return the times asked for; raises RefusedRequest where one lacks."""
+def span_of(query: Query, now_ms: int) -> tuple[int, int]:
+    """Return the times asked for, all where neither is given; raises RefusedRequest where one lacks."""
     start, end = whole(query, "start"), whole(query, "end")
+    if start is None and end is None:
+        return 0, now_ms
     if start is None or end is None:
         raise RefusedRequest("params error: start and end are required")
     return start, end

@@ -190,8 +190,8 @@ class Rest:
         return self._candles(query, category, lambda candle: candle.row()[:5], mark=True)
 
     def _finer(self, query: Query, category: str, rows: FineRows, step: int) -> Payload:
-        s, span_ms = self._symbol(query), span_of(query)
-        limit, now_ms = limit_of(query, most=1000, default=200), self._clock.now_ms()
+        s, now_ms = self._symbol(query), self._clock.now_ms()
+        span_ms, limit = span_of(query, now_ms), limit_of(query, most=1000, default=200)
         told = rows(self._market, s, category, step, span_ms=span_ms, now_ms=now_ms)
         return {"symbol": self._market.symbols[s], "category": category, "list": told[:limit]}
 

@@ -54,6 +54,15 @@ async def test_candles_are_the_sources(client: Client) -> None:
         assert [float(text) for text in row[1:]] == [float(c[i, 0]) for c in columns]
 
 
+async def test_the_newest_shorter_candle_is_answered_without_a_span(client: Client) -> None:
+    asked = {"symbol": "SYN0USDT", "interval": "15", "category": "linear"}
+    now_ms = client.clock.now_ms()
+    (newest,) = (await client.result("kline", **asked, limit=1))["list"]
+    assert int(newest[0]) == now_ms // (HOUR_MS // 4) * (HOUR_MS // 4)
+    spanned = await client.result("kline", **asked, limit=1, start=now_ms - HOUR_MS, end=now_ms)
+    assert spanned["list"] == [newest]
+
+
 async def test_newest_first_with_the_open_candle_in_front(client: Client) -> None:
     found = await rows(client)
     assert [bar_of(row) for row in found] == valid_bars(client, 0, NOW_BAR)[:200]
