@@ -78,6 +78,7 @@ def test_an_order_that_waits_is_withdrawn_when_its_symbol_goes_stale() -> None:
     assert len(without.fills) == 1
     assert len(trace.fills) == 0
     assert trace.refusal[2, 0] == Refusal.STALE
+    assert trace.order[:, 0].tolist() == [5.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("flattens", [True, False])
