@@ -45,7 +45,8 @@ SUBJECTS = (
         (*(f"tests/portfolio/kernel/test_{name}.py" for name in (
             "blocking", "caps_hold", "inverse", "limit_orders", "margin", "marks_path", "orders_naively", "sizes",
             "stages", "stops", "unseen",
-        )), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py", "tests/laws/test_limits.py",
+        )), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py",
+         "tests/portfolio/test_own.py::test_a_scheme_is_told_once_of_an_order_that_cash_cuts", "tests/laws/test_limits.py",
          "tests/laws/test_account_sampled.py", "tests/laws/test_account.py"),
         plain=True,
     ),

@@ -27,6 +27,7 @@ from bot.portfolio.rules import Rules, SizingMethod, rules_from
 from bot.portfolio.trace import Phase, Trace
 from bot.timegrid import HOUR_MS
 from tests.parts.conftest import nothing_loaded
+from tests.portfolio.kernel.conftest import make_full, make_orders
 
 __all__ = ["nothing_loaded"]
 
@@ -237,6 +238,25 @@ def test_a_tiered_fee_is_what_the_fills_say(
         rates.add(rate)
     assert rates == {0.0005, 0.0002}
     assert book.cost_state[:, 0].tolist() == pytest.approx(turned)
+
+
+def test_a_scheme_is_told_once_of_an_order_that_cash_cuts(
+    with_parts: Callable[..., Rules], bars_of: Callable[..., BarBlock]
+) -> None:
+    """10 are ordered at 100 and 1,000 pay for nine of them at 110; what it carries is what the fills turned over."""
+    prices = [[100.0], [110.0], [110.0], [110.0]]
+    bars = bars_of(prices, prices)
+    signal = np.array([[1.0], [-1.0], [1.0], [np.nan]])
+    rules = with_parts(watches, tiered, n_symbols=1, fraction=1.0, allow_short=False)
+    full = make_full(make_orders(), contract=np.zeros(1, dtype=np.bool_))
+    book, trace = run_bars(
+        first_book(rules, CAPITAL), rules._replace(full=full), bars, signal, signal, Phase.BOTH
+    )
+    turned = np.abs(trace.fills["quantity"]) * trace.fills["price"]
+    assert len(turned) == 3
+    assert turned[0] == pytest.approx(CAPITAL / 1.0005)
+    assert trace.fills["fee"].tolist() == pytest.approx((0.0005 * turned).tolist())
+    assert book.cost_state[0, 0] == pytest.approx(turned.sum())
 
 
 def test_a_policy_is_told_the_cost_that_is_charged(
