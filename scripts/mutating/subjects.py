@@ -20,6 +20,12 @@ class Subject:
     plain: bool = False
 
 
+_OF_FULL = (
+    "blocking", "caps_hold", "inverse", "limit_orders", "margin", "marks_path", "orders_naively", "sizes",
+    "stages", "stops", "unseen",
+)  # fmt: skip
+"""Tests of the full account, `tests/portfolio/kernel/test_….py`."""
+
 SUBJECTS = (
     Subject(
         "kernel",
@@ -33,7 +39,9 @@ SUBJECTS = (
          "tests/portfolio/test_kernel.py", "tests/portfolio/test_own.py",
          "tests/portfolio/test_reference_backtest.py", "tests/portfolio/test_agreement.py",
          "tests/portfolio/test_sizings.py", "tests/portfolio/policies/test_edge.py",
-         "tests/portfolio/policies/test_hysteresis.py", "tests/portfolio/policies/test_momentum.py"),
+         "tests/portfolio/policies/test_hysteresis.py", "tests/portfolio/policies/test_momentum.py",
+         *(f"tests/portfolio/kernel/test_{name}.py" for name in _OF_FULL),
+         "tests/laws/test_account_sampled.py"),
         plain=True,
     ),
     Subject(
@@ -42,10 +50,7 @@ SUBJECTS = (
             "blocking", "booking", "caps", "cash", "contracts", "debts", "limits", "margin", "measured", "partial",
             "path", "reducing", "settling", "stages", "stops",
         )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
-        (*(f"tests/portfolio/kernel/test_{name}.py" for name in (
-            "blocking", "caps_hold", "inverse", "limit_orders", "margin", "marks_path", "orders_naively", "sizes",
-            "stages", "stops", "unseen",
-        )), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py",
+        (*(f"tests/portfolio/kernel/test_{name}.py" for name in _OF_FULL), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py",
          "tests/portfolio/test_own.py::test_a_scheme_is_told_once_of_an_order_that_cash_cuts", "tests/laws/test_limits.py",
          "tests/laws/test_account_sampled.py", "tests/laws/test_account.py"),
         plain=True,

@@ -231,6 +231,29 @@ def test_what_brings_back_what_it_cost_is_not_lost(sold: float, lost: int) -> No
     assert int(book.account["losses"][0]) == lost
 
 
+@pytest.mark.parametrize(
+    ("at_open", "inside", "lost"), [(1e-3, 0.0, 1), (0.0, 0.1, 1), (-1e-3, 0.0, 0)]
+)
+@pytest.mark.parametrize("inverse", [False, True])
+def test_funding_is_part_of_what_a_trip_has_brought(
+    at_open: float, inside: float, lost: int, inverse: bool
+) -> None:
+    """Bought and sold at 100, and held over a settlement."""
+    rules = limited(make_rules(fraction=0.5), max_net=9.0)
+    assert isinstance(rules.full, FullAccount)
+    full = rules.full._replace(inverse=np.array([inverse]), has_inverse=inverse)
+    bars = make_bars(
+        [100.0] * 4, [100.0] * 4, funding_rate=[0.0, 0.0, at_open, 0.0],
+        funding_inside=[0.0, 0.0, inside, 0.0],
+    )  # fmt: skip
+    signal = np.array([[1.0], [NOTHING], [0.0], [NOTHING]])
+    book, trace = run_bars(
+        new_book(1, CAPITAL), rules._replace(full=full), bars, signal, signal, Phase.BOTH
+    )
+    assert len(trace.fills) == 2
+    assert int(book.account["losses"][0]) == lost
+
+
 def test_a_cool_down_of_one_close_is_that_of_the_stop() -> None:
     rules = limited(make_rules(fraction=0.3), cool_down_bars=1)
     assert isinstance(rules.full, FullAccount)
