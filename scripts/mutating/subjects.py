@@ -138,6 +138,7 @@ SUBJECTS = (
         tuple(f"tests/report/money/test_{name}.py" for name in (
             "turned_bars", "trades", "coins", "jumps", "activity",
         )),
+        plain=True,
     ),
     Subject(
         "portfolio",

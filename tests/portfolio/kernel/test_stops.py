@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bot.portfolio.full_account import MarginMode
+from bot.portfolio.policies.carried import PolicyKind
 from bot.portfolio.reasons import FillReason, Halt, Refusal
 from bot.portfolio.rules import LatePolicy, Rules
 
@@ -212,6 +213,22 @@ def test_the_side_is_opened_again_only_after_the_policy_has_let_go(hold: Made) -
     fills, _, trace = hold(1.0, later, stop_loss=0.05, signals=[1.0, 1.0, 0.0, 1.0, NAN, NAN])
     assert [(f[0], f[3]) for f in fills] == [(2, "stop_loss"), (6, "signal")]
     assert trace.refusal[2:6, 0].tolist() == [Refusal.STOPPED, Refusal.STOPPED, 0, 0]
+
+
+def test_what_a_stop_has_closed_is_held_to_a_policy_that_remembers(
+    hold: Made, rules_of: Made
+) -> None:
+    """Entered from 0.5 on and kept down to 0.2: at 0.3 it goes on wanting what the stop has closed."""
+    rules = rules_of(policy_kind=int(PolicyKind.HYSTERESIS), threshold=0.5, exit_threshold=0.2)
+    flat = (100.0,) * 4
+    fills, book, _ = hold(1.0, [flat] * 3, rules, signals=[0.3, 0.3, 0.3], stop_loss=0.05)
+    assert not fills
+    assert book.quantity[0] == 5.0
+    later = [(100.0, 100.0, 94.0, 100.0)] + [flat] * 5
+    signals = [0.3, 1.0, 0.0, 1.0, NAN, NAN]
+    fills, _, trace = hold(1.0, later, rules, signals=signals, stop_loss=0.05)
+    assert [(f[0], f[3]) for f in fills] == [(2, "stop_loss"), (6, "signal")]
+    assert trace.refusal[3, 0] == Refusal.STOPPED
 
 
 def test_the_other_side_is_opened_at_once(hold: Made) -> None:
