@@ -17,7 +17,7 @@ from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Phase, Trace
 from bot.report.booked import Booked, CoinsHeld
-from bot.report.money.coins import coins_of
+from bot.report.money.coins import coins_of, unexplained
 from bot.report.money.days import notional_by_bar
 from bot.report.money.round_trips import profits, round_trips
 from bot.report.money.trades import TradeWalk, trades_of
@@ -253,3 +253,26 @@ def test_the_end_of_a_cross_account_is_told_symbol_by_symbol() -> None:
     held = coins_of(run)
     np.testing.assert_allclose(held.held, [[0.0, 1.0, 0.0], [5.0, 0.2, 0.0], [0.0, 0.0, 0.0]])
     np.testing.assert_allclose(held.exchanged[2], [-10_046.0, 0.2 * 200.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("coins", "expected"),
+    [([0.0, 0.0, 0.0], [-30.0, 0.0, 0.0]), ([0.0, 0.0, 5.0], [0.0, 0.0, -30.0])],
+)
+def test_what_an_end_leaves_unexplained_is_that_of_coins(
+    coins: list[float], expected: list[float]
+) -> None:
+    """Of 100 that were lost 70 are told: the rest is of coins that stood alone, else of what was held in them."""
+    close = np.full((2, 3), 100.0)
+    fills = np.zeros(1, FILL)
+    fills["open_time"], fills["reason"] = DAY_MS, FillReason.LIQUIDATION
+    run = Booked(
+        symbols=("A", "L", "C"),
+        bars=BarBlock.of_candles(np.arange(2) * DAY_MS, close, close, close, close, np.ones((2, 3))),
+        start_index=0, initial_capital=100.0, fill="next_open", equity=np.array([100.0, 0.0]),
+        funding=np.zeros(2), quantity=np.zeros((2, 3)), fills=fills,
+        inverse=np.array([True, False, True]),
+    )  # fmt: skip
+    profit = np.array([[0.0, 0.0, 0.0], [-100.0, 30.0, 0.0]])
+    told = unexplained(run, 0, profit, np.array([[0.0] * 3, coins]))
+    assert told.tolist() == [[0.0, 0.0, 0.0], expected]

@@ -95,3 +95,29 @@ def test_many_are_counted(run: RunData) -> None:
     told = jumps_held(run_with(run, [1.0] * len(price), price, start_index=0))
     assert len(told) == 6
     assert told[-1] == "Positions were held across 10 more jumps of price."
+
+
+def test_five_are_told_and_none_more_is_counted(run: RunData) -> None:
+    price = [1.0, 1.0, 1000.0, 1.0, 1000.0, 1.0, 1000.0]
+    told = jumps_held(run_with(run, [1.0] * len(price), price, start_index=0))
+    assert len(told) == 5
+    assert all("was held while its price jumped" in each for each in told)
+
+
+@pytest.mark.parametrize(
+    ("inverse", "held", "booked"),
+    [
+        (False, (2.0, 3.0), 2.0 * 999.0 + 3.0 * 100.0),
+        (True, (500.0, 600.0), 1100.0 * (500.0 * 0.999 + 600.0 * (1e-3 - 1.0 / 1100.0))),
+    ],
+)
+def test_what_is_bought_at_the_open_of_the_jump_is_booked_from_there(
+    run: RunData, inverse: bool, held: tuple[float, float], booked: float
+) -> None:
+    """From 1 it opens at 1,000, where the position is increased, and closes at 1,100."""
+    made = run_with(run, [0.0, held[0], held[0], held[1]], [1.0, 1.0, 1.0, 1100.0])
+    opened = made.bars.open.copy()
+    opened[AT] = 1000.0
+    made = replace(made, bars=replace(made.bars, open=opened), inverse=np.array([inverse]))
+    (told,) = jumps_held(made)
+    assert f"which booked {booked:+,.2f}." in told
