@@ -113,15 +113,10 @@ class DirectExchange:
         if not blocks:
             return Klines(Candles.empty(), now_ms, Candles.empty())
         bars = BarBlock.concat(blocks)
-        times = bars.open_time
-        kept = (
-            (times >= span_ms[0])
-            & (times <= span_ms[1])
-            & (times + step <= now_ms)
-            & bars.valid[:, 0]
-        )
-        candles = _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS]).only(kept)
-        return Klines(candles, now_ms, Candles.empty())
+        candles = _candles(bars, [getattr(bars, name)[:, 0] for name in COLUMNS])
+        times = candles.time
+        kept = (times >= span_ms[0]) & (times <= span_ms[1]) & (times + step <= now_ms)
+        return Klines(candles.only(kept), now_ms, Candles.empty())
 
     async def marks(self, symbol: str, interval: str, start_ms: int, end_ms: int) -> Candles:
         """Return closed candles of the mark price: as traded, but for its open."""

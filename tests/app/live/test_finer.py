@@ -84,6 +84,18 @@ def test_what_is_not_answered_by_the_end_is_not_known_and_holds_nothing_up(tmp_p
     assert [told["first"], set(told["unknown"].values())] == [silent[0], {1}]
 
 
+def test_a_halted_symbol_holds_up_no_other(tmp_path: Path) -> None:
+    rehearsal = Rehearsal.make(tmp_path / "run", *SETS)
+    halt_ms = rehearsal.begin_ms // HOUR_MS * HOUR_MS + 2 * HOUR_MS
+    rehearsal.run(6, faults=Faults(halted=1, halt_ms=halt_ms, halt_until_ms=halt_ms + 2 * HOUR_MS))
+    proof = prove(rehearsal.folder, rehearsal.source)
+    bars = seen(rehearsal)
+    assert bars.open_time[~bars.valid[:, -1]].tolist() == [halt_ms, halt_ms + HOUR_MS]
+    np.testing.assert_array_equal(np.isfinite(bars.realised_variance), bars.valid)
+    assert rehearsal.events("variance_unknown") == []
+    assert proof.late == 0
+
+
 def test_without_the_setting_nothing_is_asked_for(tmp_path: Path) -> None:
     rehearsal = Rehearsal.make(tmp_path / "run", "synthetic.missing=0")
     rehearsal.run(2)
