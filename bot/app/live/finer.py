@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from bot.adapters.exchange import Exchange
@@ -17,7 +16,7 @@ from bot.adapters.files.bar_realised import inner_closes, realised_variance
 from bot.adapters.files.candles import Candles
 from bot.app.live.exchange_time import ExchangeTime
 from bot.blocks import BarBlock
-from bot.errors import DataError, ExchangeError
+from bot.errors import DataError, ExchangeError, UnlistedError
 from bot.timegrid import INTERVAL_MS
 
 TRIES = 60
@@ -67,9 +66,13 @@ class FinerCandles:
         last = open_time + self._interval_ms - 2 * self._step_ms
         await self._clock.sleep_until(last + self._step_ms)
         while self._clock.now_ms() < open_time + self._interval_ms:
-            with suppress(ExchangeError, DataError):
+            try:
                 answer = await self._exchange.klines(symbol, self._interval, open_time, last)
-                if answer.over_ms >= last + self._step_ms:
-                    self._heard[symbol] = open_time, answer.candles
-                    return
+            except UnlistedError:
+                return
+            except (ExchangeError, DataError):
+                answer = None
+            if answer is not None and answer.over_ms >= last + self._step_ms:
+                self._heard[symbol] = open_time, answer.candles
+                return
             await self._clock.sleep_until(self._clock.now_ms() + self._step_ms // TRIES)

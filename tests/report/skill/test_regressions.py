@@ -238,6 +238,19 @@ def test_logistic_is_that_of_scikit_learn(penalty: float) -> None:
     np.testing.assert_allclose(got, oracle.predict_proba(standard)[:, 1], rtol=1e-5)
 
 
+def test_a_regressor_that_never_moves_changes_no_logistic_fit() -> None:
+    random = np.random.default_rng(5)
+    x = random.standard_normal((200, 1))
+    y = (random.random(200) < 1.0 / (1.0 + np.exp(-x[:, 0]))).astype(np.float64)
+    alone, beside = (
+        logit_coefficients(z, y, 1.0) for z in (x, np.hstack([x, np.full_like(x, 2.0)]))
+    )
+    assert alone is not None
+    assert beside is not None
+    np.testing.assert_allclose(beside[1], [alone[1][0], 0.0], rtol=1e-9, atol=1e-12)
+    assert beside[0] == pytest.approx(alone[0], rel=1e-9)
+
+
 def test_a_logistic_fit_has_two_rows_more_than_regressors() -> None:
     x, y = np.array([[1.0], [2.0], [3.0]]), np.array([0.0, 1.0, 0.0])
     assert logit_coefficients(x, y, 1.0) is not None
