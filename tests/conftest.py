@@ -53,6 +53,9 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
 
+# what commands print into a pipe is as wide as this says
+os.environ.pop("COLUMNS", None)
+
 FIXTURES = Path(__file__).parent / "fixtures"
 SHARED = Path(os.environ.get("BOT_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 

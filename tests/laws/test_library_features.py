@@ -12,11 +12,12 @@ from tests.laws.killed import PLAN, SETTINGS, outlived
 NAMES = (
     "return_1", "log_volatility_24", "scaled_return_5", "market_return_24", "breadth_1", "funding_rate",
     "basis_24", "return_4h", "log_range_1d", "volume_adjusted_7d", "volume_seasonal_7d",
-    "range_seasonal_7d",
+    "range_seasonal_7d", "log_realised_24",
 )  # fmt: skip
 GROUPS = (
     *SETTINGS, f"features.names=[{','.join(repr(n) for n in NAMES)}]", "data.history_bars=300",
     "training.window_bars=100", "execution.price=open", "costs.funding=false",
+    "market.finer_interval=15m",
 )  # fmt: skip
 
 

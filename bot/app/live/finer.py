@@ -30,15 +30,17 @@ class FinerCandles:
         symbols: in the ledger's order.
         interval: of the shorter candles; "": none are asked for.
         interval_ms: length of a bar.
+        patience_s: how long an answer is waited for at a bar's close.
     """
 
     def __init__(
         self, exchange: Exchange, clock: ExchangeTime, symbols: Sequence[str], interval: str,
-        interval_ms: int,
+        interval_ms: int, patience_s: float,
     ) -> None:  # fmt: skip
         self._exchange, self._clock, self._symbols = exchange, clock, tuple(symbols)
         self._interval, self._interval_ms = interval, interval_ms
         self._step_ms = INTERVAL_MS[interval] if interval else interval_ms
+        self._patience_s = patience_s
         self._heard: dict[str, tuple[int, Candles]] = {}
         self._open_time = -1
         self.tasks: tuple[asyncio.Task[None], ...] = ()
@@ -52,8 +54,13 @@ class FinerCandles:
         self._open_time = open_time
         self.tasks = tuple(asyncio.create_task(self._ask(s, open_time)) for s in self._symbols)
 
-    def lay_on(self, bars: BarBlock) -> BarBlock:
-        """Return the one bar of a block with its realised variance, where its pieces were answered."""
+    async def lay_on(self, bars: BarBlock) -> BarBlock:
+        """Return the one bar of a block with its realised variance, where its pieces were answered.
+
+        Only after a restart beyond a bar's end is there an answer to wait for, and for a moment.
+        """
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=self._patience_s)
         found = bars.realised_variance.copy()
         for s, symbol in enumerate(self._symbols):
             open_time, candles = self._heard.get(symbol, (None, Candles.empty()))
@@ -65,7 +72,7 @@ class FinerCandles:
     async def _ask(self, symbol: str, open_time: int) -> None:
         last = open_time + self._interval_ms - 2 * self._step_ms
         await self._clock.sleep_until(last + self._step_ms)
-        while self._clock.now_ms() < open_time + self._interval_ms:
+        while True:
             try:
                 answer = await self._exchange.klines(symbol, self._interval, open_time, last)
             except UnlistedError:
@@ -75,4 +82,9 @@ class FinerCandles:
             if answer is not None and answer.over_ms >= last + self._step_ms:
                 self._heard[symbol] = open_time, answer.candles
                 return
-            await self._clock.sleep_until(self._clock.now_ms() + self._step_ms // TRIES)
+            now_ms, end_ms = self._clock.now_ms(), open_time + self._interval_ms
+            if now_ms >= end_ms:
+                return
+            await self._clock.sleep_until(min(now_ms + self._step_ms // TRIES, end_ms))
+            if self._clock.now_ms() >= end_ms:
+                return

@@ -81,8 +81,8 @@ class LiveLoop:
             slack_ms=self._slack_ms,
         )  # fmt: skip
         self._finer = FinerCandles(
-            self._exchange, clock, run.symbols, config.market.finer_interval, run.interval_ms
-        )
+            self._exchange, clock, run.symbols, config.market.finer_interval, run.interval_ms,
+            patience_s=settings.quote_timeout_s)  # fmt: skip
         self._life = SymbolLife(run, self._exchange, clock, report.life)
         jobs = models.training
         self._catch_up = CatchUp(run, jobs, self._exchange, clock, report, life=self._life)
@@ -192,7 +192,7 @@ class LiveLoop:
         """Close the bar that is open, and commit; then look whether a training is awaited."""
         run, bar = self._run, self._bars.close(self._clock.now_ms())
         candles = self._exchange.bars(self._marks.lay_on(candles_of(bar)))
-        row = self._finer.lay_on(run.row_of(candles, tradable=bar.tradable))
+        row = await self._finer.lay_on(run.row_of(candles, tradable=bar.tradable))
         row = await self._funding.inside(row, run.interval_ms, run.book.quantity, run.book.mark)
         row = await self._life.lay_on(row, self._bars.quotes)
         activated = self._models.take_effect(bar.open_time)

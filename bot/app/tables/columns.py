@@ -101,7 +101,7 @@ BARS = Shape(
         *_numbers(_BASE, bid_size="what the quote had for a sale", ask_size="what the quote had for a purchase"),
         *_flags(leaving="nothing may be opened from this close on"),
         *_numbers(_PRICE, settlement_price="at which what is held is settled in this bar"),
-        *_numbers("", realised_variance="sum of squared log returns of shorter candles inside the bar"),
+        *_numbers("squared log return", realised_variance="sum of squared log returns of shorter candles inside the bar"),
     ),
 )  # fmt: skip
 DECISIONS = Shape(
