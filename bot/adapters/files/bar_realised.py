@@ -7,6 +7,9 @@ known. What is not known is NaN. Must not decide what stands in for it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from bot.adapters.files.candles import Candles
@@ -42,3 +45,19 @@ def realised_variance(bars: BarBlock, s: int, inner: F64) -> F64:
         path = np.concatenate([opened, believed, close], axis=1)
         total: F64 = np.square(np.diff(np.log(path), axis=1)).sum(axis=1)
     return total
+
+
+def with_realised(
+    bars: BarBlock, finer: Sequence[Candles | None], step_ms: int, interval_ms: int
+) -> BarBlock:
+    """Return the bars with the realised variance of each symbol that has shorter candles.
+
+    Args:
+        finer: S of them, candles of `step_ms`; None leaves a symbol's variances as they are.
+    """
+    found = bars.realised_variance.copy()
+    for s, candles in enumerate(finer):
+        if candles is not None:
+            inner = inner_closes(bars.open_time, candles, step_ms, interval_ms)
+            found[:, s] = realised_variance(bars, s, inner)
+    return replace(bars, realised_variance=found)

@@ -10,7 +10,7 @@ streaming in one batch. Must not decide anything about what a symbol's missing b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from bot.adapters.files.bar_funding import Marks, lay_funding
 from bot.adapters.files.bar_marks import lay_marks
-from bot.adapters.files.bar_realised import inner_closes, realised_variance
+from bot.adapters.files.bar_realised import with_realised
 from bot.adapters.files.candle_files import CandleCursor
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
@@ -113,6 +113,7 @@ class _OpenedFiles:
         low = parse_utc(data.history_start, "data.history_start")
         self._check_times(low)
         self._interval_ms = INTERVAL_MS[market.interval]
+        self._finer_ms = INTERVAL_MS[market.finer_interval] if market.finer_interval else 0
         root = DataRoot.at(data.root)
         jumps = jumps_of(market.max_jump, market.accept_jumps, market.symbols)
         self._symbols = [
@@ -171,20 +172,13 @@ class _OpenedFiles:
                 before=closes,
                 inverse=np.array([is_inverse(symbol.series.venue) for symbol in self._symbols]),
             )
-            yield with_settlements(self._realised(bars, finer), self._settle_ms, closes)
+            if self._finer_ms:
+                end_ms = int(grid[-1]) + self._interval_ms
+                inside = [None if cursor is None else cursor.take(end_ms) for cursor in finer]
+                bars = with_realised(bars, inside, self._finer_ms, self._interval_ms)
+            yield with_settlements(bars, self._settle_ms, closes)
             since_ms = int(grid[-1]) + self._interval_ms
             closes = last_closes(bars, closes)[-1]
-
-    def _realised(self, bars: BarBlock, cursors: list[CandleCursor | None]) -> BarBlock:
-        """Return the bars with the realised variance of those symbols that have shorter candles."""
-        found = bars.realised_variance.copy()
-        for s, (symbol, cursor) in enumerate(zip(self._symbols, cursors, strict=True)):
-            if cursor is not None and symbol.finer is not None:
-                taken = cursor.take(int(bars.open_time[-1]) + self._interval_ms)
-                step = INTERVAL_MS[symbol.finer.interval]
-                inner = inner_closes(bars.open_time, taken, step, self._interval_ms)
-                found[:, s] = realised_variance(bars, s, inner)
-        return replace(bars, realised_variance=found)
 
     def _grid(self, start: int, stop: int) -> I64:
         if self._union is not None:

@@ -17,7 +17,7 @@ import numpy as np
 from bot.adapters.exchange import Exchange
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.bar_marks import lay_marks
-from bot.adapters.files.bar_realised import inner_closes, realised_variance
+from bot.adapters.files.bar_realised import with_realised
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, I64, BarBlock
@@ -90,7 +90,8 @@ async def fetch_bars(
     settlements = [funding for _, _, funding, _ in columns]
     bars = screen(_block(times, columns, INTERVAL_MS[marked], interval_ms))
     if finer:
-        bars = _realised(bars, columns, INTERVAL_MS[finer], interval_ms)
+        inside = [inside for _, _, _, inside in columns]
+        bars = with_realised(bars, inside, INTERVAL_MS[finer], interval_ms)
     return lay_funding(
         bars, settlements, marks, interval_ms=interval_ms,
         since_ms=first_ms, before=before, max_jump=max_jump,
@@ -163,17 +164,6 @@ def _block(times: I64, columns: Sequence[Column], mark_ms: int, interval_ms: int
         for name, column in zip(("mark", "mark_high", "mark_low"), laid, strict=True):
             values[name][:, s] = column
     return BarBlock.of_candles(times, **values)
-
-
-def _realised(
-    bars: BarBlock, columns: Sequence[Column], step_ms: int, interval_ms: int
-) -> BarBlock:
-    """Return the bars with their realised variances; shorter candles are of `step_ms`."""
-    found = [
-        realised_variance(bars, s, inner_closes(bars.open_time, inside, step_ms, interval_ms))
-        for s, (_, _, _, inside) in enumerate(columns)
-    ]
-    return replace(bars, realised_variance=np.stack(found, axis=1))
 
 
 def _places(times: I64, of: I64) -> I64:

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 
 from bot.adapters.exchange import Exchange
-from bot.adapters.files.bar_realised import inner_closes, realised_variance
+from bot.adapters.files.bar_realised import with_realised
 from bot.adapters.files.candles import Candles
 from bot.app.live.exchange_time import ExchangeTime
 from bot.blocks import BarBlock
@@ -61,13 +60,9 @@ class FinerCandles:
         """
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=self._patience_s)
-        found = bars.realised_variance.copy()
-        for s, symbol in enumerate(self._symbols):
-            open_time, candles = self._heard.get(symbol, (None, Candles.empty()))
-            if open_time == bars.open_time[0]:
-                inner = inner_closes(bars.open_time, candles, self._step_ms, self._interval_ms)
-                found[:, s] = realised_variance(bars, s, inner)
-        return replace(bars, realised_variance=found)
+        mine = [self._heard.get(symbol, (-1, Candles.empty())) for symbol in self._symbols]
+        finer = [candles if of == bars.open_time[0] else None for of, candles in mine]
+        return with_realised(bars, finer, self._step_ms, self._interval_ms)
 
     async def _ask(self, symbol: str, open_time: int) -> None:
         last = open_time + self._interval_ms - 2 * self._step_ms

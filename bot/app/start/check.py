@@ -2,7 +2,8 @@
 
 `bot run`, `bot run --practice` and `bot backtest` begin with `check_start`; `bot config check` asks
 `faults_of` for each of them. Rules: the settings have been loaded, so every key is sound by itself;
-a step here is one thing that can fail; nothing is written, and no file's rows are read.
+a step here is one thing that can fail; nothing is written, and of files only
+the times of candles are read, where a span is asked for.
 """
 
 from __future__ import annotations
