@@ -17,6 +17,7 @@ start           what every job checks before its first request
 tables          a run as tables: `bot export`, and what the library gives
 runs            a run's folder: results, status, logs
 loop            the loop that live, backtest and verify share
+executors       where a study's units run: processes of this machine, or a cluster
 training        when to train, on what, in which process
 symbols         the symbols of a run, their instruments and their year
 """

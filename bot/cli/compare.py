@@ -6,7 +6,6 @@ Rules: progress goes to stderr, tables or one JSON object to stdout. Must not co
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import ConfigOption, DataOption, JsonOption, SetOption, with_options
+from bot.cli.options import (
+    ConfigOption,
+    DataOption,
+    EngineOption,
+    JsonOption,
+    SetOption,
+    WorkersOption,
+    with_options,
+)  # fmt: skip
 from bot.cli.output import progress_bar, stdout_console
 from bot.config.given import sets_of
 
@@ -44,9 +51,8 @@ class StudyOptions:
     symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None
     folds: Annotated[int, typer.Option(min=1, help="Number of consecutive test periods.")] = 6
     fold_months: Annotated[int, typer.Option(min=1, help="Months per fold.")] = 6
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Trainings in parallel; by default one per core.")
-    ] = None
+    engine: EngineOption = "local"
+    workers: WorkersOption = None
     out: Annotated[str, typer.Option(help="Folder for trainings and tables.")] = "runs/compare"
     sets: SetOption = None
     as_json: JsonOption = False
@@ -57,9 +63,10 @@ class StudyOptions:
 
     def plan(self, seeds: int) -> StudyPlan:
         """Return the folds and trainings that are asked for."""
+        from bot.app.executors.choice import chosen
         from bot.app.study.compare import StudyPlan
 
-        return StudyPlan(self.folds, self.fold_months, seeds, self.workers or os.cpu_count() or 1)
+        return StudyPlan(self.folds, self.fold_months, seeds, chosen(self.engine, self.workers))
 
 
 def register(app: typer.Typer) -> None:

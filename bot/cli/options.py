@@ -58,6 +58,15 @@ NoRehearsalOption = Annotated[
 ]
 
 
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="What runs the trainings: local (this machine's cores).")
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="How many run side by side; by default one per core."),
+]
+
+
 def rehearsal_setting(no_rehearsal: bool) -> list[str]:
     """Return what --no-rehearsal sets."""
     return ["policy.rehearse=false"] if no_rehearsal else []

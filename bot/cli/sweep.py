@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import ConfigOption, DataOption, JsonOption, PluginOption, SetOption
+from bot.cli.options import (
+    ConfigOption,
+    DataOption,
+    EngineOption,
+    JsonOption,
+    PluginOption,
+    SetOption,
+    WorkersOption,
+)  # fmt: skip
 from bot.cli.output import progress_bar, stdout_console
 from bot.config.given import sets_of
 from bot.parts.plugins import load_plugins
@@ -58,15 +66,15 @@ def sweep(
         str | None, typer.Option(help="Folder for the tables; by default a new one beside the run.")
     ] = None,
     plugins: PluginOption = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; by default one per core.")
-    ] = None,
+    engine: EngineOption = "local",
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try many settings of policy, sizing, costs and risk on the same forecasts; nothing is trained.
 
     All are entered in the register of trials. The best is shown with what choosing it is worth.
     """
+    from bot.app.executors.choice import chosen
     from bot.app.sweep.command import sweep as try_all
     from bot.report.study.sweep import render
 
@@ -76,7 +84,7 @@ def sweep(
     over = (sets or []) if run is not None else []
     try:
         with progress_bar("sweep", quiet=as_json) as progress:
-            done = try_all(source, vary or [], out, over, progress, workers)
+            done = try_all(source, vary or [], out, over, progress, chosen(engine, workers))
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was entered in the register", err=True)
         sys.exit(130)

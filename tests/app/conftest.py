@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,14 +20,14 @@ from bot.adapters.journal.forms import open_journal
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.chain import first_link
 from bot.adapters.record.commands import CommandRow
+from bot.app.executors import local as local_executor
+from bot.app.executors.local import LocalJob
 from bot.app.live.backfill import late
 from bot.app.live.opening import closed_row
 from bot.app.live.recorder import LiveRecorder
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.runs.folder import RunFolder, config_hash, config_text
-from bot.app.study import compare as compare_module
 from bot.app.study import judging
-from bot.app.study.unit import Unit
 from bot.blocks import BarBlock
 from bot.config import to_toml
 from bot.engine import Engine
@@ -256,12 +256,11 @@ class HerePool:
     def __init__(self, workers: int) -> None:
         pass
 
-    def submit(self, unit: Unit) -> Future[None]:
-        self.ran.append(unit.label)
-        future: Future[None] = Future()
+    def submit(self, job: LocalJob[Any, Any]) -> Future[Any]:
+        self.ran.append(job.label)
+        future: Future[Any] = Future()
         try:
-            unit.run()
-            future.set_result(None)
+            future.set_result(job.run())
         except BotError as error:
             future.set_exception(error)
         return future
@@ -279,6 +278,6 @@ def study_sets() -> list[str]:
 def units_ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Run the units of comparisons here; return the labels of those that ran."""
     HerePool.ran.clear()
-    monkeypatch.setattr(compare_module, "TrainingPool", HerePool)
+    monkeypatch.setattr(local_executor, "TrainingPool", HerePool)
     monkeypatch.setattr(judging, "SAMPLES", 200)
     return HerePool.ran

@@ -7,13 +7,15 @@ refused by name. A file appears whole or not at all.
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +39,13 @@ def write_arrays(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any])
         np.savez(file, **{_HEAD: np.array(json.dumps(head))}, **arrays)  # type: ignore[arg-type]
 
 
+def pack_arrays(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
+    """Return the bytes of such a file: the same for the same head and arrays."""
+    file = io.BytesIO()
+    np.savez(file, **{_HEAD: np.array(json.dumps(head))}, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
+
+
 def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
     """Return the head and the arrays.
 
@@ -46,18 +55,34 @@ def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:
     if not path.is_file():  # a pipe would be waited for, and a device never ends
         raise _refused(path, "no file")
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as members:
-            size = path.stat().st_size
+        with path.open("rb") as file:
+            return parse_arrays(file, str(path))
+    except OSError as error:
+        raise _refused(path, str(error)) from error
+
+
+def parse_arrays(file: BinaryIO, name: str) -> tuple[dict[str, Any], Arrays]:
+    """Return the head and the arrays of an open file, or of bytes that came from elsewhere.
+
+    Args:
+        name: what it is called in errors.
+
+    Raises:
+        DataError: it is damaged, foreign, or holds more than numbers.
+    """
+    try:
+        size = file.seek(0, os.SEEK_END)
+        with zipfile.ZipFile(file) as members:
             found = {
                 member.filename.removesuffix(".npy"): _array(members, member, size)
                 for member in members.infolist()
             }
         head = json.loads(str(found.pop(_HEAD)[()]))
     except _UNREADABLE as error:
-        raise _refused(path, str(error) or type(error).__name__) from error
+        raise _refused(name, str(error) or type(error).__name__) from error
     odd = [name for name, array in found.items() if array.dtype.kind not in _NUMBERS]
     if odd or not isinstance(head, dict):
-        raise _refused(path, f"{', '.join(odd) or _HEAD} is not what this bot writes")
+        raise _refused(name, f"{', '.join(odd) or _HEAD} is not what this bot writes")
     return head, found
 
 
@@ -79,5 +104,5 @@ def _array(members: zipfile.ZipFile, member: zipfile.ZipInfo, file_size: int) ->
     return array
 
 
-def _refused(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: cannot be read ({what}); delete it, and it is made anew")
+def _refused(name: Path | str, what: str) -> DataError:
+    return DataError(f"{name}: cannot be read ({what}); delete it, and it is made anew")

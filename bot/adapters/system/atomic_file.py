@@ -54,6 +54,12 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that can be made again, at once; where a link stands, it is replaced."""
+    with replacing(path, durable=False) as temporary:
+        temporary.write_bytes(content)
+
+
 def check_folder(path: Path) -> None:
     """Refuse a path where no folder can be made.
 

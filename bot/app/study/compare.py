@@ -11,24 +11,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import check_known, read_market
+from bot.app.executors.choice import LOCAL, EngineChoice, opened
+from bot.app.executors.running import run_units
+from bot.app.executors.units import Stored
 from bot.app.loop.runner import Progress
 from bot.app.study.account import check_accounts
 from bot.app.study.contenders import AGAINST_FIRST, Contender, check_packages
 from bot.app.study.data import Study
+from bot.app.study.folds import FoldData
 from bot.app.study.judging import judge
 from bot.app.study.setting import setting_of
 from bot.app.study.trials import check_unseen, count_in
 from bot.app.study.unit import Unit, same_forecasts
 from bot.app.symbols import with_candidates
-from bot.app.training.pool import TrainingPool
-from bot.errors import BotError, ModelError
+from bot.errors import ModelError
 from bot.report.skill.rivals import check_baselines
 from bot.report.study.comparison import Comparison, Pairs
 from bot.report.study.endpoints import MONEY, PRIMARY
@@ -38,12 +40,12 @@ from bot.report.study.text import to_markdown
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Folds of so many months, trainings of each network, and how many run side by side."""
+    """Folds of so many months, trainings of each network, and what runs them."""
 
     folds: int
     months: int
     seeds: int
-    workers: int
+    engine: EngineChoice = LOCAL
 
 
 @dataclass(frozen=True)
@@ -125,36 +127,32 @@ def walk_forward(
     for name in ("data", "units"):
         make_folder(out / name)
         sweep(out / name)
-    _train(study, units, plan.workers, progress)
+    _train(study, units, plan.engine, progress)
     comparison, accounts = judge(study, units, pairs=pairs, primary=primary)
     comparison = count_in(comparison, study, title, kind=kind, accounts=accounts)
     return comparison, setting_of(study, plan.seeds)
 
 
-def _train(study: Study, units: list[Unit], workers: int, progress: Progress) -> None:
-    """Train what is missing, `workers` at a time."""
+def _train(study: Study, units: list[Unit], engine: EngineChoice, progress: Progress) -> None:
+    """Train what is missing, fold by fold, so that what a fold's units read is needed once."""
     missing = list({unit.result: unit for unit in units if not unit.done}.values())
+    missing.sort(key=lambda unit: (unit.fold, unit.data))
     done = len(units) - len(missing)
     progress(done, len(units))
-    pool = TrainingPool(workers)
-    running: dict[Future[None], Unit] = {}
-    failed: list[str] = []
-    try:
-        while missing or running:
-            while missing and len(running) < 2 * workers:
-                unit = missing.pop(0)
-                study.write_data(unit)
-                running[pool.submit(unit)] = unit
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                unit, error = running.pop(future), future.exception()
-                if isinstance(error, BotError):
-                    failed.append(f"{unit.label}: {error}")
-                elif error is not None:
-                    raise error
-                done += 1
-                progress(done, len(units))
-    finally:
-        pool.shutdown()
+    if not missing:
+        return
+
+    def data_of(unit: Unit) -> Stored[FoldData]:
+        study.write_data(unit)
+        return unit.fold_data
+
+    def finished() -> None:
+        nonlocal done
+        done += 1
+        progress(done, len(units))
+
+    with opened(engine) as executor:
+        failed = run_units(executor, missing, data_of=data_of, land=Unit.land, finished=finished)
     if failed:
         raise ModelError(
             f"compare: {len(failed)} of {len(units)} trainings failed; the others are kept, so the "

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from bot.adapters.files.arrays import read_arrays, write_arrays
+from bot.adapters.files.arrays import parse_arrays, write_arrays
+from bot.app.executors.units import Stored
 from bot.blocks import F64, Bool, Task, Windows
 from bot.errors import DataError
 from bot.model.dataset import Dataset
@@ -56,7 +57,16 @@ class FoldData:
         Raises:
             DataError: it is damaged, foreign or of another layout.
         """
-        head, arrays = read_arrays(path)
+        return Stored(path, cls.parse).load()
+
+    @classmethod
+    def parse(cls, file: BinaryIO, name: str) -> FoldData:
+        """Read it from an open file, or from its bytes on another machine.
+
+        Raises:
+            DataError: it is damaged, foreign or of another layout.
+        """
+        head, arrays = parse_arrays(file, name)
         try:
             if head["layout"] != FOLD_LAYOUT:
                 raise ValueError(f"layout {head['layout']}, this bot reads {FOLD_LAYOUT}")
@@ -77,7 +87,7 @@ class FoldData:
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{path}: does not hold a fold ({error}); delete it, and it is made anew"
+                f"{name}: does not hold a fold ({error}); delete it, and it is made anew"
             ) from error
 
 

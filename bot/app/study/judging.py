@@ -155,11 +155,17 @@ def _judged(
     )
 
 
+def _mean_seconds(facts: list[dict[str, Any]]) -> float | None:
+    """Return the mean over the trainings whose cost is known; None where none is."""
+    known = [f["seconds"] for f in facts if np.isfinite(f["seconds"])]
+    return float(np.mean(known)) if known else None
+
+
 def _facts(study: Study, facts: list[dict[str, Any]], account: Traded) -> dict[str, Any]:
     """Return what is printed of a contender beside its figures."""
     found: dict[str, Any] = {
         "parameters": int(facts[0]["parameters"]) or None,
-        "CPU s a training": float(np.mean([f["seconds"] for f in facts])),
+        "CPU s a training": _mean_seconds(facts),
     }
     excess = np.mean([_excess_loss(f) for f in facts], axis=0)
     for k, task in enumerate(study.tasks):

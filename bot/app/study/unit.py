@@ -1,11 +1,14 @@
-"""One training of a comparison: a contender, a fold, a seed; in a process of its own.
+"""One training of a comparison: a contender, a fold, a seed.
 
 Rules: a unit is a pure function of its settings and its fold's data, so one that is done stays
-done. It sees the fold's labels only to measure how much worse than in training it does.
+done, and its file is the same to the byte whatever ran it; what it cost is measured, and is another file.
+It sees the fold's labels only to measure how much worse than in training it does.
 """
 
 from __future__ import annotations
 
+import json
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from bot.adapters.files.arrays import read_arrays, write_arrays
+from bot.adapters.files.arrays import pack_arrays, read_arrays
+from bot.adapters.system.atomic_file import write_bytes, write_text
+from bot.app.executors.units import Stored
 from bot.app.study.contenders import ContenderKind
 from bot.app.study.folds import FoldData
 from bot.app.training.request import training_seed, variance_scales
@@ -50,6 +55,14 @@ class UnitForecasts:
 
 
 @dataclass(frozen=True)
+class UnitResult:
+    """The bytes of a unit's file, and what it cost: CPU seconds, and on which machine."""
+
+    content: bytes
+    cost: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Unit:
     """A training to be done, and the file that says it is."""
 
@@ -73,10 +86,14 @@ class Unit:
         """Tell whether its result is there."""
         return self.result.exists()
 
-    def run(self) -> None:
-        """Train, forecast the fold, and write the result at once."""
+    @property
+    def fold_data(self) -> Stored[FoldData]:
+        """Return where its fold's data are, and how they are read."""
+        return Stored(self.data, FoldData.parse)
+
+    def run(self, data: FoldData) -> UnitResult:
+        """Train and forecast the fold."""
         single_thread()
-        data = FoldData.read(self.data)
         started = time.process_time()
         made = self._make(data)
         seconds = time.process_time() - started
@@ -84,7 +101,6 @@ class Unit:
         columns = [data.dataset.tasks.index(task) for task in self.judged]
         naive = fitted.y[:, columns]
         facts = {
-            "seconds": seconds,
             "parameters": made.parameters,
             "variance_scales": made.variance_scales,
             "train_loss": _losses(self.judged, made.fitted, naive, naive),
@@ -97,7 +113,24 @@ class Unit:
             "rows": len(data.dataset),
             "train_bars": [int(data.dataset.bar[0]), int(data.dataset.bar[-1])],
         }
-        write_arrays(self.result, facts, {"value": made.value, _SHRUNK: made.shrunk})
+        content = pack_arrays(facts, {"value": made.value, _SHRUNK: made.shrunk})
+        return UnitResult(content, {"seconds": seconds, "machine": platform.node()})
+
+    def land(self, result: UnitResult) -> None:
+        """Write a result: first what it cost, then the file that says that it is done."""
+        write_text(self._cost, json.dumps(result.cost))
+        write_bytes(self.result, result.content)
+
+    @property
+    def _cost(self) -> Path:
+        return self.result.with_suffix(".json")
+
+    def seconds(self) -> float:
+        """Return the CPU seconds that it took; NaN where that is not known any more."""
+        try:
+            return float(json.loads(self._cost.read_text(encoding="utf-8"))["seconds"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return float("nan")
 
     def _make(self, data: FoldData) -> UnitForecasts:
         if self.kind == "network":
@@ -199,7 +232,7 @@ def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> lis
 
 
 _FACTS = frozenset(
-    ("seconds", "parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars")
+    ("parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars")
 )
 
 
@@ -222,6 +255,7 @@ def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, F64, dict[str,
         DataError: the file is damaged or no result of this training.
     """
     facts, arrays = read_arrays(unit.result)
+    seconds = facts.pop("seconds", None)  # versions before kept it in this file
     value, shrunk_value = (arrays.get(name) for name in ("value", _SHRUNK))
     shape = (*rows.shape, len(unit.judged))
     if (
@@ -233,6 +267,7 @@ def read_result(unit: Unit, start: int, rows: Bool) -> tuple[F64, F64, dict[str,
         raise DataError(
             f"{unit.result}: is no result of this training; delete it, and it is made anew"
         )
+    facts["seconds"] = unit.seconds() if seconds is None else seconds
     return value, shrunk_value, facts
 
 
@@ -250,7 +285,7 @@ def _are_facts(facts: dict[str, Any], tasks: int, start: int) -> bool:
     if not all(isinstance(each, list) for each in (*losses, span)):
         return False
     whole = (facts["parameters"], facts["rows"], *span)
-    numbers = (facts["seconds"], *facts["variance_scales"].values(), *losses[0], *losses[1])
+    numbers = (*facts["variance_scales"].values(), *losses[0], *losses[1])
     return (
         all(len(each) == tasks for each in losses)
         and all(type(each) is int and each >= 0 for each in whole)

@@ -23,6 +23,8 @@ import numpy as np
 
 from bot.adapters.files.trials import Outcome, Trial
 from bot.adapters.system.atomic_file import replacing
+from bot.app.executors.choice import LOCAL, EngineChoice, opened
+from bot.app.executors.units import Held
 from bot.app.loop.runner import Progress
 from bot.app.runs.folder import deciding
 from bot.app.runs.trials import (
@@ -40,7 +42,6 @@ from bot.app.sweep.grid import Axis, axes_of, check_key, points, sets_of
 from bot.app.sweep.replay import Share, SweepReplay, Tally, replay_of
 from bot.app.sweep.source import SweepSource
 from bot.app.symbols import bars_a_year
-from bot.app.training.pool import TrainingPool
 from bot.config import Config, flatten, load_config
 from bot.errors import JournalError
 from bot.report.study.selection import overfitting_of
@@ -63,7 +64,7 @@ class SweepDone:
 
 def sweep(
     source: SweepSource, varied: Sequence[str], out: str | None, sets: Sequence[str], progress: Progress,
-    workers: int | None = None,
+    engine: EngineChoice = LOCAL,
 ) -> SweepDone:  # fmt: skip
     """Try every combination of what varies, and write sweep.json and sweep.html.
 
@@ -92,7 +93,7 @@ def sweep(
     free = _free(source, out)
     from bot.report.study.surface import page  # matplotlib takes a while
 
-    tallies = _tried([base, *settings], source, progress, workers or os.cpu_count() or 1)
+    tallies = _tried([base, *settings], source, progress, engine)
     folder = _made(free, named=out is not None)
     table = _judged(source, axes, base[0], tallies, folder)
     seconds = time.perf_counter() - started
@@ -161,18 +162,18 @@ def _made(folder: Path, *, named: bool) -> Path:
 
 
 def _tried(
-    settings: list[Setting], source: SweepSource, progress: Progress, workers: int
+    settings: list[Setting], source: SweepSource, progress: Progress, engine: EngineChoice
 ) -> list[Tally]:
-    """Return what each setting comes to; few are replayed here, more on all cores."""
+    """Return what each setting comes to; few are replayed here, more side by side."""
     replay = replay_of(source)
-    if len(settings) <= LEAST_SHARE or workers == 1:
+    if engine.name == "local" and (len(settings) <= LEAST_SHARE or engine.cores == 1):
         return _here(replay, settings, progress)
-    size = max(LEAST_SHARE, -(-len(settings) // (SHARES_A_CORE * workers)))
-    pool = TrainingPool(workers)
     found: dict[int, list[Tally]] = {}
-    try:
+    with opened(engine) as executor:
+        size = max(LEAST_SHARE, -(-len(settings) // (SHARES_A_CORE * executor.slots)))
+        data = Held("the replay", replay)
         futures: dict[Future[list[Tally]], int] = {
-            pool.submit(Share(replay, settings[k : k + size])): k
+            executor.submit(Share(settings[k : k + size]), data): k
             for k in range(0, len(settings), size)
         }
         waiting = set(futures)
@@ -180,8 +181,6 @@ def _tried(
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             found |= {futures[future]: future.result() for future in done}
             progress(sum(len(tallies) for tallies in found.values()), len(settings))
-    finally:
-        pool.shutdown()
     return [tally for _, tallies in sorted(found.items()) for tally in tallies]
 
 

@@ -184,9 +184,8 @@ def replay_of(source: SweepSource) -> SweepReplay:
 
 @dataclass(frozen=True)
 class Share:
-    """Some of a sweep's settings, for a process of its own."""
+    """Some of a sweep's settings, as a unit of work over its replay."""
 
-    replay: SweepReplay
     settings: Sequence[tuple[Config, str, dict[str, Any]]]
 
     @property
@@ -199,6 +198,6 @@ class Share:
         """What it is called in errors."""
         return f"the sweep's share of {len(self.settings)} settings"
 
-    def run(self) -> list[Tally]:
+    def run(self, data: SweepReplay) -> list[Tally]:
         """Replay each."""
-        return [self.replay.tally(config, name, own) for config, name, own in self.settings]
+        return [data.tally(config, name, own) for config, name, own in self.settings]

@@ -49,7 +49,7 @@ def traders(sets: list[str], *names: str) -> list[Contender]:
 
 
 def compared(folder: Path, chosen: list[Contender]) -> ComparisonDone:
-    return compare_command(chosen, "test", folder, StudyPlan(2, 1, 2, 1), lambda done, of: None)
+    return compare_command(chosen, "test", folder, StudyPlan(2, 1, 2), lambda done, of: None)
 
 
 def strict(text: str) -> Any:

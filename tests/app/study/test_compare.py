@@ -45,7 +45,7 @@ def study(folder: Path, chosen: list[Contender]) -> Study:
 
 
 def compared(folder: Path, chosen: list[Contender]) -> ComparisonDone:
-    return compare_command(chosen, "test", folder, StudyPlan(2, 1, 2, 1), lambda done, of: None)
+    return compare_command(chosen, "test", folder, StudyPlan(2, 1, 2), lambda done, of: None)
 
 
 def test_every_contender_is_measured_on_the_same_rows(
@@ -90,7 +90,7 @@ def test_a_comparison_enters_each_contender_as_a_setting_tried(
     assert first.trials["count"] == 2
     assert compared(folder, contenders[:2]).comparison.as_json() == first.as_json()
     wider = compare_command(
-        contenders[:4], "wider", folder, StudyPlan(2, 1, 2, 1), lambda done, of: None
+        contenders[:4], "wider", folder, StudyPlan(2, 1, 2), lambda done, of: None
     )
     assert wider.comparison.trials is not None
     assert wider.comparison.trials["count"] == 6
@@ -191,7 +191,7 @@ def test_shuffled_labels_tell_nothing_of_the_other_tasks(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study_unit, "train", watch)
-        unit.run()
+        unit.land(unit.run(FoldData.read(unit.data)))
     original = FoldData.read(unit.data).dataset
     assert len(seen) == 4
     for k, dataset in enumerate(seen):

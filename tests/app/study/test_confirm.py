@@ -30,7 +30,7 @@ def pair(study_sets: list[str]) -> list[Contender]:
 
 def looked(folder: Path, chosen: list[Contender], *, confirm: bool) -> ComparisonDone:
     return compare_command(
-        chosen, "heads", folder, StudyPlan(2, 1, 2, 1), lambda done, of: None, confirm=confirm
+        chosen, "heads", folder, StudyPlan(2, 1, 2), lambda done, of: None, confirm=confirm
     )
 
 

@@ -23,7 +23,7 @@ def test_a_candidate_is_judged_on_the_bases_heads(
     tried = candidates(None, few, ["volume"])
     assert [c.name for c in tried] == [BASE, "volume"]
     assert tried[1].config.targets.kinds == ("return", "direction", "volatility", "volume")
-    done = discover(tried, tmp_path, StudyPlan(2, 1, 1, 1), lambda done, of: None)
+    done = discover(tried, tmp_path, StudyPlan(2, 1, 1), lambda done, of: None)
     assert len(units_ran) == 4
     assert {(d.first, d.second) for d in done.comparison.differences} == {("volume", BASE)}
     assert not any("volume" in name for name in done.comparison.endpoints)

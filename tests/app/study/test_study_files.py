@@ -18,7 +18,7 @@ from bot.app.study.unit import Unit, read_result
 from bot.config import load_config
 from bot.errors import BotError, DataError
 
-SHAPE = StudyPlan(2, 1, 1, 1)
+SHAPE = StudyPlan(2, 1, 1)
 
 
 class Bomb:
@@ -151,7 +151,7 @@ def both(value: np.ndarray) -> dict[str, np.ndarray]:
 
 ROWS = np.array([[True, False], [True, True]])
 GOOD = {
-    "seconds": 1.0, "parameters": 9, "variance_scales": {"volatility_5": 1.0}, "rows": 8,
+    "parameters": 9, "variance_scales": {"volatility_5": 1.0}, "rows": 8,
     "train_loss": [1.0] * 4, "test_loss": [float("nan")] * 4, "train_bars": [0, 8],
 }  # fmt: skip
 
@@ -159,7 +159,7 @@ GOOD = {
 @pytest.mark.parametrize(
     "facts",
     [
-        {"seconds": None}, {"parameters": "9"}, {"rows": -1}, {"variance_scales": [1.0]},
+        {"seconds": None, "more": 1}, {"parameters": "9"}, {"rows": -1}, {"variance_scales": [1.0]},
         {"variance_scales": {"volatility_5": "1"}}, {"train_loss": "four"}, {"test_loss": [1.0]},
         {"train_bars": [0, 9]}, {"train_bars": [5, 4]}, {"train_bars": [4]}, {"train_bars": 4},
     ],
