@@ -1,4 +1,7 @@
-"""Ten clients look at a live run for five minutes: it does not notice, and nothing grows without end."""
+"""Ten clients look at a live run for five minutes: it does not notice, and nothing grows without end.
+
+`WATCHED_S=3600 pytest -m long -s tests/long/test_watchers.py` looks for an hour.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ pytest.importorskip("playwright", reason="the extra 'browsers' is not installed"
 
 from scripts.documents.browsing import trading
 
-CLIENTS, ALONE_S, WATCHED_S = 10, 60.0, 300.0
+CLIENTS, ALONE_S = 10, 60.0
+WATCHED_S = float(os.environ.get("WATCHED_S", "300"))
 MOST_WAL_BYTES = 16_000_000
 MOST_IDLE = 0.01
 """Of a core, while nobody looks."""

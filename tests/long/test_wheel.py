@@ -6,10 +6,12 @@ Python, all but torch is installed there, and what needs no torch is tried.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -89,6 +91,24 @@ def test_it_installs_and_trades(built: Path, version: str, tmp_path: Path) -> No
     call(pip, "install", "--no-deps", "--force-reinstall", source, cwd=tmp_path)
     _says_its_name(bot, tmp_path)
     _shows_its_settings(bot, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_wheels_of_all_it_needs_are_there_for(version: str, tmp_path: Path) -> None:
+    """Where a Python is not here, pip still says which wheels it would take for it."""
+    report = tmp_path / "report.json"
+    wanted = sorted({r for name in ("base", *RUNNING.split(",")) for r in declared()[name]})
+    options = ("--dry-run", "--quiet", "--ignore-installed", "--only-binary", ":all:")
+    call(
+        sys.executable, "-m", "pip", "install", *options, "--python-version", version,
+        "--target", tmp_path / "nowhere", "--report", report, *wanted, cwd=tmp_path,
+    )  # fmt: skip
+    taken = json.loads(report.read_text("utf-8"))["install"]
+    files = {each["metadata"]["name"].lower(): each["download_info"]["url"] for each in taken}
+    built_for = f"cp{version.replace('.', '')}"
+    for name in ("torch", "numba", "numpy", "pandas"):
+        assert f"-{built_for}-{built_for}-" in files[name], name
 
 
 @pytest.mark.long
