@@ -35,7 +35,10 @@ def fetch(
     ] = None,
     sets: SetOption = None,
 ) -> None:
-    """Download candles, funding, mark prices and instruments; an interrupted download resumes."""
+    """Download candles, funding, mark prices and instruments; an interrupted download resumes.
+
+    Exit code 3 where the exchange did not give all that was asked for; what it gave is kept.
+    """
     overrides = [
         *([f"data.root={data}"] if data else []),
         *([f"market.symbols={symbols}"] if symbols else []),
@@ -44,12 +47,14 @@ def fetch(
     settings = load_config(config, overrides)
     if not start:
         raise ConfigError("--from: name the first day to fetch, for example --from 2023-01-01")
-    from bot.app.history.fetch import fetch_all
+    from bot.app.history.fetch import fetch_all, gaps_error
 
     with progress_bar("fetch", quiet=False) as progress:
-        lines = fetch_all(settings, start, end, progress, lambda line: print(line, file=sys.stderr))
-    for line in lines:
-        print(line)
+        done = fetch_all(settings, start, end, progress, lambda line: print(line, file=sys.stderr))
+    for fetched in done:
+        print(fetched)
+    if (error := gaps_error(done)) is not None:
+        raise error
 
 
 def import_(

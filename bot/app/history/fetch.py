@@ -14,13 +14,15 @@ from bot.adapters.bybit.hosts import hosts_of
 from bot.adapters.bybit.rest import BybitRest
 from bot.adapters.bybit.retry import Limiter, backoff_of
 from bot.adapters.files.data_root import DataRoot, Series
+from bot.adapters.files.instruments import load_instruments
 from bot.adapters.yahoo import Download, download_table
 from bot.app.history.fetch_bybit import fetch_instruments, fetch_symbol
 from bot.app.history.fetch_yahoo import fetch_daily
 from bot.app.history.progress import Fetched, FetchProgress, OnProgress
 from bot.config import Config
 from bot.config.schema import ExchangeSection
-from bot.errors import ConfigError, UnlistedError
+from bot.errors import ConfigError, DataError, UnlistedError
+from bot.portfolio.instruments import Instrument
 from bot.timestamps import format_utc, parse_utc
 from bot.venues import Source, split_symbol, venue_row
 
@@ -36,8 +38,8 @@ def fetch_all(
     end: str | None,
     progress: Callable[[int, int], None],
     tell: Callable[[str], None],
-) -> list[str]:
-    """Download all symbols of the settings into data.root; return a line a file.
+) -> list[Fetched]:
+    """Download all symbols of the settings into data.root; return what it brought, file by file.
 
     Args:
         start, end: first and last day or UTC time, inclusive; without an end, until now.
@@ -52,7 +54,7 @@ def fetch_all(
         raise ConfigError("--from: name the first day to fetch, for example 2023-01-01")
     end_ms = parse_utc(end or "", "--to", inclusive_end=True)
     span_ms = (start_ms, int(time.time() * 1000) if end_ms is None else end_ms)
-    done = fetch(
+    return fetch(
         config,
         config.market.symbols,
         span_ms,
@@ -60,7 +62,6 @@ def fetch_all(
         lambda step: progress(step.done, step.total),
         rest=lambda: open_rest(config.exchange, tell),
     )
-    return [str(fetched) for fetched in done]
 
 
 def fetch(
@@ -105,18 +106,54 @@ def fetch(
             progress(FetchProgress(series.symbol, "candles", 1, 1))
     bybit = [series for series in wanted if not _is_yahoo(series.venue)]
     if bybit:
-        client = rest()
-        for series in bybit:
-            try:
-                done += fetch_symbol(
-                    where, series, span_ms, client, progress, finer=config.market.finer_interval
-                )
-            except UnlistedError as error:
-                raise UnlistedError(f"{error}{_other_venue(series)}") from None
-        for venue in sorted({series.venue for series in bybit}):
-            own = {series.symbol for series in bybit if series.venue == venue}
-            done.append(fetch_instruments(where, venue, own, client))
+        done += _fetch_bybit(
+            where, bybit, span_ms, rest(), progress=progress, finer=config.market.finer_interval
+        )
     return done
+
+
+def _fetch_bybit(
+    where: DataRoot, wanted: Sequence[Series], span_ms: tuple[int, int], client: BybitRest,
+    progress: OnProgress, finer: str,
+) -> list[Fetched]:  # fmt: skip
+    """Fetch symbols of Bybit: first what they are, which says since when they have bars.
+
+    An instrument that makes no sense is told at the end: it costs no candle.
+    """
+    told: list[Fetched] = []
+    odd: DataError | None = None
+    known: dict[Series, Instrument] = {}
+    for venue in sorted({series.venue for series in wanted}):
+        own = {series.symbol for series in wanted if series.venue == venue}
+        try:
+            told.append(fetch_instruments(where, venue, own, client))
+        except DataError as error:
+            odd = odd or error
+        found = load_instruments(where.path, venue)
+        known |= {series: found[series.symbol] for series in wanted if series.symbol in found}
+    done: list[Fetched] = []
+    for series in wanted:
+        try:
+            done += fetch_symbol(
+                where, series, span_ms, client, progress, finer=finer, instrument=known.get(series)
+            )
+        except UnlistedError as error:
+            raise UnlistedError(f"{error}{_other_venue(series)}") from None
+    if odd is not None:
+        raise odd
+    return done + told
+
+
+def gaps_error(done: Sequence[Fetched]) -> DataError | None:
+    """Return the error of a download that lacks what it was to bring, None where it lacks nothing."""
+    lacking = [f"{each.symbol} {each.what}" for each in done if each.absent]
+    if not lacking:
+        return None
+    shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+    return DataError(
+        f"the exchange did not give all of {shown}: the lines above say which times; what came is kept "
+        "and can be used. Fetch again later, or name a span (--from, --to) without them"
+    )
 
 
 def _other_venue(series: Series) -> str:

@@ -1,9 +1,10 @@
-"""Grow the files of a Bybit symbol at both ends: candles, mark prices, funding; and instruments.
+"""Grow the candle files of a Bybit symbol at both ends: candles and mark prices; and instruments.
 
 Rules: a file is contiguous in what was asked for at every instant: later bars are added in order of
 time, earlier ones backwards from the first, so that whatever interrupts, the next fetch goes on. An
 answer may be cut short without a word, so what lacks at an end, and every hole in between, is asked
-for again as long as that brings something; what the exchange does not have is noted and reported.
+for again as long as that brings something; what the exchange does not give of the symbol's lifetime
+is noted and reported, at the ends as well as between.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from bot.adapters.bybit.rest import BybitRest
 from bot.adapters.files.candle_files import read_candles, write_candles
 from bot.adapters.files.candles import Candles, faults_of
 from bot.adapters.files.data_root import DataRoot, Series
-from bot.adapters.files.funding import Funding, read_funding, write_funding
 from bot.adapters.files.instruments import load_instruments, write_instruments
-from bot.app.history.holes import PAGE_ROWS, funding_holes, holes, requests_for
+from bot.app.history.fetch_funding import extend_funding
+from bot.app.history.holes import PAGE_ROWS, holes, requests_for
+from bot.app.history.lifetime import Lifetime, missing_ends
 from bot.app.history.progress import (
     ABSENT,
     ASKED_FROM,
@@ -32,7 +34,8 @@ from bot.app.history.progress import (
     asked_from,
     noted_absent,
 )
-from bot.timegrid import HOUR_MS, INTERVAL_MS
+from bot.portfolio.instruments import Instrument
+from bot.timegrid import INTERVAL_MS
 from bot.venues import is_contract
 
 SAVE_ROWS = 20_000
@@ -48,14 +51,18 @@ def fetch_symbol(
     rest: BybitRest,
     progress: OnProgress,
     finer: str = "",
+    *,
+    instrument: Instrument | None,
 ) -> Iterator[Fetched]:
     """Fetch what a symbol's files lack of the bars that open in first..last of `span_ms`.
 
     Args:
+        instrument: what the exchange says of the symbol; None where it does not list it.
         finer: interval of the shorter candles inside the bars, which are fetched too; "" for none.
     """
     start_ms, now_ms = span_ms[0], rest.server_time_ms()
     last_closed_ms = min(span_ms[1], now_ms - INTERVAL_MS[series.interval])
+    lifetime = Lifetime(series, instrument, rest, now_ms)
     asked = (series.venue, series.symbol, series.interval)
     jobs: list[tuple[str, Path, Pages]] = [
         ("candles", where.candles_to_write(series), lambda a, b: rest.kline_pages(*asked, a, b))
@@ -64,18 +71,20 @@ def fetch_symbol(
         mark = where.mark_to_write(series)
         jobs.append(("mark", mark, lambda a, b: rest.mark_pages(*asked, a, b)))
     for what, path, pages in jobs:
-        yield _Extension(path, series, what, pages, progress).run(start_ms, last_closed_ms)
+        yield _Extension(path, series, what, pages, progress, lifetime=lifetime).run(
+            start_ms, last_closed_ms
+        )
     if finer:
         inside, end_ms = replace(series, interval=finer), span_ms[1] + INTERVAL_MS[series.interval]
         last_ms = min(end_ms, now_ms) - INTERVAL_MS[finer]
         own = (series.venue, series.symbol, finer)
         yield _Extension(
             where.candles_to_write(inside), inside, "candles",
-            lambda a, b: rest.kline_pages(*own, a, b), progress,
+            lambda a, b: rest.kline_pages(*own, a, b), progress, lifetime=lifetime,
         ).run(start_ms, last_ms)  # fmt: skip
     if is_contract(series.venue):
         path = where.funding_to_write(series.venue, series.symbol)
-        yield _extend_funding(path, series, start_ms, min(span_ms[1], now_ms), rest)
+        yield extend_funding(path, series, (start_ms, min(span_ms[1], now_ms)), rest, lifetime)
         progress(FetchProgress(series.symbol, "funding", 1, 1))
 
 
@@ -83,8 +92,10 @@ class _Extension:
     """A candle file that grows at both ends, a page at a time."""
 
     def __init__(
-        self, path: Path, series: Series, what: str, pages: Pages, progress: OnProgress
-    ) -> None:
+        self, path: Path, series: Series, what: str, pages: Pages, progress: OnProgress,
+        lifetime: Lifetime,
+    ) -> None:  # fmt: skip
+        self._lifetime = lifetime
         self._path, self._series, self._what = path, series, what
         self._asked, self._progress = pages, progress
         self._untrue: set[int] = set()
@@ -115,8 +126,11 @@ class _Extension:
             self._ask_end_again(end_ms)
         if earlier_ms >= start_ms:
             self._prepend(start_ms, earlier_ms)
-        if self._present == 0 or earlier_ms >= start_ms:
-            self._ask_start_again(start_ms)
+        anew = self._present == 0 or earlier_ms >= start_ms
+        first_ms = int(self._candles.time[0]) if len(self._candles) else start_ms
+        again = anew or any(first < first_ms for first, _ in self._absent)
+        if again:
+            self._ask_start_again(self._asked_ms)
         self._fill_holes()
         rows = len(self._candles)
         return Fetched(
@@ -125,9 +139,28 @@ class _Extension:
             self._path,
             rows=rows,
             new_rows=rows - self._present,
-            absent=self._absent,
+            absent=self._missing(end_ms, again),
             untrue=tuple(sorted(self._untrue)),
         )
+
+    def _missing(self, end_ms: int, again: bool) -> tuple[TimeSpan, ...]:
+        """Return what the exchange does not give, and note what of it a later fetch would not see.
+
+        What lacks before the first candle was judged by an earlier fetch where it is not asked `again`.
+        """
+        step, rows = self._step, len(self._candles)
+        first_ms = int(self._candles.time[0]) if rows else None
+        next_ms = int(self._candles.time[-1]) + step if rows else self._asked_ms
+        due_ms = first_ms if first_ms is not None else self._asked_ms
+        if first_ms != self._asked_ms and (again or self._lifetime.launch_known):
+            due_ms = self._lifetime.due_from(self._asked_ms)
+        due = due_ms, self._lifetime.due_until(end_ms + step)
+        before, after = missing_ends(first_ms, next_ms, due, step)
+        absent = ([before] if before else []) + holes(self._candles.time, step)
+        if rows and tuple(absent) != self._absent:
+            self._absent = tuple(absent)
+            self._keep([self._candles])
+        return (*absent, after) if after else tuple(absent)
 
     def _pages(self, start_ms: int, end_ms: int) -> Iterator[Candles]:
         """Ask for candles; those that cannot be true stay outside, as if the exchange had none."""
@@ -153,16 +186,12 @@ class _Extension:
                 return
 
     def _fill_holes(self) -> None:
-        """Ask for every hole between two candles, as long as that brings some; note those that stay."""
+        """Ask for every hole between two candles, as long as that brings some."""
         before = -1
         while len(self._candles) > before:
             before = len(self._candles)
             for first, last in requests_for(holes(self._candles.time, self._step), self._step):
                 self._add(first, last)
-        absent = tuple(holes(self._candles.time, self._step))
-        if absent != self._absent:
-            self._absent = absent
-            self._keep([self._candles])
 
     def _add(self, first: int, last: int) -> list[Candles]:
         """Ask for these bars, and keep those that are new."""
@@ -215,48 +244,6 @@ class _Extension:
     def _report(self, done: int) -> None:
         self._done = min(done, self._total)
         self._progress(FetchProgress(self._series.symbol, self._what, self._done, self._total))
-
-
-def _extend_funding(
-    path: Path, series: Series, start_ms: int, end_ms: int, rest: BybitRest
-) -> Fetched:
-    known = Funding(np.empty(0, np.int64), np.empty(0))
-    ranges, asked_ms = [(start_ms, end_ms)], None
-    if path.is_file():
-        known = read_funding(path)
-        asked_ms = asked_from(path, int(known.time[0]))
-        ranges = [(start_ms, asked_ms - 1), (int(known.time[-1]) + 1, end_ms)]
-    funding = known
-
-    def ask(low: int, high: int) -> int:
-        """Add the rates of these times; return how many there are."""
-        nonlocal funding
-        if low > high:
-            return 0
-        found = rest.funding_history(series.venue, series.symbol, low, high)
-        rates = dict(zip(found.time.tolist(), found.rate.tolist(), strict=True))
-        rates |= dict(zip(funding.time.tolist(), funding.rate.tolist(), strict=True))
-        times = sorted(rates)
-        funding = Funding(np.array(times, np.int64), np.array([rates[t] for t in times], float))
-        return len(found.time)
-
-    for low, high in ranges:
-        ask(low, high)
-    while len(funding.time) and (asked_ms is None or start_ms < asked_ms):
-        first = int(funding.time[0])  # is the symbol no older, or was the answer cut?
-        if not ask(max(start_ms, first - PAGE_ROWS * HOUR_MS), first - 1):
-            break
-    for low, high in requests_for(funding_holes(funding.time), HOUR_MS):
-        ask(low, high)
-    absent = tuple(funding_holes(funding.time))
-    new_rows = len(funding.time) - len(known.time)
-    oldest_ms = start_ms if asked_ms is None else min(start_ms, asked_ms)
-    if len(funding.time) and (new_rows or oldest_ms != asked_ms or absent != noted_absent(path)):
-        noted = {ASKED_FROM: str(oldest_ms), ABSENT: json.dumps(absent)}
-        write_funding(path, funding, noted)
-    return Fetched(
-        series.symbol, "funding", path, rows=len(funding.time), new_rows=new_rows, absent=absent
-    )
 
 
 def fetch_instruments(

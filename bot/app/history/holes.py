@@ -49,6 +49,31 @@ def funding_holes(times: I64) -> list[TimeSpan]:
     return found
 
 
+def funding_ends(times: I64, due_ms: TimeSpan) -> tuple[list[TimeSpan], list[TimeSpan]]:
+    """Return where settlements lack before the first rate and after the last, at most one span each.
+
+    Args:
+        due_ms: from when to when there should be some.
+
+    >>> hours = np.array([24, 32, 40]) * HOUR_MS
+    >>> funding_ends(hours, (17 * HOUR_MS, 47 * HOUR_MS))
+    ([], [])
+    >>> before, after = funding_ends(hours, (16 * HOUR_MS, 48 * HOUR_MS))
+    >>> before == [(16 * HOUR_MS, 24 * HOUR_MS - 1)], after == [(40 * HOUR_MS + 1, 48 * HOUR_MS)]
+    (True, True)
+    """
+    start_ms, end_ms = due_ms
+    if len(times) == 0:
+        return ([due_ms] if end_ms - start_ms >= _LONGEST_STEP_MS else []), []
+    gaps = np.minimum(np.diff(times), _LONGEST_STEP_MS)
+    first, last = int(times[0]), int(times[-1])
+    step_at_first = int(max(gaps[:2], default=_LONGEST_STEP_MS))
+    step_at_last = int(max(gaps[-2:], default=_LONGEST_STEP_MS))
+    before = [(start_ms, first - 1)] if first - start_ms >= step_at_first else []
+    after = [(max(last + 1, start_ms), end_ms)] if end_ms - last >= step_at_last else []
+    return before, [span for span in after if span[1] - span[0] >= 0]
+
+
 def requests_for(spans: list[TimeSpan], step_ms: int) -> list[TimeSpan]:
     """Return the spans to ask for, those joined that one request can fill.
 

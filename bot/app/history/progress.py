@@ -15,8 +15,8 @@ ASKED_FROM = "fetched_from_ms"
 """Key in a Parquet file's schema: the earliest open time that was ever asked for."""
 
 ABSENT = "absent_ms"
-"""Key in a Parquet file's schema: the holes that the exchange could not fill either, as a JSON list of
-[first, last] open times."""
+"""Key in a Parquet file's schema: what the exchange did not give before the first row and between two,
+as a JSON list of [first, last] open times."""
 
 TimeSpan = tuple[int, int]
 
@@ -39,8 +39,8 @@ class Fetched:
     """What a download brought: the file, its rows, how many of them are new, and what is absent.
 
     Attributes:
-        absent: holes between the rows that the exchange was asked for and could not fill, as first
-            and last time of each.
+        absent: what the exchange was asked for, has by the symbol's lifetime, and did not give, before
+            the first row, between two and after the last, as first and last time of each.
         untrue: times of candles that the exchange gave and that cannot be true; they are left out.
     """
 

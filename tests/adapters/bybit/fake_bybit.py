@@ -1,6 +1,6 @@
 """A market behind the methods of pybit's session that are used: answers as Bybit's do, and counts.
 
-Candles start at `listed_ms`; their prices tell their open time. Like Bybit it answers newest first,
+Candles start at `listed_ms`, which contracts tell as their launch; their prices tell their open time. Like Bybit it answers newest first,
 keeps the newest rows where a range holds more than the limit, and shows the candle still open.
 """
 
@@ -61,7 +61,8 @@ class FakeBybit:
         page = int(query.get("cursor", "0"))
         sizes = {"qtyStep": "0.001", "minOrderQty": "0.001", "minNotionalValue": "5"}
         names = [["BTCUSDT", "ETHUSDT"], ["SOLUSDT"]][page]
-        entries = [{"symbol": name, "lotSizeFilter": sizes} for name in names]
+        launch = {"launchTime": str(self.listed_ms)}
+        entries = [{"symbol": name, "lotSizeFilter": sizes, **launch} for name in names]
         return self.answer({"list": entries, "nextPageCursor": "" if page else "1"})
 
     def get_risk_limit(self, **query: Any) -> Any:
