@@ -5,6 +5,7 @@ Quick by default; the long run is `scripts/test --all`, or `pytest -m long tests
 
 from __future__ import annotations
 
+import json
 import random
 import resource
 from collections import Counter
@@ -34,6 +35,7 @@ from tests.hostile.answers import (
     SYMBOL,
     Response,
     bomb,
+    envelope,
     hostile_frame,
     hostile_response,
     sound,
@@ -220,6 +222,20 @@ def _give_up(bars: BarAssembler, first: int, now_ms: int) -> None:
     over_ms = now_ms // HOUR_MS * HOUR_MS
     none = Klines(Candles.empty(), over_ms, Candles.empty())
     bars.accept(CandleSpan(SYMBOL, first, over_ms - HOUR_MS), none, now_ms)
+
+
+@pytest.mark.parametrize("code", ['"10006"', '"abc"', "null", "true", "1.0", '"0"', "[]", "[1]"])
+@pytest.mark.parametrize("what", ["time", "klines", "instruments"])
+def test_a_code_that_is_no_whole_number_is_a_refusal_that_shows_it(what: str, code: str) -> None:
+    desk = Desk()
+    body = text_of(envelope({"list": []}), {}).replace('"retCode": 0', f'"retCode": {code}')
+    assert f'"retCode": {code}' in body
+    desk.transport.response = Response(body.encode())
+    with pytest.raises(ExchangeError, match=r"retCode ") as caught:
+        desk.ask(what)
+    assert f"retCode {json.loads(code)!r}" in str(caught.value)
+    assert "code 0" not in str(caught.value)
+    assert desk.transport.answers == 2, "it is asked again, as after other nonsense"
 
 
 def test_a_bomb_of_300_mb_is_given_up_after_16() -> None:

@@ -41,8 +41,10 @@ def result_of(answer: Any) -> dict[str, Any]:
         TypeError, KeyError: the answer is no object of Bybit's form, or does not say that it is one.
     """
     result = answer.get("result") if isinstance(answer, dict) else None
-    if not isinstance(result, dict) or type(answer["retCode"]) is not int or answer["retCode"]:
+    if not isinstance(result, dict):
         raise TypeError(f"got {shown(answer)}")
+    if type(answer["retCode"]) is not int or answer["retCode"]:
+        raise TypeError(f"retCode {shown(answer['retCode'])}")
     return result
 
 

@@ -70,7 +70,8 @@ def open_session(base_url: str | None = None, timeout_s: int = 10) -> MarketSess
     from pybit.unified_trading import HTTP
 
     session = HTTP(timeout=timeout_s, max_retries=1)
-    session.retry_codes = set()  # its constructor takes an empty set for none given
+    # its constructor takes an empty set for none given, and a set asks for a hash of any code
+    session.retry_codes = session.ignore_codes = ()
     headers, session.client = session.client.headers, BoundedSession()
     session.client.headers.update({**headers, "Accept-Encoding": "gzip, deflate"})
     if base_url is not None:

@@ -134,7 +134,10 @@ def judge(error: Exception) -> ErrorVerdict:
     True
     """
     if isinstance(error, InvalidRequestError):
-        code = _code(error)
+        code = error.status_code
+        if type(code) is not int:  # pybit takes whatever stands there for a code
+            text = f"the answer has retCode {shown(code)}, no whole number ({_said(error)})"
+            return ErrorVerdict(text, retry=True)
         if code in _TRANSIENT_CODES:
             return ErrorVerdict(
                 f"{_TRANSIENT_CODES[code]} (code {code})", retry=True, unreachable=True

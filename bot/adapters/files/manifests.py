@@ -17,6 +17,8 @@ from bot.model.shrinkage import Shrinkage
 
 FORMAT = "mtl-paper-bot/model"
 VERSION = 1
+SUFFIXES = frozenset({".json", ".safetensors"})
+"""Of the two files of a model."""
 
 
 def load_manifest(folder: Path, model_id: str) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def manifest_sha256(folder: Path, model_id: str) -> str | None:
 def half_saved(folder: Path) -> list[Path]:
     """Return what trainings left that were killed between their two files: no models, never loaded."""
     found = sorted(folder.glob("*.safetensors"))
-    return [path for path in found if not path.with_suffix(".json").exists()]
+    return [path for path in found if path.is_file() and not path.with_suffix(".json").exists()]
 
 
 def _text(value: Mapping[str, Any]) -> bytes:

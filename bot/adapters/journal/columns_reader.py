@@ -106,9 +106,11 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
             self._read(part, self._names_of(part))
 
     def left_over(self) -> list[str]:
-        """Return the files in its folder that no row of `parts` names."""
+        """Return the files in its folder that no row of `parts` names, and the folders without any."""
         own = {part.path(self._folder) for part in self._all_parts()}
-        there = (path for path in self._folder.rglob("*") if not path.is_dir())
+        there = [
+            path for path in self._folder.rglob("*") if not path.is_dir() or not any(path.iterdir())
+        ]
         return sorted(str(path.relative_to(self._folder)) for path in there if path not in own)
 
     @cached_property

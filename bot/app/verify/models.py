@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.files.manifests import half_saved, manifest_sha256
+from bot.adapters.files.manifests import SUFFIXES, half_saved, manifest_sha256
 from bot.adapters.files.models import load_model
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
@@ -106,24 +106,22 @@ def _seal(folder: RunFolder, row: ModelRow) -> Difference | None:
 
 
 def _others(folder: RunFolder, known: set[str]) -> Difference | None:
-    """Return the first file in models/ that is no whole model, though none of it ever decided."""
+    """Return the first entry of models/ that is of no whole model, though none of it ever decided."""
     paths: list[Path] = sorted(folder.models.iterdir()) if folder.models.is_dir() else []
     half = half_saved(folder.models)
     for path in paths:
         if is_unfinished(path) or path in half:
             continue  # nothing loads it
-        model_id = path.name.partition(".")[0]
-        if model_id in known and path.suffix in {".json", ".safetensors"}:
+        if path.suffix not in SUFFIXES or not path.is_file():
+            return _file(f"models/{path.name}", "none such: it does not belong to the run")
+        if path.stem in known:
             continue
         try:
-            load_model(folder.models, model_id)
+            load_model(folder.models, path.stem)
         except ModelError as error:
-            return Difference(
-                "models",
-                "file",
-                None,
-                symbol=None,
-                stored=str(error),
-                replayed="a model of the run",
-            )
+            return _file(str(error), "a model of the run")
     return None
+
+
+def _file(stored: str, replayed: str) -> Difference:
+    return Difference("models", "file", None, symbol=None, stored=stored, replayed=replayed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from bot.adapters.files.commands import FOLDER, STOP_FILE
 from bot.adapters.files.manifests import half_saved
@@ -10,6 +11,7 @@ from bot.adapters.journal.files import COLUMNS, COPIES, OF_SQLITE
 from bot.adapters.record.column_arrays import ColumnsAsArrays
 from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.reading import Record
+from bot.adapters.system.atomic_file import is_unfinished
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
 
@@ -30,8 +32,13 @@ FILES = {
     "notify.lock": "names nobody: held while 'bot notify' follows the run",
     FOLDER: "what was asked and is not taken yet",
     STOP_FILE: "the kill switch",
+}
+NUMBERED = {
+    "log.jsonl.": FILES["log.jsonl"],
     COPIES: "a copy of the journal before a newer version went on",
 }
+"""By what stands before a number."""
+FOREIGN = "does not belong to the run: nothing that the bot makes"
 OF_VERSION_1 = ("mode", "data", "instruments", "given_model", "forecasts")
 
 
@@ -61,7 +68,10 @@ def not_provable(
         if path.stem not in {row.model_id for row in models}
     ]
     found += [
-        (f"{COLUMNS}/{path}", "no part of the record: a process that was killed has left it")
+        (
+            f"{COLUMNS}/{path}",
+            "no part of the record: a killed process has left it, or it was put there",
+        )
         for path in record.left_over()
     ]
     own = {path.name for path in (folder.config, folder.journal, folder.models)}
@@ -70,6 +80,18 @@ def not_provable(
         name = path.name
         if name in own or name in OF_SQLITE:
             continue
-        why = [why for known, why in FILES.items() if name.startswith(known)]
-        found.append((name, why[0] if why else "no file that the bot makes"))
+        found.append((name, _why(path)))
     return tuple(found)
+
+
+def _why(path: Path) -> str:
+    """Return why an entry of the run's folder cannot be proved."""
+    if is_unfinished(path):
+        return "left half written by a process that was killed"
+    if path.is_dir() is (path.name == FOLDER) and path.name in FILES:
+        return FILES[path.name]
+    numbered = [
+        why for begin, why in NUMBERED.items()
+        if path.name.startswith(begin) and path.name.removeprefix(begin).isdecimal()
+    ]  # fmt: skip
+    return numbered[0] if numbered and path.is_file() else FOREIGN

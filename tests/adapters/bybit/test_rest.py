@@ -429,6 +429,6 @@ def test_only_bybit_has_categories() -> None:
 def test_the_session_points_where_told_and_leaves_retries_to_us() -> None:
     session: Any = open_session("http://127.0.0.1:9/")
     assert session.endpoint == "http://127.0.0.1:9"
-    assert session.retry_codes == set()
+    assert not session.retry_codes
     assert session.max_retries == 1
     session.client.close()

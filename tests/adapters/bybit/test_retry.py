@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ def failed(status: int) -> FailedRequestError:
     return FailedRequestError("GET", "no", status, "00:00:00", None)
 
 
-def refused(code: int, message: str = "no") -> InvalidRequestError:
+def refused(code: Any, message: str = "no") -> InvalidRequestError:
     return InvalidRequestError("GET", message, code, "00:00:00", None)
 
 
@@ -60,6 +61,16 @@ def test_a_refusal_is_final_and_says_why() -> None:
     assert not verdict.retry
     assert "Not supported symbols (code 10001)" in verdict.text
     assert not judge(failed(404)).retry
+
+
+@pytest.mark.parametrize("code", ["10006", "abc", "", True, 1.0, 0.5, [1], {"a": 1}])
+def test_a_code_that_is_no_whole_number_is_shown_as_it_came(code: Any) -> None:
+    """pybit refuses by whatever stands there; a text is no rate limit, though its digits are."""
+    verdict = judge(refused(code, "Too many visits"))
+    assert verdict.retry
+    assert (verdict.unlisted, verdict.unreachable) == (False, False)
+    assert f"retCode {code!r}, no whole number (Too many visits)" in verdict.text
+    assert "code 0" not in verdict.text
 
 
 def test_nonsense_is_named() -> None:

@@ -389,6 +389,42 @@ def test_every_file_is_proved_or_named(copy: RunFolder) -> None:
     assert seen(copy)
 
 
+@pytest.mark.parametrize("name", ["x.bin", "x", "x.json/", "x.safetensors/", "x/", "OWN.more.json"])
+def test_what_does_not_belong_to_the_models_is_told_as_that(copy: RunFolder, name: str) -> None:
+    own = next(path.stem for path in copy.models.glob("*.json"))
+    extra = copy.models / name.replace("OWN", own)
+    if name.endswith("/"):
+        extra.mkdir()
+    else:
+        shutil.copy(copy.models / f"{own}.json", extra)
+    found = verify(copy).difference
+    assert found is not None
+    if name.startswith("OWN"):  # it looks like the manifest of another model
+        assert str(found).startswith("models.file: the run has ")
+        assert f"{own}.more" in str(found)
+        return
+    assert str(found) == (
+        f"models.file: the run has models/{extra.name}, the replay none such: it does not belong to the run"
+    )
+
+
+def test_what_does_not_belong_to_the_run_is_named(copy: RunFolder) -> None:
+    """A name that only begins like one of the bot's own is foreign too."""
+    foreign = ["STOP_TRADING.bak", "log.jsonl.old", "status.json.1", "journal.db.vx", "mine.txt"]
+    for name in foreign:
+        (copy.path / name).write_text("x", "utf-8")
+    for name in ("folder", "report.html.d", "notify.json"):
+        (copy.path / name).mkdir()
+    for name in ("log.jsonl", "log.jsonl.1", "journal.db.v4", ".status.json.part-1.json"):
+        (copy.path / name).write_text("x", "utf-8")
+    told = dict(verify(copy).unproved)
+    for name in (*foreign, "folder", "report.html.d", "notify.json"):
+        assert told[name] == "does not belong to the run: nothing that the bot makes", name
+    assert told["log.jsonl.1"] == told["log.jsonl"] == "written while it ran"
+    assert told["journal.db.v4"].startswith("a copy of the journal")
+    assert told[".status.json.part-1.json"].startswith("left half written")
+
+
 def test_the_results_have_stable_codes() -> None:
     assert {str(result): result.exit_code for result in Result} == {
         "identical": 0,
