@@ -207,6 +207,32 @@ def test_a_trip_that_leaves_a_debt_is_still_its_coins_at_its_exit() -> None:
     assert coins_of(run).repaid[2, 0] == pytest.approx(0.0625)
 
 
+@pytest.mark.parametrize("carried", [False, True])
+def test_coins_in_hand_while_nothing_is_held_are_not_taken_for_paid_back(carried: bool) -> None:
+    """0.05 coins are made in the first bar (10,000 contracts from 40,000 to 50,000), or brought from before.
+
+    20,000 from 50,000 to 40,000 then lose 0.1: the half of it that is not there is bought at that close.
+    """
+    times, close = np.arange(3) * DAY_MS, np.array([[50_000.0], [50_000.0], [40_000.0]])
+    fills = np.zeros(4, FILL)
+    fills["open_time"], fills["reason"] = times[[0, 0, 2, 2]], FillReason.SIGNAL
+    fills["quantity"] = [10_000.0, -10_000.0, 20_000.0, -20_000.0]
+    fills["price"] = [40_000.0, 50_000.0, 50_000.0, 40_000.0]
+    there = CoinsHeld(np.array([0.05]), np.array([0.05]))
+    run = Booked(
+        symbols=("BTCUSD",),
+        bars=BarBlock.of_candles(times, close, close, close, close, np.ones((3, 1))),
+        start_index=0, initial_capital=CAPITAL, fill="next_open", funding=np.zeros(3),
+        equity=np.array([CAPITAL + 2_500.0, CAPITAL + 2_500.0, CAPITAL - 2_000.0]),
+        quantity=np.zeros((3, 1)), fills=fills[2:] if carried else fills,
+        inverse=np.array([True]), coins_at_first=there if carried else None,
+    )  # fmt: skip
+    found = coins_of(run)
+    np.testing.assert_allclose(found.held[:, 0], [0.05, 0.05, 0.0], atol=1e-15)
+    np.testing.assert_allclose(found.repaid[:, 0], [0.0, 0.0, 0.05], atol=1e-15)
+    np.testing.assert_allclose(found.exchanged[:, 0], [0.0, 0.0, -2_000.0], atol=1e-9)
+
+
 def test_contracts_are_their_own_value() -> None:
     run, trace = booked(wild_market(9), 10)
     own = funding_paid(

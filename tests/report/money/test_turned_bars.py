@@ -99,6 +99,19 @@ def test_a_stop_in_the_bar_of_its_entry_by_hand() -> None:
     assert sorted(trips.profit.tolist()) == pytest.approx(sorted(got.profit.tolist()))
 
 
+def test_what_rounding_leaves_of_a_large_position_is_nothing_held() -> None:
+    """300,000.3 are sold after 100,000.1 and 200,000.2 were bought; as floats 6e-11 remain."""
+    run = by_hand(inverse=False)
+    fills = run.fills[[0, 0, 1]].copy()
+    fills["quantity"] = [100_000.1, 200_000.2, -300_000.3]
+    assert 0.0 != fills["quantity"].sum() < 1e-9
+    [bar] = turned_bars(replace(run, fills=fills, quantity=np.zeros((4, 1))), 0)
+    assert bar.entered is None
+    [leg] = bar.inside
+    assert leg.side == 1
+    assert leg.largest == pytest.approx(300_000.3)
+
+
 def test_trips_inside_a_bar_are_a_class_of_their_own() -> None:
     rows = grouped(trades_of(by_hand(inverse=False), 0), ("X",), {})["held"]
     assert [(row["name"], row["count"]) for row in rows] == [("within a bar", 2), ("1 bar", 1)]

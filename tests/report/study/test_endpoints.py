@@ -15,6 +15,7 @@ from bot.report.skill.baselines import Head, baseline_forecast, eras, heads
 from bot.report.skill.baselines.base_rate import base_rate
 from bot.report.skill.baselines.hour_of_week import hour_of_week_mean
 from bot.report.skill.baselines.training_mean import training_mean
+from bot.report.skill.by_head import measures_against
 from bot.report.skill.rivals import Rivals
 from bot.report.study.endpoints import HEADS, MONEY, PRIMARY, Endpoint, endpoints
 from tests.report.conftest import EVERY, plain_volatility
@@ -201,6 +202,24 @@ def test_what_has_no_row_is_left_out_and_one_date_is_enough(run: RunData) -> Non
     assert names[first + 1] == "volatility bias, |mean of v/f − 1|"
     assert "volume MSE skill" in names
     assert len(endpoints(run, flat, flat, np.zeros_like(rows), Rivals(EVERY))) == 3
+
+
+def test_a_measure_without_a_row_costs_none_that_follows_it(
+    run: RunData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The strongest comes behind HAR, which has no row, when the baselines come the other way round."""
+    flat = np.zeros(len(run.equity) - run.start_index)
+    rows = np.zeros(run.quantity.shape, dtype=np.bool_)
+    rows[run.start_index : run.start_index + 40] = True
+    usual = [e.name for e in endpoints(run, flat, flat, rows, Rivals(EVERY))]
+    monkeypatch.setattr(
+        "bot.report.study.endpoints.measures_against",
+        lambda *given: dict(list(measures_against(*given).items())[::-1]),
+    )
+    turned = [e.name for e in endpoints(run, flat, flat, rows, Rivals(EVERY))]
+    assert "volatility QLIKE skill against HAR" not in turned
+    assert "volatility QLIKE skill against the strongest" in turned
+    assert sorted(turned) == sorted(usual)
 
 
 def test_of_the_volume_and_the_account(listed: Listed) -> None:
