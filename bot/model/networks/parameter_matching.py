@@ -31,11 +31,11 @@ def matched(settings: Model, n_features: int, tasks: Sequence[Task], n_symbols: 
     """Return settings whose network has at most the parameters of the shared bottom.
 
     The shared bottom is the one with the same widths. The factor on the widths is found by
-    bisection over the width of the first layer: with a hundred units it comes within a few percent.
+    bisection over the width of the widest layer: with a hundred units it comes within a few percent.
     Where even a width of 1 is more, that is what is returned; see `check_match`.
     """
     wanted = _wanted(settings, n_features, tasks, n_symbols)
-    low, high = 1, 2 * settings.hidden[0]
+    low, high = 1, 2 * max(settings.hidden)
     while low < high:
         middle = (low + high + 1) // 2
         scaled = _scaled(settings, middle)
@@ -80,9 +80,9 @@ def count_parameters(
     return sum(p.numel() for p in network.parameters())
 
 
-def _scaled(settings: Model, first: int) -> Model:
-    """Return the settings with a first layer of this width and all others in proportion."""
-    factor = first / settings.hidden[0]
+def _scaled(settings: Model, widest: int) -> Model:
+    """Return the settings with a widest layer of this width and all others in proportion."""
+    factor = widest / max(settings.hidden)
     hidden = tuple(max(1, round(width * factor)) for width in settings.hidden)
     head = max(1, round(settings.head_hidden * factor))
     return settings.model_copy(update={"hidden": hidden, "head_hidden": head})

@@ -283,6 +283,30 @@ def test_matched_parameters(name: str) -> None:
     assert wanted * 0.93 <= sum(p.numel() for p in network.parameters()) <= wanted
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("hidden", [(2, 64), (4, 96), (8, 8, 80)])
+def test_widths_that_grow_are_matched_as_closely(name: str, hidden: tuple[int, ...]) -> None:
+    """No network in steps of the widest layer comes nearer; by the first one's it was a quarter."""
+    settings = Model(members=1, architecture=name, hidden=hidden, match_parameters=True)
+    shared = settings.model_copy(update={"architecture": "shared_bottom"})
+    wanted, widest = count_parameters(shared, F, TASKS), max(hidden)
+    counts = [
+        count_parameters(
+            settings.model_copy(
+                update={
+                    "hidden": tuple(max(1, round(w * k / widest)) for w in hidden),
+                    "head_hidden": max(1, round(settings.head_hidden * k / widest)),
+                }
+            ),
+            F, TASKS,
+        )
+        for k in range(1, 2 * widest + 1)
+    ]  # fmt: skip
+    found = count_parameters(matched(settings, F, TASKS), F, TASKS)
+    assert found == max(count for count in counts if count <= wanted)
+    assert found >= 0.8 * wanted
+
+
 @pytest.mark.parametrize("name", sorted(parts("architecture")))
 @pytest.mark.parametrize("hidden", [(128, 64), (16,), (8, 4), (2,), (1,)])
 def test_no_more_parameters_than_promised(name: str, hidden: tuple[int, ...]) -> None:
