@@ -21,12 +21,13 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "base"
-FREE = (BASE, "serve", "notify", "watch", "xlsx", "yahoo", "compare", "garch")
+FREE = (BASE, "serve", "notify", "watch", "xlsx", "yahoo", "compare", "garch", "search")
 """What is installed for those who run the bot: nothing in it may be GPL, AGPL or LGPL."""
 
 COPYLEFT = re.compile(r"\b(A|L)?GPL")
 ACCEPTED_MPL = {
     "certifi": "the list of certificate authorities, used unchanged by requests; its copyleft is per file",
+    "tqdm": "progress bars that optuna can draw (MIT and MPL-2.0), used unchanged; its copyleft is per file",
 }  # fmt: skip
 """Packages under the MPL that are accepted in what FREE brings, each with why."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PAGES = Path(__file__).resolve().parents[1] / "docs" / "how-to"
 BLOCK = re.compile(r"(?P<not_run><!-- not run: .+? -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```", re.M | re.S)  # fmt: skip
 FILE = re.compile(r"# ([\w.]+)\n")
-RUN_HERE = ["own-data", "own-feature", "sweep", "notebook", "inverse"]
+RUN_HERE = ["own-data", "own-feature", "sweep", "search", "notebook", "inverse"]
 QUICK = {
     "MODEL__HIDDEN": "[16]", "MODEL__MEMBERS": "1", "TRAINING__EPOCHS": "1", "SYNTHETIC__BARS": "1744",
     "SYNTHETIC__SYMBOLS": "2", "REPORT__BOOTSTRAP_SAMPLES": "100", "TRAINING__MIN_ROWS": "500",

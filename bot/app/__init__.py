@@ -2,6 +2,7 @@
 
 A room imports only rooms below its own line.
 
+search          `bot search`: settings tried over a study's folds
 library         `bot.load_run`, `bot.backtest`: runs in scripts and notebooks
 study           `bot compare` and `bot discover`: many trainings, held side by side
 first_hour      `bot init`, `bot doctor`, `bot demo`

@@ -58,6 +58,9 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
         "bot compare --preset mtl-vs-single --data data", "bot compare a.toml b.toml --data data",
     )),
     "discover": (STUDY, ("bot discover --data data --candidates range,trend",)),
+    "search": (STUDY, (
+        "bot search space.toml --data data", "bot search space.toml --config config.toml --data data --trials 200",
+    )),
     "sweep": (STUDY, (
         "bot sweep runs/backtest-1 --vary policy.cost_multiple=0.5..3:12 --vary risk.max_gross=1,2",
     )),

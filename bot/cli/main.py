@@ -20,6 +20,7 @@ from bot.cli import hand as cli_hand
 from bot.cli import live as cli_live
 from bot.cli import notify as cli_notify
 from bot.cli import reading as cli_reading
+from bot.cli import search as cli_search
 from bot.cli import serve as cli_serve
 from bot.cli import sweep as cli_sweep
 from bot.cli import watch as cli_watch
@@ -57,6 +58,7 @@ cli_first_hour.register(app)
 cli_hand.register(app)
 cli_notify.register(app)
 cli_reading.register(app)
+cli_search.register(app)
 cli_serve.register(app)
 cli_sweep.register(app)
 cli_watch.register(app)

@@ -9,6 +9,7 @@ trading         signal, sizes, account, costs
 universe        the sentence that says which symbols may be traded
 execution       how orders meet the market
 risk            caps, halts, stages, cool-downs
+search          how `bot search` searches, in a file of its own
 notify          what `bot notify` tells, and when
 section         what every section is
 given           what is given, and where it came from

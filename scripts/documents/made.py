@@ -22,7 +22,7 @@ from bot.parts.registry import MOST_TOLD, parts
 from bot.parts.sets import SETS
 from bot.portfolio.kernel.asked import FILL_FIELDS, POLICY_FIELDS
 from scripts.documents.blocks import ROOT
-from scripts.documents.reference import commands_in_full, settings
+from scripts.documents.reference import commands_in_full, search_settings, settings
 
 
 def commands() -> str:
@@ -156,6 +156,7 @@ MADE: dict[str, Callable[[], str]] = {
     "features": features,
     "tables": tables,
     "settings": settings,
+    "search-settings": search_settings,
     "commands-in-full": commands_in_full,
     "ready-files": ready_files,
     "example-settings": example_settings,

@@ -12,6 +12,8 @@ import typer
 from bot.cli.examples import EXAMPLES
 from bot.cli.main import app
 from bot.config.bounds import bounds
+from bot.config.search import SearchSettings
+from bot.config.section import Section
 from bot.config.whole import PLUGINS, Config, section_types
 
 UNITS = {
@@ -25,18 +27,28 @@ def settings() -> str:
     plugins = Config.model_fields[PLUGINS]
     lines = [f"`{PLUGINS}` stands above all sections, `[]` by default. {plugins.description}", ""]
     for name, section in section_types().items():
-        lines += [f"## {name}", "", (section.__doc__ or "").strip().splitlines()[0], ""]
-        lines += ["| key | default | unit | allowed | what it is |", "|---|---|---|---|---|"]
-        defaults = section().model_dump(mode="json")
-        for key, schema in section.model_json_schema()["properties"].items():
-            unit = UNITS.get(key.rpartition("_")[2], "")
-            allowed = bounds(schema)[1:-1].replace(">=", "≥").replace("<=", "≤") or _kind(schema)
-            cells = (
-                f"`{key}`", _value(defaults[key]), unit, _cell(allowed), _cell(schema["description"])
-            )  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append("")
+        lines += [f"## {name}", "", *_table(section), ""]
     return "\n".join(lines).strip()
+
+
+def _table(section: type[Section]) -> list[str]:
+    """Return what a section is, and its settings as a table."""
+    lines = [(section.__doc__ or "").strip().splitlines()[0], ""]
+    lines += ["| key | default | unit | allowed | what it is |", "|---|---|---|---|---|"]
+    defaults = section().model_dump(mode="json")
+    for key, schema in section.model_json_schema()["properties"].items():
+        unit = UNITS.get(key.rpartition("_")[2], "")
+        allowed = bounds(schema)[1:-1].replace(">=", "≥").replace("<=", "≤") or _kind(schema)
+        cells = (
+            f"`{key}`", _value(defaults[key]), unit, _cell(allowed), _cell(schema["description"])
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def search_settings() -> str:
+    """Return the settings of [search] in a space's file: default, what is allowed, explanation."""
+    return "\n".join(_table(SearchSettings)[2:])
 
 
 def commands_in_full() -> str:

@@ -29,7 +29,7 @@ NAME = "trials.jsonl"
 LAYOUT = 1
 """Of a line; one of another layout is named and not counted."""
 
-TrialKind = Literal["backtest", "compare", "confirm", "discover", "sweep"]
+TrialKind = Literal["backtest", "compare", "confirm", "discover", "search", "sweep"]
 
 _TRIES, _PAUSE_S = 500, 0.02
 

@@ -15,7 +15,7 @@ import numpy as np
 from bot.app.loop.forecasters import TABLE_ID, TableForecaster
 from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
-from bot.app.symbols import known_instruments
+from bot.app.symbols import bars_a_year, known_instruments
 from bot.blocks import F64
 from bot.config.needed_heads import needed_heads, read_beyond_forecasts
 from bot.engine import Engine
@@ -23,6 +23,7 @@ from bot.engine_state import Activation
 from bot.errors import ConfigError
 from bot.portfolio.rules import Rules, rules_from
 from bot.report.inputs import Judged
+from bot.report.money.days import notional_by_bar
 from bot.report.money.metrics import lived_returns, lived_shares, max_drawdown
 
 
@@ -32,12 +33,14 @@ class Traded:
 
     Attributes:
         seeds: whose forecasts are averaged.
+        turnover: value traded a year, in times of equity.
     """
 
     returns: F64
     gross: F64
     facts: dict[str, Any]
     seeds: tuple[int, ...]
+    turnover: float
 
 
 def rules_of(study: Study, contender: Contender) -> Rules:
@@ -82,9 +85,10 @@ def trade(study: Study, contender: Contender, judged: Judged, seeds: Sequence[in
     )
     assert judged.forecast is not None
     table = TableForecaster(bars.open_time, judged.forecast.value)
+    rules = rules_of(study, contender)
     engine = Engine(
         None,
-        rules_of(study, contender),
+        rules,
         config.signal,
         tasks=study.tasks,
         n_symbols=len(study.market.symbols),
@@ -93,20 +97,25 @@ def trade(study: Study, contender: Contender, judged: Judged, seeds: Sequence[in
     )
     state = engine.warm(engine.initial(), bars.rows(0, study.start))
     state = engine.activate(state, Activation(int(bars.open_time[study.start]), TABLE_ID))
-    _, results = engine.step(state, bars.rows(study.start, study.folds[-1].stop))
+    booked = bars.rows(study.start, study.folds[-1].stop)
+    _, results = engine.step(state, booked)
     equity = np.concatenate([r.trace.equity for r in results])
     costs = np.concatenate([r.trace.fees + r.trace.spread + r.trace.slippage for r in results])
     curve = np.concatenate(([capital], equity))
     returns, gross = returns_of(curve, costs)
+    fills = np.concatenate([r.trace.fills for r in results])
+    notional = notional_by_bar(fills, booked.open_time, booked.n_symbols, rules.inverse)
+    traded = lived_shares(notional.sum(axis=1), curve[:-1])
     return Traded(
         returns,
         gross,
         {
             "net return": float(equity[-1] / capital - 1.0),
             "max drawdown": max_drawdown(curve),
-            "fills": int(sum(len(r.trace.fills) for r in results)),
+            "fills": len(fills),
         },
         tuple(seeds),
+        turnover=float(traded.mean()) * bars_a_year(config, study.market.symbols),
     )
 
 

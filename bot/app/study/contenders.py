@@ -175,19 +175,28 @@ def preset(name: str, config: str | None, sets: Sequence[str]) -> list[Contender
 
 
 def from_files(files: Sequence[str], sets: Sequence[str]) -> list[Contender]:
-    """Return a contender a settings file, named by the file.
+    """Return a contender a settings file, named by the file; a config.toml, which runs and trials have, by its folder.
 
     Raises:
         ConfigError: fewer than two, two of one name, or what must be alike differs.
     """
     if len(files) < 2:
         raise ConfigError("compare: give two settings files or more, or --preset NAME")
-    contenders = [Contender(Path(f).stem, "network", load_config(f, sets)) for f in files]
+    contenders = [Contender(_name_of(Path(f)), "network", load_config(f, sets)) for f in files]
     names = [c.name for c in contenders]
     if len(set(names)) != len(names):
         raise ConfigError(f"compare: the files' names must differ, they are {', '.join(names)}")
     check_alike(contenders)
     return contenders
+
+
+def _name_of(path: Path) -> str:
+    """Return what a file is called.
+
+    >>> _name_of(Path("a/wide.toml")), _name_of(Path("trials/003/config.toml")), _name_of(Path("config.toml"))
+    ('wide', '003', 'config')
+    """
+    return path.parent.name or path.stem if path.name == "config.toml" else path.stem
 
 
 # a window and a cost are part of labels

@@ -7,6 +7,7 @@ is written once to disk.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -57,22 +58,36 @@ class Study:
         self.market = market
         self.config: Config = contenders[0].config
         self.folder = folder
-        all_tasks = [target_tasks(c.config.targets) for c in contenders]
-        self.tasks: tuple[Task, ...] = tuple(
-            task for task in all_tasks[0] if all(task in tasks for tasks in all_tasks)
-        )
+        self.tasks = _common_tasks(contenders)
         self.folds = _folds(market, self.config, n_folds, months)
         self.start = self.folds[0].first
         self._features: dict[str, tuple[tuple[str, ...], FeatureBlock]] = {}
+        self._labels: dict[tuple[Task, ...], F64] = {}
         self._written: dict[str, Path] = {}
 
-    @cached_property
+    def over(self, contenders: list[Contender], folds: int | None = None) -> Study:
+        """Return the study of other contenders on these bars, sharing what is worked out of them.
+
+        Args:
+            contenders: like these in all that makes folds and labels.
+            folds: only the first so many.
+        """
+        made = copy.copy(self)
+        made.contenders = contenders
+        made.tasks = _common_tasks(contenders)
+        made.folds = self.folds[:folds]
+        made._features = dict(self._features)
+        return made
+
+    @property
     def labels(self) -> F64:
-        """Return float64[n, S, K], the labels of the judged tasks."""
-        return compute_targets(
-            self.market.bars, self.tasks, self.config.features.window,
-            self.config.targets.decision_cost,
-        )[0]  # fmt: skip
+        """Return float64[n, S, K], the labels of the judged tasks, the same object for the same ones."""
+        if self.tasks not in self._labels:
+            self._labels[self.tasks] = compute_targets(
+                self.market.bars, self.tasks, self.config.features.window,
+                self.config.targets.decision_cost,
+            )[0]  # fmt: skip
+        return self._labels[self.tasks]
 
     @cached_property
     def digest(self) -> str:
@@ -181,6 +196,12 @@ class Study:
             *_own_parts(config).values(),
         ]
         return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:20]
+
+
+def _common_tasks(contenders: list[Contender]) -> tuple[Task, ...]:
+    """Return the tasks that all contenders have, in the order of the first."""
+    first, *others = (target_tasks(c.config.targets) for c in contenders)
+    return tuple(task for task in first if all(task in tasks for tasks in others))
 
 
 def _own_parts(config: Config) -> dict[str, dict[str, str]]:

@@ -18,7 +18,7 @@ from bot.app.study.data import Study
 from bot.app.study.groups import groups_of, mean_of_groups
 from bot.app.study.unit import Unit, read_result
 from bot.app.symbols import bars_a_year
-from bot.blocks import F64, Forecast
+from bot.blocks import F64, Bool, Forecast
 from bot.report.inputs import Judged, ModelInfo
 from bot.report.skill.rivals import Rivals
 from bot.report.study.comparison import Comparison, Pairs
@@ -48,7 +48,7 @@ def judge(
     def measure(
         contender: Contender, seeds: list[int], read: Results
     ) -> tuple[list[Endpoint], Traded]:
-        judged = _judged(study, seeds, read, spans)
+        judged = averaged(study, seeds, read, spans)
         account = trade(study, contender, judged, seeds)
         found = endpoints(
             judged, account.returns, account.gross, rows=rows, rivals=rivals, primary=primary
@@ -56,14 +56,9 @@ def judge(
         return found, account
 
     for contender in study.contenders:
-        own = [unit for unit in units if unit.name == contender.name]
-        read = {
-            (unit.seed, fold.number): read_result(unit, fold.first, rows[fold.first : fold.stop])
-            for unit in own
-            for fold in [study.folds[unit.fold]]
-        }
+        read = read_units(study, [unit for unit in units if unit.name == contender.name], rows)
         seeds = sorted({seed for seed, _ in read})
-        spans = spans or _training_spans(read)
+        spans = spans or training_spans(read)
         measured[contender.name], account = measure(contender, seeds, read)
         accounts[contender.name] = account
         without: dict[str, list[float]] = {}
@@ -97,9 +92,26 @@ def _excess_loss(fact: dict[str, Any]) -> F64:
 
 
 Results = dict[tuple[int, int], tuple[F64, F64, dict[str, Any]]]
+"""By seed and fold: forecasts as given and shrunk, and the facts of the training."""
 
 
-def _training_spans(read: Results) -> dict[int, tuple[int, int]]:
+def read_units(study: Study, units: Sequence[Unit], rows: Bool) -> Results:
+    """Return what trainings of one contender gave.
+
+    Args:
+        rows: bool[n, S], the bars that they must have forecast.
+
+    Raises:
+        DataError: a result is damaged, or of another training.
+    """
+    return {
+        (unit.seed, fold.number): read_result(unit, fold.first, rows[fold.first : fold.stop])
+        for unit in units
+        for fold in [study.folds[unit.fold]]
+    }
+
+
+def training_spans(read: Results) -> dict[int, tuple[int, int]]:
     """Return each fold's first and last training bar of the first contender.
 
     All contenders are held against baselines of these rows, whatever window they learned from.
@@ -110,10 +122,14 @@ def _training_spans(read: Results) -> dict[int, tuple[int, int]]:
     }
 
 
-def _judged(
-    study: Study, seeds: list[int], read: Results, spans: dict[int, tuple[int, int]]
+def averaged(
+    study: Study, seeds: Sequence[int], read: Results, spans: dict[int, tuple[int, int]]
 ) -> Judged:
-    """Return the mean forecast of some seeds beside the labels."""
+    """Return the mean forecast of some seeds beside the labels.
+
+    Args:
+        spans: of each fold, the first and the last bar that baselines learn from.
+    """
     bars = study.market.bars
     value, shrunk = (np.full((*bars.valid.shape, len(study.tasks)), np.nan) for _ in range(2))
     model = np.full(len(bars), -1, dtype=np.int64)

@@ -1,0 +1,102 @@
+"""`bot search`: settings tried one after the other on a study's folds, and what the best is worth.
+
+Rules: everything is checked before anything is trained; what is tried is kept, so the same command goes on
+after an interruption; the table is written however the search ends.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.adapters.optuna_file import NAME, open_study
+from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
+from bot.adapters.system.run_lock import RunLock
+from bot.app.backtest.preparing import check_known, read_market
+from bot.app.executors.choice import EngineChoice
+from bot.app.loop.runner import Progress
+from bot.app.search.found import table_of
+from bot.app.search.identity import check_identity, identity_of
+from bot.app.search.running import SearchLoop
+from bot.app.search.space import BaseSettings, read_space
+from bot.app.study.account import check_accounts
+from bot.app.study.contenders import Contender, check_packages
+from bot.app.study.data import Study
+from bot.app.symbols import with_candidates
+from bot.report.skill.rivals import check_baselines
+from bot.report.study.search import SearchTable, to_markdown
+from bot.report.study.search_figure import draw
+
+BASE_NAME = "base"
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a call may spend: trials in all and minutes, where the file does not say; and what runs the trainings."""
+
+    trials: int | None
+    minutes: float | None
+    engine: EngineChoice
+
+
+@dataclass(frozen=True)
+class SearchDone:
+    """What was found, the folder that has it, and whether it was interrupted."""
+
+    table: SearchTable
+    folder: Path
+    interrupted: bool
+
+
+def search_command(
+    path: Path, settings: BaseSettings, out: Path, plan: SearchPlan, progress: Progress
+) -> SearchDone:  # fmt: skip
+    """Search, or go on with a search, and write its tables and picture below `out`.
+
+    Raises:
+        ConfigError: the space makes no sense, or the search in the folder is another one.
+        ModelError: the defaults cannot be trained, or too many trials fail one after the other.
+        DataError: the folder holds something else.
+    """
+    loop = opened(path, settings, out, plan.engine)
+    search, interrupted = loop.space.search, False
+    trials = search.trials if plan.trials is None else plan.trials
+    minutes = search.minutes if plan.minutes is None else plan.minutes
+    with RunLock(loop.folder):
+        try:
+            loop.go_on(trials, minutes, progress)
+        except KeyboardInterrupt:
+            interrupted = True
+        table = table_of(loop, trials)
+        write(table, loop.folder)
+    return SearchDone(table, loop.folder, interrupted)
+
+
+def opened(path: Path, settings: BaseSettings, out: Path, engine: EngineChoice) -> SearchLoop:
+    """Check everything that a search stands on, and open its storage."""
+    space = read_space(path, settings.load())
+    base = Contender(BASE_NAME, space.search.contender, with_candidates(settings.load()))
+    check_packages([base])
+    check_baselines(base.config.report)
+    folder = out / space.name
+    check_folder(folder)
+    market = read_market(base.config)
+    check_known(base.config, market)
+    study = Study([base], market, space.search.folds, space.search.months, out)
+    check_accounts(study)
+    for each in (out / "data", out / "units", folder, folder / "trials"):
+        make_folder(each)
+    for each in (out / "data", out / "units"):
+        sweep(each)
+    store = open_study(folder / NAME, space.minimised)
+    check_identity(store, identity_of(space, study), folder / NAME)
+    return SearchLoop(settings, space, study, store, folder=folder, engine=engine)
+
+
+def write(table: SearchTable, folder: Path) -> None:
+    """Write search.md, search.json and search.png."""
+    write_text(folder / "search.json", json.dumps(table.as_json(), indent=1, allow_nan=False))
+    write_text(folder / "search.md", to_markdown(table))
+    with replacing(folder / "search.png", durable=False) as temporary:
+        draw(table, temporary)

@@ -1,0 +1,112 @@
+"""What a trial came to on the folds so far: its account, and one number for each objective.
+
+Rules: the account and the measures are those of `bot compare`; baselines learn from the rows of the base
+settings, the same for all trials. Must not train.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from bot.app.study.account import Traded, trade
+from bot.app.study.contenders import Contender
+from bot.app.study.data import Study
+from bot.app.study.judging import averaged, read_units
+from bot.app.study.unit import Unit
+from bot.app.symbols import bars_a_year
+from bot.app.training.archive import Archive
+from bot.blocks import I64, Task
+from bot.errors import DataError
+from bot.features.targets import target_tasks
+from bot.report.inputs import Judged
+from bot.report.skill.rivals import Rivals
+from bot.report.study.endpoints import endpoints
+from bot.report.study.objectives import net_return_less_error, skill_of
+
+
+@dataclass(frozen=True)
+class Score:
+    """The objectives' values in their order, and what the account did."""
+
+    values: tuple[float, ...]
+    traded: Traded
+
+
+class Scorer:
+    """Scores trials of one search.
+
+    Args:
+        base: the study of the base settings, all folds.
+        objectives: their names.
+    """
+
+    def __init__(self, base: Study, objectives: tuple[str, ...]) -> None:
+        self._base = base
+        self._objectives = objectives
+        self._rivals: dict[tuple[Task, ...], Rivals] = {}
+
+    @cached_property
+    def _spans(self) -> dict[int, tuple[int, int]]:
+        """Return of each fold the first and last bar that the base's trainings learn from."""
+        study, config = self._base, self._base.config
+        _, features = study.features_of(config)
+        archive = Archive(config, target_tasks(config.targets))
+        archive.extend(study.market.bars, features)
+        rows = {fold.number: archive.dataset(fold.due).bar for fold in study.folds}
+        return {number: (int(bar[0]), int(bar[-1])) for number, bar in rows.items()}
+
+    def score(self, study: Study, contender: Contender, units: list[Unit]) -> Score:
+        """Score a trial on the folds of a study.
+
+        Args:
+            study: of the base and the trial, so that trials are judged on rows that both forecast.
+            units: the trial's own.
+
+        Raises:
+            DataError: an objective is not defined, or a result is damaged.
+        """
+        rows = study.forecastable()
+        read = read_units(study, units, rows)
+        seeds = sorted({seed for seed, _ in read})
+        # an account alone asks for no baseline, so its folds' rows need not be cut again
+        spans = self._spans if self._asks_skill else {fold.number: (0, 0) for fold in study.folds}
+        judged = averaged(study, seeds, read, spans)
+        traded = trade(study, contender, judged, seeds)
+        found = []
+        if self._asks_skill:
+            rivals = self._rivals.setdefault(
+                study.tasks, Rivals(self._base.config.report.baselines)
+            )
+            found = endpoints(judged, traded.returns, traded.gross, rows=rows, rivals=rivals)
+        values = []
+        for name in self._objectives:
+            value = (
+                self._of_account(name, judged, traded, times_of(study))
+                if name in ("net_return", "turnover")
+                else skill_of(found, name)
+            )
+            if value is None:
+                raise DataError(f"the objective {name} is not defined on {len(study.folds)} folds")
+            values.append(value)
+        return Score(tuple(values), traded)
+
+    @property
+    def _asks_skill(self) -> bool:
+        return any(name.endswith("skill") for name in self._objectives)
+
+    def _of_account(self, name: str, judged: Judged, traded: Traded, times: I64) -> float | None:
+        if name == "turnover":
+            return traded.turnover
+        return net_return_less_error(traded.returns, times, judged.periods_per_year)
+
+
+def times_of(study: Study) -> I64:
+    """Return int64[n], the open times of the bars that are forecast."""
+    times: I64 = study.market.bars.open_time[study.start : study.folds[-1].stop]
+    return times
+
+
+def periods_per_year_of(study: Study) -> float:
+    """Return the bars of a year."""
+    return bars_a_year(study.config, study.market.symbols)

@@ -1,0 +1,69 @@
+"""The section [search] of a space's file: how `bot search` searches, and what it counts as good.
+
+Rules: those of `section.py`. It is no section of a run's settings.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from bot.config.section import Section
+
+Objective = Literal[
+    "net_return", "turnover", "skill", "return_skill", "direction_skill", "volatility_skill", "volume_skill",
+]  # fmt: skip
+
+MINIMISED = frozenset({"turnover"})
+"""Objectives of which less is better."""
+
+
+class SearchSettings(Section):
+    """How settings are searched for."""
+
+    sampler: Literal["tpe", "cmaes", "random"] = Field(
+        "tpe",
+        description="What proposes settings: tree-structured Parzen estimators (Bergstra 2011), CMA-ES (Hansen "
+        "2016; ranges and one objective only), or chance.",
+    )
+    trials: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Trials in all, with the defaults, the starts, and those that were stopped early.",
+    )
+    minutes: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e6,
+        description="Minutes of one call after which no trial is begun; 0: no limit.",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of what is proposed.")
+    at_once: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="Trials side by side; each is proposed by what came before all of them.",
+    )
+    contender: Literal["network", "linear", "trees"] = Field(
+        "network",
+        description="What is trained: the network, a linear model or boosted trees a task.",
+    )
+    folds: int = Field(6, ge=1, le=1000, description="Number of consecutive test periods.")
+    months: int = Field(6, ge=1, le=120, description="Months per fold.")
+    seeds: int = Field(
+        2, ge=1, le=100, description="Trainings per network, whose forecasts are averaged."
+    )
+    objectives: tuple[Objective, ...] = Field(
+        ("net_return",),
+        min_length=1,
+        max_length=4,
+        description="What is sought, the first the most: the net return of a year less its standard error; turnover "
+        "a year, the less the better; the skill of a head over its baseline, or the mean of all heads'.",
+    )
+    prune: bool = Field(
+        True,
+        description="Stop a trial whose first objective over the folds so far is below the median of the trials "
+        "before it there.",
+    )

@@ -1,0 +1,291 @@
+"""A search: what it tries, keeps, enters, stops and refuses."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from bot.adapters.files.trials import NAME as REGISTER
+from bot.adapters.files.trials import read as read_trials
+from bot.adapters.optuna_file import NAME as STORE
+from bot.app.executors.choice import EngineChoice
+from bot.app.search import running
+from bot.app.search.scoring import Score, Scorer
+from bot.app.study.account import Traded
+from bot.app.study.compare import StudyPlan, compare_command
+from bot.app.study.contenders import Contender
+from bot.config import flatten, load_config
+from bot.errors import BotError, ConfigError, DataError, JournalError, ModelError
+from tests.app.search.conftest import SPACE, told
+
+if TYPE_CHECKING:
+    from tests.app.search.conftest import Search
+
+ONE = SPACE.replace('["net_return", "turnover"]', '["net_return"]')
+
+
+def test_every_trial_is_kept_entered_and_can_be_made_again(
+    tmp_path: Path, search: Search, units_ran: list[str], study_sets: list[str]
+) -> None:
+    done = search()
+    assert len(units_ran) == 2, "one training a fold: the settings differ in the account only"
+    rows = done.table.rows
+    assert [row.name for row in rows] == [f"{k:03d}" for k in range(9)]
+    assert rows[0].settings == {}, "the defaults are the first trial"
+    assert {row.state for row in rows} == {"finished", "stopped"}
+    entries, notes = read_trials(tmp_path / "runs" / REGISTER)
+    assert notes == ()
+    assert {entry.kind for entry in entries} == {"search"}
+    assert {entry.where for entry in entries} == {f"study/small/trials/{row.name}" for row in rows}
+    by_where = {entry.where: entry for entry in entries}
+    for row in rows:
+        folder = done.folder / "trials" / row.name
+        config = load_config(folder / "config.toml", environ={})
+        for key, value in row.settings.items():
+            assert flatten(config)[key] == value
+        (outcome,) = by_where[f"study/small/trials/{row.name}"].outcomes
+        assert outcome.net_return == row.net_return
+    last = next(row for row in reversed(rows) if row.state == "finished")
+    again = load_config(done.folder / "trials" / last.name / "config.toml", environ={})
+    pair = [Contender("base", "network", load_config(None, study_sets, {})), Contender("again", "network", again)]  # fmt: skip
+    compared = compare_command(pair, "again", tmp_path / "runs" / "study", StudyPlan(2, 1, 1, EngineChoice(workers=1)), lambda done, of: None)  # fmt: skip
+    assert len(units_ran) == 2, "a comparison in the same folder shares the trainings"
+    assert compared.comparison.facts["again"]["net return"] == last.net_return
+    assert compared.comparison.facts["base"]["net return"] == rows[0].net_return
+
+
+def test_the_chosen_one_stands_with_what_choosing_is_worth(
+    tmp_path: Path, search: Search, units_ran: list[str]
+) -> None:
+    done = search(ONE)
+    t = done.table
+    among = [row for row in t.rows if row.state == "finished" and row.fills]
+    best = max(among, key=lambda row: row.values[0])
+    assert t.chosen == best.name
+    assert t.trials is not None
+    entries, _ = read_trials(tmp_path / "runs" / REGISTER)
+    assert t.trials["count"] == len(entries)
+    (outcome,) = next(e for e in entries if e.where.endswith(best.name)).outcomes
+    assert outcome.sharpe is not None
+    assert best.sharpe == pytest.approx(outcome.sharpe * np.sqrt(8760))
+    assert t.trials["deflated_sharpe"] < 1.0
+    text = (done.folder / "search.md").read_text("utf-8")
+    for said in (
+        "deflated Sharpe",
+        "robability of",
+        f"trial {best.name}",
+        "went through all folds",
+    ):
+        assert said in text
+    found = told(done)
+    assert found["chosen"]["deflated_sharpe"] == t.trials["deflated_sharpe"]
+    assert found["chosen"]["overfitting_probability"] == t.selection.probability
+    assert (done.folder / "search.png").stat().st_size > 1000
+
+
+def test_the_front_is_what_nothing_is_better_than(search: Search, units_ran: list[str]) -> None:
+    t = search(SPACE, trials=12).table
+    done = {row.name: row.values for row in t.rows if row.state == "finished"}
+
+    def better(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+        return a[0] >= b[0] and a[1] <= b[1] and a != b
+
+    beaten = {b for a, b in itertools.permutations(done, 2) if better(done[a], done[b])}
+    assert set(t.front) == set(done) - beaten
+    assert 1 < len(t.front) < len(done)
+    on_front = [row for row in t.rows if row.name in t.front and row.fills]
+    assert t.chosen == max(on_front, key=lambda row: row.values[0]).name
+
+
+class ScoresByTable:
+    """Scores that are given, by trial and number of folds."""
+
+    values: Callable[[int, int], float]
+
+    def score(self, study: Any, contender: Contender, units: Any) -> Score:
+        n = len(study.folds)
+        bars = study.folds[-1].stop - study.start
+        returns = 0.01 * np.random.default_rng(int(contender.name)).standard_normal(bars)
+        traded = Traded(returns, returns, {"net return": 0.1, "fills": 1}, (0,), turnover=1.0)
+        return Score((type(self).values(int(contender.name), n),), traded)
+
+
+def given_scores(monkeypatch: pytest.MonkeyPatch, values: Callable[[int, int], float]) -> None:
+    class Given(ScoresByTable):
+        def __init__(self, *_: Any) -> None:
+            pass
+
+    Given.values = staticmethod(values)
+    monkeypatch.setattr(running, "Scorer", Given)
+
+
+@pytest.mark.parametrize(("objective", "sign"), [("net_return", 1.0), ("turnover", -1.0)])
+def test_a_trial_below_the_median_of_those_before_it_is_stopped(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch, objective: str, sign: float
+) -> None:  # fmt: skip
+    random = np.random.default_rng(8).normal(size=(24, 3))
+    given_scores(monkeypatch, lambda number, n: sign * float(random[number, n - 1]))
+    text = ONE.replace("net_return", objective).replace("folds = 2", "folds = 3").replace("trials = 9", "trials = 24")  # fmt: skip
+    rows = search(text).table.rows
+    looks: list[list[float]] = [[], [], []]
+    for number, row in enumerate(rows):
+        for n in range(3):
+            seen = looks[n].copy()
+            looks[n].append(float(random[number, n]))
+            if number and n < 2 and len(seen) >= 4 and random[number, n] < statistics.median(seen):
+                assert (row.state, row.folds) == ("stopped", n + 1), number
+                break
+        else:
+            assert (row.state, row.folds) == ("finished", 3), number
+    assert {row.folds for row in rows} == {1, 2, 3}
+
+
+def test_nothing_is_stopped_where_that_is_not_wanted(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_scores(monkeypatch, lambda number, n: -float(number))
+    t = search(ONE.replace("seeds = 1", "seeds = 1\nprune = false")).table
+    assert [row.state for row in t.rows] == ["finished"] * 9
+
+
+@pytest.mark.parametrize(
+    ("text", "sets", "said"),
+    [
+        (ONE.replace("0.004", "0.005"), (), r"another space: \[space\] signal.threshold was .*0.004.* and is .*0.005"),
+        (ONE.replace("seeds = 1", "seeds = 2"), (), "another space: seeds was 1 and is 2"),
+        (ONE, ("risk.max_gross=1.25",), "other base settings: risk.max_gross was .* and is 1.25"),
+        (ONE, ("data.start=2023-03-02",), "other bars: folds was "),
+    ],
+)  # fmt: skip
+def test_another_search_of_its_name_is_refused_by_what_differs(
+    search: Search, units_ran: list[str], text: str, sets: tuple[str, ...], said: str
+) -> None:
+    search(ONE, trials=1)
+    with pytest.raises(ConfigError, match=said):
+        search(text, *sets)
+    assert len(search(ONE, trials=2).table.rows) == 2, "a larger budget is the same search"
+
+
+def test_other_objectives_are_refused(search: Search, units_ran: list[str]) -> None:
+    search(ONE, trials=1)
+    with pytest.raises(DataError, match="a search for other objectives"):
+        search(SPACE)
+
+
+def test_what_is_no_storage_is_refused_by_name(search: Search, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "study" / "small"
+    folder.mkdir(parents=True)
+    (folder / STORE).write_bytes(b"hello" * 1000)
+    with pytest.raises(DataError, match=r"search\.db: cannot be opened as the storage of a search"):
+        search(ONE)
+    (folder / STORE).unlink()
+    (folder / STORE).symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(DataError, match="is no file"):
+        search(ONE)
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+def test_two_searches_at_once_are_refused(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = running.SearchLoop.go_on
+
+    def within(self: Any, *given: Any) -> None:
+        monkeypatch.setattr(running.SearchLoop, "go_on", whole)
+        with pytest.raises(JournalError, match="a second process"):
+            search(ONE)
+        whole(self, *given)
+
+    monkeypatch.setattr(running.SearchLoop, "go_on", within)
+    assert len(search(ONE, trials=1).table.rows) == 1
+
+
+def test_a_trial_that_makes_no_sense_fails_in_words_and_the_search_goes_on(
+    search: Search, units_ran: list[str]
+) -> None:
+    text = ONE + 'features.names = {choices = [["core"], ["core", "return_1"]]}\n'
+    t = search(text, trials=8).table
+    failed = [row for row in t.rows if row.state == "failed"]
+    assert failed
+    assert {row.reason for row in failed} == {"features.names: a feature stands there twice; name each once"}  # fmt: skip
+    assert len(failed) < 8
+
+
+def test_defaults_that_come_to_nothing_end_it_and_can_be_mended(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Any, *given: Any) -> Score:
+        raise DataError("nothing to score")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Scorer, "score", fail)
+        with pytest.raises(ModelError, match="the defaults come to nothing: nothing to score"):
+            search(ONE)
+    assert len(search(ONE, trials=2).table.rows) == 2
+
+
+def test_a_search_of_failures_only_ends(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, calls = Scorer.score, itertools.count()
+
+    def fail(self: Scorer, *given: Any) -> Score:
+        if next(calls) > 1:
+            raise DataError("the disk is gone")
+        return whole(self, *given)
+
+    monkeypatch.setattr(Scorer, "score", fail)
+    with pytest.raises(ModelError, match="the last 10 trials failed, the newest: the disk is gone"):
+        search(ONE, trials=30)
+
+
+def test_minutes_are_a_budget_too(search: Search, units_ran: list[str]) -> None:
+    assert len(search(ONE, minutes=1e-9).table.rows) == 0
+    assert len(search(ONE, trials=2, minutes=10.0).table.rows) == 2
+
+
+def test_skill_needs_the_heads_of_the_defaults(search: Search, units_ran: list[str]) -> None:
+    text = """
+[search]
+trials = 4
+folds = 2
+months = 1
+seeds = 1
+prune = false
+contender = "linear"
+objectives = ["skill", "volume_skill"]
+[space]
+training.window_bars = {low = 500, high = 900}
+targets.kinds = {choices = [["return", "direction", "volatility", "volume"], ["return", "direction", "volatility"]]}
+[[start]]
+targets.kinds = ["return", "direction", "volatility"]
+"""
+    rows = search(text).table.rows
+    assert [row.state for row in rows[:2]] == ["finished", "failed"]
+    assert "the objective volume_skill is not defined" in rows[1].reason
+    assert np.isfinite(rows[0].values).all()
+
+
+def test_an_error_names_a_missing_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Any
+) -> None:
+    import sys
+
+    for name in [n for n in sys.modules if n.startswith(("optuna", "bot.app.search", "bot.adapters.optuna_file"))]:  # fmt: skip
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    (tmp_path / "s.toml").write_text("", encoding="utf-8")
+    said = cli("search", str(tmp_path / "s.toml"))
+    assert said.code == 2
+    assert "bot search needs optuna, which is not installed; install the extra 'search'" in said.err
+
+
+def test_errors_are_the_bots_own(search: Search) -> None:
+    with pytest.raises(BotError, match="do not lie within the bars"):
+        search(ONE.replace("folds = 2", "folds = 99"))
