@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = "base"
-FREE = (BASE, "serve", "notify", "watch", "xlsx", "yahoo", "compare", "garch", "search")
+FREE = (BASE, "serve", "notify", "watch", "xlsx", "yahoo", "compare", "garch", "search", "ray")
 """What is installed for those who run the bot: nothing in it may be GPL, AGPL or LGPL."""
 
 COPYLEFT = re.compile(r"\b(A|L)?GPL")
@@ -38,7 +38,7 @@ BY_CLASSIFIER = {
     "GNU Lesser General Public License v3 (LGPLv3)": "LGPL-3.0",
     "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
 }  # fmt: skip
-BY_WORD = {"GPLv3": "GPL-3.0"}
+BY_WORD = {"GPLv3": "GPL-3.0", "Apache 2.0": "Apache-2.0"}
 READ_IN_THEIR_FILES = {"axe-playwright-python": "MIT, its axe.min.js MPL-2.0"}
 """Packages whose metadata say nothing; their files were read."""
 

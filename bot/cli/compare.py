@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.options import (
+    AddressOption,
     ConfigOption,
     DataOption,
     EngineOption,
@@ -52,6 +53,7 @@ class StudyOptions:
     folds: Annotated[int, typer.Option(min=1, help="Number of consecutive test periods.")] = 6
     fold_months: Annotated[int, typer.Option(min=1, help="Months per fold.")] = 6
     engine: EngineOption = "local"
+    ray_address: AddressOption = None
     workers: WorkersOption = None
     out: Annotated[str, typer.Option(help="Folder for trainings and tables.")] = "runs/compare"
     sets: SetOption = None
@@ -66,7 +68,8 @@ class StudyOptions:
         from bot.app.executors.choice import chosen
         from bot.app.study.compare import StudyPlan
 
-        return StudyPlan(self.folds, self.fold_months, seeds, chosen(self.engine, self.workers))
+        engine = chosen(self.engine, self.workers, self.ray_address)
+        return StudyPlan(self.folds, self.fold_months, seeds, engine)
 
 
 def register(app: typer.Typer) -> None:

@@ -59,7 +59,18 @@ NoRehearsalOption = Annotated[
 
 
 EngineOption = Annotated[
-    str, typer.Option("--engine", help="What runs the trainings: local (this machine's cores).")
+    str,
+    typer.Option(
+        "--engine",
+        help="What runs it: local (processes of this machine) or ray (a cluster; the extra 'ray').",
+    ),
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        help="With --engine ray: host:port of a cluster's head; by default a new cluster on this machine.",
+    ),
 ]
 WorkersOption = Annotated[
     int | None,

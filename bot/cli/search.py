@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.options import (
+    AddressOption,
     ConfigOption,
     DataOption,
     EngineOption,
@@ -51,6 +52,7 @@ def search(
         float | None, typer.Option(min=0.0, help="Minutes of this call, in place of the file's.")
     ] = None,
     engine: EngineOption = "local",
+    ray_address: AddressOption = None,
     workers: WorkersOption = None,
     out: Annotated[str, typer.Option(help="Folder for trainings and tables, which 'bot compare' may share.")] = "runs/compare",
     as_json: JsonOption = False,
@@ -75,7 +77,7 @@ def search(
     from bot.report.study.search import render
 
     base = BaseSettings(config, (*sets_of(data, start, end, symbols), *(sets or [])))
-    plan = SearchPlan(trials, minutes, chosen(engine, workers))
+    plan = SearchPlan(trials, minutes, chosen(engine, workers, ray_address))
     with progress_bar(f"search {Path(space).stem}", quiet=as_json) as progress:
         done = search_command(Path(space), base, Path(out), plan, progress)
     if as_json:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.options import (
+    AddressOption,
     ConfigOption,
     DataOption,
     EngineOption,
@@ -67,6 +68,7 @@ def sweep(
     ] = None,
     plugins: PluginOption = None,
     engine: EngineOption = "local",
+    ray_address: AddressOption = None,
     workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,11 +82,12 @@ def sweep(
 
     load_plugins(plugins or [])
     of_file = sets_of(data, start, end, symbols)
+    runs_it = chosen(engine, workers, ray_address)
     source = _source(run, forecasts, config, of_file, sets or [])
     over = (sets or []) if run is not None else []
     try:
         with progress_bar("sweep", quiet=as_json) as progress:
-            done = try_all(source, vary or [], out, over, progress, chosen(engine, workers))
+            done = try_all(source, vary or [], out, over, progress, runs_it)
     except KeyboardInterrupt:
         typer.echo("interrupted; nothing was entered in the register", err=True)
         sys.exit(130)

@@ -11,7 +11,7 @@ from bot.app.executors.local import LocalExecutor
 from bot.app.executors.units import Executor
 from bot.errors import ConfigError
 
-ENGINES = ("local",)
+ENGINES = ("local", "ray")
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,12 @@ class EngineChoice:
 
     Attributes:
         workers: how many side by side; None for one a core.
+        address: host:port of the head of a Ray cluster; None for a new one on this machine.
     """
 
     name: str = "local"
     workers: int | None = None
+    address: str | None = None
 
     @property
     def cores(self) -> int:
@@ -31,15 +33,21 @@ class EngineChoice:
         return self.workers or os.cpu_count() or 1
 
 
-def chosen(name: str, workers: int | None) -> EngineChoice:
+def chosen(name: str, workers: int | None, address: str | None = None) -> EngineChoice:
     """Return the choice that the options make.
 
     Raises:
-        ConfigError: there is no such engine.
+        ConfigError: there is no such engine, its package is missing, or an address is not for it.
     """
     if name not in ENGINES:
         raise ConfigError(f"--engine {name}: there is none; choose from {', '.join(ENGINES)}")
-    return EngineChoice(name, workers)
+    if name == "ray":
+        from bot.app.executors.ray_cluster import require_ray
+
+        require_ray(address)
+    elif address is not None:
+        raise ConfigError(f"--ray-address {address}: only --engine ray goes there; add it")
+    return EngineChoice(name, workers, address)
 
 
 LOCAL = EngineChoice()
@@ -48,8 +56,16 @@ LOCAL = EngineChoice()
 @contextmanager
 def opened(choice: EngineChoice) -> Iterator[Executor]:
     """Give the executor that was chosen, and end it with the block, however that ends."""
-    executor = LocalExecutor(choice.cores)
+    executor = _made(choice)
     try:
         yield executor
     finally:
         executor.shutdown()
+
+
+def _made(choice: EngineChoice) -> Executor:
+    if choice.name == "local":
+        return LocalExecutor(choice.cores)
+    from bot.app.executors.ray_executor import RayExecutor  # Ray takes a second to import
+
+    return RayExecutor(choice.address, choice.workers)
