@@ -56,6 +56,7 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "trials": (STUDY, ("bot trials", "bot trials runs --symbol BTCUSDT")),
     "compare": (STUDY, (
         "bot compare --preset mtl-vs-single --data data", "bot compare a.toml b.toml --data data",
+        "bot compare --preset heads --data data --engine ray --ray-address 10.0.0.5:6379",
     )),
     "discover": (STUDY, ("bot discover --data data --candidates range,trend",)),
     "search": (STUDY, (

@@ -104,7 +104,7 @@ def run_parcel(build: str, parcel: bytes, content: npt.NDArray[np.uint8]) -> Any
     try:
         opened: Parcel = pickle.loads(parcel)
         _check_parts(opened)
-        _limit_memory(opened.unit.config.training.memory_limit_mb)
+        limit_memory(opened.unit.config.training.memory_limit_mb)
         return opened.unit.run(opened.read(content))
     except BotError as error:
         return error
@@ -124,7 +124,7 @@ def _check_parts(parcel: Parcel) -> None:
 _before: dict[str, int] = {}
 
 
-def _limit_memory(megabytes: int) -> None:
+def limit_memory(megabytes: int) -> None:
     """Bound what units may take beyond what Ray's own threads had taken before the first."""
     base = _before.setdefault("bytes", _data_bytes())
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
