@@ -120,6 +120,7 @@ def test_the_runs_are_worth_it(whole: RunFolder) -> None:
     assert verdict.fills >= 3
     assert verdict.models >= 2
     told = {what for what, _ in verdict.unproved}
+    assert ("the candle of the bar that is open" in told) is ("tiny" in whole.path.parts[-2])
     with open_journal(whole.journal) as snapshot:
         assert {key for key in UNPROVED if key[5:] in snapshot.meta} == {
             what for what in told if what.startswith("meta.")
