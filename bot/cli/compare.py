@@ -6,9 +6,6 @@ Rules: progress goes to stderr, tables or one JSON object to stdout. Must not co
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +22,7 @@ from bot.cli.options import (
     WorkersOption,
     with_options,
 )  # fmt: skip
-from bot.cli.output import progress_bar, stdout_console
+from bot.cli.output import progress_bar, resumable, stdout_console
 from bot.config.given import sets_of
 
 if TYPE_CHECKING:
@@ -128,7 +125,7 @@ def compare(
         contenders = from_files(files or [], overrides)
         title = "-".join(contender.name for contender in contenders)
     _tell_of_leftovers(options.out)
-    with progress_bar(f"compare {title}", quiet=options.as_json) as progress, _resumable():
+    with progress_bar(f"compare {title}", quiet=options.as_json) as progress, resumable():
         done = compare_command(
             contenders, title, Path(options.out), options.plan(seeds), progress,
             confirm=confirm is not None,
@@ -188,7 +185,7 @@ def discover(
     named = [name.strip() for name in (candidates or "").split(",") if name.strip()]
     contenders = discovery.candidates(options.config, options.overrides(), named)
     _tell_of_leftovers(options.out)
-    with progress_bar("discover", quiet=options.as_json) as progress, _resumable():
+    with progress_bar("discover", quiet=options.as_json) as progress, resumable():
         done = discovery.discover(contenders, Path(options.out), options.plan(seeds), progress)
     if options.as_json:
         print(json.dumps({"folder": str(done.folder), "kept": done.kept,
@@ -206,12 +203,3 @@ def _tell_of_leftovers(out: str) -> None:
     note = left_from_before(Path(out))
     if note:
         typer.echo(note, err=True)
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("interrupted; the same command continues from here", err=True)
-        sys.exit(130)

@@ -29,14 +29,19 @@ class RunLock:
     Args:
         folder: the run's folder.
         pause: waits between tries, in seconds.
+        does: what the holder does, and `option` the one that names another folder, for the error.
 
     Raises:
         JournalError: another process holds it, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, pause: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, folder: Path, pause: Callable[[float], None] = time.sleep, *, does: str = "runs this run",
+        option: str = "--run-dir",
+    ) -> None:  # fmt: skip
         self._path = folder / NAME
         self._pause = pause
+        self._does, self._option = does, option
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
@@ -47,8 +52,8 @@ class RunLock:
         if not self._taken(descriptor):
             os.close(descriptor)
             raise JournalError(
-                f"{self._path.parent}: a second process runs this run (pid {_read_pid(self._path)}); "
-                "stop it first, or give another --run-dir"
+                f"{self._path.parent}: a second process {self._does} (pid {_read_pid(self._path)}); "
+                f"stop it first, or give another {self._option}"
             )
         try:
             os.ftruncate(descriptor, 0)

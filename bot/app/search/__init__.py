@@ -8,5 +8,6 @@ identity        what a search is of, and what refuses another
 running         the loop: asked for, trained, judged, entered, told
 trial           one trial, and what is kept of it
 scoring         its objectives
+confirming      `--confirm`: one look at bars that no trial has seen
 found           the front, the chosen one, and what it is worth
 """

@@ -14,7 +14,7 @@ from bot.adapters.optuna_file import NAME, open_study
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.adapters.system.run_lock import RunLock
 from bot.app.backtest.preparing import check_known, read_market
-from bot.app.executors.choice import EngineChoice
+from bot.app.executors.choice import EngineChoice, opened
 from bot.app.loop.runner import Progress
 from bot.app.search.found import table_of
 from bot.app.search.identity import check_identity, identity_of
@@ -59,13 +59,14 @@ def search_command(
         ModelError: the defaults cannot be trained, or too many trials fail one after the other.
         DataError: the folder holds something else.
     """
-    loop = opened(path, settings, out, plan.engine)
+    loop = begun(path, settings, out)
     search, interrupted = loop.space.search, False
     trials = search.trials if plan.trials is None else plan.trials
     minutes = search.minutes if plan.minutes is None else plan.minutes
-    with RunLock(loop.folder):
+    with RunLock(loop.folder, does="searches here", option="--out"):
         try:
-            loop.go_on(trials, minutes, progress)
+            with opened(plan.engine) as executor:
+                loop.go_on(executor, trials, minutes, progress)
         except KeyboardInterrupt:
             interrupted = True
         table = table_of(loop, trials)
@@ -73,7 +74,7 @@ def search_command(
     return SearchDone(table, loop.folder, interrupted)
 
 
-def opened(path: Path, settings: BaseSettings, out: Path, engine: EngineChoice) -> SearchLoop:
+def begun(path: Path, settings: BaseSettings, out: Path) -> SearchLoop:
     """Check everything that a search stands on, and open its storage."""
     space = read_space(path, settings.load())
     base = Contender(BASE_NAME, space.search.contender, with_candidates(settings.load()))
@@ -90,8 +91,8 @@ def opened(path: Path, settings: BaseSettings, out: Path, engine: EngineChoice) 
     for each in (out / "data", out / "units"):
         sweep(each)
     store = open_study(folder / NAME, space.minimised)
-    check_identity(store, identity_of(space, study), folder / NAME)
-    return SearchLoop(settings, space, study, store, folder=folder, engine=engine)
+    check_identity(store, identity_of(space, base.config, study), folder / NAME)
+    return SearchLoop(settings, space, study, store, folder=folder)
 
 
 def write(table: SearchTable, folder: Path) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -16,7 +18,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from bot.app.runs.trials import runs_dir_of, tried
-from bot.app.search.running import REASON, VALUES, SearchLoop
+from bot.app.search.running import REASON, VALUES, SearchLoop, values_of
 from bot.app.search.scoring import periods_per_year_of, times_of
 from bot.app.search.trial import kept, name_of
 from bot.app.study.account import Traded
@@ -33,7 +35,7 @@ from bot.report.study.search import (
     SearchRow,
     SearchTable,
 )
-from bot.report.study.selection import Selection, overfitting_of
+from bot.report.study.selection import overfitting_of
 
 STATES = {TrialState.COMPLETE: FINISHED, TrialState.PRUNED: STOPPED, TrialState.FAIL: FAILED}
 EVALUATOR = (
@@ -44,30 +46,57 @@ LEAST_TRIALS = 20
 """Trials through all folds below which no importance is told: the best tenth must be two."""
 
 
+@dataclass(frozen=True)
+class Picked:
+    """The trials that ended, and which of them is chosen.
+
+    Attributes:
+        accounts: by number, what an account did and on how many folds.
+        front: of those that went through all folds.
+        traded: by number, the accounts of those that went through all folds and traded.
+        chosen: the trial that the rule takes; None where none traded.
+    """
+
+    ended: list[FrozenTrial]
+    accounts: dict[int, tuple[Traded, int]]
+    front: list[FrozenTrial]
+    traded: dict[int, Traded]
+    chosen: FrozenTrial | None
+
+
+def picked(store: optuna.Study, folder: Path, minimised: Sequence[bool]) -> Picked:
+    """Return what a search has tried and which trial is chosen.
+
+    Args:
+        folder: of the search.
+        minimised: of each objective, whether less is better.
+
+    Raises:
+        DataError: what a trial came to is gone or damaged.
+    """
+    ended = [t for t in store.get_trials(deepcopy=False) if t.state.is_finished()]
+    accounts = {
+        t.number: kept(folder / "trials" / name_of(t.number))
+        for t in ended
+        if t.user_attrs.get(VALUES)
+    }
+    done = [trial for trial in ended if trial.state is TrialState.COMPLETE]
+    front = _front(done, minimised)
+    traded = {t.number: accounts[t.number][0] for t in done if accounts[t.number][0].facts["fills"]}
+    among = done if len(minimised) == 1 else front
+    chosen = _chosen([t for t in among if t.number in traded], less=minimised[0])
+    return Picked(ended, accounts, front, traded, chosen)
+
+
 def table_of(loop: SearchLoop, asked: int) -> SearchTable:
     """Return what the search has come to so far.
 
     Raises:
         DataError: what a trial came to is gone or damaged.
     """
-    ended = [t for t in loop.store.get_trials(deepcopy=False) if t.state.is_finished()]
-    accounts = {
-        t.number: kept(loop.folder / "trials" / name_of(t.number))
-        for t in ended
-        if t.user_attrs.get(VALUES)
-    }
-    rows = tuple(_row(loop, trial, accounts.get(trial.number)) for trial in ended)
-    done = [trial for trial in ended if trial.state is TrialState.COMPLETE]
-    front = _front(done, loop.space.minimised)
-    traded = {t.number: accounts[t.number][0] for t in done if accounts[t.number][0].facts["fills"]}
-    chosen = _chosen([t for t in front if t.number in traded], done, traded, loop.space.minimised)
-    times = times_of(loop.base)
-    selection = (
-        overfitting_of([days_of(account.returns, times) for account in traded.values()])
-        if traded
-        else Selection(None, 0, "no setting traded")
-    )
-    search = loop.space.search
+    found = picked(loop.store, loop.folder, loop.space.minimised)
+    times, chosen, search = times_of(loop.base), found.chosen, loop.space.search
+    days = [days_of(account.returns, times) for account in found.traded.values()]
     return SearchTable(
         name=loop.space.name,
         setting=setting_of(loop.base, search.seeds),
@@ -75,12 +104,12 @@ def table_of(loop: SearchLoop, asked: int) -> SearchTable:
         seed=search.seed,
         objectives=search.objectives,
         minimised=loop.space.minimised,
-        rows=rows,
-        front=tuple(name_of(t.number) for t in front),
+        rows=tuple(_row(loop, trial, found.accounts.get(trial.number)) for trial in found.ended),
+        front=tuple(name_of(t.number) for t in found.front),
         chosen=None if chosen is None else name_of(chosen.number),
         rule=RULE_ONE if len(search.objectives) == 1 else RULE_MANY,
-        trials=None if chosen is None else _counted(loop, chosen, traded[chosen.number]),
-        selection=selection,
+        trials=None if chosen is None else _counted(loop, chosen, found.traded[chosen.number]),
+        selection=overfitting_of(days),
         importance=_importance(loop.store, loop.distributions),
         evaluator=EVALUATOR,
         asked=asked,
@@ -88,7 +117,7 @@ def table_of(loop: SearchLoop, asked: int) -> SearchTable:
 
 
 def _row(loop: SearchLoop, trial: FrozenTrial, account: tuple[Traded, int] | None) -> SearchRow:
-    values = loop.values_of(trial) or {}
+    values = values_of(trial, loop.space) or {}
     own = loop.space.default or {}
     sharpe, traded = None, None
     if account is not None:
@@ -125,19 +154,15 @@ def _front(done: Sequence[FrozenTrial], minimised: Sequence[bool]) -> list[Froze
     return [t for t in done if not beaten(gains[t.number])]
 
 
-def _chosen(
-    front: Sequence[FrozenTrial], done: Sequence[FrozenTrial], traded: Mapping[int, Traded],
-    minimised: Sequence[bool],
-) -> FrozenTrial | None:  # fmt: skip
-    """Return the trial that the rule takes: with one objective the best that traded, on the front or not."""
-    among = [t for t in done if t.number in traded] if len(minimised) == 1 else list(front)
-    sign = -1.0 if minimised[0] else 1.0
+def _chosen(among: Sequence[FrozenTrial], *, less: bool) -> FrozenTrial | None:
+    """Return the one with the best first objective, the earliest of equals."""
+    sign = -1.0 if less else 1.0
     return max(among, key=lambda t: sign * (t.values or [0.0])[0], default=None)
 
 
 def _counted(loop: SearchLoop, chosen: FrozenTrial, account: Traded) -> dict[str, Any]:
     """Return what the chosen one is worth after all that was tried on its data."""
-    contender = loop.contender_of(chosen.number, loop.values_of(chosen))
+    contender = loop.contender_of(chosen.number, values_of(chosen, loop.space))
     study = loop.base.over([contender])
     title = f"{loop.folder.name}/trials/{contender.name}"
     entry = trial_of(study, title, "search", {contender.name: account})

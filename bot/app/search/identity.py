@@ -15,42 +15,52 @@ import optuna
 from bot.app.runs.folder import deciding
 from bot.app.search.space import SearchSpace
 from bot.app.study.data import Study
+from bot.config import Config
 from bot.errors import ConfigError
 from bot.parts.plugins import digests_of
 from bot.timestamps import format_utc
 
 SPACE, BASE, DATA = "space", "base", "data"
 _SHOWN = 3
+SYMBOLS = "market.symbols"
+"""Which symbols are traded says the data; a search is confirmed on others too."""
 
 
-def identity_of(space: SearchSpace, base: Study) -> dict[str, dict[str, Any]]:
-    """Return what makes a search this one, by part and name, as JSON values."""
-    times = base.market.bars.open_time
-    config = base.config
-    parts = {
+def identity_of(
+    space: SearchSpace, config: Config, base: Study | None
+) -> dict[str, dict[str, Any]]:
+    """Return what makes a search this one, by part and name, as JSON values.
+
+    Args:
+        config: the base settings.
+        base: the study of them; None leaves its bars out.
+    """
+    parts: dict[str, Any] = {
         SPACE: space.as_json()["search"]
         | {f"[space] {key}": value for key, value in space.as_json()["space"].items()}
         | {"[[start]]": space.as_json()["start"]},
-        BASE: deciding(config) | {f"part {k}": v for k, v in digests_of(config.plugins).items()},
-        DATA: {
+        BASE: {key: value for key, value in deciding(config).items() if key != SYMBOLS}
+        | {f"part {k}": v for k, v in digests_of(config.plugins).items()},
+    }
+    if base is not None:
+        times = base.market.bars.open_time
+        parts[DATA] = {
             "symbols": list(base.market.symbols),
             "folds": [format_utc(int(times[f.first])) for f in base.folds]
             + [format_utc(int(times[base.folds[-1].stop - 1]))],
             "bars": base.digest,
-        },
-    }
+        }
     found: dict[str, dict[str, Any]] = json.loads(json.dumps(parts))
     return found
 
 
 def check_identity(
-    store: optuna.Study, identity: Mapping[str, Mapping[str, Any]], path: Path, *, data: bool = True
+    store: optuna.Study, identity: Mapping[str, Mapping[str, Any]], path: Path
 ) -> None:
     """Write what a new search is of; refuse one that was begun over something else.
 
     Args:
         path: of the storage, for the error.
-        data: whether the bars must be the same.
 
     Raises:
         ConfigError: with what differs.
@@ -61,8 +71,6 @@ def check_identity(
             store.set_user_attr(part, dict(values))
         return
     for part, now in identity.items():
-        if part == DATA and not data:
-            continue
         was = there.get(part, {})
         keys = [key for key in dict.fromkeys([*was, *now]) if was.get(key) != now.get(key)]
         if keys:

@@ -19,7 +19,6 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from bot.adapters.optuna_file import taken_up
-from bot.app.executors.choice import EngineChoice, opened
 from bot.app.executors.running import run_units
 from bot.app.executors.units import Executor, Stored
 from bot.app.loop.runner import Progress
@@ -55,7 +54,6 @@ class SearchLoop:
         base: the study of the base settings alone.
         store: Optuna's study.
         folder: of the search, in the study's folder.
-        engine: what runs the trainings.
     """
 
     settings: BaseSettings
@@ -63,7 +61,6 @@ class SearchLoop:
     base: Study
     store: optuna.Study
     folder: Path
-    engine: EngineChoice
 
     def __post_init__(self) -> None:
         """Put the sampler in its place."""
@@ -78,7 +75,10 @@ class SearchLoop:
         )  # fmt: skip
         self.scorer = Scorer(self.base, search.objectives)
 
-    def go_on(self, trials: int, minutes: float, progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:  # fmt: skip
+    def go_on(
+        self, executor: Executor, trials: int, minutes: float, progress: Progress,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         """Try settings until so many trials are there, or the time is over.
 
         Raises:
@@ -86,26 +86,19 @@ class SearchLoop:
         """
         until = clock() + 60.0 * minutes if minutes else float("inf")
         size = self.space.search.at_once
-        with opened(self.engine) as executor:
-            for first in range(0, trials, size):
-                numbers = range(first, min(first + size, trials))
-                progress(first, trials)
-                there = self.store.get_trials(deepcopy=False)
-                for trial in there[numbers.start : numbers.stop]:
-                    self._remake(trial, executor)
-                if all(k < len(there) and there[k].state.is_finished() for k in numbers):
-                    continue
-                if clock() >= until:
-                    return
-                self._batch(numbers, there, executor)
-                self._check_failures()
+        for first in range(0, trials, size):
+            numbers = range(first, min(first + size, trials))
+            progress(first, trials)
+            there = self.store.get_trials(deepcopy=False)
+            for trial in there[numbers.start : numbers.stop]:
+                self._remake(trial, executor)
+            if all(k < len(there) and there[k].state.is_finished() for k in numbers):
+                continue
+            if clock() >= until:
+                return
+            self._batch(numbers, there, executor)
+            self._check_failures()
         progress(trials, trials)
-
-    def values_of(self, trial: FrozenTrial) -> dict[str, Any] | None:
-        """Return a trial's settings by key; None of the base's own that lie outside the space."""
-        if not trial.params:
-            return None
-        return {key: self.dimensions[key].value(at) for key, at in trial.params.items()}
 
     def contender_of(self, number: int, values: dict[str, Any] | None) -> Contender:
         """Return a trial's settings as a contender.
@@ -140,7 +133,7 @@ class SearchLoop:
     def _ask(self, number: int, there: Sequence[FrozenTrial]) -> RunningTrial:
         """Return a trial of this number: one that is there, its settings completed, or a new one."""
         if number < len(there) and there[number].state.is_finished():
-            return RunningTrial(number, self.values_of(there[number]))
+            return RunningTrial(number, values_of(there[number], self.space))
         trial = taken_up(self.store, number) if number < len(there) else self.store.ask()
         assert trial.number == number
         if number < len(self.given) and self.given[number] is None:
@@ -171,7 +164,7 @@ class SearchLoop:
         folder = self.folder / "trials" / name_of(told.number)
         if not told.state.is_finished() or not looks or (folder / RESULT).exists():
             return
-        trial = self._begun(RunningTrial(told.number, self.values_of(told)))
+        trial = self._begun(RunningTrial(told.number, values_of(told, self.space)))
         stages = self._stages()[:looks]
         train([trial], range(stages[-1].stop), executor)
         if trial.goes_on:
@@ -257,6 +250,13 @@ class SearchLoop:
             raise ModelError(
                 f"search: the last {MOST_FAILED} trials failed, the newest: {last[-1].user_attrs[REASON]}"
             )
+
+
+def values_of(trial: FrozenTrial, space: SearchSpace) -> dict[str, Any] | None:
+    """Return a trial's settings by key; None of the base's own that lie outside the space."""
+    if not trial.params:
+        return None
+    return {d.key: d.value(trial.params[d.key]) for d in space.dimensions}
 
 
 def _drawn(trial: optuna.Trial, key: str, of: Any) -> Any:

@@ -65,11 +65,13 @@ def compare_command(
     progress: Progress,
     *,
     confirm: bool = False,
+    primary: Sequence[str] | None = None,
 ) -> ComparisonDone:
     """Run a comparison and write its tables and picture below `out`.
 
     Args:
         confirm: it is the one look at bars that no trial has seen.
+        primary: as in `walk_forward`.
 
     Raises:
         ConfigError: a look to confirm at bars that were seen.
@@ -79,7 +81,7 @@ def compare_command(
     folder = out / title
     check_folder(folder)
     comparison, setting = walk_forward(
-        contenders, out, plan, progress, title=title,
+        contenders, out, plan, progress, title=title, primary=primary,
         kind="confirm" if confirm else "compare", pairs="first less others" if title in AGAINST_FIRST else "every",
     )  # fmt: skip
     make_folder(folder)

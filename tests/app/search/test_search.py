@@ -198,7 +198,9 @@ def test_two_searches_at_once_are_refused(
 
     def within(self: Any, *given: Any) -> None:
         monkeypatch.setattr(running.SearchLoop, "go_on", whole)
-        with pytest.raises(JournalError, match="a second process"):
+        with pytest.raises(
+            JournalError, match=r"a second process searches here \(pid \d+\); .* --out"
+        ):
             search(ONE)
         whole(self, *given)
 
