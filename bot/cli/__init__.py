@@ -9,6 +9,7 @@ serve           `bot serve`
 watch           `bot watch`
 reading         commands that read runs: report, status, verify, export, logs
 compare         `bot compare`, `bot discover`
+cross_validation `bot compare --cv combinatorial`
 search          `bot search`
 sweep           `bot sweep`
 data            `bot fetch`, `bot import`, `bot data`

@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bot.cli.cross_validation import (
+    COMBINATORIAL,
+    WALK_FORWARD,
+    CvOption,
+    GroupsOption,
+    TestGroupsOption,
+    check_cv,
+    cross_validate_and_tell,
+)  # fmt: skip
 from bot.cli.options import (
     AddressOption,
     ConfigOption,
@@ -27,6 +36,7 @@ from bot.config.given import sets_of
 
 if TYPE_CHECKING:
     from bot.app.study.compare import StudyPlan
+    from bot.app.study.contenders import Contender
 
 SeedsOption = Annotated[
     int, typer.Option(min=1, help="Trainings per network, whose forecasts are averaged.")
@@ -95,6 +105,9 @@ def compare(
         ),
     ] = None,
     seeds: SeedsOption = 10,
+    cv: CvOption = WALK_FORWARD,
+    groups: GroupsOption = 6,
+    test_groups: TestGroupsOption = 2,
     *,
     options: StudyOptions,
 ) -> None:
@@ -102,6 +115,7 @@ def compare(
 
     What is trained is kept in --out: after an interruption the same command continues.
     """
+    check_cv(cv, alone=not (finished or confirm is not None))
     if confirm is not None:
         options = _frozen(options, confirm, preset=preset, files=bool(files) or finished)
     if finished:
@@ -109,22 +123,16 @@ def compare(
         _compare_runs(files or [], as_json=options.as_json, alone=alone)
         return
     from bot.app.study.compare import compare_command
-    from bot.app.study.contenders import from_files
-    from bot.app.study.contenders import preset as of_preset
-    from bot.errors import ConfigError
     from bot.report.study.text import render
 
-    overrides = options.overrides()
-    if preset and files:
-        raise ConfigError("compare: give settings files or --preset, not both")
-    if files and options.config:
-        raise ConfigError("compare: --config is the base of a preset; list files as arguments")
-    if preset:
-        contenders, title = of_preset(preset, options.config, overrides), preset
-    else:
-        contenders = from_files(files or [], overrides)
-        title = "-".join(contender.name for contender in contenders)
+    contenders, title = _contenders(files or [], preset, options)
     _tell_of_leftovers(options.out)
+    if cv == COMBINATORIAL:
+        cross_validate_and_tell(
+            contenders, title, options.out, options.plan(seeds),
+            groups=groups, tested=test_groups, as_json=options.as_json,
+        )  # fmt: skip
+        return
     with progress_bar(f"compare {title}", quiet=options.as_json) as progress, resumable():
         done = compare_command(
             contenders, title, Path(options.out), options.plan(seeds), progress,
@@ -136,6 +144,24 @@ def compare(
         return
     stdout_console().print(render(done.comparison, title, done.setting))
     typer.echo(f"{done.folder}/compare.md, compare.json, compare.png")
+
+
+def _contenders(
+    files: list[str], preset: str | None, options: StudyOptions
+) -> tuple[list[Contender], str]:
+    from bot.app.study.contenders import from_files
+    from bot.app.study.contenders import preset as of_preset
+    from bot.errors import ConfigError
+
+    overrides = options.overrides()
+    if preset and files:
+        raise ConfigError("compare: give settings files or --preset, not both")
+    if files and options.config:
+        raise ConfigError("compare: --config is the base of a preset; list files as arguments")
+    if preset:
+        return of_preset(preset, options.config, overrides), preset
+    contenders = from_files(files, overrides)
+    return contenders, "-".join(contender.name for contender in contenders)
 
 
 def _frozen(options: StudyOptions, data: str, *, preset: str | None, files: bool) -> StudyOptions:

@@ -57,6 +57,7 @@ EXAMPLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "compare": (STUDY, (
         "bot compare --preset mtl-vs-single --data data", "bot compare a.toml b.toml --data data",
         "bot compare --preset heads --data data --engine ray --ray-address 10.0.0.5:6379",
+        "bot compare --preset tricks --data data --cv combinatorial --groups 6 --test-groups 2",
     )),
     "discover": (STUDY, ("bot discover --data data --candidates range,trend",)),
     "search": (STUDY, (

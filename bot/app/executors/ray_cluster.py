@@ -10,6 +10,7 @@ import importlib
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ _ALONE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's own switch for a cluster on loopback
     "RAY_AUTH_MODE": "token",
 }
-_CHECK_S = 120.0
+_ANSWER_S, _CHECK_S = 10.0, 120.0
 
 
 def require_ray(address: str | None) -> Any:
@@ -81,6 +82,8 @@ def connect(address: str | None, workers: int | None) -> Cluster:
     Raises:
         ConfigError: ray is not installed, no cluster answers, or its nodes do not compute alike.
     """
+    if address is not None:
+        _check_reachable(address)
     ray = require_ray(address)
     if ray.is_initialized():
         raise ConfigError(
@@ -110,6 +113,26 @@ def connect(address: str | None, workers: int | None) -> Cluster:
     except BaseException:
         Cluster(ray, frozenset(), folder).leave()
         raise
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address where nobody answers: Ray would try for many minutes.
+
+    Raises:
+        ConfigError: it is no host:port, or nothing listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(
+            f"--ray-address {address}: give host:port of the head, such as 10.0.0.5:6379"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"--ray-address {address}: nothing answers there ({error}); is 'ray start --head' running, and does "
+            "a firewall let this machine in?"
+        ) from error
 
 
 def check_nodes(ray: Any) -> frozenset[str]:

@@ -5,6 +5,9 @@ finished        `bot compare --runs`: finished runs side by side
 discover        `bot discover`: which further targets help the main heads
 contenders      the settings that compete, from files or a preset
 data            bars, features and folds, and what each fold may train on
+cross_validation  `bot compare --cv combinatorial`, from settings to the paths' table
+combinatorial   a market cut for it, and what each path comes to
+splits          its groups, splits and paths, and what a split may train on
 folds           a fold as a file that workers read
 unit            one training: a contender, a fold, a seed
 judging         from its forecasts to a comparison

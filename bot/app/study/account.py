@@ -78,13 +78,18 @@ def check_accounts(study: Study) -> None:
 
 def trade(study: Study, contender: Contender, judged: Judged, seeds: Sequence[int]) -> Traded:
     """Trade the forecasts, averaged over some seeds, by a contender's settings, on paper."""
+    assert judged.forecast is not None
+    return trade_forecasts(study, contender, judged.forecast.value, seeds)
+
+
+def trade_forecasts(study: Study, contender: Contender, value: F64, seeds: Sequence[int]) -> Traded:
+    """Trade forecasts float64[n, S, K] of all bars, from the study's start on, on paper."""
     config, bars, capital = (
         contender.config,
         study.market.bars,
         contender.config.portfolio.initial_capital,
     )
-    assert judged.forecast is not None
-    table = TableForecaster(bars.open_time, judged.forecast.value)
+    table = TableForecaster(bars.open_time, value)
     rules = rules_of(study, contender)
     engine = Engine(
         None,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
-from bot.app.backtest.preparing import check_known, read_market
+from bot.app.backtest.preparing import RunBars, check_known, read_market
 from bot.app.executors.choice import LOCAL, EngineChoice, opened
 from bot.app.executors.running import run_units
 from bot.app.executors.units import Stored
@@ -114,29 +114,47 @@ def walk_forward(
         DataError: a folder of the study's is a link.
         ModelError: trainings failed; those that did not are kept.
     """
-    check_packages(contenders)
-    check_baselines(contenders[0].config.report)
-    contenders = [replace(c, config=with_candidates(c.config)) for c in contenders]
-    market = read_market(contenders[0].config)
-    for contender in contenders:
-        check_known(contender.config, market)
+    contenders, market = ready(contenders)
     study = Study(contenders, market, plan.folds, plan.months, out)
     check_accounts(study)
     if kind == "confirm":
         check_unseen(study)
     units = study.units(plan.seeds)
     primary = primary or (MONEY if same_forecasts(units) else PRIMARY)
-    for name in ("data", "units"):
-        make_folder(out / name)
-        sweep(out / name)
-    _train(study, units, plan.engine, progress)
+    train_missing(study, units, plan.engine, progress)
     comparison, accounts = judge(study, units, pairs=pairs, primary=primary)
     comparison = count_in(comparison, study, title, kind=kind, accounts=accounts)
     return comparison, setting_of(study, plan.seeds)
 
 
-def _train(study: Study, units: list[Unit], engine: EngineChoice, progress: Progress) -> None:
-    """Train what is missing, fold by fold, so that what a fold's units read is needed once."""
+def ready(contenders: list[Contender]) -> tuple[list[Contender], RunBars]:
+    """Return the contenders with the symbols that they trade, and their market.
+
+    Raises:
+        ConfigError: a package is missing, or a contender cannot trade these symbols.
+        DataError: a file of the market's is missing or faulty.
+    """
+    check_packages(contenders)
+    check_baselines(contenders[0].config.report)
+    contenders = [replace(c, config=with_candidates(c.config)) for c in contenders]
+    market = read_market(contenders[0].config)
+    for contender in contenders:
+        check_known(contender.config, market)
+    return contenders, market
+
+
+def train_missing(
+    study: Study, units: list[Unit], engine: EngineChoice, progress: Progress
+) -> None:
+    """Train what is missing, fold by fold, so that what a fold's units read is needed once.
+
+    Raises:
+        ModelError: trainings failed; those that did not are kept.
+        DataError: a folder of the study's is a link.
+    """
+    for name in ("data", "units"):
+        make_folder(study.folder / name)
+        sweep(study.folder / name)
     missing = list({unit.result: unit for unit in units if not unit.done}.values())
     missing.sort(key=lambda unit: (unit.fold, unit.data))
     done = len(units) - len(missing)

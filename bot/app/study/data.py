@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,13 +55,17 @@ class Study:
     def __init__(
         self, contenders: list[Contender], market: RunBars, n_folds: int, months: int, folder: Path
     ) -> None:
+        self._hold(contenders, market, folder)
+        self.folds = _folds(market, self.config, n_folds, months)
+        self.start = self.folds[0].first
+
+    def _hold(self, contenders: list[Contender], market: RunBars, folder: Path) -> None:
+        """Keep what does not depend on how the market is cut."""
         self.contenders = contenders
         self.market = market
         self.config: Config = contenders[0].config
         self.folder = folder
         self.tasks = _common_tasks(contenders)
-        self.folds = _folds(market, self.config, n_folds, months)
-        self.start = self.folds[0].first
         self._features: dict[str, tuple[tuple[str, ...], FeatureBlock]] = {}
         self._labels: dict[tuple[Task, ...], F64] = {}
         self._written: dict[str, Path] = {}
@@ -108,6 +113,11 @@ class Study:
                 units += [self._unit(contender, fold, seed) for fold in self.folds]
         return units
 
+    def fold_key(self, fold: Fold) -> list[Any]:
+        """Return what tells a fold from others, in open times."""
+        times = self.market.bars.open_time
+        return [int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)]
+
     def _unit(self, contender: Contender, fold: Fold, seed: int) -> Unit:
         c = contender.config
         times = self.market.bars.open_time
@@ -124,7 +134,7 @@ class Study:
             ),
             "judged": [task.name for task in self.tasks],
             "bars": self.digest,
-            "fold": [int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)],
+            "fold": self.fold_key(fold),
             "seed": [c.run.seed, seed],
         } | _own_parts(c)
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:20]
@@ -142,21 +152,24 @@ class Study:
 
     def write_data(self, unit: Unit) -> None:
         """Write what the unit needs, unless that was done before."""
-        if unit.data.exists():
-            return
+        if not unit.data.exists():
+            self.fold_data(unit).write(unit.data)
+
+    def fold_data(self, unit: Unit) -> FoldData:
+        """Return what the unit trains on and forecasts."""
         fold, config = self.folds[unit.fold], unit.config
         names, features = self.features_of(config)
         archive = Archive(config, target_tasks(config.targets))
         archive.extend(self.market.bars, features)
         span = slice(fold.first, fold.stop)
-        FoldData(
+        return FoldData(
             names,
             archive.dataset(fold.due),
             features.x[span],
             ready=features.ready[span],
             windows=features.windows and features.windows.bars(fold.first, fold.stop),
             labels=self.labels[span],
-        ).write(unit.data)
+        )
 
     def features_of(self, config: Config) -> tuple[tuple[str, ...], FeatureBlock]:
         """Return the features' names and values over all bars."""
@@ -181,6 +194,10 @@ class Study:
         ready[self.folds[-1].stop :] = False
         return ready
 
+    def data_key(self, fold: Fold, config: Config) -> list[Any]:  # noqa: ARG002 - other cuts read it
+        """Return what a fold's data depend on beside features, labels and window, in bars."""
+        return [fold.due, fold.first, fold.stop]
+
     def _data_key(self, config: Config, fold: Fold) -> str:
         t = config.training
         decides = [
@@ -191,7 +208,7 @@ class Study:
             t.window_bars,
             config.targets.model_dump(mode="json"),
             [task.name for task in self.tasks],
-            [fold.due, fold.first, fold.stop],
+            self.data_key(fold, config),
             config.model.bars_read,
             *_own_parts(config).values(),
         ]

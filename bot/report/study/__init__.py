@@ -5,6 +5,7 @@ endpoints       what is compared: functions of sums over dates
 overfitting     worse on a fold than on the training rows, by how much
 text            a comparison as tables
 figure          a comparison as a picture
+paths           a cross-validation's paths as tables, JSON and a picture
 paired          finished runs against the first of them
 selection       what choosing the best of many settings is worth
 objectives      what a search seeks
