@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import tempfile
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def counted(found: list[Searched]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the searches and print one JSON object."""
+    """Run the searches and print one JSON object; on stderr a line for each."""
     parser = argparse.ArgumentParser(prog="python -m scripts.null_searches", description=__doc__)
     parser.add_argument("--searches", type=int, default=50)
     parser.add_argument("--first-seed", type=int, default=1)
@@ -163,8 +164,11 @@ def main() -> None:
     asked = parser.parse_args()
     search = partial(one, trials=asked.trials, strength=asked.strength, sampler=asked.sampler)
     seeds = range(asked.first_seed, asked.first_seed + asked.searches)
+    found = []
     with ProcessPoolExecutor(asked.workers) as pool:
-        found = list(pool.map(search, seeds))
+        for each in pool.map(search, seeds):
+            found.append(each)
+            print(json.dumps(asdict(each)), file=sys.stderr, flush=True)
     print(json.dumps({"strength": asked.strength, "sampler": asked.sampler} | counted(found)))
 
 

@@ -189,6 +189,8 @@ def setting_value(key: str, value: Any, where: str) -> tuple[Any, str]:
     """Return a value as the settings have it in JSON, and what the schema has against it, empty for nothing."""
     section, _, name = key.partition(".")
     types = section_types()
+    if _schema(key).get("type") == "array" and isinstance(value, str):
+        value = [value]  # as --set takes it
     try:
         made = types[section].model_validate({name: value})
     except ValidationError as error:

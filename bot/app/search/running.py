@@ -148,6 +148,7 @@ class SearchLoop:
         try:
             contender = self.contender_of(trial.number, trial.values)
             base = self.base.contenders[0]
+            self.base.features_of(base.config)  # once for all trials
             study = self.base.over([contender] if trial.number == 0 else [base, contender])
             check_accounts(study)
         except BotError as error:
@@ -180,12 +181,12 @@ class SearchLoop:
         assert trial.study is not None
         assert trial.contender is not None
         units = [unit for unit in trial.units if unit.fold < n]
-        study = trial.study.over(trial.study.contenders, n)
         try:
-            trial.scores.append(self.scorer.score(study, trial.contender, units))
+            score = self.scorer.score(trial.study.first(n), trial.contender, units)
         except BotError as error:
             trial.failed = str(error)
         else:
+            trial.scores.append(score)
             trial.folds = n
 
     def _look(self, trial: RunningTrial, stage: range, first: int) -> None:
@@ -237,7 +238,7 @@ class SearchLoop:
     def _enter(self, trial: RunningTrial) -> None:
         assert trial.study is not None
         assert trial.contender is not None
-        study = trial.study.over([trial.contender], trial.folds)
+        study = trial.study.over([trial.contender]).first(trial.folds)
         title = f"{self.folder.name}/trials/{name_of(trial.number)}"
         account = {trial.contender.name: trial.scores[-1].traded}
         entry = trial_of(study, title, "search", account)

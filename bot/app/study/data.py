@@ -70,18 +70,24 @@ class Study:
         self._labels: dict[tuple[Task, ...], F64] = {}
         self._written: dict[str, Path] = {}
 
-    def over(self, contenders: list[Contender], folds: int | None = None) -> Study:
-        """Return the study of other contenders on these bars, sharing what is worked out of them.
+    def over(self, contenders: list[Contender]) -> Study:
+        """Return the study of other contenders on these bars, with what is worked out of them so far.
+
+        What the other one works out of features it keeps to itself, so that many need no more memory than one.
 
         Args:
             contenders: like these in all that makes folds and labels.
-            folds: only the first so many.
         """
         made = copy.copy(self)
         made.contenders = contenders
         made.tasks = _common_tasks(contenders)
-        made.folds = self.folds[:folds]
         made._features = dict(self._features)
+        return made
+
+    def first(self, folds: int) -> Study:
+        """Return the study of the first so many folds, sharing everything."""
+        made = copy.copy(self)
+        made.folds = self.folds[:folds]
         return made
 
     @property

@@ -20,6 +20,7 @@ from bot.app.search.scoring import Score, Scorer
 from bot.app.study.account import Traded
 from bot.app.study.compare import StudyPlan, compare_command
 from bot.app.study.contenders import Contender
+from bot.app.study.unit import Unit
 from bot.config import flatten, load_config
 from bot.errors import BotError, ConfigError, DataError, JournalError, ModelError
 from tests.app.search.conftest import SPACE, told
@@ -291,3 +292,81 @@ def test_an_error_names_a_missing_extra(
 def test_errors_are_the_bots_own(search: Search) -> None:
     with pytest.raises(BotError, match="do not lie within the bars"):
         search(ONE.replace("folds = 2", "folds = 99"))
+
+
+def test_what_mattered_is_told_with_trials_enough(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the threshold moves the score, so its values among the best tenth stand apart."""
+
+    class ByThreshold(ScoresByTable):
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def score(self, study: Any, contender: Contender, units: Any) -> Score:
+            ByThreshold.values = staticmethod(
+                lambda number, n: -abs(contender.config.signal.threshold - 0.001)
+            )
+            return super().score(study, contender, units)
+
+    monkeypatch.setattr(running, "Scorer", ByThreshold)
+    text = ONE.replace("seeds = 1", 'seeds = 1\nprune = false\nsampler = "random"')
+    few = search(text, trials=19)
+    assert few.table.importance == {}
+    assert "Too few trials" in (few.folder / "search.md").read_text("utf-8")
+    done = search(text, trials=60)
+    assert set(done.table.importance) == {"signal.threshold", "policy.kind"}
+    assert sum(done.table.importance.values()) == pytest.approx(1.0)
+    assert done.table.importance["signal.threshold"] > 0.8
+    assert "PED-ANOVA" in (done.folder / "search.md").read_text("utf-8")
+    assert told(done)["importance"]["shares"] == done.table.importance
+
+
+def test_trials_at_once_share_their_trainings(search: Search, units_ran: list[str]) -> None:
+    one = search(ONE.replace("seeds = 1", "seeds = 1\nat_once = 3"), trials=6)
+    assert len(units_ran) == 2
+    assert len(one.table.rows) == 6
+
+
+def test_a_training_that_fails_fails_its_trial_in_words(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Unit.run
+
+    def run(self: Unit, data: Any) -> Any:
+        if self.name == "001" and self.fold == 1:
+            raise ModelError("the loss is not finite")
+        return whole(self, data)
+
+    monkeypatch.setattr(Unit, "run", run)
+    text = """
+[search]
+trials = 3
+folds = 2
+months = 1
+seeds = 1
+contender = "linear"
+[space]
+training.window_bars = {low = 300, high = 700}
+[[start]]
+training.window_bars = 500
+"""
+    rows = search(text).table.rows
+    assert [row.state for row in rows] == ["finished", "failed", "finished"]
+    assert rows[1].reason == "001, fold 2, seed 1: the loss is not finite"
+    assert rows[1].folds == 0, "nothing is told of a trial that came to nothing"
+
+
+def test_no_trial_sees_what_comes_after_its_folds(
+    tmp_path: Path, search: Search, units_ran: list[str]
+) -> None:
+    """A trial looked at on one fold comes to the same whatever the second one holds: its entry ends there."""
+    done = search(ONE, trials=9)
+    stopped = [row for row in done.table.rows if row.state == "stopped"]
+    entries, _ = read_trials(tmp_path / "runs" / REGISTER)
+    ends = {entry.where.rpartition("/")[2]: entry.end_ms for entry in entries}
+    last = max(ends.values())
+    assert stopped
+    for row in done.table.rows:
+        if row.name in ends:
+            assert (ends[row.name] < last) == (row.state == "stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,7 @@ def test_cma_es_refuses_what_it_cannot(
         ("model.hidden", [64, 32], [64, 32]),
         ("training.weights", {"return": 0.5, "volume": 1.0}, {"return": 0.5, "volume": 1.0}),
         ("features.names", ["core"], list(SETS["feature"]["core"])),
+        ("features.names", "core", list(SETS["feature"]["core"])),
         ("training.learning_rate", 1e-05, 1e-05),
         ("model.batch_norm", False, False),
         ("model.scaling", "robust", "robust"),
@@ -163,6 +165,13 @@ def _others(key: str) -> list[object]:
         "training.learning_rate": 0.1, "model.batch_norm": True, "model.scaling": "standard",
         "risk.max_gross": 1.5,
     }[key]]  # fmt: skip
+
+
+def test_the_spaces_of_the_how_to_page_can_be_searched(tmp_path: Path) -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "search.md"
+    blocks = re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    sizes = [len(read(tmp_path, block).dimensions) for block in blocks]
+    assert sizes == [2, 6]
 
 
 def test_a_grid_has_no_value_between_its_steps() -> None:
