@@ -276,3 +276,43 @@ def test_a_node_of_another_version_is_refused_by_name(tmp_path: Path, two: TwoRa
     assert "--engine ray: node " in ran.stderr
     assert "has code" in ran.stderr
     assert not digests(out)
+
+
+def test_a_unit_that_hangs_is_begun_once_more_elsewhere(
+    local: tuple[dict[str, str], Any], tmp_path: Path, two: TwoRaylets
+) -> None:
+    second = two.join()
+    out = tmp_path / "compare"
+    command = compare(out, "--engine", "ray", "--ray-address", two.address)
+    with subprocess.Popen(
+        command, env=os.environ | two.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        until(lambda: len(digests(out)) > 6 or running.poll() is not None, "no unit has landed")
+        for process in processes_in(second.pid):
+            if b"run_parcel" in Path(f"/proc/{process}/cmdline").read_bytes():
+                os.kill(process, signal.SIGSTOP)
+        _, err = running.communicate(timeout=600)
+    assert running.returncode == 0, err
+    assert digests(out) == local[0]
+    assert "takes long; begun once more beside it" in err
+
+
+def test_a_command_that_is_killed_leaves_no_process_and_a_study_that_goes_on(
+    local: tuple[dict[str, str], Any], tmp_path: Path
+) -> None:
+    out = tmp_path / "compare"
+    command = compare(out, "--engine", "ray")
+    with subprocess.Popen(
+        command, env=os.environ | HERE, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as running:  # fmt: skip
+        until(lambda: len(digests(out)) > 2, "no unit has landed")
+        running.kill()
+        running.communicate(timeout=60)
+    until(lambda: not processes_in(running.pid), "the cluster outlived the command")
+    assert 2 < len(digests(out)) < len(local[0])
+    again = done(command)
+    assert again.returncode == 0, again.stderr
+    assert digests(out) == local[0]
+    for left in Path("/tmp").glob("bot-ray-*"):  # nobody was there to remove them
+        shutil.rmtree(left)
