@@ -23,11 +23,12 @@ LIMITS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def drawn(seed: int, terms: str) -> Wanted:
+def drawn(seed: int, terms: str, *, optimistic: bool = False) -> Wanted:
     """Return what a history is to have.
 
     Args:
         terms: of its orders: "plain", "market", "split" or "limit".
+        optimistic: whether its bars are read well.
     """
     rng = np.random.default_rng(seed)
 
@@ -58,7 +59,7 @@ def drawn(seed: int, terms: str) -> Wanted:
         at_close=not has_terms and one_of(True, False), late=one_of("hold", "cancel", "flatten"),
         steps=one_of(True, False), halts=one_of(True, False, False), limits=limits,
         leaving=0.0 if has_terms else 0.05, orders=tuple(orders.items()), ticks=one_of(0.0, 0.001) if orders else 0.0,
-        largest=one_of(0.0, 0.2) if orders else 0.0,
+        largest=one_of(0.0, 0.2) if orders else 0.0, optimistic=optimistic,
     )  # fmt: skip
 
 
@@ -67,3 +68,12 @@ def drawn(seed: int, terms: str) -> Wanted:
 def test_any_history_is_that_of_the_plain_account(terms: str, first: int) -> None:
     for seed in range(first, first + 10):
         agree(drawn(seed, terms))
+
+
+@pytest.mark.parametrize("first", range(0, 30, 10))
+@pytest.mark.parametrize("terms", ["market", "limit"])
+def test_any_history_read_well_is_that_of_the_plain_account_read_well(
+    terms: str, first: int
+) -> None:
+    for seed in range(first, first + 10):
+        agree(drawn(seed, terms, optimistic=True))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tests.oracle.inside import walk
 from tests.oracle.margin import end, liquidate
@@ -44,10 +44,7 @@ class Account:
         if self.settings.at_close:
             return
         if self.settings.full and any(position.order for position in self.positions):
-            liquidate(
-                self,
-                [replace(c, low=NAN, high=NAN, mark_low=NAN, mark_high=NAN) for c in bar],
-            )
+            liquidate(self, bar, reach=0.0)
         self.trade_all(bar)
 
     def end(self, bar: Sequence[Candle]) -> None:

@@ -45,6 +45,7 @@ class Wanted:
     orders: tuple[tuple[str, Any], ...] = ()
     ticks: float = 0.0
     largest: float = 0.0
+    optimistic: bool = False
 
     @property
     def contract(self) -> list[bool]:
@@ -130,6 +131,7 @@ def rules_of(want: Wanted, bars: BarBlock) -> Rules:
         tier_leverage=tiers[:, :, 3].copy(),
         borrow=want.borrow,
         interest=1e-5,
+        optimistic=want.optimistic,
         orders=plain_orders(n)._replace(
             tick=10.0 ** np.floor(np.log10(price)) * want.ticks, max_market=want.largest * CAPITAL / unit,
             max_limit=want.largest * CAPITAL / unit, maker_fee=np.full(n, 0.0002), **dict(want.orders),
@@ -187,7 +189,7 @@ def account_of(rules: Rules) -> Account:
             take_profit=full.orders.take_profit, trailing_stop=full.orders.trailing_stop,
             limit_orders=full.orders.is_limit, limit_offset=full.orders.limit_offset,
             post_only=full.orders.post_only, limit_bars=full.orders.limit_bars,
-            crosses=full.orders.crosses,
+            crosses=full.orders.crosses, optimistic=full.optimistic,
         )  # fmt: skip
     return Account(CAPITAL, settings, positions)
 

@@ -1,7 +1,8 @@
 """Inside a bar of the plain account: limit orders, stops and liquidations, in the order of its path.
 
 Rules: entries, stops and liquidations on the adverse side first; then exits by limit, take profits and
-trailing stops. What was opened inside the bar has no favourable side.
+trailing stops. What was opened inside the bar has no favourable side. Read well, profits are taken before
+all else but what happens at the open, and a touch fills a limit.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tests.oracle.margin import liquidate, used_up
+from tests.oracle.margin import gone_rather, liquidate, used_up
 from tests.oracle.terms import Candle, Position, Settings
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def meet_limits(
             if side * (limit - level) <= 0.0:  # the stop lies before it
                 continue
         through = limit - candle.low if buys else candle.high - limit
-        if through <= 0.0 or through < position.terms.tick * (1.0 - 1e-6):
+        tick = position.terms.tick
+        met = through > 0.0 and through >= tick * (1.0 - 1e-6)
+        if not (through >= -1e-6 * tick if account.settings.optimistic else met):
             continue
         volume = position.volume if math.isnan(candle.volume) else candle.volume
         part, cut = account.share(position, limit, math.nan, volume)
@@ -106,8 +109,9 @@ def stop_on_the_way(account: Account, bar: Sequence[Candle]) -> None:
                 met.append((found[0], s, found[1], found[2]))
         if not met:
             return
-        _, s, price, reason = min(met)
-        stop(account, s, bar[s], price, reason)
+        way, s, price, reason = min(met)
+        if not (account.settings.optimistic and gone_rather(account, bar, s, way, price)):
+            stop(account, s, bar[s], price, reason)
 
 
 def _met(settings: Settings, position: Position, candle: Candle) -> tuple[float, float, str] | None:
@@ -120,6 +124,9 @@ def _met(settings: Settings, position: Position, candle: Candle) -> tuple[float,
         return 0.0, candle.open, reason
     if side * (candle.open - target_of(settings, position)) >= 0.0:
         return 0.0, candle.open, "take_profit"
+    best = candle.high if side > 0.0 else candle.low
+    if settings.optimistic and side * (best - target_of(settings, position)) >= 0.0:
+        return 0.0, target_of(settings, position), "take_profit"
     worst = candle.low if side > 0.0 else candle.high
     if side * (worst - level) <= 0.0:
         return (candle.open - level) / (candle.open - worst), level, reason

@@ -1,6 +1,7 @@
 """Liquidations of the plain account: where on the marks' path margin is used up, and what is left.
 
-Rules: the path goes from the mark at the open to the worst of the bar, of all symbols at once.
+Rules: the path goes from the mark at the open to the worst of the bar, of all symbols at once; read well,
+straight to its close.
 """
 
 from __future__ import annotations
@@ -35,13 +36,42 @@ def used_up(account: Account, bar: Sequence[Candle], s: int, way: float) -> bool
     return False
 
 
-def beyond(account: Account, bar: Sequence[Candle], way: float) -> float:
+def gone_rather(account: Account, bar: Sequence[Candle], s: int, way: float, price: float) -> bool:
+    """Tell whether a stop loses more than what is taken over before it; if so, take it over. Read well only."""
+    position, settings = account.positions[s], account.settings
+    for share in (settings.half_spread, settings.slippage):
+        price *= 1.0 - position.side * share
+    price = position.on_tick(price, -position.side)
+    fee = position.terms.taker_fee * position.notional(position.quantity, price)
+    if settings.margin == "isolated" and position.terms.contract:
+        worst = _at(account, s, bar[s], way, well=False)
+        aside = position.set_aside(
+            position.quantity, position.value(position.quantity, position.entry)
+        )
+        lost = fee / position.unit(price) - position.gain(price)
+        if position.side * (worst - _taken_at(position)) > 0.0 or lost <= aside:
+            return False
+        _take_isolated(account, s, bar[s])
+        return True
+    if settings.margin != "cross" or beyond(account, bar, way, well=False) > 0.0:
+        return False
+    marks = [price if o == s else _at(account, o, bar[o], way) for o in range(len(bar))]
+    worth = [replace(p, price=m).worth for p, m in zip(account.positions, marks, strict=True)]
+    if account.cash - fee + sum(worth) >= 0.0:
+        return False
+    end(account, [_at(account, o, bar[o], way, well=False) for o in range(len(bar))])
+    return True
+
+
+def beyond(
+    account: Account, bar: Sequence[Candle], way: float, *, well: bool | None = None
+) -> float:
     """Return what a cross account has beyond its maintenance, some way on the path."""
     left, on_margin = account.cash, False
     for s, position in enumerate(account.positions):
         if not position.quantity and not position.coin:
             continue
-        price = _at(account, s, bar[s], way)
+        price = _at(account, s, bar[s], way, well=well)
         left += replace(position, price=price).worth
         if position.quantity and (position.terms.contract or account.settings.borrow):
             on_margin = True
@@ -51,8 +81,12 @@ def beyond(account: Account, bar: Sequence[Candle], way: float) -> float:
     return left if on_margin else math.inf
 
 
-def _at(account: Account, s: int, candle: Candle, way: float) -> float:
-    """Return the mark some way on the path: to the side that is bad for what is held, then to the end."""
+def _at(account: Account, s: int, candle: Candle, way: float, *, well: bool | None = None) -> float:
+    """Return the mark some way on the path: to the side that is bad for what is held, then to the end.
+
+    Args:
+        well: how the bar is read; None as the settings say.
+    """
     position = account.positions[s]
     start = account.mark(position, candle)
     if way > 1.0:
@@ -67,6 +101,8 @@ def _at(account: Account, s: int, candle: Candle, way: float) -> float:
     if math.isnan(worst):
         worst = start if math.isnan(of_bar) else of_bar
     worst = side * min(side * start, side * worst)
+    if account.settings.optimistic if well is None else well:
+        worst = candle.close if candle.valid else start
     return start + way * (worst - start)
 
 
@@ -85,15 +121,23 @@ def _liquidate_isolated(account: Account, s: int, candle: Candle, reach: float) 
     position = account.positions[s]
     if not position.quantity or not position.terms.contract:
         return
+    if position.side * (_at(account, s, candle, reach) - _taken_at(position)) <= 0.0:
+        _take_isolated(account, s, candle)
+
+
+def _take_isolated(account: Account, s: int, candle: Candle) -> None:
+    position = account.positions[s]
     price, start = _taken_at(position), _at(account, s, candle, 0.0)
-    if position.side * (_at(account, s, candle, reach) - price) > 0.0:
-        return
     price = position.side * min(position.side * price, position.side * start)
     value = position.value(position.quantity, position.entry)
     set_aside = position.set_aside(position.quantity, value)
     position.order = 0.0
     unit = position.unit(price)
-    lacks = 0.0 if account.settings.borrow else max(-account.free_cash(), 0.0) / unit
+    lacks = 0.0
+    if not account.settings.borrow and account.free_cash() < 0.0:
+        before, position.price = position.price, price  # its coins too are worth what they are here
+        lacks = max(-account.free_cash(), 0.0) / unit
+        position.price = before
     lost = max(set_aside - lacks, 0.0)  # of the margin, which has paid for funding
     fee = (lost + position.gain(price)) * unit
     account.book(s, -position.quantity, price, fee, "liquidation")

@@ -91,6 +91,7 @@ class Settings:
     post_only: bool = False
     limit_bars: int = 1
     crosses: bool = False
+    optimistic: bool = False
 
 
 @dataclass

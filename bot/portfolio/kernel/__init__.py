@@ -11,6 +11,7 @@ partial         as much of an order as a bar fills, and its rest
 path            inside the bar: limit orders, stops, liquidation, in which order
 limits          limit orders: met at the open, resting, traded through
 stops           closed by what the price does inside the bar
+read_well       where a stop would cost more than the margin that was gone before it
 measured        volume and variance of a bar, for sizes and impact
 cash            what of an order can be paid
 margin          of contracts; liquidation inside the bar

@@ -3,16 +3,14 @@
 Rules: margin follows the mark's path inside the bar, adverse side first: from its open to its low for
 longs and its high for shorts, all symbols at once; the bar's own stand in where the mark's are not known.
 What is used up at the open is taken over before an order can close it at a price beyond its margin.
-Read well, it goes straight to the bar's close. A position is taken over at
-the mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the
-loss is the one down to the bankruptcy price; where the market was beyond that price already, the
-insurance fund pays the rest. Coins that are then owed are `debts.py`'s. After the funding inside the bar margin is
+Read well, it goes straight to the bar's close, once profits are taken (`stops.py`). A position is taken over at the
+mark that uses its margin up, and what remains of the margin there goes to the exchange, so that the loss is the one
+down to the bankruptcy price; where the market was beyond that price already, the insurance fund pays the rest. Coins that are then owed are `debts.py`'s. After the funding inside the bar margin is
 looked at once more, at the bar's end: a close or a settlement may lie beyond the marks' extreme.
 
-Source: Bybit's help centre, "Liquidation Price (USDT Contract)" for isolated margin (maintenance margin
-on the value at entry), and "Trading Rules: Liquidation Process" and "Glossary (Unified Trading Account)"
-for cross margin (on the value at the mark, with the fee for closing). Bybit reduces a cross account
-step by step; here it is closed at once and nothing is kept of it, which is the cautious reading.
+Source: Bybit's help centre, "Liquidation Price (USDT Contract)" (isolated: maintenance on the value at entry),
+"Trading Rules: Liquidation Process" and "Glossary (Unified Trading Account)" (cross: on the value at the mark,
+with the fee for closing). A cross account, which Bybit reduces in steps, is closed at once and nothing kept.
 """
 
 from __future__ import annotations
@@ -118,7 +116,7 @@ def liquidate(
     if full.margin_mode == ISOLATED:
         for s in range(len(book.quantity)):
             if book.quantity[s] != 0.0 and full.contract[s]:
-                count = _liquidate_isolated(i, s, reach, book, rules, market, trace, count, full)
+                count = liquidate_isolated(i, s, reach, book, rules, market, trace, count, full)
     elif full.margin_mode == CROSS and _left(i, reach, book, rules, market, full) <= 0.0:
         count = _liquidate_cross(i, reach, book, rules, market, trace, count, full)
     return count
@@ -166,7 +164,7 @@ def mark_on_path(
     i: int, s: int, way: float, book: Book, market: Market, full: FullAccount
 ) -> float:
     """Return the mark some way (0 to 1) from the bar's open to its most adverse price, or (1 to 2) to
-    its end."""
+    its end; below 0 as far towards its most adverse price, also where the bar is read well."""
     start = market.mark[i, s]
     if not math.isfinite(start):
         start = market.open[i, s] if market.valid[i, s] else book.mark[s]
@@ -175,7 +173,7 @@ def mark_on_path(
         end = market.settlement_price[i, s]
         if not math.isfinite(end):
             end = market.close[i, s] if market.valid[i, s] else start
-    elif full.optimistic:
+    elif full.optimistic and way >= 0.0:
         end = market.close[i, s] if market.valid[i, s] else start
     elif _side(s, book, full) > 0.0:
         end = market.mark_low[i, s]
@@ -187,7 +185,7 @@ def mark_on_path(
         if not math.isfinite(end):
             end = market.high[i, s] if market.valid[i, s] else start
         end = max(start, end)
-    on_path: float = start + way * (end - start)
+    on_path: float = start + abs(way) * (end - start)
     return on_path
 
 
@@ -274,7 +272,7 @@ def _taken_at(i: int, s: int, way: float, book: Book, market: Market, full: Full
 
 
 @cold
-def _liquidate_isolated(
+def liquidate_isolated(
     i: int, s: int, reach: float, book: Book, rules: Rules, market: Market, trace: Trace,
     count: int, full: FullAccount,
 ) -> int:  # fmt: skip
@@ -288,7 +286,10 @@ def _liquidate_isolated(
     lost = set_aside(s, quantity, own_value_of(s, quantity, entry, full), rules, full)
     unit = own_price(s, price, full)
     if not full.borrow:  # funding beyond the wallet has been paid out of margins
-        lost = max(lost + min(free_cash(book, rules, full), 0.0) / unit, 0.0)
+        free = free_cash(book, rules, full)
+        if free < 0.0 and is_inverse(s, full):  # its coins are worth what they are where it goes
+            free += (price - book.mark[s]) * (book.holding[s].coin - quantity / entry - lost)
+        lost = max(lost + min(free, 0.0) / unit, 0.0)
     fee = (lost + made_of(s, quantity, entry, price, full)) * unit
     book.pending[s] = 0.0
     book.holding[s].cooling = full.risk.cool_down_bars

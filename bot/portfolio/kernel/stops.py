@@ -1,8 +1,9 @@
 """Stops: positions closed by what the price does inside the bar.
 
 The path of a bar is its open, its adverse extreme (the low of a long), its favourable one, its close.
-On it a stop is met before a take profit of the same bar (read well, after it); a stop or a take profit that the bar opens
-beyond is met at the open. The trailing stop follows the best price of earlier bars on the adverse side,
+On it a stop is met before a take profit of the same bar; a stop or a take profit that the bar opens
+beyond is met at the open. Read well, the favourable extreme comes first: a take profit is met before any stop and any
+liquidation but those at the open. The trailing stop follows the best price of earlier bars on the adverse side,
 and that of this bar on the way to the close. What was opened inside the bar has no favourable side yet.
 
 Rules: a stop is an order at the market from the price that it is met at, with spread, slippage, impact,
@@ -22,6 +23,7 @@ from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.margin import is_used_up
 from bot.portfolio.kernel.orders import is_stopping, order
 from bot.portfolio.kernel.partial import fill_part
+from bot.portfolio.kernel.read_well import costs_more_than_margin, take_over
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
 from bot.portfolio.order_rules import OrderRules
@@ -39,7 +41,8 @@ def stop_on_the_way(
     i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int,
     scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
-    """Close what is stopped on the adverse side, in the order in which prices get there.
+    """Close what is stopped on the adverse side, in the order in which prices get there; read well, what takes
+    its profit before.
 
     What has lost its margin before that is left for liquidation.
     """
@@ -51,6 +54,11 @@ def stop_on_the_way(
                 first, least, price, reason = s, way, level, why
         if first < 0:
             return count
+        if full.optimistic and costs_more_than_margin(
+            i, first, least, price, book, rules, market, full
+        ):
+            count = take_over(i, first, least, book, rules, market, trace, count, full)
+            continue
         count = _stop(i, first, price, reason, book, rules, market, trace, count, scheme, full)
 
 
@@ -136,7 +144,7 @@ def _met_on_the_way(
         return 0.0, begin, TAKE_PROFIT
     near = market.high[i, s] if side > 0.0 else market.low[i, s]
     if full.optimistic and (near - target) * side >= 0.0:
-        return math.inf, math.nan, 0
+        return 0.0, target, TAKE_PROFIT
     far = market.low[i, s] if side > 0.0 else market.high[i, s]
     if (far - level) * side <= 0.0:
         return (begin - level) / (begin - far), level, reason

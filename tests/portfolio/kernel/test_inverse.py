@@ -124,6 +124,33 @@ def test_what_cash_does_not_cover_is_the_insurance_funds(
     assert int(book.account["halted"][0]) == Halt.BANKRUPT
 
 
+@pytest.mark.parametrize(("side", "worst"), [(1.0, 6_000.0), (-1.0, 30_000.0)])
+@pytest.mark.parametrize("marked", [10_000.0, 12_000.0])
+def test_what_funding_took_of_a_margin_in_coin_is_that_many_coins(
+    bars_of: BarsOf, rules_of: RulesOf, side: float, worst: float, marked: float
+) -> None:
+    """A coin's worth at 10,000, half of it set aside, of which funding beyond the wallet has taken a tenth of a coin.
+
+    0.4 are left to lose, wherever it is taken over and whatever the last mark was: none remains, and none is owed.
+    """
+    full = inverse(margin_mode=int(MarginMode.ISOLATED), leverage=np.full(1, 2.0))
+    before = new_book(1, 0.0)
+    before.mark[:] = marked
+    before.quantity[:] = side * 10_000.0
+    before.holding["entry"], before.holding["coin"] = 10_000.0, side * 1.0 + 0.5 - 0.1
+    bars = bars_of([marked, marked], [worst, worst])
+    given = np.full((2, 1), NAN)
+    rules = rules_of(fraction=1.0)._replace(full=full)
+    book, trace = run_bars(before, rules, bars, given, given, Phase.BOTH)
+    assert [int(code) for code in trace.fills["reason"]] == [FillReason.LIQUIDATION]
+    assert book.holding["coin"][0] == pytest.approx(0.0, abs=1e-12)
+    assert book.account["cash"][0] == pytest.approx(0.0, abs=1e-8)
+    lost = 1.0 / 10_000.0 - 1.0 / float(trace.fills["price"][0])
+    assert trace.fees[0] / float(trace.fills["price"][0]) == pytest.approx(
+        0.4 + side * 10_000.0 * lost
+    )
+
+
 def test_what_earlier_trips_owe_ends_the_position_with_the_account(
     bars_of: BarsOf, rules_of: RulesOf
 ) -> None:

@@ -12,7 +12,7 @@ from bot.portfolio.book import Book, new_book
 from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import MarginMode
 from bot.portfolio.ledger import check_books
-from bot.portfolio.reasons import DrawdownStage, FillReason, Halt
+from bot.portfolio.reasons import FILL_REASON, DrawdownStage, FillReason, Halt
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Phase, Trace
 from tests.portfolio.conftest import make_bars, make_rules
@@ -104,6 +104,32 @@ def test_read_well_too_what_is_gone_before_its_stop_is_not_stopped(mode: int) ->
     _, trace = run(rules, bars, holding(cash, [1.0], [100.0]))
     gone = 90.0 / 0.995 if mode == CROSS else 90.5
     assert taken(trace) == [(0, pytest.approx(gone))]
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize("mode", [CROSS, ISOLATED])
+def test_read_well_a_profit_is_taken_before_the_close_uses_the_margin_up(
+    side: float, mode: int
+) -> None:
+    """To a profit of 10 at 110 (90 of a short), then to a loss of 30 at the close: 10 times, it is gone there.
+
+    Read badly it is gone. Where the open has already used it up it is gone in either reading.
+    """
+    good, bad = 100.0 + side * 12.0, 100.0 - side * 30.0
+    for opened, optimistic, reason, left in (
+        (100.0, True, "take_profit", 110.0 if mode == ISOLATED else 20.0),
+        (100.0, False, "liquidation", 90.0 if mode == ISOLATED else 0.0),
+        (100.0 - side * 10.0, True, "liquidation", 90.0 if mode == ISOLATED else 0.0),
+    ):
+        rules = rules_of(
+            orders={"take_profit": 0.1}, margin_mode=mode, leverage=np.full(1, 10.0),
+            optimistic=optimistic,
+        )  # fmt: skip
+        bars = make_bars([opened], [bad], high=[max(good, bad)], low=[min(good, bad)], volume=[1e6])
+        cash = (100.0 if mode == ISOLATED else 10.0) - side * 100.0
+        _, trace = run(rules, bars, holding(cash, [side], [100.0]))
+        assert [FILL_REASON[int(code)] for code in trace.fills["reason"]] == [reason]
+        assert trace.equity[0] == pytest.approx(left)
 
 
 def test_what_funding_inside_the_bar_uses_up_goes_on_the_way_to_the_close() -> None:
