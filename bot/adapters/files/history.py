@@ -19,14 +19,14 @@ import numpy as np
 
 from bot.adapters.files.bar_funding import Marks, lay_funding
 from bot.adapters.files.bar_marks import lay_marks
-from bot.adapters.files.bar_realised import with_realised
+from bot.adapters.files.bar_realised import check_stamps, inner_closes, with_realised
 from bot.adapters.files.candle_files import CandleCursor
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.ended import settles_at, with_settlements
 from bot.adapters.files.jumps import jumps_of
 from bot.adapters.files.symbol_files import SymbolFiles, cursor_of
-from bot.blocks import I64, BarBlock, Bool
+from bot.blocks import F64, I64, BarBlock, Bool
 from bot.config import Config
 from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, last_closes
@@ -173,12 +173,22 @@ class _OpenedFiles:
                 inverse=np.array([is_inverse(symbol.series.venue) for symbol in self._symbols]),
             )
             if self._finer_ms:
-                end_ms = int(grid[-1]) + self._interval_ms
-                inside = [None if cursor is None else cursor.take(end_ms) for cursor in finer]
-                bars = with_realised(bars, inside, self._finer_ms, self._interval_ms)
+                bars = with_realised(bars, self._inner(bars, finer))
             yield with_settlements(bars, self._settle_ms, closes)
             since_ms = int(grid[-1]) + self._interval_ms
             closes = last_closes(bars, closes)[-1]
+
+    def _inner(self, bars: BarBlock, finer: list[CandleCursor | None]) -> list[F64 | None]:
+        """Return what shorter candles say of each symbol's bars; their times are looked at as well."""
+        steps, found = (self._finer_ms, self._interval_ms), list[F64 | None]()
+        for s, (symbol, cursor) in enumerate(zip(self._symbols, finer, strict=True)):
+            if cursor is None or symbol.finer is None:
+                found.append(None)
+                continue
+            inside = cursor.take(int(bars.open_time[-1]) + self._interval_ms)
+            check_stamps(bars, s, inside, *steps, where=str(symbol.finer.path))
+            found.append(inner_closes(bars.open_time, inside, *steps))
+        return found
 
     def _grid(self, start: int, stop: int) -> I64:
         if self._union is not None:

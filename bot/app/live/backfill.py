@@ -17,7 +17,7 @@ import numpy as np
 from bot.adapters.exchange import Exchange
 from bot.adapters.files.bar_funding import lay_funding
 from bot.adapters.files.bar_marks import lay_marks
-from bot.adapters.files.bar_realised import with_realised
+from bot.adapters.files.bar_realised import inner_closes, with_realised
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.funding import Funding, settlements_between
 from bot.blocks import F64, I64, BarBlock
@@ -26,8 +26,12 @@ from bot.timegrid import HOUR_MS, INTERVAL_MS
 from bot.timestamps import format_utc
 from bot.venues import is_contract, is_inverse
 
-Column = tuple[Candles, Candles, Funding, Candles]
-"""A symbol's candles, those of its mark price, its funding, and shorter candles inside the bars."""
+Column = tuple[Candles, Candles, Funding, F64 | None]
+"""A symbol's candles, those of its mark price, its funding, and the closes of shorter candles inside the
+bars, None where none are asked for: they are many, and nothing else of them is kept."""
+
+PIECES_AT_ONCE = 10_000
+"""Shorter candles of one question, whole bars of them; no more than these are in memory for a symbol."""
 
 AT_ONCE = 8
 """Requests that wait for an answer together; the limiter spaces them."""
@@ -82,7 +86,7 @@ async def fetch_bars(
                 return answers[symbol]
         except UnlistedError as error:
             unlisted(symbol, error)
-        return Candles.empty(), Candles.empty(), nothing, Candles.empty()
+        return Candles.empty(), Candles.empty(), nothing, None
 
     columns = await _all_of({symbol: column(symbol) for symbol in symbols})
     before = np.full(len(columns), np.nan) if closes is None else closes
@@ -90,8 +94,7 @@ async def fetch_bars(
     settlements = [funding for _, _, funding, _ in columns]
     bars = screen(_block(times, columns, INTERVAL_MS[marked], interval_ms))
     if finer:
-        inside = [inside for _, _, _, inside in columns]
-        bars = with_realised(bars, inside, INTERVAL_MS[finer], interval_ms)
+        bars = with_realised(bars, [inner for _, _, _, inner in columns])
     return lay_funding(
         bars, settlements, marks, interval_ms=interval_ms,
         since_ms=first_ms, before=before, max_jump=max_jump,
@@ -120,14 +123,26 @@ async def _asked(exchange: Exchange, symbol: str, wanted: _Wanted) -> Column:
             f"{symbol}: the exchange does not show that the bar of {format_utc(last_ms)} is "
             f"over, only what ended by {format_utc(answer.over_ms)}; it is asked again"
         )
-    inside = Candles.empty()
-    if wanted.finer:
-        inside = (await exchange.klines(symbol, wanted.finer, first_ms, end_ms - 1)).candles
+    inside = await _inner_of(exchange, symbol, wanted) if wanted.finer else None
     if not is_contract(wanted.venue):
         return answer.candles, Candles.empty(), Funding(np.empty(0, np.int64), np.empty(0)), inside
     marks = await exchange.marks(symbol, wanted.marked, first_ms, end_ms - 1)
     known = await exchange.funding(symbol, first_ms, end_ms - 1)
     return answer.candles, marks, settlements_between(known, first_ms, end_ms), inside
+
+
+async def _inner_of(exchange: Exchange, symbol: str, wanted: _Wanted) -> F64:
+    """Ask for the shorter candles inside the bars, a few bars at a time; return `inner_closes`."""
+    step_ms, length_ms = INTERVAL_MS[wanted.finer], wanted.interval_ms
+    times = np.arange(wanted.span[0], wanted.span[1] + 1, length_ms, dtype=np.int64)
+    at_once = max(PIECES_AT_ONCE * step_ms // length_ms, 1)
+    found = []
+    for first in range(0, len(times), at_once):
+        part = times[first : first + at_once]
+        end_ms = int(part[-1]) + length_ms
+        told = await exchange.klines(symbol, wanted.finer, int(part[0]), end_ms - 1)
+        found.append(inner_closes(part, told.candles, step_ms, length_ms))
+    return np.concatenate(found)
 
 
 async def _all_of(asked: Mapping[str, Coroutine[None, None, Column]]) -> list[Column]:

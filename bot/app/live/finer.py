@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.adapters.exchange import Exchange
-from bot.adapters.files.bar_realised import with_realised
+from bot.adapters.files.bar_realised import inner_closes, with_realised
 from bot.adapters.files.candles import Candles
 from bot.app.live.exchange_time import ExchangeTime
 from bot.blocks import BarBlock
@@ -61,8 +61,13 @@ class FinerCandles:
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=self._patience_s)
         mine = [self._heard.get(symbol, (-1, Candles.empty())) for symbol in self._symbols]
-        finer = [candles if of == bars.open_time[0] else None for of, candles in mine]
-        return with_realised(bars, finer, self._step_ms, self._interval_ms)
+        inner = [
+            inner_closes(bars.open_time, candles, self._step_ms, self._interval_ms)
+            if of == bars.open_time[0]
+            else None
+            for of, candles in mine
+        ]
+        return with_realised(bars, inner)
 
     async def _ask(self, symbol: str, open_time: int) -> None:
         last = open_time + self._interval_ms - 2 * self._step_ms

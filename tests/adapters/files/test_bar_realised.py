@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bot.adapters.files.bar_realised import inner_closes, realised_variance
+from bot.adapters.files.bar_realised import check_stamps, inner_closes, realised_variance
 from bot.adapters.files.candle_files import write_candles
 from bot.adapters.files.candles import Candles
 from bot.adapters.files.history import load_history, stream_history
@@ -109,3 +109,37 @@ def test_files_that_lack_are_named(tmp_path: Path) -> None:
     config = load_config(None, [*sets, "market.finer_interval=5m"], {})
     with pytest.raises(DataError, match="bybit_spot_A_5m"):
         load_history(config)
+
+
+def as_ends(finer: pd.DataFrame) -> pd.DataFrame:
+    return finer.assign(timestamp=finer.timestamp + STEP)
+
+
+@pytest.mark.parametrize("rows", [15, 40])
+def test_times_that_are_ends_are_refused_by_file(tmp_path: Path, rows: int) -> None:
+    finer = quarters(40)
+    write_candles(tmp_path / "candles" / "bybit_spot_A_1h.parquet", hours(finer))
+    path = tmp_path / "candles" / "bybit_spot_A_5m.parquet"
+    write_candles(path, as_ends(finer))
+    sets = [f"data.root={tmp_path}", "market.venue=bybit_spot", "market.symbols=A"]
+    config = load_config(None, [*sets, "market.finer_interval=5m"], {})
+    with pytest.raises(
+        DataError, match=r"A_5m\.parquet: its times are those at which its candles end"
+    ):
+        list(stream_history(config, rows))
+    write_candles(path, finer)
+    assert list(stream_history(config, rows))
+
+
+def test_prices_that_stand_and_candles_of_elsewhere_are_taken_for_no_ends() -> None:
+    finer = quarters(30)
+    bars = bars_of(hours(finer))
+    still = bars_of(hours(finer.assign(open=5.0, high=5.0, low=5.0, close=5.0)))
+    ends = Candles.of_frame(as_ends(finer))
+    with pytest.raises(DataError, match=r"in 30 of 30 bars .*first 2024-01-01 01:00"):
+        check_stamps(bars, 0, ends, STEP, HOUR_MS, "x")
+    check_stamps(bars.rows(0, 9), 0, ends, STEP, HOUR_MS, "few bars say little")
+    standing = Candles.of_frame(as_ends(finer.assign(close=5.0)))
+    check_stamps(still, 0, standing, STEP, HOUR_MS, "either way the same")
+    elsewhere = Candles.of_frame(as_ends(finer.assign(close=finer.close * 1.001)))
+    check_stamps(bars, 0, elsewhere, STEP, HOUR_MS, "another market's")
