@@ -17,7 +17,7 @@ from typing import Any
 from bot.adapters.journal.builds import build_rows
 from bot.adapters.journal.commands import command_rows
 from bot.adapters.journal.migrations import Shapes, table_shapes
-from bot.adapters.journal.opening import connect_to_read
+from bot.adapters.journal.opening import connect_to_copy, connect_to_read
 from bot.adapters.record.builds import BuildRow
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.contents import Carried, ModelRow, unpacked
@@ -32,6 +32,7 @@ class FactsReader(ABC):
 
     Args:
         follow: see what is committed after it was opened, and hold no transaction between two calls.
+        apart: read a copy, so that nothing waits for whoever reads for long.
 
     Attributes:
         meta, joins: the facts of the run and its symbols, as they were when it was opened.
@@ -49,11 +50,11 @@ class FactsReader(ABC):
     joins: Joins
     tasks: tuple[Task, ...]
 
-    def __init__(self, path: Path, *, follow: bool = False) -> None:
+    def __init__(self, path: Path, *, follow: bool = False, apart: bool = False) -> None:
         self.path = path
         self._follows = follow
         with self._reading():
-            self._db = connect_to_read(path)
+            self._db = connect_to_copy(path) if apart else connect_to_read(path)
         try:
             self._begin(follow)
         except BaseException:

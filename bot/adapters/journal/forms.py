@@ -13,18 +13,21 @@ from bot.adapters.journal.reader import JournalReader
 FORM = "SELECT value FROM meta WHERE key = 'journal_version'"
 
 
-def open_journal(path: Path, *, follow: bool = False) -> JournalReader | ColumnReader:
+def open_journal(
+    path: Path, *, follow: bool = False, apart: bool = False
+) -> JournalReader | ColumnReader:
     """Open a run's record to read it, as a context manager.
 
     Args:
         follow: see what is committed after it was opened; else all is of one instant.
+        apart: read a copy, so that nothing waits for whoever reads for long.
 
     Raises:
         JournalError: there is none, or it is damaged or of another version.
     """
     if is_in_columns(path):
-        return ColumnReader(path, follow=follow)
-    return JournalReader(path, follow=follow)
+        return ColumnReader(path, follow=follow, apart=apart)
+    return JournalReader(path, follow=follow, apart=apart)
 
 
 def is_in_columns(path: Path) -> bool:

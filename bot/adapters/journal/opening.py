@@ -2,7 +2,8 @@
 
 Rules: nothing is made where no journal is, and what a run has written is left as it is. A journal in
 WAL mode is read beside its `-wal` and `-shm`; SQLite makes the latter where it may, and takes an
-empty pair away again. Where it may not make them (the folder is read-only), nobody writes either: a
+empty pair away again. Whoever reads for long while a run goes on reads a copy, for a WAL grows as long as
+anybody looks at an instant of it. Where it may not make them (the folder is read-only), nobody writes either: a
 journal at rest is read as it stands, and one that a killed process left with its `-wal` is read from
 a copy in the temporary folder.
 """
@@ -13,12 +14,16 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from bot.errors import JournalError
 
 TIMEOUT_S = 5.0
+STEP_PAGES = 1000
+"""Pages of 4 kB that a copy of a living journal takes at once: some ms, and no WAL waits longer."""
+MOST_RESTARTS = 20
+"""A commit between two steps begins a copy anew; after so many it is made in one step."""
 _TRIED = "SELECT count(*) FROM sqlite_schema"
 
 
@@ -69,3 +74,59 @@ def _copied(path: Path, wal: Path) -> sqlite3.Connection:
     finally:
         with suppress(OSError):
             shutil.rmtree(folder)
+
+
+def connect_to_copy(path: Path) -> sqlite3.Connection:
+    """Return a connection to a copy of a journal as it is at one instant; the copy has no name.
+
+    Raises:
+        JournalError: there is no journal, or no room for the copy.
+        sqlite3.Error: it is no journal, damaged or locked.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mtl-paper-bot-journal-"))
+    try:
+        with closing(connect_to_read(path)) as source:
+            copy = sqlite3.connect(folder / path.name, timeout=TIMEOUT_S)
+            try:
+                copy.execute("PRAGMA synchronous = OFF")
+                copy_pages(source, copy)
+                copy.execute("PRAGMA journal_mode = OFF")
+                copy.execute("PRAGMA query_only = 1")
+                copy.execute(_TRIED).fetchone()
+            except BaseException:
+                copy.close()
+                raise
+        return copy
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise JournalError(
+            f"{folder.parent}: no room for a copy of {path} ({path.stat().st_size / 1e6:,.0f} MB), which is "
+            "read while the run goes on; free space there, or set TMPDIR to another folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            shutil.rmtree(folder)
+
+
+class _BegunAnewTooOften(Exception):  # noqa: N818 - no error: it is made in one step then
+    """A writer commits more often than a copy takes."""
+
+
+def copy_pages(source: sqlite3.Connection, copy: sqlite3.Connection) -> None:
+    """Copy page by page, in steps between which the writer's log may be taken over."""
+    left_before: int | None = None
+    restarts = 0
+
+    def look(status: int, left: int, pages: int) -> None:
+        nonlocal left_before, restarts
+        del status, pages
+        restarts += left_before is not None and left >= left_before
+        left_before = left
+        if restarts > MOST_RESTARTS:
+            raise _BegunAnewTooOften
+
+    try:
+        source.backup(copy, pages=STEP_PAGES, progress=look, sleep=0.01)
+    except _BegunAnewTooOften:
+        source.backup(copy)

@@ -16,16 +16,17 @@ from bot.app.runs.folder import RunFolder
 from bot.blocks import Task
 
 
-def open_record(folder: RunFolder, *, follow: bool = False) -> Record:
+def open_record(folder: RunFolder, *, follow: bool = False, apart: bool = False) -> Record:
     """Open a run's record to read it, as a context manager.
 
     Args:
         follow: see what is committed after it was opened; else all is of one instant.
+        apart: read a copy, so that no daemon's log grows for as long as it is read.
 
     Raises:
         JournalError: there is none, or it is damaged or of another version.
     """
-    return open_journal(folder.journal, follow=follow)
+    return open_journal(folder.journal, follow=follow, apart=apart)
 
 
 def begin_record(

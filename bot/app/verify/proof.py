@@ -17,6 +17,7 @@ from bot.adapters.record.contents import ModelRow
 from bot.adapters.record.difference import Difference
 from bot.adapters.record.reading import Record
 from bot.adapters.system.build import present_build
+from bot.adapters.system.run_lock import holder
 from bot.app.loop.runner import Progress
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder, config_of
@@ -140,6 +141,8 @@ class Verdict:
 def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
     """Replay a run, finished or going on, and compare; `progress` is called with (bars done, of all).
 
+    One that goes on is proved as it was at the start, from a copy of its journal.
+
     A run with forecasts from a file is replayed from the forecasts in its journal: the chain of
     hashes proves those, nothing computes them again.
 
@@ -148,7 +151,8 @@ def verify(folder: RunFolder, progress: Progress | None = None) -> Verdict:
     """
     config = config_of(folder)
     must_be_provable(folder, config)
-    with open_record(folder) as record, one_thread():
+    goes_on = holder(folder.path) is not None
+    with open_record(folder, apart=goes_on) as record, one_thread():
         return _verdict(folder, config, record, progress)
 
 

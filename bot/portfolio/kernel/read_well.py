@@ -58,7 +58,7 @@ def costs_more_than_margin(
         entry = book.holding[s].entry
         lost = set_aside(s, quantity, own_value_of(s, quantity, entry, full), rules, full)
         made = made_of(s, quantity, entry, sold, full) - fee / own_price(s, sold, full)
-        return made < -lost
+        return bool(made < -lost)
     left: float = book.account[0].cash - fee
     for o in range(len(book.quantity)):
         if has_worth(o, book, full):

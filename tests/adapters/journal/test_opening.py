@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.adapters.journal.opening import connect_to_read
+from bot.adapters.journal.opening import connect_to_copy, connect_to_read, copy_pages
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
 from bot.blocks import Task
@@ -206,3 +207,76 @@ def test_a_finished_journal_is_one_file(tmp_path: Path) -> None:
     JournalReader(path).close()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["copy.db", "journal.db"]
     assert path.read_bytes() == (tmp_path / "copy.db").read_bytes()
+
+
+class Written:
+    """A journal of two tables that are always changed together, written to between two steps of a copy."""
+
+    def __init__(self, path: Path, writes: int) -> None:
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("PRAGMA journal_mode = WAL")
+        for table in ("a", "b"):
+            self.db.execute(f"CREATE TABLE {table} (n INTEGER, filler BLOB)")
+            self.db.execute(f"INSERT INTO {table} VALUES (0, zeroblob(40000))")
+        self.source = sqlite3.connect(path)
+        self.left, self.written, self.in_one_step = writes, 0, 0
+
+    def backup(self, copy: sqlite3.Connection, **how: Any) -> None:
+        told = how.get("progress")
+        if told is None:
+            self.in_one_step += 1
+            self.source.backup(copy)
+            return
+
+        def look(*numbers: int) -> None:
+            if self.left:
+                self.db.execute("BEGIN")
+                for table in ("a", "b"):
+                    self.db.execute(f"UPDATE {table} SET n = n + 1")
+                self.db.execute("COMMIT")
+                self.left, self.written = self.left - 1, self.written + 1
+            told(*numbers)
+
+        self.source.backup(copy, pages=1, progress=look, sleep=0.0)
+
+
+@pytest.mark.parametrize(("writes", "in_one_step"), [(0, 0), (3, 0), (10_000, 1)])
+def test_a_copy_is_of_one_instant_however_often_it_is_written_to(
+    tmp_path: Path, writes: int, in_one_step: int
+) -> None:
+    journal = Written(tmp_path / "journal.db", writes)
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        copy_pages(journal, copy)  # type: ignore[arg-type]
+        found = copy.execute("SELECT a.n, b.n FROM a, b").fetchone()
+    assert found == (journal.written, journal.written)
+    assert journal.in_one_step == in_one_step
+    journal.source.close()
+    journal.db.close()
+
+
+def test_a_copy_leaves_no_file_and_is_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = tmp_path / "temporary"
+    beside.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(beside))
+    journal = Written(tmp_path / "journal.db", 0)
+    with closing(connect_to_copy(tmp_path / "journal.db")) as copy:
+        assert not list(beside.iterdir())
+        assert copy.execute("SELECT n FROM a").fetchone() == (0,)
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            copy.execute("UPDATE a SET n = 1")
+    journal.source.close()
+    journal.db.close()
+
+
+def test_without_room_for_a_copy_it_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    path = make(tmp_path / "run", "x")
+    monkeypatch.setattr("bot.adapters.journal.opening.copy_pages", full)
+    with pytest.raises(JournalError, match=r"no room for a copy of .*journal\.db.*TMPDIR"):
+        JournalReader(path, apart=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.adapters.journal.forms import open_journal
+from bot.adapters.system.run_lock import RunLock
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.ledger_hash import stored_ledger
 from bot.app.verify.proof import verify
@@ -120,6 +122,27 @@ def test_a_run_that_goes_on_is_proved_up_to_its_last_commit(copy: RunFolder) -> 
     assert verify(copy).identical
     db.execute("ROLLBACK")
     db.close()
+
+
+def test_a_run_that_goes_on_is_proved_as_it_was_and_nothing_waits_for_it(copy: RunFolder) -> None:
+    """Whatever is committed meanwhile: the writer's log is taken over, and the proof is of the start."""
+    with closing(sqlite3.connect(copy.journal, isolation_level=None)) as db:
+        assert db.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+        told: list[tuple[int, ...]] = []
+
+        def write(done: int, of_all: int) -> None:
+            del done, of_all
+            db.execute(f"UPDATE ledger SET cash = cash + 1 WHERE rowid % 7 = {len(told) % 7}")
+            told.append(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())
+
+        with RunLock(copy.path):
+            verdict = verify(copy, write)
+        assert verdict.identical, verdict
+        assert told
+        assert {busy for busy, _, _ in told} == {0}, (
+            "a reader has kept the log from being taken over"
+        )
+        assert not verify(copy).identical, "what was written is there"
 
 
 def test_instruments_are_those_that_the_run_had(copy: RunFolder) -> None:
