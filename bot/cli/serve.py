@@ -5,6 +5,7 @@ Rule: without the extra 'serve' it says in a line what to install. Must not comp
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def serve(
         bool,
         typer.Option("--link", help="Print a new one-time link of a server that runs, and exit."),
     ] = False,
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    with_parent: Annotated[int, typer.Option("--with-parent", hidden=True)] = 0,
 ) -> None:
     """Show runs on a page and by an API, live or finished, on this machine only.
 
@@ -65,7 +66,7 @@ def serve(
         raise ConfigError(f"--allow-host {odd[0]}: expected a host's name, such as bot.example.org")
     options = ServeOptions(
         host, port, names, None if token_file is None else Path(token_file),
-        with_parent=with_parent, any_port=with_parent,
+        with_parent=with_parent, any_port=with_parent != 0,
     )  # fmt: skip
     if link:
         print(link_command(options))
@@ -91,7 +92,8 @@ def serving_beside(runs_dir: Path) -> Iterator[None]:
     need_extra()
     with suppress(OSError):
         runs_dir.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "bot", "serve", str(runs_dir), "--with-parent"]
+    command = [sys.executable, "-m", "bot", "serve", str(runs_dir)]
+    command += ["--with-parent", str(os.getpid())]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), start_new_session=True
     )

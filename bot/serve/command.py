@@ -42,7 +42,7 @@ class ServeOptions:
         port: to listen on; 0 takes a free one.
         allow_hosts: further names under which it is asked for, as a proxy's.
         token_file: None for the usual one.
-        with_parent: end when the process that started this one has.
+        with_parent: number of the process that started this one, with which it ends; 0: none.
         any_port: take a free port where the asked one is taken.
     """
 
@@ -50,7 +50,7 @@ class ServeOptions:
     port: int = PORT
     allow_hosts: tuple[str, ...] = ()
     token_file: Path | None = None
-    with_parent: bool = False
+    with_parent: int = 0
     any_port: bool = False
 
     @property
@@ -86,9 +86,10 @@ def serve_command(runs_dir: Path, options: ServeOptions) -> None:
     )  # fmt: skip
     server = _Server(config, site)
     threading.Thread(target=get_ready, daemon=True).start()
-    for watch in (_watch_parent if options.with_parent else None, _links_by_enter):
-        if watch is not None:
-            threading.Thread(target=watch, args=(server, site, address), daemon=True).start()
+    threading.Thread(target=_links_by_enter, args=(server, site, address), daemon=True).start()
+    if options.with_parent:
+        given = (server, options.with_parent)
+        threading.Thread(target=watch_parent, args=given, daemon=True).start()
     with listening:
         server.run(sockets=[listening])
 
@@ -203,10 +204,11 @@ def _links_by_enter(server: uvicorn.Server, site: Site, address: str) -> None:
         print(f"page: {address}/open#{site.codes.new()}", flush=True)
 
 
-def _watch_parent(server: uvicorn.Server, site: Site, address: str) -> None:
-    """End once the parent has."""
-    del site, address
-    parent = os.getppid()
-    while os.getppid() == parent and parent != 1:
+def watch_parent(server: uvicorn.Server, parent: int) -> None:
+    """End once the parent has: whoever adopts this process then, init or a subreaper, has another number.
+
+    The parent says its own number: it may be gone before this process looks, and may itself be number 1.
+    """
+    while os.getppid() == parent:
         time.sleep(1.0)
     server.should_exit = True

@@ -13,11 +13,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bot.cli import serve as serve_command
 from bot.serve.access.token import read_or_make
+from bot.serve.command import watch_parent
 from scripts.documents.browsing import until
 from tests.conftest import Cli
 
@@ -135,19 +137,65 @@ def test_without_the_extra_it_says_what_to_install(
         assert "'.[serve]'" in said.err
 
 
-def test_it_ends_with_the_process_that_started_it(runs_dir: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys, time\nfrom pathlib import Path\nfrom bot.cli.serve import serving_beside\n"
-        f"with serving_beside(Path({str(runs_dir)!r})):\n    print('begun', flush=True)\n    time.sleep(60)\n"
-    )
+BESIDE = """
+import sys, time
+from pathlib import Path
+from bot.cli.serve import serving_beside
+with serving_beside(Path(sys.argv[1])):
+    print("begun", flush=True)
+    time.sleep(60)
+"""
+REAPER = """
+import ctypes, subprocess, sys
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+process = subprocess.Popen([sys.executable, *sys.argv[1:]])
+print(process.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("adopted_by", ["init", "subreaper"])
+def test_it_ends_with_the_process_that_started_it(
+    runs_dir: Path, tmp_path: Path, adopted_by: str
+) -> None:
+    """Killed, so that it ends nobody itself."""
     env = os.environ | {"XDG_STATE_HOME": str(tmp_path)}
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:  # fmt: skip
+    words = ["-c", BESIDE, str(runs_dir)]
+    words = ["-c", REAPER, *words] if adopted_by == "subreaper" else words
+    with subprocess.Popen(
+        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=env,
+    ) as process:  # fmt: skip
         assert process.stderr is not None
+        assert process.stdout is not None
+        starter = int(process.stdout.readline()) if adopted_by == "subreaper" else process.pid
         line = process.stderr.readline()
         base = line.partition("page: ")[2].partition("/open")[0]
         assert base, line
-        process.kill()
+        os.kill(starter, signal.SIGKILL)
         until(lambda: not answers(base), 15.0)
+        process.kill()
+
+
+def test_it_ends_where_its_parent_was_gone_before_it_looked(runs_dir: Path, tmp_path: Path) -> None:
+    """Adopted by whoever is its parent by then."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    words = ("--with-parent", str(gone.pid), "--token-file", str(tmp_path / "token"))
+    with served_at(runs_dir, *words) as (process, _):
+        assert process.wait(timeout=30.0) == 0
+
+
+def test_a_parent_may_be_the_first_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a daemon is that runs alone in a container."""
+    parents = iter([1, 1, 1, 77])
+    slept: list[float] = []
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    monkeypatch.setattr("bot.serve.command.time.sleep", slept.append)
+    server = SimpleNamespace(should_exit=False)
+    watch_parent(server, 1)  # type: ignore[arg-type]
+    assert server.should_exit
+    assert slept == [1.0] * 3
 
 
 def answers(base: str) -> bool:
