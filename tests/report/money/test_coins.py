@@ -17,7 +17,7 @@ from bot.portfolio.reasons import FillReason
 from bot.portfolio.rules import rules_from
 from bot.portfolio.trace import Phase, Trace
 from bot.report.booked import Booked, CoinsHeld
-from bot.report.money.coins import coins_of, unexplained
+from bot.report.money.coins import coin_profit, coins_of, unexplained
 from bot.report.money.days import notional_by_bar
 from bot.report.money.round_trips import profits, round_trips
 from bot.report.money.trades import TradeWalk, trades_of
@@ -231,6 +231,25 @@ def test_coins_in_hand_while_nothing_is_held_are_not_taken_for_paid_back(carried
     np.testing.assert_allclose(found.held[:, 0], [0.05, 0.05, 0.0], atol=1e-15)
     np.testing.assert_allclose(found.repaid[:, 0], [0.0, 0.0, 0.05], atol=1e-15)
     np.testing.assert_allclose(found.exchanged[:, 0], [0.0, 0.0, -2_000.0], atol=1e-9)
+    assert found.entering.tolist() == [[0.0]] * 3, "nothing was opened that was kept"
+
+
+def test_a_position_that_is_only_held_has_entered_nothing() -> None:
+    """10,000 contracts bought at 40,000 are 0.25 coins: 500 are made to 42,000, and no coins beside them."""
+    times, close = np.arange(3) * DAY_MS, np.array([[40_000.0], [40_000.0], [42_000.0]])
+    fills = np.zeros(1, FILL)
+    fills["open_time"], fills["quantity"], fills["price"] = times[1], 10_000.0, 40_000.0
+    fills["reason"] = FillReason.SIGNAL
+    run = Booked(
+        symbols=("BTCUSD",),
+        bars=BarBlock.of_candles(times, close, close, close, close, np.ones((3, 1))),
+        start_index=0, initial_capital=CAPITAL, fill="next_open", funding=np.zeros(3),
+        equity=np.array([CAPITAL, CAPITAL, CAPITAL + 500.0]), fills=fills,
+        quantity=np.array([[0.0], [10_000.0], [10_000.0]]), inverse=np.array([True]),
+    )  # fmt: skip
+    found = coin_profit(run, 0)
+    np.testing.assert_allclose(found.leaving[:, 0], [0.0, 0.0, 500.0])
+    assert found.entering.tolist() == found.coins.tolist() == [[0.0]] * 3
 
 
 def test_contracts_are_their_own_value() -> None:
