@@ -21,6 +21,11 @@ FINISHED, STOPPED, FAILED = "finished", "stopped", "failed"
 RULE_ONE = "the best objective of those that traded in all folds"
 RULE_MANY = "on the front the best first objective of those that traded"
 SIGNIFICANT = 0.95
+SAMPLERS = {"tpe": "TPE", "cmaes": "CMA-ES", "random": "chance"}
+WHAT_FOLLOWS = (
+    "What was chosen has seen these bars. Bars that no trial has seen are looked at once by the same command with "
+    "--confirm DATA."
+)
 ENDS = 10
 """Trials shown in the table; the file of JSON has all."""
 
@@ -122,8 +127,9 @@ def verdict(t: SearchTable) -> list[str]:
     """Return in sentences what was found, and what it is worth."""
     n = len(t.rows)
     lines = [
-        f"{n:,} of {t.asked:,} trials: {t.count(FINISHED):,} went through all folds, {t.count(STOPPED):,} were stopped by "
-        f"the median of those before them, {t.count(FAILED):,} failed."
+        f"{n:,} of {max(t.asked, n):,} trials: {t.count(FINISHED):,} through all folds, {t.count(STOPPED):,} stopped by the "
+        f"median of those before, {t.count(FAILED):,} failed. Proposed by {SAMPLERS[t.sampler]} with the seed {t.seed}, for "
+        f"{', '.join(_sought(t))}."
     ]
     if t.chosen is None or t.trials is None:
         lines.append("No trial that went through all folds has traded: there is nothing to choose.")
@@ -141,7 +147,15 @@ def verdict(t: SearchTable) -> list[str]:
             f"{first}, of which luck in choosing is ruled out with a probability of {percent(deflated)} (deflated Sharpe "
             f"ratio; {shown})."
         )
-    return [*lines, str(t.selection), str(t.trials["text"])]
+    return [*lines, str(t.selection), str(t.trials["text"]), WHAT_FOLLOWS]
+
+
+def _sought(t: SearchTable) -> list[str]:
+    """Return the objectives in words."""
+    return [
+        f"{name} (less is better)" if less else name
+        for name, less in zip(t.objectives, t.minimised, strict=True)
+    ]
 
 
 def to_markdown(t: SearchTable) -> str:

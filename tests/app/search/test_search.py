@@ -81,7 +81,7 @@ def test_the_chosen_one_stands_with_what_choosing_is_worth(
         "deflated Sharpe",
         "robability of",
         f"trial {best.name}",
-        "went through all folds",
+        "through all folds",
     ):
         assert said in text
     found = told(done)
