@@ -15,6 +15,9 @@ Objective = Literal[
     "net_return", "turnover", "skill", "return_skill", "direction_skill", "volatility_skill", "volume_skill",
 ]  # fmt: skip
 
+OF_ACCOUNT = frozenset({"net_return", "turnover"})
+"""Objectives that the paper account gives; the others are of heads."""
+
 MINIMISED = frozenset({"turnover"})
 """Objectives of which less is better."""
 
@@ -49,6 +52,16 @@ class SearchSettings(Section):
     contender: Literal["network", "linear", "trees"] = Field(
         "network",
         description="What is trained: the network, a linear model or boosted trees a task.",
+    )
+    cv: Literal["walk-forward", "combinatorial"] = Field(
+        "walk-forward",
+        description="How the bars are cut: each fold is forecast by models of the past, or each group by models of the "
+        "others, later ones too, on many paths, of which the middle one counts. The latter ranks settings and is no "
+        "evidence about trading; folds, months and prune have no say in it.",
+    )
+    groups: int = Field(6, ge=2, le=40, description="Groups of a combinatorial cut.")
+    test_groups: int = Field(
+        2, ge=1, le=20, description="Groups of a combinatorial cut that are tested at a time."
     )
     folds: int = Field(6, ge=1, le=1000, description="Number of consecutive test periods.")
     months: int = Field(6, ge=1, le=120, description="Months per fold.")

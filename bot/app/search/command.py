@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.adapters.optuna_file import NAME, open_study
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.adapters.system.run_lock import RunLock
-from bot.app.backtest.preparing import check_known, read_market
+from bot.app.backtest.preparing import RunBars, check_known, read_market
 from bot.app.executors.choice import EngineChoice, opened
 from bot.app.loop.runner import Progress
 from bot.app.search.found import table_of
@@ -21,9 +21,11 @@ from bot.app.search.identity import check_identity, identity_of
 from bot.app.search.running import SearchLoop
 from bot.app.search.space import BaseSettings, read_space
 from bot.app.study.account import check_accounts
+from bot.app.study.combinatorial import CombinatorialStudy
 from bot.app.study.contenders import Contender, check_packages
 from bot.app.study.data import Study
 from bot.app.symbols import with_candidates
+from bot.config.search import SearchSettings
 from bot.report.skill.rivals import check_baselines
 from bot.report.study.search import SearchTable, to_markdown
 from bot.report.study.search_figure import draw
@@ -84,7 +86,7 @@ def begun(path: Path, settings: BaseSettings, out: Path) -> SearchLoop:
     check_folder(folder)
     market = read_market(base.config)
     check_known(base.config, market)
-    study = Study([base], market, space.search.folds, space.search.months, out)
+    study = _cut(base, market, space.search, out)
     check_accounts(study)
     for each in (out / "data", out / "units", folder, folder / "trials"):
         make_folder(each)
@@ -93,6 +95,13 @@ def begun(path: Path, settings: BaseSettings, out: Path) -> SearchLoop:
     store = open_study(folder / NAME, space.minimised)
     check_identity(store, identity_of(space, base.config, study), folder / NAME)
     return SearchLoop(settings, space, study, store, folder=folder)
+
+
+def _cut(base: Contender, market: RunBars, search: SearchSettings, out: Path) -> Study:
+    """Return the study of the base settings, its bars cut as the search asks."""
+    if search.cv == "combinatorial":
+        return CombinatorialStudy([base], market, out, groups=search.groups, tested=search.test_groups)  # fmt: skip
+    return Study([base], market, search.folds, search.months, out)
 
 
 def write(table: SearchTable, folder: Path) -> None:

@@ -20,10 +20,9 @@ from bot.app.search.space import BaseSettings, read_space
 from bot.app.search.trial import name_of
 from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
 from bot.app.study.contenders import Contender
+from bot.config.search import OF_ACCOUNT
 from bot.errors import ConfigError
 from bot.report.study.endpoints import MONEY
-
-ACCOUNT = ("net_return", "turnover")
 
 
 def confirm_command(
@@ -59,7 +58,7 @@ def confirm_command(
         Contender(name_of(0), kind, there.load()),
     ]
     plan = StudyPlan(search.folds, search.months, search.seeds, engine)
-    money = search.objectives[0] in ACCOUNT
+    money = search.objectives[0] in OF_ACCOUNT
     return compare_command(
         contenders, f"{space.name}-confirm", out, plan, progress,
         confirm=True, primary=MONEY if money else None,

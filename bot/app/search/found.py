@@ -22,6 +22,9 @@ from bot.app.search.running import REASON, VALUES, SearchLoop, values_of
 from bot.app.search.scoring import periods_per_year_of, times_of
 from bot.app.search.trial import kept, name_of
 from bot.app.study.account import Traded
+from bot.app.study.combinatorial import CombinatorialStudy
+from bot.app.study.cross_validation import setting_of_cut
+from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
 from bot.app.study.trials import trial_of
 from bot.report.money.sharpe import sharpe_per_bar
@@ -99,7 +102,7 @@ def table_of(loop: SearchLoop, asked: int) -> SearchTable:
     days = [days_of(account.returns, times) for account in found.traded.values()]
     return SearchTable(
         name=loop.space.name,
-        setting=setting_of(loop.base, search.seeds),
+        setting=_setting(loop.base, search.seeds),
         sampler=search.sampler,
         seed=search.seed,
         objectives=search.objectives,
@@ -114,6 +117,12 @@ def table_of(loop: SearchLoop, asked: int) -> SearchTable:
         evaluator=EVALUATOR,
         asked=asked,
     )
+
+
+def _setting(study: Study, seeds: int) -> str:
+    if isinstance(study, CombinatorialStudy):
+        return setting_of_cut(study, seeds)
+    return setting_of(study, seeds)
 
 
 def _row(loop: SearchLoop, trial: FrozenTrial, account: tuple[Traded, int] | None) -> SearchRow:

@@ -128,7 +128,8 @@ class SearchLoop:
     def _stages(self) -> list[range]:
         """Return the folds that are trained before each look."""
         n = len(self.base.folds)
-        return [range(k, k + 1) for k in range(n)] if self.space.search.prune else [range(n)]
+        fold_by_fold = self.space.search.prune and self.space.search.cv == "walk-forward"
+        return [range(k, k + 1) for k in range(n)] if fold_by_fold else [range(n)]
 
     def _ask(self, number: int, there: Sequence[FrozenTrial]) -> RunningTrial:
         """Return a trial of this number: one that is there, its settings completed, or a new one."""

@@ -9,17 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from bot.app.study.account import Traded, trade
+from bot.app.study.combinatorial import CombinatorialStudy, trade_paths
 from bot.app.study.contenders import Contender
+from bot.app.study.cross_validation import annual_ratio, middle_path
 from bot.app.study.data import Study
 from bot.app.study.judging import averaged, read_units
 from bot.app.study.unit import Unit
 from bot.app.symbols import bars_a_year
 from bot.app.training.archive import Archive
 from bot.blocks import I64, Task
+from bot.config.search import OF_ACCOUNT
 from bot.errors import DataError
 from bot.features.targets import target_tasks
-from bot.report.inputs import Judged
 from bot.report.skill.rivals import Rivals
 from bot.report.study.endpoints import endpoints
 from bot.report.study.objectives import net_return_less_error, skill_of
@@ -66,6 +70,8 @@ class Scorer:
         Raises:
             DataError: an objective is not defined, or a result is damaged.
         """
+        if isinstance(study, CombinatorialStudy):
+            return self._score_paths(study, contender, units)
         rows = study.forecastable()
         read = read_units(study, units, rows)
         seeds = sorted({seed for seed, _ in read})
@@ -81,11 +87,7 @@ class Scorer:
             found = endpoints(judged, traded.returns, traded.gross, rows=rows, rivals=rivals)
         values = []
         for name in self._objectives:
-            value = (
-                self._of_account(name, judged, traded, times_of(study))
-                if name in ("net_return", "turnover")
-                else skill_of(found, name)
-            )
+            value = of_account(name, study, traded) if name in OF_ACCOUNT else skill_of(found, name)
             if value is None:
                 raise DataError(f"the objective {name} is not defined on {len(study.folds)} folds")
             values.append(value)
@@ -95,10 +97,27 @@ class Scorer:
     def _asks_skill(self) -> bool:
         return any(name.endswith("skill") for name in self._objectives)
 
-    def _of_account(self, name: str, judged: Judged, traded: Traded, times: I64) -> float | None:
-        if name == "turnover":
-            return traded.turnover
-        return net_return_less_error(traded.returns, times, judged.periods_per_year)
+    def _score_paths(
+        self, study: CombinatorialStudy, contender: Contender, units: list[Unit]
+    ) -> Score:
+        """Return the medians over the paths, and the account of the path with the middle Sharpe ratio."""
+        paths, a_year = trade_paths(study, contender, units), periods_per_year_of(study)
+        values = []
+        for name in self._objectives:
+            found = [of_account(name, study, path) for path in paths]
+            known = [value for value in found if value is not None]
+            if len(known) < len(found):
+                raise DataError(f"the objective {name} is not defined on every path")
+            values.append(float(np.median(known)))
+        middle = middle_path(tuple(annual_ratio(path, a_year) for path in paths))
+        return Score(tuple(values), paths[middle])
+
+
+def of_account(name: str, study: Study, traded: Traded) -> float | None:
+    """Return an objective that an account gives; None where it is not defined."""
+    if name == "turnover":
+        return traded.turnover
+    return net_return_less_error(traded.returns, times_of(study), periods_per_year_of(study))
 
 
 def times_of(study: Study) -> I64:

@@ -7,6 +7,7 @@ the market or its costs is refused by name. Must not try anything.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.app.search.dimensions import Dimension, as_set, dimension_of
+from bot.app.study.splits import MOST_SPLITS
 from bot.config import Config, flatten, load_config
 from bot.config.faults import value_faults
 from bot.config.given import read_toml, unknown_setting
 from bot.config.needed_heads import BEYOND_FORECASTS
-from bot.config.search import MINIMISED, SearchSettings
+from bot.config.search import MINIMISED, OF_ACCOUNT, SearchSettings
 from bot.config.whole import section_types
 from bot.errors import ConfigError
 
@@ -222,7 +224,35 @@ def _starts(
 def _against(
     search: SearchSettings, dimensions: tuple[Dimension, ...], path: Path
 ) -> list[str]:  # fmt: skip
-    """Return what the sampler cannot do with this space."""
+    """Return what the cut and the sampler cannot do with this space."""
+    return [*_against_cut(search, path), *_against_sampler(search, dimensions, path)]
+
+
+def _against_cut(search: SearchSettings, path: Path) -> list[str]:
+    if search.cv != "combinatorial":
+        return []
+    n, k, faults = search.groups, search.test_groups, []
+    if k >= n:
+        faults.append(
+            f"{path} [search]: test_groups = {k} of groups = {n} leave nothing to train on; give fewer"
+        )
+    elif math.comb(n, k) > MOST_SPLITS:
+        faults.append(
+            f"{path} [search]: groups = {n}, test_groups = {k} are {math.comb(n, k):,} trainings a trial and seed, at most "
+            f"{MOST_SPLITS:,} are made"
+        )
+    skills = [name for name in search.objectives if name not in OF_ACCOUNT]
+    if skills:
+        faults.append(
+            f"{path} [search]: cv = 'combinatorial' judges accounts, and has no {', '.join(skills)}; take "
+            "'walk-forward'"
+        )
+    return faults
+
+
+def _against_sampler(
+    search: SearchSettings, dimensions: tuple[Dimension, ...], path: Path
+) -> list[str]:
     if search.sampler != "cmaes":
         return []
     start, faults = f"{path} [search]: sampler = 'cmaes'", []

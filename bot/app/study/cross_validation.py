@@ -77,9 +77,10 @@ def _table(
 ) -> PathsTable:
     a_year = bars_a_year(study.config, study.market.symbols)
     ratios = {
-        name: tuple(_annual(path, a_year) for path in paths) for name, paths in accounts.items()
+        name: tuple(annual_ratio(path, a_year) for path in paths)
+        for name, paths in accounts.items()
     }
-    medians = {name: paths[_median(ratios[name])] for name, paths in accounts.items()}
+    medians = {name: paths[middle_path(ratios[name])] for name, paths in accounts.items()}
     trial = trial_of(study, f"{title}-combinatorial", "compare", medians)
     runs_dir = runs_dir_of(study.folder)
     if warning := enter(runs_dir, trial):
@@ -93,7 +94,7 @@ def _table(
     )
     return PathsTable(
         title=title,
-        setting=_setting(study, seeds),
+        setting=setting_of_cut(study, seeds),
         sharpe=ratios,
         net_return={
             name: tuple(float(path.facts["net return"]) for path in paths)
@@ -103,7 +104,7 @@ def _table(
     )
 
 
-def _annual(path: Traded, a_year: float) -> float | None:
+def annual_ratio(path: Traded, a_year: float) -> float | None:
     """Return a path's Sharpe ratio a year; None where it never traded, and after a bankruptcy."""
     if not np.all(path.returns > -1.0):
         return None
@@ -111,17 +112,18 @@ def _annual(path: Traded, a_year: float) -> float | None:
     return None if ratio is None else ratio * float(np.sqrt(a_year))
 
 
-def _median(ratios: tuple[float | None, ...]) -> int:
+def middle_path(ratios: tuple[float | None, ...]) -> int:
     """Return the path in the middle, the lower of two; one without a ratio counts as the worst.
 
-    >>> _median((0.3, None, 0.1)), _median((0.4, 0.1, 0.2, 0.3))
+    >>> middle_path((0.3, None, 0.1)), middle_path((0.4, 0.1, 0.2, 0.3))
     (2, 2)
     """
     order = sorted(range(len(ratios)), key=lambda k: -np.inf if ratios[k] is None else ratios[k])  # type: ignore[arg-type,return-value]
     return order[(len(order) - 1) // 2]
 
 
-def _setting(study: CombinatorialStudy, seeds: int) -> str:
+def setting_of_cut(study: CombinatorialStudy, seeds: int) -> str:
+    """Return what was trained and tested on what, in words."""
     cut, c = study.cut, study.config
     days = [
         np.datetime64(int(study.market.bars.open_time[i]), "ms").astype("datetime64[D]")

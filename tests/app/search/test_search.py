@@ -20,6 +20,7 @@ from bot.app.search.scoring import Score, Scorer
 from bot.app.study.account import Traded
 from bot.app.study.compare import StudyPlan, compare_command
 from bot.app.study.contenders import Contender
+from bot.app.study.cross_validation import cross_validate
 from bot.app.study.unit import Unit
 from bot.config import flatten, load_config
 from bot.errors import BotError, ConfigError, DataError, JournalError, ModelError
@@ -370,3 +371,43 @@ def test_no_trial_sees_what_comes_after_its_folds(
     for row in done.table.rows:
         if row.name in ends:
             assert (ends[row.name] < last) == (row.state == "stopped")
+
+
+COMBINATORIAL = """
+[search]
+trials = 4
+cv = "combinatorial"
+groups = 4
+test_groups = 2
+seeds = 1
+contender = "linear"
+objectives = ["net_return", "turnover"]
+[space]
+signal.threshold = {low = 0.0, high = 0.002}
+"""
+
+
+def test_paths_are_those_of_a_comparison_and_the_middle_one_counts(
+    tmp_path: Path, search: Search, units_ran: list[str], study_sets: list[str]
+) -> None:
+    done = search(COMBINATORIAL)
+    assert len(units_ran) == 6, "a training a split, which all trials share"
+    rows = done.table.rows
+    assert {row.state for row in rows} == {"finished"}, (
+        "nothing is stopped before its paths are whole"
+    )
+    assert "6 splits, 3 paths" in (done.folder / "search.md").read_text("utf-8")
+    named = [
+        Contender(row.name, "linear", load_config(done.folder / "trials" / row.name / "config.toml", environ={}))
+        for row in rows[:2]
+    ]  # fmt: skip
+    plan = StudyPlan(2, 1, 1, EngineChoice(workers=1))
+    compared = cross_validate(
+        named, "paths", tmp_path / "runs" / "study", plan, lambda done, of: None, groups=4, tested=2
+    )  # fmt: skip
+    assert len(units_ran) == 6, "a cross-validation in the same folder shares the trainings"
+    for row in rows[:2]:
+        ratios = [r for r in compared.table.sharpe[row.name] if r is not None]
+        assert row.sharpe == pytest.approx(sorted(ratios)[1], rel=1e-3)
+        middle = compared.table.sharpe[row.name].index(sorted(ratios)[1])
+        assert row.net_return == compared.table.net_return[row.name][middle]

@@ -174,6 +174,17 @@ def test_the_spaces_of_the_how_to_page_can_be_searched(tmp_path: Path) -> None:
     assert sizes == [2, 6]
 
 
+def test_a_combinatorial_cut_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    space = "[space]\npolicy.confidence = {low = 0.0, high = 4.0}\n"
+    for search, said in (
+        ("groups = 3\ntest_groups = 3", "test_groups = 3 of groups = 3 leave nothing to train on"),
+        ("groups = 20\ntest_groups = 10", "are 184,756 trainings a trial and seed, at most 1,000"),
+        ('objectives = ["net_return", "skill"]', "judges accounts, and has no skill"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            read(tmp_path, f'[search]\ncv = "combinatorial"\n{search}\n{space}')
+
+
 def test_a_grid_has_no_value_between_its_steps() -> None:
     dimension, _ = dimension_of("signal.threshold", {"low": 0.1, "high": 0.7, "step": 0.2}, "here")
     assert dimension is not None
