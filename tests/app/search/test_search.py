@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -127,25 +128,60 @@ def given_scores(monkeypatch: pytest.MonkeyPatch, values: Callable[[int, int], f
     monkeypatch.setattr(running, "Scorer", Given)
 
 
-@pytest.mark.parametrize(("objective", "sign"), [("net_return", 1.0), ("turnover", -1.0)])
+@pytest.mark.parametrize(
+    ("objective", "sign", "at_once"), [("net_return", 1.0, 1), ("turnover", -1.0, 1), ("net_return", 1.0, 5)]
+)  # fmt: skip
 def test_a_trial_below_the_median_of_those_before_it_is_stopped(
-    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch, objective: str, sign: float
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch, objective: str, sign: float,
+    at_once: int,
 ) -> None:  # fmt: skip
     random = np.random.default_rng(8).normal(size=(24, 3))
     given_scores(monkeypatch, lambda number, n: sign * float(random[number, n - 1]))
-    text = ONE.replace("net_return", objective).replace("folds = 2", "folds = 3").replace("trials = 9", "trials = 24")  # fmt: skip
-    rows = search(text).table.rows
-    looks: list[list[float]] = [[], [], []]
+    text = ONE.replace("net_return", objective).replace("folds = 2", "folds = 3")
+    rows = search(text.replace("trials = 9", f"trials = 24\nat_once = {at_once}")).table.rows
+    looks: list[list[tuple[int, float]]] = [[], [], []]
     for number, row in enumerate(rows):
+        batch = number - number % at_once
         for n in range(3):
-            seen = looks[n].copy()
-            looks[n].append(float(random[number, n]))
+            seen = [value for other, value in looks[n] if other < batch]
+            looks[n].append((number, float(random[number, n])))
             if number and n < 2 and len(seen) >= 4 and random[number, n] < statistics.median(seen):
                 assert (row.state, row.folds) == ("stopped", n + 1), number
                 break
         else:
             assert (row.state, row.folds) == ("finished", 3), number
     assert {row.folds for row in rows} == {1, 2, 3}
+
+
+def test_defaults_outside_the_space_are_the_first_trial_all_the_same(
+    search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_scores(monkeypatch, lambda number, n: -float(number % 7))
+    text = ONE.replace("low = 0.0,", "low = 0.002,").replace(
+        "seeds = 1", "seeds = 1\nprune = false"
+    )
+    done = search(text, trials=26)
+    rows = done.table.rows
+    assert (rows[0].settings, rows[0].state) == ({}, "finished")
+    assert load_config(done.folder / "trials" / "000" / "config.toml", environ={}).signal.threshold < 0.002  # fmt: skip
+    assert all(0.002 <= row.settings["signal.threshold"] <= 0.004 for row in rows[1:])
+    assert done.table.importance
+    assert told(done)["settings"][0]["settings"] == {}
+
+
+def test_the_command_prints_one_object(
+    tmp_path: Path, units_ran: list[str], study_sets: list[str], cli: Any
+) -> None:
+    (tmp_path / "s.toml").write_text(ONE, encoding="utf-8")
+    sets = [word for item in study_sets for word in ("--set", item)]
+    said = cli(
+        "search", tmp_path / "s.toml", "--trials", "2", "--out", tmp_path / "runs" / "study", "--json", *sets
+    )  # fmt: skip
+    assert said.code == 0
+    found = json.loads(said.out)
+    assert (found["count"], found["interrupted"], found["asked"]) == (2, False, 2)
+    assert Path(found["folder"]) == tmp_path / "runs" / "study" / "s"
+    assert found["settings"][0]["name"] == "000"
 
 
 def test_nothing_is_stopped_where_that_is_not_wanted(
