@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-HOURS_A_YEAR = 8766
+from scripts.unit_costs.measuring import Sizes
 
 
 @dataclass(frozen=True)
@@ -12,36 +12,57 @@ class StudyPlanned:
     """A study that somebody has in mind.
 
     Attributes:
+        window_bars: that each training learns from, of every symbol.
         seeds: trainings a trial and fold.
     """
 
     symbols: int
-    years: int
+    window_bars: int
     trials: int
     folds: int
     seeds: int
-    features: int
+
+    @property
+    def trainings(self) -> int:
+        """Return how many units it has."""
+        return self.trials * self.folds * self.seeds
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows a training has at most."""
+        return self.symbols * self.window_bars
 
 
-def trainings(study: StudyPlanned) -> int:
-    """Return how many units it has.
+@dataclass(frozen=True)
+class Rates:
+    """What was measured, a million rows: CPU seconds, gigabytes of data, gigabytes of memory beyond an empty process's."""
 
-    >>> trainings(StudyPlanned(symbols=1, years=1, trials=200, folds=6, seeds=1, features=9))
-    1200
-    """
-    return study.trials * study.folds * study.seeds
-
-
-def fold_gb(study: StudyPlanned, window_years: float) -> float:
-    """Return the gigabytes of a fold's training rows: features and labels, float64.
-
-    >>> round(fold_gb(StudyPlanned(1000, 5, 200, 6, 1, features=22), window_years=2.0), 2)
-    3.65
-    """
-    return study.symbols * window_years * HOURS_A_YEAR * (study.features + 4) * 8 / 1e9
+    cpu_s: float
+    data_gb: float
+    memory_gb: float
 
 
-def core_hours(study: StudyPlanned, window_years: float, cpu_s_a_million_rows: float) -> float:
-    """Return the hours of one core, where a training takes time in proportion to its rows."""
-    rows = study.symbols * window_years * HOURS_A_YEAR
-    return trainings(study) * rows / 1e6 * cpu_s_a_million_rows / 3600.0
+def rates(small: Sizes, large: Sizes) -> Rates:
+    """Return what a million rows more cost, from two sizes."""
+    more = (large.rows - small.rows) / 1e6
+    return Rates(
+        cpu_s=(large.cpu_s - small.cpu_s) / more,
+        data_gb=(large.data_mb - small.data_mb) / 1e3 / more,
+        memory_gb=(large.peak_mb - small.peak_mb) / 1e3 / more,
+    )
+
+
+def needs(study: StudyPlanned, measured: Rates, cores: int) -> list[tuple[str, str, str]]:
+    """Return what a study needs as rows: what, how it is worked out, and what it comes to."""
+    millions = study.rows / 1e6
+    a_training = millions * measured.cpu_s
+    hours = study.trainings * a_training / 3600.0
+    return [
+        ("trainings", f"{study.trials} trials × {study.folds} folds × {study.seeds} seed", f"{study.trainings:,}"),
+        ("rows a training", f"{study.symbols:,} symbols × {study.window_bars:,} bars", f"{millions:.1f} million"),
+        ("CPU a training", f"{millions:.1f} × {measured.cpu_s:.1f} s", f"{a_training:,.0f} s"),
+        ("CPU in all", f"{study.trainings:,} × {a_training:,.0f} s", f"{hours:,.0f} core hours"),
+        (f"time on {cores} cores", f"{hours:,.0f} / {cores}", f"{hours / cores:,.1f} hours"),
+        ("data a fold, once to each machine", f"{millions:.1f} × {measured.data_gb:.2f} GB", f"{millions * measured.data_gb:.1f} GB"),
+        ("memory a training", f"{millions:.1f} × {measured.memory_gb:.2f} GB", f"{millions * measured.memory_gb:.0f} GB"),
+    ]  # fmt: skip

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from tests.app.conftest import STUDY
+from tests.conftest import QUICK
 
 pytestmark = [
     pytest.mark.long,
@@ -316,3 +317,37 @@ def test_a_command_that_is_killed_leaves_no_process_and_a_study_that_goes_on(
     assert digests(out) == local[0]
     for left in Path("/tmp").glob("bot-ray-*"):  # nobody was there to remove them
         shutil.rmtree(left)
+
+
+def test_a_sweep_comes_to_the_same(tmp_path: Path) -> None:
+    run = str(tmp_path / "runs" / "base")
+    settings = [part for each in QUICK for part in ("--set", each)]
+    made = done([sys.executable, "-m", "bot", "backtest", "--run-dir", run, *settings])
+    assert made.returncode == 0, made.stderr
+    vary = ["--vary", "signal.threshold=0..0.004:30", "--vary", "policy.kind=threshold,hysteresis"]
+    rows = []
+    for engine in ("local", "ray"):
+        command = [sys.executable, "-m", "bot", "sweep", run, *vary, "--engine", engine, "--json"]
+        ran = done([*command, "--out", str(tmp_path / engine)])
+        assert ran.returncode == 0, ran.stderr
+        rows.append(json.loads(ran.stdout)["settings"])
+    assert len(rows[0]) == 60
+    assert rows[0] == rows[1]
+
+
+def test_a_search_tries_and_finds_the_same(tmp_path: Path) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(
+        "[search]\ntrials = 6\nfolds = 2\nmonths = 1\nseeds = 1\nobjectives = ['net_return']\n"
+        "[space]\nsignal.threshold = {low = 0.0, high = 0.004}\nmodel.hidden = {choices = [[8], [16]]}\n"
+    )
+    settings = [part for each in STUDY for part in ("--set", each)]
+    found = []
+    for engine in ("local", "ray"):
+        out = tmp_path / engine / "compare"
+        command = [sys.executable, "-m", "bot", "search", str(space), "--engine", engine, "--json"]
+        ran = done([*command, "--out", str(out), *settings])
+        assert ran.returncode == 0, ran.stderr
+        found.append((digests(out), json.loads(ran.stdout)["trials"]))
+    assert len(found[0][0]) >= 2
+    assert found[0] == found[1]

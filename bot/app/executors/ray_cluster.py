@@ -28,6 +28,7 @@ _QUIET = {
 _ALONE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's own switch for a cluster on loopback
     "RAY_AUTH_MODE": "token",
+    "RAY_memory_monitor_refresh_ms": "0",  # it would end units for what other programs take; each has its bound
 }
 _ANSWER_S, _CHECK_S = 10.0, 120.0
 

@@ -210,3 +210,22 @@ def test_paths_that_never_traded_have_no_ratio_and_count() -> None:
     assert "| one | 2 | +1.0000 | – | +1.0000 | +1.0000 | +1.0000 | 50% | +5.00% |" in told
     assert "| idle | 2 | – | – | – | – | – | 100% | +0.00% |" in told
     assert "| idle | – | 0 of 0 |" in told
+
+
+def test_the_command_prints_tables_or_an_object(
+    cli: Cli, tmp_path: Path, study_sets: list[str], units_ran: list[str]
+) -> None:
+    settings = [part for each in study_sets for part in ("--set", each)]
+    asked = [
+        "compare", "--preset", "policies", "--cv", "combinatorial", "--groups", "3", "--test-groups", "1",
+        "--seeds", "1", "--out", tmp_path / "compare", *settings,
+    ]  # fmt: skip
+    said = cli(*asked, "--json")
+    assert said.code == 0, said.err
+    assert len(units_ran) == 3, "contenders that differ in how they trade share their trainings"
+    assert {len(ratios) for ratios in said.json["sharpe"].values()} == {1}
+    assert set(said.json["summary"]) == set(said.json["sharpe"])
+    told = cli(*asked)
+    assert told.code == 0, told.err
+    assert "it is no evidence about trading" in " ".join(told.out.split())
+    assert "policies-combinatorial/paths.md, paths.json, paths.png" in told.out
