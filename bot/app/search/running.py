@@ -24,7 +24,7 @@ from bot.app.executors.units import Executor, Stored
 from bot.app.loop.runner import Progress
 from bot.app.runs.trials import enter, runs_dir_of
 from bot.app.search.samplers import SeededSampler, distribution_of
-from bot.app.search.scoring import Scorer
+from bot.app.search.scoring import Scorer, UndefinedObjectiveError
 from bot.app.search.space import BaseSettings, SearchSpace
 from bot.app.search.trial import RESULT, RunningTrial, keep, name_of
 from bot.app.study.account import check_accounts
@@ -34,7 +34,7 @@ from bot.app.study.folds import FoldData
 from bot.app.study.trials import trial_of
 from bot.app.study.unit import Unit
 from bot.app.symbols import with_candidates
-from bot.errors import BotError, ModelError
+from bot.errors import ConfigError, ModelError
 
 RUNNING_VALUES, REASON, VALUES = "running", "reason", "values"
 """What is kept of a trial in the storage: its first objective after each look, why it failed, its objectives."""
@@ -152,7 +152,7 @@ class SearchLoop:
             self.base.features_of(base.config)  # once for all trials
             study = self.base.over([contender] if trial.number == 0 else [base, contender])
             check_accounts(study)
-        except BotError as error:
+        except ConfigError as error:
             trial.failed = str(error)
             return trial
         trial.contender, trial.study = contender, study
@@ -184,7 +184,7 @@ class SearchLoop:
         units = [unit for unit in trial.units if unit.fold < n]
         try:
             score = self.scorer.score(trial.study.first(n), trial.contender, units)
-        except BotError as error:
+        except UndefinedObjectiveError as error:
             trial.failed = str(error)
         else:
             trial.scores.append(score)

@@ -27,6 +27,11 @@ from bot.features.targets import target_tasks
 from bot.report.skill.rivals import Rivals
 from bot.report.study.endpoints import endpoints
 from bot.report.study.objectives import net_return_less_error, skill_of
+from bot.wording import counted
+
+
+class UndefinedObjectiveError(DataError):
+    """An objective has no value for a trial, which so comes to nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class Scorer:
             units: the trial's own.
 
         Raises:
-            DataError: an objective is not defined, or a result is damaged.
+            UndefinedObjectiveError: an objective has no value here.
+            DataError: a result is damaged.
         """
         if isinstance(study, CombinatorialStudy):
             return self._score_paths(study, contender, units)
@@ -89,7 +95,9 @@ class Scorer:
         for name in self._objectives:
             value = of_account(name, study, traded) if name in OF_ACCOUNT else skill_of(found, name)
             if value is None:
-                raise DataError(f"the objective {name} is not defined on {len(study.folds)} folds")
+                raise UndefinedObjectiveError(
+                    f"the objective {name} is not defined on {counted(len(study.folds), 'fold')}"
+                )
             values.append(value)
         return Score(tuple(values), traded)
 
@@ -107,7 +115,7 @@ class Scorer:
             found = [of_account(name, study, path) for path in paths]
             known = [value for value in found if value is not None]
             if len(known) < len(found):
-                raise DataError(f"the objective {name} is not defined on every path")
+                raise UndefinedObjectiveError(f"the objective {name} is not defined on every path")
             values.append(float(np.median(known)))
         middle = middle_path(tuple(annual_ratio(path, a_year) for path in paths))
         return Score(tuple(values), paths[middle])

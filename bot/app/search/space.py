@@ -108,6 +108,10 @@ def read_space(path: Path, base: Config) -> SearchSpace:
     Raises:
         ConfigError: the file cannot be read, or what is wrong with it, a line each.
     """
+    if not path.is_file():
+        raise ConfigError(
+            f"{path}: there is no such file; a space has the tables [search] and [space] (docs/how-to/search.md)"
+        )
     content = read_toml(path)
     faults = [
         f"{path}: there is no table '{name}'{_close(name, TABLES)}"

@@ -17,7 +17,7 @@ from bot.adapters.files.trials import read as read_trials
 from bot.adapters.optuna_file import NAME as STORE
 from bot.app.executors.choice import EngineChoice
 from bot.app.search import running
-from bot.app.search.scoring import Score, Scorer
+from bot.app.search.scoring import Score, Scorer, UndefinedObjectiveError
 from bot.app.study.account import Traded
 from bot.app.study.compare import StudyPlan, compare_command
 from bot.app.study.contenders import Contender
@@ -261,13 +261,28 @@ def test_defaults_that_come_to_nothing_end_it_and_can_be_mended(
     search: Search, units_ran: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: Any, *given: Any) -> Score:
-        raise DataError("nothing to score")
+        raise UndefinedObjectiveError("nothing to score")
 
     with monkeypatch.context() as patch:
         patch.setattr(Scorer, "score", fail)
         with pytest.raises(ModelError, match="the defaults come to nothing: nothing to score"):
             search(ONE)
     assert len(search(ONE, trials=2).table.rows) == 2
+
+
+def test_a_damaged_training_ends_it_and_is_made_anew(
+    tmp_path: Path, search: Search, units_ran: list[str]
+) -> None:
+    whole = search(ONE, trials=3)
+    unit = next((tmp_path / "runs" / "study" / "units").glob("*.npz"))
+    unit.write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"npz: cannot be read .*delete it, and it is made anew"):
+        search(ONE, trials=5)
+    assert len(whole.table.rows) == 3
+    unit.unlink()
+    rows = search(ONE, trials=5).table.rows
+    assert "failed" not in {row.state for row in rows}, "no trial is lost to a damaged file"
+    assert rows[:3] == whole.table.rows
 
 
 def test_a_search_of_failures_only_ends(
@@ -277,11 +292,13 @@ def test_a_search_of_failures_only_ends(
 
     def fail(self: Scorer, *given: Any) -> Score:
         if next(calls) > 1:
-            raise DataError("the disk is gone")
+            raise UndefinedObjectiveError("no skill anywhere")
         return whole(self, *given)
 
     monkeypatch.setattr(Scorer, "score", fail)
-    with pytest.raises(ModelError, match="the last 10 trials failed, the newest: the disk is gone"):
+    with pytest.raises(
+        ModelError, match="the last 10 trials failed, the newest: no skill anywhere"
+    ):
         search(ONE, trials=30)
 
 

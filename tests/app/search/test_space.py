@@ -80,6 +80,15 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     assert len(lines) == len(SAID)
 
 
+def test_a_file_that_is_not_there_is_told_as_a_space(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"none\.toml: there is no such file; a space has the tables"
+    ):
+        read_space(tmp_path / "none.toml", load_config(None, [], {}))
+    with pytest.raises(ConfigError, match=r"name at least one setting, as section\.key"):
+        read(tmp_path, "[search]\ntrials = 3\n")
+
+
 def test_a_key_is_dotted_or_quoted_or_in_a_table_of_its_section(tmp_path: Path) -> None:
     told = "{low = 0.5, high = 2.0}"
     ways = [
