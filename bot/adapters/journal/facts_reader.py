@@ -95,6 +95,9 @@ class FactsReader(ABC):
             "SELECT model_id, effective_from, due, late, manifest_sha256, position FROM models "
             "ORDER BY position"
         )
+        odd = [row[3] for row in rows if row[3] not in (0, 1)]
+        if odd:
+            raise JournalError(f"{self.path}: table models has late = {odd[0]!r}; restore a copy")
         return [ModelRow(r[0], r[1], r[2], bool(r[3]), r[4], position=r[5]) for r in rows]
 
     def commands(self) -> list[CommandRow]:

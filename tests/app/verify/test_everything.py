@@ -26,7 +26,7 @@ from bot.adapters.journal.forms import open_journal
 from bot.app.runs.edited_settings import edited_settings
 from bot.app.runs.folder import RunFolder
 from bot.app.verify.proof import Result, Verdict, verify
-from bot.errors import BotError
+from bot.errors import BotError, JournalError
 
 if TYPE_CHECKING:
     from tests.app.conftest import LiveRun
@@ -407,6 +407,16 @@ def test_what_does_not_belong_to_the_models_is_told_as_that(copy: RunFolder, nam
     assert str(found) == (
         f"models.file: the run has models/{extra.name}, the replay none such: it does not belong to the run"
     )
+
+
+@pytest.mark.parametrize("late", ["x", 2, 0.5, b"\0"])
+def test_a_model_is_late_or_is_not(copy: RunFolder, late: Any) -> None:
+    """What is merely true in Python is no 1: the cell was changed."""
+    with closing(sqlite3.connect(copy.journal)) as db:
+        db.execute("UPDATE models SET late = ?", (late,))
+        db.commit()
+    with pytest.raises(JournalError, match="table models has late = "):
+        verify(copy)
 
 
 def test_what_does_not_belong_to_the_run_is_named(copy: RunFolder) -> None:
