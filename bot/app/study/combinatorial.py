@@ -94,14 +94,18 @@ class CombinatorialStudy(Study):
         )
 
     def trains_on(self, rows: Dataset, number: int, embargo: int) -> Bool:
-        """Return bool[N], the rows that a split trains on: purged, and with an embargo on both sides."""
+        """Return bool[N], the rows that a split trains on: purged, and with an embargo on both sides.
+
+        Args:
+            embargo: training.embargo_bars; it is the longest horizon at least, as in a training's own split.
+        """
         known = rows.bar + rows.horizon if rows.known_at is None else rows.known_at
         tested = [self.cut.groups[g] for g in self.cut.splits[number].tested]
         reach = []
         for first, stop in tested:
             own = known[(rows.bar >= first) & (rows.bar < stop)]
             reach.append(max(stop - 1 + rows.horizon, int(own.max(initial=0))))
-        kept = trainable(rows.bar, known, tested, reach=reach, embargo=embargo)
+        kept = trainable(rows.bar, known, tested, reach=reach, embargo=max(embargo, rows.horizon))
         return kept & (rows.bar >= self.start)
 
     def _all_rows(self, config: Config) -> Dataset:

@@ -129,11 +129,16 @@ def setting_of_cut(study: CombinatorialStudy, seeds: int) -> str:
         np.datetime64(int(study.market.bars.open_time[i]), "ms").astype("datetime64[D]")
         for i in (study.start, -1)
     ]
-    embargo = sorted({each.config.training.embargo_bars for each in study.contenders})
+    embargo = sorted(
+        {
+            max(each.config.training.embargo_bars, *each.config.targets.horizons)
+            for each in study.contenders
+        }
+    )
     return (
         f"{coverage_of(study)}{', '.join(study.market.symbols)} at {c.market.interval} from {days[0]} to {days[1]} in "
         f"{counted(len(cut.groups), 'group')}, of which {len(cut.splits[0].tested)} are tested at a time: "
         f"{counted(len(cut.splits), 'split')}, {counted(len(cut.paths), 'path')}, {counted(seeds, 'seed')}. Rows whose "
         "labels share a bar with those of a tested group are left out of the training, and so are "
-        f"{' or '.join(map(str, embargo))} bars more on both sides (training.embargo_bars)."
+        f"{' or '.join(map(str, embargo))} bars more on both sides."
     )

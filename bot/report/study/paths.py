@@ -130,7 +130,16 @@ def draw(t: PathsTable, path: Path) -> None:
             known = sorted(r for r in t.sharpe[name] if r is not None)
             spread = place + 0.3 * (np.arange(len(known)) % 3 - 1) / 2.0
             panel.plot(known, spread, "o", color="#0969da", alpha=0.7, markersize=5)
-            if known:
+            if not known:
+                panel.annotate(
+                    "no path has a ratio",
+                    (0.01, place),
+                    xycoords=("axes fraction", "data"),
+                    va="center",
+                    color="#57606a",
+                    fontsize=8,
+                )
+            else:
                 middle = float(np.median(known))
                 panel.plot(
                     [middle, middle], [place - 0.35, place + 0.35], color="#24292f", linewidth=2

@@ -23,7 +23,7 @@ from bot.config import load_config
 from bot.errors import DataError
 from bot.features.targets import compute_targets
 from bot.report.money.sharpe import sharpe_per_bar
-from bot.report.study.paths import NO_EVIDENCE, PathsTable, to_markdown
+from bot.report.study.paths import NO_EVIDENCE, PathsTable, draw, to_markdown
 from tests.conftest import Cli
 
 EMBARGO = 12
@@ -77,6 +77,20 @@ def test_no_label_of_a_training_row_shares_a_bar_with_one_that_is_tested(
         others = set(range(made.start, len(known))) - set(tested.tolist())
         assert len(rows) > 0.8 * len(others), "what is far from the tested groups is trained on"
         assert (max(rows) > tested[-1]) == (3 not in split.tested), "later bars too"
+
+
+def test_an_embargo_is_the_longest_horizon_at_least(
+    tmp_path: Path, contenders: list[Contender]
+) -> None:
+    made = study(tmp_path, contenders[:1])
+    unit = next(u for u in made.units(1) if made.cut.splits[u.fold].tested == (1, 2))
+    rows = made.fold_data(replace(unit, config=unit.config)).dataset
+    first, stop = made.cut.groups[1][0], made.cut.groups[2][1]
+    for embargo, gap in ((0, 5), (5, 5), (EMBARGO, EMBARGO), (40, 40)):
+        kept = set(rows.bar[made.trains_on(rows, unit.fold, embargo)].tolist())
+        before, after = max(b for b in kept if b < first), min(b for b in kept if b >= stop)
+        assert first - before >= gap + rows.horizon, "its label ends so far before the group"
+        assert after - (stop - 1) > gap + rows.horizon, "it begins so far after the last label"
 
 
 def test_labels_and_features_are_those_of_the_tested_bars(
@@ -201,7 +215,7 @@ def test_what_makes_no_sense_is_refused(cli: Cli, given: list[str], words: str) 
     assert words in said.err
 
 
-def test_paths_that_never_traded_have_no_ratio_and_count() -> None:
+def test_paths_that_never_traded_have_no_ratio_and_count(tmp_path: Path) -> None:
     t = PathsTable(
         "t", "s", {"one": (None, 1.0), "idle": (None, None)}, {"one": (0.0, 0.1), "idle": (0.0, 0.0)},
         {"text": "2 settings.", "best": "one"},
@@ -210,6 +224,8 @@ def test_paths_that_never_traded_have_no_ratio_and_count() -> None:
     assert "| one | 2 | +1.0000 | – | +1.0000 | +1.0000 | +1.0000 | 50% | +5.00% |" in told
     assert "| idle | 2 | – | – | – | – | – | 100% | +0.00% |" in told
     assert "| idle | – | 0 of 0 |" in told
+    draw(t, tmp_path / "paths.png")
+    assert (tmp_path / "paths.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_command_prints_tables_or_an_object(
