@@ -159,6 +159,9 @@ def test_each_account_is_that_of_a_sweep_over_the_same_forecasts(
         assert account.facts["net return"] == tally.outcome.net_return
         assert account.facts["fills"] == tally.fills
         assert account.facts["max drawdown"] == tally.drawdown
+        # the sweep's is of each day's opening equity, this one of each bar's
+        years = (stop - study.start) / 8760
+        assert account.turnover == pytest.approx(tally.turnover / years, rel=0.02)
         assert tally.outcome.net_return is not None
         nets[contender.name] = tally.outcome.net_return
     assert list(nets) == list(TRADERS)
