@@ -55,7 +55,7 @@ def value_faults(
         instead = "" if of_change else f"; or leave it out, for {default}"
         found[dotted] = (
             f"{start} ({origins[dotted]}): expected {_expected(schema)}"
-            f"{_meant(schema, error['input'])}{instead}. {schema['description']}"
+            f"{_meant(schema, error['input'], whole=not inner)}{instead}. {schema['description']}"
         )
     return found
 
@@ -77,13 +77,16 @@ def _expected(schema: Mapping[str, Any]) -> str:
     return f"{kind}{pattern} {limits}".strip()
 
 
-def _meant(schema: Mapping[str, Any], given: Any) -> str:
+def _meant(schema: Mapping[str, Any], given: Any, *, whole: bool) -> str:
+    """Return what was likely meant; `whole` where the setting was given, and not one of its members."""
     choices = schema.get("enum") or schema.get("items", {}).get("enum") or ()
     if "part" in schema:
         choices = [*parts(schema["part"]), *SETS.get(schema["part"], {})]
     close = difflib.get_close_matches(str(given), [str(c) for c in choices], n=1, cutoff=0.5)
     if not close and "pattern" in schema:
         close = [text for text in _otherwise(str(given)) if re.search(schema["pattern"], text)]
+    if close and whole and schema.get("type") == "array":
+        return f'; did you mean ["{close[0]}"]?'
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -203,6 +203,16 @@ def test_a_combination_with_a_faulty_key_is_not_a_second_fault() -> None:
 LIBRARY = ["Input should", "validation", "pydantic", "unable to parse", "type=", "Extra inputs"]
 
 
+def test_a_text_in_place_of_a_list_is_told_as_the_list_that_was_meant(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('[features]\nnames = "core"\n')
+    with pytest.raises(ConfigError, match=r'did you mean \["core"\]\?'):
+        load_config(file)
+    file.write_text('[features]\nnames = ["coer"]\n')
+    with pytest.raises(ConfigError, match="did you mean 'core'"):
+        load_config(file)
+
+
 @pytest.mark.parametrize(
     ("item", "told"),
     [
