@@ -230,6 +230,18 @@ class TwoRaylets:
             self.kill(node)
 
 
+def units_of(node: subprocess.Popen[str]) -> list[int]:
+    """Return the processes of a node that run a unit just now, by the titles that Ray gives them."""
+    found = []
+    for process in processes_in(node.pid):
+        try:
+            if b"run_parcel" in Path(f"/proc/{process}/cmdline").read_bytes():
+                found.append(process)
+        except OSError:
+            continue
+    return found
+
+
 @pytest.fixture
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TwoRaylets]:
     folder = Path(tempfile.mkdtemp(prefix="rt-", dir="/tmp"))  # a socket's path is short
@@ -251,7 +263,7 @@ def test_the_units_of_a_raylet_that_is_killed_are_done_again(
     with subprocess.Popen(
         command, env=os.environ | two.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
-        until(lambda: len(digests(out)) > 5 or running.poll() is not None, "no unit has landed")
+        until(lambda: len(digests(out)) > 5 and units_of(second), "no unit runs on the second node")
         two.kill(second)
         landed = len(digests(out))
         _, err = running.communicate(timeout=600)
@@ -289,9 +301,8 @@ def test_a_unit_that_hangs_is_begun_once_more_elsewhere(
         command, env=os.environ | two.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         until(lambda: len(digests(out)) > 6 or running.poll() is not None, "no unit has landed")
-        for process in processes_in(second.pid):
-            if b"run_parcel" in Path(f"/proc/{process}/cmdline").read_bytes():
-                os.kill(process, signal.SIGSTOP)
+        for process in until(lambda: units_of(second), "no unit runs on the second node"):
+            os.kill(process, signal.SIGSTOP)
         _, err = running.communicate(timeout=600)
     assert running.returncode == 0, err
     assert digests(out) == local[0]
@@ -344,9 +355,11 @@ def test_a_search_tries_and_finds_the_same(tmp_path: Path) -> None:
     settings = [part for each in STUDY for part in ("--set", each)]
     found = []
     for engine in ("local", "ray"):
-        out = tmp_path / engine / "compare"
+        out = tmp_path / engine / "runs" / "compare"
+        out.mkdir(parents=True)
         command = [sys.executable, "-m", "bot", "search", str(space), "--engine", engine, "--json"]
-        ran = done([*command, "--out", str(out), *settings])
+        # what is told of the register names it as it is reached from here
+        ran = done([*command, "--out", "runs/compare", *settings], tmp_path / engine)
         assert ran.returncode == 0, ran.stderr
         found.append((digests(out), json.loads(ran.stdout)["trials"]))
     assert len(found[0][0]) >= 2
