@@ -48,6 +48,8 @@ def meet_limits(
         if (position.order * position.quantity < 0.0) is not exits:
             continue
         side = 1.0 if buys else -1.0
+        if exits and -side * (limit - target_of(account.settings, position)) > 0.0:
+            continue  # profit is taken before it
         if position.quantity and not exits:
             level, _ = stop_of(account.settings, position)
             if side * (limit - level) <= 0.0:  # the stop lies before it

@@ -17,7 +17,7 @@ from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.contracts import value_of
 from bot.portfolio.kernel.partial import book_part, fill_part, portion
 from bot.portfolio.kernel.room import Room
-from bot.portfolio.kernel.stops import stop_level
+from bot.portfolio.kernel.stops import stop_level, target_of
 from bot.portfolio.market import Market
 from bot.portfolio.reasons import Refusal
 from bot.portfolio.rules import Rules
@@ -58,8 +58,8 @@ def fill_limits(
     """Fill the resting orders that the bar trades through, and return the number of fills.
 
     Args:
-        reductions: orders against what is held; else those that open or increase, but for what a
-            stop meets first.
+        reductions: orders against what is held, but for what a take profit meets first; else those
+            that open or increase, but for what a stop meets first.
     """
     for s in range(len(book.quantity)):
         quantity, held = book.pending[s], book.quantity[s]
@@ -68,7 +68,11 @@ def fill_limits(
         if (quantity * held < 0.0) != reductions:
             continue
         limit, side = book.holding[s].limit, math.copysign(1.0, quantity)
-        if held != 0.0 and not reductions:
+        if reductions:
+            target = target_of(s, -side, book.holding[s].entry, full.orders)
+            if (target - limit) * side > 0.0:
+                continue
+        elif held != 0.0:
             level, _ = stop_level(s, side, book.holding[s], full.orders)
             if (limit - level) * side <= 0.0:
                 continue

@@ -163,6 +163,18 @@ def test_no_profit_before_it_was_bought(lay: Made) -> None:
     assert fills[1:] == [(2, -5.0, 120.0, "take_profit")]
 
 
+@pytest.mark.parametrize(
+    ("take_profit", "price", "reason"), [(0.02, 100.98, "take_profit"), (0.05, 102.01, "signal")]
+)
+def test_a_sale_beyond_the_take_profit_is_not_filled_before_it(
+    lay: Made, take_profit: float, price: float, reason: str
+) -> None:
+    """Bought at 99; to be sold at 102.01, and 2 % of profit are taken at 100.98, which comes first."""
+    later = [(100.0, 101.0, 98.0, 101.0), (100.5, 103.0, 100.5, 100.5)]
+    fills, _, _ = lay([1.0, 0.0], later, take_profit=take_profit)
+    assert fills == [(1, 5.0, 99.0, "signal"), (2, -5.0, pytest.approx(price), reason)]
+
+
 def test_a_stop_withdraws_the_order_that_would_close_at_a_profit(lay: Made) -> None:
     """Bought at 99; to be sold at 101 when the next bar falls to 90 and then rises to 110: sold once."""
     later = [(100.0, 100.0, 98.0, 100.0), (100.0, 110.0, 90.0, 105.0)]
