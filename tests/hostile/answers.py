@@ -7,6 +7,7 @@ types, encodings, compressed size, status, redirects, the symbol, the category a
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import random
@@ -208,7 +209,7 @@ def _places(tree: Any) -> list[tuple[Any, Any]]:
 def _change(holder: Any, key: Any, dice: random.Random, raw: dict[str, str]) -> None:
     old = holder[key]
     changes: list[Callable[[], Any]] = [
-        lambda: dice.choice(VALUES),
+        lambda: copy.deepcopy(dice.choice(VALUES)),  # it may be spoiled in its turn
         lambda: _raw(dice, raw),
         lambda: _shifted(old, dice),
         lambda: [old],

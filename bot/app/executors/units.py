@@ -105,7 +105,9 @@ class Stored(Generic[D]):
 
     def packed(self) -> Packed[D]:
         """Return the file's bytes."""
-        return Packed(np.fromfile(self.path, dtype=np.uint8), _Parsed(self.parse, self.name))
+        return Packed(
+            np.frombuffer(self.path.read_bytes(), dtype=np.uint8), _Parsed(self.parse, self.name)
+        )
 
 
 @dataclass(frozen=True)
