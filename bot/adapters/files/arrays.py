@@ -36,14 +36,18 @@ _UNREADABLE = (
 def write_arrays(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
     """Write arrays of numbers under their names, and the head as JSON."""
     with replacing(path, durable=False) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{_HEAD: np.array(json.dumps(head))}, **arrays)  # type: ignore[arg-type]
+        _save(file, head, arrays)
 
 
 def pack_arrays(head: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
     """Return the bytes of such a file: the same for the same head and arrays."""
     file = io.BytesIO()
-    np.savez(file, **{_HEAD: np.array(json.dumps(head))}, **arrays)  # type: ignore[arg-type]
+    _save(file, head, arrays)
     return file.getvalue()
+
+
+def _save(file: BinaryIO, head: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    np.savez(file, **{_HEAD: np.array(json.dumps(head))}, **arrays)  # type: ignore[arg-type]
 
 
 def read_arrays(path: Path) -> tuple[dict[str, Any], Arrays]:

@@ -14,7 +14,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bot.errors import JournalError
@@ -66,11 +67,18 @@ def _tried(uri: str) -> sqlite3.Connection:
 
 def _copied(path: Path, wal: Path) -> sqlite3.Connection:
     """Read a copy; its files have no name any more once they are open."""
-    folder = Path(tempfile.mkdtemp(prefix="mtl-paper-bot-journal-"))
-    try:
+    with _passing_folder() as folder:
         for source in (path, wal):
             shutil.copyfile(source, folder / source.name)
         return _tried(_uri(folder / path.name, "mode=rw"))
+
+
+@contextmanager
+def _passing_folder() -> Iterator[Path]:
+    """Give a folder that goes with the block; what is open in it stays readable without a name."""
+    folder = Path(tempfile.mkdtemp(prefix="mtl-paper-bot-journal-"))
+    try:
+        yield folder
     finally:
         with suppress(OSError):
             shutil.rmtree(folder)
@@ -83,30 +91,31 @@ def connect_to_copy(path: Path) -> sqlite3.Connection:
         JournalError: there is no journal, or no room for the copy.
         sqlite3.Error: it is no journal, damaged or locked.
     """
-    folder = Path(tempfile.mkdtemp(prefix="mtl-paper-bot-journal-"))
-    try:
-        with closing(connect_to_read(path)) as source:
-            copy = sqlite3.connect(folder / path.name, timeout=TIMEOUT_S)
-            try:
-                copy.execute("PRAGMA synchronous = OFF")
-                copy_pages(source, copy)
-                copy.execute("PRAGMA journal_mode = OFF")
-                copy.execute("PRAGMA query_only = 1")
-                copy.execute(_TRIED).fetchone()
-            except BaseException:
-                copy.close()
+    with _passing_folder() as folder:
+        try:
+            return _page_by_page(path, folder / path.name)
+        except sqlite3.OperationalError as error:
+            if "full" not in str(error):
                 raise
-        return copy
-    except sqlite3.OperationalError as error:
-        if "full" not in str(error):
+            raise JournalError(
+                f"{folder.parent}: no room for a copy of {path} ({path.stat().st_size / 1e6:,.0f} MB), which is "
+                "read while the run goes on; free space there, or set TMPDIR to another folder"
+            ) from error
+
+
+def _page_by_page(path: Path, target: Path) -> sqlite3.Connection:
+    with closing(connect_to_read(path)) as source:
+        copy = sqlite3.connect(target, timeout=TIMEOUT_S)
+        try:
+            copy.execute("PRAGMA synchronous = OFF")
+            copy_pages(source, copy)
+            copy.execute("PRAGMA journal_mode = OFF")
+            copy.execute("PRAGMA query_only = 1")
+            copy.execute(_TRIED).fetchone()
+        except BaseException:
+            copy.close()
             raise
-        raise JournalError(
-            f"{folder.parent}: no room for a copy of {path} ({path.stat().st_size / 1e6:,.0f} MB), which is "
-            "read while the run goes on; free space there, or set TMPDIR to another folder"
-        ) from error
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(folder)
+    return copy
 
 
 class _BegunAnewTooOften(Exception):  # noqa: N818 - no error: it is made in one step then
