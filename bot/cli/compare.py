@@ -21,18 +21,8 @@ from bot.cli.cross_validation import (
     check_cv,
     cross_validate_and_tell,
 )  # fmt: skip
-from bot.cli.options import (
-    AddressOption,
-    ConfigOption,
-    DataOption,
-    EngineOption,
-    JsonOption,
-    SetOption,
-    WorkersOption,
-    with_options,
-)  # fmt: skip
+from bot.cli.options import WalkForwardOptions, with_options
 from bot.cli.output import progress_bar, resumable, stdout_console
-from bot.config.given import sets_of
 
 if TYPE_CHECKING:
     from bot.app.study.compare import StudyPlan
@@ -44,39 +34,18 @@ SeedsOption = Annotated[
 
 
 @dataclass(frozen=True)
-class StudyOptions:
+class StudyOptions(WalkForwardOptions):
     """The options of both commands: the settings, their folds, and where the results go."""
 
-    config: ConfigOption = None
-    data: DataOption = None
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from", help="Start of the first fold. Default: the most recent --folds that fit."
-        ),
-    ] = None
-    end: Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")] = None
-    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None
     folds: Annotated[int, typer.Option(min=1, help="Number of consecutive test periods.")] = 6
     fold_months: Annotated[int, typer.Option(min=1, help="Months per fold.")] = 6
-    engine: EngineOption = "local"
-    ray_address: AddressOption = None
-    workers: WorkersOption = None
     out: Annotated[str, typer.Option(help="Folder for trainings and tables.")] = "runs/compare"
-    sets: SetOption = None
-    as_json: JsonOption = False
-
-    def overrides(self) -> list[str]:
-        """Return the settings that the options set, as --set would."""
-        return [*sets_of(self.data, self.start, self.end, self.symbols), *(self.sets or [])]
 
     def plan(self, seeds: int) -> StudyPlan:
         """Return the folds and trainings that are asked for."""
-        from bot.app.executors.choice import chosen
         from bot.app.study.compare import StudyPlan
 
-        engine = chosen(self.engine, self.workers, self.ray_address)
-        return StudyPlan(self.folds, self.fold_months, seeds, engine)
+        return StudyPlan(self.folds, self.fold_months, seeds, self.choice())
 
 
 def register(app: typer.Typer) -> None:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+
+from bot.config.given import sets_of
+
+if TYPE_CHECKING:
+    from bot.app.executors.choice import EngineChoice
 
 ConfigOption = Annotated[str | None, typer.Option("--config", help="TOML file with the settings.")]
 SetOption = Annotated[
@@ -76,6 +82,37 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(min=1, help="How many run side by side; by default one per core."),
 ]
+
+
+@dataclass(frozen=True)
+class WalkForwardOptions:
+    """What every study over folds is told: the settings, their data and span, and what runs it."""
+
+    config: ConfigOption = None
+    data: DataOption = None
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Start of the first fold. Default: the most recent folds that fit."
+        ),
+    ] = None
+    end: Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")] = None
+    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None
+    sets: SetOption = None
+    engine: EngineOption = "local"
+    ray_address: AddressOption = None
+    workers: WorkersOption = None
+    as_json: JsonOption = False
+
+    def overrides(self) -> list[str]:
+        """Return the settings that the options set, as --set would."""
+        return [*sets_of(self.data, self.start, self.end, self.symbols), *(self.sets or [])]
+
+    def choice(self) -> EngineChoice:
+        """Return what runs the trainings."""
+        from bot.app.executors.choice import chosen
+
+        return chosen(self.engine, self.workers, self.ray_address)
 
 
 def rehearsal_setting(no_rehearsal: bool) -> list[str]:

@@ -9,42 +9,19 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from bot.cli.options import (
-    AddressOption,
-    ConfigOption,
-    DataOption,
-    EngineOption,
-    JsonOption,
-    SetOption,
-    WorkersOption,
-    with_options,
-)
+from bot.cli.options import WalkForwardOptions, with_options
 from bot.cli.output import progress_bar, resumable, stdout_console
 from bot.config.given import sets_of
 
-if TYPE_CHECKING:
-    from bot.app.executors.choice import EngineChoice
-
 
 @dataclass(frozen=True)
-class SearchOptions:
+class SearchOptions(WalkForwardOptions):
     """The options of the command: the base settings, what may be spent, and where the results go."""
 
-    config: ConfigOption = None
-    data: DataOption = None
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from", help="Start of the first fold. Default: the most recent folds that fit."
-        ),
-    ] = None
-    end: Annotated[str | None, typer.Option("--to", help="Last day or UTC time, inclusive.")] = None
-    symbols: Annotated[str | None, typer.Option(help="Symbols, separated by commas.")] = None
-    sets: SetOption = None
     trials: Annotated[
         int | None, typer.Option(min=1, help="Trials in all, in place of the file's.")
     ] = None
@@ -58,19 +35,9 @@ class SearchOptions:
             help="Run the chosen trial and the defaults once on bars that no trial has seen, and record that look.",
         ),
     ] = None
-    engine: EngineOption = "local"
-    ray_address: AddressOption = None
-    workers: WorkersOption = None
     out: Annotated[
         str, typer.Option(help="Folder for trainings and tables, which 'bot compare' may share.")
     ] = "runs/compare"
-    as_json: JsonOption = False
-
-    def choice(self) -> EngineChoice:
-        """Return what runs the trainings."""
-        from bot.app.executors.choice import chosen
-
-        return chosen(self.engine, self.workers, self.ray_address)
 
 
 def register(app: typer.Typer) -> None:
@@ -111,8 +78,7 @@ def _search(path: Path, options: SearchOptions) -> None:
     from bot.app.search.space import BaseSettings
     from bot.report.study.search import render
 
-    of_data = sets_of(options.data, options.start, options.end, options.symbols)
-    base = BaseSettings(options.config, (*of_data, *(options.sets or [])))
+    base = BaseSettings(options.config, tuple(options.overrides()))
     plan = SearchPlan(options.trials, options.minutes, options.choice())
     with progress_bar(f"search {path.stem}", quiet=options.as_json) as progress:
         done = search_command(path, base, Path(options.out), plan, progress)
