@@ -179,7 +179,7 @@ def _run(executor: Executor, units: list[Any], data_of: Any) -> dict[str, Any]:
         finished=lambda: None,
     )
     if failed:
-        raise SystemExit("\n".join(failed))
+        raise SystemExit("\n".join(f"{unit.label}: {error}" for unit, error in failed))
     return found
 
 

@@ -36,8 +36,8 @@ def run_units(
     data_of: Callable[[U], SharedData[Any]],
     land: Callable[[U, Any], None],
     finished: Callable[[], None],
-) -> list[str]:
-    """Run all units; return what failed, a line each.
+) -> list[tuple[U, BotError]]:
+    """Run all units; return those that failed, and why.
 
     Args:
         data_of: makes sure that a unit's data are there, just before it is submitted.
@@ -46,7 +46,7 @@ def run_units(
     """
     waiting = deque(units)
     running: dict[Future[Any], U] = {}
-    failed = []
+    failed: list[tuple[U, BotError]] = []
     while waiting or running:
         while waiting and len(running) < 2 * executor.slots:
             unit = waiting.popleft()
@@ -54,7 +54,7 @@ def run_units(
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             unit, error = running.pop(future), future.exception()
             if isinstance(error, BotError):
-                failed.append(f"{unit.label}: {error}")
+                failed.append((unit, error))
             elif error is not None:
                 raise error
             else:

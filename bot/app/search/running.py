@@ -19,8 +19,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from bot.adapters.optuna_file import taken_up
-from bot.app.executors.running import run_units
-from bot.app.executors.units import Executor, Stored
+from bot.app.executors.units import Executor
 from bot.app.loop.runner import Progress
 from bot.app.runs.trials import enter, runs_dir_of
 from bot.app.search.samplers import SeededSampler, distribution_of
@@ -30,9 +29,8 @@ from bot.app.search.trial import RESULT, RunningTrial, keep, name_of
 from bot.app.study.account import check_accounts
 from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
-from bot.app.study.folds import FoldData
+from bot.app.study.trainings import missing_of, run_trainings
 from bot.app.study.trials import trial_of
-from bot.app.study.unit import Unit
 from bot.app.symbols import with_candidates
 from bot.errors import ConfigError, ModelError
 
@@ -274,20 +272,12 @@ def train(trials: Sequence[RunningTrial], folds: range, executor: Executor) -> N
     of_trial = {
         t.number: [unit for unit in t.units if unit.fold in folds] for t in trials
     }  # fmt: skip
-    studies = {unit.result: t.study for t in trials for unit in of_trial[t.number]}
-    missing = {u.result: u for units in of_trial.values() for u in units if not u.done}
-
-    def data_of(unit: Unit) -> Stored[FoldData]:
-        study = studies[unit.result]
-        assert study is not None
-        study.write_data(unit)
-        return unit.fold_data
-
-    wanted = sorted(missing.values(), key=lambda unit: (unit.fold, unit.data))
-    lines = run_units(executor, wanted, data_of=data_of, land=Unit.land, finished=lambda: None)
-    failed = {
-        unit.result: line for line in lines for unit in wanted if line.startswith(f"{unit.label}: ")
-    }
+    studies = {u.result: t.study for t in trials for u in of_trial[t.number] if t.study is not None}
+    failures = run_trainings(
+        executor, missing_of(unit for units in of_trial.values() for unit in units),
+        study_of=lambda unit: studies[unit.result], finished=lambda: None,
+    )  # fmt: skip
+    failed = {unit.result: f"{unit.label}: {error}" for unit, error in failures}
     for trial in trials:
         reasons = [failed[u.result] for u in of_trial[trial.number] if u.result in failed]
         trial.failed = "\n".join(reasons)

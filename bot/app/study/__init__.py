@@ -10,6 +10,7 @@ combinatorial   a market cut for it, and what each path comes to
 splits          its groups, splits and paths, and what a split may train on
 folds           a fold as a file that workers read
 unit            one training: a contender, a fold, a seed
+trainings       those that are still to be done, through an executor
 judging         from its forecasts to a comparison
 groups          what as few networks as the bot trades come to
 account         the paper account of a contender

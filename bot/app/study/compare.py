@@ -18,15 +18,13 @@ from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import RunBars, check_known, read_market
 from bot.app.executors.choice import LOCAL, EngineChoice, opened
-from bot.app.executors.running import run_units
-from bot.app.executors.units import Stored
 from bot.app.loop.runner import Progress
 from bot.app.study.account import check_accounts
 from bot.app.study.contenders import AGAINST_FIRST, Contender, check_packages
 from bot.app.study.data import Study
-from bot.app.study.folds import FoldData
 from bot.app.study.judging import judge
 from bot.app.study.setting import setting_of
+from bot.app.study.trainings import missing_of, run_trainings
 from bot.app.study.trials import check_unseen, count_in
 from bot.app.study.unit import Unit, same_forecasts
 from bot.app.symbols import with_candidates
@@ -155,16 +153,11 @@ def train_missing(
     for name in ("data", "units"):
         make_folder(study.folder / name)
         sweep(study.folder / name)
-    missing = list({unit.result: unit for unit in units if not unit.done}.values())
-    missing.sort(key=lambda unit: (unit.fold, unit.data))
+    missing = missing_of(units)
     done = len(units) - len(missing)
     progress(done, len(units))
     if not missing:
         return
-
-    def data_of(unit: Unit) -> Stored[FoldData]:
-        study.write_data(unit)
-        return unit.fold_data
 
     def finished() -> None:
         nonlocal done
@@ -172,9 +165,10 @@ def train_missing(
         progress(done, len(units))
 
     with opened(engine) as executor:
-        failed = run_units(executor, missing, data_of=data_of, land=Unit.land, finished=finished)
+        failed = run_trainings(executor, missing, study_of=lambda _: study, finished=finished)
     if failed:
         raise ModelError(
             f"compare: {len(failed)} of {len(units)} trainings failed; the others are kept, so the "
-            "same command continues from here:\n" + "\n".join(failed[:10])
+            "same command continues from here:\n"
+            + "\n".join(f"{unit.label}: {error}" for unit, error in failed[:10])
         )

@@ -85,7 +85,8 @@ def test_every_unit_is_landed_or_told_once_and_few_are_under_way(
         data_of=lambda unit: Held("ten", 10), land=land, finished=executor.landed,
     )  # fmt: skip
     assert landed == {n: 10 * n for n in numbers if n % 2 == 0}
-    assert sorted(failed) == sorted(f"number {n}: odd" for n in numbers if n % 2)
+    told = [f"{unit.label}: {error}" for unit, error in failed]
+    assert sorted(told) == sorted(f"number {n}: odd" for n in numbers if n % 2)
     assert executor.submitted == [f"number {n}" for n in numbers]
     assert executor.most <= 2 * slots
     assert executor.under_way == 0

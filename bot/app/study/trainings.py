@@ -1,0 +1,43 @@
+"""The trainings of a study that are still to be done, through an executor.
+
+Rules: each is done once, whoever needs it, and fold by fold, so that what a fold's units read is needed
+once. Must not decide what becomes of those that fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from bot.app.executors.running import run_units
+from bot.app.executors.units import Executor, Stored
+from bot.app.study.data import Study
+from bot.app.study.folds import FoldData
+from bot.app.study.unit import Unit
+from bot.errors import BotError
+
+
+def missing_of(units: Iterable[Unit]) -> list[Unit]:
+    """Return the units that are not done, each once, in the order in which they are trained."""
+    missing = {unit.result: unit for unit in units if not unit.done}
+    return sorted(missing.values(), key=lambda unit: (unit.fold, unit.data))
+
+
+def run_trainings(
+    executor: Executor,
+    units: Sequence[Unit],
+    *,
+    study_of: Callable[[Unit], Study],
+    finished: Callable[[], None],
+) -> list[tuple[Unit, BotError]]:
+    """Train units and keep what comes of them; return those that failed, and why.
+
+    Args:
+        study_of: whose data a unit reads; they are written just before.
+        finished: told after each unit.
+    """
+
+    def data_of(unit: Unit) -> Stored[FoldData]:
+        study_of(unit).write_data(unit)
+        return unit.fold_data
+
+    return run_units(executor, units, data_of=data_of, land=Unit.land, finished=finished)
