@@ -334,6 +334,9 @@ def test_an_error_names_a_missing_extra(
 ) -> None:
     import sys
 
+    import bot.app
+
+    monkeypatch.setattr(bot.app, "search", bot.app.search)  # what an import anew replaces
     for name in [n for n in sys.modules if n.startswith(("optuna", "bot.app.search", "bot.adapters.optuna_file"))]:  # fmt: skip
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "optuna", None)
