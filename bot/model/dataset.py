@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
 from bot.blocks import F64, I64, Bool, Task, Windows
 from bot.errors import DataError
+from bot.model.room import IN_MEMORY, RowRoom, spans
 from bot.model.tasks import labels_of
 
 
@@ -36,6 +37,7 @@ class Dataset:
             its own bar only.
         lookback: length of the windows; 1 without `last`.
         symbols: names by index; needed where the model knows the symbols.
+        room: where what a training makes of the rows lies.
 
     Raises:
         DataError: shapes disagree, a feature is not finite, a label is infinite, or one that its
@@ -51,6 +53,7 @@ class Dataset:
     last: I64 | None = None
     lookback: int = 1
     symbols: tuple[str, ...] = ()
+    room: RowRoom = field(default=IN_MEMORY, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         n = len(self.x) if self.last is None else len(self.last)
@@ -74,21 +77,28 @@ class Dataset:
             )
         if len(set(self.tasks)) != len(self.tasks):
             raise DataError("rows of a model: a task stands there twice; name each once")
-        if not np.isfinite(self.x).all():
-            row, column = np.argwhere(~np.isfinite(self.x))[0]
-            raise DataError(
-                f"rows of a model: feature {column} of row {row}{self._bar_of(int(row))} is not "
-                "finite; leave out rows that are not ready"
-            )
+        for span in spans(len(self.x)):
+            if not np.isfinite(self.x[span]).all():
+                at, column = np.argwhere(~np.isfinite(self.x[span]))[0]
+                row = int(at) + span.start
+                raise DataError(
+                    f"rows of a model: feature {column} of row {row}{self._bar_of(row)} is not "
+                    "finite; leave out rows that are not ready"
+                )
         for k, task in enumerate(self.tasks):
-            label = self.y[:, k]
-            allowed = labels_of(task)
+            self._check_labels(k, task)
+
+    def _check_labels(self, k: int, task: Task) -> None:
+        allowed = labels_of(task)
+        for span in spans(len(self.y)):
+            label = self.y[span, k]
             wrong = ~np.isnan(label) & ~np.isin(label, allowed) if allowed else np.isinf(label)
             if wrong.any():
                 row = int(np.flatnonzero(wrong)[0])
+                bar = self.bar[span.start + row]
                 expected = ", ".join(f"{value:g}" for value in allowed) or "a number"
                 raise DataError(
-                    f"rows of a model: label {task.name} of row {row} (bar {self.bar[row]}) is "
+                    f"rows of a model: label {task.name} of row {span.start + row} (bar {bar}) is "
                     f"{label[row]}; expected {expected} or NaN"
                 )
 
@@ -109,19 +119,28 @@ class Dataset:
         return max(task.horizon for task in self.tasks)
 
     def rows(self, chosen: Bool) -> Self:
-        """Return the rows where bool[N] `chosen` holds, in the same order."""
-        known_at = None if self.known_at is None else self.known_at[chosen]
+        """Return the rows where bool[N] `chosen` holds, in the same order; rows in a row are not copied."""
+        first, count = int(chosen.argmax()) if len(chosen) else 0, int(chosen.sum())
+        places = slice(first, first + count)
+        return self._at(places if chosen[places].all() else chosen)
+
+    def _at(self, places: slice | Bool) -> Self:
         return type(self)(
-            x=self.x[chosen] if self.last is None else self.x,
-            y=self.y[chosen],
-            bar=self.bar[chosen],
-            symbol=self.symbol[chosen],
+            x=self.x[places] if self.last is None else self.x,
+            y=self.y[places],
+            bar=self.bar[places],
+            symbol=self.symbol[places],
             tasks=self.tasks,
-            known_at=known_at,
-            last=None if self.last is None else self.last[chosen],
+            known_at=None if self.known_at is None else self.known_at[places],
+            last=None if self.last is None else self.last[places],
             lookback=self.lookback,
             symbols=self.symbols,
+            room=self.room,
         )
+
+    def part(self, span: slice) -> Self:
+        """Return the rows of a span."""
+        return self._at(span)
 
     def features_read(self) -> F64:
         """Return the bars' features that the rows read, each once, float64[.., F]."""
@@ -154,9 +173,12 @@ class Dataset:
         """
         head = {"tasks": [task.name for task in self.tasks], "shape": list(self.x.shape)}
         sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
-        y = np.where(np.isnan(self.y), np.nan, self.y)
-        for array, code in ((self.x, "<f8"), (y, "<f8"), (self.bar, "<i8"), (self.symbol, "<i8")):
-            sha.update(np.ascontiguousarray(array, dtype=code).data)
+        sha.update(np.ascontiguousarray(self.x, dtype="<f8").data)
+        for span in spans(len(self)):
+            y = np.where(np.isnan(self.y[span]), np.nan, self.y[span])
+            sha.update(np.ascontiguousarray(y, dtype="<f8").data)
+        for array in (self.bar, self.symbol):
+            sha.update(np.ascontiguousarray(array, dtype="<i8").data)
         if self.known_at is not None:
             sha.update(np.ascontiguousarray(self.known_at, dtype="<i8").data)
         if self.last is not None:
@@ -183,7 +205,7 @@ def split_chronological(
     Raises:
         DataError: one of the two has no rows.
     """
-    bars = np.unique(dataset.bar)
+    bars = np.unique(np.concatenate([np.unique(dataset.bar[span]) for span in spans(len(dataset))]))
     held = max(1, round(len(bars) * validation_fraction))
     if len(bars) <= held:
         raise DataError(

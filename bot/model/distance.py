@@ -16,6 +16,7 @@ import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.compiled import njit
+from bot.model.room import IN_MEMORY, RowRoom, filled
 from bot.model.scaler import Scaler
 
 REACH_QUANTILE = 0.999
@@ -29,10 +30,15 @@ def distances(x: F64, ready: Bool, scaler: Scaler) -> F64:
     return found
 
 
-def reach_of(x: F64, scaler: Scaler) -> float:
+def reach_of(x: F64, scaler: Scaler, room: RowRoom = IN_MEMORY) -> float:
     """Return what REACH_QUANTILE of these rows float64[N, F] stay below."""
-    ready = np.ones((len(x), 1), dtype=np.bool_)
-    return float(np.quantile(distances(x[:, None, :], ready, scaler), REACH_QUANTILE))
+
+    def of(span: slice) -> F64:
+        part = x[span, None, :]
+        return distances(part, np.ones((len(part), 1), dtype=np.bool_), scaler)
+
+    found = filled(room, (len(x), 1), np.float64, of)
+    return float(np.quantile(found, REACH_QUANTILE, overwrite_input=True))
 
 
 @njit(cache=True)

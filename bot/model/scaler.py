@@ -14,6 +14,7 @@ import numpy as np
 
 from bot.blocks import F32, F64, Task
 from bot.model.dataset import Dataset
+from bot.model.room import RowRoom, deviations, filled, known_of, spans, squares_of
 from bot.model.tasks import is_positive, labels_of
 
 CLIP = 10.0
@@ -64,14 +65,15 @@ class Scaler:
         floor = _floors(dataset) if logarithms else np.empty(0)
         target_mean = np.zeros(len(dataset.tasks))
         target_std = np.ones(len(dataset.tasks))
-        y = _learned(dataset.y, floor)
+        room = dataset.room
+        y = filled(room, dataset.y.shape, np.float64, lambda span: _learned(dataset.y[span], floor))
         for k, task in enumerate(dataset.tasks):
-            known = y[~np.isnan(y[:, k]), k]
+            known = known_of(y[:, k], room)
             if len(known) and not labels_of(task):
                 target_mean[k] = known.mean()
-                target_std[k] = known.std()
+                target_std[k] = np.sqrt(squares_of(known, room, target_mean[k]).mean())
         x = dataset.features_read()
-        centre, spread = _quartiles(x) if robust else (x.mean(axis=0), x.std(axis=0))
+        centre, spread = _quartiles(x, room) if robust else (x.mean(axis=0), deviations(x))
         return cls(
             feature_mean=centre,
             feature_std=_scale(centre, spread),
@@ -128,20 +130,26 @@ class Scaler:
         )
 
 
-def _quartiles(x: F64) -> tuple[F64, F64]:
+def _quartiles(x: F64, room: RowRoom) -> tuple[F64, F64]:
     """Return the median and the interquartile range of each feature, half the whole range where that is 0."""
-    low, centre, high = np.quantile(x, [0.25, 0.5, 0.75], axis=0)
+    column, found = room.empty(len(x)), np.empty((4, x.shape[1]))
+    for f in range(x.shape[1]):
+        for span in spans(len(x)):
+            column[span] = x[span, f]
+        found[3, f] = np.ptp(column)
+        found[:3, f] = np.quantile(column, [0.25, 0.5, 0.75], overwrite_input=True)
+    low, centre, high, whole = found
     spread = high - low
-    return centre, np.where(spread > 0.0, spread, 0.5 * np.ptp(x, axis=0))
+    return centre, np.where(spread > 0.0, spread, 0.5 * whole)
 
 
 def _floors(dataset: Dataset) -> F64:
     """Return float64[K], LEAST_SHARE of the mean label of each target above zero, 0 of the others."""
     floor = np.zeros(len(dataset.tasks))
     for k, task in enumerate(dataset.tasks):
-        known = dataset.y[~np.isnan(dataset.y[:, k]), k]
-        if is_positive(task) and len(known):
-            floor[k] = LEAST_SHARE * known.mean()
+        known = known_of(dataset.y[:, k], dataset.room) if is_positive(task) else ()
+        if len(known):
+            floor[k] = LEAST_SHARE * np.mean(known)
     return floor
 
 

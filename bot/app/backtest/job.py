@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.record.writing import DescribedWriter
+from bot.adapters.system.disk_room import DiskRoom
 from bot.app.backtest.read_ahead import Planned, ReadAhead
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.interrupts import uninterrupted
@@ -249,7 +250,7 @@ def _blocks(
         config,
         digest,
         pipeline,
-        archive=Archive(config, tasks),
+        archive=Archive(config, tasks, DiskRoom(job.folder.models)),
         pool=pool,
         folder=job.folder.models,
         log=job.log,

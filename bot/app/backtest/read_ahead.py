@@ -80,7 +80,10 @@ class ReadAhead:
                 ends = len(rest) if due is None else min(due.index + 1 - start, len(rest))
                 block, rest = rest.rows(0, ends), rest.rows(ends, len(rest))
                 state, features = self._pipeline.advance(state, block)
-                self._archive.extend(block, features)
+                if due is None:
+                    self._archive.skip(len(block))
+                else:
+                    self._archive.extend(block, features)
                 waiting.append((start, block))
                 if due is not None and self._archive.end == due.index + 1:
                     self._submit(due, block, first, tried=due not in open_dues)
@@ -123,7 +126,7 @@ class ReadAhead:
         request = TrainingRequest(
             config=self._config,
             features=self._pipeline.names,
-            source=self._archive.training_rows(dataset),
+            source=self._archive.source(dataset),
             due_ms=due_ms,
             config_hash=self._config_hash,
             parent_due_ms=self._parent,

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bot.adapters.files.models import load_model
+from bot.adapters.system.disk_room import DiskRoom
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.record import open_record
 from bot.app.training.archive import Archive
@@ -52,7 +53,9 @@ class RecordedRows:
         """Read the bars up to the due one and cut the rows that were known at its close."""
         interval_ms = INTERVAL_MS[self.config.market.interval]
         pipeline = FeaturePipeline(self.config.features, self.symbols, interval_ms)
-        archive = Archive(self.config, target_tasks(self.config.targets))
+        archive = Archive(
+            self.config, target_tasks(self.config.targets), DiskRoom(self.folder.models)
+        )
         state = pipeline.initial()
         with open_record(self.folder, follow=True) as record:
             first = record.span("bars").first or 0

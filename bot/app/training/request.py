@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from bot.adapters.files.models import save_model
+from bot.adapters.system.disk_room import DiskRoom
 from bot.app.symbols import traded_symbols
-from bot.blocks import Task
+from bot.blocks import F64, Task
 from bot.config import Config
 from bot.config.needed_heads import needed_heads
 from bot.errors import DataError
 from bot.model.dataset import Dataset
-from bot.model.predict import Predictor
+from bot.model.room import squares_of
+from bot.model.row_forecasts import forecasts_of
 from bot.model.threads import single_thread
 from bot.model.trained import TrainedModel
 from bot.model.training.train import train
@@ -98,6 +100,8 @@ def run_training(request: TrainingRequest) -> TrainingDone:
     config = request.config
     seed = training_seed(config.run.seed, request.due_ms)
     rows = request.source.load()
+    if rows.dataset.lookback == 1:
+        rows = replace(rows, dataset=replace(rows.dataset, room=DiskRoom(request.folder)))
     trained = train(rows.dataset, config.model, config.training, seed, needed=needed_tasks(config))
     check_trained(trained, config)
     manifest: dict[str, Any] = {
@@ -153,10 +157,14 @@ def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]
     scales: dict[str, float] = {}
     heads = [k for k, task in enumerate(dataset.tasks) if task.kind == "volatility"]
     if heads:
-        forecast = Predictor(trained).predict(*dataset.as_bars())[:, 0]
+        forecast = forecasts_of(trained, dataset)
         for k in heads:
-            ratio = dataset.y[:, k] / forecast[:, k]
-            if np.isnan(ratio).all():
+            ratio: F64 = dataset.room.empty(len(dataset))
+            np.divide(dataset.y[:, k], forecast[:, k], out=ratio)
+            known = int((~np.isnan(ratio)).sum())
+            if known == 0:
                 continue
-            scales[dataset.tasks[k].name] = float(np.nanmean(ratio * ratio))
+            squares = squares_of(ratio, dataset.room)
+            squares[np.isnan(squares)] = 0.0  # as np.nanmean does, which copies
+            scales[dataset.tasks[k].name] = float(squares.sum() / known)
     return scales

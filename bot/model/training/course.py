@@ -27,6 +27,8 @@ from bot.model.training.stopping import Stopping
 from bot.model.training.weighting import Weighting, build_weighting
 
 _READ_ROWS = 8192  # bars read by a forward pass over the validation part
+JUDGED_ROWS = 2**20
+"""Validation rows whose losses are summed at a time; the sums of more of them are added in float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,24 @@ def begin(
     )
 
 
+def _losses(
+    course: Course, held: RowTensors, forward: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return the mean loss of each task over the rows, float32[K], and how many have its label."""
+    total, labelled = torch.zeros(2, held.y.shape[1], dtype=torch.float64)
+    for first in range(0, len(held.y), JUDGED_ROWS):
+        here = slice(first, first + JUDGED_ROWS)
+        places = torch.arange(first, min(here.stop, len(held.y)))
+        parts = torch.split(places, max(1, _READ_ROWS // held.lookback))
+        output = torch.cat([forward(held.features(part)) for part in parts])
+        losses, count = course.losses_of(output, held.y[here], held.labelled[here])
+        if len(held.y) <= JUDGED_ROWS:
+            return losses, count
+        total += losses.double() * count
+        labelled += count
+    return (total / labelled.clamp(min=1.0)).float(), labelled.float()
+
+
 def _validate(
     course: Course, training_losses: Tensor, forward: Callable[[Tensor], Tensor]
 ) -> tuple[Epoch, Tensor]:
@@ -153,9 +173,7 @@ def _validate(
     course.network.eval()
     held, active, number = course.parts.held, course.active(), len(course.history) + 1
     with torch.inference_mode():
-        parts = torch.split(torch.arange(len(held.y)), max(1, _READ_ROWS // held.lookback))
-        output = torch.cat([forward(held.features(part)) for part in parts])
-        losses, count = course.losses_of(output, held.y, held.labelled)
+        losses, count = _losses(course, held, forward)
     if not (torch.isfinite(losses).all() and torch.isfinite(training_losses).all()):
         raise ModelError(
             f"training: the loss is no number any more in epoch {number}; lower "

@@ -51,10 +51,11 @@ def descend(course: Course, steps: Steps) -> None:
 def epoch(course: Course, steps: Steps) -> Tensor:
     """Pass once over the shuffled rows; return the mean loss of each task, float32[K]."""
     course.network.train()
-    n, n_tasks = course.parts.fitted.y.shape
+    rows = course.parts.fitted
+    n, n_tasks = rows.y.shape
     active = course.active()
     total, labelled = torch.zeros(2, n_tasks)
-    cut = batches(n, course.training.batch_size, steps.generator)
+    cut = batches(n, course.training.batch_size, steps.generator, rows.order)
     for place, chosen in enumerate(cut):
         factor = rate_factor(course.training, len(course.history) * len(cut) + place, len(cut))
         losses, count = steps.take(chosen, active, factor)

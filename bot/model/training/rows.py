@@ -26,6 +26,7 @@ class RowTensors(NamedTuple):
         last: int64[N], where each row's window ends in x.
         lookback: length of the windows.
         symbol: float32[N], the place of each row's symbol, for a network that knows symbols.
+        order: int64[N], room for the order of the rows in an epoch; made anew in each without.
     """
 
     x: Tensor
@@ -34,6 +35,7 @@ class RowTensors(NamedTuple):
     last: Tensor | None = None
     lookback: int = 1
     symbol: Tensor | None = None
+    order: Tensor | None = None
 
     def features(self, chosen: Tensor) -> Tensor:
         """Return what the network reads of the chosen rows, float32[B, F] or float32[B, L, F].
@@ -60,10 +62,14 @@ class RowTensors(NamedTuple):
         return self.at(evenly_chosen(len(self.y), most))
 
 
-def batches(n: int, batch_size: int, generator: torch.Generator | None = None) -> Sequence[Tensor]:
+def batches(
+    n: int, batch_size: int, generator: torch.Generator | None = None, order: Tensor | None = None
+) -> Sequence[Tensor]:
     """Cut n rows, shuffled, into nearly equal batches of at most `batch_size` (or 3) rows.
+
+    Their order is written into `order`, int64[n], where it is given.
 
     Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
     """
-    order = torch.randperm(n, generator=generator)
-    return order.tensor_split(min(math.ceil(n / batch_size), n // 2))
+    shuffled = torch.randperm(n, generator=generator, out=order)
+    return shuffled.tensor_split(min(math.ceil(n / batch_size), n // 2))

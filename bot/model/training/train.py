@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bot.blocks import Task
+from bot.blocks import F32, Task
 from bot.config.schema import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
@@ -23,7 +23,8 @@ from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.parameter_matching import check_match
 from bot.model.networks.snapshots import Snapshots
-from bot.model.predict import Predictor
+from bot.model.room import filled, known_of, squares_of
+from bot.model.row_forecasts import forecasts_of
 from bot.model.scaler import Scaler
 from bot.model.shrinkage import fit_shrinkage
 from bot.model.threads import one_thread
@@ -96,7 +97,7 @@ def train(
         seed=seed,
         insights=insights,
         snapshots=_snapshots(networks, len(spec.tasks)),
-        reach=reach_of(fitted.features_read(), scaler),
+        reach=reach_of(fitted.features_read(), scaler, fitted.room),
     )
     return _levelled_and_shrunk(trained, training, held)
 
@@ -126,7 +127,7 @@ def _snapshots(networks: Sequence[Architecture], n_tasks: int) -> tuple[tuple[in
 
 def _levelled_and_shrunk(trained: TrainedModel, training: Training, held: Dataset) -> TrainedModel:
     """Return the model with the levels and the shrinkage that its validation rows ask for."""
-    forecast = Predictor(trained).predict(*held.as_bars())[:, 0]
+    forecast = forecasts_of(trained, held)
     trained = replace(trained, scaler=trained.scaler.levelled(held.y, forecast))
     if not training.shrinkage:
         return trained
@@ -178,11 +179,19 @@ def member_seed(seed: int, member: int) -> int:
 
 def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> RowTensors:
     """Standardise a part for the network."""
-    y = scaler.targets(dataset.y)
+    room, shape = dataset.room, dataset.y.shape
+
+    def targets(span: slice) -> F32:
+        return scaler.targets(dataset.y[span])
+
+    x = filled(room, dataset.x.shape, np.float32, lambda span: scaler.features(dataset.x[span]))
+    y = filled(room, shape, np.float32, lambda span: np.nan_to_num(targets(span)))
+    labelled = filled(room, shape, np.float32, lambda span: ~np.isnan(targets(span)))
     return RowTensors(
-        torch.from_numpy(scaler.features(dataset.x)),
-        torch.from_numpy(np.nan_to_num(y)),
-        torch.from_numpy((~np.isnan(y)).astype(np.float32)),
+        torch.from_numpy(x),
+        torch.from_numpy(y),
+        torch.from_numpy(labelled),
+        order=torch.from_numpy(room.empty(shape[0], np.int64)),
         last=None if dataset.last is None else torch.from_numpy(dataset.last),
         lookback=dataset.lookback,
         symbol=torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
@@ -196,12 +205,12 @@ def _baselines(fitted: Dataset) -> dict[str, dict[str, float]]:
     """
     baselines = {}
     for k, task in enumerate(fitted.tasks):
-        known = fitted.y[~np.isnan(fitted.y[:, k]), k]
+        known = known_of(fitted.y[:, k], fitted.room)
         if len(known) == 0:
             continue
         baselines[task.name] = {
             "mean": float(known.mean()),
-            "rms": float(np.sqrt(np.mean(known * known))),
+            "rms": float(np.sqrt(squares_of(known, fitted.room).mean())),
         }
     return baselines
 

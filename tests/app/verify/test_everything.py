@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from tests.app.conftest import LiveRun
     from tests.conftest import RunIt
 
-pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
-
 UNPROVED = {
     "meta.seconds": "a measured time",
     "meta.interrupted": "whether a person stopped it",
