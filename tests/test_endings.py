@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 TINY = [
     "run", "--practice", "--set", "synthetic.symbols=1", "--set", "data.history_bars=60",
     "--set", "training.min_rows=10", "--set", "training.epochs=1", "--set", "model.hidden=[4]",

@@ -26,6 +26,8 @@ from scripts.documents.blocks import ROOT
 if TYPE_CHECKING:
     from tests.conftest import Cli, Ran, RunIt
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 MY_PARTS, SETTINGS = ROOT / "examples" / "my_parts.py", ROOT / "examples" / "config.toml"
 QUICK = [
     "model.hidden=[16]", "model.head_hidden=8", "training.epochs=2", "training.batch_size=256",

@@ -10,12 +10,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from bot.adapters.journal.forms import open_journal
 from bot.portfolio.reasons import FillReason
 
 if TYPE_CHECKING:
     from tests.laws.conftest import Outcome, World
+
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
 
 
 def test_every_change_of_cash_is_a_fill_a_fee_or_funding(world: World, whole: Outcome) -> None:

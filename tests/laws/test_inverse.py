@@ -24,6 +24,8 @@ from tests.app.live.test_joining import asked, asking
 from tests.app.live.test_symbol_life import announced
 from tests.laws.killed import MINUTE_MS, SETTINGS, Daemons, at, never, warm_up
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 INVERSE = (*SETTINGS, "market.venue=bybit_inverse", "sizing.fraction=0.6")
 PLAN: list[tuple[Point, int]] = [
     ("after bars", 1), ("before COMMIT", 2), ("after fills", 3), ("after ledger", 4),

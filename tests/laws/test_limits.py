@@ -18,6 +18,8 @@ from tests.oracle.limits import Close, Limits, Symbol
 from tests.portfolio.conftest import make_bars, make_rules
 from tests.portfolio.kernel.limited import limited
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 CLOSES = 1000
 STAGES = {stage.name.lower(): int(stage) for stage in DrawdownStage}
 DOUBTS = [*[""] * 12, "divided", "out_of_range"]

@@ -18,6 +18,8 @@ from tests.laws.test_kill_ways import LIVELY
 if TYPE_CHECKING:
     from tests.conftest import Ran, RunIt
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 CAUTIOUS = (
     "model.members=2", "risk.max_net=0.45", "risk.max_leverage=0.5",
     "risk.cap_tolerance=0.001", "risk.cool_down_bars=4", "risk.max_losses=3", "risk.max_stale_bars=2",

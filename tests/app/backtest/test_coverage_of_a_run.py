@@ -17,6 +17,8 @@ from bot.timegrid import HOUR_MS
 if TYPE_CHECKING:
     from tests.conftest import CandleWriter, Cli, Ran, RunIt
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 N = 1000
 SETTINGS = ["market.symbols=AAAUSDT,BBBUSDT", "report.bootstrap_samples=100"]
 

@@ -16,6 +16,8 @@ from bot.portfolio.conviction import LEAST_DEVIATION
 if TYPE_CHECKING:
     from tests.conftest import RunIt
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 HORIZONS = ["targets.horizons=1,4,12"]
 DECISION = [
     'targets.kinds=["return", "direction", "volatility", "volume", "decision"]',

@@ -18,6 +18,8 @@ from bot.timegrid import HOUR_MS
 if TYPE_CHECKING:
     from tests.conftest import CandleWriter, RunIt
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 
 @pytest.mark.parametrize(
     "sets",

@@ -25,6 +25,8 @@ from scripts.soaking.rehearsal import Rehearsal
 if TYPE_CHECKING:
     from tests.conftest import Cli
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 Phase = str
 BEGUN = ("bars open", "bars closed")
 """Phases in which a run has closed a bar, and so has something to report."""

@@ -27,6 +27,8 @@ from tests.app.search.conftest import SPACE, told
 if TYPE_CHECKING:
     from tests.app.search.conftest import Search
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 WRITES = ("create_new_trial", "set_trial_param", "set_trial_user_attr", "set_trial_system_attr",
           "set_trial_state_values", "set_trial_intermediate_value", "set_study_user_attr", "create_new_study")  # fmt: skip
 

@@ -24,6 +24,8 @@ from bot.errors import JournalError
 if TYPE_CHECKING:
     from tests.conftest import Cli, Ran, RunIt
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 START = "2023-01-14"
 BY_SYMBOL: tuple[Table, ...] = ("fills", "forecasts", "decisions", "positions")
 TASKS = [Task(kind, 5) for kind in ("return", "direction", "volatility", "volume")]

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.app.conftest import LiveRun
     from tests.conftest import Ran
 
+pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
+
 SEAM = 120
 """Bars after the start; a bar with fills at its open, so that an open seam matters."""
 
