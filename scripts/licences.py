@@ -39,7 +39,10 @@ BY_CLASSIFIER = {
     "GNU General Public License v2 or later (GPLv2+)": "GPL-2.0-or-later",
 }  # fmt: skip
 BY_WORD = {"GPLv3": "GPL-3.0", "Apache 2.0": "Apache-2.0"}
-READ_IN_THEIR_FILES = {"axe-playwright-python": "MIT, its axe.min.js MPL-2.0"}
+READ_IN_THEIR_FILES = {
+    "axe-playwright-python": "MIT, its axe.min.js MPL-2.0",
+    "vectorbt": "Apache-2.0 with the Commons Clause",
+}  # fmt: skip
 """Packages whose metadata say nothing; their files were read."""
 
 
