@@ -13,6 +13,7 @@ import pytest
 
 from bot.adapters.files.history import load_history
 from bot.adapters.journal.forms import open_journal
+from bot.app.backtest.bar_source import HeldBars
 from bot.app.backtest.job import BacktestDone, BacktestJob, run_backtest
 from bot.app.runs.folder import RunFolder, new_run
 from bot.blocks import F64, I64, BarBlock
@@ -126,10 +127,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Runs:
             update={"run": world.config.run.model_copy(update={"block_bars": block})}
         )
         folder = new_run(config, str(tmp_path_factory.mktemp(f"run{next(number)}")), "law")
+        given = world.bars if bars is None else bars
         with open_log(folder.log) as log:
             done = run_backtest(
                 BacktestJob(
-                    config, folder, world.symbols, world.bars if bars is None else bars, 200,
+                    config, folder, world.symbols, HeldBars(given), given.open_time, 200,
                     rules_from(config, world.symbols), log, lambda done, total: None, **job,
                 )
             )  # fmt: skip

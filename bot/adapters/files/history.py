@@ -80,7 +80,7 @@ def load_history(config: Config) -> History:
         ConfigError: a time in the settings is none, or they leave no room for a bar.
         DataError: a file is missing, unreadable or has a faulty row.
     """
-    source = _OpenedFiles(config)
+    source = OpenHistory(config)
     bars = BarBlock.concat(list(source.blocks(source.n_bars)))
     return History(
         bars=bars,
@@ -100,11 +100,15 @@ def stream_history(config: Config, rows_per_batch: int) -> Iterator[BarBlock]:
     Raises:
         ConfigError, DataError: as `load_history`; a faulty row is refused when it is reached.
     """
-    yield from _OpenedFiles(config).blocks(rows_per_batch)
+    yield from OpenHistory(config).blocks(rows_per_batch)
 
 
-class _OpenedFiles:
-    """The opened files of a run and the grid that they make."""
+class OpenHistory:
+    """The opened files of a run and the grid that they make.
+
+    Raises:
+        ConfigError, DataError: as `load_history`.
+    """
 
     def __init__(self, config: Config) -> None:
         data, market = config.data, config.market

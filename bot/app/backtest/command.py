@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from rich.console import Group, RenderableType
 
 from bot.app.backtest.job import BacktestDone, run_backtest
-from bot.app.backtest.preparing import prepare, read_market
+from bot.app.backtest.preparing import open_market, prepare
 from bot.app.loop.waiting import COMPILING, TAKES
 from bot.app.runs.borrow import Recorded
 from bot.app.runs.folder import RunFolder, config_of, new_run
@@ -83,7 +83,7 @@ def run_into_folder(
     """Run a backtest into a new folder; its log also goes to the terminal where there is one."""
     config = with_candidates(config)
     check_start(config, "backtest", run_dir)
-    market = read_market(config)
+    market = open_market(config)
     if terminal is not None and not compiled_before():
         terminal.write(f"{COMPILING}: {TAKES}\n")
     there_before = run_dir is not None and Path(run_dir).exists()

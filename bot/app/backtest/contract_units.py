@@ -10,36 +10,62 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bot.blocks import BarBlock, Bool
+from bot.blocks import F64, BarBlock, Bool
 from bot.errors import DataError
 
 FACTOR = 2.0
 """By which the usual bar may miss: closes are not the prices of all trades."""
 
 
-def check_contract_units(symbols: Sequence[str], bars: BarBlock, inverse: Bool | None) -> None:
-    """Refuse inverse symbols whose volume is no number of contracts of one USD beside a turnover in coin.
+class UnitFactors:
+    """How many times what the turnover is worth the volume of inverse symbols is, bar by bar.
 
     Args:
         inverse: bool[S], which symbols are inverse; None for none.
+    """
+
+    def __init__(self, symbols: Sequence[str], inverse: Bool | None) -> None:
+        self._symbols = symbols
+        places = [] if inverse is None else np.flatnonzero(inverse).tolist()
+        self._factors: dict[int, list[F64]] = {place: [] for place in places}
+
+    def see(self, bars: BarBlock) -> None:
+        """Take in the bars that follow."""
+        for s, factors in self._factors.items():
+            volume, turnover, close = (
+                values[:, s] for values in (bars.volume, bars.turnover, bars.close)
+            )
+            known = bars.valid[:, s] & (volume > 0.0) & (turnover > 0.0)
+            factors.append(volume[known] / (turnover[known] * close[known]))
+
+    def check(self) -> None:
+        """Refuse inverse symbols whose volume is no number of contracts of one USD beside a turnover in coin.
+
+        Raises:
+            DataError: with each such symbol, a line each.
+        """
+        faults = []
+        for s, parts in self._factors.items():
+            factors = np.concatenate(parts)
+            if len(factors) == 0:
+                continue
+            factor = float(np.median(factors))
+            if not 1.0 / FACTOR < factor < FACTOR:
+                faults.append(
+                    f"{self._symbols[s]}: the volume of an inverse contract is a number of contracts of one USD and its "
+                    f"turnover is in coin, but here the volume is usually {factor:.3g} times what the turnover is worth; "
+                    "exchange the two columns, or fetch the symbol ('bot fetch')"
+                )
+        if faults:
+            raise DataError("\n".join(faults))
+
+
+def check_contract_units(symbols: Sequence[str], bars: BarBlock, inverse: Bool | None) -> None:
+    """Refuse what `UnitFactors.check` does, in bars that are there at once.
 
     Raises:
         DataError: with each such symbol, a line each.
     """
-    faults = []
-    for s in [] if inverse is None else np.flatnonzero(inverse).tolist():
-        volume, turnover, close = (
-            values[:, s] for values in (bars.volume, bars.turnover, bars.close)
-        )
-        known = bars.valid[:, s] & (volume > 0.0) & (turnover > 0.0)
-        if not known.any():
-            continue
-        factor = float(np.median(volume[known] / (turnover[known] * close[known])))
-        if not 1.0 / FACTOR < factor < FACTOR:
-            faults.append(
-                f"{symbols[s]}: the volume of an inverse contract is a number of contracts of one USD and its "
-                f"turnover is in coin, but here the volume is usually {factor:.3g} times what the turnover is worth; "
-                "exchange the two columns, or fetch the symbol ('bot fetch')"
-            )
-    if faults:
-        raise DataError("\n".join(faults))
+    factors = UnitFactors(symbols, inverse)
+    factors.see(bars)
+    factors.check()

@@ -16,10 +16,11 @@ from typing import Any
 
 from bot.adapters.record.writing import DescribedWriter
 from bot.adapters.system.disk_room import DiskRoom
+from bot.app.backtest.bar_source import BarSource
 from bot.app.backtest.read_ahead import Planned, ReadAhead
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.interrupts import uninterrupted
-from bot.app.loop.recorders import GroupRecorder
+from bot.app.loop.recorders import GroupRecorder, bars_at_once
 from bot.app.loop.runner import Progress, Runner
 from bot.app.loop.warmup import compile_account
 from bot.app.runs.folder import RunFolder, config_hash, config_text
@@ -49,7 +50,8 @@ class BacktestJob:
     """What a backtest works on.
 
     Attributes:
-        bars: all bars, those before the start too.
+        source: gives all bars, those before the start too.
+        open_time: int64[n], of all bars.
         start_index: the first bar that is traded and booked.
         table: forecasts made elsewhere, in place of models.
         schedule: activations of another run, in place of trainings; their models are in `folder`.
@@ -58,7 +60,8 @@ class BacktestJob:
     config: Config
     folder: RunFolder
     symbols: tuple[str, ...]
-    bars: BarBlock
+    source: BarSource
+    open_time: I64
     start_index: int
     rules: Rules
     log: Any
@@ -102,8 +105,8 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     """
     started = time.perf_counter()
     config = job.config
-    if not 0 <= job.start_index < len(job.bars):
-        raise DataError(f"the start lies outside the {len(job.bars)} bars that were read")
+    if not 0 <= job.start_index < len(job.open_time):
+        raise DataError(f"the start lies outside the {len(job.open_time)} bars that were read")
     dues = _dues(job)
     interval_ms = INTERVAL_MS[config.market.interval]
     pipeline = None
@@ -119,7 +122,9 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     )  # fmt: skip
     digest = config_hash(config)
     journal = _new_journal(job, tasks, digest)
-    recorder = GroupRecorder(journal, full=config.run.record == "full")
+    recorder = GroupRecorder(
+        journal, full=config.run.record == "full", group_bars=bars_at_once(len(job.symbols))
+    )
     ledger = LedgerHash(job.symbols)
     runner = Runner(engine, engine.initial(), recorder, ledger)
     job.log.info(
@@ -128,7 +133,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
     )  # fmt: skip
     compile_account(job.rules, job.log)
     if job.rehearses:
-        tell_rehearsal(job.log, job.bars.open_time, job.first_decided, job.start_index)
+        tell_rehearsal(job.log, job.open_time, job.first_decided, job.start_index)
     pool = TrainingPool(config.training.workers) if _trains(job) else None
     interrupted = False
     try:
@@ -139,7 +144,7 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
             with uninterrupted():
                 _activate(job, runner, forecasters, start=start, models=models)
                 _take(job, runner, start, block)
-            job.progress(start + len(block), len(job.bars))
+            job.progress(start + len(block), len(job.open_time))
     except KeyboardInterrupt:
         interrupted = True
         job.log.warning(
@@ -170,7 +175,7 @@ def _new_journal(job: BacktestJob, tasks: tuple[Task, ...], digest: str) -> Desc
         "venue": job.config.market.venue,
         "config_hash": digest,
         "config_toml": config_text(job.folder),
-        "start": str(int(job.bars.open_time[job.start_index])),
+        "start": str(int(job.open_time[job.start_index])),
     }
     return begin_backtest(job.folder, job.symbols, tasks, meta)
 
@@ -211,7 +216,7 @@ def _dues(job: BacktestJob) -> list[Due]:
     """Return the trainings of the run: none where a table or a schedule takes their place."""
     if not _trains(job):
         return []
-    config, times = job.config, job.bars.open_time
+    config, times = job.config, job.open_time
     if not needs_model(config) and _trains_nothing(config):
         return []
     if _trains_nothing(config):
@@ -238,26 +243,22 @@ def _blocks(
     digest: str,
     dues: list[Due],
 ) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
-    config, times = job.config, job.bars.open_time
+    config, times = job.config, job.open_time
     ends = set(times[job.start_index - 1 : job.start_index].tolist()) if job.start_index else set()
+    most = bars_at_once(len(job.symbols), config.run.block_bars)
     if pool is None or pipeline is None:
         start = 0
-        for block in cut([job.bars], config.run.block_bars, ends):
+        for block in cut(job.source.blocks(most), most, ends):
             yield start, block, []
             start += len(block)
         return
+    archive = Archive(config, tasks, DiskRoom(job.folder.models))
     ahead = ReadAhead(
-        config,
-        digest,
-        pipeline,
-        archive=Archive(config, tasks, DiskRoom(job.folder.models)),
-        pool=pool,
-        folder=job.folder.models,
-        log=job.log,
+        config, digest, pipeline, archive=archive, pool=pool, folder=job.folder.models, log=job.log
     )
     last = len(times) - 1 - config.retrain.latency_bars
     first = FirstTraining(config, len(job.symbols), job.first_decided, first=0, last=last)
-    yield from ahead.blocks(cut([job.bars], config.run.block_bars, ends), dues, first)
+    yield from ahead.blocks(cut(job.source.blocks(most), most, ends), dues, first)
 
 
 def _activate(
@@ -270,7 +271,7 @@ def _activate(
     if start == 0 and job.table is not None:
         forecasters["forecasts"] = job.table
         at = 0 if job.config.policy.rehearse else job.start_index
-        runner.activate(Activation(int(job.bars.open_time[at]), "forecasts"), None)
+        runner.activate(Activation(int(job.open_time[at]), "forecasts"), None)
     if start == 0 and job.schedule is not None:
         for activation in job.schedule:
             load_forecaster(job, runner.engine, forecasters, activation.model_id)
@@ -283,7 +284,7 @@ def _activate(
             continue  # the model before goes on
         tell_trained(job.log, job.folder.models, done, planned.due_ms)
         load_forecaster(job, runner.engine, forecasters, done.model_id)
-        effective: I64 = job.bars.open_time[planned.index : planned.index + 1]
+        effective: I64 = job.open_time[planned.index : planned.index + 1]
         runner.activate(Activation(int(effective[0]), done.model_id), planned.due_ms)
         job.log.info("model_activated", model_id=done.model_id, effective_from=int(effective[0]))
 

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bot.adapters.files.forecasts import read_forecasts
-from bot.adapters.files.history import load_history
+from bot.adapters.files.history import OpenHistory
 from bot.adapters.files.instruments import instruments_text
-from bot.app.backtest.contract_units import check_contract_units
+from bot.app.backtest.bar_source import (
+    BarsOfFiles,
+    BarSource,
+    HeldBars,
+    MadeBars,
+    UniverseBars,
+)
 from bot.app.backtest.job import BacktestJob
+from bot.app.backtest.market_facts import MarketFacts
 from bot.app.loop.forecasters import TABLE_ID, TABLE_TASKS, TableForecaster
+from bot.app.loop.recorders import bars_at_once
 from bot.app.loop.runner import Progress
 from bot.app.runs.borrow import Recorded, take_models
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.trials import FORECASTS_SHA256
-from bot.app.runs.unknown_variances import tell_unknown_variances
+from bot.app.runs.unknown_variances import tell_lacking
 from bot.app.symbols import inverse_of, known_instruments, made_market, traded_symbols
 from bot.blocks import BarBlock, Bool
 from bot.config import Config
@@ -33,25 +43,42 @@ from bot.timestamps import format_utc, parse_utc
 from bot.universe import Universe
 from bot.venues import is_inverse
 
+HELD_SYMBOL_BARS = 2**20
+"""Of a run, at the most, that are held in memory from beginning to end."""
+
 
 @dataclass(frozen=True)
 class RunBars:
-    """The bars of a run, from files or made: all of them, and where trading starts.
-
-    `members` bool[n, S] are those of the universe at each close, None where there is no rule.
-    """
+    """The bars of a run, all of them in memory, and where trading starts."""
 
     symbols: tuple[str, ...]
     bars: BarBlock
     start_index: int
-    missing: int
-    funding_unknown: int
+    facts: MarketFacts
     repairs: tuple[tuple[Path, str], ...] = ()
-    members: Bool | None = None
+
+    @property
+    def source(self) -> BarSource:
+        """Return what gives them in blocks."""
+        return HeldBars(self.bars)
 
 
-def read_market(config: Config) -> RunBars:
-    """Read or make the bars that the settings name.
+@dataclass(frozen=True)
+class RunMarket:
+    """The bars of a run as they are read: their facts, and where they come from."""
+
+    symbols: tuple[str, ...]
+    source: BarSource
+    start_index: int
+    facts: MarketFacts
+    repairs: tuple[tuple[Path, str], ...] = ()
+
+
+def open_market(config: Config, *, hold: bool = False) -> RunMarket:
+    """Read or make the bars that the settings name, once, and return what gives them again.
+
+    At most HELD_SYMBOL_BARS are kept from that; of more, one block at a time is held, but where all
+    are wanted (`hold`).
 
     Raises:
         ConfigError: the account cannot hold a symbol.
@@ -62,41 +89,62 @@ def read_market(config: Config) -> RunBars:
     check_symbols(config, symbols, known_instruments(config, symbols))
     repairs: tuple[tuple[Path, str], ...] = ()
     if config.data.source == "synthetic":
-        bars, start_ms = _synthetic(config)
+        source, start_ms, n_bars = _synthetic(config)
     else:
-        history = load_history(config)
-        bars, start_ms, repairs = history.bars, history.start_ms, history.repairs
-        check_contract_units(symbols, bars, inverse_of(config, symbols))
-    members = _members(config, symbols, bars)
-    if members is not None:
-        bars = replace(bars, leaving=bars.leaving | ~members)
-    start = 0 if start_ms is None else int(np.searchsorted(bars.open_time, start_ms))
-    if start == len(bars):
+        history = OpenHistory(config)
+        source, start_ms, n_bars = BarsOfFiles(history), history.start_ms, history.n_bars
+        repairs = history.repairs
+    held: list[BarBlock] | None = None
+    if hold or n_bars * len(symbols) <= HELD_SYMBOL_BARS:
+        held = []
+    inverse = inverse_of(config, symbols) if config.data.source == "files" else None
+    facts = MarketFacts.of(symbols, start_ms, inverse)
+    universe = _universe_of(config, symbols)
+    following = None if universe is None else universe()
+    for block in source.blocks(bars_at_once(len(symbols), config.run.block_bars)):
+        members = None if following is None else following.advance(block)
+        facts.see(block, members)
+        if held is not None:
+            here = block if members is None else replace(block, leaving=block.leaving | ~members)
+            held.append(here)
+    facts.factors.check()
+    if facts.start_index == len(facts.open_time):
         raise DataError(
             f"data.start = '{config.data.start}' (--from) lies behind the last bar there is, "
-            f"{format_utc(int(bars.open_time[-1]))}; 'bot data' lists the files with their spans"
+            f"{format_utc(int(facts.open_time[-1]))}; 'bot data' lists the files with their spans"
         )
-    unknown = _unknown(bars.rows(start, len(bars)))
-    return RunBars(
-        symbols, bars, start, missing=_missing(bars), funding_unknown=unknown, repairs=repairs,
-        members=members,
-    )  # fmt: skip
+    if held is not None:
+        source = HeldBars(BarBlock.concat(held))
+    elif universe is not None:
+        source = UniverseBars(source, universe)
+    return RunMarket(symbols, source, facts.start_index, facts, repairs)
 
 
-def _members(config: Config, symbols: tuple[str, ...], bars: BarBlock) -> Bool | None:
+def read_market(config: Config) -> RunBars:
+    """Read or make all bars that the settings name, at once.
+
+    Raises:
+        ConfigError, DataError: as `open_market`.
+    """
+    market = open_market(config, hold=True)
+    whole = BarBlock.concat(list(market.source.blocks(len(market.facts.open_time))))
+    return RunBars(market.symbols, whole, market.start_index, market.facts, market.repairs)
+
+
+def _universe_of(config: Config, symbols: tuple[str, ...]) -> Callable[[], Universe] | None:
+    """Return what makes the universe before the first bar, None where there is no rule."""
     rule = config.market.rule
     if rule is None:
         return None
     known = known_instruments(config, symbols)
     launches = [known[name].launch_ms if name in known else 0 for name in symbols]
     inverse = is_inverse(config.market.venue)
-    universe = Universe(rule, INTERVAL_MS[config.market.interval], launches, inverse=inverse)
-    return universe.advance(bars)
+    return partial(Universe, rule, INTERVAL_MS[config.market.interval], launches, inverse=inverse)
 
 
 def prepare(
     config: Config,
-    market: RunBars,
+    market: RunBars | RunMarket,
     folder: RunFolder,
     log: Any,
     progress: Progress,
@@ -116,29 +164,31 @@ def prepare(
             "--forecasts: a file has returns and directions, signal.source = 'decision' asks for "
             "another head; set it to 'return_x_direction'"
         )
-    times = market.bars.open_time
+    facts = market.facts
+    times = market.bars.open_time if isinstance(market, RunBars) else facts.open_time
     log.info(
         "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),
-        missing=market.missing, funding_unknown=market.funding_unknown,
+        missing=facts.missing, funding_unknown=facts.funding_unknown,
     )  # fmt: skip
     for path, note in market.repairs:
         log.warning("file_put_in_order", path=str(path), what=note)
-    tell_unknown_variances(log, config, market.symbols, market.bars)
-    _tell_universe(config, market, log)
-    source = config.data.root if config.data.source == "files" else "synthetic"
+    tell_lacking(log, config, market.symbols, facts.lacks_variance, times)
+    _tell_universe(config, facts, log)
+    origin = config.data.root if config.data.source == "files" else "synthetic"
     instruments = schedule.instruments if schedule else known_instruments(config, market.symbols)
     job = BacktestJob(
         config=config,
         folder=folder,
         symbols=market.symbols,
-        bars=market.bars,
+        source=market.source,
+        open_time=times,
         start_index=market.start_index,
         rules=rules_from(config, market.symbols, instruments),
         log=log,
         progress=progress,
         meta={
             "mode": "backtest",
-            "data": source,
+            "data": origin,
             "instruments": instruments_text(instruments),
         },
     )
@@ -157,57 +207,49 @@ def prepare(
     return job
 
 
-def _tell_universe(config: Config, market: RunBars, log: Any) -> None:
+def _tell_universe(config: Config, facts: MarketFacts, log: Any) -> None:
     """Tell what the rule of the universe came to in the bars that are traded."""
-    if market.members is None:
+    if facts.members is None:
         return
-    traded = market.members[market.start_index :]
     log.info(
-        "universe", rule=config.market.universe, candidates=len(market.symbols),
-        members=[s for s, on in zip(market.symbols, np.asarray(traded.any(axis=0)), strict=True) if on],
-        changes=int((traded[1:] != traded[:-1]).any(axis=1).sum()),
+        "universe", rule=config.market.universe, candidates=len(facts.symbols),
+        members=[s for s, on in zip(facts.symbols, facts.members.tolist(), strict=True) if on],
+        changes=facts.changes,
     )  # fmt: skip
 
 
 def _take_forecasts(job: BacktestJob, file: Path) -> None:
     """Let a file of forecasts decide, and say in the run's facts which one it is."""
-    columns = read_forecasts(file, job.symbols, job.bars.open_time)
+    columns = read_forecasts(file, job.symbols, job.open_time)
     value = np.stack(
         [columns.expected_return, columns.p_up, columns.volatility, columns.volume], axis=2
     )
-    job.table, job.table_tasks = TableForecaster(job.bars.open_time, value), TABLE_TASKS
+    job.table, job.table_tasks = TableForecaster(job.open_time, value), TABLE_TASKS
     job.meta[TABLE_ID] = str(file)
     job.meta[FORECASTS_SHA256] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def check_known(config: Config, market: RunBars) -> None:
+def check_known(config: Config, market: RunBars | RunMarket) -> None:
     """Refuse bars without any volume, funding, mark price or shorter candles that a model is to learn from.
 
     Raises:
         DataError: no bar of a symbol has one of them.
     """
-    bars = market.bars
-    there = {
-        "volume": bars.valid & (bars.volume > 0.0),
-        "funding": (bars.funding_rate != 0.0) | (bars.funding_inside != 0.0),
-        "mark": np.isfinite(bars.mark),
-    }
-    there["funding"] &= np.isfinite(bars.funding_rate)
-    faults = []
-    some: Bool = np.asarray(bars.valid.any(axis=0))
+    facts, faults = market.facts, []
+    some: Bool = facts.there
     if not config.market.universe:  # whose candidates may lie outside the span
         some = np.ones_like(some)
-    for what, known in there.items():
+    for what, lacking in _SILENT.items():
         names = [n for n in config.features.names if part("feature", n).facts.get("needs") == what]
         uses = [f"'{name}' out of features.names" for name in names]
         if what == "volume" and "volume" in config.targets.kinds:
             uses.append("'volume' out of targets.kinds")
         silent = [
-            name for s, name in enumerate(market.symbols) if some[s] and not known[:, s].any()
+            name for s, name in enumerate(market.symbols) if some[s] and not facts.known[what][s]
         ]
         if uses and silent:
             faults.append(
-                f"{', '.join(silent)}: {_SILENT[what]}, so that no row of the model would be complete; "
+                f"{', '.join(silent)}: {lacking}, so that no row of the model would be complete; "
                 f"get {_WANTED[what]}, or take {' and '.join(uses)}"
             )
     if config.market.finer_interval:
@@ -215,7 +257,7 @@ def check_known(config: Config, market: RunBars) -> None:
             f"{name}: no bar has {config.market.finer_interval} candles inside it at its prices; get them "
             "for these times and this market ('bot fetch' does), or leave market.finer_interval empty"
             for s, name in enumerate(market.symbols)
-            if bars.valid[:, s].any() and np.isnan(bars.realised_variance[:, s]).all()
+            if facts.there[s] and not facts.known["variance"][s]
         ]
     if faults:
         raise DataError("\n".join(faults))
@@ -233,35 +275,21 @@ _WANTED = {
 }
 
 
-def _synthetic(config: Config) -> tuple[BarBlock, int | None]:
-    """Make the synthetic market, and cut it where a file's history would be cut."""
+def _synthetic(config: Config) -> tuple[BarSource, int | None, int]:
+    """Return the synthetic market, cut where a file's history would be cut, its start, and its bars."""
     market = made_market(config)
-    bars = market.block(0, config.synthetic.bars)
-    bars = bars.symbols([market.symbols.index(name) for name in traded_symbols(config)])
+    places = tuple(market.symbols.index(name) for name in traded_symbols(config))
+    interval_ms = INTERVAL_MS[config.market.interval]
+    times = market.start_ms + np.arange(config.synthetic.bars, dtype=np.int64) * interval_ms
     low = parse_utc(config.data.history_start, "data.history_start")
     high = parse_utc(config.data.end, "data.end", inclusive_end=True)
-    first = 0 if low is None else int(np.searchsorted(bars.open_time, low))
-    stop = len(bars) if high is None else int(np.searchsorted(bars.open_time, high, "right"))
+    first = 0 if low is None else int(np.searchsorted(times, low))
+    stop = len(times) if high is None else int(np.searchsorted(times, high, "right"))
     if first >= stop:
         raise DataError(
             f"the synthetic market has no bar between data.history_start = "
             f"'{config.data.history_start}' and data.end = '{config.data.end}'; it goes from "
-            f"{format_utc(int(bars.open_time[0]))} to {format_utc(int(bars.open_time[-1]))}"
+            f"{format_utc(int(times[0]))} to {format_utc(int(times[-1]))}"
         )
-    return bars.rows(first, stop), parse_utc(config.data.start, "data.start")
-
-
-def _missing(bars: BarBlock) -> int:
-    """Count a symbol's missing bars between its first and its last."""
-    count = 0
-    for s in range(bars.n_symbols):
-        at = np.flatnonzero(bars.valid[:, s])
-        if len(at):
-            span = slice(at[0], at[-1] + 1)
-            count += int((~bars.valid[span, s] & bars.in_session[span, s]).sum())
-    return count
-
-
-def _unknown(bars: BarBlock) -> int:
-    unknown = np.isnan(bars.funding_rate) + bars.funding_inside_unknown
-    return int(unknown[bars.valid].sum())
+    start_ms = parse_utc(config.data.start, "data.start")
+    return MadeBars(market, places, first, stop), start_ms, stop - first

@@ -16,6 +16,17 @@ from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.portfolio.trace import Trace
 
 GROUP_BARS = 4096
+GROUP_SYMBOL_BARS = 2**18
+"""Of all symbols together, where there are many: what a transaction and a block of a backtest hold."""
+
+
+def bars_at_once(n_symbols: int, most: int | None = None) -> int:
+    """Return how many bars of so many symbols are worked on at a time: `most`, or GROUP_BARS.
+
+    >>> bars_at_once(5), bars_at_once(500)
+    (4096, 524)
+    """
+    return max(1, min(GROUP_BARS if most is None else most, GROUP_SYMBOL_BARS // n_symbols))
 
 
 class NoRecorder:
@@ -38,14 +49,15 @@ class NoRecorder:
 
 
 class GroupRecorder:
-    """Write a backtest to its record, some thousand bars to a transaction.
+    """Write a backtest to its record, `group_bars` to a transaction.
 
     Without `full` it keeps the bars, fills and ledger: what a report of the money needs.
     """
 
-    def __init__(self, record: DurableWriter, *, full: bool) -> None:
+    def __init__(self, record: DurableWriter, *, full: bool, group_bars: int = GROUP_BARS) -> None:
         self._record = record
         self._full = full
+        self._group_bars = group_bars
         self._writes: list[Callable[[], None]] = []
         self._bars = 0
         self._state: EngineState | None = None
@@ -101,5 +113,5 @@ class GroupRecorder:
         self._writes.append(write)
         self._bars += bars
         self._state = state
-        if self._bars >= GROUP_BARS:
+        if self._bars >= self._group_bars:
             self.flush()
