@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from bot.errors import DataError
+from bot.errors import JournalError
 
 LEAST_BYTES = 2**22
 """Smaller arrays stay in memory."""
@@ -69,7 +69,7 @@ class DiskRoom:
         """Return an array of this shape, of any content.
 
         Raises:
-            DataError: the disk is full, or the folder cannot be written.
+            JournalError: the disk is full, or the folder cannot be written.
         """
         shape = (shape,) if isinstance(shape, int) else shape
         size = math.prod(shape) * np.dtype(dtype).itemsize
@@ -107,7 +107,7 @@ class DiskRoom:
                 descriptor = os.dup(file.fileno())
             pages = _Pages.of(descriptor, size)
         except OSError as error:
-            raise DataError(
+            raise JournalError(
                 f"{self._folder}: no room for {size / 1e6:,.0f} MB of rows ({error.strerror}); free disk space, "
                 "or train on a shorter window (training.window_bars)"
             ) from None

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from bot.adapters.system.disk_room import FILE_BYTES, DiskRoom, SentArrays
-from bot.errors import DataError
+from bot.errors import JournalError
 
 
 def open_files() -> int:
@@ -60,14 +60,14 @@ def test_a_full_disk_is_an_error_that_says_what_to_do(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(
-        DataError, match=r"no room for 80 MB of rows \(No space left on device\); free"
+        JournalError, match=r"no room for 80 MB of rows \(No space left on device\); free"
     ):
         DiskRoom(tmp_path).empty(10**7)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no room for"):
+    with pytest.raises(JournalError, match="no room for"):
         DiskRoom(tmp_path / "none").empty(10**7)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from bot.app.training.pool import TrainingPool
 from bot.app.training.request import RowsSource, TrainingRequest, run_training
 from bot.app.training.rows_on_disk import RowsOnDisk
 from bot.config import Config, load_config
+from bot.errors import JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
 from bot.model import room
@@ -124,6 +127,23 @@ def test_a_process_trains_on_the_rows_without_a_copy(tmp_path: Path) -> None:
         pool.shutdown()
     assert done.model_id == expected.model_id
     assert sorted(path.name for path in tmp_path.iterdir()) == ["memory", "process"]
+
+
+def test_a_full_disk_ends_a_training_and_is_no_lack_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backtest goes on after a DataError with the model before, and must not after this."""
+    config, plain = config_with(), archive_of(config_with(), None)
+    asked = request_of(config, plain.training_rows(plain.dataset(DUE)), tmp_path / "full")
+
+    def full(_descriptor: int, _offset: int, _size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr(requests, "DiskRoom", lambda folder: DiskRoom(folder, least_bytes=0))
+    with pytest.raises(JournalError, match="No space left on device"):
+        run_training(asked)
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 def test_many_validation_rows_are_judged_part_by_part(
