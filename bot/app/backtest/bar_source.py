@@ -79,3 +79,24 @@ class UniverseBars:
         universe = self.universe()
         for block in self.source.blocks(rows):
             yield replace(block, leaving=block.leaving | ~universe.advance(block))
+
+
+def begun_anew(blocks: Iterator[BarBlock], rows: int, at: int) -> Iterator[BarBlock]:
+    """Yield the same bars in blocks of `rows`, counted from the first bar and anew from bar `at`.
+
+    So what a transaction of the record holds does not depend on where the bars come from.
+    """
+    taken: list[BarBlock] = []
+    count = index = 0
+    for block in blocks:
+        rest = block
+        while len(rest):
+            wanted = rows - count if index >= at else min(rows - count, at - index)
+            part, rest = rest.rows(0, wanted), rest.rows(wanted, len(rest))
+            taken.append(part)
+            count, index = count + len(part), index + len(part)
+            if count == rows or index == at:
+                yield BarBlock.concat(taken)
+                taken, count = [], 0
+    if taken:
+        yield BarBlock.concat(taken)

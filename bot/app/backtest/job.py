@@ -16,7 +16,7 @@ from typing import Any
 
 from bot.adapters.record.writing import DescribedWriter
 from bot.adapters.system.disk_room import DiskRoom
-from bot.app.backtest.bar_source import BarSource
+from bot.app.backtest.bar_source import BarSource, begun_anew
 from bot.app.backtest.read_ahead import Planned, ReadAhead
 from bot.app.loop.forecasters import read_forecaster
 from bot.app.loop.interrupts import uninterrupted
@@ -244,11 +244,11 @@ def _blocks(
     dues: list[Due],
 ) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
     config, times = job.config, job.open_time
-    ends = set(times[job.start_index - 1 : job.start_index].tolist()) if job.start_index else set()
     most = bars_at_once(len(job.symbols), config.run.block_bars)
+    bars = cut(begun_anew(job.source.blocks(most), most, job.start_index), most)
     if pool is None or pipeline is None:
         start = 0
-        for block in cut(job.source.blocks(most), most, ends):
+        for block in bars:
             yield start, block, []
             start += len(block)
         return
@@ -258,7 +258,7 @@ def _blocks(
     )
     last = len(times) - 1 - config.retrain.latency_bars
     first = FirstTraining(config, len(job.symbols), job.first_decided, first=0, last=last)
-    yield from ahead.blocks(cut(job.source.blocks(most), most, ends), dues, first)
+    yield from ahead.blocks(bars, dues, first)
 
 
 def _activate(

@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.app.backtest import preparing
-from bot.app.backtest.bar_source import BarsOfFiles, HeldBars, MadeBars, UniverseBars
+from bot.app.backtest.bar_source import (
+    BarsOfFiles,
+    HeldBars,
+    MadeBars,
+    UniverseBars,
+    begun_anew,
+)
 from bot.app.backtest.job import run_backtest
 from bot.app.backtest.market_facts import MarketFacts
 from bot.app.backtest.preparing import open_market, prepare, read_market
@@ -22,7 +28,7 @@ from bot.config import load_config
 from bot.config.schema import Synthetic
 from bot.log import open_log
 from bot.practice.synthetic import START_MS, synthetic_bars
-from bot.timegrid import HOUR_MS
+from bot.timegrid import HOUR_MS, cut
 from tests.conftest import QUICK, Ran
 
 UNIVERSE = (
@@ -73,6 +79,16 @@ def test_every_cut_gives_the_same_bars(
         again = BarBlock.concat(blocks)
         for field in fields(BarBlock):
             np.testing.assert_array_equal(getattr(again, field.name), getattr(whole, field.name))
+
+
+@given(st.integers(1, 250), st.integers(0, 200), st.integers(1, 250))
+@settings(max_examples=60)
+def test_blocks_are_counted_anew_from_the_start(rows: int, start: int, read: int) -> None:
+    bars = gappy()
+    ends = bars.open_time[start - 1 : start].tolist() if start else []
+    expected = [block.open_time.tolist() for block in cut([bars], rows, ends)]
+    found = begun_anew(HeldBars(bars).blocks(read), rows, start)
+    assert [block.open_time.tolist() for block in found] == expected
 
 
 @cache
