@@ -98,7 +98,8 @@ SUBJECTS = (
     Subject("engine", ("bot/engine.py", "bot/engine_state.py"), ("tests/test_engine.py", "tests/app/runs/test_state_layout.py")),
     Subject("plausibility", ("bot/plausibility.py",), ("tests/test_plausibility.py",)),
     Subject(
-        "ledger", ("bot/portfolio/ledger.py",), ("tests/portfolio/test_ledger.py",), plain=True,
+        "ledger", ("bot/portfolio/ledger.py",),
+        ("tests/portfolio/test_ledger.py", "tests/portfolio/test_ledger_of_coins.py"), plain=True,
     ),
     Subject("live opening", ("bot/app/live/opening.py",), ("tests/app/live/test_opening.py",)),
     Subject(
@@ -119,8 +120,9 @@ SUBJECTS = (
     ),
     Subject(
         "metrics", ("bot/report/money/metrics.py", "bot/report/money/sharpe.py", "bot/report/money/round_trips.py"),
-        ("tests/report/money/test_metrics.py", "tests/report/money/test_sharpe.py",
-         "tests/report/money/test_round_trips.py"),
+        tuple(f"tests/report/money/test_{name}.py" for name in (
+            "metrics", "sharpe", "round_trips", "turned_bars", "coins", "trades", "activity",
+        )),
     ),
     Subject(
         "worth",

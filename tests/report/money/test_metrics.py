@@ -221,3 +221,25 @@ def test_wins_and_gains() -> None:
     }
     assert metrics.win_figures(np.array([1.0]))["profit_factor"] is None
     assert metrics.win_figures(np.empty(0)) == {"win_rate": None, "profit_factor": None}
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "returns"),
+    [
+        ([100.0, 110.0, 55.0], [110.0, 55.0, 66.0], [0.1, -0.5, 0.2]),
+        ([100.0, 50.0, 0.0, 0.5], [50.0, 0.0, 0.5, 1.0], [-0.5, -1.0, 0.0, 0.0]),
+        ([0.5, 0.25], [0.25, -3.0], [-0.5, -1.0]),
+        ([100.0, -5.0, 20.0], [-5.0, 20.0, 40.0], [-1.0, 0.0, 0.0]),
+    ],
+)
+def test_returns_end_with_the_account(
+    opening: list[float], closing: list[float], returns: list[float]
+) -> None:
+    """An account that has nothing left earns nothing on it, whatever it is given later."""
+    assert metrics.lived_returns(np.array(opening), np.array(closing)) == pytest.approx(
+        returns, abs=1e-15
+    )
+    shares = metrics.lived_shares(np.full(len(opening), 5.0), np.array(opening))
+    lived = int(np.logical_and.accumulate(np.array(opening) > 0.0).sum())
+    expected = [5.0 / opening[i] if i < lived else 0.0 for i in range(len(opening))]
+    assert shares == pytest.approx(expected)

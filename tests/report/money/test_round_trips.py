@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.report.inputs import RunData
-from bot.report.money.round_trips import profits, round_trips
+from bot.report.money.round_trips import entries_and_exits, profits, round_trips
 
 
 def walk(run: RunData, s: int) -> list[tuple[int, int, float]]:
@@ -172,3 +172,11 @@ def test_no_fills_no_trips(run: RunData, run_maker: Any) -> None:
     profit = profits(quiet, 0)
     assert not profit.total.any()
     assert len(round_trips(quiet, 0, profit)) == 0
+
+
+def test_a_bar_may_change_a_position_for_another_of_its_side() -> None:
+    """Where nobody tells, a position lasts as long as its side; a stop and a new entry in one bar end it."""
+    before, after = np.array([0.0, 1.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 0.0])
+    assert [part.tolist() for part in entries_and_exits(before, after)] == [[0], [3]]
+    told = np.array([True, False, True, True])
+    assert [part.tolist() for part in entries_and_exits(before, after, told)] == [[0, 2], [2, 3]]
