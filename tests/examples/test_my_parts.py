@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from bot.adapters.system.build import present_build
+from bot.app.runs.results import read_run
+from bot.app.training.archive import Archive
 from bot.blocks import F64, BarBlock, Bool, Task
 from bot.config import load_config
 from bot.features.pipeline import FeaturePipeline
-from bot.features.targets import compute_targets
+from bot.features.targets import compute_targets, target_tasks
 from bot.model.networks.encoders import build_encoder
 from bot.model.training.weighting import build_weighting
 from bot.parts import plugins
@@ -133,6 +135,24 @@ def test_the_labels_by_pandas(ran: Ran) -> None:
         dip = (lowest <= bars.close[:, s] * (1.0 - 0.005)).astype(float).where(whole)
         np.testing.assert_array_equal(y[:, s, 0], dip.to_numpy())
         assert (known[:-horizon, s, 0] == np.arange(len(bars))[horizon:]).all()
+
+
+def test_a_run_learns_and_is_judged_by_the_labels_of_its_settings(ran: Ran) -> None:
+    config, bars = ran.config, ran.market.bars
+    tasks = target_tasks(config.targets)
+    pipeline = FeaturePipeline(config.features, ran.market.symbols, HOUR_MS)
+    archive = Archive(config, tasks)
+    archive.extend(bars, pipeline.advance(pipeline.initial(), bars)[1])
+    rows = archive.dataset(len(bars) - 1)
+    window, cost = config.features.window, config.targets.decision_cost
+    true = compute_targets(bars, tasks, window, cost, config.targets.settings)[0]
+    dip = [task.kind for task in tasks].index("dip")
+    np.testing.assert_array_equal(rows.y[:, dip], true[rows.bar, rows.symbol, dip])
+    plain = compute_targets(bars, tasks, window, cost)[0][rows.bar, rows.symbol, dip]
+    assert (np.isfinite(plain) & (plain != rows.y[:, dip])).any()
+    judged = read_run(ran.folder).labels
+    assert judged is not None
+    np.testing.assert_array_equal(judged[-len(true) :, :, dip], true[-len(judged) :, :, dip])
 
 
 def test_the_weighting_draws_by_torch_and_keeps_the_sum(ran: Ran) -> None:

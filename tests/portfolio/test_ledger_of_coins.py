@@ -24,13 +24,14 @@ FEE = 2.0
 def trace_of(
     equity: float, quantity: float, coin: float, fills: Any, *, cash: float = CASH, **changed: Any
 ) -> Trace:
-    row = np.zeros(1)
+    row, unknown = np.zeros(1), np.full((1, 2), np.nan)
     trace = Trace(
         int(Phase.BOTH), np.array([cash]), np.array([equity]), row, row, row, row, np.zeros(1, np.int64),
         np.array([[quantity, 0.0]]), np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 2), np.int8), fills,
-        *(np.full((1, 2), np.nan) for _ in range(3)), row, np.array([[coin, 0.0]]),
+        unknown, unknown, unknown, row, np.array([[coin, 0.0]]),
     )  # fmt: skip
-    return trace._replace(**{name: np.array([value]) for name, value in changed.items()})
+    columns: dict[str, Any] = {name: np.array([value]) for name, value in changed.items()}
+    return trace._replace(**columns)
 
 
 def fill_of(quantity: float, price: float, reason: int, fee: float = FEE) -> Any:

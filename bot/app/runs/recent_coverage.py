@@ -45,7 +45,9 @@ def recent_coverage(
         output = output_of(task.kind)
         if find("target", task.kind) is None or output not in ("number", "positive"):
             continue
-        y = compute_targets(bars, (task,), config.features.window)[0][:, :, 0]
+        y = compute_targets(
+            bars, (task,), config.features.window, settings=config.targets.settings
+        )[0][:, :, 0]
         f, known = value[:, :, k], known_at(bars.in_session, task.horizon)
         rows = judged & np.isfinite(f) & np.isfinite(y)
         said = intervals(f, y, rows, known, positive=output == "positive")

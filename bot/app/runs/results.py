@@ -58,8 +58,8 @@ def read_run(folder: RunFolder, *, follow: bool = False) -> RunData:
 
 
 def _labels(config: Config, record: Record, bars: BarBlock) -> F64:
-    window, cost = config.features.window, config.targets.decision_cost
-    return compute_targets(bars, record.tasks, window, cost)[0]
+    window, targets = config.features.window, config.targets
+    return compute_targets(bars, record.tasks, window, targets.decision_cost, targets.settings)[0]
 
 
 def _read(folder: RunFolder, config: Config, record: Record) -> RunData:

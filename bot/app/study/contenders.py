@@ -199,10 +199,10 @@ def _name_of(path: Path) -> str:
     return path.parent.name or path.stem if path.name == "config.toml" else path.stem
 
 
-# a window and a cost are part of labels
+# a window, a cost and a target's own settings are part of labels
 _ALIKE = (
     "market.venue", "market.interval", "market.symbols", "data", "synthetic", "targets.horizons",
-    "targets.decision_cost", "features.window",
+    "targets.decision_cost", "targets.settings", "features.window",
     "retrain.latency_bars", "run.seed",
     "portfolio.currency", "execution.price",
 )  # fmt: skip

@@ -96,7 +96,7 @@ class Study:
         if self.tasks not in self._labels:
             self._labels[self.tasks] = compute_targets(
                 self.market.bars, self.tasks, self.config.features.window,
-                self.config.targets.decision_cost,
+                self.config.targets.decision_cost, self.config.targets.settings,
             )[0]  # fmt: skip
         return self._labels[self.tasks]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 
 import numpy as np
 
@@ -41,7 +42,10 @@ class Archive:
     ) -> None:
         self._tasks = tasks
         self._label_window = config.features.window
-        self._decision_cost = config.targets.decision_cost
+        self._label = partial(
+            compute_targets, tasks=tasks, window=config.features.window,
+            decision_cost=config.targets.decision_cost, settings=config.targets.settings,
+        )  # fmt: skip
         self._lookback = config.model.bars_read
         self._symbols = traded_symbols(config)
         self._window = config.training.window_bars if config.training.window == "rolling" else None
@@ -155,14 +159,14 @@ class Archive:
         at_once = max(1, LABELLED_AT_ONCE // max(stop - start, 1))
         if any(task.kind == "residual" for task in self._tasks) or at_once >= n_symbols:
             bars = BarBlock.concat(list(self._bars)).rows(start, stop)
-            return compute_targets(bars, self._tasks, self._label_window, self._decision_cost)
+            return self._label(bars)
         shape = (stop - start, n_symbols, len(self._tasks))
         y, known = self._room.empty(shape), self._room.empty(shape, np.int64)
         for s in range(0, n_symbols, at_once):
             some = range(s, min(s + at_once, n_symbols))
             bars = BarBlock.concat([block.symbols(some) for block in self._bars])
-            y[:, some.start : some.stop], known[:, some.start : some.stop] = compute_targets(
-                bars.rows(start, stop), self._tasks, self._label_window, self._decision_cost
+            y[:, some.start : some.stop], known[:, some.start : some.stop] = self._label(
+                bars.rows(start, stop)
             )
         return y, known
 

@@ -47,7 +47,9 @@ def foretold(folder: RunFolder, record: Record, s: int, first: int, last: int) -
     bars = record.bars(first - before - 1, last)
     k = record.tasks.index(task)
     value = shrunk_forecasts(folder, record, *record.forecasts(bars.open_time))[:, s : s + 1, k]
-    came = compute_targets(bars, (task,), config.features.window)[0][:, s : s + 1, 0]
+    came = compute_targets(bars, (task,), config.features.window, settings=config.targets.settings)[
+        0
+    ][:, s : s + 1, 0]
     known = known_at(bars.in_session, task.horizon)[:, s : s + 1]
     low, high = _bounds(value, came, known, positive=output_of(task.kind) == "positive")
     shown = (bars.open_time >= first) & np.isfinite(value[:, 0])
