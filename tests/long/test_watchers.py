@@ -41,20 +41,13 @@ PATHS = (
 
 @contextmanager
 def serving(runs: Path, token: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [
-        sys.executable,
-        "-m",
-        "bot",
-        "serve",
-        str(runs),
-        "--port",
-        "0",
-        "--token-file",
-        str(token),
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True
-    ) as process:  # fmt: skip
+    command = [sys.executable, "-m", "bot", "serve", str(runs), "--port", "0", "--token-file", str(token)]  # fmt: skip
+    with (
+        token.with_name("said").open("w") as said,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=said, stdin=subprocess.DEVNULL, text=True
+        ) as process,
+    ):
         assert process.stdout is not None
         base = re.match(r"page: (http://[^/]+)/", process.stdout.readline())
         assert base is not None
@@ -149,7 +142,8 @@ def test_ten_clients_disturb_no_daemon(tmp_path: Path) -> None:
         f"99 of 100 bars closed within {p99[1]:.0f} ms ({p99[0]:.0f} alone), server idle {idle:.2%} of a core, "
         f"{max(memory[:half]):.0f} MB, then {max(memory[half:]):.0f} MB"
     )  # fmt: skip
-    assert [fault for client in clients for fault in client.faults] == []
+    faults = [fault for client in clients for fault in client.faults]
+    assert faults == [], (tmp_path / "said").read_text("utf-8")
     assert pushed > 0.3 * len(watched)
     assert max(sizes) < MOST_WAL_BYTES
     assert p99[1] < DECIDED_MS
