@@ -15,6 +15,7 @@ import numpy as np
 
 from bot.blocks import F64, I64, BarBlock, Bool, Task
 from bot.compiled import njit
+from bot.config import Config
 from bot.config.schema import BASE_KINDS, Targets
 from bot.config.section import PartSettings
 from bot.features.auxiliary import auxiliary_labels, residuals
@@ -101,6 +102,14 @@ def compute_targets(
             y[:, :, k] = auxiliary_labels(bars, task, window, decision_cost)
     y[np.isinf(y)] = np.nan  # sums beyond what a number holds say nothing
     return y, known
+
+
+def labels_by(config: Config, bars: BarBlock, tasks: Sequence[Task]) -> tuple[F64, I64]:
+    """Return what `compute_targets` says under all settings that are part of a label."""
+    targets = config.targets
+    return compute_targets(
+        bars, tasks, config.features.window, targets.decision_cost, targets.settings
+    )
 
 
 def known_at(in_session: Bool, horizon: int) -> I64:

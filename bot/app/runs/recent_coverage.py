@@ -13,7 +13,7 @@ from bot.app.loop.table_id import TABLE_ID
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.shrunk import shrunk_forecasts
 from bot.config import Config
-from bot.features.targets import compute_targets, known_at
+from bot.features.targets import known_at, labels_by
 from bot.model.tasks import output_of
 from bot.parts.registry import find
 from bot.report.skill.conformal import intervals
@@ -45,9 +45,7 @@ def recent_coverage(
         output = output_of(task.kind)
         if find("target", task.kind) is None or output not in ("number", "positive"):
             continue
-        y = compute_targets(
-            bars, (task,), config.features.window, settings=config.targets.settings
-        )[0][:, :, 0]
+        y = labels_by(config, bars, (task,))[0][:, :, 0]
         f, known = value[:, :, k], known_at(bars.in_session, task.horizon)
         rows = judged & np.isfinite(f) & np.isfinite(y)
         said = intervals(f, y, rows, known, positive=output == "positive")

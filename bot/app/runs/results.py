@@ -31,7 +31,7 @@ from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.config.needed_heads import needs_calibration, needs_model
 from bot.errors import JournalError
-from bot.features.targets import compute_targets
+from bot.features.targets import labels_by
 from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
 from bot.portfolio.reasons import FILL_REASON, REFUSAL, Refusal
@@ -55,11 +55,6 @@ def read_run(folder: RunFolder, *, follow: bool = False) -> RunData:
     config = config_of(folder)
     with open_record(folder, follow=follow) as record:
         return _read(folder, config, record)
-
-
-def _labels(config: Config, record: Record, bars: BarBlock) -> F64:
-    window, targets = config.features.window, config.targets
-    return compute_targets(bars, record.tasks, window, targets.decision_cost, targets.settings)[0]
 
 
 def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
@@ -107,7 +102,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         fills=fills[fills["open_time"] <= bars.open_time[-1]],
         fill_reasons=FILL_REASON,
         forecast=Forecast(record.tasks, value, model) if judged else None,
-        labels=_labels(config, record, bars) if judged else None,
+        labels=labels_by(config, bars, record.tasks)[0] if judged else None,
         models=tuple(
             _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
         ),

@@ -28,7 +28,7 @@ from bot.blocks import F64, Bool, FeatureBlock, Task
 from bot.config import Config
 from bot.errors import DataError
 from bot.features.pipeline import FeaturePipeline
-from bot.features.targets import compute_targets, target_tasks
+from bot.features.targets import labels_by, target_tasks
 from bot.parts.plugins import digests_of
 from bot.timegrid import INTERVAL_MS
 
@@ -94,10 +94,7 @@ class Study:
     def labels(self) -> F64:
         """Return float64[n, S, K], the labels of the judged tasks, the same object for the same ones."""
         if self.tasks not in self._labels:
-            self._labels[self.tasks] = compute_targets(
-                self.market.bars, self.tasks, self.config.features.window,
-                self.config.targets.decision_cost, self.config.targets.settings,
-            )[0]  # fmt: skip
+            self._labels[self.tasks] = labels_by(self.config, self.market.bars, self.tasks)[0]
         return self._labels[self.tasks]
 
     @cached_property

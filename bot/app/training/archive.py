@@ -22,7 +22,7 @@ from bot.app.training.rows_on_disk import RowsOnDisk
 from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Task
 from bot.config import Config
 from bot.features.lookback import advance_windows, nothing_seen
-from bot.features.targets import compute_targets
+from bot.features.targets import labels_by
 from bot.model.dataset import Dataset
 from bot.model.room import IN_MEMORY, RowRoom
 
@@ -42,10 +42,7 @@ class Archive:
     ) -> None:
         self._tasks = tasks
         self._label_window = config.features.window
-        self._label = partial(
-            compute_targets, tasks=tasks, window=config.features.window,
-            decision_cost=config.targets.decision_cost, settings=config.targets.settings,
-        )  # fmt: skip
+        self._label = partial(labels_by, config, tasks=tasks)
         self._lookback = config.model.bars_read
         self._symbols = traded_symbols(config)
         self._window = config.training.window_bars if config.training.window == "rolling" else None
@@ -151,7 +148,7 @@ class Archive:
             begin += len(block.x)
 
     def _labels(self, start: int, stop: int) -> tuple[F64, I64]:
-        """Return what `compute_targets` says of the bars start..stop-1, a few symbols at a time.
+        """Return what `labels_by` says of the bars start..stop-1, a few symbols at a time.
 
         Residuals need all symbols at once.
         """

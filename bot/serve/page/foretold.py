@@ -16,7 +16,7 @@ from bot.app.loop.table_id import TABLE_ID
 from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.shrunk import shrunk_forecasts
 from bot.blocks import F64, I64
-from bot.features.targets import compute_targets, known_at
+from bot.features.targets import known_at, labels_by
 from bot.model.tasks import output_of
 from bot.parts.registry import find
 from bot.report.skill.conformal import intervals
@@ -47,9 +47,7 @@ def foretold(folder: RunFolder, record: Record, s: int, first: int, last: int) -
     bars = record.bars(first - before - 1, last)
     k = record.tasks.index(task)
     value = shrunk_forecasts(folder, record, *record.forecasts(bars.open_time))[:, s : s + 1, k]
-    came = compute_targets(bars, (task,), config.features.window, settings=config.targets.settings)[
-        0
-    ][:, s : s + 1, 0]
+    came = labels_by(config, bars, (task,))[0][:, s : s + 1, 0]
     known = known_at(bars.in_session, task.horizon)[:, s : s + 1]
     low, high = _bounds(value, came, known, positive=output_of(task.kind) == "positive")
     shown = (bars.open_time >= first) & np.isfinite(value[:, 0])
