@@ -31,7 +31,7 @@ from bot.adapters.journal.forms import open_journal
 from bot.adapters.record.reading import Record
 from bot.app.backtest import job as backtest_module
 from bot.app.backtest.job import BacktestDone, run_backtest
-from bot.app.backtest.preparing import RunBars, prepare, read_market
+from bot.app.backtest.preparing import RunMarket, prepare, read_market
 from bot.app.runs.folder import RunFolder, new_run
 from bot.app.runs.record import begin_record
 from bot.app.training.request import TrainingDone, TrainingRequest, run_training
@@ -189,7 +189,7 @@ class Ran:
     """A run, its market, and what its journal says."""
 
     config: Config
-    market: RunBars
+    market: RunMarket
     folder: RunFolder
     done: BacktestDone
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -48,30 +49,30 @@ HELD_SYMBOL_BARS = 2**20
 
 
 @dataclass(frozen=True)
-class RunBars:
-    """The bars of a run, all of them in memory, and where trading starts."""
-
-    symbols: tuple[str, ...]
-    bars: BarBlock
-    start_index: int
-    facts: MarketFacts
-    repairs: tuple[tuple[Path, str], ...] = ()
-
-    @property
-    def source(self) -> BarSource:
-        """Return what gives them in blocks."""
-        return HeldBars(self.bars)
-
-
-@dataclass(frozen=True)
 class RunMarket:
-    """The bars of a run as they are read: their facts, and where they come from."""
+    """The bars of a run as they are read: their facts, where they come from, and where trading starts."""
 
     symbols: tuple[str, ...]
     source: BarSource
     start_index: int
     facts: MarketFacts
     repairs: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def bars(self) -> BarBlock:
+        """Return all bars at once; those that are not held are read anew."""
+        if isinstance(self.source, HeldBars):
+            return self.source.bars
+        return BarBlock.concat(list(self.source.blocks(len(self.facts.open_time))))
+
+
+def read_market(config: Config) -> RunMarket:
+    """Read or make all bars that the settings name, and hold them.
+
+    Raises:
+        ConfigError, DataError: as `open_market`.
+    """
+    return open_market(config, hold=True)
 
 
 def open_market(config: Config, *, hold: bool = False) -> RunMarket:
@@ -87,48 +88,44 @@ def open_market(config: Config, *, hold: bool = False) -> RunMarket:
     """
     symbols = traded_symbols(config)
     check_symbols(config, symbols, known_instruments(config, symbols))
-    repairs: tuple[tuple[Path, str], ...] = ()
-    if config.data.source == "synthetic":
-        source, start_ms, n_bars = _synthetic(config)
-    else:
-        history = OpenHistory(config)
-        source, start_ms, n_bars = BarsOfFiles(history), history.start_ms, history.n_bars
-        repairs = history.repairs
-    held: list[BarBlock] | None = None
-    if hold or n_bars * len(symbols) <= HELD_SYMBOL_BARS:
-        held = []
+    source, start_ms, n_bars, repairs = _found(config, symbols)
+    universe = _universe_of(config, symbols)
     inverse = inverse_of(config, symbols) if config.data.source == "files" else None
     facts = MarketFacts.of(symbols, start_ms, inverse)
-    universe = _universe_of(config, symbols)
-    following = None if universe is None else universe()
-    for block in source.blocks(bars_at_once(len(symbols), config.run.block_bars)):
-        members = None if following is None else following.advance(block)
-        facts.see(block, members)
-        if held is not None:
-            here = block if members is None else replace(block, leaving=block.leaving | ~members)
-            held.append(here)
+    seen = _seen(facts, source.blocks(bars_at_once(len(symbols), config.run.block_bars)), universe)
+    if hold or n_bars * len(symbols) <= HELD_SYMBOL_BARS:
+        source = HeldBars(BarBlock.concat(list(seen)))
+    else:
+        deque(seen, maxlen=0)
+        source = source if universe is None else UniverseBars(source, universe)
     facts.factors.check()
     if facts.start_index == len(facts.open_time):
         raise DataError(
             f"data.start = '{config.data.start}' (--from) lies behind the last bar there is, "
             f"{format_utc(int(facts.open_time[-1]))}; 'bot data' lists the files with their spans"
         )
-    if held is not None:
-        source = HeldBars(BarBlock.concat(held))
-    elif universe is not None:
-        source = UniverseBars(source, universe)
     return RunMarket(symbols, source, facts.start_index, facts, repairs)
 
 
-def read_market(config: Config) -> RunBars:
-    """Read or make all bars that the settings name, at once.
+def _found(
+    config: Config, symbols: tuple[str, ...]
+) -> tuple[BarSource, int | None, int, tuple[tuple[Path, str], ...]]:
+    """Return where the bars come from, the start of trading, how many there are, and files put in order."""
+    if config.data.source == "synthetic":
+        return *_synthetic(config, symbols), ()
+    history = OpenHistory(config)
+    return BarsOfFiles(history), history.start_ms, history.n_bars, history.repairs
 
-    Raises:
-        ConfigError, DataError: as `open_market`.
-    """
-    market = open_market(config, hold=True)
-    whole = BarBlock.concat(list(market.source.blocks(len(market.facts.open_time))))
-    return RunBars(market.symbols, whole, market.start_index, market.facts, market.repairs)
+
+def _seen(
+    facts: MarketFacts, blocks: Iterator[BarBlock], universe: Callable[[], Universe] | None
+) -> Iterator[BarBlock]:
+    """Yield the blocks once their facts are gathered; bars outside the universe are leaving."""
+    following = None if universe is None else universe()
+    for block in blocks:
+        members = None if following is None else following.advance(block)
+        facts.see(block, members)
+        yield block if members is None else replace(block, leaving=block.leaving | ~members)
 
 
 def _universe_of(config: Config, symbols: tuple[str, ...]) -> Callable[[], Universe] | None:
@@ -144,7 +141,7 @@ def _universe_of(config: Config, symbols: tuple[str, ...]) -> Callable[[], Unive
 
 def prepare(
     config: Config,
-    market: RunBars | RunMarket,
+    market: RunMarket,
     folder: RunFolder,
     log: Any,
     progress: Progress,
@@ -165,7 +162,7 @@ def prepare(
             "another head; set it to 'return_x_direction'"
         )
     facts = market.facts
-    times = market.bars.open_time if isinstance(market, RunBars) else facts.open_time
+    times = facts.open_time
     log.info(
         "history_loaded", bars=len(times), first=int(times[0]), last=int(times[-1]),
         missing=facts.missing, funding_unknown=facts.funding_unknown,
@@ -229,7 +226,7 @@ def _take_forecasts(job: BacktestJob, file: Path) -> None:
     job.meta[FORECASTS_SHA256] = hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def check_known(config: Config, market: RunBars | RunMarket) -> None:
+def check_known(config: Config, market: RunMarket) -> None:
     """Refuse bars without any volume, funding, mark price or shorter candles that a model is to learn from.
 
     Raises:
@@ -275,10 +272,10 @@ _WANTED = {
 }
 
 
-def _synthetic(config: Config) -> tuple[BarSource, int | None, int]:
+def _synthetic(config: Config, symbols: tuple[str, ...]) -> tuple[BarSource, int | None, int]:
     """Return the synthetic market, cut where a file's history would be cut, its start, and its bars."""
     market = made_market(config)
-    places = tuple(market.symbols.index(name) for name in traded_symbols(config))
+    places = tuple(market.symbols.index(name) for name in symbols)
     interval_ms = INTERVAL_MS[config.market.interval]
     times = market.start_ms + np.arange(config.synthetic.bars, dtype=np.int64) * interval_ms
     low = parse_utc(config.data.history_start, "data.history_start")

@@ -13,7 +13,7 @@ from pathlib import Path
 from bot.adapters.optuna_file import NAME, open_study
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.adapters.system.run_lock import RunLock
-from bot.app.backtest.preparing import RunBars, check_known, read_market
+from bot.app.backtest.preparing import RunMarket, check_known, read_market
 from bot.app.executors.choice import EngineChoice, opened
 from bot.app.loop.runner import Progress
 from bot.app.search.found import table_of
@@ -97,7 +97,7 @@ def begun(path: Path, settings: BaseSettings, out: Path) -> SearchLoop:
     return SearchLoop(settings, space, study, store, folder=folder)
 
 
-def _cut(base: Contender, market: RunBars, search: SearchSettings, out: Path) -> Study:
+def _cut(base: Contender, market: RunMarket, search: SearchSettings, out: Path) -> Study:
     """Return the study of the base settings, its bars cut as the search asks."""
     if search.cv == "combinatorial":
         return CombinatorialStudy([base], market, out, groups=search.groups, tested=search.test_groups)  # fmt: skip

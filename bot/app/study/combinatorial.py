@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.app.backtest.preparing import RunBars
+from bot.app.backtest.preparing import RunMarket
 from bot.app.study.account import Traded, trade_forecasts
 from bot.app.study.contenders import Contender
 from bot.app.study.data import Fold, Study
@@ -36,7 +36,7 @@ class CombinatorialStudy(Study):
     """
 
     def __init__(
-        self, contenders: list[Contender], market: RunBars, folder: Path, *, groups: int, tested: int
+        self, contenders: list[Contender], market: RunMarket, folder: Path, *, groups: int, tested: int
     ) -> None:  # fmt: skip
         """Cut the bars from data.start on, or all at which every contender has features.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
-from bot.app.backtest.preparing import RunBars, check_known, read_market
+from bot.app.backtest.preparing import RunMarket, check_known, read_market
 from bot.app.executors.choice import LOCAL, EngineChoice, opened
 from bot.app.loop.runner import Progress
 from bot.app.study.account import check_accounts
@@ -125,7 +125,7 @@ def walk_forward(
     return comparison, setting_of(study, plan.seeds)
 
 
-def ready(contenders: list[Contender]) -> tuple[list[Contender], RunBars]:
+def ready(contenders: list[Contender]) -> tuple[list[Contender], RunMarket]:
     """Return the contenders with the symbols that they trade, and their market.
 
     Raises:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bot.app.backtest.preparing import RunBars
+from bot.app.backtest.preparing import RunMarket
 from bot.app.study.contenders import Contender
 from bot.app.study.folds import FOLD_LAYOUT, FoldData
 from bot.app.study.unit import TRAINING, Unit
@@ -53,13 +53,18 @@ class Study:
     """
 
     def __init__(
-        self, contenders: list[Contender], market: RunBars, n_folds: int, months: int, folder: Path
+        self,
+        contenders: list[Contender],
+        market: RunMarket,
+        n_folds: int,
+        months: int,
+        folder: Path,
     ) -> None:
         self._hold(contenders, market, folder)
         self.folds = _folds(market, self.config, n_folds, months)
         self.start = self.folds[0].first
 
-    def _hold(self, contenders: list[Contender], market: RunBars, folder: Path) -> None:
+    def _hold(self, contenders: list[Contender], market: RunMarket, folder: Path) -> None:
         """Keep what does not depend on how the market is cut."""
         self.contenders = contenders
         self.market = market
@@ -235,7 +240,7 @@ def _unread(config: Config) -> set[str]:
     return {"lookback"} if config.model.bars_read == 1 else set()
 
 
-def _folds(market: RunBars, config: Config, n_folds: int, months: int) -> list[Fold]:
+def _folds(market: RunMarket, config: Config, n_folds: int, months: int) -> list[Fold]:
     """Cut the last `n_folds` spans of `months` calendar months, or those from data.start on.
 
     Raises:

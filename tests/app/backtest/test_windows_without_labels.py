@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from bot.app.backtest.bar_source import HeldBars
 from bot.app.backtest.command import write_report
 from bot.app.backtest.job import run_backtest
 from bot.app.backtest.preparing import prepare, read_market
@@ -32,7 +33,7 @@ def silent_run(folder: Path, *sets: str, until: int) -> Ran:
     market = read_market(config)
     volume = market.bars.volume.copy()
     volume[:until] = 0.0
-    market = replace(market, bars=replace(market.bars, volume=volume))
+    market = replace(market, source=HeldBars(replace(market.bars, volume=volume)))
     made = new_run(config, str(folder), "test")
     with open_log(made.log, config.log.level) as log:
         job = prepare(config, market, made, log, lambda done, total: None)

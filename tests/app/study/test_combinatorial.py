@@ -12,6 +12,7 @@ import pytest
 
 from bot.adapters.files.trials import NAME as REGISTER
 from bot.adapters.files.trials import read as read_trials
+from bot.app.backtest.bar_source import HeldBars
 from bot.app.backtest.preparing import read_market
 from bot.app.study.account import trade_forecasts
 from bot.app.study.combinatorial import CombinatorialStudy, trade_paths
@@ -185,7 +186,7 @@ def test_a_start_bounds_the_groups(tmp_path: Path, study_sets: list[str]) -> Non
 
 def test_bars_without_features_are_told(tmp_path: Path, contenders: list[Contender]) -> None:
     market = read_market(contenders[0].config)
-    few = replace(market, bars=market.bars.rows(0, 20))
+    few = replace(market, source=HeldBars(market.bars.rows(0, 20)))
     with pytest.raises(DataError, match="no bar has the features of first; give more bars"):
         CombinatorialStudy(contenders, few, tmp_path, groups=4, tested=2)
 

@@ -13,6 +13,7 @@ import pytest
 
 from bot.adapters.files.trials import NAME as REGISTER
 from bot.adapters.files.trials import read as read_trials
+from bot.app.backtest.bar_source import HeldBars
 from bot.app.backtest.preparing import read_market
 from bot.app.study import unit as study_unit
 from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
@@ -113,7 +114,7 @@ def test_a_comparison_says_what_it_covers(tmp_path: Path, contenders: list[Conte
     market = read_market(contenders[0].config)
     valid = market.bars.valid.copy()
     valid[: int(0.9 * len(valid)), 0] = False
-    gone = replace(market, bars=replace(market.bars, valid=valid))
+    gone = replace(market, source=HeldBars(replace(market.bars, valid=valid)))
     told = coverage_of(Study(contenders[:1], gone, 2, 1, tmp_path))
     assert f"**Little is covered: {market.symbols[0]} " in told
 
@@ -164,7 +165,7 @@ def test_the_future_changes_nothing_in_a_folds_models(
         values[at:] *= np.linspace(1.0, 3.0, len(bars) - at)[:, None]
         changed[name] = values
     other: BarBlock = replace(bars, **changed)
-    after = Study(chosen, replace(market, bars=other), 2, 1, tmp_path / "b")
+    after = Study(chosen, replace(market, source=HeldBars(other)), 2, 1, tmp_path / "b")
     datasets = []
     for made in (before, after):
         unit = made.units(1)[0]
