@@ -149,6 +149,28 @@ def test_what_the_model_doubts_is_refused_by_each_limit() -> None:
     assert (trace.refusal[old][wanted[old]] == Refusal.MODEL_TOO_OLD).all()
 
 
+def test_where_no_model_decides_none_is_doubted() -> None:
+    made = doubting_engine(max_model_age_bars=1, max_disagreement=1e-9, max_distance=1e-9)
+    _, (alone,) = made.step(made.initial(), BARS)
+    _, (before, after) = made.step(made.activate(made.initial(), Activation(TIMES[60], "up")), BARS)
+    for result in (alone, before):
+        doubts = (Refusal.MODEL_TOO_OLD, Refusal.DIVIDED, Refusal.OUT_OF_RANGE)
+        assert not np.isin(result.trace.refusal, doubts).any()
+    assert (after.trace.refusal == Refusal.MODEL_TOO_OLD).any()
+
+
+def test_a_plain_account_doubts_no_model() -> None:
+    full = engine()
+    plain = replace(full, rules=full.rules._replace(full=None))
+    results = [
+        made.step(made.activate(made.initial(), Activation(TIMES[30], "up")), BARS)[1][1]
+        for made in (plain, full)
+    ]
+    assert (results[0].trace.quantity != 0.0).any()
+    np.testing.assert_array_equal(results[0].forecast.value, results[1].forecast.value)
+    np.testing.assert_array_equal(results[0].signal, results[1].signal)
+
+
 def test_doubts_are_the_same_however_bars_are_cut() -> None:
     made = doubting_engine(max_model_age_bars=60, max_disagreement=0.5, max_distance=0.7)
     whole = parts = made.activate(made.initial(), Activation(TIMES[30], "up"))
@@ -239,6 +261,43 @@ def test_warming_advances_features_and_books_nothing() -> None:
     _, (result,) = made.step(warmed, BARS.rows(60, 61))
     assert result.features.ready.any()
     assert np.isfinite(result.signal).any()
+
+
+def scoring_engine(forecasters: Mapping[str, Forecaster] = FORECASTERS) -> Engine:
+    """Return an engine whose policy asks what signals were worth."""
+    config = load_config(
+        None, ["synthetic.symbols=2", "market.symbols=A,B", "policy.kind=edge"], {}
+    )
+    tasks = (*TASKS, Task("volatility", 5))
+    return replace(engine(forecasters), rules=rules_from(config, ("A", "B")), tasks=tasks)
+
+
+class Turbulent(Momentum):
+    """The same, and a volatility."""
+
+    def forecast(self, open_time: I64, features: FeatureBlock) -> F64:
+        value = super().forecast(open_time, features)
+        return np.concatenate([value, np.full((*features.ready.shape, 1), 0.02)], axis=2)
+
+
+def test_signals_are_scored_while_warming_as_they_are_in_a_step() -> None:
+    made = scoring_engine({"up": Turbulent(1.0)})
+    state = made.activate(made.initial(), Activation(TIMES[5], "up"))
+    warmed = made.warm(state, BARS.rows(0, 100))
+    stepped, _ = made.step(state, BARS.rows(0, 100))
+    for of_warmed, of_stepped in zip(warmed.calibration, stepped.calibration, strict=True):
+        np.testing.assert_array_equal(of_warmed, of_stepped)
+    assert np.isfinite(warmed.calibration.signal).any()
+
+
+def test_warming_asks_no_model_where_nothing_is_scored() -> None:
+    silent = engine({})  # asked, it would be missed
+    state = silent.activate(silent.initial(), Activation(TIMES[5], "up"))
+    assert silent.warm(state, BARS.rows(0, 60)).last_open == TIMES[59]
+    scoring = scoring_engine({})
+    state = scoring.activate(scoring.initial(), Activation(TIMES[5], "up"))
+    with pytest.raises(ModelError, match="up"):
+        scoring.warm(state, BARS.rows(0, 60))
 
 
 def careful_rules(**changed: object) -> Engine:
