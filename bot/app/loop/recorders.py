@@ -7,10 +7,13 @@ daemon commits each open and each close by itself (`bot/app/live/committed.py`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
 
 from bot.adapters.record.commands import CommandRow
 from bot.adapters.record.writing import DurableWriter
-from bot.blocks import BarBlock
+from bot.blocks import BarBlock, FeatureBlock
 from bot.engine import StepResult
 from bot.engine_state import Activation, EngineState, state_to_arrays
 from bot.portfolio.trace import Trace
@@ -51,7 +54,8 @@ class NoRecorder:
 class GroupRecorder:
     """Write a backtest to its record, `group_bars` to a transaction.
 
-    Without `full` it keeps the bars, fills and ledger: what a report of the money needs.
+    Without `full` it keeps the bars, fills and ledger: what a report of the money needs. Of what waits to be
+    written it holds no more than that: neither features nor the states between, which are much larger.
     """
 
     def __init__(self, record: DurableWriter, *, full: bool, group_bars: int = GROUP_BARS) -> None:
@@ -73,9 +77,8 @@ class GroupRecorder:
     def closed(self, results: list[StepResult], state: EngineState, *, opened: bool) -> None:
         """Write closed bars."""
         for k, result in enumerate(results):
-            self._add(
-                self._writer(result, state, opened=opened and k == 0), len(result.bars), state
-            )
+            write = self._writer(result, state.schedule, opened=opened and k == 0)
+            self._add(write, len(result.bars), state)
 
     def activated(self, activation: Activation, due: int | None, *, late: bool) -> None:
         """Write an activation."""
@@ -97,15 +100,18 @@ class GroupRecorder:
         self._bars = 0
 
     def _writer(
-        self, result: StepResult, state: EngineState, *, opened: bool
+        self, result: StepResult, schedule: tuple[Activation, ...], *, opened: bool
     ) -> Callable[[], None]:
+        no_features = np.empty((*result.bars.valid.shape, 0))
+        kept = replace(result, features=FeatureBlock(no_features, result.features.ready))
+
         def write() -> None:
             if self._full:
-                self._record.write_close(result, state.schedule, opened=opened)
+                self._record.write_close(kept, schedule, opened=opened)
             else:
-                self._record.write_bars(result.bars)
-                self._record.write_fills(result.trace.fills)
-                self._record.write_ledger(result)
+                self._record.write_bars(kept.bars)
+                self._record.write_fills(kept.trace.fills)
+                self._record.write_ledger(kept)
 
         return write
 
