@@ -108,11 +108,11 @@ class RandomLoss(Weighting):
     """
 
     def __init__(self, given):
-        self.drawn = torch.ones(len(given.tasks))
+        self.drawn = torch.ones(len(given.tasks), device=given.device)
 
     def terms(self, losses, present):
         """Return λ_k L_k for the tasks present."""
-        z = torch.randn(len(losses)).masked_fill(~present, -torch.inf)
+        z = torch.randn(len(losses)).to(losses.device).masked_fill(~present, -torch.inf)
         self.drawn = present.sum() * torch.softmax(z, dim=0)
         return self.drawn * losses * present
 

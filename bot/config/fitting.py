@@ -156,6 +156,12 @@ class Training(Section):
         True,
         description="Record with each model its feature importance, gate weights and gradient cosines.",
     )
+    device: Literal["cpu", "auto", "cuda"] = Field(
+        "cpu",
+        description="Where a training computes: on the CPU, the reference, which gives the same bits again; on "
+        "the GPU that torch finds, if any (auto); or on that GPU or not at all (cuda). What a GPU has trained "
+        "cannot be proved, and the model's manifest and 'bot verify' say so. Forecasts are made on the CPU.",
+    )
     workers: int = Field(2, ge=1, le=64, description="Trainings in parallel in a backtest.")
     time_limit_s: float = Field(
         3600.0, gt=0.0, le=1e6, description="Seconds after which a training is stopped."

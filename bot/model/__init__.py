@@ -15,4 +15,5 @@ row_forecasts   what a model says of the rows of a dataset
 plain_learners  linear models and trees, to compare with
 interpretation  what a network looks at
 threads         how many threads torch computes with
+device          where a training computes
 """

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from bot.blocks import F64
+from bot.model.device import CPU
 from bot.model.networks.architectures import Architecture
 from bot.model.training.losses import TaskLosses
 
@@ -38,7 +39,8 @@ def evenly_chosen(n: int, most: int) -> Tensor:
     >>> evenly_chosen(6, 3).tolist()
     [0, 2, 4]
     """
-    return torch.arange(n) if n <= most else torch.arange(most) * n // most
+    places = torch.arange(min(n, most), device=CPU)
+    return places if n <= most else places * n // most
 
 
 def gradient_cosines(
@@ -92,7 +94,7 @@ def permutation_importance(
     rng = np.random.default_rng(seed)
     with torch.inference_mode():
         usual, count = losses_of(network(x), y, known)
-        found = torch.zeros(x.shape[-1], len(usual))
+        found = torch.zeros(x.shape[-1], len(usual), device=x.device)
         for feature in range(x.shape[-1]):
             own = x[..., feature].clone()
             for _ in range(REPEATS):
@@ -100,7 +102,7 @@ def permutation_importance(
                 losses, _ = losses_of(network(x), y, known)
                 found[feature] += (losses - usual) / losses_of.naive / REPEATS
             x[..., feature] = own
-    importance: F64 = np.where((count > 0).numpy(), found.double().numpy(), np.nan)
+    importance: F64 = np.where((count > 0).cpu(), found.double().cpu(), np.nan)
     return importance
 
 

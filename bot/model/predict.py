@@ -20,6 +20,7 @@ import torch
 from bot.blocks import F32, F64, I8, I64, Bool, FeatureBlock, Task, Windows
 from bot.compiled import njit
 from bot.errors import ModelError
+from bot.model.device import CPU
 from bot.model.distance import distances
 from bot.model.networks.architectures.base import TileForward
 from bot.model.networks.own_heads import UNKNOWN
@@ -57,7 +58,7 @@ class Predictor:
         shape: tuple[int, ...] = (TILE, self.n_features)
         if self.lookback > 1:
             shape = (WINDOW_TILE, self.lookback, self.n_features)
-        self._input = torch.zeros(shape)
+        self._input = torch.zeros(shape, device=CPU)
         networks = trained.networks()
         self._n_members = len(networks)
         self._places = trained.spec.places(symbols) if symbols else None

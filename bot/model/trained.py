@@ -20,6 +20,7 @@ from torch import nn
 from bot.blocks import F32, I64, Task
 from bot.config.schema import Model
 from bot.errors import ModelError
+from bot.model.device import CPU, facts_of
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.own_heads import UNKNOWN
 from bot.model.networks.parameter_matching import assemble, count_parameters, matched
@@ -53,8 +54,9 @@ class ModelSpec:
     symbols: tuple[str, ...] = ()
 
     def build(self) -> Architecture:
-        """Build the network; its first weights come from torch's global generator."""
-        return assemble(self._scaled(), self.n_features, self.tasks, len(self.symbols))
+        """Build the network on the CPU; its first weights come from torch's global generator."""
+        with CPU:
+            return assemble(self._scaled(), self.n_features, self.tasks, len(self.symbols))
 
     def count_parameters(self) -> int:
         """Return how many parameters a network has that `build` makes."""
@@ -137,6 +139,7 @@ class TrainedModel:
         shrinkage: by task name, what its forecasts are shrunk by (`shrinkage`).
         reach: how far from their middle nearly all training rows are (`distance`); None where it was not
             measured.
+        trained_on: what `device` says of where it was trained; it does not touch the id.
     """
 
     spec: ModelSpec
@@ -150,6 +153,7 @@ class TrainedModel:
     snapshots: tuple[tuple[int, ...], ...] = ()
     shrinkage: Mapping[str, Shrinkage] = field(default_factory=dict)
     reach: float | None = None
+    trained_on: Mapping[str, Any] = field(default_factory=lambda: facts_of(CPU))
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -235,9 +239,12 @@ def _prefix(member: int, members: int) -> str:
 
 
 def weights_of(network: nn.Module) -> dict[str, F32]:
-    """Copy parameters and running statistics out of a network; integer counters are left out."""
+    """Copy parameters and running statistics out of a network, on whatever device it is.
+
+    Integer counters are left out.
+    """
     return {
-        name: value.detach().numpy().copy()
+        name: value.detach().cpu().numpy().copy()
         for name, value in network.state_dict().items()
         if value.is_floating_point()
     }

@@ -95,3 +95,17 @@ def shrinkage_of(manifest: Mapping[str, Any]) -> dict[str, Shrinkage]:
     return {
         name: Shrinkage.from_json(value) for name, value in manifest.get("shrinkage", {}).items()
     }
+
+
+def trained_on(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a model was trained: `device`, and of a GPU its `name` and torch's `cuda`.
+
+    Models of before say nothing: there was the CPU alone.
+
+    Raises:
+        ModelError: it is no such thing.
+    """
+    told = manifest.get("trained_on", {"device": "cpu"})
+    if not isinstance(told, dict) or not isinstance(told.get("device"), str):
+        raise ModelError(f"trained_on = {told!r} does not say where the model was trained")
+    return told

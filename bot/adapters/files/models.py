@@ -30,6 +30,7 @@ from bot.adapters.files.manifests import (
     read_whole,
     sealed,
     shrinkage_of,
+    trained_on,
 )
 from bot.adapters.system.atomic_file import replacing
 from bot.errors import ModelError
@@ -74,6 +75,7 @@ def save_model(folder: Path, trained: TrainedModel, manifest_extra: Mapping[str,
         "snapshots": [list(member) for member in trained.snapshots],
         "shrinkage": {name: each.to_json() for name, each in trained.shrinkage.items()},
         "reach": trained.reach,
+        "trained_on": dict(trained.trained_on),
     }
     taken = sorted(manifest_extra.keys() & {*own, "manifest_sha256"})
     if taken:
@@ -145,6 +147,7 @@ def _trained(manifest: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
         snapshots=tuple(tuple(map(int, each)) for each in manifest.get("snapshots", ())),
         shrinkage=shrinkage_of(manifest),
         reach=manifest.get("reach"),
+        trained_on=trained_on(manifest),
     )
 
 

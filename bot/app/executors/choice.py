@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bot.app.executors.local import LocalExecutor
 from bot.app.executors.units import Executor
+from bot.config import Config
 from bot.errors import ConfigError
 
 ENGINES = ("local", "ray")
@@ -51,6 +52,19 @@ def chosen(name: str, workers: int | None, address: str | None = None) -> Engine
 
 
 LOCAL = EngineChoice()
+
+
+def check_gpu(choice: EngineChoice, settings: Iterable[Config]) -> None:
+    """Refuse trainings on a GPU that are to go to where none is asked for.
+
+    Raises:
+        ConfigError: with the fix.
+    """
+    if choice.name == "ray" and any(each.training.device != "cpu" for each in settings):
+        raise ConfigError(
+            "--engine ray: what it runs asks for no GPU, and training.device wants one; take --engine "
+            "local or set training.device = 'cpu'"
+        )
 
 
 @contextmanager

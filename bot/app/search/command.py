@@ -14,7 +14,7 @@ from bot.adapters.optuna_file import NAME, open_study
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.adapters.system.run_lock import RunLock
 from bot.app.backtest.preparing import RunMarket, check_known, read_market
-from bot.app.executors.choice import EngineChoice, opened
+from bot.app.executors.choice import EngineChoice, check_gpu, opened
 from bot.app.loop.runner import Progress
 from bot.app.search.found import table_of
 from bot.app.search.identity import check_identity, identity_of
@@ -57,11 +57,13 @@ def search_command(
     """Search, or go on with a search, and write its tables and picture below `out`.
 
     Raises:
-        ConfigError: the space makes no sense, or the search in the folder is another one.
+        ConfigError: the space makes no sense, the search in the folder is another one, or a training
+            on a GPU is to go to Ray.
         ModelError: the defaults cannot be trained, or too many trials fail one after the other.
         DataError: the folder holds something else.
     """
     loop = begun(path, settings, out)
+    check_gpu(plan.engine, (unit.config for unit in loop.base.units(1)))
     search, interrupted = loop.space.search, False
     trials = search.trials if plan.trials is None else plan.trials
     minutes = search.minutes if plan.minutes is None else plan.minutes

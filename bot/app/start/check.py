@@ -34,6 +34,7 @@ from bot.config.needed_heads import needs_model
 from bot.errors import BotError, ConfigError, DataError, JournalError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import target_tasks
+from bot.model.device import check_device
 from bot.model.networks.parameter_matching import check_match
 from bot.model.training.gradients import check_solver
 from bot.parts.registry import part
@@ -81,6 +82,7 @@ def faults_of(config: Config, job: Job, run_dir: str | None = None) -> list[BotE
         _features,
         check_finer,
         _solver,
+        _device,
         _rules,
         lambda config: _folder(config, run_dir),
         _temporary,
@@ -187,6 +189,10 @@ def _contracts(config: Config, names: Sequence[str]) -> None:
 def _solver(config: Config) -> None:
     check_solver(config.training.gradients)
     check_baselines(config.report)
+
+
+def _device(config: Config) -> None:
+    check_device(config.training.device)
 
 
 def _rules(config: Config) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from bot.adapters.files.trials import TrialKind
 from bot.adapters.system.atomic_file import check_folder, make_folder, replacing, sweep, write_text
 from bot.app.backtest.preparing import RunMarket, check_known, read_market
-from bot.app.executors.choice import LOCAL, EngineChoice, opened
+from bot.app.executors.choice import LOCAL, EngineChoice, check_gpu, opened
 from bot.app.loop.runner import Progress
 from bot.app.study.account import check_accounts
 from bot.app.study.contenders import AGAINST_FIRST, Contender, check_packages
@@ -147,6 +147,7 @@ def train_missing(
     """Train what is missing, fold by fold, so that what a fold's units read is needed once.
 
     Raises:
+        ConfigError: a training on a GPU is to go to Ray.
         ModelError: trainings failed; those that did not are kept.
         DataError: a folder of the study's is a link.
     """
@@ -164,6 +165,7 @@ def train_missing(
         done += 1
         progress(done, len(units))
 
+    check_gpu(engine, (unit.config for unit in missing))
     with opened(engine) as executor:
         failed = run_trainings(executor, missing, study_of=lambda _: study, finished=finished)
     if failed:

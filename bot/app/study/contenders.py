@@ -13,6 +13,7 @@ from typing import Literal
 
 from bot.config import Config, load_config
 from bot.errors import ConfigError
+from bot.model.device import check_device
 from bot.model.plain_learners import require_scikit_learn
 from bot.model.training.gradients import check_solver
 from bot.parts.registry import parts, shipped
@@ -40,16 +41,17 @@ class Contender:
 
 
 def check_packages(contenders: Sequence[Contender]) -> None:
-    """Refuse contenders whose optional packages are missing, before anything is trained.
+    """Refuse contenders whose optional packages or device are missing, before anything is trained.
 
     Raises:
-        ConfigError: naming the extra that brings the package.
+        ConfigError: naming the extra that brings the package, or the device.
     """
     for contender in contenders:
         if contender.kind in ("linear", "trees"):
             require_scikit_learn()
         else:
             check_solver(contender.config.training.gradients)
+            check_device(contender.config.training.device)
 
 
 Entry = tuple[str, ContenderKind, tuple[str, ...]]

@@ -29,6 +29,7 @@ from bot.config import Config
 from bot.errors import DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import labels_by, target_tasks
+from bot.model.device import device_of
 from bot.parts.plugins import digests_of
 from bot.timegrid import INTERVAL_MS
 
@@ -127,7 +128,7 @@ class Study:
         return [int(times[i]) for i in (fold.due, fold.first, fold.stop - 1)]
 
     def _unit(self, contender: Contender, fold: Fold, seed: int) -> Unit:
-        c = contender.config
+        c = _settled(contender.config)
         times = self.market.bars.open_time
         decides = {
             "version": TRAINING[contender.kind],
@@ -137,9 +138,7 @@ class Study:
                 c.targets.model_dump(mode="json"),
                 c.model.model_dump(mode="json", exclude=_unread(c)),
             ],
-            "training": c.training.model_dump(
-                mode="json", exclude={"workers", "time_limit_s", "memory_limit_mb"}
-            ),
+            "training": c.training.model_dump(mode="json", exclude=_of_no_weight(c)),
             "judged": [task.name for task in self.tasks],
             "bars": self.digest,
             "fold": self.fold_key(fold),
@@ -233,6 +232,20 @@ def _own_parts(config: Config) -> dict[str, dict[str, str]]:
     """Return the digests of a user's own parts under 'parts', nothing where there are none."""
     digests = digests_of(config.plugins)
     return {"parts": digests} if digests else {}
+
+
+def _settled(config: Config) -> Config:
+    """Return the settings with the device that training.device comes to on this machine."""
+    if config.training.device == "cpu":
+        return config
+    settled = {"device": device_of(config.training.device).type}
+    return config.model_copy(update={"training": config.training.model_copy(update=settled)})
+
+
+def _of_no_weight(config: Config) -> set[str]:
+    """Return the settings of a training that a unit is not named by; units of before knew the CPU alone."""
+    unnamed = {"workers", "time_limit_s", "memory_limit_mb"}
+    return {*unnamed, "device"} if config.training.device == "cpu" else unnamed
 
 
 def _unread(config: Config) -> set[str]:

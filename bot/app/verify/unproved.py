@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.adapters.files.commands import FOLDER, STOP_FILE
-from bot.adapters.files.manifests import half_saved
+from bot.adapters.files.manifests import half_saved, load_manifest, trained_on
 from bot.adapters.journal.files import COLUMNS, COPIES, OF_SQLITE
 from bot.adapters.record.column_arrays import ColumnsAsArrays
 from bot.adapters.record.contents import ModelRow
@@ -14,6 +14,7 @@ from bot.adapters.record.reading import Record
 from bot.adapters.system.atomic_file import is_unfinished
 from bot.app.loop.forecasters import TABLE_ID
 from bot.app.runs.folder import RunFolder
+from bot.errors import ModelError
 
 ALWAYS = (
     ("the bars themselves", "they are taken as the run saw them, wherever they came from"),
@@ -65,6 +66,7 @@ def not_provable(
     if given:
         names = ", ".join(sorted({row.model_id for row in given}))
         found.append((f"the training rows of {names}", "another run trained it"))
+    found += _on_a_gpu(folder, models)
     if TABLE_ID in record.meta:
         found.append(("the forecasts", "they came from a file and are as they were written"))
     found += [
@@ -87,6 +89,26 @@ def not_provable(
             continue
         found.append((name, _why(path)))
     return tuple(found)
+
+
+def _on_a_gpu(folder: RunFolder, models: Sequence[ModelRow]) -> list[tuple[str, str]]:
+    """Return (what, why) for the models that were not trained on the CPU, by GPU."""
+    by_gpu: dict[str, list[str]] = {}
+    for model_id in sorted({row.model_id for row in models} - {TABLE_ID}):
+        try:
+            told = trained_on(load_manifest(folder.models, model_id))
+        except ModelError:
+            continue  # the verdict says what is wrong with it
+        if told["device"] != "cpu":
+            gpu = f"{told.get('name', told['device'])}, CUDA {told.get('cuda')}"
+            by_gpu.setdefault(gpu, []).append(model_id)
+    return [
+        (
+            f"the training of {', '.join(names)}",
+            f"it was on a GPU ({gpu}), which need not give the same bits again",
+        )
+        for gpu, names in sorted(by_gpu.items())
+    ]
 
 
 def _why(path: Path) -> str:

@@ -101,7 +101,7 @@ class Heads(nn.Module):
     def fold(self) -> list[Layer]:
         """Return both layers in float64, the second as one matrix that is zero between columns."""
         n, hidden = self.weight.shape
-        second = torch.zeros(n, hidden, n, dtype=torch.float64)
+        second = self.weight.new_zeros(n, hidden, n, dtype=torch.float64)
         for k in range(n):
             second[k, :, k] = self.weight.detach()[k]
         return [

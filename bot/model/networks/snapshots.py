@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bot.blocks import Task
+from bot.model.device import CPU
 from bot.model.networks.architectures.base import Architecture, Gate, TileForward
 from bot.model.networks.own_heads import UNKNOWN
 from bot.model.tasks import owners
@@ -36,7 +37,7 @@ class Snapshots(Architecture):
             for k in range(len(networks))
         ]
         self.read_from = tuple(read_from)
-        of_column = torch.tensor([read_from[k] for k in owners(tasks)])
+        of_column = torch.tensor([read_from[k] for k in owners(tasks)], device=CPU)
         self._columns = [torch.nonzero(of_column == k).ravel() for k in range(len(networks))]
         self._n_columns = len(of_column)
 
@@ -63,7 +64,7 @@ class Snapshots(Architecture):
     def fold_for(self, place: int, tile_rows: int) -> TileForward:
         """Return the forward pass of every snapshot for one symbol."""
         forwards = [network.fold_for(place, tile_rows) for network in self._each()]
-        output = torch.empty(tile_rows, self._n_columns)
+        output = next(self.parameters()).new_empty(tile_rows, self._n_columns)
         parts = list(zip(forwards, self._columns, strict=True))
 
         def forward(x: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from bot.blocks import Task
 from bot.config.schema import Training
 from bot.errors import DataError, ModelError
+from bot.model.device import CPU
 from bot.model.interpretation import COSINE_ROWS, gradient_cosines
 from bot.model.networks.architectures import Architecture
 from bot.model.trained import Epoch, ModelSpec
@@ -46,7 +47,7 @@ class Course:
     Attributes:
         random_state: of torch's generator when the network was built, from which the steps draw on.
         labelled: bool[K], whether any training row has a label of the task; one that has none is
-            left out.
+            left out. It is on the device that trains, as the network is.
         compared: the rows whose gradients are compared after each epoch, None where none are.
     """
 
@@ -66,7 +67,7 @@ class Course:
 
     def active(self) -> Tensor:
         """Return bool[K], the tasks that are trained in this stage."""
-        return self.curriculum.active() & self.labelled
+        return self.curriculum.active().to(self.labelled.device) & self.labelled
 
     def see(self, losses: Tensor, forward: Callable[[Tensor], Tensor]) -> bool:
         """Judge the epoch that ended with these mean training losses; tell whether it was the last.
@@ -118,13 +119,17 @@ def begin(
     judged_by: Sequence[Task] = (),
     progress: Callable[[Epoch], None] | None = None,
 ) -> Course:
-    """Seed torch's global generator, build the network, and return a course that saw no epoch."""
+    """Seed torch's global generator, build the network, and return a course that saw no epoch.
+
+    The network is built on the CPU and moved to where the parts want it.
+    """
     torch.manual_seed(seed)
-    network = spec.build()
+    device = parts.fitted.device
+    network = spec.build().to(device)
     return Course(
         network,
-        TaskLosses(spec.tasks, training.return_loss),
-        weighting=build_weighting(spec.tasks, training, network.last_shared()),
+        TaskLosses(spec.tasks, training.return_loss, device),
+        weighting=build_weighting(spec.tasks, training, network.last_shared(), device),
         curriculum=Curriculum(spec.tasks, training),
         stopping=Stopping(
             network,
@@ -137,7 +142,7 @@ def begin(
         tasks=spec.tasks,
         parts=parts,
         random_state=torch.get_rng_state(),
-        labelled=parts.fitted.labelled.any(dim=0),
+        labelled=parts.fitted.labelled.any(dim=0).to(device),
         compared=parts.fitted.sample(COSINE_ROWS) if training.interpret else None,
         progress=progress,
     )
@@ -147,13 +152,13 @@ def _losses(
     course: Course, held: RowTensors, forward: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Return the mean loss of each task over the rows, float32[K], and how many have its label."""
-    total, labelled = torch.zeros(2, held.y.shape[1], dtype=torch.float64)
+    total, labelled = torch.zeros(2, held.y.shape[1], dtype=torch.float64, device=held.device)
     for first in range(0, len(held.y), JUDGED_ROWS):
         here = slice(first, first + JUDGED_ROWS)
-        places = torch.arange(first, min(here.stop, len(held.y)))
+        places = torch.arange(first, min(here.stop, len(held.y)), device=CPU)
         parts = torch.split(places, max(1, _READ_ROWS // held.lookback))
         output = torch.cat([forward(held.features(part)) for part in parts])
-        losses, count = course.losses_of(output, held.y[here], held.labelled[here])
+        losses, count = course.losses_of(output, *held.labels(here))
         if len(held.y) <= JUDGED_ROWS:
             return losses, count
         total += losses.double() * count
@@ -179,7 +184,7 @@ def _validate(
             f"training: the loss is no number any more in epoch {number}; lower "
             "training.learning_rate or look for extreme labels"
         )
-    judged = course.weighting.active() & active & (count > 0)
+    judged = course.weighting.active().to(active.device) & active & (count > 0)
     if not judged.any():
         raise DataError(
             "training: no validation row has a label of a trained task; "
@@ -193,7 +198,7 @@ def _validate(
             value if rows else None
             for value, rows in zip(losses.tolist(), count.tolist(), strict=True)
         ),
-        weights=tuple((course.weighting.weights() * active).tolist()),
+        weights=tuple((course.weighting.weights().to(active.device) * active).tolist()),
         score=float(shares[judged].mean()),
     )
-    return epoch, shares
+    return epoch, shares.to(CPU)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from bot.blocks import Task
 from bot.config.schema import Training
+from bot.model.device import CPU
 
 PRESETS: dict[str, tuple[str, ...]] = {
     "none": ("all",),
@@ -69,7 +70,8 @@ class Curriculum:
     def active(self) -> Tensor:
         """Return bool[K], the tasks of this stage."""
         kinds = self._stages[self._place].kinds
-        return torch.tensor([kinds == ("all",) or kind in kinds for kind in self._kinds])
+        chosen = [kinds == ("all",) or kind in kinds for kind in self._kinds]
+        return torch.tensor(chosen, device=CPU)
 
     def advance(self, score: float) -> bool:
         """Count an epoch with this validation score; tell whether a new stage starts."""

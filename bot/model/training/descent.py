@@ -54,7 +54,7 @@ def epoch(course: Course, steps: Steps) -> Tensor:
     rows = course.parts.fitted
     n, n_tasks = rows.y.shape
     active = course.active()
-    total, labelled = torch.zeros(2, n_tasks)
+    total, labelled = torch.zeros(2, n_tasks, device=rows.device)
     cut = batches(n, course.training.batch_size, steps.generator, rows.order)
     for place, chosen in enumerate(cut):
         factor = rate_factor(course.training, len(course.history) * len(cut) + place, len(cut))

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bot.blocks import Task
+from bot.model.device import CPU
 from bot.model.tasks import CHOICES, is_classified, is_decided, owners
 
 ReturnLoss = Literal["mse", "huber"]
@@ -46,9 +47,11 @@ def loss_of(task: Task, return_loss: ReturnLoss) -> Loss:
     return return_loss if task.kind == "return" else "mse"
 
 
-def naive_losses(tasks: Sequence[Task], return_loss: ReturnLoss) -> Tensor:
+def naive_losses(
+    tasks: Sequence[Task], return_loss: ReturnLoss, device: torch.device = CPU
+) -> Tensor:
     """Return float32[K], the loss of each task without any knowledge."""
-    return torch.tensor([NAIVE[loss_of(task, return_loss)] for task in tasks])
+    return torch.tensor([NAIVE[loss_of(task, return_loss)] for task in tasks], device=device)
 
 
 class TaskLosses:
@@ -58,19 +61,22 @@ class TaskLosses:
     e²/2 for |e| < 1, else |e| − 1/2.
     """
 
-    def __init__(self, tasks: Sequence[Task], return_loss: ReturnLoss) -> None:
+    def __init__(
+        self, tasks: Sequence[Task], return_loss: ReturnLoss, device: torch.device = CPU
+    ) -> None:
         names = [loss_of(task, return_loss) for task in tasks]
         groups = {
             name: [k for k, other in enumerate(names) if other == name]
             for name in dict.fromkeys(names)
         }
         owner = owners(tasks)
-        self._targets = {name: torch.tensor(places) for name, places in groups.items()}
-        self._columns = {
-            name: torch.tensor([c for k in places for c, o in enumerate(owner) if o == k])
+        columns = {
+            name: [c for k in places for c, o in enumerate(owner) if o == k]
             for name, places in groups.items()
         }
-        self.naive = naive_losses(tasks, return_loss)
+        self._targets = {name: torch.tensor(ks, device=device) for name, ks in groups.items()}
+        self._columns = {name: torch.tensor(cs, device=device) for name, cs in columns.items()}
+        self.naive = naive_losses(tasks, return_loss, device)
         self._back = torch.argsort(torch.cat(list(self._targets.values())))
 
     def __call__(self, output: Tensor, target: Tensor, labelled: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 """The rows that a network is trained on, and how they are cut into batches.
 
-Owns `RowTensors` and `batches`. Rule: what is shuffled is shuffled by torch's global generator, or by
-the one that is given.
+Owns `RowTensors` and `batches`. Rules: what is shuffled is shuffled by torch's global generator, or by
+the one that is given. Rows stay where they lie, on the disk perhaps; what is taken of them is moved to the
+device that trains.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from bot.model.device import CPU
 from bot.model.interpretation import evenly_chosen
 
 
@@ -27,6 +29,7 @@ class RowTensors(NamedTuple):
         lookback: length of the windows.
         symbol: float32[N], the place of each row's symbol, for a network that knows symbols.
         order: int64[N], room for the order of the rows in an epoch; made anew in each without.
+        device: where what is taken goes; all of the above are on the CPU.
     """
 
     x: Tensor
@@ -36,6 +39,7 @@ class RowTensors(NamedTuple):
     lookback: int = 1
     symbol: Tensor | None = None
     order: Tensor | None = None
+    device: torch.device = CPU
 
     def features(self, chosen: Tensor) -> Tensor:
         """Return what the network reads of the chosen rows, float32[B, F] or float32[B, L, F].
@@ -45,17 +49,21 @@ class RowTensors(NamedTuple):
         if self.last is None:
             x = self.x.index_select(0, chosen)
         else:
-            back = torch.arange(1 - self.lookback, 1)
+            back = torch.arange(1 - self.lookback, 1, device=CPU)
             x = self.x[self.last[chosen, None] + back]
-        if self.symbol is None:
-            return x
-        places = self.symbol[chosen].view(-1, *[1] * (x.dim() - 1))
-        return torch.cat([x, places.expand(*x.shape[:-1], 1)], dim=-1)
+        if self.symbol is not None:
+            places = self.symbol[chosen].view(-1, *[1] * (x.dim() - 1))
+            x = torch.cat([x, places.expand(*x.shape[:-1], 1)], dim=-1)
+        return x.to(self.device)
 
     def at(self, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the chosen rows as a step sees them: features, y and labelled."""
         y, labelled = self.y.index_select(0, chosen), self.labelled.index_select(0, chosen)
-        return self.features(chosen), y, labelled
+        return self.features(chosen), y.to(self.device), labelled.to(self.device)
+
+    def labels(self, span: slice) -> tuple[Tensor, Tensor]:
+        """Return y and labelled of a span of rows."""
+        return self.y[span].to(self.device), self.labelled[span].to(self.device)
 
     def sample(self, most: int) -> tuple[Tensor, Tensor, Tensor]:
         """Return copies of what the network reads, y and labelled, of at most so many rows."""
@@ -71,5 +79,5 @@ def batches(
 
     Equal ones, because a rest of one row has no variance for BatchNorm and a small one is noise.
     """
-    shuffled = torch.randperm(n, generator=generator, out=order)
+    shuffled = torch.randperm(n, generator=generator, out=order, device=CPU)
     return shuffled.tensor_split(min(math.ceil(n / batch_size), n // 2))

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from bot.blocks import F32, Task
+from bot.model.device import CPU
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.snapshots import Snapshots
 from bot.model.trained import Epoch, put_weights, weights_of
@@ -65,9 +66,10 @@ class Stopping:
         per_head: bool = False,
     ) -> None:
         towers = network.apart()
-        together = torch.tensor([[not judged_by or task in judged_by for task in tasks]])
+        judging = [not judged_by or task in judged_by for task in tasks]
+        together = torch.tensor([judging], device=CPU)
         each = bool(towers) or per_head
-        parts = torch.eye(len(tasks), dtype=torch.bool) if each else together
+        parts = torch.eye(len(tasks), dtype=torch.bool, device=CPU) if each else together
         modules: list[nn.Module] = [*towers] or [network] * len(parts)
         self._parts = [_Part(module, own) for module, own in zip(modules, parts, strict=True)]
         self._network, self._tasks, self._patience = network, tasks, patience
@@ -87,7 +89,7 @@ class Stopping:
         """Look at an epoch.
 
         Args:
-            shares: float32[K], validation losses over the naive ones; NaN where a task is not
+            shares: float32[K] on the CPU, validation losses over the naive ones; NaN where a task is not
                 trained or has no label there.
         """
         for part in self._parts:

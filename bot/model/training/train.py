@@ -1,8 +1,9 @@
 """From a dataset to a trained model.
 
-Owns `train`. Rules: rows are split by time, the scaler sees training rows only, one thread, and the
-same dataset, settings and seed give the same bits. The members of an ensemble differ by their seed
-alone. Reads no clock and no file, and leaves torch's global generator as it found it.
+Owns `train`. Rules: rows are split by time, the scaler sees training rows only, one thread, and on the
+CPU the same dataset, settings and seed give the same bits. The members of an ensemble differ by their
+seed alone. Weights come back from wherever the network was trained. Reads no clock and no file, and
+leaves torch's global generator as it found it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bot.blocks import F32, Task
 from bot.config.schema import Model, Training
 from bot.errors import DataError
 from bot.model.dataset import Dataset, split_chronological
+from bot.model.device import device_of, facts_of
 from bot.model.distance import reach_of
 from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.networks.architectures import Architecture
@@ -60,14 +62,17 @@ def train(
     Raises:
         DataError: too few labelled rows, a needed task without labels, rows of another lookback, or
             without the names of their symbols.
-        ConfigError: the network cannot be as small as model.match_parameters promises.
+        ConfigError: the network cannot be as small as model.match_parameters promises, or this
+            machine has no training.device.
         ModelError: the loss stopped being a number.
     """
+    device = device_of(training.device)
     fitted, held = parts_of(dataset, training, needed)
     scaler = Scaler.fit(fitted, logarithms=training.log_targets, robust=model.scaling == "robust")
     spec = _spec_of(dataset, model)
     parts = Parts(
-        weighted(_rows(scaler, fitted, spec), fitted, training), _rows(scaler, held, spec)
+        weighted(_rows(scaler, fitted, spec, device), fitted, training),
+        _rows(scaler, held, spec, device),
     )
     with one_thread(), torch.random.fork_rng(devices=[]):
         courses = [
@@ -77,7 +82,7 @@ def train(
             )
             for member in range(model.members)
         ]  # fmt: skip
-        why = why_autograd(model, training, spec.tasks)
+        why = why_autograd(model, training, spec.tasks, device)
         for course in courses:
             descend(course, AutogradSteps(course) if why else StepsByHand(course))
         kept = [course.best() for course in courses]
@@ -98,6 +103,7 @@ def train(
         insights=insights,
         snapshots=_snapshots(networks, len(spec.tasks)),
         reach=reach_of(fitted.features_read(), scaler, fitted.room),
+        trained_on=facts_of(device),
     )
     return _levelled_and_shrunk(trained, training, held)
 
@@ -177,8 +183,8 @@ def member_seed(seed: int, member: int) -> int:
     return int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
 
 
-def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> RowTensors:
-    """Standardise a part for the network."""
+def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec, device: torch.device) -> RowTensors:
+    """Standardise a part for the network, which is on a device."""
     room, shape = dataset.room, dataset.y.shape
 
     def targets(span: slice) -> F32:
@@ -195,6 +201,7 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec) -> RowTensors:
         last=None if dataset.last is None else torch.from_numpy(dataset.last),
         lookback=dataset.lookback,
         symbol=torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
+        device=device,
     )
 
 

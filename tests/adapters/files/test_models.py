@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.files.manifests import load_manifest
+from bot.adapters.files.manifests import load_manifest, sealed, trained_on
 from bot.adapters.files.models import load_model, save_model
 from bot.blocks import Task
 from bot.config.schema import Model, Training
@@ -185,3 +185,27 @@ def test_the_manifest_is_json_that_a_person_can_read(
     manifest = json.loads(files[f"{model_id}.json"])
     assert manifest["tasks"] == ["return_2", "direction_2", "volatility_2", "volume_2"]
     assert manifest["metrics"]["epochs"] == len(manifest["history"]) == 2
+
+
+def test_a_manifest_says_where_the_model_was_trained(
+    trained: TrainedModel, tmp_path: Path, saved: tuple[Path, str, dict[str, bytes]]
+) -> None:
+    folder, model_id, _ = saved
+    assert trained_on(load_manifest(folder, model_id)) == {"device": "cpu"}
+    gpu = {"device": "cuda", "name": "a GPU", "cuda": "13.0"}
+    assert save_model(tmp_path, replace(trained, trained_on=gpu), EXTRA) == model_id
+    again, manifest = load_model(tmp_path, model_id)
+    assert again.trained_on == trained_on(manifest) == gpu
+
+
+def test_a_model_of_before_was_trained_on_the_cpu(trained: TrainedModel, tmp_path: Path) -> None:
+    model_id = save_model(tmp_path, trained, EXTRA)
+    path = tmp_path / f"{model_id}.json"
+    manifest = load_manifest(tmp_path, model_id)
+    del manifest["trained_on"]
+    path.write_bytes(sealed(manifest))
+    assert load_model(tmp_path, model_id)[0].trained_on == {"device": "cpu"}
+    for told in ("cpu", {}, {"device": None}):
+        path.write_bytes(sealed(manifest | {"trained_on": told}))
+        with pytest.raises(ModelError, match="does not say where the model was trained"):
+            load_model(tmp_path, model_id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import torch
 
 from bot.adapters.files.candle_files import write_candles
 from bot.adapters.files.candles import Candles
@@ -160,6 +161,24 @@ def test_a_gradient_method_whose_solver_is_missing_is_a_fault(
     (fault,) = faults_of(config, job)  # type: ignore[arg-type]
     assert "training.gradients = 'cagrad' needs a solver that is not installed" in str(fault)
     assert "pip install -c constraints.txt -e '.[gradients]'" in str(fault)
+
+
+@pytest.mark.parametrize("job", ["run", "practice", "backtest"])
+def test_a_gpu_that_is_not_there_is_a_fault_before_anything_is_made(
+    job: str, made: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    config = load_config(None, [*made, "training.device=cuda"], {})
+    (fault,) = faults_of(config, job)  # type: ignore[arg-type]
+    assert str(fault).startswith("training.device = 'cuda': torch ")
+    assert "set training.device = 'cpu'" in str(fault)
+    with pytest.raises(BotError, match=r"training\.device"):
+        begin(job, config, str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    for setting in ("cpu", "auto"):
+        config = load_config(None, [*made, f"training.device={setting}"], {})
+        assert faults_of(config, job) == []  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("job", ["run", "practice", "backtest"])

@@ -132,7 +132,11 @@ def fold_layers(layers: list[Layer], tile_rows: int) -> TileForward:
         weight, bias = widened(read, narrow_bias)
         lacking = len(bias) - len(narrow_bias)
         steps.append(
-            (weight.t().float().contiguous().t(), bias.float(), torch.empty(tile_rows, len(bias)))
+            (
+                weight.t().float().contiguous().t(),
+                bias.float(),
+                torch.empty(tile_rows, len(bias), device=bias.device),
+            )
         )
     *inner, (last_weight, last_bias, output) = steps
 

@@ -70,7 +70,7 @@ class Soft(Single):
     def penalty(self) -> Tensor:
         """Return the squared distances of the towers, times λ."""
         towers = [encoder.parameters() for encoder in self.encoders]
-        total = torch.zeros(())
+        total = next(self.parameters()).new_zeros(())
         for same in zip(*towers, strict=True):
             stacked = torch.stack(same)
             total = total + (stacked - stacked.mean(dim=0)).square().sum()

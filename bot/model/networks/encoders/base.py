@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from bot.model.device import CPU
+
 Layer = tuple[Tensor, Tensor]
 """A folded layer: weight float64[in, out], bias float64[out]."""
 
@@ -35,9 +37,9 @@ class Dropout(nn.Module):
         """Zero elements of x at random and scale the others; nothing in eval mode."""
         if not self.training or self.dropped == 0:
             return x
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64)
+        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=CPU)
         self.draw(words)
-        bits = words.view(torch.int16)[: x.numel()].view(x.shape)
+        bits = words.to(x.device).view(torch.int16)[: x.numel()].view(x.shape)
         return x * ((bits >= self.least) * self.scale)
 
     @property
@@ -47,7 +49,7 @@ class Dropout(nn.Module):
 
     @staticmethod
     def draw(words: Tensor, generator: torch.Generator | None = None) -> None:
-        """Fill int64 words with random bits, by torch's global generator where none is given."""
+        """Fill int64 words on the CPU with random bits, by torch's global generator where none is given."""
         words.random_(-(2**63), None, generator=generator)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from bot.blocks import F32, I16
+from bot.model.device import CPU
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.architectures.shared_bottom import SharedBottom
 from bot.model.networks.architectures.towers import Single
@@ -31,11 +32,14 @@ class LayerBuffers:
     """What a layer of a width computes for a batch: tensors, and the same memory as arrays."""
 
     def __init__(self, rows: int, width: int, *, drops: bool) -> None:
-        self.before, self.after, self.gradient = (torch.empty(rows, width) for _ in range(3))
+        self.before, self.after, self.gradient = (
+            torch.empty(rows, width, device=CPU) for _ in range(3)
+        )
         self.z, self.out, self.back = (
             cast(F32, tensor.numpy()) for tensor in (self.before, self.after, self.gradient)
         )
-        self.words = torch.empty((rows * width + 3) // 4 if drops else 0, dtype=torch.int64)
+        words = (rows * width + 3) // 4 if drops else 0
+        self.words = torch.empty(words, dtype=torch.int64, device=CPU)
         bits = self.words.view(torch.int16).numpy()
         self.bits: I16 = bits[: rows * width].reshape(rows, width) if drops else bits
         self.mean, self.sums, self.products = np.zeros((3, width), np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bot.model.device import CPU
 from bot.model.training.gradients.aggregator import as_sum, of_any_size
 from bot.parts.registry import shipped
 
@@ -81,7 +82,7 @@ class GradientVaccine:
         total = [0.0] * k
         for i in range(k):
             others = [j for j in range(k) if j != i]
-            order = [others[place] for place in torch.randperm(k - 1).tolist()]
+            order = [others[place] for place in torch.randperm(k - 1, device=CPU).tolist()]
             total = [
                 a + b for a, b in zip(total, self._turned(i, order, products, sizes), strict=True)
             ]
@@ -134,7 +135,7 @@ def _products(jacobian: Tensor) -> list[list[float]]:
 
 
 def _combined(weights: list[float], jacobian: Tensor) -> Tensor:
-    return torch.tensor(weights, dtype=jacobian.dtype) @ jacobian
+    return torch.tensor(weights, dtype=jacobian.dtype, device=jacobian.device) @ jacobian
 
 
 shipped("gradient_method", "mgda", doc=mgda.__doc__)(lambda _: as_sum(mgda))

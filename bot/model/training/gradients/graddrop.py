@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bot.model.device import CPU
 from bot.model.training.gradients.aggregator import OfBatch
 from bot.parts.registry import shipped
 
@@ -37,7 +38,8 @@ class GradDrop(OfBatch):
 
 def _positive(total: Tensor, size: Tensor) -> Tensor:
     """Draw where the positive sign is kept."""
-    return torch.rand(size.shape, dtype=size.dtype) * 2.0 * size < size + total
+    drawn = torch.rand(size.shape, dtype=size.dtype, device=CPU).to(size.device)
+    return drawn * 2.0 * size < size + total
 
 
 shipped("gradient_method", "graddrop", doc=GradDrop.__doc__)(lambda _: GradDrop())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bot.model.device import CPU
 from bot.parts.registry import shipped
 
 
@@ -17,7 +18,7 @@ def pcgrad(jacobian: Tensor) -> Tensor:
     """
     k = len(jacobian)
     products: list[list[float]] = (jacobian @ jacobian.t()).double().tolist()
-    orders: list[list[int]] = torch.rand(k, k).argsort(dim=1).tolist()
+    orders: list[list[int]] = torch.rand(k, k, device=CPU).argsort(dim=1).tolist()
     total = [0.0] * k
     for i in range(k):
         factors = [float(i == j) for j in range(k)]
@@ -26,7 +27,7 @@ def pcgrad(jacobian: Tensor) -> Tensor:
             if j != i and along < 0.0:
                 factors[j] -= along / products[j][j]
         total = [a + b for a, b in zip(total, factors, strict=True)]
-    return torch.tensor(total, dtype=jacobian.dtype) @ jacobian
+    return torch.tensor(total, dtype=jacobian.dtype, device=jacobian.device) @ jacobian
 
 
 shipped("gradient_method", "pcgrad", doc=pcgrad.__doc__)(lambda _: pcgrad)

@@ -99,7 +99,7 @@ class PerTask(GradientMethod):
     def _rows(self, terms: Tensor, present: Tensor) -> Tensor:
         """Return every task's gradient on the shared parameters, float32[K, P], 0 where absent."""
         size = sum(p.numel() for p in self._shared)
-        rows = torch.zeros(len(terms), size)
+        rows = torch.zeros(len(terms), size, device=terms.device)
         for k in torch.nonzero(present).flatten().tolist():
             parts = torch.autograd.grad(
                 terms[k], self._shared, retain_graph=True, materialize_grads=True

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from bot.blocks import Task
 from bot.config.schema import Training
 from bot.errors import ModelError
+from bot.model.device import CPU
 from bot.model.training.losses import naive_losses
 from bot.model.training.weighting.base import Given, Weighting
 from bot.parts.registry import part
@@ -29,19 +31,22 @@ __all__ = ["Given", "Weighting", "build_weighting"]
 
 
 def build_weighting(
-    tasks: Sequence[Task], training: Training, last_shared: Sequence[Tensor]
-) -> Weighting:
+    tasks: Sequence[Task], training: Training, last_shared: Sequence[Tensor],
+    device: torch.device = CPU,
+) -> Weighting:  # fmt: skip
     """Build what training.weighting names.
 
     Args:
         last_shared: weights of the network's last shared layer, for GradNorm.
+        device: where the losses are.
 
     Raises:
         ConfigError: there is none of that name.
         ModelError: no task has a weight above 0, or GradNorm has no shared layer to look at.
     """
     chosen = part("weighting", training.weighting)
-    given = Given(tasks, training, naive_losses(tasks, training.return_loss), last_shared)
+    naive = naive_losses(tasks, training.return_loss, device)
+    given = Given(tasks, training, naive, last_shared)
     weighting: Weighting = chosen.made(given, *own_section(chosen, training.settings))
     if not weighting.active().any():
         raise ModelError("training.weights: every head has weight 0; give one a positive weight")

@@ -24,7 +24,7 @@ class Given:
 
     Attributes:
         tasks: K of them, in the order of the losses.
-        naive: float32[K], the loss of a head that knows nothing.
+        naive: float32[K], the loss of a head that knows nothing; it is on the device of the losses.
         last_shared: weights of the network's last shared layer; empty where none is shared.
     """
 
@@ -32,6 +32,11 @@ class Given:
     training: Training
     naive: Tensor
     last_shared: Sequence[Tensor]
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the losses are, and so whatever is computed with them."""
+        return self.naive.device
 
 
 class Weighting(ABC):
@@ -69,7 +74,7 @@ class Weighting(ABC):
 
     def active(self) -> Tensor:
         """Return bool[K], the tasks that are trained; only they decide when to stop."""
-        return torch.ones(len(self.weights()), dtype=torch.bool)
+        return torch.ones_like(self.weights(), dtype=torch.bool)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return what is learned, as groups for the optimiser; nothing by default."""
@@ -87,4 +92,4 @@ class Weighting(ABC):
 
 def where_present(values: Tensor, present: Tensor) -> Tensor:
     """Return the values, 0 and without a gradient where the task is absent."""
-    return torch.where(present, values, torch.zeros(()))
+    return torch.where(present, values, values.new_zeros(()))

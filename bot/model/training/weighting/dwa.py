@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bot.model.device import CPU
 from bot.model.training.weighting.base import Given, Weighting
 from bot.parts.registry import shipped
 
@@ -16,8 +17,8 @@ class Dwa(Weighting):
     w_k(t) = K exp(r_k/T) / Σ_i exp(r_i/T). The first two epochs are equal.
     """
 
-    def __init__(self, n_tasks: int, temperature: float) -> None:
-        self._weights = torch.ones(n_tasks)
+    def __init__(self, n_tasks: int, temperature: float, device: torch.device = CPU) -> None:
+        self._weights = torch.ones(n_tasks, device=device)
         self._temperature = temperature
         self._before: Tensor | None = None
 
@@ -39,7 +40,7 @@ class Dwa(Weighting):
         if self._before is not None:
             # a task without labels has a loss of 0 in every epoch, and stays where it is
             known = self._before > 0.0
-            ratio = torch.where(known, losses / self._before.where(known, torch.ones(())), 1.0)
+            ratio = torch.where(known, losses / self._before.where(known, losses.new_ones(())), 1.0)
             self._weights = len(losses) * torch.softmax(ratio / self._temperature, dim=0)
         self._before = losses
 
@@ -47,4 +48,4 @@ class Dwa(Weighting):
 @shipped("weighting", "dwa", keys=("training.dwa_temperature",), doc=Dwa.__doc__)
 def dwa(given: Given) -> Weighting:
     """Build it from the settings."""
-    return Dwa(len(given.tasks), given.training.dwa_temperature)
+    return Dwa(len(given.tasks), given.training.dwa_temperature, given.device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from bot.model.device import CPU
 from bot.model.training.weighting.base import Given, Weighting, where_present
 from bot.parts.registry import shipped
 
@@ -24,13 +25,13 @@ class Famo(Weighting):
     done at every so many steps only, and ξ moves so much the further.
     """
 
-    def __init__(self, n_tasks: int, rate: float, every: int) -> None:
-        self.logits = torch.zeros(n_tasks, requires_grad=True)
+    def __init__(self, n_tasks: int, rate: float, every: int, device: torch.device = CPU) -> None:
+        self.logits = torch.zeros(n_tasks, requires_grad=True, device=device)
         self._descent = torch.optim.Adam([self.logits], lr=rate * every, weight_decay=DECAY)
         self._every, self._step = every, 0
-        self._weights = torch.ones(n_tasks)
-        self._before = torch.zeros(n_tasks)
-        self._present = torch.ones(n_tasks, dtype=torch.bool)
+        self._weights = torch.ones(n_tasks, device=device)
+        self._before = torch.zeros(n_tasks, device=device)
+        self._present = torch.ones(n_tasks, dtype=torch.bool, device=device)
 
     @property
     def looks_back(self) -> bool:
@@ -44,7 +45,7 @@ class Famo(Weighting):
         z = self._share().detach()
         c = 1.0 / where_present(z / (self._before + _TINY), present).sum()
         self._weights = where_present(c * z / (self._before + _TINY), present)
-        log_losses = torch.log(torch.where(present, losses, torch.ones(())) + _TINY)
+        log_losses = torch.log(torch.where(present, losses, losses.new_ones(())) + _TINY)
         return where_present(c * z * log_losses, present)
 
     def weights(self) -> Tensor:
@@ -71,4 +72,5 @@ class Famo(Weighting):
 )
 def famo(given: Given) -> Weighting:
     """Build it from the settings."""
-    return Famo(len(given.tasks), given.training.weighting_rate, given.training.weighting_every)
+    t = given.training
+    return Famo(len(given.tasks), t.weighting_rate, t.weighting_every, given.device)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bot.blocks import Task
+from bot.model.device import CPU
 from bot.model.training.weighting.base import Given, Weighting
 from bot.parts.registry import shipped
 
@@ -15,8 +16,11 @@ from bot.parts.registry import shipped
 class Fixed(Weighting):
     """Σ w_k L_k with given weights: the baseline to beat (Kurin 2022, Xin 2022)."""
 
-    def __init__(self, tasks: Sequence[Task], weights: Mapping[str, float]) -> None:
-        self._weights = torch.tensor([weights.get(task.kind, 1.0) for task in tasks])
+    def __init__(
+        self, tasks: Sequence[Task], weights: Mapping[str, float], device: torch.device = CPU
+    ) -> None:
+        each = [weights.get(task.kind, 1.0) for task in tasks]
+        self._weights = torch.tensor(each, device=device)
 
     def terms(self, losses: Tensor, present: Tensor) -> Tensor:
         """Return w_k L_k for the tasks present."""
@@ -39,4 +43,4 @@ class Fixed(Weighting):
 @shipped("weighting", "fixed", keys=("training.weights",), doc=Fixed.__doc__)
 def fixed(given: Given) -> Weighting:
     """Build it from the settings."""
-    return Fixed(given.tasks, given.training.weights)
+    return Fixed(given.tasks, given.training.weights, given.device)

@@ -45,7 +45,7 @@ class GradNorm(Weighting):
         variant: Literal["paper", "document"],
         every: int = 1,
     ) -> None:
-        self._w = torch.ones(len(naive), requires_grad=True)
+        self._w = torch.ones_like(naive, requires_grad=True)
         self._naive, self._shared = naive, list(last_shared)
         self._alpha, self._variant = alpha, variant
         self._descent = torch.optim.Adam([self._w], lr=rate * every)
@@ -65,7 +65,7 @@ class GradNorm(Weighting):
 
     def _norms(self, losses: Tensor, present: Tensor) -> Tensor:
         """Return ‖∇_W L_k‖, float32[K], 0 where absent."""
-        norms = torch.zeros(len(losses))
+        norms = torch.zeros_like(losses, requires_grad=False)
         for k in torch.nonzero(present).flatten().tolist():
             gradients = torch.autograd.grad(losses[k], self._shared, retain_graph=True)
             norms[k] = torch.cat([g.flatten() for g in gradients]).norm()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bot.blocks import Task
+from bot.model.device import CPU
 from bot.model.tasks import labels_of
 from bot.model.training.weighting.base import Given, Weighting
 from bot.parts.registry import shipped
@@ -27,12 +28,14 @@ class Uncertainty(Weighting):
     """
 
     def __init__(
-        self, tasks: Sequence[Task], variant: Literal["paper", "document"], rate: float
-    ) -> None:
+        self, tasks: Sequence[Task], variant: Literal["paper", "document"], rate: float,
+        device: torch.device = CPU,
+    ) -> None:  # fmt: skip
         self._rate = rate
-        self.s = torch.zeros(len(tasks), requires_grad=True)
+        self.s = torch.zeros(len(tasks), requires_grad=True, device=device)
         self._factor = torch.tensor(
-            [1.0 if variant == "document" or labels_of(task) else 0.5 for task in tasks]
+            [1.0 if variant == "document" or labels_of(task) else 0.5 for task in tasks],
+            device=device,
         )
 
     def terms(self, losses: Tensor, present: Tensor) -> Tensor:
@@ -63,6 +66,5 @@ class Uncertainty(Weighting):
 )
 def uncertainty(given: Given) -> Weighting:
     """Build it from the settings."""
-    return Uncertainty(
-        given.tasks, given.training.uncertainty_variant, given.training.weighting_rate
-    )
+    t = given.training
+    return Uncertainty(given.tasks, t.uncertainty_variant, t.weighting_rate, given.device)
