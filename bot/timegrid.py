@@ -72,6 +72,21 @@ def last_closes(bars: BarBlock, before: F64) -> F64:
     return closes
 
 
+SPAN_SYMBOL_BARS = 2**18
+"""Of all symbols together: as much of long arrays is worked on at a time."""
+
+
+def spans(n: int, width: int) -> Iterator[slice]:
+    """Yield the spans of n rows, in order, that hold at most SPAN_SYMBOL_BARS values each of `width` a row.
+
+    >>> [(each.start, each.stop) for each in spans(300_000, 2)]
+    [(0, 131072), (131072, 262144), (262144, 300000)]
+    """
+    rows = max(1, SPAN_SYMBOL_BARS // max(width, 1))
+    for start in range(0, n, rows):
+        yield slice(start, min(start + rows, n))
+
+
 def cut(blocks: Iterable[BarBlock], max_bars: int, ends: Iterable[int] = ()) -> Iterator[BarBlock]:
     """Cut blocks to at most `max_bars` bars, and after each bar whose open time is in `ends`.
 

@@ -6,9 +6,9 @@ n bars in the order of `bars`, S symbols; amounts are in the quote currency. Mus
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,18 +16,31 @@ import numpy.typing as npt
 from bot.blocks import F64, I64, BarBlock, Bool
 from bot.portfolio.reasons import FillReason
 from bot.portfolio.worth import value_of
+from bot.timegrid import spans
 
 _LIQUIDATED, _SETTLED = int(FillReason.LIQUIDATION), int(FillReason.SETTLEMENT)
 _STOPS = [int(r) for r in (FillReason.STOP_LOSS, FillReason.TAKE_PROFIT, FillReason.TRAILING_STOP)]
 
 
+class ArrayRoom(Protocol):
+    """Where arrays of all bars and symbols have their place: in memory, or on the disk."""
+
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> Any:
+        """Return an array of this shape, of any content."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """Bars of S symbols, of which those from `start_index` on count."""
+    """Bars of S symbols, of which those from `start_index` on count.
+
+    Attributes:
+        room: for arrays that are made of them; None: in memory.
+    """
 
     symbols: tuple[str, ...]
     bars: BarBlock
     start_index: int
+    room: ArrayRoom | None = field(default=None, compare=False, repr=False)
 
     @property
     def open_time(self) -> I64:
@@ -42,7 +55,17 @@ class Observed:
     @cached_property
     def price(self) -> F64:
         """Return float64[n, S], the last known close; NaN before a symbol's first bar."""
-        return carried(np.where(self.bars.valid, self.bars.close, np.nan))
+        price: F64 = self.empty(self.bars.close.shape)
+        last = np.full((1, self.n_symbols), np.nan)
+        for span in spans(*price.shape):
+            close = np.where(self.bars.valid[span], self.bars.close[span], np.nan)
+            price[span] = carried(np.concatenate((last, close)))[1:]
+            last = price[span][-1:]
+        return price
+
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> Any:
+        """Return an array of this shape, of any content, where the run's arrays have their room."""
+        return np.empty(shape, dtype) if self.room is None else self.room.empty(shape, dtype)
 
 
 class CoinsHeld(NamedTuple):

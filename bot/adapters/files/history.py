@@ -20,7 +20,7 @@ import numpy as np
 from bot.adapters.files.bar_funding import Marks, lay_funding
 from bot.adapters.files.bar_marks import lay_marks
 from bot.adapters.files.bar_realised import check_stamps, inner_closes, with_realised
-from bot.adapters.files.candle_files import CandleCursor
+from bot.adapters.files.candle_files import BATCH_ROWS, CandleCursor
 from bot.adapters.files.candles import COLUMNS, Candles
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.ended import settles_at, with_settlements
@@ -32,6 +32,9 @@ from bot.errors import ConfigError, DataError
 from bot.timegrid import INTERVAL_MS, last_closes
 from bot.timestamps import format_utc, parse_utc
 from bot.venues import has_sessions, is_inverse, split_symbol
+
+LEAST_BATCH_ROWS = 2048
+"""Of a file that are read at a time, however few bars are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +162,10 @@ class OpenHistory:
 
     def blocks(self, rows: int) -> Iterator[BarBlock]:
         """Yield the bars, at most `rows` at a time."""
-        candles = [CandleCursor(s.candles.batches(), self._first_ms) for s in self._symbols]
-        marks = [cursor_of(s.mark, self._first_ms) for s in self._symbols]
-        finer = [cursor_of(s.finer, self._first_ms) for s in self._symbols]
+        batch = min(max(rows, LEAST_BATCH_ROWS), BATCH_ROWS)
+        candles = [CandleCursor(s.candles.batches(batch), self._first_ms) for s in self._symbols]
+        marks = [cursor_of(s.mark, self._first_ms, batch) for s in self._symbols]
+        finer = [cursor_of(s.finer, self._first_ms, batch) for s in self._symbols]
         since_ms, closes = self._first_ms, np.full(len(self._symbols), np.nan)
         for start in range(0, self.n_bars, rows):
             grid = self._grid(start, min(start + rows, self.n_bars))

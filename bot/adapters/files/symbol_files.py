@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.adapters.files.candle_files import CandleCursor, CandleFile, FileSpan
+from bot.adapters.files.candle_files import BATCH_ROWS, CandleCursor, CandleFile, FileSpan
 from bot.adapters.files.data_root import DataRoot, Series
 from bot.adapters.files.funding import Funding, read_funding_table, settlements_between
 from bot.adapters.files.jumps import Jumps
@@ -63,6 +63,12 @@ class SymbolFiles:
         yield from self._repairs
 
 
-def cursor_of(file: CandleFile | None, first_ms: int) -> CandleCursor | None:
-    """Return a cursor over a file's candles from a time on, None where there is no file."""
-    return None if file is None else CandleCursor(file.batches(), first_ms)
+def cursor_of(
+    file: CandleFile | None, first_ms: int, batch: int = BATCH_ROWS
+) -> CandleCursor | None:
+    """Return a cursor over a file's candles from a time on, None where there is no file.
+
+    Args:
+        batch: rows that are read at a time, at most.
+    """
+    return None if file is None else CandleCursor(file.batches(batch), first_ms)

@@ -24,7 +24,7 @@ from bot.adapters.journal.files import COLUMNS
 from bot.adapters.journal.migrations import Shapes, table_shapes
 from bot.adapters.journal.parts import PART_KINDS, TablePart, read_part, schema_of
 from bot.adapters.record.chain import first_link
-from bot.adapters.record.column_arrays import ColumnsAsArrays
+from bot.adapters.record.column_arrays import ColumnsAsArrays, distinct
 from bot.adapters.record.columns import (
     COLUMN_TABLES,
     Columns,
@@ -36,6 +36,7 @@ from bot.adapters.record.columns import (
 from bot.adapters.record.contents import Span
 from bot.adapters.record.difference import MISSING, Difference
 from bot.adapters.record.tables import EARLIEST, LATER_BAR_VALUES, LATEST, Table
+from bot.blocks import I64
 from bot.errors import JournalError
 
 KEPT_PARTS = 2 * len(COLUMN_TABLES)
@@ -68,6 +69,14 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
             found.append({name: columns[name][span] for name in wanted})
             rows += span.stop - span.start
         return joined_columns(found, wanted)
+
+    def bar_times(self) -> I64:
+        """Return the open times that any symbol has a bar row of, int64[n], part by part."""
+        found = [
+            distinct(self._read(part, ("open_time",))["open_time"])
+            for part in self._parts("bars", EARLIEST, LATEST)
+        ]
+        return distinct(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
 
     @property
     def texts(self) -> Texts:

@@ -86,7 +86,7 @@ class ColumnsAsArrays(RowsAsArrays):
         found = self.columns("bars", after, to)
         order = self.texts.order
         S, rows = len(order), len(found["open_time"])
-        times = _distinct(found["open_time"])
+        times = distinct(found["open_time"])
         if rows != len(times) * S or not np.array_equal(
             found["symbol"], np.tile(order, len(times))
         ):
@@ -140,7 +140,7 @@ class ColumnsAsArrays(RowsAsArrays):
 
     def bar_times(self) -> I64:
         """Return the open times that any symbol has a bar row of, int64[n], oldest first."""
-        return _distinct(self.columns("bars", names=("open_time",))["open_time"])
+        return distinct(self.columns("bars", names=("open_time",))["open_time"])
 
     def _laid(
         self, table: Table, times: I64, names: Sequence[str], empty: float = np.nan
@@ -161,6 +161,6 @@ class ColumnsAsArrays(RowsAsArrays):
         return laid
 
 
-def _distinct(times: I64) -> I64:
+def distinct(times: I64) -> I64:
     """Return each of the times once; they are in order."""
     return times[np.concatenate([[True], times[1:] != times[:-1]])] if len(times) else times

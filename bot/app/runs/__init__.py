@@ -28,5 +28,6 @@ log_backwards   the same from its newest line back
 log_view        `bot logs`
 sentences       an event of the log in words
 unknown_variances  bars whose realised variance is not known, in the log
+wide_columns    columns of all bars and symbols, read in spans
 durations       '2h', '3 d 4 h'
 """

@@ -7,7 +7,6 @@ booked when it began; a bar that is open and not closed is left out, with its fi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from bot.app.runs.folder import RunFolder, config_of
 from bot.app.runs.in_force import due_bars, instruments_of_record, told
 from bot.app.runs.last_decision import decided_last
 from bot.app.runs.record import open_record
-from bot.app.runs.shrunk import shrunk_forecasts
+from bot.app.runs.wide_columns import WideColumns, counted_codes, room_of
 from bot.app.symbols import bars_a_year, venues_of
 from bot.app.training.rehearsal import rehearsal_bars
 from bot.app.training.triggers import planned_dues
@@ -31,7 +30,6 @@ from bot.blocks import F64, I64, BarBlock, Forecast
 from bot.config import Config
 from bot.config.needed_heads import needs_calibration, needs_model
 from bot.errors import JournalError
-from bot.features.targets import labels_by
 from bot.portfolio.denomination import currency_note
 from bot.portfolio.funding import funding_unknown
 from bot.portfolio.reasons import FILL_REASON, REFUSAL, Refusal
@@ -39,7 +37,7 @@ from bot.portfolio.rules import rules_from
 from bot.report.inputs import CalibrationProgress, GateWeights, Insight, ModelInfo, RunData
 from bot.report.insights import over_models
 from bot.report.why import Decided
-from bot.timegrid import INTERVAL_MS
+from bot.timegrid import INTERVAL_MS, spans
 from bot.timestamps import parse_utc
 
 
@@ -59,19 +57,19 @@ def read_run(folder: RunFolder, *, follow: bool = False) -> RunData:
 
 def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     times, ledger = record.ledger()
-    bars, start = _bars(record, times)
-    n, S = bars.valid.shape
-    span = slice(start, start + len(times))
+    open_time, start = _times(record, times)
+    n, span = len(open_time), slice(start, start + len(times))
+    room = room_of(folder)
+    columns = WideColumns(record, open_time, room)
+    bars = columns.bars()
     wide = {name: _filled(column, n, span) for name, column in ledger.items()}
     wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
     fills = record.fills()
-    decisions, refusals = record.decisions(bars.open_time)
-    value, model = record.forecasts(bars.open_time)
-    model[:start] = -1
+    decisions, refusals = columns.decisions()
     rules = rules_from(config, record.symbols, numbers_only=True)
-    quantity = np.zeros((n, S))
-    quantity[span] = record.positions(times)
+    quantity = columns.quantity(span)
     judged = config.run.record == "full" and TABLE_ID not in record.meta
+    forecasts = columns.forecasts(folder, start) if judged else None
     known = _calibration(folder, config, record, bars.open_time, refusals)
     return RunData(
         name=folder.path.name,
@@ -101,12 +99,12 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         hurdle=decisions.get("hurdle"),
         fills=fills[fills["open_time"] <= bars.open_time[-1]],
         fill_reasons=FILL_REASON,
-        forecast=Forecast(record.tasks, value, model) if judged else None,
-        labels=labels_by(config, bars, record.tasks)[0] if judged else None,
+        forecast=forecasts and Forecast(record.tasks, forecasts.value, forecasts.model),
+        labels=columns.labels(config, bars, record.tasks) if judged else None,
         models=tuple(
             _model_info(folder.models, row) for row in record.models() if row.model_id != TABLE_ID
         ),
-        shrunk=shrunk_forecasts(folder, record, value, model) if judged else None,
+        shrunk=forecasts and forecasts.shrunk,
         refusals=_refusals(refusals),
         funding_unknown=_unknown_funding(config, bars, quantity, record.symbols),
         asked_ms=_asked(config, record),
@@ -114,6 +112,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         rehearsed=rehearsal_bars(config) > 0,
         decided=_decided(config, record, known),
         calibration=known,
+        room=room,
         reference=config.costs.reference,
         max_jump=config.market.max_jump,
         facts=_facts(folder, record, config),
@@ -121,16 +120,16 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     )
 
 
-def _bars(record: Record, ledger_times: I64) -> tuple[BarBlock, int]:
-    """Return the journal's bars up to the last that is booked, and the first that is."""
+def _times(record: Record, ledger_times: I64) -> tuple[I64, int]:
+    """Return the open times of the journal's bars up to the last that is booked, and the first that is."""
     if len(ledger_times) == 0:
         raise JournalError(
             f"{record.path}: no bar has been closed since the run's start, so there is nothing to "
             "report yet; 'bot status' says where it stands"
         )
-    bars = record.bars()
-    booked = np.searchsorted(bars.open_time, ledger_times)
-    return bars.rows(0, int(booked[-1]) + 1), int(booked[0])
+    times = record.bar_times()
+    booked = np.searchsorted(times, ledger_times)
+    return times[: int(booked[-1]) + 1], int(booked[0])
 
 
 def _filled(column: np.ndarray[Any, np.dtype[np.float64]], n: int, span: slice) -> Any:
@@ -190,8 +189,7 @@ def _gate(value: Mapping[str, Any]) -> GateWeights:
 
 
 def _refusals(codes: I64) -> dict[str, int]:
-    counts = Counter(codes[codes != 0].tolist())
-    return {REFUSAL[code] or "": count for code, count in sorted(counts.items())}
+    return {REFUSAL[code] or "": count for code, count in sorted(counted_codes(codes).items())}
 
 
 def _asked(config: Config, record: Record) -> tuple[int | None, int | None]:
@@ -244,9 +242,14 @@ def _unknown_funding(
     """Count the settlements of positions held whose rate was not known."""
     if not config.costs.funding:
         return {}
-    before = np.vstack([np.zeros_like(quantity[:1]), quantity[:-1]])
-    inside = quantity if config.execution.fill == "next_open" else before
-    counts = funding_unknown(bars, before, inside).sum(axis=0).astype(int).tolist()
+    counted, last = np.zeros(len(symbols)), np.zeros((1, len(symbols)))
+    for span in spans(*quantity.shape):
+        held = quantity[span]
+        before = np.vstack([last, held[:-1]])
+        inside = held if config.execution.fill == "next_open" else before
+        counted += funding_unknown(bars.rows(span.start, span.stop), before, inside).sum(axis=0)
+        last = held[-1:]
+    counts = counted.astype(int).tolist()
     return {name: count for name, count in zip(symbols, counts, strict=True) if count}
 
 

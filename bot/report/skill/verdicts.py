@@ -31,9 +31,9 @@ def skill(run: Judged, config: Report) -> dict[str, dict[str, Any]]:
     measure has value, low and high (95 %), null (its value without skill), the model's and the
     baseline's score where it compares two, the length of the bootstrap's blocks, and a verdict in words.
     """
-    result, rivals = {}, Rivals(config.baselines)
+    result = {}
     for head in heads(run):
-        task = head.task
+        task, rivals = head.task, Rivals(config.baselines)
         result[task.name] = {
             "kind": task.kind,
             "horizon": task.horizon,
