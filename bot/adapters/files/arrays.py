@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from bot.adapters.system.array_headers import reading_arrays
 from bot.adapters.system.atomic_file import replacing
 from bot.blocks import Arrays
 from bot.errors import DataError
@@ -76,7 +77,7 @@ def parse_arrays(file: BinaryIO, name: str) -> tuple[dict[str, Any], Arrays]:
     """
     try:
         size = file.seek(0, os.SEEK_END)
-        with zipfile.ZipFile(file) as members:
+        with reading_arrays, zipfile.ZipFile(file) as members:
             found = {
                 member.filename.removesuffix(".npy"): _array(members, member, size)
                 for member in members.infolist()

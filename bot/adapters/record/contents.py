@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bot.adapters.system.array_headers import reading_arrays
 from bot.blocks import Arrays
 from bot.errors import JournalError
 
@@ -87,7 +88,7 @@ def unpacked(blob: bytes, where: Path) -> Arrays:
         JournalError: it is damaged; `where` names the record.
     """
     try:
-        with np.load(memory.BytesIO(blob), allow_pickle=False) as arrays:
+        with reading_arrays, np.load(memory.BytesIO(blob), allow_pickle=False) as arrays:
             return dict(arrays)
     except _NO_ARRAYS as error:
         raise JournalError(f"{where}: the engine's state is damaged: {error}") from error
