@@ -9,6 +9,7 @@ why             why a bar was traded or not, in one phrase
 verdict         ten lines that say what came of a run
 what_follows    the last of them, by rules
 coverage        how much of its span a run covers
+some_symbols    a run of some of its symbols at a time
 insights        what the run's models look at
 export          the user's document's columns
 formats         how figures are written

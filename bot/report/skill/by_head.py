@@ -17,14 +17,15 @@ from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import Head, eras
 from bot.report.skill.measures import (
     Measure,
+    Values,
     auc,
     calibration_error,
     clipped,
     hit_rate_gain,
+    known_rows,
     log_loss,
     loss_skill,
     mean_rank_ic,
-    qlike,
     rank_ic,
     switches,
     variance_bias,
@@ -48,55 +49,70 @@ def measures_of(run: Judged, head: Head, rivals: Rivals) -> Measures:
     against = rivals.of(run, head)
     match head.task.kind:
         case "return":
-            return _of_return(head)
+            return _of_return(run, head)
         case "direction" | "regime":
-            return _of_direction(head, against)
+            return _of_direction(run, head, against)
         case "volatility":
             return _of_volatility(run, head, against)
         case "volume":
             return _of_volume(head, against)
         case _:
-            return _of_another(head, against)
+            return _of_another(run, head, against)
 
 
 def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
     """Return the head's headline measure against the strongest baseline, then against each by name."""
     against, kind = rivals.of(run, head), head.task.kind
     own = against.model_variance(run, head) if kind == "volatility" else head.forecast
-    losses = loss(kind, own, head.label)
 
     def held(forecast: F64) -> Measure:
-        theirs = loss(kind, forecast, head.label)
-        rows = head.rows & np.isfinite(losses) & np.isfinite(theirs)
-        return loss_skill(losses, theirs, rows)
+        losses, theirs = (_loss_of(kind, each, head.label) for each in (own, forecast))
+        return loss_skill(losses, theirs, known_rows(head.rows, losses, theirs))
 
     each = {STRONGEST: against.strongest, **against.forecasts}
     return {name: partial(held, forecast) for name, forecast in each.items()}
 
 
-def _of_return(head: Head) -> Measures:
+def _loss_of(kind: str, forecast: F64, y: F64) -> Values:
+    return lambda at: loss(kind, forecast[at], y[at])
+
+
+def _squared(forecast: F64, y: F64) -> Values:
+    """Return the squared errors, made of a span when it is asked for."""
+    return lambda at: (y[at] - forecast[at]) ** 2
+
+
+def _of_return(run: Judged, head: Head) -> Measures:
     y, f, order, rows = head.label, head.forecast, head.given, head.rows
     found: dict[str, Callable[[], Measure]] = {
-        "mse_skill": partial(loss_skill, (y - f) ** 2, y**2, rows),
-        "rank_ic": partial(rank_ic, order, y, rows),
+        "mse_skill": partial(loss_skill, _squared(f, y), lambda at: y[at] ** 2, rows),
+        "rank_ic": partial(rank_ic, order, y, rows, run.empty),
     }
     if rows.any(axis=0).sum() > 1:
-        found["rank_ic_by_symbol"] = partial(mean_rank_ic, order, y, rows)
+        found["rank_ic_by_symbol"] = partial(mean_rank_ic, order, y, rows, run.empty)
     return found
 
 
-def _of_direction(head: Head, against: Against) -> Measures:
-    y, rate = head.label, against.plain
+def _of_direction(run: Judged, head: Head, against: Against) -> Measures:
+    y, f, rate = head.label, head.forecast, against.plain
     rows = head.rows & np.isfinite(rate)
-    hit, naive = ((side > 0.5) == (y > 0.5) for side in (head.forecast, rate))
-    p = clipped(head.forecast)
+
+    def hit(side: F64) -> Values:
+        return lambda at: (side[at] > 0.5) == (y[at] > 0.5)
+
     return {
-        "auc": partial(auc, head.given, y, head.rows),
-        "log_loss_skill": partial(loss_skill, log_loss(p, y), log_loss(rate, y), rows),
-        "brier_skill": partial(loss_skill, (p - y) ** 2, (rate - y) ** 2, rows),
-        "hit_rate_gain": partial(hit_rate_gain, hit, naive, rows),
-        "calibration_error": partial(calibration_error, p, y, rows),
-    }
+        "auc": partial(auc, head.given, y, head.rows, run.empty),
+        "log_loss_skill": partial(
+            loss_skill,
+            lambda at: log_loss(clipped(f[at]), y[at]), lambda at: log_loss(rate[at], y[at]), rows,
+        ),
+        "brier_skill": partial(
+            loss_skill,
+            lambda at: (clipped(f[at]) - y[at]) ** 2, lambda at: (rate[at] - y[at]) ** 2, rows,
+        ),
+        "hit_rate_gain": partial(hit_rate_gain, hit(f), hit(rate), rows),
+        "calibration_error": lambda: calibration_error(clipped(f), y, rows),
+    }  # fmt: skip
 
 
 def _of_volatility(run: Judged, head: Head, against: Against) -> Measures:
@@ -105,13 +121,13 @@ def _of_volatility(run: Judged, head: Head, against: Against) -> Measures:
     variance = against.model_variance(run, head)
     rows = head.rows & np.isfinite(naive)
     moved = rows & (y > 0.0)
-    squared = np.where(y > 0.0, y**2, np.nan)
+    own, plain_one = (_loss_of("volatility", each, y) for each in (variance, naive))
     return {
-        "qlike_skill": partial(loss_skill, qlike(squared, variance), qlike(squared, naive), moved),
+        "qlike_skill": partial(loss_skill, own, plain_one, moved),
         "mse_skill": partial(
-            loss_skill, (y - head.forecast) ** 2, (y - against.deviation) ** 2, rows
+            loss_skill, _squared(head.forecast, y), _squared(against.deviation, y), rows
         ),
-        "variance_bias": partial(variance_bias, squared, variance, moved),
+        "variance_bias": lambda: variance_bias(np.where(y > 0.0, y**2, np.nan), variance, moved),
         "regime_switches": lambda: switches(_is_high(run, head), moved),
     }
 
@@ -129,14 +145,14 @@ def _is_high(run: Judged, head: Head) -> F64:
 def _of_volume(head: Head, against: Against) -> Measures:
     y, naive = head.label, against.plain
     rows = head.rows & np.isfinite(naive)
-    return {"mse_skill": partial(loss_skill, (y - head.forecast) ** 2, (y - naive) ** 2, rows)}
+    return {"mse_skill": partial(loss_skill, _squared(head.forecast, y), _squared(naive, y), rows)}
 
 
-def _of_another(head: Head, against: Against) -> Measures:
+def _of_another(run: Judged, head: Head, against: Against) -> Measures:
     """Judge a regression by its squared error, and a decision as a position between −1 and 1."""
     y, f, naive = head.label, head.forecast, against.plain
     rows = head.rows & np.isfinite(naive)
     return {
-        "mse_skill": partial(loss_skill, (y - f) ** 2, (y - naive) ** 2, rows),
-        "rank_ic": partial(rank_ic, f, y, head.rows),
+        "mse_skill": partial(loss_skill, _squared(f, y), _squared(naive, y), rows),
+        "rank_ic": partial(rank_ic, f, y, head.rows, run.empty),
     }

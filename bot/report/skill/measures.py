@@ -11,13 +11,22 @@ baselines, and knows no run.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from bot.blocks import F64, Bool
 from bot.report.skill.bootstrap import Statistic
+from bot.timegrid import spans
+
+Values: TypeAlias = F64 | Bool | Callable[[slice], F64 | Bool | list[F64]]
+"""Of n bars and S symbols: an array, or what makes of a span of bars its part, or a list of parts."""
+
+Empty: TypeAlias = Callable[[tuple[int, ...]], F64]
+"""Makes an array of a shape, where large ones have their room."""
 
 PROBABILITY_CLIP = 1e-6
 CALIBRATION_BINS = 10
@@ -71,8 +80,8 @@ def qlike(variance: F64, forecast: F64) -> F64:
     return ratio - np.log(ratio) - 1.0
 
 
-def loss_skill(loss: F64, naive: F64, rows: Bool) -> Measure:
-    """Return 1 − mean loss / mean naive loss; the arrays are float64[n, S]."""
+def loss_skill(loss: Values, naive: Values, rows: Bool) -> Measure:
+    """Return 1 − mean loss / mean naive loss, float64[n, S] each."""
 
     def statistic(s: F64) -> F64:
         return 1.0 - s[..., 0] / s[..., 1]
@@ -80,26 +89,33 @@ def loss_skill(loss: F64, naive: F64, rows: Bool) -> Measure:
     return Measure(by_date(rows, loss, naive), statistic, scored=int(rows.sum()))
 
 
-def hit_rate_gain(hit: Bool, naive: Bool, rows: Bool) -> Measure:
+def hit_rate_gain(hit: Values, naive: Values, rows: Bool) -> Measure:
     """Return the share of right directions less that of always following the base rate."""
 
     def statistic(s: F64) -> F64:
         return (s[..., 0] - s[..., 1]) / s[..., 2]
 
-    sums = by_date(rows, hit, naive, np.ones(rows.shape))
+    sums = by_date(rows, hit, naive, _ones(rows))
     return Measure(sums, statistic, scored=int(rows.sum()))
 
 
-def rank_ic(f: F64, y: F64, rows: Bool) -> Measure:
+def rank_ic(f: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
     """Return Spearman's rank correlation over all rows, the symbols pooled."""
-    a, b = (laid_over(centred_ranks(v[rows]), rows) for v in (f, y))
-    sums = by_date(rows, np.ones(rows.shape), a, b, a * a, b * b, a * b)
-    return Measure(sums, correlation)
+    order_f, order_y = Order.of(f, rows, empty), Order.of(y, rows, empty)
+
+    def products(at: slice) -> list[F64]:
+        kept = rows[at]
+        a = laid_over(order_f.centred(f[at][kept]), kept)
+        b = laid_over(order_y.centred(y[at][kept]), kept)
+        return [np.ones(kept.shape), a, b, a * a, b * b, a * b]
+
+    return Measure(by_date(rows, products), correlation)
 
 
-def mean_rank_ic(f: F64, y: F64, rows: Bool) -> Measure:
+def mean_rank_ic(f: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
     """Return the mean over symbols of Spearman's rank correlation, each symbol on its own."""
-    product = np.zeros(rows.shape)
+    product = empty(rows.shape)
+    product[...] = 0.0
     counted = 0
     for s in range(rows.shape[1]):
         ours = rows[:, s]
@@ -118,27 +134,36 @@ def mean_rank_ic(f: F64, y: F64, rows: Bool) -> Measure:
     return Measure(sums, statistic)
 
 
-def auc(p: F64, y: F64, rows: Bool) -> Measure:
+def auc(p: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
     """Return the probability that a rise was given a higher score than a fall, ties half.
 
     Resampled by its projection on placements (DeLong, DeLong & Clarke-Pearson 1988).
     """
-    score, rose = p[rows], y[rows] > 0.5
-    n_rises, n_falls = int(rose.sum()), int((~rose).sum())
+    rose = rows & (y > 0.5)
+    fell = rows & ~rose
+    n_rises, n_falls = int(rose.sum()), int(fell.sum())
     if n_rises == 0 or n_falls == 0:
         return Measure(np.zeros((0, 1)), lambda s: s[..., 0], 0.5)
-    rank = _ranks(score)
-    placement = np.empty(len(score))
-    placement[rose] = (rank[rose] - _ranks(score[rose])) / n_falls
-    placement[~rose] = 1.0 - (rank[~rose] - _ranks(score[~rose])) / n_rises
-    value = float(placement[rose].mean())
-    up, of = laid_over(rose.astype(np.float64), rows), laid_over(placement, rows)
-    sums = by_date(rows, up, up * of, 1.0 - up, (1.0 - up) * of)
+    order, of_rises, of_falls = (Order.of(p, which, empty) for which in (rows, rose, fell))
+
+    def placed_rises(at: slice) -> F64:
+        score = p[at][rose[at]]
+        return (order.ranks(score) - of_rises.ranks(score)) / n_falls
+
+    def products(at: slice) -> list[F64]:
+        score = p[at][fell[at]]
+        placement = np.zeros(rows[at].shape)
+        placement[rose[at]] = placed_rises(at)
+        placement[fell[at]] = 1.0 - (order.ranks(score) - of_falls.ranks(score)) / n_rises
+        up = rose[at].astype(np.float64)
+        return [up, up * placement, 1.0 - up, (1.0 - up) * placement]
+
+    value = float(_filled(empty((n_rises,)), rose, placed_rises).mean())
 
     def statistic(s: F64) -> F64:
         return s[..., 1] / s[..., 0] + s[..., 3] / s[..., 2] - value
 
-    return Measure(sums, statistic, 0.5)
+    return Measure(by_date(rows, products), statistic, 0.5)
 
 
 def calibration_error(p: F64, y: F64, rows: Bool) -> Measure:
@@ -152,7 +177,7 @@ def calibration_error(p: F64, y: F64, rows: Bool) -> Measure:
         total: F64 = np.abs(s[..., 1:]).sum(axis=-1) / s[..., 0]
         return total
 
-    sums = by_date(rows, np.ones(rows.shape), *parts)
+    sums = by_date(rows, _ones(rows), *parts)
     return Measure(sums, statistic, None, higher_is_better=False)
 
 
@@ -162,7 +187,7 @@ def variance_bias(variance: F64, forecast: F64, rows: Bool) -> Measure:
     def statistic(s: F64) -> F64:
         return np.abs(s[..., 1] / s[..., 0] - 1.0)
 
-    sums = by_date(rows, np.ones(rows.shape), variance / forecast)
+    sums = by_date(rows, _ones(rows), variance / forecast)
     return Measure(sums, statistic, None, higher_is_better=False)
 
 
@@ -174,15 +199,78 @@ def switches(high: F64, rows: Bool) -> Measure:
     def statistic(s: F64) -> F64:
         return 1000.0 * s[..., 1] / s[..., 0]
 
-    sums = by_date(both, np.ones(rows.shape), high != before)
+    sums = by_date(both, _ones(rows), high != before)
     return Measure(sums, statistic, None, higher_is_better=False)
 
 
-def by_date(rows: Bool, *values: F64 | Bool) -> F64:
-    """Return float64[dates, q], the sums over symbols at each date that has a row."""
+def by_date(rows: Bool, *values: Values) -> F64:
+    """Return float64[dates, q], the sums over symbols at each date that has a row.
+
+    It goes over spans of dates, so that no more than a span of what is made of a span is held.
+    """
+    found = [_sums(rows[at], _columns(values, at)) for at in spans(*rows.shape)]
+    return np.concatenate(found or [_sums(rows, _columns(values, slice(0, 0)))])
+
+
+def _columns(values: Sequence[Values], at: slice) -> list[F64 | Bool]:
+    found: list[F64 | Bool] = []
+    for each in values:
+        made = each(at) if callable(each) else each[at]
+        found += made if isinstance(made, list) else [made]
+    return found
+
+
+def _sums(rows: Bool, values: Sequence[F64 | Bool]) -> F64:
     dates = rows.any(axis=1)
     kept = rows[dates]
     return np.column_stack([np.where(kept, v[dates], 0.0).sum(axis=1) for v in values])
+
+
+def _ones(rows: Bool) -> Values:
+    return lambda at: np.ones(rows[at].shape)
+
+
+def known_rows(rows: Bool, *values: Values) -> Bool:
+    """Return bool[n, S], the rows in which all values are finite."""
+    kept = rows.copy()
+    for at in spans(*rows.shape):
+        for column in _columns(values, at):
+            kept[at] &= np.isfinite(column)
+    return kept
+
+
+def _filled(flat: F64, rows: Bool, of_span: Callable[[slice], F64]) -> F64:
+    """Return `flat` with what is said of each row in turn, span by span."""
+    first = 0
+    for at in spans(*rows.shape):
+        part = of_span(at)
+        flat[first : first + len(part)] = part
+        first += len(part)
+    return flat
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The values of rows, float64[m] in rising order: what ranks are told by."""
+
+    ordered: F64
+
+    @classmethod
+    def of(cls, values: F64, rows: Bool, empty: Empty = np.empty) -> Order:
+        """Return the order of the values float64[n, S] at the rows."""
+        ordered = _filled(empty((int(rows.sum()),)), rows, lambda at: values[at][rows[at]])
+        ordered.sort()
+        return cls(ordered)
+
+    def ranks(self, values: F64) -> F64:
+        """Return the rank of each of some of the values, from 1; equal ones have their mean."""
+        below = np.searchsorted(self.ordered, values, "left")
+        return (below + np.searchsorted(self.ordered, values, "right") + 1) / 2.0
+
+    def centred(self, values: F64) -> F64:
+        """Return the ranks as `centred_ranks` does."""
+        n = len(self.ordered)
+        return (2.0 * self.ranks(values) - (n + 1.0)) / max(n, 1)
 
 
 def correlation(s: F64) -> F64:

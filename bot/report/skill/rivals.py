@@ -23,7 +23,7 @@ from bot.config.schema import Report
 from bot.parts.registry import Part, part
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.garch import require_arch
-from bot.report.skill.baselines.rows import Era, Fit, Head, eras, split
+from bot.report.skill.baselines.rows import Era, Fit, Head, eras, parts_of, split, unknown
 from bot.report.skill.baselines.variances import Scaled, model_variance, scaled
 from bot.report.skill.measures import qlike
 
@@ -88,9 +88,10 @@ class Against:
 
     def model_variance(self, run: Judged, head: Head) -> F64:
         """Return float64[n, S], the model's volatility forecasts as variances."""
-        out = np.full(head.label.shape, np.nan)
+        out = unknown(run, head)
         for era, of in self.scales:
-            out[era.bars] = model_variance(run, head, era, of)
+            for some in parts_of(era, head):
+                out[some.bars] = model_variance(run, head, some, of)
         return out
 
 
@@ -129,10 +130,9 @@ def loss(kind: str, forecast: F64, y: F64) -> F64:
 
 
 def _against(run: Judged, head: Head, spans: Sequence[Era], rivals: Sequence[Part]) -> Against:
-    shape = head.label.shape
     fits: dict[str, Fit] = {p.name: p.made(run, head) for p in rivals}
-    forecasts = {name: np.full(shape, np.nan) for name in fits}
-    deviation, strongest = np.full(shape, np.nan), np.full(shape, np.nan)
+    forecasts = {name: unknown(run, head) for name in fits}
+    deviation, strongest = unknown(run, head), unknown(run, head)
     chosen: Counter[str] = Counter()
     scales = []
     first = next(iter(fits))
@@ -142,15 +142,19 @@ def _against(run: Judged, head: Head, spans: Sequence[Era], rivals: Sequence[Par
                 found = scaled(fit, era, head)
                 if found is None:
                     continue
-                forecasts[name][era.bars] = found.variance(era.bars)
+                for some in parts_of(era, head):
+                    forecasts[name][some.bars] = found.variance(some.bars)
+                    if name == first:
+                        deviation[some.bars] = found.deviation(some.bars)
                 if name == first:
-                    deviation[era.bars] = found.deviation(era.bars)
                     scales.append((era, found))
             elif (fitted := fit(era)) is not None:
-                forecasts[name][era.bars] = fitted(era.bars)
+                for some in parts_of(era, head):
+                    forecasts[name][some.bars] = fitted(some.bars)
         best = _strongest(head, era, fits) if len(fits) > 1 else first
         chosen[best] += 1
-        strongest[era.bars] = forecasts[best][era.bars]
+        for some in parts_of(era, head):
+            strongest[some.bars] = forecasts[best][some.bars]
     return Against(forecasts, deviation, strongest, dict(chosen), tuple(scales))
 
 

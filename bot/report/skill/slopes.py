@@ -55,19 +55,25 @@ def return_slope(f: F64, y: F64, rows: Bool) -> Measure:
         )
         return slope
 
-    sums = by_date(rows, np.ones(rows.shape), f, y, f * f, f * y)
+    def products(at: slice) -> list[F64]:
+        return [np.ones(rows[at].shape), f[at], y[at], f[at] * f[at], f[at] * y[at]]
+
+    sums = by_date(rows, products)
     return Measure(sums, statistic, None)
 
 
 def logit_slope(p: F64, y: F64, rows: Bool) -> Measure:
     """Return the slope of the logit of y on that of p with an intercept, the symbols pooled."""
-    x = np.where(rows, _logit(np.where(rows, p, 0.5)), 0.0)
-    fitted = _fit(x[rows], y[rows])
+    fitted = _fit(_logit(p[rows]), y[rows])
     if fitted is None:
         return Measure(np.zeros((0, 5)), lambda s: s[..., 0], None)
     level, slope = fitted
-    q = 1.0 / (1.0 + np.exp(-(level + slope * x)))
-    missed, weight = np.where(rows, y - q, 0.0), q * (1.0 - q)
+
+    def products(at: slice) -> list[F64]:
+        x = np.where(rows[at], _logit(np.where(rows[at], p[at], 0.5)), 0.0)
+        q = 1.0 / (1.0 + np.exp(-(level + slope * x)))
+        missed, weight = np.where(rows[at], y[at] - q, 0.0), q * (1.0 - q)
+        return [missed, missed * x, weight, weight * x, weight * x * x]
 
     def statistic(s: F64) -> F64:
         """Return the slope after a Newton step: the score over the information."""
@@ -75,8 +81,7 @@ def logit_slope(p: F64, y: F64, rows: Bool) -> Measure:
         step: F64 = (n * score_x - nx * score) / (n * nxx - nx * nx)
         return slope + step
 
-    sums = by_date(rows, missed, missed * x, weight, weight * x, weight * x * x)
-    return Measure(sums, statistic, None)
+    return Measure(by_date(rows, products), statistic, None)
 
 
 def _logit(p: F64) -> F64:

@@ -10,6 +10,7 @@ from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
 from bot.report.skill.baselines.terms import squared_returns
+from bot.report.some_symbols import stacked
 
 EWMA_DECAY = 0.94
 
@@ -23,7 +24,7 @@ EWMA_DECAY = 0.94
 )
 def ewma(run: Judged, head: Head) -> Fit:
     """EWMA volatility with a decay of 0.94 a bar, times Σ target / Σ EWMA of the training rows."""
-    deviation = ewma_deviation(run)
+    deviation = stacked(run, 1, lambda some: ewma_deviation(some)[:, :, None])[:, :, 0]
 
     def fit(era: Era) -> Fitted | None:
         y, e = era.training(head.label), era.training(deviation)

@@ -17,7 +17,7 @@ from bot.report.skill.baselines.terms import HOURS_OF_WEEK, hour_of_week
 def hour_of_week_mean(run: Judged, head: Head) -> Fit:
     """The training rows' mean at this hour of the week; an hour without any gets the mean of all."""
     hour = hour_of_week(run)
-    hours = np.repeat(hour[:, None], run.n_symbols, axis=1)
+    hours = np.broadcast_to(hour[:, None], (len(hour), run.n_symbols))
 
     def fit(era: Era) -> Fitted:
         labels = era.training(head.label)

@@ -41,7 +41,7 @@ def regression(
         season: int64[n], the season of each bar; by default there is one.
     """
     of_bar = np.zeros(len(x), dtype=np.int64) if season is None else season
-    of_row = np.repeat(of_bar[:, None], x.shape[1], axis=1)
+    of_row = np.broadcast_to(of_bar[:, None], x.shape[:2])
 
     def fit(era: Era) -> Fitted | None:
         seasons = of_row[era.span][era.trained]

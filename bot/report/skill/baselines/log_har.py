@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
+from bot import timegrid
 from bot.blocks import F64
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.least_squares import regression
-from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head, unknown
 from bot.report.skill.baselines.terms import (
     HOURS_OF_DAY,
     hour_of_day,
     log_volatilities,
+    spans,
     squared_ranges,
 )
+from bot.report.some_symbols import stacked
 
 
 @shipped(
@@ -27,15 +32,16 @@ def log_har(run: Judged, head: Head) -> Fit:
     Training rows without movement do not take part. That the mean of a log is not the log of the mean
     is made good by the scale of the variance.
     """
-    return log_har_of(run, head, squared_ranges(run))
+    return log_har_of(run, head, squared_ranges)
 
 
-def log_har_of(run: Judged, head: Head, squared: F64) -> Fit:
-    """Fit HAR in logs on the variances of bars, float64[n, S]."""
-    moved = np.where(head.label > 0.0, head.label, np.nan)
-    in_logs = regression(
-        np.log(moved), log_volatilities(run, squared), 0.0, hour_of_day(run), HOURS_OF_DAY
-    )
+def log_har_of(run: Judged, head: Head, squared: Callable[[Judged], F64]) -> Fit:
+    """Fit HAR in logs on the variances of a run's bars, float64[n, S]."""
+    logs = unknown(run, head)
+    for at in timegrid.spans(*logs.shape):
+        logs[at] = np.log(np.where(head.label[at] > 0.0, head.label[at], np.nan))
+    terms = stacked(run, len(spans(run)), lambda some: log_volatilities(some, squared(some)))
+    in_logs = regression(logs, terms, 0.0, hour_of_day(run), HOURS_OF_DAY)
 
     def fit(era: Era) -> Fitted | None:
         fitted = in_logs(era)

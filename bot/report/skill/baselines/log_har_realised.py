@@ -16,4 +16,4 @@ from bot.report.skill.baselines.terms import squared_realised
 )  # fmt: skip
 def log_har_realised(run: Judged, head: Head) -> Fit:
     """As `log_har`, on the realised variance of a bar where it is known, as in Corsi 2009, else its range's."""
-    return log_har_of(run, head, squared_realised(run))
+    return log_har_of(run, head, squared_realised)

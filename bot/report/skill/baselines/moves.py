@@ -23,6 +23,7 @@ from bot.report.skill.baselines.terms import (
     returns,
     squared_returns,
 )
+from bot.report.some_symbols import stacked
 
 BARS = (1, 5, 10, 24)
 CLIP = 5.0
@@ -64,6 +65,10 @@ def logistic(run: Judged, head: Head) -> Fit:
 
 def regressors(run: Judged) -> F64:
     """Return float64[n, S, 7]."""
+    return stacked(run, len(BARS) + 3, _regressors)
+
+
+def _regressors(run: Judged) -> F64:
     deviation = ewma_deviation(run)
     week = np.sqrt(np.maximum(mean_over(squared_returns(run), bars_of(run, _WEEK)), 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,6 +18,7 @@ import numpy as np
 from bot.blocks import F64, I64, Bool, Task
 from bot.features.targets import known_at
 from bot.report.inputs import Judged
+from bot.timegrid import spans
 
 TRAINING_SHARE = 0.8
 """Of the training rows, the oldest ones that a baseline is fitted on when it is tried on the rest."""
@@ -118,6 +119,19 @@ def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
         yield m, bars, int(first), int(stop), due
 
 
+def unknown(run: Judged, head: Head) -> F64:
+    """Return float64[n, S] of NaN, where the run's arrays have their room."""
+    out: F64 = run.empty(head.label.shape)
+    out[...] = np.nan
+    return out
+
+
+def parts_of(era: Era, head: Head) -> Iterator[Era]:
+    """Yield the era over its bars a span at a time, so that no more of them is worked on at once."""
+    for span in spans(len(era.bars), head.label.shape[1]):
+        yield replace(era, bars=era.bars[span])
+
+
 def split(era: Era) -> tuple[Era, Era] | None:
     """Return the older training rows as an era of their own, and the rest, to try a baseline on.
 
@@ -140,10 +154,11 @@ def split(era: Era) -> tuple[Era, Era] | None:
 
 def baseline_forecast(run: Judged, head: Head, baseline: Baseline) -> F64:
     """Return float64[n, S], a baseline's forecast of each era's bars; NaN elsewhere."""
-    out = np.full(head.label.shape, np.nan)
+    out = unknown(run, head)
     fit = baseline(run, head)
     for era in eras(run, head):
         fitted = fit(era)
         if fitted is not None:
-            out[era.bars] = fitted(era.bars)
+            for some in parts_of(era, head):
+                out[some.bars] = fitted(some.bars)
     return out

@@ -10,7 +10,14 @@ from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.least_squares import regression
 from bot.report.skill.baselines.rows import Fit, Head
-from bot.report.skill.baselines.terms import HOURS_OF_WEEK, hour_of_week, log_volumes, weeks_before
+from bot.report.skill.baselines.terms import (
+    HOURS_OF_WEEK,
+    hour_of_week,
+    log_volumes,
+    spans,
+    weeks_before,
+)
+from bot.report.some_symbols import groups_of_symbols
 
 PENALTY = 10.0
 WEEKS = 4
@@ -27,20 +34,23 @@ def volume_ridge(run: Judged, head: Head) -> Fit:
     the bars the label is relative to, and the means of the labels of the same hour of the last one to
     four weeks, as far as they are known.
     """
-    volumes = log_volumes(run, run.volume_window)
-    x = np.concatenate((volumes[..., :-1] - volumes[..., -1:], _seasonal(run, head)), axis=-1)
+    x = run.empty((*head.label.shape, len(spans(run)) + WEEKS))
+    for places, some in groups_of_symbols(run):
+        volumes = log_volumes(some, run.volume_window)
+        x[:, places, :-WEEKS] = volumes[..., :-1] - volumes[..., -1:]
+        x[:, places, -WEEKS:] = _seasonal(some, head.label[:, places], head.task.horizon)
     return regression(head.label, x, PENALTY, hour_of_week(run), HOURS_OF_WEEK)
 
 
-def _seasonal(run: Judged, head: Head) -> F64:
+def _seasonal(run: Judged, labels: F64, horizon: int) -> F64:
     """Return float64[n, S, WEEKS], the mean label at this hour of the last one to WEEKS weeks."""
-    known = known_at(run.bars.in_session, head.task.horizon)
+    known = known_at(run.bars.in_session, horizon)
     now = np.arange(len(known))[:, None]
     past = []
     for weeks in range(1, WEEKS + 1):
         at = weeks_before(run, weeks)
         known_then = (at >= 0)[:, None] & (known[at] >= 0) & (known[at] <= now)
-        past.append(np.where(known_then, head.label[at], np.nan))
+        past.append(np.where(known_then, labels[at], np.nan))
     counts = np.cumsum([np.isfinite(label) for label in past], axis=0)
     sums = np.cumsum([np.nan_to_num(label) for label in past], axis=0)
     means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
