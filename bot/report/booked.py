@@ -120,9 +120,22 @@ class Booked(Observed):
         before[1:] = self.quantity[:-1]
         return before[start:]
 
-    def value(self, start: int) -> F64:
-        """Return float64[n - start, S], what positions are in the quote currency at the closes; 0 of none."""
-        return np.nan_to_num(value_of(self.quantity[start:], self.price[start:], self.inverse))
+    def quantities_around(self, first: int, stop: int) -> tuple[F64, F64]:
+        """Return float64[stop - first, S] twice, what was held when each of the bars opened and at its close."""
+        before = np.zeros_like(self.quantity[first:stop])
+        before[1:] = self.quantity[first : stop - 1]
+        if first > 0:
+            before[:1] = self.quantity[first - 1]
+        return before, self.quantity[first:stop]
+
+    def value(self, start: int, stop: int | None = None) -> F64:
+        """Return float64[stop - start, S], what positions are in the quote currency at the closes; 0 of none.
+
+        Args:
+            stop: n by default.
+        """
+        span = slice(start, stop)
+        return np.nan_to_num(value_of(self.quantity[span], self.price[span], self.inverse))
 
     def summed(self, of_fills: F64) -> F64:
         """Return float64[n, S], the sums of an amount of each fill, by its bar and symbol."""

@@ -17,14 +17,14 @@ from bot import timegrid
 from bot.blocks import F64, BarBlock
 from bot.report.booked import Booked, Observed
 
-Run = TypeVar("Run", bound=Observed)
+Told = TypeVar("Told", bound=Observed)
 
 _OF_SYMBOL = ("symbols", "venues", "taker_fee", "pays_funding", "allow_short", "inverse")
 _OF_BAR_AND_SYMBOL = ("quantity", "weights", "signal", "edge", "hurdle")
 _OF_HEADS = ("forecast", "labels", "shrunk")
 
 
-def groups_of_symbols(run: Run) -> Iterator[tuple[slice, Run]]:
+def groups_of_symbols(run: Told) -> Iterator[tuple[slice, Told]]:
     """Yield the symbols' places and the run of them, without its forecasts, group by group."""
     n_symbols = run.n_symbols
     width = max(1, timegrid.SPAN_SYMBOL_BARS // max(len(run.bars), 1))
@@ -36,7 +36,7 @@ def groups_of_symbols(run: Run) -> Iterator[tuple[slice, Run]]:
         yield places, _part(run, places)
 
 
-def stacked(run: Run, width: int, of: Callable[[Run], F64]) -> F64:
+def stacked(run: Told, width: int, of: Callable[[Told], F64]) -> F64:
     """Return float64[n, S, width], what is made of each group of symbols, where the run's arrays have room."""
     out: F64 = run.empty((*run.bars.valid.shape, width))
     for places, some in groups_of_symbols(run):
@@ -44,7 +44,7 @@ def stacked(run: Run, width: int, of: Callable[[Run], F64]) -> F64:
     return out
 
 
-def _part(run: Run, places: slice) -> Run:
+def _part(run: Told, places: slice) -> Told:
     cut: dict[str, Any] = {"bars": _bars(run.bars, places), "room": None}
     for name in _OF_SYMBOL:
         if getattr(run, name, None) is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.blocks import Bool
+from bot.blocks import F64, Bool
 from bot.portfolio.reasons import FillReason
 from bot.report.inputs import RunData
 from bot.report.money.days import COSTS, days_of
@@ -22,8 +22,10 @@ from bot.report.money.metrics import (
     finite,
     win_figures,
 )
-from bot.report.money.round_trips import Trips, profits, round_trips
+from bot.report.money.round_trips import Trips, closed_trips, profits, round_trips
 from bot.report.money.trials import Tried
+from bot.report.some_symbols import groups_of_symbols
+from bot.timegrid import spans
 
 
 def run_metrics(run: RunData, start: int, tried: Tried | None = None) -> Figures:
@@ -41,7 +43,7 @@ def run_metrics(run: RunData, start: int, tried: Tried | None = None) -> Figures
     active = active_bars(run, start)
     alive = bool(np.all(curve > 0.0))
     figures |= win_figures(bar_returns(curve)[active] if alive else np.empty(0))
-    figures |= trip_figures(round_trips(run, start, profits(run, start)))
+    figures |= trip_figures(closed_trips(run, start))
     return finite(figures | exposure_figures(run, start))
 
 
@@ -52,8 +54,10 @@ def elapsed_ms(run: RunData, start: int) -> float:
 
 def active_bars(run: RunData, start: int) -> Bool:
     """Return bool[m], bars that opened or closed with a position."""
-    size = np.abs(run.quantity_before(start)) + np.abs(run.quantity[start:])
-    active: Bool = size.sum(axis=1) > 0.0
+    active = np.empty(len(run.quantity) - start, dtype=np.bool_)
+    for at in spans(len(active), run.n_symbols):
+        before, after = run.quantities_around(start + at.start, start + at.stop)
+        active[at] = (np.abs(before) + np.abs(after)).sum(axis=1) > 0.0
     return active
 
 
@@ -83,8 +87,9 @@ def exposure_figures(run: RunData, start: int) -> Figures:
     there is none of both where the account went bankrupt.
     """
     equity = run.equity[start:]
-    held = (run.quantity[start:] != 0.0).any(axis=1)
-    gross = np.abs(run.value(start)).sum(axis=1)
+    held, gross = (run.quantity[start:] != 0.0).any(axis=1), np.empty(len(equity))
+    for at in spans(len(gross), run.n_symbols):
+        gross[at] = np.abs(run.value(start + at.start, start + at.stop)).sum(axis=1)
     years = len(equity) / run.periods_per_year
     alive = bool(np.all(equity > 0.0))
     turnover = float(days_of(run, start).notional.sum()) if alive else None
@@ -135,9 +140,16 @@ def symbol_rows(run: RunData, start: int) -> list[dict[str, Any]]:
     A bar is missing where the symbol's venue was in session, between the symbol's first and last
     known bar.
     """
+    turnover = days_of(run, start).notional.sum(axis=0)
+    rows = []
+    for places, some in groups_of_symbols(run):
+        rows += _rows_of(some, start, turnover[places])
+    return rows
+
+
+def _rows_of(run: RunData, start: int, turnover: F64) -> list[dict[str, Any]]:
     profit = profits(run, start)
     trips = round_trips(run, start, profit)
-    turnover = days_of(run, start).notional.sum(axis=0)
     valid = run.bars.valid[start:]
     ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
     alive = bool(np.all(run.equity[start:] > 0.0))

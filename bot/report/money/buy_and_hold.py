@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bot.blocks import F64
+from bot.blocks import F64, I64
 from bot.portfolio.funding import funding_paid
 from bot.report.inputs import RunData
-from bot.report.money.round_trips import carried_in
+from bot.report.money.round_trips import close_before
+from bot.timegrid import spans
 
 
 def buy_and_hold(run: RunData, start: int) -> F64:
@@ -23,7 +24,7 @@ def buy_and_hold(run: RunData, start: int) -> F64:
     share = capital / run.n_symbols
     valid = run.bars.valid[start:]
     curve = np.zeros(len(valid))
-    owned = np.zeros(valid.shape)
+    since, owned = np.full(run.n_symbols, len(valid)), np.zeros(run.n_symbols)
     markup = 1.0 + (run.half_spread_bps + run.slippage_bps) / 10_000.0
     for s in range(run.n_symbols):
         bought = np.flatnonzero(valid[:, s] & (run.bars.open[start:, s] > 0.0))
@@ -33,15 +34,25 @@ def buy_and_hold(run: RunData, start: int) -> F64:
         first = int(bought[0])
         cost = float(run.bars.open[start + first, s]) * markup * (1.0 + float(run.taker_fee[s]))
         curve[:first] += share
-        owned[first:, s] = share / cost
+        since[s], owned[s] = first, share / cost
         curve[first:] += share / cost * run.price[start + first :, s]
-    return curve - _funding(run, start, owned)
+    return curve - _funding(run, start, since, owned)
 
 
-def _funding(run: RunData, start: int, owned: F64) -> F64:
-    """Return float64[m], what was paid in funding up to each close on float64[m, S] owned in it."""
-    before = np.concatenate((np.zeros_like(owned[:1]), owned[:-1]))
-    bars = run.bars.rows(start, len(run.bars))
-    paid = funding_paid(bars, before, owned, carried_in(run.price, start)[0])
-    total: F64 = (paid * run.pays_funding).sum(axis=1).cumsum()
+def _funding(run: RunData, start: int, since: I64, owned: F64) -> F64:
+    """Return float64[m], what was paid in funding up to each close.
+
+    Args:
+        since: int64[S], the bar from `start` on from whose open on a symbol is held.
+        owned: float64[S], how much of it.
+    """
+    paid = np.empty(len(run.bars) - start)
+    for at in spans(len(paid), run.n_symbols):
+        bar = np.arange(at.start, at.stop)[:, None]
+        before, inside = (np.where(bar - late >= since, owned, 0.0) for late in (1, 0))
+        first = start + at.start
+        bars = run.bars.rows(first, start + at.stop)
+        charged = funding_paid(bars, before, inside, close_before(run.price, first))
+        paid[at] = (charged * run.pays_funding).sum(axis=1)
+    total: F64 = paid.cumsum()
     return total

@@ -18,6 +18,7 @@ from bot.report.money.momentum import has_history, momentum_legs
 from bot.report.money.retraced import tape_of
 from bot.report.money.twins import TWINS, random_twins
 from bot.report.money.walk import Tape, equity_curve
+from bot.timegrid import spans
 
 REFERENCE = (
     "Momentum and the random twins are not given: under costs.reference a position is brought back to its "
@@ -77,11 +78,15 @@ def _until_used_up(curve: F64) -> F64:
 
 def _funding(run: RunData, start: int) -> dict[str, Any]:
     """Return how many settlements were due and not known while a symbol had bars, and until when."""
-    rate = np.where(np.isfinite(run.price), run.bars.funding_rate, 0.0)[start:]
-    inside = run.bars.funding_inside_unknown[start:]
-    unknown = (np.isnan(rate) + inside) * run.pays_funding
-    late = np.flatnonzero(unknown.any(axis=1))
+    count, last = 0, None
+    for at in spans(len(run.bars) - start, run.n_symbols):
+        span = slice(start + at.start, start + at.stop)
+        rate = np.where(np.isfinite(run.price[span]), run.bars.funding_rate[span], 0.0)
+        unknown = (np.isnan(rate) + run.bars.funding_inside_unknown[span]) * run.pays_funding
+        late = np.flatnonzero(unknown.any(axis=1))
+        count += int(unknown.sum())
+        last = span.start + int(late[-1]) if len(late) else last
     return {
-        "unknown": int(unknown.sum()),
-        "until": iso_time(int(run.open_time[start + late[-1]])) if len(late) else None,
+        "unknown": count,
+        "until": None if last is None else iso_time(int(run.open_time[last])),
     }

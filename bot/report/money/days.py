@@ -15,6 +15,7 @@ import numpy.typing as npt
 from bot.blocks import F64, I64, Bool
 from bot.portfolio.worth import values_of_fills
 from bot.report.inputs import RunData
+from bot.report.some_symbols import groups_of_symbols
 from bot.timegrid import DAY_MS
 
 COSTS = ("fees", "spread", "slippage", "funding")
@@ -68,8 +69,14 @@ def days_of(run: RunData, start: int) -> Days:
     return Days(
         day[first][counted],
         net=on_the_day(run.equity[start:] - before),
-        notional=on_the_day(
-            notional_by_bar(run.fills, run.open_time[start:], run.n_symbols, run.inverse)
+        notional=np.concatenate(
+            [
+                on_the_day(
+                    notional_by_bar(some.fills, run.open_time[start:], some.n_symbols, some.inverse)
+                )
+                for _, some in groups_of_symbols(run)
+            ],
+            axis=1,
         ),
         **{name: on_the_day(getattr(run, name)[start:]) for name in COSTS},
     )

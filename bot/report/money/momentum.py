@@ -13,8 +13,9 @@ import numpy as np
 from bot.blocks import F64
 from bot.report.booked import carried
 from bot.report.inputs import RunData
-from bot.report.money.retraced import legs_of_sides, open_bars
+from bot.report.money.retraced import joined_legs, legs_of_sides, open_bars
 from bot.report.money.walk import Legs
+from bot.report.some_symbols import groups_of_symbols
 from bot.timegrid import DAY_MS
 
 DAYS = 30
@@ -22,6 +23,10 @@ DAYS = 30
 
 def momentum_legs(run: RunData, start: int) -> Legs:
     """Return the round trips of the control from bar `start` on."""
+    return joined_legs([_legs_of(some, start) for _, some in groups_of_symbols(run)])
+
+
+def _legs_of(run: RunData, start: int) -> Legs:
     wanted = np.vstack((np.full((1, run.n_symbols), np.nan), wanted_sides(run)))[start:-1]
     side = np.nan_to_num(carried(np.where(open_bars(run, start), wanted, np.nan)))
     return legs_of_sides(side, np.full_like(side, run.fraction))
@@ -39,7 +44,8 @@ def wanted_sides(run: RunData) -> F64:
 
 def has_history(run: RunData) -> bool:
     """Return whether any close that decides on a bar has one of 30 days before it; from the first on all have."""
-    return bool(np.isfinite(_closes_before(run)[:-1]).any())
+    parts = (some for _, some in groups_of_symbols(run))
+    return any(bool(np.isfinite(_closes_before(some)[:-1]).any()) for some in parts)
 
 
 def _closes_before(run: RunData) -> F64:

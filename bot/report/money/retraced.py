@@ -8,31 +8,35 @@ Must not decide who trades what.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from bot.blocks import F64, Bool
 from bot.portfolio.funding import price_at_open
 from bot.portfolio.worth import value_of, values_of_fills
 from bot.report.inputs import RunData
-from bot.report.money.round_trips import carried_in, entries_and_exits
+from bot.report.money.round_trips import close_before, entries_and_exits
 from bot.report.money.walk import Legs, Tape
-from bot.timegrid import last_closes
+from bot.report.some_symbols import groups_of_symbols
+from bot.timegrid import last_closes, spans
 
 
 def tape_of(run: RunData, start: int) -> Tape:
     """Return the market from bar `start` on, with the run's costs and funding."""
-    bars = run.bars.rows(start, len(run.bars))
-    before = carried_in(run.price, start)[0]
-    at_open = np.nan_to_num(bars.funding_rate * price_at_open(bars, before)) * run.pays_funding
-    inside = bars.funding_inside * run.pays_funding
-    at_open_fills = run.fill == "next_open"
-    return Tape(
-        fill=_plain(bars.open if at_open_fills else bars.close),
-        mark=_plain(last_closes(bars, before)),
-        paid_before=_plain(at_open if at_open_fills else at_open + inside),
-        paid_after=_plain(inside if at_open_fills else np.zeros_like(inside)),
-        cost=cost_shares(run, start),
-    )
+    m, S = len(run.bars) - start, run.n_symbols
+    fill, paid_before, paid_after = (run.empty((m, S)) for _ in range(3))
+    mark, at_open_fills = run.empty((m + 1, S)), run.fill == "next_open"
+    for at in spans(m, S):
+        first = start + at.start
+        bars, before = run.bars.rows(first, start + at.stop), close_before(run.price, first)
+        at_open = np.nan_to_num(bars.funding_rate * price_at_open(bars, before)) * run.pays_funding
+        inside = bars.funding_inside * run.pays_funding
+        fill[at] = bars.open if at_open_fills else bars.close
+        mark[at.start : at.stop + 1] = last_closes(bars, before)
+        paid_before[at] = at_open if at_open_fills else at_open + inside
+        paid_after[at] = inside if at_open_fills else 0.0
+    return Tape(fill, mark, paid_before, paid_after, cost_shares(run, start))
 
 
 def cost_shares(run: RunData, start: int) -> F64:
@@ -53,10 +57,15 @@ def cost_shares(run: RunData, start: int) -> F64:
 
 def open_bars(run: RunData, start: int) -> Bool:
     """Return bool[m, S], the bars from `start` on in which an order of the symbol can be filled."""
-    bars = run.bars.rows(start, len(run.bars))
-    known = np.isfinite(carried_in(run.price, start))
-    price = bars.open if run.fill == "next_open" else bars.close
-    allowed: Bool = bars.valid & bars.fillable & known & (price > 0.0)
+    allowed = np.empty((len(run.bars) - start, run.n_symbols), dtype=np.bool_)
+    for at in spans(*allowed.shape):
+        first, stop = start + at.start, start + at.stop
+        bars = run.bars.rows(first, stop)
+        known = np.isfinite(
+            np.vstack((close_before(run.price, first), run.price[first : stop - 1]))
+        )
+        price = bars.open if run.fill == "next_open" else bars.close
+        allowed[at] = bars.valid & bars.fillable & known & (price > 0.0)
     return allowed
 
 
@@ -67,11 +76,12 @@ def legs_of_sides(side: F64, size: F64) -> Legs:
         side: float64[m, S], −1, 0 or 1 from each bar's fills on; flat before the first.
         size: float64[m, S], the share of equity that a trip opened at a bar has.
     """
-    before = np.concatenate((np.zeros_like(side[:1]), side))
-    after = np.concatenate((side, np.zeros_like(side[:1])))
     entries, exits, sizes = [], [], []
     for s in range(side.shape[1]):
-        entry, exit_ = entries_and_exits(before[:, s], after[:, s])
+        flat = np.zeros(1)
+        entry, exit_ = entries_and_exits(
+            np.concatenate((flat, side[:, s])), np.concatenate((side[:, s], flat))
+        )
         entries.append(entry)
         exits.append(exit_)
         sizes.append(side[entry, s] * size[entry, s])
@@ -84,19 +94,31 @@ def legs_of_sides(side: F64, size: F64) -> Legs:
     )
 
 
+def joined_legs(parts: Sequence[Legs]) -> Legs:
+    """Return the round trips of the same accounts in symbols that follow one another."""
+    counts = [np.diff(part.bounds) for part in parts]
+    return Legs(
+        entry=np.concatenate([part.entry for part in parts], axis=1),
+        exit=np.concatenate([part.exit for part in parts], axis=1),
+        size=np.concatenate([part.size for part in parts], axis=1),
+        bounds=np.cumsum([0, *np.concatenate(counts)], dtype=np.int64),
+    )
+
+
 def legs_of_run(run: RunData, start: int) -> Legs:
     """Return the run's own round trips from bar `start` on, each with the mean size it was held at."""
+    return joined_legs([_legs_of(some, start) for _, some in groups_of_symbols(run)])
+
+
+def _legs_of(run: RunData, start: int) -> Legs:
     quantity = run.quantity[start:]
     legs = legs_of_sides(np.sign(quantity), np.ones_like(quantity))
     through = np.concatenate((np.zeros((1, run.n_symbols)), np.cumsum(np.abs(quantity), axis=0)))
     symbol = np.repeat(np.arange(run.n_symbols), np.diff(legs.bounds))
     entry, exit_ = legs.entry[0], legs.exit[0]
     mean = (through[exit_, symbol] - through[entry, symbol]) / (exit_ - entry)
-    mark = tape_of(run, start).mark[entry, symbol]
+    bars = run.bars.rows(start, len(run.bars))
+    mark = last_closes(bars, close_before(run.price, start))[entry, symbol]
     held = value_of(mean, mark, run.is_inverse[symbol])
     equity = np.concatenate(([run.equity_before(start)], run.equity[start:]))[entry]
     return legs._replace(size=legs.size * held / equity)
-
-
-def _plain(values: F64) -> F64:
-    return np.ascontiguousarray(values, dtype=np.float64)

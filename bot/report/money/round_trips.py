@@ -15,6 +15,7 @@ change of equity.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from bot.portfolio.funding import funding_paid
 from bot.report.booked import Booked, opened_share
 from bot.report.money.coins import coin_profit, unexplained
 from bot.report.money.turned_bars import TurnedBar, changed_sides, inside_profit, turned_bars
+from bot.report.some_symbols import groups_of_symbols
 from bot.timegrid import last_closes
 
 
@@ -177,6 +179,33 @@ def round_trips(run: Booked, start: int, profit: Profit) -> Trips:
     last = np.concatenate([last, first[len(last) :]])
     earned = np.concatenate([earned, np.array([made for _, _, made in inside])])
     return Trips(symbol, first + start, last + start, earned, earned / capital[first])
+
+
+def close_before(price: F64, bar: int) -> F64:
+    """Return float64[S], the last known close when a bar opened."""
+    none: F64 = np.full(price.shape[1], np.nan)
+    return price[bar - 1] if bar > 0 else none
+
+
+def closed_trips(run: Booked, start: int) -> Trips:
+    """Return what `round_trips` does, worked out of some symbols at a time."""
+    ended: list[list[F64 | I64]] = []
+    inside: list[list[F64 | I64]] = []
+    for places, some in groups_of_symbols(run):
+        profit = profits(some, start)
+        trips = round_trips(some, start, profit)
+        cut = len(trips) - sum(len(each.inside) for each in profit.turned)
+        columns = [
+            trips.symbol + places.start,
+            trips.first,
+            trips.last,
+            trips.profit,
+            trips.fraction,
+        ]
+        ended.append([column[:cut] for column in columns])
+        inside.append([column[cut:] for column in columns])
+    joined: list[Any] = [np.concatenate(parts) for parts in zip(*ended, *inside, strict=True)]
+    return Trips(*joined)
 
 
 def entries_and_exits(before: F64, after: F64, changed: Bool | None = None) -> tuple[I64, I64]:

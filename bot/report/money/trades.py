@@ -7,7 +7,7 @@ bars; a position that is open at the end is no trip. Must not format.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from bot.blocks import F64, I64
 from bot.report.booked import Booked
 from bot.report.money.round_trips import Profit, profits
 from bot.report.money.turned_bars import TurnedBar, inside_profit
+from bot.report.some_symbols import groups_of_symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,19 @@ class TradeWalk:
 
 def trades_of(run: Booked, start: int) -> Trades:
     """Return the closed round trips of a whole run that were opened at bar `start` or later."""
-    return TradeWalk().add(run, start)
+    parts = [
+        replace(found, symbol=found.symbol + places.start)
+        for places, some in groups_of_symbols(run)
+        for found in [TradeWalk().add(some, start)]
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    order = np.lexsort(
+        [np.concatenate([getattr(p, k) for p in parts]) for k in ("symbol", "exit_ms")]
+    )
+    return Trades(
+        *[np.concatenate([getattr(p, f.name) for p in parts])[order] for f in fields(Trades)]
+    )
 
 
 def _grown(

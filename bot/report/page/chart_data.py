@@ -21,7 +21,7 @@ from bot.report.money.metrics import drawdowns
 from bot.report.page.downsample import bucket_means, thinned
 from bot.report.tear.periods import by_length
 from bot.report.tear.sheet import TearSheet
-from bot.timegrid import DAY_MS
+from bot.timegrid import DAY_MS, spans
 
 POINTS = 5_000
 """Most points of a series before the extremes of others join."""
@@ -154,11 +154,10 @@ def rolling_chart(sheet: TearSheet) -> Json | None:
 def exposure_chart(run: RunData) -> Json:
     """Return gross and net exposure over a strip a symbol: its weight, in means of equal stretches."""
     start = run.start_index
-    weights = held_weights(run, start)
-    gross = np.abs(weights).sum(axis=1, keepdims=True)
-    means = bucket_means(np.hstack((gross, weights)), COLUMNS)
+    weights, sizes = held_weights(run, start)
+    means = bucket_means(weights, COLUMNS)
     ends = np.linspace(0, len(weights), len(means) + 1).astype(np.int64)
-    most = np.argsort(-np.abs(weights).mean(axis=0), kind="stable")[:SYMBOLS]
+    most = np.argsort(-sizes.mean(axis=0), kind="stable")[:SYMBOLS]
     net = means[:, 1:].sum(axis=1)
     exposure = [
         _series("gross", "soft", means[:, 0], area=True),
@@ -219,11 +218,18 @@ def groups_chart(sheet: TearSheet) -> Json | None:
     }
 
 
-def held_weights(run: RunData, start: int) -> F64:
-    """Return float64[m, S], each position at its close as a fraction of equity."""
+def held_weights(run: RunData, start: int) -> tuple[F64, F64]:
+    """Return float64[m, 1 + S], gross exposure and each position at its close as a fraction of equity, and
+    float64[m, S], their sizes."""
     equity = np.where(run.equity[start:] > 0.0, run.equity[start:], np.inf)
-    weights: F64 = run.value(start) / equity[:, None]
-    return weights
+    weights, sizes = (
+        run.empty((len(equity), width)) for width in (run.n_symbols + 1, run.n_symbols)
+    )
+    for at in spans(*sizes.shape):
+        weights[at, 1:] = run.value(start + at.start, start + at.stop) / equity[at, None]
+        sizes[at] = np.abs(weights[at, 1:])
+        weights[at, 0] = sizes[at].sum(axis=1)
+    return weights, sizes
 
 
 def _unit(run: RunData) -> int:

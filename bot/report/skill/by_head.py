@@ -17,7 +17,7 @@ from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import Head, eras
 from bot.report.skill.measures import (
     Measure,
-    Values,
+    Summand,
     auc,
     calibration_error,
     clipped,
@@ -73,11 +73,11 @@ def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
     return {name: partial(held, forecast) for name, forecast in each.items()}
 
 
-def _loss_of(kind: str, forecast: F64, y: F64) -> Values:
+def _loss_of(kind: str, forecast: F64, y: F64) -> Summand:
     return lambda at: loss(kind, forecast[at], y[at])
 
 
-def _squared(forecast: F64, y: F64) -> Values:
+def _squared(forecast: F64, y: F64) -> Summand:
     """Return the squared errors, made of a span when it is asked for."""
     return lambda at: (y[at] - forecast[at]) ** 2
 
@@ -97,7 +97,7 @@ def _of_direction(run: Judged, head: Head, against: Against) -> Measures:
     y, f, rate = head.label, head.forecast, against.plain
     rows = head.rows & np.isfinite(rate)
 
-    def hit(side: F64) -> Values:
+    def hit(side: F64) -> Summand:
         return lambda at: (side[at] > 0.5) == (y[at] > 0.5)
 
     return {

@@ -22,7 +22,7 @@ from bot.blocks import F64, Bool
 from bot.report.skill.bootstrap import Statistic
 from bot.timegrid import spans
 
-Values: TypeAlias = F64 | Bool | Callable[[slice], F64 | Bool | list[F64]]
+Summand: TypeAlias = F64 | Bool | Callable[[slice], F64 | Bool | list[F64]]
 """Of n bars and S symbols: an array, or what makes of a span of bars its part, or a list of parts."""
 
 Empty: TypeAlias = Callable[[tuple[int, ...]], F64]
@@ -80,7 +80,7 @@ def qlike(variance: F64, forecast: F64) -> F64:
     return ratio - np.log(ratio) - 1.0
 
 
-def loss_skill(loss: Values, naive: Values, rows: Bool) -> Measure:
+def loss_skill(loss: Summand, naive: Summand, rows: Bool) -> Measure:
     """Return 1 − mean loss / mean naive loss, float64[n, S] each."""
 
     def statistic(s: F64) -> F64:
@@ -89,7 +89,7 @@ def loss_skill(loss: Values, naive: Values, rows: Bool) -> Measure:
     return Measure(by_date(rows, loss, naive), statistic, scored=int(rows.sum()))
 
 
-def hit_rate_gain(hit: Values, naive: Values, rows: Bool) -> Measure:
+def hit_rate_gain(hit: Summand, naive: Summand, rows: Bool) -> Measure:
     """Return the share of right directions less that of always following the base rate."""
 
     def statistic(s: F64) -> F64:
@@ -101,7 +101,7 @@ def hit_rate_gain(hit: Values, naive: Values, rows: Bool) -> Measure:
 
 def rank_ic(f: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
     """Return Spearman's rank correlation over all rows, the symbols pooled."""
-    order_f, order_y = Order.of(f, rows, empty), Order.of(y, rows, empty)
+    order_f, order_y = Ranking.of(f, rows, empty), Ranking.of(y, rows, empty)
 
     def products(at: slice) -> list[F64]:
         kept = rows[at]
@@ -144,7 +144,7 @@ def auc(p: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
     n_rises, n_falls = int(rose.sum()), int(fell.sum())
     if n_rises == 0 or n_falls == 0:
         return Measure(np.zeros((0, 1)), lambda s: s[..., 0], 0.5)
-    order, of_rises, of_falls = (Order.of(p, which, empty) for which in (rows, rose, fell))
+    order, of_rises, of_falls = (Ranking.of(p, which, empty) for which in (rows, rose, fell))
 
     def placed_rises(at: slice) -> F64:
         score = p[at][rose[at]]
@@ -203,7 +203,7 @@ def switches(high: F64, rows: Bool) -> Measure:
     return Measure(sums, statistic, None, higher_is_better=False)
 
 
-def by_date(rows: Bool, *values: Values) -> F64:
+def by_date(rows: Bool, *values: Summand) -> F64:
     """Return float64[dates, q], the sums over symbols at each date that has a row.
 
     It goes over spans of dates, so that no more than a span of what is made of a span is held.
@@ -212,7 +212,7 @@ def by_date(rows: Bool, *values: Values) -> F64:
     return np.concatenate(found or [_sums(rows, _columns(values, slice(0, 0)))])
 
 
-def _columns(values: Sequence[Values], at: slice) -> list[F64 | Bool]:
+def _columns(values: Sequence[Summand], at: slice) -> list[F64 | Bool]:
     found: list[F64 | Bool] = []
     for each in values:
         made = each(at) if callable(each) else each[at]
@@ -226,11 +226,11 @@ def _sums(rows: Bool, values: Sequence[F64 | Bool]) -> F64:
     return np.column_stack([np.where(kept, v[dates], 0.0).sum(axis=1) for v in values])
 
 
-def _ones(rows: Bool) -> Values:
+def _ones(rows: Bool) -> Summand:
     return lambda at: np.ones(rows[at].shape)
 
 
-def known_rows(rows: Bool, *values: Values) -> Bool:
+def known_rows(rows: Bool, *values: Summand) -> Bool:
     """Return bool[n, S], the rows in which all values are finite."""
     kept = rows.copy()
     for at in spans(*rows.shape):
@@ -250,13 +250,13 @@ def _filled(flat: F64, rows: Bool, of_span: Callable[[slice], F64]) -> F64:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class Ranking:
     """The values of rows, float64[m] in rising order: what ranks are told by."""
 
     ordered: F64
 
     @classmethod
-    def of(cls, values: F64, rows: Bool, empty: Empty = np.empty) -> Order:
+    def of(cls, values: F64, rows: Bool, empty: Empty = np.empty) -> Ranking:
         """Return the order of the values float64[n, S] at the rows."""
         ordered = _filled(empty((int(rows.sum()),)), rows, lambda at: values[at][rows[at]])
         ordered.sort()
