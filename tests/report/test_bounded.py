@@ -8,6 +8,7 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def _untraded(symbols: int, folder: Path) -> RunData:
     """Return a run without a fill: those are as many as were made, however many bars there are."""
     run = make_run(BARS, symbols, start=300)
     nothing = np.zeros(BARS)
-    books = dict.fromkeys(("fees", "spread", "slippage", "funding"), nothing)
+    books: dict[str, Any] = dict.fromkeys(("fees", "spread", "slippage", "funding"), nothing)
     capital = np.full(BARS, run.initial_capital)
     return replace(
         run, fills=np.empty(0, FILL), quantity=np.zeros_like(run.quantity), equity=capital, cash=capital,
