@@ -55,10 +55,20 @@ class _Pages(mmap.mmap):
 
 
 class DiskRoom:
-    """Makes arrays of `least_bytes` and more in nameless files of a folder, smaller ones in memory."""
+    """Makes arrays of `least_bytes` and more in nameless files of a folder, smaller ones in memory.
 
-    def __init__(self, folder: Path, least_bytes: int = LEAST_BYTES) -> None:
+    Args:
+        where_full: what to do where the disk has no room, beside freeing some.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        least_bytes: int = LEAST_BYTES,
+        where_full: str = "or train on a shorter window (training.window_bars)",
+    ) -> None:
         self._folder = folder
+        self._where_full = where_full
         self._least = least_bytes
         self._pages: weakref.WeakSet[_Pages] = weakref.WeakSet()
         self._newest: weakref.ref[_Pages] | None = None
@@ -109,7 +119,7 @@ class DiskRoom:
         except OSError as error:
             raise JournalError(
                 f"{self._folder}: no room for {size / 1e6:,.0f} MB of rows ({error.strerror}); free disk space, "
-                "or train on a shorter window (training.window_bars)"
+                f"{self._where_full}"
             ) from None
         self._pages.add(pages)
         self._newest = weakref.ref(pages)

@@ -39,7 +39,10 @@ class Forecasts(NamedTuple):
 def room_of(folder: RunFolder) -> DiskRoom:
     """Return room for a run's columns: in its folder, or with temporary files where that cannot be written."""
     own = os.access(folder.path, os.W_OK)
-    return DiskRoom(folder.path if own else Path(tempfile.gettempdir()), LEAST_BYTES)
+    return DiskRoom(
+        folder.path if own else Path(tempfile.gettempdir()), LEAST_BYTES,
+        where_full="then make the report with 'bot report'; the run is whole",
+    )  # fmt: skip
 
 
 class WideColumns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections import Counter
@@ -18,6 +19,7 @@ from bot.app.runs import wide_columns
 from bot.app.runs.results import read_run
 from bot.app.runs.wide_columns import BAR_ARRAYS, counted_codes, room_of
 from bot.blocks import I64
+from bot.errors import JournalError
 from bot.report.inputs import RunData
 from tests.conftest import Ran
 
@@ -122,3 +124,14 @@ def _assert_equal(a: RunData, b: RunData) -> None:
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), name)
     for field in fields(a.bars):
         np.testing.assert_array_equal(getattr(a.bars, field.name), getattr(b.bars, field.name))
+
+
+def test_a_disk_too_full_for_a_report_says_that_the_run_is_whole(
+    short: Ran, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int, _offset: int, _size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(JournalError, match="free disk space, then make the report with 'bot report'"):
+        room_of(short.folder).empty(10**7)
