@@ -133,5 +133,7 @@ def test_a_disk_too_full_for_a_report_says_that_the_run_is_whole(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(JournalError, match="free disk space, then make the report with 'bot report'"):
+    with pytest.raises(
+        JournalError, match="free disk space, then make the report with 'bot report'"
+    ):
         room_of(short.folder).empty(10**7)
