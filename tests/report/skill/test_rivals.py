@@ -13,10 +13,12 @@ import pytest
 
 from bot.blocks import F64
 from bot.config.schema import Report
+from bot.parts.registry import part
 from bot.report.skill import rivals as module
 from bot.report.skill import verdicts
 from bot.report.skill.baselines import Head, eras, heads
 from bot.report.skill.baselines.rows import split
+from bot.report.skill.baselines.terms import squared_ranges, squared_realised
 from bot.report.skill.baselines.variances import scaled
 from bot.report.skill.rivals import Rivals, of_kind
 from tests.report.conftest import EVERY
@@ -183,3 +185,57 @@ def test_markets_that_say_nothing_are_judged_without_a_warning(run: RunData) -> 
             found = verdicts.skill(one, config)
         json.dumps(found, allow_nan=False)
         assert set(found) == {"return_3", "direction_3", "volatility_3", "volume_3"}
+
+
+def test_a_baseline_without_a_fit_costs_the_next_none(
+    seasonal: RunData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([False])
+
+    def first_has_none(fit: Any, era: Any, head: Head) -> Any:
+        return scaled(fit, era, head) if next(answers, True) else None
+
+    monkeypatch.setattr(module, "scaled", first_has_none)
+    head = head_of(seasonal, "volatility")
+    against = Rivals(("har",)).of(seasonal, head)
+    bars = next(iter(eras(seasonal, head))).bars
+    assert np.isnan(against.forecasts["ewma"][bars]).all()
+    assert np.isfinite(against.forecasts["har"][bars]).any()
+
+
+def test_no_loss_is_told_where_the_volatility_was_zero() -> None:
+    told = module.loss("volatility", np.array([0.01, 0.01]), np.array([0.0, 0.1]))
+    assert np.isnan(told[0])
+    assert told[1] == pytest.approx(0.0)
+
+
+def test_realised_variances_are_taken_where_there_are_any(seasonal: RunData) -> None:
+    valid = seasonal.bars.valid.copy()
+    valid[10, 0] = False
+    realised = np.full(valid.shape, np.nan)
+    realised[5:15, 0] = 1e-4
+    run = dataclasses.replace(
+        seasonal, bars=dataclasses.replace(seasonal.bars, valid=valid, realised_variance=realised)
+    )
+    found, ranges = squared_realised(run), squared_ranges(run)
+    held = np.isfinite(realised) & valid
+    np.testing.assert_array_equal(found[held], 1e-4)
+    np.testing.assert_array_equal(found[~held], ranges[~held])
+    assert np.isnan(found[10, 0])
+
+
+def test_a_symbol_without_labels_shortens_no_other_ones_garch(seasonal: RunData) -> None:
+    pytest.importorskip("arch", reason="the extra 'garch' is not installed")
+    assert seasonal.labels is not None
+    labels = seasonal.labels.copy()
+    head = head_of(seasonal, "volatility")
+    era = next(iter(eras(seasonal, head)))
+    labels[era.stop - 200 : era.stop, 1] = np.nan
+    fewer = dataclasses.replace(seasonal, labels=labels)
+    told = []
+    for run in (seasonal, fewer):
+        at = head_of(run, "volatility")
+        fitted = part("baseline", "garch").made(run, at)(next(iter(eras(run, at))))
+        assert fitted is not None
+        told.append(fitted(era.bars)[:, 0])
+    np.testing.assert_array_equal(*told)
