@@ -2,7 +2,7 @@
 
 numpy reads an array's header by `ast.literal_eval`. Under CPython 3.11 all threads count the depth of what they
 parse in one place, so that two at once can end in "SystemError: AST constructor recursion depth mismatch"
-(of the counter of python/cpython#95185; `bot serve` answered one in 100,000 scrapes so).
+(of the counter of python/cpython#95185; `bot serve` answered one in 100,000 requests so).
 """
 
 from __future__ import annotations

@@ -254,15 +254,10 @@ def test_a_copy_is_of_one_instant_however_often_it_is_written_to(
     journal.db.close()
 
 
-def test_a_copy_leaves_no_file_and_is_read_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    beside = tmp_path / "temporary"
-    beside.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(beside))
+def test_a_copy_leaves_no_file_and_is_read_only(tmp_path: Path, temporary_folder: Path) -> None:
     journal = Written(tmp_path / "journal.db", 0)
     with closing(connect_to_copy(tmp_path / "journal.db")) as copy:
-        assert not list(beside.iterdir())
+        assert not list(temporary_folder.iterdir())
         assert copy.execute("SELECT n FROM a").fetchone() == (0,)
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             copy.execute("UPDATE a SET n = 1")

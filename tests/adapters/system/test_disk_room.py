@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import multiprocessing
 import os
@@ -52,13 +51,8 @@ def test_an_array_that_fits_no_file_gets_its_own_and_small_ones_stay_in_memory(
     assert room.place_of(large[::2]) is None
 
 
-def test_a_full_disk_is_an_error_that_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_descriptor: int, _offset: int, _size: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         JournalError, match=r"no room for 80 MB of rows \(No space left on device\); free"
     ):

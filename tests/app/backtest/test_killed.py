@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,18 +27,17 @@ STEPS = 3
 @pytest.mark.no_cover
 @pytest.mark.usefixtures("inline_training")
 def test_a_backtest_killed_while_it_trains_leaves_no_temporary_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, temporary_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = tmp_path / "temporary"
-    room.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(room))
     monkeypatch.setattr(backtest_module, "DiskRoom", partial(DiskRoom, least_bytes=0))
     config = load_config(None, QUICK, {})
     folder = new_run(config, str(tmp_path / "run"), "test")
     with open_log(folder.log, config.log.level) as log:
         job = prepare(config, read_market(config), folder, log, lambda _done, _total: None)
         assert was_killed(fork(lambda: _die_while_training(job, monkeypatch)))
-    assert [path for path in room.rglob("*") if path.is_file()] == []  # torch makes an empty folder
+    assert [
+        path for path in temporary_folder.rglob("*") if path.is_file()
+    ] == []  # torch makes an empty folder
     models = {path.name for path in folder.models.rglob("*")}
     stems = {name.removesuffix(".json") for name in models if name.endswith(".json")}
     assert models == {f"{stem}{kind}" for stem in stems for kind in (".json", ".safetensors")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections import Counter
@@ -126,13 +125,8 @@ def _assert_equal(a: RunData, b: RunData) -> None:
         np.testing.assert_array_equal(getattr(a.bars, field.name), getattr(b.bars, field.name))
 
 
-def test_a_disk_too_full_for_a_report_says_that_the_run_is_whole(
-    short: Ran, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_descriptor: int, _offset: int, _size: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
+@pytest.mark.usefixtures("full_disk")
+def test_a_disk_too_full_for_a_report_says_that_the_run_is_whole(short: Ran) -> None:
     with pytest.raises(
         JournalError, match="free disk space, then make the report with 'bot report'"
     ):

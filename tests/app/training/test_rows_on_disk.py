@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -129,6 +127,7 @@ def test_a_process_trains_on_the_rows_without_a_copy(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["memory", "process"]
 
 
+@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_ends_a_training_and_is_no_lack_of_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,10 +135,6 @@ def test_a_full_disk_ends_a_training_and_is_no_lack_of_rows(
     config, plain = config_with(), archive_of(config_with(), None)
     asked = request_of(config, plain.training_rows(plain.dataset(DUE)), tmp_path / "full")
 
-    def full(_descriptor: int, _offset: int, _size: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "posix_fallocate", full)
     monkeypatch.setattr(requests, "DiskRoom", lambda folder: DiskRoom(folder, least_bytes=0))
     with pytest.raises(JournalError, match="No space left on device"):
         run_training(asked)
