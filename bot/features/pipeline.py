@@ -132,7 +132,11 @@ class FeaturePipeline:
     def _together(self, parts: list[F64], ready: Bool) -> F64:
         """Return the rows of all features; `ready` is brought up to them."""
         together = np.empty((*ready.shape, len(self.names)))
-        together[:, :, self._places] = np.concatenate(parts, axis=2)
+        first = 0
+        for part in parts:
+            stop = first + part.shape[2]
+            together[:, :, self._places[first:stop]] = part
+            first = stop
         ready &= np.isfinite(together).all(axis=2)
         together[~ready] = np.nan
         return together

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from contextlib import closing
 from functools import cached_property
@@ -39,8 +39,8 @@ from bot.adapters.record.tables import EARLIEST, LATER_BAR_VALUES, LATEST, Table
 from bot.blocks import I64
 from bot.errors import JournalError
 
-KEPT_PARTS = 2 * len(COLUMN_TABLES)
-"""Parts of which what was read is kept: two of each table, for spans that go over an edge."""
+KEPT_PARTS = 2
+"""Parts of each table of which what was read is kept, for spans that go over an edge."""
 
 
 class ColumnReader(FactsReader, ColumnsAsArrays):
@@ -138,7 +138,7 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
             )
         self._lacking = schema.LACKING_IN_COLUMNS[told]
         self._folder = self.path.parent / COLUMNS
-        self._kept: OrderedDict[int, Columns] = OrderedDict()
+        self._kept: defaultdict[str, OrderedDict[int, Columns]] = defaultdict(OrderedDict)
         return schema.JOURNAL_VERSION
 
     def _expected_shapes(self) -> Shapes:
@@ -166,8 +166,11 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
 
     def _read(self, part: TablePart, names: Sequence[str]) -> Columns:
         """Read columns of a part, but those that are kept from before."""
-        kept = self._kept.setdefault(part.position, {})
-        self._kept.move_to_end(part.position)
+        of_table = self._kept[part.name]
+        kept = of_table.setdefault(part.position, {})
+        of_table.move_to_end(part.position)
+        while len(of_table) > KEPT_PARTS:
+            of_table.popitem(last=False)
         lacking = [name for name in names if name not in kept]
         if lacking:
             stored = self._names_of(part)
@@ -175,8 +178,6 @@ class ColumnReader(FactsReader, ColumnsAsArrays):
             kept |= read_part(self._folder, part, there, stored, self.texts)
             for name in set(lacking).difference(there):
                 kept[name] = np.full(part.rows, LATER_BAR_VALUES[name])
-        while len(self._kept) > KEPT_PARTS:
-            self._kept.popitem(last=False)
         return kept
 
     def _broken_part(self) -> Difference | None:

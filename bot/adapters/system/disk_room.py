@@ -92,6 +92,10 @@ class DiskRoom:
         pages.used = offset + -(-size // _ALIGNED) * _ALIGNED
         return pages.array(offset, shape, dtype)
 
+    def of_arrays_from(self, least_bytes: int) -> DiskRoom:
+        """Return room in the same folder for arrays of so many bytes and more, in files of their own."""
+        return DiskRoom(self._folder, least_bytes, self._where_full)
+
     def kept(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a copy of an array that has room here, or the array itself where it is small."""
         if array.nbytes < self._least:

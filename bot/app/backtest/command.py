@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from rich.console import Group, RenderableType
 
+from bot.adapters.system.heap import give_back_all, keep_little
 from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import open_market, prepare
 from bot.app.loop.waiting import COMPILING, TAKES
@@ -64,10 +65,12 @@ def backtest_command(
 ) -> CommandDone:
     """Run a backtest into a new folder and write its report."""
     single_thread()
+    keep_little()
     terminal = None if quiet else sys.stderr
     folder, done = run_into_folder(
         config, run_dir, forecasts, schedule, progress, terminal=terminal
     )
+    give_back_all()
     return CommandDone(folder, report_run(folder) if done.bars else None, done.interrupted)
 
 
@@ -107,6 +110,7 @@ def report_run(folder: RunFolder) -> Reported:
     A backtest that is not in the register of trials yet is entered there. Where the folder or the
     register cannot be written, stderr says so, and what is returned is whole.
     """
+    keep_little()
     config = config_of(folder)
     check_parts(config, "", folder.path)
     run = read_run(folder, follow=True)

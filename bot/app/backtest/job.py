@@ -16,6 +16,7 @@ from typing import Any
 
 from bot.adapters.record.writing import DescribedWriter
 from bot.adapters.system.disk_room import DiskRoom
+from bot.adapters.system.heap import give_back_after
 from bot.app.backtest.bar_source import BarSource, begun_anew
 from bot.app.backtest.read_ahead import Planned, ReadAhead
 from bot.app.loop.forecasters import read_forecaster
@@ -145,13 +146,11 @@ def run_backtest(job: BacktestJob) -> BacktestDone:
                 _activate(job, runner, forecasters, start=start, models=models)
                 _take(job, runner, start, block)
             job.progress(start + len(block), len(job.open_time))
+            give_back_after(len(block) * len(job.symbols))
     except KeyboardInterrupt:
         interrupted = True
-        job.log.warning(
-            "run_interrupted",
-            bars=int(runner.state.book.account["bars"][0]),
-            last_bar=runner.state.newest,
-        )
+        bars = int(runner.state.book.account["bars"][0])
+        job.log.warning("run_interrupted", bars=bars, last_bar=runner.state.newest)
     finally:
         if pool is not None:
             pool.shutdown()

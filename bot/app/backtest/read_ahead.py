@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.system.heap import give_back
 from bot.app.training.archive import Archive
 from bot.app.training.first import FirstTraining
 from bot.app.training.pool import TrainingPool
@@ -77,15 +78,16 @@ class ReadAhead:
             while len(rest):
                 start = self._archive.end
                 due = self._next_due(open_dues, first)
-                ends = len(rest) if due is None else min(due.index + 1 - start, len(rest))
+                if due is None:
+                    yield from self._without_trainings(waiting, start, rest)
+                    break
+                ends = min(due.index + 1 - start, len(rest))
                 block, rest = rest.rows(0, ends), rest.rows(ends, len(rest))
                 state, features = self._pipeline.advance(state, block)
-                if due is None:
-                    self._archive.skip(len(block))
-                else:
-                    self._archive.extend(block, features)
+                block = self._archive.extend(block, features)
+                del features
                 waiting.append((start, block))
-                if due is not None and self._archive.end == due.index + 1:
+                if self._archive.end == due.index + 1:
                     self._submit(due, block, first, tried=due not in open_dues)
                     if due in open_dues:
                         open_dues.popleft()
@@ -94,6 +96,15 @@ class ReadAhead:
                     self._archive.drop_before(due.index)
                 while waiting and len(self._planned) > self._config.training.workers:
                     yield self._next(waiting)
+        while waiting:
+            yield self._next(waiting)
+
+    def _without_trainings(
+        self, waiting: deque[tuple[int, BarBlock]], start: int, block: BarBlock
+    ) -> Iterator[tuple[int, BarBlock, list[Planned]]]:
+        """Yield what waits, then a block behind the last bar that any training is due at."""
+        self._archive.skip(len(block))
+        waiting.append((start, block))
         while waiting:
             yield self._next(waiting)
 
@@ -134,4 +145,5 @@ class ReadAhead:
         )
         self._parent = due_ms
         self._log.info("training_submitted", due=due_ms, rows=len(dataset))
+        give_back()
         self._planned.append(Planned(due.effective_index, due_ms, self._pool.submit(request)))

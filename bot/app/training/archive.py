@@ -30,6 +30,10 @@ LABELLED_AT_ONCE = 2**20
 """Symbol-bars whose labels are worked out at a time, at the least those of one symbol."""
 
 
+LEAST_BYTES = 2**15
+"""Of an array of a block that goes to the disk: blocks are many, and short where trainings are often tried."""
+
+
 class Archive:
     """Keep bars and features, all of them or those that a rolling window still needs.
 
@@ -47,20 +51,25 @@ class Archive:
         self._symbols = traded_symbols(config)
         self._window = config.training.window_bars if config.training.window == "rolling" else None
         self._disk = disk
+        self._of_bars, self._of_features = (
+            None if disk is None else disk.of_arrays_from(LEAST_BYTES) for _ in range(2)
+        )
         self._room: RowRoom = IN_MEMORY if disk is None else disk
         self._bars: deque[BarBlock] = deque()
         self._features: deque[FeatureBlock] = deque()
         self._dropped = 0
         self._end = 0
 
-    def extend(self, bars: BarBlock, features: FeatureBlock) -> None:
-        """Add the bars that follow."""
+    def extend(self, bars: BarBlock, features: FeatureBlock) -> BarBlock:
+        """Add the bars that follow, and return them as they lie here."""
         x, ready = features.x, features.ready
-        if self._disk is not None:
-            bars, x, ready = _kept(bars, self._disk), self._disk.kept(x), self._disk.kept(ready)
+        if self._of_bars is not None and self._of_features is not None:
+            bars = _kept(bars, self._of_bars)
+            x, ready = self._of_features.kept(x), self._of_bars.kept(ready)
         self._bars.append(bars)
         self._features.append(FeatureBlock(x, ready))
         self._end += len(bars)
+        return bars
 
     def skip(self, n_bars: int) -> None:
         """Take in bars of which nothing will be asked any more, and forget all there were."""

@@ -13,16 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bot.adapters.journal import columns_writer
+from bot.adapters.journal import columns_reader, columns_writer
 from bot.adapters.journal.columns_reader import ColumnReader
 from bot.adapters.journal.columns_writer import ColumnJournal
 from bot.adapters.journal.forms import is_in_columns, open_journal
-from bot.adapters.journal.parts import write_part
+from bot.adapters.journal.parts import TablePart, read_part, write_part
 from bot.adapters.journal.reader import JournalReader
 from bot.adapters.journal.writer import Journal
 from bot.adapters.record.columns import COLUMN_TABLES, stored_columns
 from bot.engine import StepResult
 from bot.errors import JournalError
+from bot.timegrid import HOUR_MS
 from tests.adapters.written_runs import SYMBOLS, TASKS, N, S, World, make_world, write
 
 pytestmark = pytest.mark.no_cover  # says what must hold, not which lines were reached
@@ -260,3 +261,27 @@ def test_who_follows_sees_what_is_committed_and_who_does_not_stays_at_its_instan
                 follows.decisions(times)[0]["signal"],
                 np.concatenate([r.signal for r in results[:2]]),
             )
+
+
+def test_of_each_table_two_parts_are_kept(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def noted(folder: Path, part: TablePart, *given: Any) -> Any:
+        read.append(part.position)
+        return read_part(folder, part, *given)
+
+    monkeypatch.setattr(columns_reader, "read_part", noted)
+    with closing(ColumnReader(whole)) as record:
+        edge = int(record.bar_times()[CUTS[-1]])  # the last part begins there
+        read.clear()
+        record.columns("bars")
+        bars = list(read)
+        assert len(bars) > 2
+        record.columns("decisions")
+        assert len(read) > len(bars)
+        read.clear()
+        record.columns("bars", edge - 1)
+        record.columns("bars", edge - 2 * HOUR_MS)
+        assert read == []
+        record.columns("bars", to=edge - 1)
+        assert bars[0] in read
