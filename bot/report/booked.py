@@ -6,6 +6,7 @@ n bars in the order of `bars`, S symbols; amounts are in the quote currency. Mus
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
@@ -62,6 +63,13 @@ class Observed:
             price[span] = carried(np.concatenate((last, close)))[1:]
             last = price[span][-1:]
         return price
+
+    def flags(self, of_span: Callable[[slice], npt.ArrayLike], start: int = 0) -> Bool:
+        """Return bool[n - start, S], what is said of each span of bars from `start` on."""
+        out: Bool = self.empty((len(self.bars) - start, self.n_symbols), np.bool_)
+        for at in spans(*out.shape):
+            out[at] = of_span(slice(start + at.start, start + at.stop))
+        return out
 
     def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> Any:
         """Return an array of this shape, of any content, where the run's arrays have their room."""

@@ -28,11 +28,13 @@ def coverage(run: RunData) -> dict[str, Any]:
     first and last of each; `all` is over all of them; `model` is the share of bars in which one was
     in force. None is what was not recorded or does not apply.
     """
-    span = slice(run.start_index, None)
-    in_session, times = run.bars.in_session[span], run.open_time[span]
-    valid = run.bars.valid[span] & in_session
+    start, bars = run.start_index, run.bars
+    in_session, times = bars.in_session[start:], run.open_time[start:]
+    valid = run.flags(lambda at: bars.valid[at] & bars.in_session[at], start)
     applies = run.facts.get("record", "full") == "full" and run.facts.get("needs_model", True)
-    known = (np.isfinite(run.signal[span]) & in_session) if applies else None
+    known = None
+    if applies:
+        known = run.flags(lambda at: np.isfinite(run.signal[at]) & bars.in_session[at], start)
     rows = []
     for s, name in enumerate(run.symbols):
         column = None if known is None else known[:, s]

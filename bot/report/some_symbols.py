@@ -26,14 +26,20 @@ _OF_HEADS = ("forecast", "labels", "shrunk")
 
 def groups_of_symbols(run: Told) -> Iterator[tuple[slice, Told]]:
     """Yield the symbols' places and the run of them, without its forecasts, group by group."""
-    n_symbols = run.n_symbols
-    width = max(1, timegrid.SPAN_SYMBOL_BARS // max(len(run.bars), 1))
-    if width >= n_symbols or (isinstance(run, Booked) and run.has_inverse):
-        yield slice(0, n_symbols), run
+    parted = list(groups_of(run.bars.valid.shape))
+    if len(parted) < 2 or (isinstance(run, Booked) and run.has_inverse):
+        yield slice(0, run.n_symbols), run
         return
-    for first in range(0, n_symbols, width):
-        places = slice(first, min(first + width, n_symbols))
+    for places in parted:
         yield places, _part(run, places)
+
+
+def groups_of(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield the places of the symbols of [n, S] that are worked on at a time."""
+    n, n_symbols = shape[:2]
+    width = max(1, timegrid.SPAN_SYMBOL_BARS // max(n, 1))
+    for first in range(0, n_symbols, width):
+        yield slice(first, min(first + width, n_symbols))
 
 
 def stacked(run: Told, width: int, of: Callable[[Told], F64]) -> F64:

@@ -64,7 +64,6 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
     bars = columns.bars()
     wide = {name: _filled(column, n, span) for name, column in ledger.items()}
     wide["equity"][:start] = wide["cash"][:start] = config.portfolio.initial_capital
-    fills = record.fills()
     decisions, refusals = columns.decisions()
     rules = rules_from(config, record.symbols, numbers_only=True)
     quantity = columns.quantity(span)
@@ -97,7 +96,7 @@ def _read(folder: RunFolder, config: Config, record: Record) -> RunData:
         signal=decisions["signal"],
         edge=decisions.get("edge"),
         hurdle=decisions.get("hurdle"),
-        fills=fills[fills["open_time"] <= bars.open_time[-1]],
+        fills=columns.fills(),
         fill_reasons=FILL_REASON,
         forecast=forecasts and Forecast(record.tasks, forecasts.value, forecasts.model),
         labels=columns.labels(config, bars, record.tasks) if judged else None,
@@ -219,7 +218,8 @@ def _calibration(
     if not needs_calibration(config) or config.run.record != "full" or carried is None:
         return None
     state = account_state(carried, folder.journal, len(record.symbols))
-    waited = np.flatnonzero((refusals == Refusal.CALIBRATING).any(axis=1))
+    waits = [(refusals[at] == Refusal.CALIBRATING).any(axis=1) for at in spans(*refusals.shape)]
+    waited = np.flatnonzero(np.concatenate(waits))
     return CalibrationProgress(
         days=int(state.calibration.sums["days"][0]),
         needed=config.policy.min_calibration_days,

@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.adapters.record.reading import Record
+from bot.adapters.record.tables import EARLIEST
 from bot.adapters.system.disk_room import LEAST_BYTES, DiskRoom
 from bot.app.runs.folder import RunFolder
 from bot.app.runs.shrunk import shrunk_forecasts
-from bot.blocks import F64, I64, BarBlock, Task
+from bot.blocks import F64, FILL, I64, BarBlock, Task
 from bot.config import Config
 from bot.features.targets import labels_by
+from bot.report.some_symbols import groups_of
 from bot.timegrid import spans
 
 BAR_ARRAYS = tuple(name for name in BarBlock.__dataclass_fields__ if name != "open_time")
@@ -106,11 +108,28 @@ class WideColumns:
         return Forecasts(**self._gathered(parts()))
 
     def labels(self, config: Config, bars: BarBlock, tasks: tuple[Task, ...]) -> F64:
-        """Return the labels float64[n, S, K] of these bars, worked out task by task."""
+        """Return the labels float64[n, S, K] of these bars, worked out task by task of some symbols at a time.
+
+        Not of some bars, since the mean of volume depends on where it begins; residuals need all symbols at once.
+        """
         labels: F64 = self._room.empty((*bars.valid.shape, len(tasks)))
         for k, task in enumerate(tasks):
-            labels[:, :, k] = labels_by(config, bars, (task,))[0][:, :, 0]
+            whole = [slice(0, bars.n_symbols)]
+            for of in whole if task.kind == "residual" else groups_of(bars.valid.shape):
+                some = bars.symbols(range(of.start, of.stop))
+                labels[:, of, k] = labels_by(config, some, (task,))[0][:, :, 0]
         return labels
+
+    def fills(self) -> npt.NDArray[np.void]:
+        """Return the fills in these bars, in the order of booking."""
+        fills = self._room.empty(self._record.span("fills").rows, FILL)
+        stop, before = 0, EARLIEST
+        for span in self._spans():
+            last = int(self._times[span][-1])
+            part = self._record.fills(before, last)
+            fills[stop : stop + len(part)] = part
+            stop, before = stop + len(part), last
+        return fills[:stop]
 
     def _bars(self) -> Iterator[tuple[slice, BarBlock]]:
         for span in self._spans():

@@ -87,9 +87,11 @@ def exposure_figures(run: RunData, start: int) -> Figures:
     there is none of both where the account went bankrupt.
     """
     equity = run.equity[start:]
-    held, gross = (run.quantity[start:] != 0.0).any(axis=1), np.empty(len(equity))
+    held, gross = np.empty(len(equity), dtype=np.bool_), np.empty(len(equity))
     for at in spans(len(gross), run.n_symbols):
-        gross[at] = np.abs(run.value(start + at.start, start + at.stop)).sum(axis=1)
+        first, stop = start + at.start, start + at.stop
+        held[at] = (run.quantity[first:stop] != 0.0).any(axis=1)
+        gross[at] = np.abs(run.value(first, stop)).sum(axis=1)
     years = len(equity) / run.periods_per_year
     alive = bool(np.all(equity > 0.0))
     turnover = float(days_of(run, start).notional.sum()) if alive else None

@@ -41,7 +41,7 @@ def tape_of(run: RunData, start: int) -> Tape:
 
 def cost_shares(run: RunData, start: int) -> F64:
     """Return float64[S], what a fill pays beside its middle price, as a share of the notional there."""
-    ours = run.fills[run.fills["open_time"] >= run.open_time[start]]
+    ours = run.fills[np.searchsorted(run.fills["open_time"], run.open_time[start]) :]
     beyond = ours["spread"] + ours["slippage"]
     middle = np.abs(values_of_fills(ours, run.inverse) - beyond)
 
@@ -57,16 +57,15 @@ def cost_shares(run: RunData, start: int) -> F64:
 
 def open_bars(run: RunData, start: int) -> Bool:
     """Return bool[m, S], the bars from `start` on in which an order of the symbol can be filled."""
-    allowed = np.empty((len(run.bars) - start, run.n_symbols), dtype=np.bool_)
-    for at in spans(*allowed.shape):
-        first, stop = start + at.start, start + at.stop
-        bars = run.bars.rows(first, stop)
-        known = np.isfinite(
-            np.vstack((close_before(run.price, first), run.price[first : stop - 1]))
-        )
+
+    def allowed(at: slice) -> Bool:
+        bars, before = run.bars.rows(at.start, at.stop), close_before(run.price, at.start)
+        known = np.isfinite(np.vstack((before, run.price[at.start : at.stop - 1])))
         price = bars.open if run.fill == "next_open" else bars.close
-        allowed[at] = bars.valid & bars.fillable & known & (price > 0.0)
-    return allowed
+        may: Bool = bars.valid & bars.fillable & known & (price > 0.0)
+        return may
+
+    return run.flags(allowed, start)
 
 
 def legs_of_sides(side: F64, size: F64) -> Legs:

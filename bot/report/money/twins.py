@@ -10,6 +10,7 @@ run has the same twins; the trips of a symbol never overlap. Must not judge the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def random_twins(run: RunData, start: int, tape: Tape, draws: int = TWINS) -> di
     if trips == 0:
         return figures | dict.fromkeys(("total_return", "low", "high", "percentile"))
     rng = np.random.default_rng(run.seed)
-    returns = twin_returns(own, open_bars(run, start), tape, draws, rng)
+    returns = twin_returns(own, open_bars(run, start), tape, draws, rng=rng, empty=run.empty)
     mine = float(run.equity[-1]) / run.equity_before(start) - 1.0
     low, middle, high = np.percentile(returns, [_TAIL, 50.0, 100.0 - _TAIL])
     return figures | {
@@ -58,15 +59,21 @@ def beaten(returns: F64, mine: float) -> float:
     return float(np.mean(returns < mine) + 0.5 * np.mean(returns == mine))
 
 
-def twin_returns(own: Legs, allowed: Bool, tape: Tape, draws: int, rng: np.random.Generator) -> F64:
+def twin_returns(
+    own: Legs, allowed: Bool, tape: Tape, draws: int, rng: np.random.Generator,
+    empty: Callable[..., Any] = np.empty,
+) -> F64:  # fmt: skip
     """Return float64[draws], the total return of each twin of the account `own` (see `dealt`)."""
     sizes = [min(_CHUNK, draws - first) for first in range(0, draws, _CHUNK)]
-    last = [last_equities(tape, dealt(own, allowed, size, rng), 1.0) for size in sizes]
+    last = [last_equities(tape, dealt(own, allowed, size, rng, empty=empty), 1.0) for size in sizes]
     returns: F64 = np.concatenate(last) - 1.0
     return returns
 
 
-def dealt(own: Legs, allowed: Bool, draws: int, rng: np.random.Generator) -> Legs:
+def dealt(
+    own: Legs, allowed: Bool, draws: int, rng: np.random.Generator,
+    empty: Callable[..., Any] = np.empty,
+) -> Legs:  # fmt: skip
     """Return the trips of `draws` twins.
 
     Args:
@@ -75,8 +82,10 @@ def dealt(own: Legs, allowed: Bool, draws: int, rng: np.random.Generator) -> Leg
             twin as in the run.
         draws: twins.
         rng: chance.
+        empty: makes arrays of so many trips.
     """
-    entries, exits, sizes = [], [], []
+    shape = draws, int(own.bounds[-1])
+    entry, exit_, signed = empty(shape, np.int64), empty(shape, np.int64), empty(shape)
     for s, (first, stop) in enumerate(zip(own.bounds[:-1], own.bounds[1:], strict=True)):
         places = np.flatnonzero(allowed[:, s])
         behind = np.append(places, len(allowed))  # a trip that ends behind the last bar stays open
@@ -86,17 +95,12 @@ def dealt(own: Legs, allowed: Bool, draws: int, rng: np.random.Generator) -> Leg
         held = np.maximum(ended - begun, 1)  # 0 between quotes of a bar without a candle
         order, starts = placed(held, len(places), draws, rng)
         last = len(places)
-        entries.append(behind[np.minimum(starts, last)])
-        exits.append(behind[np.minimum(starts + held[order], last)])
+        entry[:, first:stop] = behind[np.minimum(starts, last)]
+        exit_[:, first:stop] = behind[np.minimum(starts + held[order], last)]
         size = own.size[0, first:stop]
         sides = rng.permuted(np.broadcast_to(np.sign(size), order.shape), axis=1)
-        sizes.append(np.abs(size)[order] * sides)
-    return Legs(
-        entry=np.concatenate(entries, axis=1),
-        exit=np.concatenate(exits, axis=1),
-        size=np.concatenate(sizes, axis=1),
-        bounds=own.bounds,
-    )
+        signed[:, first:stop] = np.abs(size)[order] * sides
+    return Legs(entry=entry, exit=exit_, size=signed, bounds=own.bounds)
 
 
 def placed(held: I64, room: int, draws: int, rng: np.random.Generator) -> tuple[I64, I64]:

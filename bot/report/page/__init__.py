@@ -15,6 +15,7 @@ chart           charts over time, as modules that `bot serve` has too
 tear_sheets     the tear sheet, as rows of text
 worth_pictures  the run among its controls, returns by size of edge
 head_pictures   forecasts against what came
+hexagons        how many points lie in each hexagon of a picture
 insight_pictures importance, cosines, gates
 svg             a figure as SVG that takes on the page's colours
 small_picture   equity as a PNG, for messages

@@ -7,6 +7,8 @@ from itertools import pairwise
 import numpy as np
 
 from bot.blocks import F64, I64
+from bot.report.skill.chosen_rows import Empty, EqualParts, kept_of, those_of
+from bot.timegrid import spans
 
 MOST_POINTS = 2000
 
@@ -40,16 +42,37 @@ def bucket_means(values: F64, most: int) -> F64:
     return means
 
 
-def quantile_bins(x: F64, y: F64, bins: int = 10) -> tuple[F64, F64, F64, I64]:
+def quantile_bins(
+    x: F64, y: F64, bins: int = 10, empty: Empty = np.empty
+) -> tuple[F64, F64, F64, I64]:
     """Return mean x, mean y, std of y and count of each of `bins` equally full bins of x.
 
     Rows are in bins by the order of x; with few rows there are fewer bins.
+
+    Args:
+        empty: makes arrays of so many rows.
     """
-    order = np.argsort(x, kind="stable")
-    parts = [p for p in np.array_split(order, bins) if len(p) > 1]
+    ordered = empty(x.shape)
+    ordered[...] = x
+    ordered.sort()
+    parts, bin_of = EqualParts(ordered, bins), empty(x.shape, np.int8)
+    for at in spans(len(x), 1):
+        bin_of[at] = parts.of_next(x[at])
+    full = [(k, first, stop) for k, (first, stop) in enumerate(parts.bounds) if stop - first > 1]
+    sides = [_in_order(x, y, bin_of, k, empty) for k, _, _ in full]
     return (
-        np.array([x[p].mean() for p in parts]),
-        np.array([y[p].mean() for p in parts]),
-        np.array([y[p].std(ddof=1) for p in parts]),
-        np.array([len(p) for p in parts], dtype=np.int64),
+        np.array([ordered[first:stop].mean() for _, first, stop in full]),
+        np.array([mean for mean, _ in sides]),
+        np.array([deviation for _, deviation in sides]),
+        np.array([stop - first for _, first, stop in full], dtype=np.int64),
     )
+
+
+def _in_order(x: F64, y: F64, bin_of: I64, k: int, empty: Empty) -> tuple[float, float]:
+    """Return mean and deviation of y in a bin, added in the order of x."""
+    inside = those_of((len(x), 1), lambda at: bin_of[at, None] == k, empty)[:, 0]
+    own, placed = kept_of(y, inside, empty), empty(int(inside.sum()))
+    order = np.argsort(kept_of(x, inside, empty), kind="stable")
+    np.take(own, order, out=placed, mode="clip")  # with "raise" it would be copied
+    del order
+    return float(placed.mean()), float(placed.std(ddof=1))

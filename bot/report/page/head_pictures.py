@@ -13,12 +13,15 @@ from bot.blocks import F64
 from bot.model.tasks import output_of
 from bot.report.inputs import RunData
 from bot.report.page.downsample import quantile_bins
+from bot.report.page.hexagons import DrawnArea, counted_hexagons
 from bot.report.page.svg import INK, RUN, Picture, new_figure, svg_of
 from bot.report.skill.baselines.rows import heads
+from bot.report.skill.chosen_rows import Empty, gathered
 from bot.wording import counted
 
 _LEAST_ROWS = 20
 _COLUMNS = 2
+_HEXAGONS = (44, 30)
 _FORMS: dict[str, tuple[str, Callable[[float], str]]] = {
     "return": ("return, bp", lambda v: f"{1e4 * v:.4g}"),
     "direction": ("probability of a rise", lambda v: f"{100 * v:.3g} %"),
@@ -30,25 +33,34 @@ _FORMS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class ScoredHead:
-    """Forecasts and labels float64[rows] of a kind and horizon, the heads of all symbols pooled."""
+    """Forecasts and labels float64[rows] of a kind and horizon, the heads of all symbols pooled.
+
+    Attributes:
+        empty: makes arrays of so many rows.
+    """
 
     kind: str
     horizon: int
     forecast: F64
     label: F64
+    empty: Empty = np.empty
 
 
 def judged(run: RunData) -> list[ScoredHead]:
     """Return the judged rows of each kind and horizon that has enough of them."""
-    groups: dict[tuple[str, int], list[tuple[F64, F64]]] = {}
+    groups: dict[tuple[str, int], list[tuple[F64, ...]]] = {}
     for head in heads(run):
-        pair = head.forecast[head.rows], head.label[head.rows]
+        pair = tuple(gathered(v, head.rows, run.empty) for v in (head.forecast, head.label))
         groups.setdefault((head.task.kind, head.task.horizon), []).append(pair)
-    pooled = [
-        ScoredHead(kind, horizon, *(np.concatenate(side) for side in zip(*pairs, strict=True)))
-        for (kind, horizon), pairs in groups.items()
-    ]
+    pooled = []
+    for (kind, horizon), pairs in groups.items():
+        forecast, label = (_joined(side) for side in zip(*pairs, strict=True))
+        pooled.append(ScoredHead(kind, horizon, forecast, label, run.empty))
     return [group for group in pooled if len(group.forecast) >= _LEAST_ROWS]
+
+
+def _joined(parts: tuple[F64, ...]) -> F64:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def calibration_picture(groups: list[ScoredHead]) -> Picture:
@@ -71,7 +83,9 @@ def calibration_picture(groups: list[ScoredHead]) -> Picture:
 
 
 def _calibration(axes: Axes, group: ScoredHead) -> None:
-    forecast, outcome, deviation, rows = quantile_bins(group.forecast, group.label)
+    forecast, outcome, deviation, rows = quantile_bins(
+        group.forecast, group.label, empty=group.empty
+    )
     error = 2.0 * deviation / np.sqrt(np.maximum(rows / group.horizon, 1.0))
     ends = np.array([forecast.min(), forecast.max()])
     axes.plot(ends, ends, color=INK, linewidth=1.0, linestyle="--")
@@ -100,14 +114,18 @@ def scatter_picture(groups: list[ScoredHead]) -> Picture:
 
 
 def _density(axes: Axes, group: ScoredHead) -> None:
-    (left, right), (low, high) = (_middle(v) for v in (group.forecast, group.label))
+    (left, right), (low, high) = (_middle(v, group.empty) for v in (group.forecast, group.label))
+    found = counted_hexagons(
+        group.forecast, group.label, _HEXAGONS, DrawnArea(left, right, low, high)
+    )
     axes.hexbin(
-        group.forecast,
-        group.label,
-        gridsize=(44, 30),
+        found.x,
+        found.y,
+        C=found.points,
+        reduce_C_function=np.sum,
+        gridsize=_HEXAGONS,
         extent=(left, right, low, high),
         bins="log",
-        mincnt=1,
         cmap="viridis",
         linewidths=0.0,
         rasterized=True,
@@ -121,9 +139,11 @@ def _density(axes: Axes, group: ScoredHead) -> None:
     _name(axes, group)
 
 
-def _middle(values: F64) -> tuple[float, float]:
+def _middle(values: F64, empty: Empty) -> tuple[float, float]:
     """Return the span of the middle 99 % of the values, never empty."""
-    low, high = (float(q) for q in np.quantile(values, [0.005, 0.995]))
+    copy = empty(values.shape)
+    copy[...] = values
+    low, high = (float(q) for q in np.quantile(copy, [0.005, 0.995], overwrite_input=True))
     if low == high:
         pad = abs(low) * 0.01 + 1e-9
         return low - pad, high + pad

@@ -10,5 +10,7 @@ slopes          how loud forecasts are: what happened on what was said
 calibration     does what was said come true as often as it was said
 conformal       intervals around forecasts that keep their coverage as the world moves
 tenths          what came of each size of edge
+chosen_rows     rows of all bars and symbols, and their values one behind the other
+logistic_fit    the sums of a step of logistic regression
 bootstrap       intervals for dependent data
 """

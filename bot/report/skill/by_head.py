@@ -12,9 +12,10 @@ from functools import partial
 
 import numpy as np
 
-from bot.blocks import F64
+from bot.blocks import F64, Bool
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import Head, eras
+from bot.report.skill.chosen_rows import Empty, those_of
 from bot.report.skill.measures import (
     Measure,
     Summand,
@@ -55,7 +56,7 @@ def measures_of(run: Judged, head: Head, rivals: Rivals) -> Measures:
         case "volatility":
             return _of_volatility(run, head, against)
         case "volume":
-            return _of_volume(head, against)
+            return _of_volume(run, head, against)
         case _:
             return _of_another(run, head, against)
 
@@ -67,7 +68,7 @@ def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
 
     def held(forecast: F64) -> Measure:
         losses, theirs = (_loss_of(kind, each, head.label) for each in (own, forecast))
-        return loss_skill(losses, theirs, known_rows(head.rows, losses, theirs))
+        return loss_skill(losses, theirs, known_rows(head.rows, losses, theirs, empty=run.empty))
 
     each = {STRONGEST: against.strongest, **against.forecasts}
     return {name: partial(held, forecast) for name, forecast in each.items()}
@@ -75,6 +76,11 @@ def measures_against(run: Judged, head: Head, rivals: Rivals) -> Measures:
 
 def _loss_of(kind: str, forecast: F64, y: F64) -> Summand:
     return lambda at: loss(kind, forecast[at], y[at])
+
+
+def _also(rows: Bool, values: F64, empty: Empty) -> Bool:
+    """Return the rows at which the values are finite."""
+    return those_of(rows.shape, lambda at: rows[at] & np.isfinite(values[at]), empty)
 
 
 def _squared(forecast: F64, y: F64) -> Summand:
@@ -95,7 +101,7 @@ def _of_return(run: Judged, head: Head) -> Measures:
 
 def _of_direction(run: Judged, head: Head, against: Against) -> Measures:
     y, f, rate = head.label, head.forecast, against.plain
-    rows = head.rows & np.isfinite(rate)
+    rows = _also(head.rows, rate, run.empty)
 
     def hit(side: F64) -> Summand:
         return lambda at: (side[at] > 0.5) == (y[at] > 0.5)
@@ -119,8 +125,8 @@ def _of_volatility(run: Judged, head: Head, against: Against) -> Measures:
     """Judge the forecast variance by QLIKE, and the forecast deviation by its squared error."""
     y, naive = head.label, against.plain
     variance = against.model_variance(run, head)
-    rows = head.rows & np.isfinite(naive)
-    moved = rows & (y > 0.0)
+    rows = _also(head.rows, naive, run.empty)
+    moved = those_of(rows.shape, lambda at: rows[at] & (y[at] > 0.0), run.empty)
     own, plain_one = (_loss_of("volatility", each, y) for each in (variance, naive))
     return {
         "qlike_skill": partial(loss_skill, own, plain_one, moved),
@@ -142,16 +148,16 @@ def _is_high(run: Judged, head: Head) -> F64:
     return high
 
 
-def _of_volume(head: Head, against: Against) -> Measures:
+def _of_volume(run: Judged, head: Head, against: Against) -> Measures:
     y, naive = head.label, against.plain
-    rows = head.rows & np.isfinite(naive)
+    rows = _also(head.rows, naive, run.empty)
     return {"mse_skill": partial(loss_skill, _squared(head.forecast, y), _squared(naive, y), rows)}
 
 
 def _of_another(run: Judged, head: Head, against: Against) -> Measures:
     """Judge a regression by its squared error, and a decision as a position between −1 and 1."""
     y, f, naive = head.label, head.forecast, against.plain
-    rows = head.rows & np.isfinite(naive)
+    rows = _also(head.rows, naive, run.empty)
     return {
         "mse_skill": partial(loss_skill, _squared(f, y), _squared(naive, y), rows),
         "rank_ic": partial(rank_ic, f, y, head.rows, run.empty),

@@ -20,13 +20,11 @@ import pandas as pd
 
 from bot.blocks import F64, Bool
 from bot.report.skill.bootstrap import Statistic
+from bot.report.skill.chosen_rows import Empty, gathered, put_in_turn, those_of
 from bot.timegrid import spans
 
 Summand: TypeAlias = F64 | Bool | Callable[[slice], F64 | Bool | list[F64]]
 """Of n bars and S symbols: an array, or what makes of a span of bars its part, or a list of parts."""
-
-Empty: TypeAlias = Callable[[tuple[int, ...]], F64]
-"""Makes an array of a shape, where large ones have their room."""
 
 PROBABILITY_CLIP = 1e-6
 CALIBRATION_BINS = 10
@@ -139,8 +137,8 @@ def auc(p: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
 
     Resampled by its projection on placements (DeLong, DeLong & Clarke-Pearson 1988).
     """
-    rose = rows & (y > 0.5)
-    fell = rows & ~rose
+    rose = those_of(rows.shape, lambda at: rows[at] & (y[at] > 0.5), empty)
+    fell = those_of(rows.shape, lambda at: rows[at] & ~rose[at], empty)
     n_rises, n_falls = int(rose.sum()), int(fell.sum())
     if n_rises == 0 or n_falls == 0:
         return Measure(np.zeros((0, 1)), lambda s: s[..., 0], 0.5)
@@ -158,7 +156,7 @@ def auc(p: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
         up = rose[at].astype(np.float64)
         return [up, up * placement, 1.0 - up, (1.0 - up) * placement]
 
-    value = float(_filled(empty((n_rises,)), rose, placed_rises).mean())
+    value = float(put_in_turn(empty((n_rises,)), rows.shape, placed_rises).mean())
 
     def statistic(s: F64) -> F64:
         return s[..., 1] / s[..., 0] + s[..., 3] / s[..., 2] - value
@@ -230,23 +228,16 @@ def _ones(rows: Bool) -> Summand:
     return lambda at: np.ones(rows[at].shape)
 
 
-def known_rows(rows: Bool, *values: Summand) -> Bool:
+def known_rows(rows: Bool, *values: Summand, empty: Empty = np.empty) -> Bool:
     """Return bool[n, S], the rows in which all values are finite."""
-    kept = rows.copy()
-    for at in spans(*rows.shape):
+
+    def known(at: slice) -> Bool:
+        kept = rows[at].copy()
         for column in _columns(values, at):
-            kept[at] &= np.isfinite(column)
-    return kept
+            kept &= np.isfinite(column)
+        return kept
 
-
-def _filled(flat: F64, rows: Bool, of_span: Callable[[slice], F64]) -> F64:
-    """Return `flat` with what is said of each row in turn, span by span."""
-    first = 0
-    for at in spans(*rows.shape):
-        part = of_span(at)
-        flat[first : first + len(part)] = part
-        first += len(part)
-    return flat
+    return those_of(rows.shape, known, empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +249,7 @@ class Ranking:
     @classmethod
     def of(cls, values: F64, rows: Bool, empty: Empty = np.empty) -> Ranking:
         """Return the order of the values float64[n, S] at the rows."""
-        ordered = _filled(empty((int(rows.sum()),)), rows, lambda at: values[at][rows[at]])
+        ordered = gathered(values, rows, empty)
         ordered.sort()
         return cls(ordered)
 

@@ -18,13 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from bot.blocks import F64, Bool
+from bot.blocks import F64, I64, Bool
 from bot.config.schema import Report
 from bot.parts.registry import Part, part
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.garch import require_arch
-from bot.report.skill.baselines.rows import Era, Fit, Head, eras, parts_of, split, unknown
+from bot.report.skill.baselines.rows import (
+    Era,
+    Fit,
+    Fitted,
+    Head,
+    eras,
+    parts_of,
+    split,
+    unknown,
+)
 from bot.report.skill.baselines.variances import Scaled, model_variance, scaled
+from bot.report.skill.chosen_rows import kept_of, put_in_turn
 from bot.report.skill.measures import qlike
 
 PLAIN = {
@@ -165,27 +175,36 @@ def _strongest(head: Head, era: Era, fits: Mapping[str, Fit]) -> str:
     if parted is None:
         return plain_one
     older, rest = parted
-    y = rest.training(head.label)
     losses: dict[str, F64] = {}
     for name, fit in fits.items():
-        forecast = _tried(head, fit, older)
-        if forecast is not None:
-            full = np.broadcast_to(forecast, (len(older.bars), head.label.shape[1]))
-            losses[name] = loss(head.task.kind, full[rest.trained], y)
+        said = _tried(head, fit, older)
+        if said is not None:
+            losses[name] = _losses(head, said, older.bars, rest)
     known = {name: np.isfinite(one) for name, one in losses.items()}
     rivals = [name for name in losses if known[name].mean() >= _LEAST_COVERED]
-    together: Bool = np.ones(len(y), dtype=np.bool_)
+    together: Bool = np.ones(int(rest.trained.sum()), dtype=np.bool_)
     for name in rivals:
         together &= known[name]
     if not (rivals and together.any()):
         return plain_one
-    return min(rivals, key=lambda name: float(losses[name][together].mean()))
+    return min(rivals, key=lambda name: float(kept_of(losses[name], together, era.empty).mean()))
 
 
-def _tried(head: Head, fit: Fit, era: Era) -> F64 | None:
-    """Return what a baseline fitted on an era's training rows says of its bars."""
+def _losses(head: Head, said: Fitted, bars: I64, rest: Era) -> F64:
+    """Return float64[rows], what is lost by what is said of the rest's training rows."""
+    label, shape = head.label[rest.span], rest.trained.shape
+
+    def of_span(at: slice) -> F64:
+        rows, full = rest.trained[at], np.broadcast_to(said(bars[at]), label[at].shape)
+        return loss(head.task.kind, full[rows], label[at][rows])
+
+    flat: F64 = put_in_turn(rest.empty((int(rest.trained.sum()),)), shape, of_span)
+    return flat
+
+
+def _tried(head: Head, fit: Fit, era: Era) -> Fitted | None:
+    """Return what a baseline fitted on an era's training rows says of bars."""
     if head.task.kind == "volatility":
         found = scaled(fit, era, head)
-        return None if found is None else found.variance(era.bars)
-    fitted = fit(era)
-    return None if fitted is None else fitted(era.bars)
+        return None if found is None else found.variance
+    return fit(era)

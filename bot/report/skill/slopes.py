@@ -9,6 +9,7 @@ Must not correct a forecast.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from bot.blocks import F64, Bool
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import heads
 from bot.report.skill.bootstrap import interval
+from bot.report.skill.chosen_rows import Empty, gathered, put_in_turn
+from bot.report.skill.logistic_fit import LogisticFit
 from bot.report.skill.measures import Measure, by_date, clipped
 
 _FLAT = 1e-12
@@ -36,7 +39,9 @@ def slopes(run: Judged, samples: int) -> dict[str, dict[str, Any]]:
     for head in heads(run):
         if head.task.kind not in ("return", "direction"):
             continue
-        slope = return_slope if head.task.kind == "return" else logit_slope
+        slope = (
+            return_slope if head.task.kind == "return" else partial(logit_slope, empty=run.empty)
+        )
         measure = slope(head.forecast, head.label, head.rows)
         known = interval(measure.sums, measure.statistic, head.task.horizon, samples)
         figures = {name: getattr(known, name, None) for name in ("value", "error", "low", "high")}
@@ -62,9 +67,10 @@ def return_slope(f: F64, y: F64, rows: Bool) -> Measure:
     return Measure(sums, statistic, None)
 
 
-def logit_slope(p: F64, y: F64, rows: Bool) -> Measure:
+def logit_slope(p: F64, y: F64, rows: Bool, empty: Empty = np.empty) -> Measure:
     """Return the slope of the logit of y on that of p with an intercept, the symbols pooled."""
-    fitted = _fit(_logit(p[rows]), y[rows])
+    x: F64 = put_in_turn(empty((int(rows.sum()),)), rows.shape, lambda at: _logit(p[at][rows[at]]))
+    fitted = _fit(x, gathered(y, rows, empty), empty)
     if fitted is None:
         return Measure(np.zeros((0, 5)), lambda s: s[..., 0], None)
     level, slope = fitted
@@ -89,18 +95,19 @@ def _logit(p: F64) -> F64:
     return np.log(safe / (1.0 - safe))
 
 
-def _fit(x: F64, y: F64) -> tuple[float, float] | None:
+def _fit(x: F64, y: F64, empty: Empty) -> tuple[float, float] | None:
     """Return level and slope of the logistic regression; None where there is no finite fit."""
     if len(x) < 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return None
-    design = np.column_stack((np.ones_like(x), x))
-    beta = np.zeros(2)
+    design: F64 = empty((len(x), 2))
+    design[:, 0], design[:, 1] = 1.0, x
+    fit, beta = LogisticFit(design, y, empty), np.zeros(2)
     for _ in range(_STEPS):
-        q = 1.0 / (1.0 + np.exp(-design @ beta))
-        information = (design * (q * (1.0 - q))[:, None]).T @ design
+        fit.say(beta)
+        information = fit.weighted().T @ design
         if not np.linalg.cond(information) < 1e12:
             return None  # the two outcomes lie apart: the slope has no bound
-        step = np.linalg.solve(information, design.T @ (y - q))
+        step = np.linalg.solve(information, design.T @ fit.missed())
         beta += step
         if np.max(np.abs(step)) < _TOLERANCE * (1.0 + np.max(np.abs(beta))):
             return float(beta[0]), float(beta[1])

@@ -9,16 +9,19 @@ round trip at the run's own costs stands in for what an edge had to exceed. Must
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from bot.blocks import F64, Bool
+from bot.blocks import F64, I64, Bool
 from bot.report.inputs import RunData
 from bot.report.money.retraced import cost_shares
 from bot.report.skill.baselines.rows import heads
 from bot.report.skill.bootstrap import interval
+from bot.report.skill.chosen_rows import Empty, EqualParts, put_in_turn, those_of
 from bot.report.skill.measures import by_date
+from bot.timegrid import spans
 
 TENTHS = 10
 BPS = 10_000.0
@@ -32,29 +35,54 @@ def tenths(run: RunData, samples: int) -> dict[str, Any]:
         `realised_bps` with `low_bps` and `high_bps` (95 %, over dates in blocks of at least the
         horizon), and `cost_bps`, what it was held against.
     """
-    edge = np.zeros_like(run.signal) if run.edge is None else np.nan_to_num(run.edge)
-    by, expected = ("edge", edge) if edge.any() else ("signal", run.signal)
+    by, expected = _expected(run)
     label = _label(run)
     if label is None:
         return {"by": by, "rows": []}
-    rows = np.isfinite(expected) & np.isfinite(label) & (expected != 0.0)
+    rows = those_of(
+        label.shape,
+        lambda at: np.isfinite(expected(at)) & np.isfinite(label[at]) & (expected(at) != 0.0),
+        run.empty,
+    )
     rows[: run.start_index] = False
-    cost = _cost(run)
-    earned = np.sign(expected) * label
+    cost, tenth = _cost(run), _by_size(expected, rows, run.empty)
+    if tenth is None:
+        return {"by": by, "rows": []}
+
+    def earned(at: slice) -> F64:
+        return np.sign(expected(at)) * label[at]
+
     found = []
-    for tenth, inside in enumerate(_by_size(np.abs(expected), rows), start=1):
+    for k in range(TENTHS):
+        inside = those_of(rows.shape, lambda at, k=k: tenth[at] == k, run.empty)  # type: ignore[misc]
         known = interval(by_date(inside, earned, inside), _mean, run.horizon, samples)
         low, high = (known.low, known.high) if known else (None, None)
+        expected_size, realised, cost_of = (
+            _mean_of(made, inside, run.empty)
+            for made in (lambda at: np.abs(expected(at)), earned, cost)
+        )
         found.append({
-            "tenth": tenth,
+            "tenth": k + 1,
             "count": int(inside.sum()),
-            "expected_bps": float(BPS * np.abs(expected[inside]).mean()),
-            "realised_bps": float(BPS * earned[inside].mean()),
+            "expected_bps": float(BPS * expected_size),
+            "realised_bps": float(BPS * realised),
             "low_bps": None if low is None else BPS * low,
             "high_bps": None if high is None else BPS * high,
-            "cost_bps": float(BPS * cost[inside].mean()),
+            "cost_bps": float(BPS * cost_of),
         })  # fmt: skip
     return {"by": by, "rows": found}
+
+
+OfSpan: TypeAlias = Callable[[slice], F64]
+"""Makes float64[m, S] of a span of m bars."""
+
+
+def _expected(run: RunData) -> tuple[str, OfSpan]:
+    """Return which number is the edge, and what makes it of a span."""
+    edge = run.edge
+    if edge is None or not any(np.nan_to_num(edge[at]).any() for at in spans(*edge.shape)):
+        return "signal", lambda at: run.signal[at]
+    return "edge", lambda at: np.nan_to_num(edge[at])
 
 
 def _label(run: RunData) -> F64 | None:
@@ -65,24 +93,42 @@ def _label(run: RunData) -> F64 | None:
     return None
 
 
-def _cost(run: RunData) -> F64:
-    """Return float64[n, S], what a round trip was to cost, as a fraction."""
-    usual = np.broadcast_to(2.0 * cost_shares(run, run.start_index), run.signal.shape)
-    return usual if run.hurdle is None else np.where(np.isfinite(run.hurdle), run.hurdle, usual)
+def _cost(run: RunData) -> OfSpan:
+    """Return what makes of a span what a round trip was to cost, as a fraction."""
+    usual = 2.0 * cost_shares(run, run.start_index)
+
+    def cost(at: slice) -> F64:
+        whole = np.broadcast_to(usual, run.signal[at].shape)
+        if run.hurdle is None:
+            return whole
+        return np.where(np.isfinite(run.hurdle[at]), run.hurdle[at], whole)
+
+    return cost
 
 
-def _by_size(size: F64, rows: Bool) -> list[Bool]:
-    """Return bool[n, S] for each tenth of the rows by size; nothing with fewer rows than tenths."""
-    flat = np.flatnonzero(rows)
-    if len(flat) < TENTHS:
-        return []
-    ordered = flat[np.argsort(size.ravel()[flat], kind="stable")]
-    masks = []
-    for part in np.array_split(ordered, TENTHS):
-        mask = np.zeros(rows.size, dtype=np.bool_)
-        mask[part] = True
-        masks.append(mask.reshape(rows.shape))
-    return masks
+def _by_size(expected: OfSpan, rows: Bool, empty: Empty) -> I64 | None:
+    """Return int8[n, S], the tenth of each row by its size, from 0, and -1 of none; None with fewer rows than tenths."""
+    count = int(rows.sum())
+    if count < TENTHS:
+        return None
+
+    def sizes(at: slice) -> F64:
+        return np.abs(expected(at)[rows[at]])
+
+    ordered = put_in_turn(empty((count,)), rows.shape, sizes)
+    ordered.sort()
+    parts = EqualParts(ordered, TENTHS)
+    tenth: I64 = empty(rows.shape, np.int8)
+    for at in spans(*rows.shape):
+        here = np.full(rows[at].shape, -1, dtype=np.int8)
+        here[rows[at]] = parts.of_next(sizes(at))
+        tenth[at] = here
+    return tenth
+
+
+def _mean_of(made: OfSpan, rows: Bool, empty: Empty) -> float:
+    flat = put_in_turn(empty((int(rows.sum()),)), rows.shape, lambda at: made(at)[rows[at]])
+    return float(flat.mean())
 
 
 def _mean(s: F64) -> F64:

@@ -42,3 +42,15 @@ def test_bins_are_equally_full_and_in_order() -> None:
     assert np.all(np.diff(mean_x) > 0)
     np.testing.assert_allclose(mean_y, 2.0 * mean_x)
     assert deviation[0] > 0
+
+
+@given(st.lists(st.integers(-4, 4), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
+def test_bins_are_those_of_a_stable_sort(values: list[int], seed: int) -> None:
+    x = np.array(values, dtype=np.float64)
+    y = np.random.default_rng(seed).standard_normal(len(x))
+    parts = [p for p in np.array_split(np.argsort(x, kind="stable"), 10) if len(p) > 1]
+    mean_x, mean_y, deviation, count = quantile_bins(x, y)
+    assert count.tolist() == [len(p) for p in parts]
+    assert mean_x.tolist() == [x[p].mean() for p in parts]
+    assert mean_y.tolist() == [y[p].mean() for p in parts]
+    assert deviation.tolist() == [y[p].std(ddof=1) for p in parts]

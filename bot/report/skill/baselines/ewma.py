@@ -10,6 +10,7 @@ from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
 from bot.report.skill.baselines.terms import squared_returns
+from bot.report.skill.chosen_rows import kept_of
 from bot.report.some_symbols import stacked
 
 EWMA_DECAY = 0.94
@@ -29,7 +30,7 @@ def ewma(run: Judged, head: Head) -> Fit:
     def fit(era: Era) -> Fitted | None:
         y, e = era.training(head.label), era.training(deviation)
         both = np.isfinite(e)
-        y, e = y[both], e[both]
+        y, e = (kept_of(each, both, era.empty) for each in (y, e))
         if not (len(y) and y.sum() > 0.0 and e.sum() > 0.0):
             return None
         level = float(y.sum() / e.sum())

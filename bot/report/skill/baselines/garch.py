@@ -16,9 +16,11 @@ from bot.blocks import F64
 from bot.errors import extra_needed
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
-from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head, unknown
 from bot.report.skill.baselines.terms import returns
 from bot.report.skill.garch_variance import filtered, mean_ahead
+from bot.report.some_symbols import stacked
+from bot.timegrid import spans
 
 PERCENT = 100.0
 """Returns are fitted in percent: arch's optimiser is made for numbers of about one."""
@@ -37,10 +39,10 @@ def garch(run: Judged, head: Head) -> Fit:
         ConfigError: arch is not installed.
     """
     model = require_arch()
-    percent = PERCENT * returns(run, 1)
+    percent = stacked(run, 1, lambda some: PERCENT * returns(some, 1)[:, :, None])[:, :, 0]
 
     def fit(era: Era) -> Fitted | None:
-        deviation = np.full(percent.shape, np.nan)
+        deviation = unknown(run, head)
         last = era.first + int(np.flatnonzero(era.trained.any(axis=1))[-1])
         for s in range(run.n_symbols):
             training = percent[era.first : last + 1, s]
@@ -48,7 +50,8 @@ def garch(run: Judged, head: Head) -> Fit:
             if found is not None:
                 ahead = filtered(percent[:, s], *found)
                 deviation[:, s] = np.sqrt(mean_ahead(ahead, *found, head.task.horizon)) / PERCENT
-        return (lambda bars: deviation[bars]) if np.isfinite(deviation).any() else None
+        known = (np.isfinite(deviation[at]).any() for at in spans(*deviation.shape))
+        return (lambda bars: deviation[bars]) if any(known) else None
 
     return fit
 

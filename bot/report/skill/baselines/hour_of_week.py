@@ -21,7 +21,7 @@ def hour_of_week_mean(run: Judged, head: Head) -> Fit:
 
     def fit(era: Era) -> Fitted:
         labels = era.training(head.label)
-        at = hours[era.span][era.trained]
+        at = era.training(hours)
         count = np.bincount(at, minlength=HOURS_OF_WEEK)
         total = np.bincount(at, weights=labels, minlength=HOURS_OF_WEEK)
         mean = np.where(count > 0, total / np.maximum(count, 1), labels.mean())

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bot.blocks import F64, I64
+from bot.blocks import F64, I64, Bool
 from bot.report.skill.baselines.rows import Era, Fit, Fitted
+from bot.report.skill.chosen_rows import Empty, kept_of, those_of
+from bot.timegrid import spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +46,33 @@ def regression(
     of_row = np.broadcast_to(of_bar[:, None], x.shape[:2])
 
     def fit(era: Era) -> Fitted | None:
-        seasons = of_row[era.span][era.trained]
-        fitted = regress(era.training(y), seasons, n_seasons, era.training(x), penalty)
+        labels, seasons, regressors = (era.training(each) for each in (y, of_row, x))
+        fitted = regress(labels, seasons, n_seasons, regressors, penalty, empty=era.empty)
         return None if fitted is None else lambda bars: fitted(of_bar[bars], x[bars])
 
     return fit
 
 
-def regress(y: F64, season: I64, n_seasons: int, x: F64, penalty: float) -> Regression | None:
+def regress(
+    y: F64, season: I64, n_seasons: int, x: F64, penalty: float, empty: Empty = np.empty
+) -> Regression | None:
     """Return the fit to rows y float64[r], season int64[r], x float64[r, m]; None with too few.
 
     Args:
         penalty: λ.
+        empty: makes arrays of so many rows.
     """
     m = x.shape[1]
-    known = np.isfinite(x @ np.ones(m) + y)
+    known = known_whole(x, y, empty)
     if not known.all():
-        y, season, x = y[known], season[known], x[known]
+        y, season, x = (kept_of(each, known, empty) for each in (y, season, x))
     if len(y) <= m + 1:
         return None
-    level, centre = float(y.mean()), np.ones(len(x)) @ x / len(x)
-    gram, target = _normal_equations(y - level, season, n_seasons, x - centre)
+    level, centre = float(y.mean()), ones(len(x), empty) @ x / len(x)
+    gram, target = _normal_equations(
+        np.subtract(y, level, out=empty(y.shape)), season, n_seasons,
+        np.subtract(x, centre, out=empty(x.shape)),
+    )  # fmt: skip
     own = slice(1 + n_seasons, len(gram))
     width = np.sqrt(np.diag(gram)[own] / len(y))
     width = np.where(width > 0.0, width, 1.0)
@@ -84,6 +92,19 @@ def regress(y: F64, season: I64, n_seasons: int, x: F64, penalty: float) -> Regr
     return Regression(a, solved[1 : 1 + n_seasons], b)
 
 
+def known_whole(x: F64, y: F64, empty: Empty) -> Bool:
+    """Return bool[r], the rows x float64[r, m] and y float64[r] that lack nothing."""
+    sums = np.ones(x.shape[1])
+    return those_of((len(y), 1), lambda at: np.isfinite(x[at] @ sums + y[at])[:, None], empty)[:, 0]
+
+
+def ones(n: int, empty: Empty) -> F64:
+    """Return float64[n] of ones."""
+    found: F64 = empty((n,))
+    found[...] = 1.0
+    return found
+
+
 def _normal_equations(y: F64, season: I64, n_seasons: int, x: F64) -> tuple[F64, F64]:
     """Return ZᵀZ and Zᵀy of Z = [1, a dummy a season, x], without Z."""
     m = x.shape[1]
@@ -91,9 +112,10 @@ def _normal_equations(y: F64, season: I64, n_seasons: int, x: F64) -> tuple[F64,
     gram, target = np.zeros((size, size)), np.zeros(size)
     dummies, own = slice(1, 1 + n_seasons), slice(1 + n_seasons, size)
     count = np.bincount(season, minlength=n_seasons).astype(np.float64)
-    of_season = np.column_stack(
-        [np.bincount(season, weights=column, minlength=n_seasons) for column in (*x.T, y)]
-    )
+    of_season = np.zeros((n_seasons, m + 1))
+    for at in spans(len(y), 1):
+        for j, column in enumerate((*x[at].T, y[at])):
+            np.add.at(of_season[:, j], season[at], column)  # one after the other, as bincount does
     gram[0, 0] = len(y)
     gram[0, dummies] = count
     gram[0, own] = of_season[:, :m].sum(axis=0)

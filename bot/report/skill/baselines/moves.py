@@ -13,7 +13,7 @@ from bot.blocks import F64
 from bot.parts.registry import shipped
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.ewma import ewma_deviation
-from bot.report.skill.baselines.least_squares import regression
+from bot.report.skill.baselines.least_squares import known_whole, ones, regression
 from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
 from bot.report.skill.baselines.terms import (
     HOURS_OF_DAY,
@@ -23,6 +23,8 @@ from bot.report.skill.baselines.terms import (
     returns,
     squared_returns,
 )
+from bot.report.skill.chosen_rows import Empty, kept_of
+from bot.report.skill.logistic_fit import LogisticFit
 from bot.report.some_symbols import stacked
 
 BARS = (1, 5, 10, 24)
@@ -54,7 +56,7 @@ def logistic(run: Judged, head: Head) -> Fit:
     x = regressors(run)
 
     def fit(era: Era) -> Fitted | None:
-        fitted = logit_coefficients(era.training(x), era.training(head.label), PENALTY)
+        fitted = logit_coefficients(era.training(x), era.training(head.label), PENALTY, era.empty)
         if fitted is None:
             return None
         level, coefficients = fitted
@@ -80,7 +82,9 @@ def _regressors(run: Judged) -> F64:
     return np.stack(found, axis=-1)
 
 
-def logit_coefficients(x: F64, y: F64, penalty: float) -> tuple[float, F64] | None:
+def logit_coefficients(
+    x: F64, y: F64, penalty: float, empty: Empty = np.empty
+) -> tuple[float, F64] | None:
     """Return level and float64[m] coefficients of the logistic regression of y on x; None for no fit.
 
     By Newton's method on −log likelihood + λ/2 |b|² with x in standard deviations and the level free.
@@ -89,24 +93,28 @@ def logit_coefficients(x: F64, y: F64, penalty: float) -> tuple[float, F64] | No
         x: float64[rows, m]; rows with something missing do not take part.
         y: float64[rows], 0 or 1.
         penalty: λ.
+        empty: makes arrays of so many rows.
     """
     m = x.shape[1]
-    known = np.isfinite(x @ np.ones(m) + y)
-    x, y = x[known], y[known]
+    known = known_whole(x, y, empty)
+    x, y = (kept_of(each, known, empty) for each in (x, y))
     if len(y) <= m + 1 or not 0.0 < y.sum() < len(y):
         return None
-    centre = np.ones(len(x)) @ x / len(x)
-    design = np.column_stack((np.ones(len(x)), x - centre))
+    centre = ones(len(x), empty) @ x / len(x)
+    design: F64 = empty((len(x), m + 1))
+    design[:, 0] = 1.0
+    np.subtract(x, centre, out=design[:, 1:])
     width = np.sqrt(np.einsum("ij,ij->j", design, design)[1:] / len(x))
     width = np.where(width > 0.0, width, 1.0)
     design[:, 1:] /= width
     penalties = np.array([0.0] + m * [penalty])
     rate = float(y.mean())
     beta = np.array([np.log(rate / (1.0 - rate))] + m * [0.0])
+    fit = LogisticFit(design, y, empty)
     for _ in range(_STEPS):
-        p = 1.0 / (1.0 + np.exp(-(design @ beta)))
-        information = (design.T * (p * (1.0 - p))) @ design + np.diag(penalties)
-        step = np.linalg.solve(information, (y - p) @ design - penalties * beta)
+        fit.say(beta)
+        information = fit.weighted().T @ design + np.diag(penalties)
+        step = np.linalg.solve(information, fit.missed() @ design - penalties * beta)
         beta = beta + step
         if np.abs(step).max() < _TOLERANCE:
             b = beta[1:] / width

@@ -10,14 +10,17 @@ Must not know any baseline.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.blocks import F64, I64, Bool, Task
 from bot.features.targets import known_at
 from bot.report.inputs import Judged
+from bot.report.skill.chosen_rows import Empty, gathered, those_of
+from bot.report.some_symbols import groups_of
 from bot.timegrid import spans
 
 TRAINING_SHARE = 0.8
@@ -52,16 +55,16 @@ class Era:
     stop: int
     trained: Bool
     known: I64
+    empty: Empty = field(default=np.empty, compare=False, repr=False)
 
     @property
     def span(self) -> slice:
         """Return the bars from the first training row to the last."""
         return slice(self.first, self.stop)
 
-    def training(self, values: F64) -> F64:
-        """Return the values float64[n, S, ...] of the training rows, [rows, ...]."""
-        rows: F64 = values[self.span][self.trained]
-        return rows
+    def training(self, values: npt.NDArray[Any]) -> Any:
+        """Return the values [n, S, ...] of the training rows, [rows, ...]."""
+        return gathered(values[self.span], self.trained, self.empty)
 
 
 Fitted: TypeAlias = Callable[[I64 | slice], F64]
@@ -87,20 +90,42 @@ def heads(run: Judged) -> list[Head]:
     result = []
     for k, task in enumerate(run.forecast.tasks):
         forecast, label = value[:, :, k], run.labels[:, :, k]
-        rows = np.isfinite(forecast) & np.isfinite(label)
-        rows[: run.start_index] = False
+        rows = _judged(run, forecast, label)
         result.append(Head(task, forecast, run.forecast.value[:, :, k], label, rows))
     return result
 
 
+def _judged(run: Judged, forecast: F64, label: F64) -> Bool:
+    rows = those_of(
+        label.shape, lambda at: np.isfinite(forecast[at]) & np.isfinite(label[at]), run.empty
+    )
+    rows[: run.start_index] = False
+    return rows
+
+
 def eras(run: Judged, head: Head) -> Iterator[Era]:
     """Yield the eras of the models behind the head's forecasts that have training rows."""
-    known = known_at(run.bars.in_session, head.task.horizon)
+    known = known_of(run, head.task.horizon)
     for model, bars, first, stop, last_known in _spans(run, head):
-        in_time = (known[first:stop] >= 0) & (known[first:stop] <= last_known)
-        trained = np.isfinite(head.label[first:stop]) & in_time
+        trained = _trained(head.label[first:stop], known[first:stop], last_known, run.empty)
         if len(bars) and trained.any():
-            yield Era(model, bars, first, stop, trained=trained, known=known)
+            yield Era(model, bars, first, stop, trained=trained, known=known, empty=run.empty)
+
+
+def known_of(run: Judged, horizon: int) -> I64:
+    """Return int64[n, S], the bar at whose close each label over so many bars is known; -1 for none."""
+    known: I64 = run.empty(run.bars.valid.shape, np.int64)
+    for places in groups_of(known.shape):
+        known[:, places] = known_at(run.bars.in_session[:, places], horizon)
+    return known
+
+
+def _trained(label: F64, known: I64, last_known: int, empty: Empty) -> Bool:
+    return those_of(
+        label.shape,
+        lambda at: np.isfinite(label[at]) & (known[at] >= 0) & (known[at] <= last_known),
+        empty,
+    )
 
 
 def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
@@ -108,7 +133,8 @@ def _spans(run: Judged, head: Head) -> Iterator[tuple[int, I64, int, int, int]]:
     if run.forecast is None:
         return
     if not run.models:
-        bars = np.flatnonzero(np.isfinite(head.forecast).any(axis=1))
+        said = [np.isfinite(head.forecast[at]).any(axis=1) for at in spans(*head.forecast.shape)]
+        bars = np.flatnonzero(np.concatenate(said))
         if len(bars):
             yield -1, bars, 0, int(bars[0]), int(bars[0]) - 1
         return
@@ -141,7 +167,8 @@ def split(era: Era) -> tuple[Era, Era] | None:
     a_bar = era.trained.sum(axis=1)
     share = TRAINING_SHARE * a_bar.sum()
     cut = era.first + int(np.searchsorted(a_bar.cumsum(), share, side="right"))
-    trained = era.trained[: cut - era.first] & (era.known[era.first : cut] < cut)
+    older, known = era.trained[: cut - era.first], era.known[era.first : cut]
+    trained = those_of(older.shape, lambda at: older[at] & (known[at] < cut), era.empty)
     rest = era.trained[cut - era.first :]
     if not (trained.any() and rest.any()):
         return None

@@ -15,6 +15,8 @@ import numpy as np
 from bot.blocks import F64, I64
 from bot.report.inputs import Judged
 from bot.report.skill.baselines.rows import Era, Fit, Fitted, Head
+from bot.report.skill.chosen_rows import gathered, those_of
+from bot.timegrid import spans
 
 FLOOR_SHARE = 0.05
 """A volatility forecast below this share of the training rows' mean target is lifted to it, the
@@ -43,13 +45,24 @@ def scaled(fit: Fit, era: Era, head: Head) -> Scaled | None:
     fitted = fit(era)
     if fitted is None:
         return None
-    y, f = head.label[era.span][era.trained], fitted(era.span)[era.trained]
-    both = np.isfinite(f)
-    y, f = y[both], f[both]
+    y, f = _training_pairs(fitted, era, head)
     if not (len(y) and y.sum() > 0.0):
         return None
     floor = FLOOR_SHARE * float(y.mean())
-    return Scaled(fitted, floor, float(np.mean((y / np.maximum(f, floor)) ** 2)))
+    np.maximum(f, floor, out=f)
+    np.divide(y, f, out=f)
+    np.multiply(f, f, out=f)
+    return Scaled(fitted, floor, float(np.mean(f)))
+
+
+def _training_pairs(fitted: Fitted, era: Era, head: Head) -> tuple[F64, F64]:
+    """Return float64[rows] twice, labels and what is said of them, of the training rows of which something is."""
+    label = head.label[era.span]
+    said: F64 = era.empty(label.shape)
+    for at in spans(*said.shape):
+        said[at] = fitted(slice(era.first + at.start, era.first + at.stop))
+    both = those_of(said.shape, lambda at: era.trained[at] & np.isfinite(said[at]), era.empty)
+    return gathered(label, both, era.empty), gathered(said, both, era.empty)
 
 
 def model_variance(run: Judged, head: Head, era: Era, of: Scaled) -> F64:
