@@ -101,7 +101,7 @@ class BarBlock:
         if chosen == list(range(self.n_symbols)):
             return self
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        narrow = {k: np.ascontiguousarray(v[:, chosen]) for k, v in columns.items() if v.ndim > 1}
+        narrow = {k: _chosen(v, chosen) for k, v in columns.items() if v.ndim > 1}
         return type(self)(**columns | narrow)
 
     @classmethod
@@ -109,9 +109,7 @@ class BarBlock:
         """Join blocks that follow one another in time."""
         if len(blocks) == 1:
             return blocks[0]
-        return cls(
-            **{f.name: np.concatenate([getattr(b, f.name) for b in blocks]) for f in fields(cls)}
-        )
+        return cls(**{f.name: _joined([getattr(b, f.name) for b in blocks]) for f in fields(cls)})
 
     @classmethod
     def of_candles(
@@ -145,11 +143,13 @@ class BarBlock:
             settlement_price, realised_variance: float64[n, S]; by default NaN where a price or volume
                 is not known, no funding, and nothing settles.
             leaving: bool[n, S]; by default no symbol is.
+
+        What is not given may be one number for all (`one_for_all`), which cannot be written to.
         """
         shape = close.shape
         if valid is None:
             valid = ~np.isnan(close)
-        nan = np.full(shape, np.nan)
+        nan, zero = one_for_all(np.float64(np.nan), shape), one_for_all(np.float64(0.0), shape)
         return cls(
             open_time=open_time,
             open=open,
@@ -166,22 +166,53 @@ class BarBlock:
             fill_ask=nan,
             funding_rate=np.zeros(shape) if funding_rate is None else funding_rate,
             mark=nan if mark is None else mark,
-            funding_inside=np.zeros(shape) if funding_inside is None else funding_inside,
+            funding_inside=zero if funding_inside is None else funding_inside,
             funding_inside_unknown=(
-                np.zeros(shape) if funding_inside_unknown is None else funding_inside_unknown
+                zero if funding_inside_unknown is None else funding_inside_unknown
             ),
             refused=nan,
             mark_high=nan if mark_high is None else mark_high,
             mark_low=nan if mark_low is None else mark_low,
             bid_size=nan,
             ask_size=nan,
-            leaving=np.zeros(shape, dtype=np.bool_) if leaving is None else leaving,
+            leaving=one_for_all(np.False_, shape) if leaving is None else leaving,
             settlement_price=nan if settlement_price is None else settlement_price,
             realised_variance=nan if realised_variance is None else realised_variance,
         )
 
 
 _COLUMNS = tuple(field.name for field in fields(BarBlock))
+
+
+def one_for_all(value: np.generic, shape: tuple[int, ...]) -> Any:
+    """Return an array that holds one number for all its places, and no memory but for that.
+
+    >>> float(one_for_all(np.float64(2.0), (1000, 50)).sum())
+    100000.0
+    """
+    return np.broadcast_to(value, shape)
+
+
+def is_one_for_all(array: npt.NDArray[Any]) -> bool:
+    """Tell whether an array of bars and symbols holds one number for all, and is not empty."""
+    return array.ndim == 2 and array.strides == (0, 0) and array.size > 0
+
+
+def _chosen(column: npt.NDArray[Any], places: list[int]) -> npt.NDArray[Any]:
+    if is_one_for_all(column):
+        return column[:, : len(places)]
+    return np.ascontiguousarray(column[:, places])
+
+
+def _joined(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Join columns that follow one another; one number for all in each stays one."""
+    first = columns[0]
+    if all(map(is_one_for_all, columns)):
+        values = np.array([column[0, 0] for column in columns])
+        if (values == values[0]).all() or np.isnan(values).all():
+            rows = sum(map(len, columns))
+            return one_for_all(first[0, 0], (rows, *first.shape[1:]))  # type: ignore[no-any-return]
+    return np.concatenate(columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ Rules: one memory layout, C-ordered and writable, for which the kernel is compil
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+import math
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I8, I64, BarBlock, Bool
+from bot.blocks import F64, I8, I64, BarBlock, Bool, is_one_for_all, one_for_all
 from bot.portfolio.calibration import Calibrated, uncalibrated
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
@@ -93,13 +94,25 @@ def market_of(
         bound=_plain(known.bound),
         leaving=_plain(bars.leaving),
         settlement_price=_plain(bars.settlement_price),
-        refused_by_model=(
-            np.zeros(signal.shape, dtype=np.int8)
-            if refused_by_model is None
-            else _plain(refused_by_model)
+        refused_by_model=_plain(
+            one_for_all(np.int8(0), signal.shape) if refused_by_model is None else refused_by_model
         ),
     )
 
 
 def _plain(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    if is_one_for_all(array):
+        return _filled(array[0, 0], array.shape)
     return array if array.flags.carray else np.array(array, order="C")
+
+
+_FILLED: dict[bytes, npt.NDArray[Any]] = {}
+
+
+def _filled(value: _Scalar, shape: tuple[int, ...]) -> npt.NDArray[_Scalar]:
+    """Return an array that is full of a number, the same one for every block: it stays in the cache."""
+    size, key = math.prod(shape), value.dtype.char.encode() + value.tobytes()
+    known = _FILLED.get(key)
+    if known is None or len(known) < size:
+        known = _FILLED[key] = np.full(size, value)
+    return known[:size].reshape(shape)

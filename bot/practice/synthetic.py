@@ -223,7 +223,7 @@ def _bars(
         turnover=np.round(candle[law.VOLUME] * candle[: law.VOLUME].mean(axis=0), 4),
         funding_rate=funding_rate,
         mark=candle[law.OPEN],
-        funding_inside=funding_inside,
+        funding_inside=funding_inside if funding_inside.any() else None,
     )
 
 

@@ -19,7 +19,7 @@ from bot.adapters.system.disk_room import DiskRoom
 from bot.app.symbols import traded_symbols
 from bot.app.training.request import RowsSource, TrainingRows
 from bot.app.training.rows_on_disk import RowsOnDisk
-from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Task
+from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Task, is_one_for_all
 from bot.config import Config
 from bot.features.lookback import advance_windows, nothing_seen
 from bot.features.targets import labels_by
@@ -205,7 +205,7 @@ def _kept(bars: BarBlock, disk: DiskRoom) -> BarBlock:
     for column in columns.values():
         key = column.__array_interface__["data"][0]
         if key not in kept:
-            kept[key] = disk.kept(column)
+            kept[key] = column if is_one_for_all(column) else disk.kept(column)
     return BarBlock(**{k: kept[v.__array_interface__["data"][0]] for k, v in columns.items()})
 
 

@@ -27,6 +27,7 @@ from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_
 from bot.portfolio.kernel.margin import liquidate
 from bot.portfolio.kernel.measured import note_bar
 from bot.portfolio.kernel.path import walk_path
+from bot.portfolio.kernel.quiet import is_quiet, pass_quietly
 from bot.portfolio.kernel.reducing import hold_limits
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.settling import settle
@@ -106,8 +107,7 @@ def _close_bar(
     if full is not None:
         if full.borrow:
             charge_interest(book, rules, full)
-        count = walk_path(i, book, rules, market, trace, count, room, scheme, full)
-        count = _end_path(i, book, rules, market, trace, count, scheme, full)
+        count = _pass_inside(i, book, rules, market, trace, count, room, scheme, full)
     else:
         for s in range(len(book.quantity)):
             count = _end_symbol(i, s, book, rules, market, trace, count, scheme)
@@ -147,6 +147,19 @@ def _end_symbol(
     elif book.pending[s] != 0.0 and rules.fill_at != NEXT_OPEN:
         count = fill_or_delay(i, s, book, rules, market, trace, count, scheme, None)
     return count
+
+
+@hot
+def _pass_inside(
+    i: int, book: Book, rules: Rules, market: Market, trace: Trace, count: int, room: Room,
+    scheme: SchemeCall, full: FullAccount,
+) -> int:  # fmt: skip
+    """Take the full account's symbols from a bar's open to its end, and return the number of fills."""
+    if is_quiet(i, book, rules, market, full):
+        pass_quietly(i, book, market, full)
+        return count
+    count = walk_path(i, book, rules, market, trace, count, room, scheme, full)
+    return _end_path(i, book, rules, market, trace, count, scheme, full)
 
 
 @hot

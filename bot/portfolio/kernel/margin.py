@@ -168,6 +168,9 @@ def mark_on_path(
     start = market.mark[i, s]
     if not math.isfinite(start):
         start = market.open[i, s] if market.valid[i, s] else book.mark[s]
+    if way == 0.0:
+        at_open: float = start
+        return at_open
     if way > 1.0:
         way -= 1.0
         end = market.settlement_price[i, s]
