@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bot.blocks import FILL, BarBlock, Forecast, Task
+from bot.blocks import FILL, BarBlock, Forecast, Task, is_one_for_all, one_for_all
 
 
 def candles(n: int) -> BarBlock:
@@ -33,6 +33,22 @@ def test_rows_are_views_and_join_again() -> None:
     again = BarBlock.concat(parts)
     for field in dataclasses.fields(BarBlock):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(bars, field.name))
+
+
+def test_what_is_not_given_is_one_number_for_all() -> None:
+    """Cut, narrowed and joined it stays one; beside another number it becomes a column like others."""
+    bars = candles(3)
+    for block in (bars.rows(1, 3), bars.symbols([1]), BarBlock.concat([bars, bars])):
+        assert is_one_for_all(block.settlement_price)
+        assert is_one_for_all(block.funding_inside)
+        assert block.settlement_price.shape == block.close.shape
+    with pytest.raises(ValueError, match="read-only"):
+        bars.leaving[0, 0] = True
+    left = dataclasses.replace(bars, leaving=one_for_all(np.True_, (3, 2)))
+    joined = BarBlock.concat([bars, left]).leaving
+    assert not is_one_for_all(joined)
+    assert joined.tolist() == [[False, False]] * 3 + [[True, True]] * 3
+    assert not is_one_for_all(bars.rows(0, 0).leaving)
 
 
 def test_a_forecast_is_found_by_kind() -> None:

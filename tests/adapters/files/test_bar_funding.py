@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,8 +81,7 @@ def test_the_mark_of_the_settlements_own_time_comes_first_then_the_bars_mark_the
     None
 ):
     due = Funding(np.array([8, 16, 32]) * HOUR_MS, np.array([1e-4, 1e-4, 1e-4]))
-    bars = flat_bars(np.array([0, DAY_MS]))
-    bars.mark[:] = [[110.0], [np.nan]]
+    bars = replace(flat_bars(np.array([0, DAY_MS])), mark=np.array([[110.0], [np.nan]]))
     marks = (np.array([0, 8, 9]) * HOUR_MS, np.array([110.0, 120.0, 130.0]))
     out = lay_funding(bars, [due], [marks], DAY_MS, 0, np.array([np.nan]))
     np.testing.assert_allclose(out.funding_inside[:, 0], [230e-4, 100e-4])

@@ -138,9 +138,9 @@ def test_any_partition_gives_the_same_bits_with_everything_on(seed: int) -> None
     bars.valid[:] = rng.random((n, width)) < 0.9
     bars.fillable[:] = bars.valid & (rng.random((n, width)) < 0.9)
     bars.tradable[:] = rng.random(n) < 0.9
-    bars.leaving[:] = rng.random((n, width)) < 0.05
+    leaving = rng.random((n, width)) < 0.05
     settles = np.where(rng.random((n, width)) < 0.03, path[:-1], np.nan)
-    bars = replace(bars, settlement_price=settles)
+    bars = replace(bars, leaving=leaving, settlement_price=settles)
     signal = rng.normal(0.0, 1.0, (n, width))
     volatility = np.full((n, width), 0.01)
     refused = np.where(rng.random((n, width)) < 0.1, Refusal.DIVIDED, 0).astype(np.int8)

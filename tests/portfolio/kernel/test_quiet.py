@@ -1,0 +1,127 @@
+"""Bars that are passed quietly: those of which it is sure, and none besides."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bot.portfolio.book import new_book
+from bot.portfolio.full_account import MarginMode
+from bot.portfolio.kernel.quiet import is_quiet
+from bot.portfolio.market import market_of
+
+Made = Callable[..., Any]
+CALM = (100.0, 100.5, 99.5, 100.0)
+"""Open, high, low, close."""
+
+STOPS = {"stop_loss": 0.05, "take_profit": 0.1, "trailing_stop": 0.07, "tick": 0.1}
+
+
+@pytest.fixture
+def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made:
+    """Tell whether a bar is quiet for ten held since 100."""
+
+    def told(
+        candle: tuple[float, float, float, float] = CALM, *, quantity: float = 10.0, cash: float = 0.0,
+        best: float = 100.0, pending: float = 0.0, orders: dict[str, Any] | None = None,
+        columns: dict[str, Any] | None = None, **full: Any,
+    ) -> bool:  # fmt: skip
+        begin, high, low, close = candle
+        bars = bars_of([begin], [close], high=[high], low=[low], volume=[1e6])
+        bars = replace(bars, **{k: np.array([[v]]) for k, v in (columns or {}).items()})
+        book = new_book(1, cash)
+        book.quantity[0], book.pending[0], book.mark[0] = quantity, pending, 100.0
+        if quantity != 0.0:
+            book.holding["entry"], book.holding["best"] = 100.0, best
+        account = full_of(orders_of(**(STOPS if orders is None else orders)), **full)
+        return told_by_kernel(book, rules_of(), bars, account)
+
+    return told
+
+
+def told_by_kernel(book: Any, rules: Any, bars: Any, account: Any) -> bool:
+    nothing = np.full(bars.close.shape, math.nan)
+    market = market_of(bars, signal=nothing, volatility=nothing)
+    return bool(is_quiet(np.uint64(0), book, rules, market, account))
+
+
+@pytest.mark.parametrize(
+    ("candle", "quantity", "best", "expected"),
+    [
+        (CALM, 10.0, 100.0, True),
+        (CALM, -10.0, 100.0, True),
+        (CALM, 0.0, 0.0, True),
+        ((100.0, 100.5, 95.1, 100.0), 10.0, 100.0, False),  # a tick above the stop
+        ((100.0, 100.5, 95.2, 100.0), 10.0, 100.0, True),
+        ((100.0, 109.9, 103.0, 105.0), 10.0, 105.0, False),  # a tick below the profit
+        ((100.0, 104.9, 99.5, 100.0), -10.0, 100.0, False),  # a tick below the stop
+        ((100.0, 104.8, 99.5, 100.0), -10.0, 100.0, True),
+        ((100.0, 100.5, 97.6, 100.0), 10.0, 105.0, False),  # the trail of the earlier bars, 97.65
+        ((104.0, 107.0, 99.0, 104.0), 10.0, 104.0, False),  # the trail of its own high, 99.51
+        ((96.0, 96.5, 90.1, 96.0), -10.0, 96.0, False),  # a tick above the profit
+        ((100.0, 101.0, 100.0, 100.0), 0.0, 0.0, True),
+    ],
+)  # fmt: skip
+def test_stops_within_a_tick_are_walked(
+    quiet: Made, candle: tuple[float, ...], quantity: float, best: float, expected: bool
+) -> None:
+    assert quiet(candle, quantity=quantity, best=best) is expected
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"valid": False}, {"settlement_price": 100.0}, {"funding_inside": 1e-4},
+        {"funding_inside_unknown": 1.0}, {"mark": 94.0}, {"mark_low": 94.0}, {"mark_high": 111.0},
+    ],
+)  # fmt: skip
+def test_what_happens_inside_is_walked(quiet: Made, columns: dict[str, Any]) -> None:
+    assert quiet()
+    assert not quiet(columns=columns)
+
+
+def test_a_pending_order_is_walked(quiet: Made) -> None:
+    assert not quiet(pending=-10.0)
+
+
+@pytest.mark.parametrize("mode", [MarginMode.CROSS, MarginMode.ISOLATED])
+@pytest.mark.parametrize(
+    ("quantity", "low", "high", "expected"),
+    [
+        (10.0, 95.7, 100.5, True),  # the margin of 20 is gone at 95 and what is maintained
+        (10.0, 95.0, 100.5, False),
+        (-10.0, 99.5, 104.2, True),
+        (-10.0, 99.5, 105.0, False),
+    ],
+)
+def test_lost_margin_is_walked(
+    quiet: Made, mode: MarginMode, quantity: float, low: float, high: float, expected: bool
+) -> None:
+    cash = 50.0 - quantity * 100.0  # of a value of 1,000
+    found = quiet(
+        (100.0, high, low, 100.0), quantity=quantity, cash=cash, orders={},
+        margin_mode=int(mode), leverage=np.array([20.0]),
+    )  # fmt: skip
+    assert found is expected
+
+
+@pytest.mark.parametrize("mode", [MarginMode.CROSS, MarginMode.ISOLATED])
+def test_a_value_above_the_first_tier_is_walked(quiet: Made, mode: MarginMode) -> None:
+    """Its margin is worked out there; here only that of the first tier is."""
+    for limit in (2000.0, 900.0):
+        found = quiet(
+            orders={},
+            margin_mode=int(mode),
+            tier_limit=np.array([[limit]]),
+            leverage=np.array([20.0]),
+        )
+        assert found is (limit > 1000.0)
+
+
+def test_inverse_contracts_are_walked(quiet: Made) -> None:
+    assert not quiet(has_inverse=True, inverse=np.array([True]))
