@@ -80,12 +80,11 @@ def _is_clear_of_stops(
     stop = entry * (1.0 - side * _share(orders.stop_loss))
     trail = best * (1.0 - side * _share(orders.trailing_stop))
     target = max(entry * (1.0 + side * _share(orders.take_profit)), 0.0)
-    return (
-        (entry != 0.0)
-        & ((far - stop) * side > tick)
-        & ((far - trail) * side > tick)
-        & ((target - near) * side > tick)
-    )
+    clear: bool = (far - stop) * side > tick
+    clear &= (far - trail) * side > tick
+    clear &= (target - near) * side > tick
+    clear &= entry != 0.0
+    return clear
 
 
 @hot

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made
 def told_by_kernel(book: Any, rules: Any, bars: Any, account: Any) -> bool:
     nothing = np.full(bars.close.shape, math.nan)
     market = market_of(bars, signal=nothing, volatility=nothing)
-    return bool(is_quiet(np.uint64(0), book, rules, market, account))
+    return bool(is_quiet(cast(int, np.uint64(0)), book, rules, market, account))
 
 
 @pytest.mark.parametrize(
