@@ -80,11 +80,11 @@ def _is_clear_of_stops(
     stop = entry * (1.0 - side * _share(orders.stop_loss))
     trail = best * (1.0 - side * _share(orders.trailing_stop))
     target = max(entry * (1.0 + side * _share(orders.take_profit)), 0.0)
-    clear: bool = (far - stop) * side > tick
+    clear = (far - stop) * side > tick
     clear &= (far - trail) * side > tick
     clear &= (target - near) * side > tick
     clear &= entry != 0.0
-    return clear
+    return bool(clear)
 
 
 @hot
@@ -102,7 +102,7 @@ def _has_margin(s: int, quantity: float, far: float, book: Book, full: FullAccou
     value = abs(quantity) * entry
     leverage = min(full.leverage[s], full.tier_leverage[s, 0])
     spare = (1.0 / leverage - full.tier_rate[s, 0] - SLACK) * value + full.tier_deduction[s, 0]
-    return 0.0 < value <= full.tier_limit[s, 0] and spare + quantity * (far - entry) > 0.0
+    return bool(0.0 < value <= full.tier_limit[s, 0] and spare + quantity * (far - entry) > 0.0)
 
 
 @hot
