@@ -14,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from bot.constant_columns import chosen_of, joined, one_for_all
+
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
@@ -101,7 +103,7 @@ class BarBlock:
         if chosen == list(range(self.n_symbols)):
             return self
         columns = {name: getattr(self, name) for name in _COLUMNS}
-        narrow = {k: _chosen(v, chosen) for k, v in columns.items() if v.ndim > 1}
+        narrow = {k: chosen_of(v, chosen) for k, v in columns.items() if v.ndim > 1}
         return type(self)(**columns | narrow)
 
     @classmethod
@@ -109,7 +111,7 @@ class BarBlock:
         """Join blocks that follow one another in time."""
         if len(blocks) == 1:
             return blocks[0]
-        return cls(**{f.name: _joined([getattr(b, f.name) for b in blocks]) for f in fields(cls)})
+        return cls(**{f.name: joined([getattr(b, f.name) for b in blocks]) for f in fields(cls)})
 
     @classmethod
     def of_candles(
@@ -182,37 +184,6 @@ class BarBlock:
 
 
 _COLUMNS = tuple(field.name for field in fields(BarBlock))
-
-
-def one_for_all(value: np.generic, shape: tuple[int, ...]) -> Any:
-    """Return an array that holds one number for all its places, and no memory but for that.
-
-    >>> float(one_for_all(np.float64(2.0), (1000, 50)).sum())
-    100000.0
-    """
-    return np.broadcast_to(value, shape)
-
-
-def is_one_for_all(array: npt.NDArray[Any]) -> bool:
-    """Tell whether an array of bars and symbols holds one number for all, and is not empty."""
-    return array.ndim == 2 and array.strides == (0, 0) and array.size > 0
-
-
-def _chosen(column: npt.NDArray[Any], places: list[int]) -> npt.NDArray[Any]:
-    if is_one_for_all(column):
-        return column[:, : len(places)]
-    return np.ascontiguousarray(column[:, places])
-
-
-def _joined(columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Join columns that follow one another; one number for all in each stays one."""
-    first = columns[0]
-    if all(map(is_one_for_all, columns)):
-        values = np.array([column[0, 0] for column in columns])
-        if (values == values[0]).all() or np.isnan(values).all():
-            rows = sum(map(len, columns))
-            return one_for_all(first[0, 0], (rows, *first.shape[1:]))  # type: ignore[no-any-return]
-    return np.concatenate(columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bot.blocks import FILL, BarBlock, Forecast, Task, is_one_for_all, one_for_all
+from bot.blocks import FILL, BarBlock, Forecast, Task
+from bot.constant_columns import is_one_for_all, one_for_all
 
 
 def candles(n: int) -> BarBlock:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64, I8, I64, BarBlock, Bool, is_one_for_all, one_for_all
+from bot.blocks import F64, I8, I64, BarBlock, Bool
+from bot.constant_columns import is_one_for_all, one_for_all
 from bot.portfolio.calibration import Calibrated, uncalibrated
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)

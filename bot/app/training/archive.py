@@ -19,8 +19,9 @@ from bot.adapters.system.disk_room import DiskRoom
 from bot.app.symbols import traded_symbols
 from bot.app.training.request import RowsSource, TrainingRows
 from bot.app.training.rows_on_disk import RowsOnDisk
-from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Task, is_one_for_all
+from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Task
 from bot.config import Config
+from bot.constant_columns import is_one_for_all
 from bot.features.lookback import advance_windows, nothing_seen
 from bot.features.targets import labels_by
 from bot.model.dataset import Dataset
