@@ -143,10 +143,8 @@ class BarBlock:
             valid, in_session: bool[n, S]; by default where the close is not NaN, and every bar.
             turnover, funding_rate, mark, funding_inside, funding_inside_unknown, mark_high, mark_low,
             settlement_price, realised_variance: float64[n, S]; by default NaN where a price or volume
-                is not known, no funding, and nothing settles.
+                is not known, no funding, and nothing settles; mostly columns of one number.
             leaving: bool[n, S]; by default no symbol is.
-
-        What is not given may be one number for all (`one_for_all`), which cannot be written to.
         """
         shape = close.shape
         if valid is None:
@@ -169,9 +167,9 @@ class BarBlock:
             funding_rate=np.zeros(shape) if funding_rate is None else funding_rate,
             mark=nan if mark is None else mark,
             funding_inside=zero if funding_inside is None else funding_inside,
-            funding_inside_unknown=(
-                zero if funding_inside_unknown is None else funding_inside_unknown
-            ),
+            funding_inside_unknown=zero
+            if funding_inside_unknown is None
+            else funding_inside_unknown,
             refused=nan,
             mark_high=nan if mark_high is None else mark_high,
             mark_low=nan if mark_low is None else mark_low,
