@@ -169,8 +169,7 @@ def mark_on_path(
     if not math.isfinite(start):
         start = market.open[i, s] if market.valid[i, s] else book.mark[s]
     if way == 0.0:
-        at_open: float = start
-        return at_open
+        return float(start)
     if way > 1.0:
         way -= 1.0
         end = market.settlement_price[i, s]
@@ -270,8 +269,7 @@ def take_account(
 @hot
 def _taken_at(i: int, s: int, way: float, book: Book, market: Market, full: FullAccount) -> float:
     """Return the price at which a symbol is taken over."""
-    at_close: float = book.mark[s]
-    return at_close if way > 2.0 else mark_on_path(i, s, way, book, market, full)
+    return float(book.mark[s]) if way > 2.0 else mark_on_path(i, s, way, book, market, full)
 
 
 @cold
