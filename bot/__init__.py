@@ -25,6 +25,7 @@ universe        which symbols may be traded at a time, by the rule of market.uni
 timestamps      the one reader and writer of times
 timegrid        arithmetic on the bar grid
 blocks          the types that flow between all of these
+one_for_all     columns that hold one number for all bars
 log             structured logs
 errors          the errors, named by what the caller does about them
 wording         counts, near names, commands to type

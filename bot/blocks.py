@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from bot.constant_columns import chosen_of, joined, one_for_all
+from bot.one_for_all import chosen_of, joined, one_for_all
 
 F64 = npt.NDArray[np.float64]
 F32 = npt.NDArray[np.float32]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bot.blocks import FILL, BarBlock, Forecast, Task
-from bot.constant_columns import is_one_for_all, one_for_all
+from bot.one_for_all import is_one_for_all, one_for_all
 
 
 def candles(n: int) -> BarBlock:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bot.blocks import F64, I8, I64, BarBlock, Bool
-from bot.constant_columns import is_one_for_all, one_for_all
+from bot.one_for_all import is_one_for_all, one_for_all
 from bot.portfolio.calibration import Calibrated, uncalibrated
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)

@@ -21,11 +21,11 @@ from bot.app.training.request import RowsSource, TrainingRows
 from bot.app.training.rows_on_disk import RowsOnDisk
 from bot.blocks import F64, I64, BarBlock, Bool, FeatureBlock, Task
 from bot.config import Config
-from bot.constant_columns import is_one_for_all
 from bot.features.lookback import advance_windows, nothing_seen
 from bot.features.targets import labels_by
 from bot.model.dataset import Dataset
 from bot.model.room import IN_MEMORY, RowRoom
+from bot.one_for_all import is_one_for_all
 
 LABELLED_AT_ONCE = 2**20
 """Symbol-bars whose labels are worked out at a time, at the least those of one symbol."""
