@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from rich.console import Group, RenderableType
 
-from bot.adapters.system.heap import give_back_all, keep_little
+from bot.adapters.system.heap import give_back, give_back_all, keep_little
 from bot.app.backtest.job import BacktestDone, run_backtest
 from bot.app.backtest.preparing import open_market, prepare
 from bot.app.loop.waiting import COMPILING, TAKES
@@ -114,6 +114,7 @@ def report_run(folder: RunFolder) -> Reported:
     config = config_of(folder)
     check_parts(config, "", folder.path)
     run = read_run(folder, follow=True)
+    give_back()
     summary = build(run, config.report, enter_run(folder, run))
     sheet = tear_sheet(run, config.report.bootstrap_samples)
     page = html.render(run, summary, sheet, folder.path)

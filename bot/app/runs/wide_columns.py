@@ -108,17 +108,27 @@ class WideColumns:
         return Forecasts(**self._gathered(parts()))
 
     def labels(self, config: Config, bars: BarBlock, tasks: tuple[Task, ...]) -> F64:
-        """Return the labels float64[n, S, K] of these bars, worked out task by task of some symbols at a time.
+        """Return the labels float64[n, S, K] of these bars, worked out of some symbols at a time.
 
         Not of some bars, since the mean of volume depends on where it begins; residuals need all symbols at once.
         """
         labels: F64 = self._room.empty((*bars.valid.shape, len(tasks)))
-        for k, task in enumerate(tasks):
-            whole = [slice(0, bars.n_symbols)]
-            for of in whole if task.kind == "residual" else groups_of(bars.valid.shape):
-                some = bars.symbols(range(of.start, of.stop))
-                labels[:, of, k] = labels_by(config, some, (task,))[0][:, :, 0]
+        residual = [k for k, task in enumerate(tasks) if task.kind == "residual"]
+        others = [k for k in range(len(tasks)) if k not in residual]
+        for of in groups_of(bars.valid.shape):
+            self._label(
+                labels[:, of], config, bars.symbols(range(of.start, of.stop)), tasks, others
+            )
+        self._label(labels, config, bars, tasks, residual)
         return labels
+
+    @staticmethod
+    def _label(
+        labels: F64, config: Config, bars: BarBlock, tasks: tuple[Task, ...], places: list[int]
+    ) -> None:
+        """Write the labels of the tasks at these places."""
+        for k in places:
+            labels[:, :, k] = labels_by(config, bars, (tasks[k],))[0][:, :, 0]
 
     def fills(self) -> npt.NDArray[np.void]:
         """Return the fills in these bars, in the order of booking."""

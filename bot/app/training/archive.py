@@ -27,7 +27,7 @@ from bot.model.dataset import Dataset
 from bot.model.room import IN_MEMORY, RowRoom
 from bot.one_for_all import is_one_for_all
 
-LABELLED_AT_ONCE = 2**20
+LABELLED_AT_ONCE = 2**18
 """Symbol-bars whose labels are worked out at a time, at the least those of one symbol."""
 
 
