@@ -22,7 +22,7 @@ class Subject:
 
 _OF_FULL = (
     "blocking", "caps_hold", "inverse", "limit_orders", "margin", "marks_path", "orders_naively", "sizes",
-    "stages", "stops", "unseen",
+    "quiet", "stages", "stops", "unseen",
 )  # fmt: skip
 """Tests of the full account, `tests/portfolio/kernel/test_….py`."""
 
@@ -48,7 +48,7 @@ SUBJECTS = (
         "account",
         (*(f"bot/portfolio/kernel/{name}.py" for name in (
             "blocking", "booking", "caps", "cash", "contracts", "debts", "limits", "margin", "measured", "partial",
-            "path", "reducing", "settling", "stages", "stops",
+            "path", "quiet", "reducing", "settling", "stages", "stops",
         )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
         (*(f"tests/portfolio/kernel/test_{name}.py" for name in _OF_FULL), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py",
          "tests/portfolio/test_own.py::test_a_scheme_is_told_once_of_an_order_that_cash_cuts", "tests/laws/test_limits.py",

@@ -77,7 +77,7 @@ def test_stops_within_a_tick_are_walked(
     "columns",
     [
         {"valid": False}, {"settlement_price": 100.0}, {"funding_inside": 1e-4},
-        {"funding_inside_unknown": 1.0}, {"mark": 94.0}, {"mark_low": 94.0}, {"mark_high": 111.0},
+        {"funding_inside_unknown": 1.0}, {"mark": 94.0}, {"mark_low": 94.0}, {"mark_high": 111.0}, {"open": 94.0}, {"close": 94.0},
     ],
 )  # fmt: skip
 def test_what_happens_inside_is_walked(quiet: Made, columns: dict[str, Any]) -> None:
@@ -125,3 +125,28 @@ def test_a_value_above_the_first_tier_is_walked(quiet: Made, mode: MarginMode) -
 
 def test_inverse_contracts_are_walked(quiet: Made) -> None:
     assert not quiet(has_inverse=True, inverse=np.array([True]))
+
+
+def test_what_is_paid_in_full_has_no_margin_to_lose(quiet: Made) -> None:
+    isolated = {"orders": {}, "margin_mode": int(MarginMode.ISOLATED)}
+    assert quiet(**isolated, contract=np.array([False]))
+    assert not quiet(**isolated)  # at 100 × half a per cent is all of it
+
+
+@pytest.mark.parametrize(("stops", "best"), [({}, 100.0), ({"trailing_stop": 0.5}, 120.0)])
+def test_the_best_price_is_that_since_the_position_was_opened(
+    bars_of: Made,
+    rules_of: Made,
+    orders_of: Made,
+    trade: Made,
+    stops: dict[str, float],
+    best: float,
+) -> None:
+    """Without a stop nobody asks for it; a symbol that holds nothing has none."""
+    prices = [100.0, 100.0, 110.0, 120.0, 115.0]
+    two = [[price, price] for price in prices]
+    bars = bars_of(two, two, volume=[[1e6, 1e6]] * 5)
+    signal = [[1.0, math.nan], *[[math.nan, math.nan]] * 4]
+    book, _ = trade(bars, signal, rules_of(2), orders_of(2, **stops))
+    assert book.holding["best"].tolist() == [best, 0.0]
+    assert book.mark.tolist() == [115.0, 115.0]
