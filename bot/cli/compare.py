@@ -17,8 +17,10 @@ from bot.cli.cross_validation import (
     WALK_FORWARD,
     CvOption,
     GroupsOption,
+    InsideOption,
     TestGroupsOption,
     check_cv,
+    check_inside,
     cross_validate_and_tell,
 )  # fmt: skip
 from bot.cli.options import WalkForwardOptions, with_options
@@ -74,6 +76,7 @@ def compare(
         ),
     ] = None,
     seeds: SeedsOption = 10,
+    retrain_inside: InsideOption = False,
     cv: CvOption = WALK_FORWARD,
     groups: GroupsOption = 6,
     test_groups: TestGroupsOption = 2,
@@ -85,6 +88,7 @@ def compare(
     What is trained is kept in --out: after an interruption the same command continues.
     """
     check_cv(cv, alone=not (finished or confirm is not None))
+    check_inside(retrain_inside, alone=not finished and cv == WALK_FORWARD)
     if confirm is not None:
         options = _frozen(options, confirm, preset=preset, files=bool(files) or finished)
     if finished:
@@ -103,9 +107,9 @@ def compare(
         )  # fmt: skip
         return
     with progress_bar(f"compare {title}", quiet=options.as_json) as progress, resumable():
+        plan = replace(options.plan(seeds), inside=retrain_inside)
         done = compare_command(
-            contenders, title, Path(options.out), options.plan(seeds), progress,
-            confirm=confirm is not None,
+            contenders, title, Path(options.out), plan, progress, confirm=confirm is not None
         )  # fmt: skip
     if options.as_json:
         print(json.dumps({"folder": str(done.folder), "setting": done.setting,

@@ -1,4 +1,7 @@
-"""How `bot compare` cuts the bars: its options, and what a cross-validation prints. Must not compute results."""
+"""How `bot compare` cuts the bars and when it trains: its options, and what a cross-validation prints.
+
+Must not compute results.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,13 @@ GroupsOption = Annotated[
 TestGroupsOption = Annotated[
     int, typer.Option(min=1, help="With --cv combinatorial: groups that are tested at a time.")
 ]
+InsideOption = Annotated[
+    bool,
+    typer.Option(
+        "--retrain-inside",
+        help="Train inside folds too, whenever a contender's own retrain.trigger is due, as a run does.",
+    ),
+]
 
 
 def check_cv(cv: str, *, alone: bool) -> None:
@@ -45,6 +55,21 @@ def check_cv(cv: str, *, alone: bool) -> None:
         raise ConfigError(
             "compare --cv combinatorial: finished runs are not cut, and what confirms is walk-forward; leave "
             "out --runs and --confirm"
+        )
+
+
+def check_inside(retrain_inside: bool, *, alone: bool) -> None:
+    """Refuse trainings inside folds where there are none in the order of time.
+
+    Raises:
+        ConfigError: naming what it does not go with.
+    """
+    from bot.errors import ConfigError
+
+    if retrain_inside and not alone:
+        raise ConfigError(
+            "compare --retrain-inside: finished runs have their trainings, and a combinatorial cut has no order of time; "
+            "leave out --runs and --cv combinatorial"
         )
 
 

@@ -52,7 +52,7 @@ def search(
     *,
     options: SearchOptions,
 ) -> None:
-    """Search features, targets, model, training and policy for what does best out of sample, fold by fold.
+    """Search features, targets, model, training, retraining and policy for what does best out of sample.
 
     Every trial is entered in the register. The best is shown with what choosing it is worth. What is tried
     is kept in --out: after an interruption the same command continues.

@@ -65,6 +65,11 @@ class SearchSettings(Section):
     )
     folds: int = Field(6, ge=1, le=1000, description="Number of consecutive test periods.")
     months: int = Field(6, ge=1, le=120, description="Months per fold.")
+    retrain_inside: bool = Field(
+        False,
+        description="Besides the training before each fold, train inside it whenever the trial's own retrain.trigger is "
+        "due, as a run does; then retrain.trigger, cron, hours and every_bars may vary.",
+    )
     seeds: int = Field(
         2, ge=1, le=100, description="Trainings per network, whose forecasts are averaged."
     )

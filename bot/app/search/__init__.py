@@ -3,6 +3,7 @@
 command         from a file to a table: start here
 space           SPACE.toml: what varies, how, and where it starts
 dimensions      one setting that varies
+cadence         how often models are trained, where that varies
 samplers        what proposes settings
 identity        what a search is of, and what refuses another
 running         the loop: asked for, trained, judged, entered, told

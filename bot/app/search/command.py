@@ -16,6 +16,7 @@ from bot.adapters.system.run_lock import RunLock
 from bot.app.backtest.preparing import RunMarket, check_known, read_market
 from bot.app.executors.choice import EngineChoice, check_gpu, opened
 from bot.app.loop.runner import Progress
+from bot.app.search.cadence import check_cadences
 from bot.app.search.found import table_of
 from bot.app.search.identity import check_identity, identity_of
 from bot.app.search.running import SearchLoop
@@ -90,6 +91,7 @@ def begun(path: Path, settings: BaseSettings, out: Path) -> SearchLoop:
     check_known(base.config, market)
     study = _cut(base, market, space.search, out)
     check_accounts(study)
+    check_cadences(space.dimensions, study)
     for each in (out / "data", out / "units", folder, folder / "trials"):
         make_folder(each)
     for each in (out / "data", out / "units"):
@@ -103,7 +105,7 @@ def _cut(base: Contender, market: RunMarket, search: SearchSettings, out: Path) 
     """Return the study of the base settings, its bars cut as the search asks."""
     if search.cv == "combinatorial":
         return CombinatorialStudy([base], market, out, groups=search.groups, tested=search.test_groups)  # fmt: skip
-    return Study([base], market, search.folds, search.months, out)
+    return Study([base], market, search.folds, search.months, out, inside=search.retrain_inside)
 
 
 def write(table: SearchTable, folder: Path) -> None:

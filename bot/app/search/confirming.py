@@ -57,7 +57,9 @@ def confirm_command(
         Contender(name_of(chosen.number), kind, there.load(space.sets(values or {}))),
         Contender(name_of(0), kind, there.load()),
     ]
-    plan = StudyPlan(search.folds, search.months, search.seeds, engine)
+    plan = StudyPlan(
+        search.folds, search.months, search.seeds, engine, inside=search.retrain_inside
+    )
     money = search.objectives[0] in OF_ACCOUNT
     return compare_command(
         contenders, f"{space.name}-confirm", out, plan, progress,

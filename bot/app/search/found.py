@@ -27,6 +27,7 @@ from bot.app.study.cross_validation import setting_of_cut
 from bot.app.study.data import Study
 from bot.app.study.setting import setting_of
 from bot.app.study.trials import trial_of
+from bot.app.study.walk import cadence_of
 from bot.report.money.sharpe import sharpe_per_bar
 from bot.report.study.objectives import days_of
 from bot.report.study.search import (
@@ -116,7 +117,16 @@ def table_of(loop: SearchLoop, asked: int) -> SearchTable:
         importance=_importance(loop.store, loop.distributions),
         evaluator=EVALUATOR,
         asked=asked,
+        cadence=None if chosen is None else _cadence(loop, chosen),
     )
+
+
+def _cadence(loop: SearchLoop, chosen: FrozenTrial) -> str | None:
+    """Return how often the chosen one's models are trained, in words; None where that is once a fold."""
+    if not loop.base.inside:
+        return None
+    contender = loop.contender_of(chosen.number, values_of(chosen, loop.space))
+    return cadence_of(contender.config.retrain)
 
 
 def _setting(study: Study, seeds: int) -> str:

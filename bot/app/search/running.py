@@ -150,6 +150,7 @@ class SearchLoop:
             self.base.features_of(base.config)  # once for all trials
             study = self.base.over([contender] if trial.number == 0 else [base, contender])
             check_accounts(study)
+            study.check_inside()
         except ConfigError as error:
             trial.failed = str(error)
             return trial

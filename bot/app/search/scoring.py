@@ -79,7 +79,7 @@ class Scorer:
         if isinstance(study, CombinatorialStudy):
             return self._score_paths(study, contender, units)
         rows = study.forecastable()
-        read = read_units(study, units, rows)
+        read = read_units(units, rows)
         seeds = sorted({seed for seed, _ in read})
         # an account alone asks for no baseline, so its folds' rows need not be cut again
         spans = self._spans if self._asks_skill else {fold.number: (0, 0) for fold in study.folds}
@@ -87,9 +87,9 @@ class Scorer:
         traded = trade(study, contender, judged, seeds)
         found = []
         if self._asks_skill:
-            rivals = self._rivals.setdefault(
-                study.tasks, Rivals(self._base.config.report.baselines)
-            )
+            rivals = Rivals(self._base.config.report.baselines)
+            if not study.inside:  # else trials have other models, and each one's would be kept
+                rivals = self._rivals.setdefault(study.tasks, rivals)
             found = endpoints(judged, traded.returns, traded.gross, rows=rows, rivals=rivals)
         values = []
         for name in self._objectives:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bot.app.search.cadence import faults_of_cadence
 from bot.app.search.dimensions import Dimension, as_set, dimension_of
 from bot.app.study.splits import MOST_SPLITS
 from bot.config import Config, flatten, load_config
@@ -27,23 +28,26 @@ from bot.errors import ConfigError
 
 TABLES = ("search", "space", "start")
 SECTIONS = (
-    "features", "targets", "model", "training", "signal", "policy", "sizing", "risk", "execution",
+    "features", "targets", "model", "training", "retrain", "signal", "policy", "sizing", "risk", "execution",
 )  # fmt: skip
 _LABELS = "the labels would be others, and trials could not be held against one another"
 REFUSED = {
     "features.window": _LABELS,
     "targets.horizons": _LABELS,
     "targets.decision_cost": _LABELS,
+    "retrain.latency_bars": "the folds' own trainings would be due at other bars",
+    "retrain.start": "it shifts trainings and makes none more often or seldom",
+    "retrain.at_start": "each fold has a training at its start",
     "policy.rehearse": "a trial has the trainings of its folds and no others",
     "execution.price": "only a live run has quotes to fill at",
     **dict.fromkeys(("training.workers", "training.time_limit_s", "training.memory_limit_mb"),
                     "it changes no result"),
     **dict.fromkeys(BEYOND_FORECASTS, "a comparison trades the mean over the seeds, and knows no more of the models"),
 }  # fmt: skip
-OF_SECTION = {
-    "retrain": "a fold has one training; [search] months says how often there is one",
-    "costs": "what trading costs is not a choice",
-}
+OF_SECTION = {"costs": "what trading costs is not a choice"}
+_ONE_TRAINING = (
+    "a fold has one training, unless retrain_inside = true in [search] adds those due inside it"
+)
 SINGLE = "model.members=1"
 """As in a preset of `bot compare`: the seeds of a study are its ensemble."""
 
@@ -91,7 +95,10 @@ class SearchSpace:
 
     def as_json(self) -> dict[str, Any]:
         """Return what makes one search another, as JSON values: not how long it goes on."""
-        decides = self.search.model_dump(mode="json", exclude={"trials", "minutes"})
+        unsaid = {"trials", "minutes"} | (
+            {"retrain_inside"} if not self.search.retrain_inside else set()
+        )
+        decides = self.search.model_dump(mode="json", exclude=unsaid)
         return {
             "search": decides,
             "space": {d.key: d.as_json() for d in self.dimensions},
@@ -119,11 +126,12 @@ def read_space(path: Path, base: Config) -> SearchSpace:
         if name not in TABLES
     ]
     search = _search(content.get("search", {}), path, faults)
-    dimensions = _dimensions(content.get("space", {}), path, faults)
+    dimensions = _dimensions(content, path, faults)
     own = flatten(base)
     placed = {d.key: d.place(own[d.key]) for d in dimensions}
     default = None if None in placed.values() else {d.key: d.value(placed[d.key]) for d in dimensions}  # fmt: skip
     starts = _starts(content.get("start", []), dimensions, own, path, faults)
+    faults += faults_of_cadence(dimensions, own, f"{path} [space]")
     if search is not None:
         faults += _against(search, dimensions, path)
     if faults or search is None:
@@ -155,14 +163,16 @@ def _search(given: Any, path: Path, faults: list[str]) -> SearchSettings | None:
     return made
 
 
-def _dimensions(given: Any, path: Path, faults: list[str]) -> tuple[Dimension, ...]:
+def _dimensions(content: Mapping[str, Any], path: Path, faults: list[str]) -> tuple[Dimension, ...]:
     where, made = f"{path} [space]", []
+    given, search = content.get("space", {}), content.get("search", {})
+    inside = isinstance(search, Mapping) and search.get("retrain_inside") is True
     if not isinstance(given, Mapping) or not given:
         faults.append(f"{where}: name at least one setting, as section.key = {{low = …, high = …}}")
         return ()
     flat = _flat(given)
     for key, value in flat.items():
-        refusal = _refusal(key)
+        refusal = _refusal(key, inside=inside)
         if refusal:
             faults.append(f"{where}: {refusal}")
             continue
@@ -185,13 +195,19 @@ def _flat(given: Mapping[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _refusal(key: str) -> str:
-    """Return why a key may not vary; empty where it may."""
+def _refusal(key: str, *, inside: bool) -> str:
+    """Return why a key may not vary; empty where it may.
+
+    Args:
+        inside: whether models are trained inside folds.
+    """
     section, _, name = key.partition(".")
     types = section_types()
     if section not in types or name not in types[section].model_fields:
         return unknown_setting(key)
     why = REFUSED.get(key) or OF_SECTION.get(section)
+    if why is None and section == "retrain" and not inside:
+        why = _ONE_TRAINING
     if why is None and name == "settings":
         why = "settings of a part of your own are tried by 'bot compare', a file each"
     if why is None and section not in SECTIONS:
@@ -235,7 +251,12 @@ def _against(
 def _against_cut(search: SearchSettings, path: Path) -> list[str]:
     if search.cv != "combinatorial":
         return []
-    n, k, faults = search.groups, search.test_groups, []
+    n, k, faults = search.groups, search.test_groups, list[str]()
+    if search.retrain_inside:
+        faults.append(
+            f"{path} [search]: cv = 'combinatorial' has no order of time in which models could be trained anew; take "
+            "'walk-forward', or leave out retrain_inside"
+        )
     if k >= n:
         faults.append(
             f"{path} [search]: test_groups = {k} of groups = {n} leave nothing to train on; give fewer"

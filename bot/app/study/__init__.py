@@ -4,7 +4,8 @@ compare         `bot compare`, from settings to a verdict: start here
 finished        `bot compare --runs`: finished runs side by side
 discover        `bot discover`: which further targets help the main heads
 contenders      the settings that compete, from files or a preset
-data            bars, features and folds, and what each fold may train on
+walk            folds, and when trainings are due before and inside them
+data            bars and features, and what each training may see of them
 cross_validation  `bot compare --cv combinatorial`, from settings to the paths' table
 combinatorial   a market cut for it, and what each path comes to
 splits          its groups, splits and paths, and what a split may train on

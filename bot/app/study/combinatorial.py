@@ -16,10 +16,11 @@ import numpy as np
 from bot.app.backtest.preparing import RunMarket
 from bot.app.study.account import Traded, trade_forecasts
 from bot.app.study.contenders import Contender
-from bot.app.study.data import Fold, Study
+from bot.app.study.data import Study
 from bot.app.study.folds import FoldData
 from bot.app.study.splits import cut, trainable
 from bot.app.study.unit import Unit, read_result
+from bot.app.study.walk import Fold
 from bot.app.training.archive import Archive
 from bot.blocks import Bool, Windows
 from bot.config import Config

@@ -38,12 +38,17 @@ from bot.report.study.text import to_markdown
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """Folds of so many months, trainings of each network, and what runs them."""
+    """Folds of so many months, trainings of each network, and what runs them.
+
+    Attributes:
+        inside: whether models are trained inside folds too, by each contender's own `retrain`.
+    """
 
     folds: int
     months: int
     seeds: int
     engine: EngineChoice = LOCAL
+    inside: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,15 @@ def walk_forward(
             money where all contenders have the same forecasts.
 
     Raises:
-        ConfigError: a contender cannot trade the mean over the seeds of the heads that all have, or
-            needs a package that is not installed.
+        ConfigError: a contender cannot trade the mean over the seeds of the heads that all have,
+            needs a package that is not installed, or cannot say when to train inside a fold.
         DataError: a folder of the study's is a link.
         ModelError: trainings failed; those that did not are kept.
     """
     contenders, market = ready(contenders)
-    study = Study(contenders, market, plan.folds, plan.months, out)
+    study = Study(contenders, market, plan.folds, plan.months, out, inside=plan.inside)
     check_accounts(study)
+    study.check_inside()
     if kind == "confirm":
         check_unseen(study)
     units = study.units(plan.seeds)

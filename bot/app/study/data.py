@@ -1,47 +1,33 @@
 """The data of a comparison: bars, features, folds, and what each fold may train on.
 
-Rules: a fold's rows are those of a training due `retrain.latency_bars` before its first bar, cut by
-the same Archive as a backtest's; its forecasts begin at that first bar. What workers need of a fold
-is written once to disk.
+Rules: a training's rows are cut by the same Archive as a backtest's, at its due bar (`walk.py` says
+which), and its forecasts begin `retrain.latency_bars` later. What workers need of a fold is written once to disk.
 """
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
 import json
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bot.app.backtest.preparing import RunMarket
 from bot.app.study.contenders import Contender
 from bot.app.study.folds import FOLD_LAYOUT, FoldData
 from bot.app.study.unit import TRAINING, Unit
+from bot.app.study.walk import Fold, check_inside, cut_folds, trainings_of
 from bot.app.training.archive import Archive
 from bot.blocks import F64, Bool, FeatureBlock, Task
 from bot.config import Config
-from bot.errors import DataError
 from bot.features.pipeline import FeaturePipeline
 from bot.features.targets import labels_by, target_tasks
 from bot.model.device import device_of
 from bot.parts.plugins import digests_of
 from bot.timegrid import INTERVAL_MS
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Bars first..stop-1 are forecast by models that were due at the close of bar `due`."""
-
-    number: int
-    due: int
-    first: int
-    stop: int
 
 
 class Study:
@@ -51,7 +37,10 @@ class Study:
         tasks: the tasks that are judged, those that every contender has.
         folds: in the order of time.
         start: the first bar that is forecast.
+        inside: whether models are trained inside a fold too, where a contender's own `retrain` says so.
     """
+
+    inside = False
 
     def __init__(
         self,
@@ -60,9 +49,12 @@ class Study:
         n_folds: int,
         months: int,
         folder: Path,
+        *,
+        inside: bool = False,
     ) -> None:
         self._hold(contenders, market, folder)
-        self.folds = _folds(market, self.config, n_folds, months)
+        self.folds = cut_folds(market, self.config, n_folds, months)
+        self.inside = inside
         self.start = self.folds[0].first
 
     def _hold(self, contenders: list[Contender], market: RunMarket, folder: Path) -> None:
@@ -119,8 +111,33 @@ class Study:
         units = []
         for contender in self.contenders:
             for seed in range(seeds if contender.seeded else 1):
-                units += [self._unit(contender, fold, seed) for fold in self.folds]
+                units += [self._unit(contender, span, seed) for span in self.trainings(contender)]
         return units
+
+    def trainings(self, contender: Contender) -> list[Fold]:
+        """Return a contender's trainings, fold by fold, with the bars that each one's models forecast."""
+        if not self.inside:
+            return self.folds
+        times, retrain = self.market.bars.open_time, contender.config.retrain
+        return [
+            span
+            for fold in self.folds
+            for span in trainings_of(fold, retrain, times, self._interval_ms)
+        ]
+
+    def check_inside(self) -> None:
+        """Refuse contenders whose `retrain` cannot say when to train inside a fold, where it is to.
+
+        Raises:
+            ConfigError: it is never due, or too often.
+        """
+        for c in self.contenders if self.inside else ():
+            times = self.market.bars.open_time
+            check_inside(c.name, c.config.retrain, self.folds, times, self._interval_ms)
+
+    @property
+    def _interval_ms(self) -> int:
+        return INTERVAL_MS[self.config.market.interval]
 
     def fold_key(self, fold: Fold) -> list[Any]:
         """Return what tells a fold from others, in open times."""
@@ -150,7 +167,7 @@ class Study:
             kind=contender.kind,
             config=c,
             judged=self.tasks,
-            fold=fold.number,
+            span=fold,
             seed=seed,
             due_ms=int(times[fold.due]),
             data=self.folder / "data" / f"{self._data_key(c, fold)}.npz",
@@ -164,7 +181,7 @@ class Study:
 
     def fold_data(self, unit: Unit) -> FoldData:
         """Return what the unit trains on and forecasts."""
-        fold, config = self.folds[unit.fold], unit.config
+        fold, config = unit.span, unit.config
         names, features = self.features_of(config)
         archive = Archive(config, target_tasks(config.targets))
         archive.extend(self.market.bars, features)
@@ -183,8 +200,9 @@ class Study:
         lookback = config.model.bars_read
         key = f"{config.features.model_dump_json()} {lookback}"
         if key not in self._features:
-            interval_ms = INTERVAL_MS[config.market.interval]
-            pipeline = FeaturePipeline(config.features, self.market.symbols, interval_ms, lookback)
+            pipeline = FeaturePipeline(
+                config.features, self.market.symbols, self._interval_ms, lookback
+            )
             _, block = pipeline.advance(pipeline.initial(), self.market.bars)
             self._features[key] = pipeline.names, block
         return self._features[key]
@@ -251,34 +269,3 @@ def _of_no_weight(config: Config) -> set[str]:
 def _unread(config: Config) -> set[str]:
     """Return the settings of the model that its encoder does not read."""
     return {"lookback"} if config.model.bars_read == 1 else set()
-
-
-def _folds(market: RunMarket, config: Config, n_folds: int, months: int) -> list[Fold]:
-    """Cut the last `n_folds` spans of `months` calendar months, or those from data.start on.
-
-    Raises:
-        DataError: the bars do not reach that far, or nothing lies before the first fold.
-    """
-    times = market.bars.open_time
-    step = pd.DateOffset(months=months)
-    if config.data.start:
-        edges = [pd.Timestamp(int(times[market.start_index]), unit="ms")]
-        for _ in range(n_folds):
-            edges.append(edges[-1] + step)
-    else:
-        last = pd.Timestamp(int(times[-1]) + 1, unit="ms")
-        edges = [last.to_period("M").start_time + pd.DateOffset(months=1)]
-        for _ in range(n_folds):
-            edges.insert(0, edges[0] - step)
-    at = np.searchsorted(times, [int(edge.value // 1_000_000) for edge in edges])
-    latency = config.retrain.latency_bars
-    if at[0] <= latency or (np.diff(at) < 2).any():
-        raise DataError(
-            f"compare: {n_folds} folds of {months} months from {edges[0]} do not lie within the bars "
-            f"from {pd.Timestamp(int(times[0]), unit='ms')} to "
-            f"{pd.Timestamp(int(times[-1]), unit='ms')}, or leave nothing to train on; ask for fewer "
-            "or shorter folds, or give --from"
-        )
-    return [
-        Fold(k, int(a) - latency, int(a), int(b)) for k, (a, b) in enumerate(itertools.pairwise(at))
-    ]

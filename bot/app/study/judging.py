@@ -17,6 +17,7 @@ from bot.app.study.contenders import Contender
 from bot.app.study.data import Study
 from bot.app.study.groups import groups_of, mean_of_groups
 from bot.app.study.unit import Unit, read_result
+from bot.app.study.walk import Fold, name_of
 from bot.app.symbols import bars_a_year
 from bot.blocks import F64, Bool, Forecast
 from bot.report.inputs import Judged, ModelInfo
@@ -56,7 +57,7 @@ def judge(
         return found, account
 
     for contender in study.contenders:
-        read = read_units(study, [unit for unit in units if unit.name == contender.name], rows)
+        read = read_units([unit for unit in units if unit.name == contender.name], rows)
         seeds = sorted({seed for seed, _ in read})
         spans = spans or training_spans(read)
         measured[contender.name], account = measure(contender, seeds, read)
@@ -69,11 +70,15 @@ def judge(
         as_traded[contender.name] = mean_of_groups(
             [measure(contender, group, read)[0] for group in groups_of(seeds)]
         )
-        facts[contender.name] = _facts(study, [fact for _, _, fact in read.values()], account)
+        facts[contender.name] = _facts(study, read, account)
         excess[contender.name] = np.array(
             [
                 np.mean(
-                    [_excess_loss(fact) for (_, fold), (_, _, fact) in read.items() if fold == k],
+                    [
+                        _excess_loss(fact)
+                        for (_, fold), (_, _, fact) in owns(read)
+                        if fold.number == k
+                    ],
                     axis=0,
                 )
                 for k in range(len(study.folds))
@@ -91,11 +96,19 @@ def _excess_loss(fact: dict[str, Any]) -> F64:
     return excess
 
 
-Results = dict[tuple[int, int], tuple[F64, F64, dict[str, Any]]]
-"""By seed and fold: forecasts as given and shrunk, and the facts of the training."""
+TrainingRead = tuple[F64, F64, dict[str, Any]]
+"""Forecasts as given and shrunk, and the facts of the training."""
+
+Results = dict[tuple[int, Fold], TrainingRead]
+"""By seed, and by fold or the rest of one."""
 
 
-def read_units(study: Study, units: Sequence[Unit], rows: Bool) -> Results:
+def owns(read: Results) -> list[tuple[tuple[int, Fold], TrainingRead]]:
+    """Return what came of the folds' own trainings, without those inside them."""
+    return [(key, result) for key, result in read.items() if not key[1].training]
+
+
+def read_units(units: Sequence[Unit], rows: Bool) -> Results:
     """Return what trainings of one contender gave.
 
     Args:
@@ -105,20 +118,22 @@ def read_units(study: Study, units: Sequence[Unit], rows: Bool) -> Results:
         DataError: a result is damaged, or of another training.
     """
     return {
-        (unit.seed, fold.number): read_result(unit, fold.first, rows[fold.first : fold.stop])
+        (unit.seed, unit.span): read_result(
+            unit, unit.span.first, rows[unit.span.first : unit.span.stop]
+        )
         for unit in units
-        for fold in [study.folds[unit.fold]]
     }
 
 
 def training_spans(read: Results) -> dict[int, tuple[int, int]]:
     """Return each fold's first and last training bar of the first contender.
 
-    All contenders are held against baselines of these rows, whatever window they learned from.
+    All contenders are held against baselines of these rows, whatever window they learned from, and however often
+    inside the fold.
     """
     return {
-        fold: (facts["train_bars"][0], facts["train_bars"][1])
-        for (_, fold), (_, _, facts) in read.items()
+        fold.number: (facts["train_bars"][0], facts["train_bars"][1])
+        for (_, fold), (_, _, facts) in owns(read)
     }
 
 
@@ -135,22 +150,24 @@ def averaged(
     model = np.full(len(bars), -1, dtype=np.int64)
     models = []
     times = bars.open_time
-    for fold in study.folds:
-        span = slice(fold.first, fold.stop)
-        value[span] = np.mean([read[seed, fold.number][0] for seed in seeds], axis=0)
-        shrunk[span] = np.mean([read[seed, fold.number][1] for seed in seeds], axis=0)
-        model[span] = fold.number
-        facts = [read[seed, fold.number][2] for seed in seeds]
+    trainings = sorted({span for _, span in read}, key=lambda span: span.first)
+    for m, span in enumerate(trainings):
+        # a model forecasts the rest of its fold, and the next one takes over where it begins
+        rest, own = slice(span.first, span.stop), study.folds[span.number]
+        value[rest] = np.mean([read[seed, span][0] for seed in seeds], axis=0)
+        shrunk[rest] = np.mean([read[seed, span][1] for seed in seeds], axis=0)
+        model[rest] = m
+        facts = [read[seed, span][2] for seed in seeds]
         scales = {
             name: float(np.mean([f["variance_scales"][name] for f in facts]))
             for name in facts[0]["variance_scales"]
         }
-        first, last = spans[fold.number]
+        first, last = spans[span.number]
         models.append(
             ModelInfo(
-                model_id=f"fold {fold.number + 1}",
-                due_ms=int(times[fold.due]),
-                effective_from_ms=int(times[fold.first]),
+                model_id=name_of(span),
+                due_ms=int(times[own.due]),  # when the baselines' rows were known
+                effective_from_ms=int(times[span.first]),
                 rows=facts[0]["rows"],
                 train_from_ms=int(times[first]),
                 train_to_ms=int(times[last]),
@@ -177,13 +194,14 @@ def _mean_seconds(facts: list[dict[str, Any]]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _facts(study: Study, facts: list[dict[str, Any]], account: Traded) -> dict[str, Any]:
+def _facts(study: Study, read: Results, account: Traded) -> dict[str, Any]:
     """Return what is printed of a contender beside its figures."""
+    facts = [fact for _, _, fact in read.values()]
     found: dict[str, Any] = {
         "parameters": int(facts[0]["parameters"]) or None,
         "CPU s a training": _mean_seconds(facts),
     }
-    excess = np.mean([_excess_loss(f) for f in facts], axis=0)
+    excess = np.mean([_excess_loss(fact) for _, (_, _, fact) in owns(read)], axis=0)
     for k, task in enumerate(study.tasks):
         found[f"excess loss {task.name}"] = float(excess[k])
     return found | account.facts

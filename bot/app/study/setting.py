@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from bot.app.study.data import Study
+from bot.app.study.walk import cadence_of
 from bot.config.needed_heads import needs_calibration
 from bot.parts.plugins import digests_of
 from bot.report.coverage import LEAST_SHARE, share
 from bot.report.formats import percent
+from bot.wording import counted
 
 
 def setting_of(study: Study, seeds: int) -> str:
@@ -24,7 +26,21 @@ def setting_of(study: Study, seeds: int) -> str:
         "(labels known by then) and forecast it untouched. `excess loss` is the loss of the fold minus that of "
         "the training rows, each over the loss of the training mean; CPU seconds are for one "
         f"training; the account trades the averaged forecasts by its contender's settings."
-        f"{_calibrated(study)}{_own_parts(study)}"
+        f"{_inside(study)}{_calibrated(study)}{_own_parts(study)}"
+    )
+
+
+def _inside(study: Study) -> str:
+    """Say how often models are trained inside folds; nothing where they are not."""
+    if not study.inside:
+        return ""
+    cadences = "; ".join(
+        f"{c.name} {cadence_of(c.config.retrain)}, {counted(len(study.trainings(c)), 'training')} a seed"
+        for c in study.contenders
+    )
+    return (
+        f" Inside a fold models are trained anew ({cadences}), each on the bars before it, and forecast until the next one does; "
+        "`excess loss` and the rows that baselines learn from are those of a fold's first training."
     )
 
 

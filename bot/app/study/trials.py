@@ -78,6 +78,7 @@ def trial_of(study: Study, title: str, kind: TrialKind, accounts: Mapping[str, T
              sorted(digests_of(c.config.plugins).values())]
             for c in study.contenders
         ],
+        *(["retrained inside"] if study.inside else []),
     ]  # fmt: skip
     outcomes = tuple(_outcome(c, first, accounts[c.name]) for c in study.contenders)
     return _entry(study, title, kind, digest=digest_of(decides), outcomes=outcomes)

@@ -1,4 +1,4 @@
-"""One training of a comparison: a contender, a fold, a seed.
+"""One training of a comparison: a contender, a fold or the rest of one, a seed.
 
 Rules: a unit is a pure function of its settings and its fold's data, so one that is done stays
 done, and its file is the same to the byte whatever ran it; what it cost is measured, and is another file.
@@ -22,6 +22,7 @@ from bot.adapters.system.atomic_file import write_bytes, write_text
 from bot.app.executors.units import Stored
 from bot.app.study.contenders import ContenderKind
 from bot.app.study.folds import FoldData
+from bot.app.study.walk import Fold, name_of
 from bot.app.training.request import training_seed, variance_scales
 from bot.blocks import F64, Bool, Task
 from bot.config import Config
@@ -44,8 +45,7 @@ _SHRUNK = "told"
 
 @dataclass(frozen=True)
 class UnitForecasts:
-    """Forecasts of the judged tasks for the fold's bars, as given and shrunk, and for the training
-    rows."""
+    """Forecasts of the judged tasks for the fold's bars, as given and shrunk, and for the training rows."""
 
     value: F64
     shrunk: F64
@@ -70,7 +70,7 @@ class Unit:
     kind: ContenderKind
     config: Config
     judged: tuple[Task, ...]
-    fold: int
+    span: Fold
     seed: int
     due_ms: int
     data: Path
@@ -79,7 +79,12 @@ class Unit:
     @property
     def label(self) -> str:
         """What it is called in errors."""
-        return f"{self.name}, fold {self.fold + 1}, seed {self.seed + 1}"
+        return f"{self.name}, {name_of(self.span)}, seed {self.seed + 1}"
+
+    @property
+    def fold(self) -> int:
+        """The number of its fold."""
+        return self.span.number
 
     @property
     def done(self) -> bool:
@@ -231,9 +236,7 @@ def _losses(tasks: tuple[Task, ...], forecast: F64, y: F64, trained: F64) -> lis
     return out
 
 
-_FACTS = frozenset(
-    ("parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars")
-)
+_FACTS = {"parameters", "variance_scales", "train_loss", "test_loss", "rows", "train_bars"}
 
 
 def same_forecasts(units: Sequence[Unit]) -> bool:

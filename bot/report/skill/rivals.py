@@ -146,26 +146,34 @@ def _against(run: Judged, head: Head, spans: Sequence[Era], rivals: Sequence[Par
     chosen: Counter[str] = Counter()
     scales = []
     first = next(iter(fits))
+    newest: Era | None = None
+    best, learned = first, dict[str, Scaled | Fitted | None]()
     for era in spans:
-        for name, fit in fits.items():
-            if head.task.kind == "volatility":
-                found = scaled(fit, era, head)
-                if found is None:
+        if newest is None or not newest.has_rows_of(era):
+            newest = era
+            learned = {name: fitted_on(fit, era, head) for name, fit in fits.items()}
+            best = _strongest(head, era, fits) if len(fits) > 1 else first
+        for name, one in learned.items():
+            if one is None:
+                continue
+            for some in parts_of(era, head):
+                if not isinstance(one, Scaled):
+                    forecasts[name][some.bars] = one(some.bars)
                     continue
-                for some in parts_of(era, head):
-                    forecasts[name][some.bars] = found.variance(some.bars)
-                    if name == first:
-                        deviation[some.bars] = found.deviation(some.bars)
+                forecasts[name][some.bars] = one.variance(some.bars)
                 if name == first:
-                    scales.append((era, found))
-            elif (fitted := fit(era)) is not None:
-                for some in parts_of(era, head):
-                    forecasts[name][some.bars] = fitted(some.bars)
-        best = _strongest(head, era, fits) if len(fits) > 1 else first
+                    deviation[some.bars] = one.deviation(some.bars)
+            if name == first and isinstance(one, Scaled):
+                scales.append((era, one))
         chosen[best] += 1
         for some in parts_of(era, head):
             strongest[some.bars] = forecasts[best][some.bars]
     return Against(forecasts, deviation, strongest, dict(chosen), tuple(scales))
+
+
+def fitted_on(fit: Fit, era: Era, head: Head) -> Scaled | Fitted | None:
+    """Return a baseline fitted on an era's training rows, of volatility as variances; None where they say nothing."""
+    return scaled(fit, era, head) if head.task.kind == "volatility" else fit(era)
 
 
 def _strongest(head: Head, era: Era, fits: Mapping[str, Fit]) -> str:

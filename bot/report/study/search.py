@@ -67,6 +67,7 @@ class SearchTable:
         selection: what choosing among those that traded is worth.
         importance: by setting, its share in what sets the best tenth apart; empty with too few trials.
         asked: trials that the budget allows.
+        cadence: how often the chosen one's models are trained, in words; None where that is once a fold.
     """
 
     name: str
@@ -84,6 +85,7 @@ class SearchTable:
     importance: Mapping[str, float]
     evaluator: str
     asked: int
+    cadence: str | None = None
 
     def row(self, name: str) -> SearchRow:
         """Return a trial."""
@@ -99,6 +101,7 @@ class SearchTable:
         if self.chosen is not None and self.trials is not None:
             chosen = asdict(self.row(self.chosen)) | {
                 "rule": self.rule,
+                "cadence": self.cadence,
                 "deflated_sharpe": self.trials["deflated_sharpe"],
                 "overfitting_probability": self.selection.probability,
             }
@@ -147,6 +150,8 @@ def verdict(t: SearchTable) -> list[str]:
             f"{first}, of which luck in choosing is ruled out with a probability of {percent(deflated)} (deflated Sharpe "
             f"ratio; {shown})."
         )
+    if t.cadence is not None:
+        lines.append(f"Its models are trained {t.cadence}, and before each fold.")
     return [*lines, str(t.selection), str(t.trials["text"]), WHAT_FOLLOWS]
 
 

@@ -47,7 +47,7 @@ SAID = [
     "unknown setting 'policy.confidenc'; did you mean policy.confidence",
     "policy.confidence: low = 2 is not below high = 1",
     "costs.taker_fee cannot vary: what trading costs is not a choice",
-    "retrain.every_bars cannot vary: a fold has one training",
+    "retrain.every_bars cannot vary: a fold has one training, unless retrain_inside = true",
     "features.window cannot vary: the labels would be others",
     "market.interval cannot vary: a search varies features.*",
     "model.encoder = \"grv\" (FILE [space] model.encoder): expected one of",
@@ -180,7 +180,7 @@ def test_the_spaces_of_the_how_to_page_can_be_searched(tmp_path: Path) -> None:
     page = Path(__file__).parents[3] / "docs" / "how-to" / "search.md"
     blocks = re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     sizes = [len(read(tmp_path, block).dimensions) for block in blocks]
-    assert sizes == [2, 6]
+    assert sizes == [2, 6, 3]
 
 
 def test_a_combinatorial_cut_that_cannot_be_is_refused(tmp_path: Path) -> None:
@@ -198,3 +198,54 @@ def test_a_grid_has_no_value_between_its_steps() -> None:
     dimension, _ = dimension_of("signal.threshold", {"low": 0.1, "high": 0.7, "step": 0.2}, "here")
     assert dimension is not None
     assert [dimension.place(v) for v in (0.1, 0.1 + 0.2, 0.7, 0.2, 0.9)] == [0.1, 0.1 + 0.2, 0.7, None, None]  # fmt: skip
+
+
+INSIDE = "[search]\nretrain_inside = true\n[space]\n"
+
+
+def test_how_often_varies_where_models_are_trained_inside_folds(tmp_path: Path) -> None:
+    text = (
+        INSIDE
+        + """
+retrain.trigger = {choices = ["cron", "interval", "every_bars"]}
+retrain.cron = {choices = ["0 0 1 * *", "0 0 * * mon"]}
+retrain.hours = {low = 24, high = 720, step = 24}
+retrain.every_bars = {low = 24, high = 720, log = true}
+"""
+    )
+    made = read(tmp_path, text)
+    assert [d.key for d in made.dimensions] == ["retrain.trigger", "retrain.cron", "retrain.hours", "retrain.every_bars"]  # fmt: skip
+    sets = made.sets({"retrain.trigger": "cron", "retrain.cron": "0 0 * * mon"})
+    assert load_config(None, sets, {}).retrain.cron == "0 0 * * mon"
+    assert made.as_json()["search"]["retrain_inside"] is True
+    usual = read(tmp_path, "[space]\npolicy.confidence = {low = 0.0, high = 4.0}")
+    assert "retrain_inside" not in usual.as_json()["search"], "else searches of before were others"
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("retrain.latency_bars = {low = 1, high = 3}", ["the folds' own trainings would be due at other bars"]),
+        ('retrain.start = {choices = ["2020-01-01", "2020-01-02"]}', ["it shifts trainings"]),
+        ("retrain.at_start = {choices = [true, false]}", ["each fold has a training at its start"]),
+        ('retrain.trigger = {choices = ["cron", "never"]}', ["'never' trains at the start of each fold here and nowhere else"]),
+        ("retrain.hours = {low = 24, high = 96}", ["retrain.hours varies, and no trial reads it: retrain.trigger is 'cron'"]),
+        (
+            'retrain.trigger = {choices = ["cron", "interval"]}\nretrain.every_bars = {low = 24, high = 96}',
+            ["retrain.every_bars varies, and no trial reads it: retrain.trigger is 'cron' or 'interval'"],
+        ),
+    ],
+)  # fmt: skip
+def test_of_how_often_what_makes_no_sense_is_refused(
+    tmp_path: Path, space: str, said: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, INSIDE + space)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(said)
+    assert all(each in line for each, line in zip(said, lines, strict=True))
+
+
+def test_a_combinatorial_cut_knows_no_training_inside(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'combinatorial' has no order of time"):
+        read(tmp_path, INSIDE.replace("[space]", 'cv = "combinatorial"\n[space]') + "signal.threshold = {low = 0.0, high = 1.0}")  # fmt: skip

@@ -62,6 +62,10 @@ class Era:
         """Return the bars from the first training row to the last."""
         return slice(self.first, self.stop)
 
+    def has_rows_of(self, other: Era) -> bool:
+        """Tell whether another era of the same head has the same training rows."""
+        return self.span == other.span and np.array_equal(self.trained, other.trained)
+
     def training(self, values: npt.NDArray[Any]) -> Any:
         """Return the values [n, S, ...] of the training rows, [rows, ...]."""
         return gathered(values[self.span], self.trained, self.empty)
