@@ -7,9 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bot.adapters.files.candle_files import GROUP_ROWS
+from bot.app.backtest.bar_source import begun_anew
 from bot.config.schema import Synthetic
 from bot.practice.synthetic import SyntheticMarket, column
 from bot.timegrid import INTERVAL_MS
+
+HELD = 2**20
+"""Symbol-bars that are held while files are written in groups of rows, as the bot writes them."""
 
 PRICES = ("open", "high", "low", "close", "volume", "turnover")
 
@@ -24,7 +29,8 @@ def write_market(root: Path, n_symbols: int, n_bars: int, interval: str) -> tupl
     folder.mkdir(parents=True)
     names = [f"bybit_linear_{symbol}_{interval}.parquet" for symbol in market.symbols]
     writers = [pq.ParquetWriter(folder / name, schema) for name in names]
-    for block in market.blocks():
+    rows = min(GROUP_ROWS, HELD // n_symbols)
+    for block in begun_anew(market.blocks(), rows, 0):
         for s, writer in enumerate(writers):
             one = column(block, s)
             columns = {name: getattr(one, name)[:, 0] for name in PRICES}

@@ -33,6 +33,11 @@ from bot.timestamps import EARLIEST_MS, UnreadableTimeError, format_utc
 from bot.venues import has_sessions
 
 BATCH_ROWS = 65_536
+GROUP_ROWS = 16_384
+"""Of a Parquet file that lie together: a reader holds as many of each column, with what they are packed in."""
+
+_BUFFER_BYTES = 2**16
+"""That are read at a time of a column, of which all symbols together have thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +166,7 @@ class CandleFile:
         reader = self._bars.time_reader()
         done = 0
         try:
-            with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
+            with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES, pre_buffer=False) as file:
                 shape = TableShape(self.path, tuple(file.schema_arrow.names), named=True)
                 names = columns_of(shape, self._bars.kind)
                 columns = [names["timestamp"]]
@@ -281,4 +286,4 @@ def write_table(path: Path, frame: pd.DataFrame, metadata: Mapping[str, str] | N
             return
         table = pa.Table.from_pandas(frame, preserve_index=False)
         table = table.replace_schema_metadata(dict(metadata or {}))
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", row_group_size=GROUP_ROWS)

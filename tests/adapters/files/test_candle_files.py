@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.adapters.files.candle_files import CandleCursor, CandleFile, read_candles, write_candles
+from bot.adapters.files.candle_files import (
+    GROUP_ROWS,
+    CandleCursor,
+    CandleFile,
+    read_candles,
+    write_candles,
+)
 from bot.adapters.files.candles import Candles
 from bot.errors import DataError
 from bot.timegrid import DAY_MS, HOUR_MS
@@ -48,6 +54,14 @@ def test_a_file_gives_back_every_bit(tmp_path: Path, suffix: str, turnover: bool
     write_candles(path, frame)
     assert same(read_candles(path, "1h"), Candles.of_frame(frame))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_long_files_are_written_in_groups_of_rows(tmp_path: Path) -> None:
+    path, frame = tmp_path / "x_BTCUSDT_1h.parquet", frame_of(GROUP_ROWS + 3)
+    write_candles(path, frame)
+    written = pq.ParquetFile(path).metadata
+    assert [written.row_group(k).num_rows for k in range(written.num_row_groups)] == [GROUP_ROWS, 3]
+    assert same(read_candles(path, "1h"), Candles.of_frame(frame))
 
 
 def test_batches_and_windows_lose_nothing(tmp_path: Path) -> None:
