@@ -17,6 +17,7 @@ from typing import Annotated
 import typer
 
 from bot.errors import ConfigError, JournalError, extra_needed
+from bot.wording import command_in_text
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 
@@ -58,6 +59,7 @@ def serve(
     send the token of the token file as 'Authorization: Bearer'.
     """
     need_extra()
+    from bot.app.runs.folder import RunFolder
     from bot.serve.command import ServeOptions, link_command, serve_command
 
     names = tuple(allow_host or ())
@@ -75,6 +77,11 @@ def serve(
     if not folder.is_dir():
         raise JournalError(
             f"{folder}: no such folder of runs; 'bot backtest' or 'bot run' makes one, or name another"
+        )
+    if RunFolder(folder).journal.is_file():
+        above = (folder if folder.name not in ("", "..") else folder.resolve()).parent
+        raise ConfigError(
+            f"{folder}: is a run, and not a folder of runs; {command_in_text('serve', above)} shows it"
         )
     serve_command(folder, options)
 

@@ -126,6 +126,15 @@ def test_a_folder_that_is_not_there_is_told(cli: Cli, tmp_path: Path) -> None:
     assert (said.code, "no such folder of runs" in said.err) == (5, True)
 
 
+def test_a_run_is_no_folder_of_runs(
+    cli: Cli, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = cli("serve", runs_dir / "short")
+    assert (said.code, f"'bot serve {runs_dir}' shows it" in said.err) == (2, True), said.err
+    monkeypatch.chdir(runs_dir / "short")
+    assert f"'bot serve {runs_dir}' shows it" in cli("serve", ".").err
+
+
 def test_without_the_extra_it_says_what_to_install(
     cli: Cli, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,7 +31,7 @@ MEMORY_LOW_MB, MEMORY_OUT_MB = 1_000.0, 600.0
 SLOW_COMMIT_MS, SLOW_PRODUCT_MS = 100.0, 250.0
 EXTRAS = {"serve": "fastapi", "notify": "apprise", "watch": "textual", "gradients": "quadprog",
           "compare": "sklearn", "yahoo": "yfinance", "garch": "arch", "xlsx": "xlsxwriter",
-          "search": "optuna"}  # fmt: skip
+          "search": "optuna", "ray": "ray"}  # fmt: skip
 """A module by which each extra is known."""
 
 

@@ -1,7 +1,7 @@
-"""Parts of a request that several addresses read: times and cursors.
+"""Parts of a request that several addresses read: names, times and cursors.
 
-Rule: what cannot be meant is refused with what was expected; a cursor is opaque, and only one that was
-given out is taken.
+Rule: what cannot be meant is refused with what was expected, and so is a name that an address does not
+have; a cursor is opaque, and only one that was given out is taken.
 """
 
 from __future__ import annotations
@@ -10,13 +10,32 @@ import base64
 import binascii
 import re
 
+from fastapi import Request
+
 from bot.adapters.record.tables import EARLIEST, LATEST
 from bot.app.runs.log_backwards import LogPlace
 from bot.errors import ConfigError
 from bot.serve.problems import Problem
 from bot.timestamps import parse_utc
+from bot.wording import did_you_mean
 
 _NUMBER = re.compile(r"-?\d{1,18}")
+
+
+def known_names(request: Request) -> None:
+    """Let a request pass that asks an address for nothing that it does not have.
+
+    A misspelt filter would else be answered with everything.
+
+    Raises:
+        Problem: a name in the query is none of the address's.
+    """
+    names = [each.alias for each in request.scope["route"].dependant.query_params]
+    for given in request.query_params:
+        if given not in names:
+            there_are = f"there are {', '.join(names)}" if names else "this address takes none"
+            meant = did_you_mean(given, names)
+            raise Problem(422, f"query.{given:.60}: no such name{meant or f'; {there_are}'}")
 
 
 def time_asked(text: str | None, name: str, usual: int) -> int:

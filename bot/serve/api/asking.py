@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
 from bot.errors import ConfigError
 from bot.portfolio.hand import Command
 from bot.serve.access.codes import LIFETIME_S as CODE_S
 from bot.serve.api import schemas
+from bot.serve.api.asked import known_names
 from bot.serve.api.commands import LIFETIME_S, asked_of, effect_of
 from bot.serve.api.v1 import PROBLEMS, GivenRun, site_of
 from bot.serve.problems import Problem
 
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS, dependencies=[Depends(known_names)])
 
 
 @router.post(

@@ -1,4 +1,7 @@
-"""Whether the process answers, and whether it can read the runs: for supervisors; tells of no run."""
+"""Whether the process answers, and whether it can read the runs: for supervisors; tells of no run.
+
+Rule: both answer HEAD too, which is what many monitors ask with.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,14 @@ from bot.serve.problems import Problem
 router = APIRouter(tags=["health"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", response_class=PlainTextResponse, summary="Whether the process answers")
 def healthz() -> str:
     """Answer "ok"."""
     return "ok\n"
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", response_class=PlainTextResponse, summary="Whether runs can be read")
 def readyz(request: Request) -> str:
     """Answer "ready" where the folder of runs can be read, 503 where it cannot."""

@@ -17,7 +17,14 @@ from bot.app.runs.log_view import LogFilter
 from bot.app.runs.sentences import sentence
 from bot.log import EVENTS
 from bot.serve.api import schemas
-from bot.serve.api.asked import cursor_of, numbers_of, place_of, span_asked, time_asked
+from bot.serve.api.asked import (
+    cursor_of,
+    known_names,
+    numbers_of,
+    place_of,
+    span_asked,
+    time_asked,
+)
 from bot.serve.api.forms import ARROW, CSV, Kind, RowsPage, answer
 from bot.serve.api.models import models_of
 from bot.serve.api.status import run_line, run_status
@@ -53,7 +60,7 @@ TRIPS: dict[str, Kind] = {
     "quantity": "number", "entry_price": "number", "exit_price": "number", "profit": "number",
     "profit_fraction": "number", "fees": "number", "funding": "number", "reason": "text",
 }  # fmt: skip
-router = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+router = APIRouter(prefix="/api/v1", responses=PROBLEMS, dependencies=[Depends(known_names)])
 
 
 def site_of(request: Request) -> Site:
@@ -130,10 +137,11 @@ _table("equity", "ledger", "Equity, cash and what was paid, by bar", by_symbol=F
 @router.get(
     "/runs/{run_id}/models", response_model=schemas.Items, responses=_FORMS, summary="Its models"
 )
-def models(request: Request, run: GivenRun) -> Response:
+def models(
+    request: Request, run: GivenRun, limit: Limit = MOST_ROWS, cursor: Cursor = None
+) -> Response:
     """Return the schedule: each model, when it decides, and what its training reported."""
-    found = models_of(run)
-    return answer(request, RowsPage(MODELS, [[row[name] for name in MODELS] for row in found]))
+    return answer(request, _paged(MODELS, models_of(run), limit, cursor))
 
 
 @router.get(
@@ -202,13 +210,22 @@ async def trips(
     cursor: Cursor = None,
     symbol: Symbol = None,
 ) -> Response:
-    """Return closed round trips, oldest first, with their net profit."""
+    """Return closed round trips, oldest first, with their net profit.
+
+    They are worked out with `skill`: up to the bar that is its `last_bar`, and at first the answer is 503.
+    """
     found = [
         trip
         for trip in (await _analysed(request, run))["trips"]
         if symbol is None or trip["symbol"] == symbol
     ]
+    return answer(request, _paged(TRIPS, found, limit, cursor))
+
+
+def _paged(
+    columns: dict[str, Kind], found: list[dict[str, Any]], limit: int, cursor: str | None
+) -> RowsPage:
+    """Return a page of rows that are all at hand; its cursor is how many came before."""
     start = 0 if cursor is None else max(0, numbers_of(cursor, 1)[0])
-    rows = [[trip[name] for name in TRIPS] for trip in found[start : start + limit]]
-    following = cursor_of(start + limit) if start + limit < len(found) else None
-    return answer(request, RowsPage(TRIPS, rows, following))
+    rows = [[row[name] for name in columns] for row in found[start : start + limit]]
+    return RowsPage(columns, rows, cursor_of(start + limit) if start + limit < len(found) else None)

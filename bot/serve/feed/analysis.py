@@ -84,6 +84,8 @@ class Analyses:
         async with self._one:
             begun = self._clock()
             result, fault = await _in_a_process(folder.path)
+            # as other faults: the run's name, and not where it lies
+            fault = fault.replace(f"{folder.path.absolute().parent}/", "")
             done = Analysed(result, fault, mark, self._clock(), self._clock() - begun)
         self._kept[folder.path.name] = done
         self._kept.move_to_end(folder.path.name)

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import time
+import tomllib
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -206,3 +207,9 @@ def test_on_the_command_line(cli: Cli, tmp_path: Path, monkeypatch: pytest.Monke
     assert "1 of 10 failed: memory" in said.out
     assert "→" in said.out
     assert cli("doctor", "--config", "nowhere.toml").code == 2
+
+
+def test_every_extra_of_a_user_is_looked_for() -> None:
+    text = (Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8")
+    declared = set(tomllib.loads(text)["project"]["optional-dependencies"])
+    assert set(machine.EXTRAS) == declared - {"bench", "browsers", "dev"}
