@@ -20,7 +20,7 @@ from bot.app.backtest.preparing import RunMarket, check_known, read_market
 from bot.app.executors.choice import LOCAL, EngineChoice, check_gpu, opened
 from bot.app.loop.runner import Progress
 from bot.app.study.account import check_accounts
-from bot.app.study.contenders import AGAINST_FIRST, Contender, check_packages
+from bot.app.study.contenders import AGAINST_FIRST, Contender, check_cadence, check_packages
 from bot.app.study.data import Study
 from bot.app.study.judging import judge
 from bot.app.study.setting import setting_of
@@ -113,10 +113,12 @@ def walk_forward(
 
     Raises:
         ConfigError: a contender cannot trade the mean over the seeds of the heads that all have,
-            needs a package that is not installed, or cannot say when to train inside a fold.
+            needs a package that is not installed, differs in a cadence that no fold has, or cannot say
+            when to train inside a fold.
         DataError: a folder of the study's is a link.
         ModelError: trainings failed; those that did not are kept.
     """
+    check_cadence(contenders, inside=plan.inside)
     contenders, market = ready(contenders)
     study = Study(contenders, market, plan.folds, plan.months, out, inside=plan.inside)
     check_accounts(study)

@@ -233,6 +233,26 @@ def check_alike(contenders: Sequence[Contender]) -> None:
                 )
 
 
+def check_cadence(contenders: Sequence[Contender], *, inside: bool) -> None:
+    """Refuse contenders that differ in when they are trained, where a fold has one training for all.
+
+    Args:
+        inside: whether models are trained inside folds too.
+
+    Raises:
+        ConfigError: with the key that differs.
+    """
+    first = contenders[0]
+    for other in () if inside else contenders[1:]:
+        for key in ("retrain.trigger", "retrain.cron", "retrain.hours", "retrain.every_bars"):
+            ours, theirs = (_value(c.config, key) for c in (first, other))
+            if ours != theirs:
+                raise ConfigError(
+                    f"compare: {key} differs between {first.name} and {other.name} ({ours} and {theirs}), and a fold "
+                    "has one training, at its first bar; add --retrain-inside, or give both the same"
+                )
+
+
 def _value(config: Config, key: str) -> object:
     value: object = config
     for part in key.split("."):

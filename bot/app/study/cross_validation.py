@@ -19,7 +19,7 @@ from bot.app.runs.trials import enter, runs_dir_of, tried
 from bot.app.study.account import Traded, check_accounts
 from bot.app.study.combinatorial import CombinatorialStudy, trade_paths
 from bot.app.study.compare import StudyPlan, ready, train_missing
-from bot.app.study.contenders import Contender
+from bot.app.study.contenders import Contender, check_cadence
 from bot.app.study.setting import coverage_of
 from bot.app.study.splits import check_counts
 from bot.app.study.trials import trial_of
@@ -54,6 +54,7 @@ def cross_validate(
     check_counts(groups, tested)
     folder = out / f"{title}-combinatorial"
     check_folder(folder)
+    check_cadence(contenders, inside=False)
     contenders, market = ready(contenders)
     study = CombinatorialStudy(contenders, market, out, groups=groups, tested=tested)
     check_accounts(study)

@@ -17,7 +17,14 @@ from bot.app.backtest.bar_source import HeldBars
 from bot.app.backtest.preparing import read_market
 from bot.app.study import unit as study_unit
 from bot.app.study.compare import ComparisonDone, StudyPlan, compare_command
-from bot.app.study.contenders import PRESETS, Contender, check_alike, from_files, preset
+from bot.app.study.contenders import (
+    PRESETS,
+    Contender,
+    check_alike,
+    check_cadence,
+    from_files,
+    preset,
+)
 from bot.app.study.data import Study
 from bot.app.study.folds import FoldData
 from bot.app.study.setting import coverage_of
@@ -251,6 +258,16 @@ def test_folds_that_do_not_lie_in_the_bars_are_refused(
     chosen = contenders[:2]
     with pytest.raises(DataError, match="ask for fewer or shorter folds"):
         Study(chosen, read_market(chosen[0].config), 9, 6, tmp_path)
+
+
+def test_a_cadence_that_no_fold_has_is_refused(contenders: list[Contender]) -> None:
+    first, second = contenders[:2]
+    weekly = first.config.retrain.model_copy(update={"cron": "0 0 * * 0"})
+    other = replace(second, config=second.config.model_copy(update={"retrain": weekly}))
+    with pytest.raises(ConfigError, match=r"retrain\.cron differs .*add --retrain-inside"):
+        check_cadence([first, other], inside=False)
+    check_cadence([first, other], inside=True)
+    check_cadence([first, second], inside=False)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -184,11 +184,11 @@ def test_a_comparison_tells_how_often_and_is_a_trial_of_its_own(
     tmp_path: Path, study_sets: list[str], units_ran: list[str]
 ) -> None:
     seldom = replace(contender(study_sets), name="monthly")
-    pair = [seldom, replace(contender(study_sets, *EVERY_250), name="often")]
+    often = replace(contender(study_sets, *EVERY_250), name="often")
     folder = tmp_path / "compare"
     found = [
         compare_command(pair, "test", folder, StudyPlan(2, 1, 2, inside=inside), lambda done, of: None)
-        for inside in (False, True)
+        for inside, pair in ((False, [seldom, replace(seldom, name="often")]), (True, [seldom, often]))
     ]  # fmt: skip
     plain, inside = found
     assert "Inside a fold" not in plain.setting
@@ -197,9 +197,9 @@ def test_a_comparison_tells_how_often_and_is_a_trial_of_its_own(
     )
     assert plain.comparison.facts["monthly"]["net return"] == inside.comparison.facts["monthly"]["net return"]  # fmt: skip
     assert plain.comparison.primary != inside.comparison.primary, "then they have other forecasts"
-    often = [done.comparison.facts["often"] for done in found]
-    assert often[0]["net return"] != often[1]["net return"]
-    assert often[0]["excess loss return_5"] == often[1]["excess loss return_5"]
+    facts = [done.comparison.facts["often"] for done in found]
+    assert facts[0]["net return"] != facts[1]["net return"]
+    assert facts[0]["excess loss return_5"] == facts[1]["excess loss return_5"]
     entries, _ = read_trials(tmp_path / REGISTER)
     assert len({entry.digest for entry in entries}) == 2
 
