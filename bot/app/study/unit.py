@@ -36,7 +36,7 @@ from bot.model.threads import single_thread
 from bot.model.training.train import train
 from bot.report.skill.measures import clipped, log_loss
 
-TRAINING = {"network": 4, "shuffled": 4, "linear": 5, "trees": 5}
+TRAINING = {"network": 4, "shuffled": 5, "linear": 5, "trees": 5}
 """The way units of each kind are trained; another number makes all of the kind be trained anew."""
 
 _SHRUNK = "told"
@@ -172,7 +172,7 @@ class Unit:
         """
         parts = []
         for k, task in enumerate(self.judged):
-            rng = np.random.default_rng([self.config.run.seed, self.seed, self.fold, k])
+            rng = np.random.default_rng([self.config.run.seed, self.seed, self.due_ms, k])
             y = data.dataset.y.copy()
             for j, other in enumerate(data.dataset.tasks):
                 if other != task:

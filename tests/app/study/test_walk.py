@@ -63,6 +63,17 @@ def judged(study: Study, units: list[Unit]) -> Judged:
     return averaged(study, sorted({u.seed for u in units}), read, training_spans(read))
 
 
+def test_a_unit_is_the_same_whatever_the_number_of_its_fold(
+    tmp_path: Path, study_sets: list[str], units_ran: list[str]
+) -> None:
+    """Shuffles are drawn too: by when the training is due."""
+    one = contender(study_sets, kind="shuffled")
+    (_, (*_, last)), (_, (*_, same)) = (walked(tmp_path / str(n), one, n, 1) for n in (1, 2))
+    assert (last.fold, same.fold) == (0, 1)
+    assert last.result.name == same.result.name
+    assert last.result.read_bytes() == same.result.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("kind", "more"),
     [("network", ()), ("network", ("model.encoder=gru", "model.lookback=3")), ("linear", ())],
