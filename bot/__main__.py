@@ -63,7 +63,11 @@ def _refuse_nothing(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Run the command line and exit with the code of the error, if any."""
+    from bot.cli.plain import write_plainly
+
     stdout = _file_of_stdout()
+    write_plainly(sys.stdout)
+    write_plainly(sys.stderr)
     try:
         try:
             run()

@@ -18,4 +18,5 @@ parts           `bot parts`
 examples        what --help shows beside each command
 options         options that commands share
 output          tables on stdout, progress on stderr
+plain           what a terminal is written that knows not every letter
 """

@@ -242,6 +242,50 @@ def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, short_by_row:
     assert not page.locator("dialog").is_visible()
 
 
+def test_what_was_worked_out_earlier_says_of_which_bar(page: Any, server: Serving) -> None:
+    told: dict[str, Any] = {}
+
+    def of_an_earlier_bar(route: Any) -> None:
+        told.update(found := route.fetch().json())
+        if found["result"] is not None:
+            held = found["result"]["buy_and_hold"]
+            kept = len(held["time"]) // 2
+            found["result"]["last_bar"] = held["time"][kept - 1]
+            held.update(time=held["time"][:kept], equity=held["equity"][:kept])
+        route.fulfill(json=found)
+
+    page.route("**/page/runs/finished/analysis", of_an_earlier_bar)
+    page.goto(f"{server.base}/#/run/finished")
+    page.wait_for_selector("#trips p:has-text('As of the bar of')", timeout=60_000)
+    page.unroute("**/page/runs/finished/analysis")
+    bar = format_utc(told["result"]["last_bar"])[:16].replace("T", " ")
+    assert f"As of the bar of {bar} UTC." in page.locator("#trips").inner_text()
+    assert re.search(rf"buy and hold [\d,.]+, {bar}", page.locator("#equity .legend").inner_text())
+
+
+def test_a_run_that_is_gone_is_not_shown_as_if_it_were_there(
+    browser: Any, server: Serving, runs: Path
+) -> None:
+    shutil.copytree(runs / "finished", runs / "doomed")
+    page = browser.new_page()
+    page.goto(server.link())
+    page.wait_for_selector("a:text-is('doomed')")
+    page.goto(f"{server.base}/#/run/doomed")
+    page.wait_for_selector("#fills tbody tr")
+    assert page.locator("#line").inner_text() == "live"
+    shutil.rmtree(runs / "doomed")
+    page.wait_for_selector("#line:has-text(\"not up to date: there is no run 'doomed' here\")")
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("step", "digits"), [(1, 0), (25, 0), (0.5, 1), (2.5, 1), (0.25, 2), (0.02, 2), (1e-9, 7)]
+)
+def test_the_marks_of_an_axis_are_told_apart(page: Any, step: float, digits: int) -> None:
+    asked = "step => import('/static/format.js').then(made => made.digitsOf(step))"
+    assert page.evaluate(asked, step) == digits
+
+
 def test_the_newest_fills_are_shown_however_many_there_are(page: Any, server: Serving) -> None:
     def small_pages(route: Any) -> None:
         route.continue_(url=re.sub(r"limit=\d+", "limit=3", route.request.url))

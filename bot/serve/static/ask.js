@@ -33,7 +33,7 @@ export const query = (values) => {
 };
 
 // Call `changed(parts, run)` when something of a run has changed; at most once in `calmMs`, and never
-// twice at a time. Returns what ends it.
+// twice at a time. `connected(yes, why)` hears whether what is shown is that of now. Returns what ends it.
 export function follow(id, changed, connected, calmMs = 700) {
   const source = new EventSource(`/api/v1/changes${query({ run: id })}`);
   let waiting = new Map();
@@ -45,6 +45,9 @@ export function follow(id, changed, connected, calmMs = 700) {
     waiting = new Map();
     try {
       for (const [name, parts] of now) await changed(parts, name);
+      connected(true);
+    } catch (error) {
+      connected(false, error.message);
     } finally {
       setTimeout(() => { busy = false; tell(); }, calmMs);
     }

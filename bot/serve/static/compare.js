@@ -4,7 +4,7 @@ import { ask } from "./ask.js";
 import { indexAt } from "./chart/scale.js";
 import { TimeChart } from "./chart/view.js";
 import { el, fill, section, table } from "./dom.js";
-import { counted, percent, ratio, time, tone } from "./format.js";
+import { counted, digitsOf, percent, ratio, time, tone } from "./format.js";
 
 const TONES = ["blue", "amber", "violet", "gain", "loss", "faint", "ink", "soft"];
 
@@ -18,7 +18,7 @@ export async function compareView(main, ids) {
     fill(legend, at === null ? null : el("span", {}, time(at)), parts.map(([line, k]) => el("span", { class: line.tone }, el("i"), `${line.name} `, el("b", {}, percent(line.value[k], { sign: true })))));
     return parts.map(([line, k]) => `${line.name} ${percent(line.value[k], { sign: true })}`).join(", ");
   };
-  const chart = new TimeChart("Return since each run's start", [{ height: 340, series: lines, write: (v) => percent(v, { digits: 0 }) }], { hover: tell });
+  const chart = new TimeChart("Return since each run's start", [{ height: 340, series: lines, write: (v, _, step) => percent(v, { digits: digitsOf(100 * step) }) }], { hover: tell });
   fill(main, el("p", { class: "quiet" }, el("a", { href: "#/" }, "All runs")), el("div", { class: "heading" }, el("h1", {}, `${ids.length} runs compared`)),
     section("curves", "Return since each run’s start", legend, chart.node), section("differences", "Differences", found.note ? el("p", {}, found.note) : differences(found.compared)));
   if (lines.some((line) => line.time.length)) {

@@ -21,6 +21,9 @@ export function percent(value, { sign = false, digits = 2 } = {}) {
   return `${zero ? written : signed(written, value, sign)}${THIN}%`;
 }
 
+// How many digits the marks of an axis need that are so far apart.
+export const digitsOf = (step) => [0, 1, 2, 3, 4, 5, 6].find((digits) => Math.abs(step - Number(step.toFixed(digits))) < 1e-6 * step) ?? 7;
+
 export const basis = (value, digits = 1) => (value === null || value === undefined ? "–" : `${signed(Math.abs(1e4 * value).toFixed(digits), value, false)}${THIN}bp`);
 
 export function price(value) {

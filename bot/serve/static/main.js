@@ -8,8 +8,8 @@ const line = document.getElementById("line");
 let end = () => {};
 let turn = 0;
 
-export function connected(yes) {
-  line.textContent = yes ? "live" : "reconnecting …";
+export function connected(yes, why) {
+  line.textContent = yes ? "live" : why ? `not up to date: ${why}` : "reconnecting …";
   line.dataset.on = yes ? "yes" : "no";
 }
 

@@ -29,7 +29,7 @@ export async function runView(main, id, connected) {
   };
   const analyse = async () => {
     if (over) return;
-    const found = await ask(`${drawn(id)}/analysis`);
+    const found = await ask(`${drawn(id)}/analysis`).catch((error) => ({ under_way: false, fault: error.message, result: null }));
     if (over) return;
     state.analysis = found;
     for (const panel of panels) panel.analysed?.(found);

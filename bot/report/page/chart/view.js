@@ -12,7 +12,7 @@ const above = (pane) => GAP + (pane.title ? TITLE : 0);
 const SETTLED_MS = 160;
 
 export class TimeChart {
-  // panes: [{height, series, write: value => text, zero, pad, ticks}]; hooks: moved(from, to), hover(time), opened(mark)
+  // panes: [{height, series, write: (value, span, step) => text, zero, pad, ticks}]; hooks: moved(from, to), hover(time), opened(mark)
   constructor(label, panes, hooks = {}) {
     Object.assign(this, { panes, hooks, cross: null, range: null, whole: null, pointers: new Map() });
     this.canvas = el("canvas", { tabindex: "0", role: "img", "aria-label": label });
@@ -88,7 +88,8 @@ export class TimeChart {
     pen.fillStyle = ink("soft");
     pen.textAlign = "left";
     pen.textBaseline = "middle";
-    for (const value of levels) pen.fillText(pane.write(value, y.high - y.low), x.to + 8, y.at(value));
+    const step = levels.length > 1 ? levels[1] - levels[0] : levels[0];
+    for (const value of levels) pen.fillText(pane.write(value, y.high - y.low, step), x.to + 8, y.at(value));
     pen.textBaseline = "alphabetic";
     pen.save();
     pen.beginPath();

@@ -36,7 +36,7 @@ const fillPart = (fill) => [el("h3", {}, fill.quantity > 0 ? "Bought" : "Sold"),
 
 const decisionPart = (row) => [el("h3", {}, `Decided at the close of ${time(row.open_time)}`), facts([
   ["signal", basis(row.signal)], ["expected edge", row.edge === null ? null : basis(row.edge)], ["had to exceed", row.hurdle === null ? null : basis(row.hurdle)],
-  ["weight aimed at", row.weight === null ? null : shown("weight", row.weight)], ["ordered", quantity(row.order_quantity)], ["refused", row.refusal && words(row.refusal)], ["closes since the side was decided", row.age]])];
+  ["weight aimed at", row.weight === null ? null : quantity(row.weight)], ["ordered", quantity(row.order_quantity)], ["refused", row.refusal && words(row.refusal)], ["closes since the side was decided", row.age]])];
 
 const forecastPart = (row) => [el("h3", {}, `Forecast by model ${row.model_id.slice(0, 8)}`), facts(
   Object.entries(row).filter(([name]) => !["open_time", "symbol", "model_id"].includes(name)).map(([name, value]) => [headName(name), value === null ? null : name.startsWith("return") ? basis(value) : name.startsWith("direction") ? `${percent(value, { digits: 1 })} up` : shown(name, value)]))];

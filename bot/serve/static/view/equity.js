@@ -4,7 +4,7 @@ import { ask, drawn, query } from "../ask.js";
 import { TimeChart } from "../chart/view.js";
 import { indexAt } from "../chart/scale.js";
 import { el, fill } from "../dom.js";
-import { amount, percent, time } from "../format.js";
+import { amount, digitsOf, percent, time } from "../format.js";
 
 const DAY = 86400000;
 const RANGES = [["1 d", DAY], ["1 w", 7 * DAY], ["1 m", 30 * DAY], ["1 y", 365 * DAY], ["all", Infinity]];
@@ -15,8 +15,8 @@ export function equityPanel({ id }) {
   const down = { kind: "area", name: "drawdown", tone: "loss", fill: "fillloss", time: [], value: [] };
   const legend = el("p", { class: "legend" });
   const chart = new TimeChart("Equity and drawdown over time", [
-    { height: 260, series: [held, mine], write: (v) => amount(v, 0) },
-    { height: 84, series: [down], zero: "top", write: (v) => percent(v, { digits: 0 }), title: "drawdown" },
+    { height: 260, series: [held, mine], write: (v, _, step) => amount(v, digitsOf(step)) },
+    { height: 84, series: [down], zero: "top", write: (v, _, step) => percent(v, { digits: digitsOf(100 * step) }), title: "drawdown" },
   ], { moved: (from, to) => load(from, to), hover: (at) => tell(at) });
   const ranges = el("div", { class: "ranges", role: "group", "aria-label": "Span shown" }, RANGES.map(([name, width]) => el("button", {
     type: "button", class: "chip", on: { click: () => { const [first, last] = chart.whole ?? [0, 0]; chart.show(Math.max(first, last - width), last); } },
@@ -27,7 +27,7 @@ export function equityPanel({ id }) {
     const k = at === null ? mine.time.length - 1 : indexAt(mine.time, at);
     if (k < 0) return "";
     const h = indexAt(held.time, mine.time[k]);
-    const parts = [["", time(mine.time[k])], ["blue", "equity ", amount(mine.value[k])], h >= 0 ? ["faint", "buy and hold ", amount(held.value[h])] : null, ["loss", "drawdown ", percent(-down.value[Math.min(k, down.value.length - 1)])]].filter(Boolean);
+    const parts = [["", time(mine.time[k])], ["blue", "equity ", amount(mine.value[k])], h >= 0 ? ["faint", "buy and hold ", amount(held.value[h]) + (held.time.at(-1) < mine.time[k] ? `, ${time(held.time.at(-1))}` : "")] : null, ["loss", "drawdown ", percent(-down.value[Math.min(k, down.value.length - 1)])]].filter(Boolean);
     fill(legend, parts.map(([tone, name, value]) => el("span", { class: tone }, value === undefined ? name : [el("i"), name, el("b", {}, value)])));
     return parts.map((part) => part.slice(1).join("")).join(", ");
   };

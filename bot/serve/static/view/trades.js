@@ -48,7 +48,7 @@ export function trades({ id, interval }) {
       { name: "closed", of: (t) => time(t.closed) }, { name: "symbol", of: (t) => t.symbol }, { name: "side", of: (t) => t.side }, { name: "bars", of: (t) => count(t.bars), number: true },
       { name: "net profit", of: (t) => el("span", { class: tone(t.profit) }, amount(t.profit)), number: true }, { name: "of equity", of: (t) => percent(t.profit_fraction, { sign: true }), number: true },
     ], rows, { caption: "Round trips, newest first", empty: "No position was opened and closed yet." }),
-    el("p", { class: "quiet" }, `${count(rows.length)} of ${count(result.trips_all)}${result.trips_all ? `; ${percent(won / result.trips_all, { digits: 0 })} of all won` : ""}.`));
+    el("p", { class: "quiet" }, `${count(rows.length)} of ${count(result.trips_all)}${result.trips_all ? `; ${percent(won / result.trips_all, { digits: 0 })} of all won` : ""}. As of the bar of ${time(result.last_bar)} UTC.`));
   };
   return { node, update, analysed };
 }
