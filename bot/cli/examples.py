@@ -6,6 +6,7 @@ all). Must not change what a command does.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import typer
@@ -85,11 +86,17 @@ def show_examples(app: typer.Typer) -> None:
     app.registered_commands.sort(key=lambda command: order.index(_name_of(command)))
     for name, command in _commands(app):
         group, lines = EXAMPLES[name]
+        command.help = _flowing(inspect.getdoc(command.callback) or "")
         command.epilog = "Examples:\n\n" + "\n\n".join(f"$ {line}" for line in lines)
         if " " not in name:
             command.rich_help_panel = group
     for group_of in app.registered_groups:
         group_of.rich_help_panel = OWN
+
+
+def _flowing(told: str) -> str:
+    """Return a text a line for each paragraph: a terminal breaks lines at its own width, not the source's."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in told.split("\n\n"))
 
 
 def _commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, typer.models.CommandInfo]]:

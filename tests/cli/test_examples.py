@@ -46,6 +46,11 @@ def test_help_leaves_out_no_word(name: str, cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ALL))
+def test_a_paragraph_of_help_breaks_where_the_terminal_ends(name: str) -> None:
+    assert all("\n" not in paragraph for paragraph in str(ALL[name].help).split("\n\n"))
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
 def test_help_shows_them_and_they_could_be_typed(name: str, cli: Cli) -> None:
     shown = " ".join(cli(*name.split(), "--help").out.split())
     for line in EXAMPLES[name][1]:
