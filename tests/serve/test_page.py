@@ -278,6 +278,28 @@ def test_a_run_that_is_gone_is_not_shown_as_if_it_were_there(
     page.close()
 
 
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_many_symbols_are_a_list_to_choose_from(page: Any, server: Serving) -> None:
+    def with_more(route: Any) -> None:
+        found = route.fetch().json()
+        like = next(iter(found["decided"].values()))
+        found["decided"].update({f"MORE{k}USDT": like for k in range(60)})
+        route.fulfill(json=found)
+
+    symbols = list(api(page, "/api/v1/runs/finished/status")["decided"])
+    page.route("**/api/v1/runs/finished/status", with_more)
+    page.goto(f"{server.base}/#/run/finished")
+    page.wait_for_selector("#market .legend span")
+    assert page.locator("#market .chips button").count() == 0
+    assert page.locator("#market .chips option").count() == len(symbols) + 60
+    with page.expect_response(
+        lambda answer: "/candles" in answer.url and f"symbol={symbols[1]}" in answer.url
+    ):
+        page.select_option("#market .chips select", symbols[1])
+    assert page.locator("#market .chips select").input_value() == symbols[1]
+    page.unroute("**/api/v1/runs/finished/status")
+
+
 @pytest.mark.parametrize(
     ("step", "digits"), [(1, 0), (25, 0), (0.5, 1), (2.5, 1), (0.25, 2), (0.02, 2), (1e-9, 7)]
 )

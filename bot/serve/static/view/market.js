@@ -8,6 +8,7 @@ import { basis, counted, headName, price, quantity, time } from "../format.js";
 import { showBar } from "./detail.js";
 
 const LENGTHS = { m: 60000, h: 3600000, d: 86400000 };
+const MOST_TABS = 12;
 const NEAR = window.innerWidth < 700 ? 72 : 160;
 
 export function market({ id, symbols, interval }) {
@@ -37,9 +38,15 @@ export function market({ id, symbols, interval }) {
     el("div", { class: "bar-row" }, el("h2", { id: "market-title" }, "Market"), tabs, near), legend, chart.node,
     el("p", { class: "quiet" }, "A triangle is a fill: blue below a buy, amber above a sale. Click one, or press Enter on it, for its decision."));
 
-  const drawTabs = () => fill(tabs, symbols.map((name) => el("button", {
-    type: "button", class: "chip", "aria-pressed": String(name === symbol),
-    on: { click: async () => { symbol = name; drawTabs(); marks(); await load(...(chart.range ?? [null, null])); } },
+  const choose = async (name) => {
+    symbol = name;
+    drawTabs();
+    marks();
+    await load(...(chart.range ?? [null, null]));
+  };
+  const choice = el("select", { "aria-label": "Symbol shown", on: { change: () => choose(choice.value) } }, symbols.map((name) => el("option", { value: name }, name)));
+  const drawTabs = () => fill(tabs, symbols.length > MOST_TABS ? choice : symbols.map((name) => el("button", {
+    type: "button", class: "chip", "aria-pressed": String(name === symbol), on: { click: () => choose(name) },
   }, name)));
 
   const tell = (at) => {
