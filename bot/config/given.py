@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from bot.config.ready import ready_names
 from bot.config.renamed import refusal_of
 from bot.config.whole import PLUGINS, PREFIX, section_types
 from bot.errors import ConfigError
@@ -84,9 +85,14 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
+        stem = Path(path).stem
+        makes = (
+            f"'bot config example {stem} > {stem}.toml' writes the ready one of this name"
+            if stem in ready_names()
+            else "'bot config example > config.toml' makes one with every setting"
+        )
         raise ConfigError(
-            f"{path}: cannot read the config file ({error.strerror}); 'bot config example > "
-            "config.toml' makes one with every setting"
+            f"{path}: cannot read the config file ({error.strerror}); {makes}"
         ) from None
     try:
         return parsed_toml(raw.decode("utf-8-sig"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.config import Config, flatten, load_config, to_toml
-from bot.config.given import stray_variables
+from bot.config.given import read_toml, stray_variables
 from bot.errors import ConfigError
 
 
@@ -250,3 +251,21 @@ def test_settings_are_frozen() -> None:
 def test_a_fault_in_the_settings_given_names_where_they_came_from() -> None:
     with pytest.raises(ConfigError, match=r"^the settings given: .*policy\.kind"):
         load_config(environ={}, base={"polcy": {"kind": "edge"}}, base_name="the settings given")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("none.toml", "'bot config example > config.toml' makes one"),
+        ("synthetic", "'bot config example synthetic > synthetic.toml' writes the ready one"),
+        (
+            "configs/practice.toml",
+            "'bot config example practice > practice.toml' writes the ready one",
+        ),
+    ],
+)
+def test_a_file_that_is_not_there_is_told_with_how_to_have_it(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        read_toml(tmp_path / name)

@@ -185,6 +185,17 @@ def test_a_bankruptcy_stands_at_the_top(run: RunData, page: str) -> None:
     assert "of each day&#39;s equity" in page
 
 
+def test_many_symbols_are_counted_at_its_head(run: RunData, sheet: TearSheet) -> None:
+    summary = build(run, CONFIG)
+    names = [f"COIN{k}USDT" for k in range(12)]
+    for symbols, told in (
+        (names, f"<p>{', '.join(names)} · "),
+        ([*names, "X"], "<p>13 symbols · "),
+    ):
+        facts = summary["facts"] | {"symbols": symbols}
+        assert told in html.render(run, summary | {"facts": facts}, sheet)
+
+
 def test_what_it_was_worth_stands_on_the_page(run: RunData, page: str) -> None:
     for words in (
         "What it was worth", "Edge a side, before costs", "Break-even cost a side",
