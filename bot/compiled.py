@@ -30,7 +30,7 @@ __all__ = ["CACHE", "cfunc", "compiled_before", "njit", "sources_digest"]
 
 PACKAGE = Path(__file__).parent
 SOURCES = (
-    "compiled.py", "parts", "app/parts", "blocks.py", "timegrid.py", "timestamps.py", "venues.py", "features", "model", "portfolio",
+    "compiled.py", "parts", "app/parts", "blocks.py", "one_for_all.py", "timegrid.py", "timestamps.py", "venues.py", "features", "model", "portfolio",
     "practice/synthetic_kernel.py", "report/money/walk.py", "report/skill/conformal.py",
     "report/skill/garch_variance.py",
 )  # fmt: skip

@@ -288,9 +288,14 @@ def test_near_candles_have_every_fill_position_and_forecast(copied: RunFolder, s
         fills = reader.fills(after=int(times[100]) - 1, to=int(times[300]))
         held = reader.positions(times[100:301])[:, 0]
         forecasts = reader.forecasts(times[100:301])[0][:, 0, 0]
+        ordered = np.nan_to_num(reader.decisions(times[100:301])[0]["order_quantity"][:, 0])
     drawn = candles(copied, WholeBars(), "SYN0USDT", (int(times[100]) - 1, int(times[300])), 600)
     assert drawn["exact"]
     assert [f["price"] for f in drawn["fills"]] == fills[fills["symbol"] == 0]["price"].tolist()
+    assert [d["quantity"] for d in drawn["decisions"]] == ordered[ordered != 0.0].tolist()
+    closes = dict(zip(drawn["time"], drawn["close"], strict=True))
+    assert len(drawn["decisions"]) > 3
+    assert all(d["price"] == closes[d["time"]] for d in drawn["decisions"])
     assert drawn["position"]["quantity"] == held.tolist()
     assert drawn["forecast"]["head"] == "return_5"
     assert len(drawn["forecast"]["time"]) == int(np.isfinite(forecasts).sum())

@@ -242,6 +242,31 @@ def test_a_fill_leads_to_its_decision_forecasts_and_bar(page: Any, short_by_row:
     assert not page.locator("dialog").is_visible()
 
 
+def test_a_decision_among_the_candles_leads_to_itself(page: Any, short_by_row: Ran) -> None:
+    page.goto(page.url + "#/run/finished")
+    page.wait_for_selector("#market canvas")
+    db = sqlite3.connect(short_by_row.folder.journal)
+    (symbol,) = db.execute("SELECT min(symbol) FROM decisions").fetchone()
+    (ordered,) = db.execute(
+        "SELECT max(open_time) FROM decisions AS d WHERE symbol = ? AND order_quantity != 0 AND NOT EXISTS "
+        "(SELECT 1 FROM fills WHERE symbol = d.symbol AND open_time = d.open_time)", (symbol,)
+    ).fetchone()  # fmt: skip
+    at = format_utc(ordered)[:16].replace("T", " ")
+    page.locator("#market button", has_text=symbol).click()
+    page.locator("#market button", has_text="all").click()
+    page.locator("#market canvas").focus()
+    for _ in range(400):
+        if at in page.locator("#market .legend").inner_text():
+            break
+        page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog h3:has-text('The bar')")
+    told = page.locator("dialog").inner_text()
+    assert f"Decided at the close of {at}" in told
+    assert "Bought" not in told
+    assert "Sold" not in told
+
+
 def test_what_was_worked_out_earlier_says_of_which_bar(page: Any, server: Serving) -> None:
     told: dict[str, Any] = {}
 

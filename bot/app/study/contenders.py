@@ -236,20 +236,22 @@ def check_alike(contenders: Sequence[Contender]) -> None:
 def check_cadence(contenders: Sequence[Contender], *, inside: bool) -> None:
     """Refuse contenders that differ in when they are trained, where a fold has one training for all.
 
+    One that is never trained by its settings, as what trades without a model, is trained like the others.
+
     Args:
         inside: whether models are trained inside folds too.
 
     Raises:
         ConfigError: with the key that differs.
     """
-    first = contenders[0]
-    for other in () if inside else contenders[1:]:
+    trained = [] if inside else [c for c in contenders if c.config.retrain.trigger != "never"]
+    for other in trained[1:]:
         for key in ("retrain.trigger", "retrain.cron", "retrain.hours", "retrain.every_bars"):
-            ours, theirs = (_value(c.config, key) for c in (first, other))
+            ours, theirs = (_value(c.config, key) for c in (trained[0], other))
             if ours != theirs:
                 raise ConfigError(
-                    f"compare: {key} differs between {first.name} and {other.name} ({ours} and {theirs}), and a fold "
-                    "has one training, at its first bar; add --retrain-inside, or give both the same"
+                    f"compare: {key} differs between {trained[0].name} and {other.name} ({ours} and {theirs}), and a "
+                    "fold has one training, at its first bar; add --retrain-inside, or give both the same"
                 )
 
 

@@ -33,7 +33,7 @@ run, without fills, positions and forecasts, which nobody could tell apart there
 _NOT_HELD: dict[str, list[Any]] = {"time": [], "quantity": []}
 _NO_CANDLES: dict[str, Any] = {
     "time": [], **{name: [] for name in COLUMNS}, "step_ms": 0, "exact": True, "first": None, "last": None,
-    "near": True, "fills": [], "position": _NOT_HELD, "forecast": NOTHING,
+    "near": True, "decisions": [], "fills": [], "position": _NOT_HELD, "forecast": NOTHING,
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def equity(curve: EquityCurve, after: int, to: int, points: int) -> dict[str, An
 def candles(
     folder: RunFolder, whole: WholeBars, symbol: str, span: tuple[int, int], points: int
 ) -> dict[str, Any]:
-    """Return the candles of a span, and the fills in it.
+    """Return the candles of a span, and the decisions that ordered something and the fills in it.
 
     Args:
         whole: for spans of very many bars.
@@ -83,7 +83,9 @@ def candles(
         inside = (prices.time > from_) & (prices.time <= until)
         mine = BarPrices(prices.time[inside], prices.values[inside, s])
         fills, held, said = np.empty(0, FILL), _NOT_HELD, NOTHING
+        decided: list[dict[str, Any]] = []
         if near and len(mine.time):
+            decided = _ordered(record, mine, s)
             fills, held = record.fills(from_, until), _held(record, mine.time, s, points)
             said = foretold(folder, record, s, int(mine.time[0]), int(mine.time[-1]))
     fills = fills[fills["symbol"] == s]
@@ -99,6 +101,7 @@ def candles(
         "first": extent.first,
         "last": extent.last,
         "near": near,
+        "decisions": decided,
         "fills": [_fill(fill, value) for fill, value in zip(fills, notional, strict=True)],
         "position": held,
         "forecast": said,
@@ -113,6 +116,15 @@ def _fill(fill: np.void, notional: float) -> dict[str, Any]:
         "notional": notional,
         "reason": FILL_REASON[int(fill["reason"])],
     }
+
+
+def _ordered(record: Record, mine: BarPrices, s: int) -> list[dict[str, Any]]:
+    """Return what was ordered at the closes of these bars, and those closes."""
+    quantity = record.decisions(mine.time)[0]["order_quantity"][:, s]
+    close = mine.values[:, COLUMNS.index("close")]
+    at = np.isfinite(quantity) & (quantity != 0.0) & np.isfinite(close)
+    rows = zip(mine.time[at].tolist(), quantity[at].tolist(), close[at].tolist(), strict=True)
+    return [{"time": time, "quantity": ordered, "price": price} for time, ordered, price in rows]
 
 
 def _held(record: Record, times: I64, s: int, points: int) -> dict[str, list[Any]]:

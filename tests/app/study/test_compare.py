@@ -267,6 +267,9 @@ def test_a_cadence_that_no_fold_has_is_refused(contenders: list[Contender]) -> N
     with pytest.raises(ConfigError, match=r"retrain\.cron differs .*add --retrain-inside"):
         check_cadence([first, other], inside=False)
     check_cadence([first, other], inside=True)
+    never = first.config.retrain.model_copy(update={"trigger": "never"})
+    idle = replace(second, config=second.config.model_copy(update={"retrain": never}))
+    check_cadence([idle, first], inside=False)
     check_cadence([first, second], inside=False)
 
 

@@ -116,6 +116,18 @@ const KINDS = {
       });
     },
   },
+  rings: {
+    span: () => null,
+    draw(pen, s, x, y, ink) {
+      each(s, x, (k) => {
+        pen.beginPath();
+        pen.arc(x.at(s.time[k]), y.at(s.value[k]), 4, 0, 2 * Math.PI);
+        pen.strokeStyle = ink(s.up[k] ? "blue" : "amber");
+        pen.lineWidth = 1.6;
+        pen.stroke();
+      });
+    },
+  },
   strip: {
     span: () => [0, 1],
     draw(pen, s, x, y, ink) {

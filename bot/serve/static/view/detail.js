@@ -1,4 +1,4 @@
-// A bar of a symbol in full: the fill that was clicked, the decision behind it, its forecasts, the bar.
+// A bar of a symbol in full: the fill that was clicked and the decision behind it, or the decision at its close; its forecasts, the bar.
 
 import { ask, query, run } from "../ask.js";
 import { el } from "../dom.js";
@@ -19,11 +19,12 @@ export async function showBar(id, symbol, at, step, fill) {
       ask(`${run(id)}/bars${here}`), ask(`${run(id)}/decisions${only}`), ask(`${run(id)}/forecasts${only}`)]);
     // what is filled at a bar's open was ordered at a close before it; of an order that is filled in parts, some bars before
     const earlier = decisions.items.filter((row) => row.open_time < at);
-    const ordered = earlier.filter((row) => Math.sign(row.order_quantity) === Math.sign(fill.quantity)).at(-1);
-    const decision = fill.reason === "signal" && ordered ? ordered : earlier.at(-1);
+    const ordered = fill && earlier.filter((row) => Math.sign(row.order_quantity) === Math.sign(fill.quantity)).at(-1);
+    const behind = fill?.reason === "signal" && ordered ? ordered : earlier.at(-1);
+    const decision = fill ? behind : decisions.items.find((row) => row.open_time === at);
     const forecast = decision && forecasts.items.find((row) => row.open_time === decision.open_time);
     const [bar] = bars.items;
-    openDialog(`${symbol} · ${time(at)} UTC`, fillPart(fill), decision ? decisionPart(decision) : [], forecast ? forecastPart(forecast) : [], bar ? barPart(bar) : [],
+    openDialog(`${symbol} · ${time(at)} UTC`, fill ? fillPart(fill) : [], decision ? decisionPart(decision) : [], forecast ? forecastPart(forecast) : [], bar ? barPart(bar) : [],
       el("div", { class: "actions" }, el("button", { type: "button", on: { click: () => document.getElementById("dialog").close() } }, "Close")));
   } catch (error) {
     openDialog("Not read", el("p", { role: "alert" }, error.message));

@@ -1,4 +1,4 @@
-// A symbol's candles with what was filled, what is held and ordered, and what was forecast beneath.
+// A symbol's candles with what was decided and filled, what is held and ordered, and what was forecast beneath.
 
 import { ask, drawn, query } from "../ask.js";
 import { TimeChart } from "../chart/view.js";
@@ -14,6 +14,7 @@ const NEAR = window.innerWidth < 700 ? 72 : 160;
 export function market({ id, symbols, interval }) {
   const step = Number(interval.slice(0, -1)) * LENGTHS[interval.at(-1)];
   const bars = { kind: "candles", name: "price", time: [], open: [], high: [], low: [], close: [], step };
+  const decided = { kind: "rings", name: "decisions", time: [], value: [], up: [], marked: [] };
   const fills = { kind: "marks", name: "fills", time: [], value: [], up: [], marked: [] };
   const said = { kind: "line", name: "forecast", tone: "violet", time: [], value: [], width: 1.4 };
   const band = { kind: "band", name: "90 % interval", tone: "band", time: [], low: [], high: [] };
@@ -26,17 +27,17 @@ export function market({ id, symbols, interval }) {
   let status = null;
 
   const chart = new TimeChart("Candles with fills, forecasts and position", [
-    { height: 320, series: [bars, fills], write: (v) => price(Number(v.toPrecision(7))), pad: 0.1 },
+    { height: 320, series: [bars, fills, decided], write: (v) => price(Number(v.toPrecision(7))), pad: 0.1 },
     below,
     { height: 64, series: [held], write: (v) => quantity(Number(v.toPrecision(4))), title: "position" },
-  ], { moved: (from, to) => load(from, to), hover: (at) => tell(at), opened: (fill) => showBar(id, symbol, fill.time, step, fill) });
+  ], { moved: (from, to) => load(from, to), hover: (at) => tell(at), opened: (mark) => showBar(id, symbol, mark.time, step, mark.reason ? mark : null) });
   const tabs = el("div", { class: "chips", role: "group", "aria-label": "Symbol" });
   const near = el("div", { class: "ranges", role: "group", "aria-label": "Span shown" }, [["near", NEAR], ["wider", 700], ["all", Infinity]].map(([name, n]) => el("button", {
     type: "button", class: "chip", on: { click: () => { const [first, last] = chart.whole; chart.show(Math.max(first, last - n * step), last); } },
   }, name)));
   const node = el("section", { id: "market", "aria-labelledby": "market-title" },
     el("div", { class: "bar-row" }, el("h2", { id: "market-title" }, "Market"), tabs, near), legend, chart.node,
-    el("p", { class: "quiet" }, "A triangle is a fill: blue below a buy, amber above a sale. Click one, or press Enter on it, for its decision."));
+    el("p", { class: "quiet" }, "A ring is a decision to order, at its close; a triangle is a fill: blue below a buy, amber above a sale. Click one, or press Enter on it, for what was decided."));
 
   const choose = async (name) => {
     symbol = name;
@@ -77,11 +78,12 @@ export function market({ id, symbols, interval }) {
     Object.assign(bars, { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close });
     bars.step = found.time.length > 1 ? found.step_ms : step;
     Object.assign(fills, { time: found.fills.map((f) => f.time), value: found.fills.map((f) => f.price), up: found.fills.map((f) => f.quantity > 0), marked: found.fills });
+    Object.assign(decided, { time: found.decisions.map((d) => d.time), value: found.decisions.map((d) => d.price), up: found.decisions.map((d) => d.quantity > 0), marked: found.decisions });
     Object.assign(said, { time: found.forecast.time, value: found.forecast.value });
     Object.assign(band, { time: found.forecast.time, low: found.forecast.low, high: found.forecast.high });
     Object.assign(came, { time: found.forecast.time, value: found.forecast.came });
     Object.assign(held, { time: found.position.time, value: found.position.quantity });
-    below.title = !found.near ? "zoom in to see fills, forecasts and positions" : found.forecast.head ? `${headName(found.forecast.head)}: forecast, its 90 % interval, what came` : "no forecasts";
+    below.title = !found.near ? "zoom in to see decisions, fills, forecasts and positions" : found.forecast.head ? `${headName(found.forecast.head)}: forecast, its 90 % interval, what came` : "no forecasts";
     if (found.first !== null) {
       chart.setWhole(found.first, found.last + step, chart.range ? null : [Math.max(found.first, found.last - NEAR * step), found.last + step]);
     }
