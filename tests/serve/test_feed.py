@@ -294,7 +294,7 @@ def test_near_candles_have_every_fill_position_and_forecast(copied: RunFolder, s
     assert [f["price"] for f in drawn["fills"]] == fills[fills["symbol"] == 0]["price"].tolist()
     assert [d["quantity"] for d in drawn["decisions"]] == ordered[ordered != 0.0].tolist()
     closes = dict(zip(drawn["time"], drawn["close"], strict=True))
-    assert len(drawn["decisions"]) > 3
+    assert drawn["decisions"]
     assert all(d["price"] == closes[d["time"]] for d in drawn["decisions"])
     assert drawn["position"]["quantity"] == held.tolist()
     assert drawn["forecast"]["head"] == "return_5"

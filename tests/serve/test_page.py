@@ -246,16 +246,16 @@ def test_a_decision_among_the_candles_leads_to_itself(page: Any, short_by_row: R
     page.goto(page.url + "#/run/finished")
     page.wait_for_selector("#market canvas")
     db = sqlite3.connect(short_by_row.folder.journal)
-    (symbol,) = db.execute("SELECT min(symbol) FROM decisions").fetchone()
-    (ordered,) = db.execute(
-        "SELECT max(open_time) FROM decisions AS d WHERE symbol = ? AND order_quantity != 0 AND NOT EXISTS "
-        "(SELECT 1 FROM fills WHERE symbol = d.symbol AND open_time = d.open_time)", (symbol,)
-    ).fetchone()  # fmt: skip
+    symbol, ordered = db.execute(
+        "SELECT symbol, open_time FROM decisions AS d WHERE order_quantity != 0 AND NOT EXISTS "
+        "(SELECT 1 FROM fills WHERE symbol = d.symbol AND open_time = d.open_time) ORDER BY open_time DESC"
+    ).fetchone()
     at = format_utc(ordered)[:16].replace("T", " ")
-    page.locator("#market button", has_text=symbol).click()
-    page.locator("#market button", has_text="all").click()
+    page.locator("#market button", has_text="SYN0USDT").click()
+    with page.expect_response(lambda answer: "/candles?symbol=" + symbol in answer.url):
+        page.locator("#market button", has_text=symbol).click()
     page.locator("#market canvas").focus()
-    for _ in range(400):
+    for _ in range(600):
         if at in page.locator("#market .legend").inner_text():
             break
         page.keyboard.press("ArrowLeft")

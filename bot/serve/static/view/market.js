@@ -41,6 +41,7 @@ export function market({ id, symbols, interval }) {
 
   const choose = async (name) => {
     symbol = name;
+    for (const marked of [fills, decided]) Object.assign(marked, { time: [], value: [], up: [], marked: [] });  // another's, until its own are read
     drawTabs();
     marks();
     await load(...(chart.range ?? [null, null]));
