@@ -10,7 +10,7 @@ import { el } from "./element.js";
 const RIGHT = 68, BOTTOM = 22, GAP = 14, TITLE = 12;
 const above = (pane) => GAP + (pane.title ? TITLE : 0);
 const SETTLED_MS = 160;
-const MARKED = new Set(["marks", "rings"]);
+const CLICKABLE = new Set(["marks", "rings"]);
 
 export class TimeChart {
   // panes: [{height, series, write: (value, span, step) => text, zero, pad, ticks}]; hooks: moved(from, to), hover(time), opened(mark)
@@ -145,7 +145,7 @@ export class TimeChart {
   markAt(px, py) {
     let best = null, reach = 18;
     for (const pane of this.panes) for (const s of pane.series) {
-      if (!MARKED.has(s.kind)) continue;
+      if (!CLICKABLE.has(s.kind)) continue;
       s.time.forEach((t, k) => {
         const away = Math.hypot(this.x.at(t) - px, pane.y.at(s.value[k]) + (s.kind === "rings" ? 0 : s.up[k] ? 9 : -9) - py);
         if (away < reach) { reach = away; best = s.marked[k]; }
@@ -219,7 +219,7 @@ export class TimeChart {
 
   openAt(time) {
     for (const pane of this.panes) for (const s of pane.series) {
-      const k = MARKED.has(s.kind) ? s.time.indexOf(time) : -1;
+      const k = CLICKABLE.has(s.kind) ? s.time.indexOf(time) : -1;
       if (k >= 0) { this.hooks.opened?.(s.marked[k]); return; }
     }
   }
