@@ -13,6 +13,7 @@ from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import hot
 from bot.portfolio.kernel.measured import note_bar
+from bot.portfolio.kernel.stops import better_of
 from bot.portfolio.market import Market
 from bot.portfolio.rules import Rules
 
@@ -33,9 +34,8 @@ def is_quiet(i: int, book: Book, rules: Rules, market: Market, full: FullAccount
     valid, settlement_price = market.valid[i], market.settlement_price[i]
     left: float = book.account[0].cash
     held = abs(left)
-    quiet = (
-        True  # noted, and not returned at once: a branch for each would take longer than all of it
-    )
+    # noted, and not returned at once: a branch for each would take longer than all of it
+    quiet = True
     for s in range(len(book.quantity)):
         quiet &= (book.pending[s] == 0.0) & valid[s] & (not math.isfinite(settlement_price[s]))
         quantity = book.quantity[s]
@@ -72,18 +72,20 @@ def _least(least: float, b: float, c: float, d: float, e: float) -> float:
 def _is_clear_of_stops(
     s: int, quantity: float, near: float, far: float, book: Book, full: FullAccount
 ) -> bool:
-    """Tell whether prices stay more than a tick, by which levels are rounded, on this side of them."""
+    """Tell whether prices stay more than a tick, by which levels are rounded, on this side of them.
+
+    Of a position whose entry is not known yet, 0, they never do.
+    """
     orders, holding = full.orders, book.holding[s]
     side = math.copysign(1.0, quantity)
     entry, tick = holding.entry, orders.tick[s]
-    best = near if (near - holding.best) * side > 0.0 else holding.best
+    best = better_of(near, holding.best, side)
     stop = entry * (1.0 - side * _share(orders.stop_loss))
     trail = best * (1.0 - side * _share(orders.trailing_stop))
     target = max(entry * (1.0 + side * _share(orders.take_profit)), 0.0)
     clear = (far - stop) * side > tick
     clear &= (far - trail) * side > tick
     clear &= (target - near) * side > tick
-    clear &= entry != 0.0
     return bool(clear)
 
 
@@ -114,7 +116,6 @@ def pass_quietly(i: int, book: Book, market: Market, full: FullAccount) -> None:
             side = math.copysign(1.0, quantity)
             holding = book.holding[s]
             near = market.high[i, s] if side > 0.0 else market.low[i, s]
-            best = holding.best
-            holding.best = near if (near - best) * side > 0.0 else best
+            holding.best = better_of(near, holding.best, side)
         book.mark[s] = market.close[i, s]
         note_bar(i, s, book, market)

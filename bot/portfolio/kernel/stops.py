@@ -76,8 +76,7 @@ def stop_on_the_way_back(
         side = math.copysign(1.0, quantity)
         holding = book.holding[s]
         near = market.high[i, s] if side > 0.0 else market.low[i, s]
-        best = holding.best
-        holding.best = near if (near - best) * side > 0.0 else best
+        holding.best = better_of(near, holding.best, side)
         if is_stopping(s, book):
             continue
         price, reason = 0.0, 0
@@ -90,6 +89,12 @@ def stop_on_the_way_back(
         if reason != 0:
             count = _stop(i, s, price, reason, book, rules, market, trace, count, scheme, full)
     return count
+
+
+@hot
+def better_of(near: float, best: float, side: float) -> float:
+    """Return the best price since a position was opened, given that of this bar."""
+    return near if (near - best) * side > 0.0 else best
 
 
 @hot

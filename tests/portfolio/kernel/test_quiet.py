@@ -28,7 +28,7 @@ def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made
 
     def told(
         candle: tuple[float, float, float, float] = CALM, *, quantity: float = 10.0, cash: float = 0.0,
-        best: float = 100.0, pending: float = 0.0, orders: dict[str, Any] | None = None,
+        entry: float = 100.0, best: float = 100.0, pending: float = 0.0, orders: dict[str, Any] | None = None,
         columns: dict[str, Any] | None = None, **full: Any,
     ) -> bool:  # fmt: skip
         begin, high, low, close = candle
@@ -37,7 +37,7 @@ def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made
         book = new_book(1, cash)
         book.quantity[0], book.pending[0], book.mark[0] = quantity, pending, 100.0
         if quantity != 0.0:
-            book.holding["entry"], book.holding["best"] = 100.0, best
+            book.holding["entry"], book.holding["best"] = entry, best
         account = full_of(orders_of(**(STOPS if orders is None else orders)), **full)
         return told_by_kernel(book, rules_of(), bars, account)
 
@@ -83,6 +83,15 @@ def test_stops_within_a_tick_are_walked(
 def test_what_happens_inside_is_walked(quiet: Made, columns: dict[str, Any]) -> None:
     assert quiet()
     assert not quiet(columns=columns)
+
+
+@pytest.mark.parametrize("stop", ["stop_loss", "take_profit", "trailing_stop"])
+@pytest.mark.parametrize("quantity", [10.0, -10.0])
+def test_an_entry_that_is_not_known_is_walked(quiet: Made, quantity: float, stop: str) -> None:
+    """It becomes the last mark there."""
+    for orders in (STOPS, {stop: 0.05}):
+        assert quiet(quantity=quantity, orders=orders)
+        assert not quiet(quantity=quantity, orders=orders, entry=0.0, best=0.0)
 
 
 def test_a_pending_order_is_walked(quiet: Made) -> None:

@@ -11,11 +11,14 @@ const LENGTHS = { m: 60000, h: 3600000, d: 86400000 };
 const MOST_TABS = 12;
 const NEAR = window.innerWidth < 700 ? 72 : 160;
 
+// What a series of marks is of fills or decisions.
+const marksOf = (found) => ({ time: found.map((m) => m.time), value: found.map((m) => m.price), up: found.map((m) => m.quantity > 0), marked: found });
+
 export function market({ id, symbols, interval }) {
   const step = Number(interval.slice(0, -1)) * LENGTHS[interval.at(-1)];
   const bars = { kind: "candles", name: "price", time: [], open: [], high: [], low: [], close: [], step };
-  const decided = { kind: "rings", name: "decisions", time: [], value: [], up: [], marked: [] };
-  const fills = { kind: "marks", name: "fills", time: [], value: [], up: [], marked: [] };
+  const decided = { kind: "rings", name: "decisions", ...marksOf([]) };
+  const fills = { kind: "marks", name: "fills", ...marksOf([]) };
   const said = { kind: "line", name: "forecast", tone: "violet", time: [], value: [], width: 1.4 };
   const band = { kind: "band", name: "90 % interval", tone: "band", time: [], low: [], high: [] };
   const came = { kind: "line", name: "what came", tone: "faint", time: [], value: [] };
@@ -41,7 +44,7 @@ export function market({ id, symbols, interval }) {
 
   const choose = async (name) => {
     symbol = name;
-    for (const marked of [fills, decided]) Object.assign(marked, { time: [], value: [], up: [], marked: [] });  // another's, until its own are read
+    for (const marked of [fills, decided]) Object.assign(marked, marksOf([]));  // another's, until its own are read
     drawTabs();
     marks();
     await load(...(chart.range ?? [null, null]));
@@ -78,8 +81,8 @@ export function market({ id, symbols, interval }) {
     if (wanted !== symbol || !found.time.length) return;
     Object.assign(bars, { time: found.time, open: found.open, high: found.high, low: found.low, close: found.close });
     bars.step = found.time.length > 1 ? found.step_ms : step;
-    Object.assign(fills, { time: found.fills.map((f) => f.time), value: found.fills.map((f) => f.price), up: found.fills.map((f) => f.quantity > 0), marked: found.fills });
-    Object.assign(decided, { time: found.decisions.map((d) => d.time), value: found.decisions.map((d) => d.price), up: found.decisions.map((d) => d.quantity > 0), marked: found.decisions });
+    Object.assign(fills, marksOf(found.fills));
+    Object.assign(decided, marksOf(found.decisions));
     Object.assign(said, { time: found.forecast.time, value: found.forecast.value });
     Object.assign(band, { time: found.forecast.time, low: found.forecast.low, high: found.forecast.high });
     Object.assign(came, { time: found.forecast.time, value: found.forecast.came });
