@@ -19,7 +19,12 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class Market(NamedTuple):
-    """The columns of a BarBlock that the broker reads, with what a decision is made of."""
+    """The columns of a BarBlock that the broker reads, with what a decision is made of.
+
+    Attributes:
+        has_extremes: False where no mark's high or low is known, so that they need not be looked at.
+        has_events: False where no symbol leaves, is settled, or is charged funding inside a bar.
+    """
 
     open_time: I64
     open: F64
@@ -51,6 +56,8 @@ class Market(NamedTuple):
     leaving: Bool
     settlement_price: F64
     refused_by_model: I8
+    has_extremes: bool
+    has_events: bool
 
 
 def market_of(
@@ -98,7 +105,19 @@ def market_of(
         refused_by_model=_plain(
             one_for_all(np.int8(0), signal.shape) if refused_by_model is None else refused_by_model
         ),
+        has_extremes=not (_lacks(bars.mark_high) and _lacks(bars.mark_low)),
+        has_events=not (
+            _lacks(bars.settlement_price)
+            and _lacks(bars.funding_inside)
+            and _lacks(bars.funding_inside_unknown)
+            and _lacks(bars.leaving)
+        ),
     )
+
+
+def _lacks(column: npt.NDArray[Any]) -> bool:
+    """Tell whether it is known without a look at each number that a column says nothing."""
+    return is_one_for_all(column) and not abs(float(column[0, 0])) > 0.0
 
 
 def _plain(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:

@@ -47,7 +47,7 @@ SUBJECTS = (
     Subject(
         "account",
         (*(f"bot/portfolio/kernel/{name}.py" for name in (
-            "blocking", "booking", "caps", "cash", "contracts", "debts", "limits", "margin", "measured", "partial",
+            "blocking", "booking", "caps", "cash", "contracts", "debts", "first_tiers", "limits", "margin", "measured", "partial",
             "path", "quiet", "reducing", "settling", "stages", "stops",
         )), "bot/portfolio/impact.py", "bot/portfolio/ticks.py"),
         (*(f"tests/portfolio/kernel/test_{name}.py" for name in _OF_FULL), "tests/portfolio/test_broker.py", "tests/portfolio/test_ticks.py",

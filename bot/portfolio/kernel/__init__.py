@@ -9,6 +9,7 @@ booking         a fill in the books
 contracts       what a quantity is worth, linear or inverse
 partial         as much of an order as a bar fills, and its rest
 quiet           bars inside which nothing happens
+first_tiers     what holds of all that is small enough for its first tier
 path            inside the bar: limit orders, stops, liquidation, in which order
 limits          limit orders: met at the open, resting, traded through
 stops           closed by what the price does inside the bar

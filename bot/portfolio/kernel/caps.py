@@ -12,6 +12,7 @@ from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import cold, hot
 from bot.portfolio.kernel.contracts import made_of, own_price, own_value_of, value_of
+from bot.portfolio.kernel.first_tiers import surely_has_margin
 from bot.portfolio.kernel.margin import initial_margin, set_aside
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.reasons import Refusal
@@ -38,21 +39,26 @@ def hold_back(
 @cold
 def cap_gross(
     i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount | None
-) -> None:
-    """Scale all increases of this close so that the sum of weights keeps its cap."""
-    _cap_sum(i, rules.max_gross, False, book, trace, room, full, CAP_GROSS)
+) -> float:
+    """Scale all increases of this close so that the sum of weights keeps its cap; return what is then held."""
+    return _cap_sum(i, rules.max_gross, False, book, trace, room, full, CAP_GROSS)
 
 
 @cold
 def cap_margin(
-    i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount
+    i: int, held: float, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount
 ) -> None:
     """Scale all increases of this close so that their initial margin is there.
+
+    Args:
+        held: no less than the value of all positions, with the increases; infinite where it is not known.
 
     Under isolated margin what is not yet gained stands for nothing. What has no margin is paid in
     full. With tiers the margin of a part is less than its share, so the factor is found by halving.
     """
     limit = book.account[0].equity
+    if full.margin_mode != ISOLATED and surely_has_margin(held, limit, room):
+        return
     if full.margin_mode == ISOLATED:
         limit -= max(_gained(book, full), 0.0)
     if _margin(1.0, book, rules, room, full) <= limit:
@@ -113,8 +119,8 @@ def cap_leverage(i: int, book: Book, trace: Trace, room: Room, full: FullAccount
 def _cap_sum(
     i: int, cap: float, contracts: bool, book: Book, trace: Trace, room: Room,
     full: FullAccount | None, refusal: int,
-) -> None:  # fmt: skip
-    """Scale increases so that the value of positions over equity keeps a cap.
+) -> float:  # fmt: skip
+    """Scale increases so that the value of positions over equity keeps a cap; return that value.
 
     Args:
         contracts: only what is held on margin counts.
@@ -133,6 +139,8 @@ def _cap_sum(
         for s in range(len(room.target)):
             if not contracts or full is None or full.contract[s]:
                 _cut(i, s, left / increase, book, trace, room, full, refusal)
+    held: float = standing + min(increase, left)
+    return held
 
 
 @cold

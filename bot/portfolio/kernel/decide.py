@@ -99,12 +99,14 @@ def _keep_caps(
     i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount | None
 ) -> None:
     """Scale increases to every cap of the account; the net last, since it only makes sums smaller."""
+    held = math.inf
     if rules.max_gross > 0.0:
-        cap_gross(i, book, rules, trace, room, full)
+        held = cap_gross(i, book, rules, trace, room, full)
     if full is not None:
+        room.at_most[0] = max(room.at_most[0], held)
         if full.risk.max_leverage > 0.0:
             cap_leverage(i, book, trace, room, full)
-        cap_margin(i, book, rules, trace, room, full)
+        cap_margin(i, held, book, rules, trace, room, full)
         if full.risk.max_net > 0.0:
             cap_net(i, book, trace, room, full)
 

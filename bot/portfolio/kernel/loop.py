@@ -22,13 +22,14 @@ from bot.portfolio.kernel.contracts import is_inverse
 from bot.portfolio.kernel.debts import settle_debts
 from bot.portfolio.kernel.decide import decide
 from bot.portfolio.kernel.fills import fill_or_delay, fill_sales_first, settle_reference
+from bot.portfolio.kernel.first_tiers import note_first_tiers
 from bot.portfolio.kernel.funding import charge_funding, charge_funding_inside
 from bot.portfolio.kernel.halts import NOT_HALTED, equity_of, obey_halt, update_halt
 from bot.portfolio.kernel.margin import liquidate
 from bot.portfolio.kernel.measured import note_bar
 from bot.portfolio.kernel.path import walk_path
 from bot.portfolio.kernel.quiet import is_quiet, pass_quietly
-from bot.portfolio.kernel.reducing import hold_limits
+from bot.portfolio.kernel.reducing import hold_limits, is_within_limits
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.settling import settle
 from bot.portfolio.kernel.stages import update_stage
@@ -57,6 +58,7 @@ def run(
     book, rules, market = by_reference(book), by_reference(rules), by_reference(market)
     trace, room, full = by_reference(trace), by_reference(room), by_reference(full)
     policy, scheme = by_reference(policy), by_reference(scheme)
+    _prepare(rules, room, full)
     count: int = np.int64(0)  # type: ignore[assignment]  # a literal's type would compile all anew
     # an unsigned place is never one from the end, for which every access would else be tested
     for i in range(np.uint64(len(market.open_time))):
@@ -66,6 +68,13 @@ def run(
             count = _close_bar(i, book, rules, market, trace, count, room, policy, scheme, full)
         _record(i, book, trace, full)
     return count
+
+
+@hot
+def _prepare(rules: Rules, room: Room, full: FullAccount | None) -> None:
+    """Work out what holds for all bars."""
+    if full is not None:  # of an argument alone it is known when compiled that it is None
+        note_first_tiers(rules, room, full)
 
 
 @hot
@@ -123,7 +132,7 @@ def _close_bar(
         obey_halt(i, book, rules, market, trace, room)
     elif market.tradable[i]:
         decide(i, book, rules, market, trace, room, scheme, full)
-        if full is not None:
+        if full is not None and not is_within_limits(book, rules, market, room, full):
             hold_limits(i, book, rules, market, trace, room, full)
     if full is not None:
         let_time_pass(i, book, market)
@@ -155,9 +164,10 @@ def _pass_inside(
     scheme: SchemeCall, full: FullAccount,
 ) -> int:  # fmt: skip
     """Take the full account's symbols from a bar's open to its end, and return the number of fills."""
-    if is_quiet(i, book, rules, market, full):
+    if is_quiet(i, book, market, room, full):
         pass_quietly(i, book, market, full)
         return count
+    room.at_most[0] = math.inf
     count = walk_path(i, book, rules, market, trace, count, room, scheme, full)
     return _end_path(i, book, rules, market, trace, count, scheme, full)
 

@@ -12,19 +12,21 @@ import math
 from bot.portfolio.book import Book
 from bot.portfolio.full_account import FullAccount, MarginMode
 from bot.portfolio.kernel.compiling import hot
+from bot.portfolio.kernel.first_tiers import SLACK
 from bot.portfolio.kernel.measured import note_bar
+from bot.portfolio.kernel.room import Room
 from bot.portfolio.kernel.stops import better_of
 from bot.portfolio.market import Market
-from bot.portfolio.rules import Rules
 
 CROSS, ISOLATED = int(MarginMode.CROSS), int(MarginMode.ISOLATED)
-SLACK = 1e-9
-"""Share of what is held by which sums may miss one another through rounding."""
 
 
 @hot
-def is_quiet(i: int, book: Book, rules: Rules, market: Market, full: FullAccount) -> bool:
-    """Tell whether a bar surely leaves orders, positions and margin as they are."""
+def is_quiet(i: int, book: Book, market: Market, room: Room, full: FullAccount) -> bool:
+    """Tell whether a bar surely leaves orders, positions and margin as they are.
+
+    Where it does, `room.at_most` bounds the value of all positions, and of the largest one.
+    """
     if full.has_inverse:
         return False
     # rows are taken once: the places of so many columns, each worked out anew, take half the time
@@ -32,57 +34,68 @@ def is_quiet(i: int, book: Book, rules: Rules, market: Market, full: FullAccount
     mark, mark_high, mark_low = market.mark[i], market.mark_high[i], market.mark_low[i]
     inside, unknown = market.funding_inside[i], market.funding_inside_unknown[i]
     valid, settlement_price = market.valid[i], market.settlement_price[i]
+    stop, trailing = _share(full.orders.stop_loss), _share(full.orders.trailing_stop)
+    profit = _share(full.orders.take_profit)
     left: float = book.account[0].cash
-    held = abs(left)
+    held = largest = 0.0
+    borrowed = abs(left)
     # noted, and not returned at once: a branch for each would take longer than all of it
     quiet = True
     for s in range(len(book.quantity)):
-        quiet &= (book.pending[s] == 0.0) & valid[s] & (not math.isfinite(settlement_price[s]))
+        quiet &= (book.pending[s] == 0.0) & valid[s]
+        if market.has_events:
+            quiet &= not math.isfinite(settlement_price[s])
         quantity = book.quantity[s]
         if quantity == 0.0:
             continue
-        lowest = _least(low[s], open_[s], close[s], mark[s], mark_low[s])
-        highest = -_least(-high[s], -open_[s], -close[s], -mark[s], -mark_high[s])
-        quiet &= (inside[s] == 0.0) & (unknown[s] == 0.0)
+        lowest = _least(low[s], open_[s], close[s], mark[s])
+        highest = -_least(-high[s], -open_[s], -close[s], -mark[s])
+        if market.has_extremes:
+            lowest = mark_low[s] if mark_low[s] < lowest else lowest
+            highest = mark_high[s] if mark_high[s] > highest else highest
+        if market.has_events:
+            quiet &= (inside[s] == 0.0) & (unknown[s] == 0.0)
         far = lowest if quantity > 0.0 else highest
+        value = abs(quantity) * highest
+        held += value
+        largest = max(largest, value)
+        quiet &= book.holding[s].most == 0.0
         if full.orders.has_stops:
             near = highest if quantity > 0.0 else lowest
-            quiet &= _is_clear_of_stops(s, quantity, near, far, book, full)
+            quiet &= _is_clear_of_stops(s, quantity, near, far, stop, trailing, profit, book, full)
         if full.margin_mode == CROSS:
-            value = abs(quantity) * highest
-            need = (full.tier_rate[s, 0] + rules.taker_fee[s]) * abs(quantity) * far
-            left += quantity * far - need + full.tier_deduction[s, 0]
-            held += value
-            quiet &= value <= full.tier_limit[s, 0]
+            left += quantity * far - room.first_need[s] * abs(quantity) * far
+            quiet &= value <= room.first_limit[s]
         elif full.margin_mode == ISOLATED:
             quiet &= _has_margin(s, quantity, far, book, full)
-    return quiet and (full.margin_mode != CROSS or left > SLACK * held)
+    room.at_most[0], room.at_most[1] = held, largest
+    return quiet and (full.margin_mode != CROSS or left > SLACK * (borrowed + held))
 
 
 @hot
-def _least(least: float, b: float, c: float, d: float, e: float) -> float:
-    """Return the least of five prices; those after the first count only where they are known."""
+def _least(least: float, b: float, c: float, d: float) -> float:
+    """Return the least of four prices; those after the first count only where they are known."""
     least = b if b < least else least
     least = c if c < least else least
-    least = d if d < least else least
-    return e if e < least else least
+    return d if d < least else least
 
 
 @hot
 def _is_clear_of_stops(
-    s: int, quantity: float, near: float, far: float, book: Book, full: FullAccount
-) -> bool:
+    s: int, quantity: float, near: float, far: float, stop_share: float, trailing_share: float,
+    profit_share: float, book: Book, full: FullAccount,
+) -> bool:  # fmt: skip
     """Tell whether prices stay more than a tick, by which levels are rounded, on this side of them.
 
     Of a position whose entry is not known yet, 0, they never do.
     """
-    orders, holding = full.orders, book.holding[s]
+    holding = book.holding[s]
     side = math.copysign(1.0, quantity)
-    entry, tick = holding.entry, orders.tick[s]
+    entry, tick = holding.entry, full.orders.tick[s]
     best = better_of(near, holding.best, side)
-    stop = entry * (1.0 - side * _share(orders.stop_loss))
-    trail = best * (1.0 - side * _share(orders.trailing_stop))
-    target = max(entry * (1.0 + side * _share(orders.take_profit)), 0.0)
+    stop = entry * (1.0 - side * stop_share)
+    trail = best * (1.0 - side * trailing_share)
+    target = max(entry * (1.0 + side * profit_share), 0.0)
     clear = (far - stop) * side > tick
     clear &= (far - trail) * side > tick
     clear &= (target - near) * side > tick

@@ -18,13 +18,32 @@ from bot.portfolio.kernel.contracts import quantity_of, value_of
 from bot.portfolio.kernel.orders import change_to, order
 from bot.portfolio.kernel.room import Room
 from bot.portfolio.market import Market
-from bot.portfolio.reasons import FillReason, Refusal
+from bot.portfolio.reasons import DrawdownStage, FillReason, Refusal
 from bot.portfolio.rules import Rules
 from bot.portfolio.trace import Trace
 
+NO_STAGE = int(DrawdownStage.NONE)
 RISK = int(FillReason.RISK)
 CAP_SYMBOL, CAP_GROSS = int(Refusal.CAP_SYMBOL), int(Refusal.CAP_GROSS)
 CAP_NET, LEVERAGE = int(Refusal.CAP_NET), int(Refusal.LEVERAGE)
+
+
+@hot
+def is_within_limits(
+    book: Book, rules: Rules, market: Market, room: Room, full: FullAccount
+) -> bool:
+    """Tell whether positions and orders are surely what they may be: after a quiet bar no order is older than this
+    close, and what is ordered at a close is within each symbol's limits."""
+    account, risk = book.account[0], full.risk
+    most = (1.0 + risk.cap_tolerance) * account.equity
+    cap = math.inf
+    cap = rules.max_gross if rules.max_gross > 0.0 else cap
+    cap = min(cap, risk.max_leverage) if risk.max_leverage > 0.0 else cap
+    cap = min(cap, risk.max_net) if risk.max_net > 0.0 else cap
+    within = (room.at_most[0] < cap * most) & (
+        room.at_most[1] <= _largest_value(account.equity, rules, full)
+    )
+    return bool(within) and account.stage == NO_STAGE and not market.has_events
 
 
 @hot
@@ -35,17 +54,22 @@ def hold_limits(
     target = room.target
     cut = False
     gross = on_margin = net = 0.0
+    all_limited = book.account[0].stage == FLATTENED or market.has_events
+    most_value = _largest_value(book.account[0].equity, rules, full)
     for s in range(len(book.quantity)):
         wanted = book.quantity[s] + book.pending[s]
         target[s] = wanted
         if wanted == 0.0:
             continue
-        allowed, refusal = _allowed(i, s, wanted, book, rules, market, full)
-        if abs(wanted) > allowed:
-            target[s] = math.copysign(allowed, wanted)
-            trace.refusal[i, s] = refusal
-            cut = True
-        value = value_of(s, target[s], book.mark[s], full)
+        value = value_of(s, wanted, book.mark[s], full)
+        opens = book.pending[s] * wanted > 0.0
+        if all_limited or opens or book.holding[s].most > 0.0 or abs(value) > most_value:
+            allowed, refusal = _allowed(i, s, wanted, book, rules, market, full)
+            if abs(wanted) > allowed:
+                target[s] = math.copysign(allowed, wanted)
+                trace.refusal[i, s] = refusal
+                cut = True
+                value = value_of(s, target[s], book.mark[s], full)
         gross += abs(value)
         net += value
         if full.contract[s]:
@@ -65,6 +89,14 @@ def hold_limits(
 
 
 @hot
+def _largest_value(equity: float, rules: Rules, full: FullAccount) -> float:
+    """Return the value above which a symbol is reduced to its cap, infinite where it is held to none."""
+    slack = full.risk.cap_tolerance
+    most: float = rules.max_symbol_weight * equity * (1.0 + slack)
+    return most if slack > 0.0 and most > 0.0 else math.inf
+
+
+@cold
 def _allowed(
     i: int, s: int, wanted: float, book: Book, rules: Rules, market: Market, full: FullAccount
 ) -> tuple[float, int]:
@@ -72,7 +104,7 @@ def _allowed(
     account = book.account[0]
     if account.stage == FLATTENED:
         return 0.0, STAGE
-    if market.leaving[i, s] and full.risk.flatten_leaving:
+    if market.has_events and full.risk.flatten_leaving and market.leaving[i, s]:
         return 0.0, LEAVING
     allowed, refusal = math.inf, ACCEPTED
     if book.pending[s] * wanted > 0.0:  # it opens or increases
@@ -81,11 +113,9 @@ def _allowed(
             allowed = abs(book.quantity[s]) if book.quantity[s] * wanted > 0.0 else 0.0
     if 0.0 < book.holding[s].most < allowed:
         allowed, refusal = book.holding[s].most, STAGE
-    cap = rules.max_symbol_weight * account.equity
-    slack = full.risk.cap_tolerance
     value = abs(value_of(s, wanted, book.mark[s], full))
-    if slack > 0.0 and 0.0 < cap * (1.0 + slack) < value:
-        cap = quantity_of(s, cap, book.mark[s], full)
+    if value > _largest_value(account.equity, rules, full):
+        cap = quantity_of(s, rules.max_symbol_weight * account.equity, book.mark[s], full)
         if cap < allowed:
             allowed, refusal = cap, CAP_SYMBOL
     return allowed, refusal

@@ -17,6 +17,8 @@ class Room(NamedTuple):
         kept: whether the side is held already and left as it is.
         target: quantities to be held.
         wanted: whether the target is worth a trade.
+        first_limit, first_need, all_first: as `first_tiers.py` notes them.
+        at_most: two numbers, no less than the value of all positions and of the largest; not known, infinite.
         entered: whether a limit order has opened or increased the position inside this bar.
         size: of the position, a weight; NaN where it is not sized.
         sized: the side of a symbol that is sized, 0 of one that is not.
@@ -32,6 +34,10 @@ class Room(NamedTuple):
     kept: Bool
     target: F64
     wanted: Bool
+    first_limit: F64
+    first_need: F64
+    all_first: F64
+    at_most: F64
     entered: Bool
     size: F64
     sized: F64
@@ -47,7 +53,7 @@ class Room(NamedTuple):
 def new_room(n_symbols: int, *, sizes_account: bool = False) -> Room:
     """Return room for a call of the kernel."""
     flags = np.zeros((3, n_symbols), dtype=np.bool_)
-    numbers = np.zeros((10, n_symbols))
+    numbers = np.zeros((12, n_symbols))
     pairs = n_symbols if sizes_account else 0
     return Room._make(
         [
@@ -55,8 +61,12 @@ def new_room(n_symbols: int, *, sizes_account: bool = False) -> Room:
             flags[0],
             numbers[1],
             flags[1],
+            numbers[10],
+            numbers[11],
+            np.zeros(2),
+            np.full(2, np.inf),
             flags[2],
-            *numbers[2:],
+            *numbers[2:10],
             np.zeros((pairs, pairs)),
         ]
     )

@@ -10,10 +10,16 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from bot.one_for_all import one_for_all
 from bot.portfolio.book import new_book
 from bot.portfolio.full_account import MarginMode
+from bot.portfolio.kernel.first_tiers import note_first_tiers, surely_has_margin
 from bot.portfolio.kernel.quiet import is_quiet
+from bot.portfolio.kernel.reducing import is_within_limits
+from bot.portfolio.kernel.room import new_room
+from bot.portfolio.limits import RiskLimits
 from bot.portfolio.market import market_of
+from bot.portfolio.reasons import DrawdownStage
 
 Made = Callable[..., Any]
 CALM = (100.0, 100.5, 99.5, 100.0)
@@ -28,7 +34,7 @@ def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made
 
     def told(
         candle: tuple[float, float, float, float] = CALM, *, quantity: float = 10.0, cash: float = 0.0,
-        entry: float = 100.0, best: float = 100.0, pending: float = 0.0, orders: dict[str, Any] | None = None,
+        entry: float = 100.0, best: float = 100.0, pending: float = 0.0, most: float = 0.0, orders: dict[str, Any] | None = None,
         columns: dict[str, Any] | None = None, **full: Any,
     ) -> bool:  # fmt: skip
         begin, high, low, close = candle
@@ -37,7 +43,7 @@ def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made
         book = new_book(1, cash)
         book.quantity[0], book.pending[0], book.mark[0] = quantity, pending, 100.0
         if quantity != 0.0:
-            book.holding["entry"], book.holding["best"] = entry, best
+            book.holding["entry"], book.holding["best"], book.holding["most"] = entry, best, most
         account = full_of(orders_of(**(STOPS if orders is None else orders)), **full)
         return told_by_kernel(book, rules_of(), bars, account)
 
@@ -47,7 +53,9 @@ def quiet(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made
 def told_by_kernel(book: Any, rules: Any, bars: Any, account: Any) -> bool:
     nothing = np.full(bars.close.shape, math.nan)
     market = market_of(bars, signal=nothing, volatility=nothing)
-    return bool(is_quiet(cast(int, np.uint64(0)), book, rules, market, account))
+    room = new_room(bars.n_symbols)
+    note_first_tiers(rules, room, account)
+    return bool(is_quiet(cast(int, np.uint64(0)), book, market, room, account))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,98 @@ def test_an_entry_that_is_not_known_is_walked(quiet: Made, quantity: float, stop
 
 def test_a_pending_order_is_walked(quiet: Made) -> None:
     assert not quiet(pending=-10.0)
+
+
+def test_what_a_stage_has_yet_to_cut_is_walked(quiet: Made) -> None:
+    assert not quiet(most=5.0)
+
+
+def test_columns_that_say_nothing_are_told_apart(bars_of: Made) -> None:
+    bars = bars_of([100.0] * 3, [100.0] * 3)
+    nothing = np.full(bars.close.shape, math.nan)
+
+    def told(**columns: Any) -> tuple[bool, bool]:
+        market = market_of(replace(bars, **columns), nothing, nothing)
+        return market.has_extremes, market.has_events
+
+    assert told() == (False, False)
+    for name in ("settlement_price", "funding_inside", "funding_inside_unknown"):
+        assert told(**{name: one_for_all(np.float64(1.0), nothing.shape)}) == (False, True)
+        assert told(**{name: nothing}) == (False, True)  # each number would have to be looked at
+    assert told(leaving=one_for_all(np.True_, nothing.shape)) == (False, True)
+    for name in ("mark_low", "mark_high"):
+        assert told(**{name: one_for_all(np.float64(99.0), nothing.shape)}) == (True, False)
+        assert told(**{name: nothing}) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, True),
+        ({"value": 1001.1}, False),  # the margin of it is more than there is
+        ({"value": 2000.1, "leverage": 30.0}, False),  # above the second symbol's first tier
+        ({"leverage": 30.0, "value": 2000.0}, True),
+        ({"leverage": 50.0, "value": 2000.0, "first": 10.0}, False),  # the tier allows ten
+        ({"contract": False}, False),  # paid in full
+        ({"contract": False, "borrow": True}, True),
+        ({"has_inverse": True}, False),
+    ],
+)
+def test_margin_of_first_tiers(
+    rules_of: Made, orders_of: Made, full_of: Made, changed: dict[str, Any], expected: bool
+) -> None:
+    """1,000 held at leverage 20 need 50."""
+    account = full_of(
+        orders_of(2),
+        contract=np.array([True, changed.get("contract", True)]),
+        leverage=np.array([200.0, changed.get("leverage", 20.0)]),
+        tier_limit=np.array([[1e6, np.inf], [2000.0, np.inf]]),
+        tier_rate=np.full((2, 2), 0.005),
+        tier_leverage=np.full((2, 2), changed.get("first", 200.0)),
+        borrow=changed.get("borrow", False),
+        has_inverse=changed.get("has_inverse", False),
+    )
+    room = new_room(2)
+    note_first_tiers(rules_of(2), room, account)
+    limit = 2000.0 / 30.0 if "leverage" in changed else 50.0
+    assert surely_has_margin(changed.get("value", 999.9), limit * 1.001, room) is expected
+
+
+@pytest.fixture
+def within(bars_of: Made, rules_of: Made, orders_of: Made, full_of: Made) -> Made:
+    """Tell whether an account of 1,000 is surely within its limits, at most 900 held, 500 of one symbol."""
+
+    def told(stage: int = 0, leaves: bool = False, held: float = 900.0, **limits: Any) -> bool:
+        bars = bars_of([100.0], [100.0])
+        bars = replace(bars, leaving=np.array([[leaves]]) if leaves else bars.leaving)
+        nothing = np.full(bars.close.shape, math.nan)
+        risk = {name: limits.pop(name) for name in ("max_leverage", "max_net") if name in limits}
+        account = full_of(orders_of(), risk=RiskLimits(cap_tolerance=0.1, **risk))
+        book, room = new_book(1, 1000.0), new_room(1)
+        book.account["equity"], book.account["stage"] = 1000.0, stage
+        room.at_most[:] = held, 500.0
+        market = market_of(bars, nothing, nothing)
+        rules = rules_of(**{"max_gross": 0.0, "max_symbol_weight": 0.0, **limits})
+        return bool(is_within_limits(book, rules, market, room, account))
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, True),
+        ({"held": math.inf}, False),  # a bar that was walked
+        ({"max_gross": 0.82}, True), ({"max_gross": 0.81}, False),
+        ({"max_net": 0.82}, True), ({"max_net": 0.81}, False),
+        ({"max_leverage": 0.82}, True), ({"max_leverage": 0.81}, False),
+        ({"max_symbol_weight": 0.46}, True), ({"max_symbol_weight": 0.45}, False),
+        ({"stage": int(DrawdownStage.HALVED)}, False), ({"stage": int(DrawdownStage.FLATTENED)}, False),
+        ({"leaves": True}, False),
+    ],
+)  # fmt: skip
+def test_limits_that_are_surely_kept(within: Made, limits: dict[str, Any], expected: bool) -> None:
+    assert within(**limits) is expected
 
 
 @pytest.mark.parametrize("mode", [MarginMode.CROSS, MarginMode.ISOLATED])
