@@ -131,9 +131,11 @@ def agree(seed: int, equity: float) -> Close:
     def row(name: str) -> Any:
         return [[getattr(each, name) for each in symbols]]
 
+    # where nobody leaves, the column is one number for all, which spares looks at each symbol
+    leaving = {"leaving": row("leaving")} if any(each.leaving for each in symbols) else {}
     bars = make_bars(
         row("price"), row("price"), valid=row("valid"), in_session=row("in_session"),
-        leaving=row("leaving"), fillable=[[False] * n],
+        fillable=[[False] * n], **leaving,
     )  # fmt: skip
     wanted = np.array([[math.nan if each.side is None else each.side for each in symbols]])
     doubts = [[Refusal[each.doubt.upper()] if each.doubt else 0 for each in symbols]]

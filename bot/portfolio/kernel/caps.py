@@ -39,8 +39,12 @@ def hold_back(
 @cold
 def cap_gross(
     i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount | None
-) -> float:
-    """Scale all increases of this close so that the sum of weights keeps its cap; return what is then held."""
+) -> tuple[float, float]:
+    """Scale all increases of this close so that the sum of weights keeps its cap.
+
+    Returns:
+        The value of all targets, and of the increases among it.
+    """
     return _cap_sum(i, rules.max_gross, False, book, trace, room, full, CAP_GROSS)
 
 
@@ -119,8 +123,8 @@ def cap_leverage(i: int, book: Book, trace: Trace, room: Room, full: FullAccount
 def _cap_sum(
     i: int, cap: float, contracts: bool, book: Book, trace: Trace, room: Room,
     full: FullAccount | None, refusal: int,
-) -> float:  # fmt: skip
-    """Scale increases so that the value of positions over equity keeps a cap; return that value.
+) -> tuple[float, float]:  # fmt: skip
+    """Scale increases so that the value of positions over equity keeps a cap; return it, and theirs.
 
     Args:
         contracts: only what is held on margin counts.
@@ -139,8 +143,8 @@ def _cap_sum(
         for s in range(len(room.target)):
             if not contracts or full is None or full.contract[s]:
                 _cut(i, s, left / increase, book, trace, room, full, refusal)
-    held: float = standing + min(increase, left)
-    return held
+    increase = min(increase, left)
+    return standing + increase, increase
 
 
 @cold

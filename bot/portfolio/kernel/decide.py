@@ -99,11 +99,11 @@ def _keep_caps(
     i: int, book: Book, rules: Rules, trace: Trace, room: Room, full: FullAccount | None
 ) -> None:
     """Scale increases to every cap of the account; the net last, since it only makes sums smaller."""
-    held = math.inf
+    held, increase = math.inf, math.inf
     if rules.max_gross > 0.0:
-        held = cap_gross(i, book, rules, trace, room, full)
+        held, increase = cap_gross(i, book, rules, trace, room, full)
     if full is not None:
-        room.at_most[0] = max(room.at_most[0], held)
+        room.at_most[0] += increase  # what is to be less may be refused
         if full.risk.max_leverage > 0.0:
             cap_leverage(i, book, trace, room, full)
         cap_margin(i, held, book, rules, trace, room, full)

@@ -10,8 +10,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from bot.blocks import BarBlock
 from bot.one_for_all import one_for_all
 from bot.portfolio.book import new_book
+from bot.portfolio.broker import run_bars
 from bot.portfolio.full_account import MarginMode
 from bot.portfolio.kernel.first_tiers import note_first_tiers, surely_has_margin
 from bot.portfolio.kernel.quiet import is_quiet
@@ -20,6 +22,10 @@ from bot.portfolio.kernel.room import new_room
 from bot.portfolio.limits import RiskLimits
 from bot.portfolio.market import market_of
 from bot.portfolio.reasons import DrawdownStage
+from bot.portfolio.rules import Rules, SizingMethod
+from bot.portfolio.trace import Phase
+from tests.portfolio.conftest import make_bars, make_rules
+from tests.portfolio.kernel.limited import limited
 
 Made = Callable[..., Any]
 CALM = (100.0, 100.5, 99.5, 100.0)
@@ -259,3 +265,36 @@ def test_the_best_price_is_that_since_the_position_was_opened(
     book, _ = trade(bars, signal, rules_of(2), orders_of(2, **stops))
     assert book.holding["best"].tolist() == [best, 0.0]
     assert book.mark.tolist() == [115.0, 115.0]
+
+
+def a_history(seed: int) -> tuple[Rules, BarBlock, Any]:
+    """Draw rules with caps that bind and orders that the exchange refuses, and bars to trade by them."""
+    rng = np.random.default_rng(seed)
+
+    def one_of(*values: Any) -> Any:
+        return values[int(rng.integers(len(values)))]
+
+    rules = make_rules(
+        3, method=int(SizingMethod.PROPORTIONAL), scale=0.4, band=one_of(0.0, 0.05), min_notional=one_of(0.0, 60.0, 200.0),
+        max_gross=one_of(0.0, 0.5, 0.9), max_symbol_weight=one_of(0.0, 0.4),
+    )  # fmt: skip
+    rules = limited(
+        rules, mode=one_of(*MarginMode), cap_tolerance=one_of(0.01, 0.05),
+        max_net=one_of(0.0, 0.4), max_leverage=one_of(0.0, 0.6), halve_drawdown=one_of(0.0, 0.03),
+    )  # fmt: skip
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0.0, 0.03, (12, 3)), axis=0))
+    bars = make_bars([close[0], *close[:-1]], list(close))
+    return rules, bars, rng.normal(0.0, 0.01, close.shape)
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_what_is_surely_kept_need_not_be_held(seed: int) -> None:
+    """Where a column of leavings has a number for each bar, limits are held against each symbol at each close."""
+    rules, bars, signal = a_history(seed)
+    told = []
+    for each in (bars, replace(bars, leaving=np.zeros(bars.close.shape, dtype=np.bool_))):
+        book, trace = run_bars(
+            new_book(3, 1000.0), rules, each, signal, np.full_like(signal, 0.01), Phase.BOTH
+        )
+        told.append([np.asarray(part).tobytes() for part in (*book, *trace)])
+    assert told[0] == told[1]
