@@ -233,6 +233,10 @@ def check_alike(contenders: Sequence[Contender]) -> None:
                 )
 
 
+READ_BY = {"cron": "retrain.cron", "interval": "retrain.hours", "every_bars": "retrain.every_bars"}
+"""The one key beside it that a trigger of retraining reads."""
+
+
 def check_cadence(contenders: Sequence[Contender], *, inside: bool) -> None:
     """Refuse contenders that differ in when they are trained, where a fold has one training for all.
 
@@ -246,7 +250,7 @@ def check_cadence(contenders: Sequence[Contender], *, inside: bool) -> None:
     """
     trained = [] if inside else [c for c in contenders if c.config.retrain.trigger != "never"]
     for other in trained[1:]:
-        for key in ("retrain.trigger", "retrain.cron", "retrain.hours", "retrain.every_bars"):
+        for key in ("retrain.trigger", READ_BY[trained[0].config.retrain.trigger]):
             ours, theirs = (_value(c.config, key) for c in (trained[0], other))
             if ours != theirs:
                 raise ConfigError(

@@ -271,6 +271,9 @@ def test_a_cadence_that_no_fold_has_is_refused(contenders: list[Contender]) -> N
     idle = replace(second, config=second.config.model_copy(update={"retrain": never}))
     check_cadence([idle, first], inside=False)
     check_cadence([first, second], inside=False)
+    unread = first.config.retrain.model_copy(update={"hours": 7, "every_bars": 9})
+    read_by_cron = replace(second, config=second.config.model_copy(update={"retrain": unread}))
+    check_cadence([first, read_by_cron], inside=False)
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
