@@ -54,9 +54,10 @@ def done(
 
 
 def digests(out: Path) -> dict[str, str]:
+    """Hash the units that have landed; what is still being written has a name that begins with a dot."""
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted((out / "units").glob("*.npz"))
+        for path in sorted((out / "units").glob("[!.]*.npz"))
     }
 
 
