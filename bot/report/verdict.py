@@ -68,6 +68,16 @@ def _signed(value: float) -> str:
     return text if text.strip("0. %") == "" else ("−" if value < 0.0 else "+") + text
 
 
+def _chance(probability: float) -> str:
+    """Return a probability as percent; none is a certainty.
+
+    >>> _chance(0.9985), _chance(0.39), _chance(0.001)
+    ('over 99 %', '39 %', 'under 1 %')
+    """
+    percent = round(100 * probability)
+    return "over 99 %" if percent >= 100 else "under 1 %" if percent <= 0 else f"{percent} %"
+
+
 def _earned(summary: Summary, sheet: TearSheet) -> VerdictLine:
     facts, total = summary["facts"], summary["metrics"]["total_return"]
     net = summary["costs"]["net"]
@@ -148,12 +158,12 @@ def _sharpe(summary: Summary) -> VerdictLine:
     said = f"{ratio:.2f}" + ("" if error is None else f" ± {error:.2f} a year")
     sure = metrics["probabilistic_sharpe"]
     if sure is not None:
-        said += f"; above 0 with {100 * sure:.0f} %"
+        said += f"; above 0 with {_chance(sure)}"
     deflated = metrics["deflated_sharpe"]
     if tried is not None:
         count = tried["count"]
         if deflated is not None:
-            said += f", above the luckiest of {counted(count, 'trial')} with {100 * deflated:.0f} %"
+            said += f", above the luckiest of {counted(count, 'trial')} with {_chance(deflated)}"
             sure = deflated
         elif count < 2:
             said += "; the only trial on its data"

@@ -96,7 +96,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
         ]),
         ("turnover a year, × equity", [f"{row['metrics']['turnover_annual']:,.0f}" for row in rows]),
         *((f"{name}, of initial capital", [
-            f"{row['costs'][key] / row['facts']['initial_capital']:+.0%}" for row in rows
+            f"{row['costs'][key] / row['facts']['initial_capital']:+.1%}" for row in rows
         ]) for name, key in (("gross profit", "gross"), ("fees", "fees"), ("half spread", "spread"),
                              ("slippage", "slippage"), ("funding paid", "funding"))),
     ]  # fmt: skip

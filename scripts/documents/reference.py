@@ -17,7 +17,7 @@ from bot.config.section import Section
 from bot.config.whole import PLUGINS, Config, section_types
 
 UNITS = {
-    "bars": "bars", "bps": "bp", "s": "s", "ms": "ms", "mb": "MB", "days": "days", "hours": "hours",
+    "bars": "bars", "bps": "bp", "s": "s", "ms": "ms", "mb": "MB", "days": "days", "hours": "hours", "minutes": "minutes",
 }  # fmt: skip
 """What the end of a setting's name says of its unit; others have it in their explanation."""
 

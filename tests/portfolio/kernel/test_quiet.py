@@ -143,7 +143,9 @@ def test_columns_that_say_nothing_are_told_apart(bars_of: Made) -> None:
         ({"leverage": 30.0, "value": 2000.0}, True),
         ({"leverage": 50.0, "value": 2000.0, "first": 10.0}, False),  # the tier allows ten
         ({"contract": False}, False),  # paid in full
+        ({"contract": False, "limit": 1000.0}, True),
         ({"contract": False, "borrow": True}, True),
+        ({"value": 1000.0, "limit": 50.0}, False),  # sums may miss one another by the last bits
         ({"has_inverse": True}, False),
     ],
 )
@@ -163,8 +165,8 @@ def test_margin_of_first_tiers(
     )
     room = new_room(2)
     note_first_tiers(rules_of(2), room, account)
-    limit = 2000.0 / 30.0 if "leverage" in changed else 50.0
-    assert surely_has_margin(changed.get("value", 999.9), limit * 1.001, room) is expected
+    limit = changed.get("limit", 1.001 * (2000.0 / 30.0 if "leverage" in changed else 50.0))
+    assert surely_has_margin(changed.get("value", 999.9), limit, room) is expected
 
 
 @pytest.fixture
