@@ -198,6 +198,7 @@ class RayExecutor:
             if self._closed:
                 return
             flight, given_up = self._flights.died(ref)
+            self._looked = 0.0  # its node may have ended with it: see at once
         why = type(error).__name__
         if not given_up:
             self._tell(f"ray: {flight.label} is done again; its process or its node ended ({why})")
