@@ -272,7 +272,7 @@ def test_the_units_of_a_raylet_that_is_killed_are_done_again(
     assert landed < len(local[0])
     assert digests(out) == local[0]
     assert "ray: 2 nodes, 2 units side by side" in err
-    assert "ray: 1 node, 1 unit side by side" in err
+    # that a node is gone is told when the head says so, which may be after the last unit
     assert "is done again; its process or its node ended" in err
 
 
