@@ -12,11 +12,10 @@ from typing import Any
 
 from bot.app.search.dimensions import Dimension
 from bot.app.study.data import Study
+from bot.app.study.walk import READ_BY
 from bot.config.schema import Retrain
 
 TRIGGER = "retrain.trigger"
-READ_BY = {"cron": "retrain.cron", "interval": "retrain.hours", "every_bars": "retrain.every_bars"}
-"""By trigger, the setting that says how often."""
 
 
 def faults_of_cadence(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bot.app.study.walk import READ_BY
 from bot.config import Config, load_config
 from bot.errors import ConfigError
 from bot.model.device import check_device
@@ -231,10 +232,6 @@ def check_alike(contenders: Sequence[Contender]) -> None:
                     f"{theirs}); {why}contenders may differ in features, targets.kinds, model, training, "
                     "signal, policy, sizing, costs, risk, execution and portfolio.initial_capital only"
                 )
-
-
-READ_BY = {"cron": "retrain.cron", "interval": "retrain.hours", "every_bars": "retrain.every_bars"}
-"""The one key beside it that a trigger of retraining reads."""
 
 
 def check_cadence(contenders: Sequence[Contender], *, inside: bool) -> None:

@@ -22,6 +22,8 @@ from bot.config.schema import Retrain
 from bot.errors import ConfigError, DataError
 from bot.wording import counted
 
+READ_BY = {"cron": "retrain.cron", "interval": "retrain.hours", "every_bars": "retrain.every_bars"}
+"""By trigger, the setting that says how often."""
 MOST_INSIDE = 400
 """Trainings inside a fold: every day of a year."""
 

@@ -27,7 +27,7 @@ def blocked_by(i: int, s: int, book: Book, market: Market, full: FullAccount) ->
         return STAGE
     if account.cooling > 0 or holding.cooling > 0:
         return COOL_DOWN
-    if market.has_events and market.leaving[i, s]:
+    if market.leaving[i, s]:
         return LEAVING
     if 0 < full.risk.max_stale_bars <= holding.stale:
         return STALE

@@ -36,8 +36,7 @@ def is_within_limits(
     close, and what is ordered at a close is within each symbol's limits."""
     account, risk = book.account[0], full.risk
     most = (1.0 + risk.cap_tolerance) * account.equity
-    cap = math.inf
-    cap = rules.max_gross if rules.max_gross > 0.0 else cap
+    cap = rules.max_gross if rules.max_gross > 0.0 else math.inf
     cap = min(cap, risk.max_leverage) if risk.max_leverage > 0.0 else cap
     cap = min(cap, risk.max_net) if risk.max_net > 0.0 else cap
     within = (room.at_most[0] < cap * most) & (
@@ -54,22 +53,17 @@ def hold_limits(
     target = room.target
     cut = False
     gross = on_margin = net = 0.0
-    all_limited = book.account[0].stage == FLATTENED or market.has_events
-    most_value = _largest_value(book.account[0].equity, rules, full)
     for s in range(len(book.quantity)):
         wanted = book.quantity[s] + book.pending[s]
         target[s] = wanted
         if wanted == 0.0:
             continue
-        value = value_of(s, wanted, book.mark[s], full)
-        opens = book.pending[s] * wanted > 0.0
-        if all_limited or opens or book.holding[s].most > 0.0 or abs(value) > most_value:
-            allowed, refusal = _allowed(i, s, wanted, book, rules, market, full)
-            if abs(wanted) > allowed:
-                target[s] = math.copysign(allowed, wanted)
-                trace.refusal[i, s] = refusal
-                cut = True
-                value = value_of(s, target[s], book.mark[s], full)
+        allowed, refusal = _allowed(i, s, wanted, book, rules, market, full)
+        if abs(wanted) > allowed:
+            target[s] = math.copysign(allowed, wanted)
+            trace.refusal[i, s] = refusal
+            cut = True
+        value = value_of(s, target[s], book.mark[s], full)
         gross += abs(value)
         net += value
         if full.contract[s]:
@@ -96,7 +90,7 @@ def _largest_value(equity: float, rules: Rules, full: FullAccount) -> float:
     return most if slack > 0.0 and most > 0.0 else math.inf
 
 
-@cold
+@hot
 def _allowed(
     i: int, s: int, wanted: float, book: Book, rules: Rules, market: Market, full: FullAccount
 ) -> tuple[float, int]:
@@ -104,7 +98,7 @@ def _allowed(
     account = book.account[0]
     if account.stage == FLATTENED:
         return 0.0, STAGE
-    if market.has_events and full.risk.flatten_leaving and market.leaving[i, s]:
+    if market.leaving[i, s] and full.risk.flatten_leaving:
         return 0.0, LEAVING
     allowed, refusal = math.inf, ACCEPTED
     if book.pending[s] * wanted > 0.0:  # it opens or increases

@@ -61,12 +61,12 @@ def new_room(n_symbols: int, *, sizes_account: bool = False) -> Room:
             flags[0],
             numbers[1],
             flags[1],
-            numbers[10],
-            numbers[11],
+            numbers[2],
+            numbers[3],
             np.zeros(2),
             np.full(2, np.inf),
             flags[2],
-            *numbers[2:10],
+            *numbers[4:],
             np.zeros((pairs, pairs)),
         ]
     )
