@@ -67,9 +67,12 @@ async def heard(events: AsyncIterator[str]) -> str:
     return await asyncio.wait_for(anext(events), 5.0)
 
 
-async def begun(watching: Watching, run_id: str | None) -> AsyncIterator[str]:
+async def begun(watching: Watching, clock: Clock, run_id: str | None) -> AsyncIterator[str]:
+    """Listen, from the first look on."""
     events = watching.listen(run_id)
     assert (await heard(events)).startswith("retry:")
+    await clock.tick()
+    assert (await heard(events)).startswith("event: all")
     return events
 
 
@@ -81,7 +84,7 @@ def touched(path: Path) -> None:
 async def test_who_listens_hears_what_has_changed_and_only_that(copied: RunFolder) -> None:
     clock = Clock()
     watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
-    events = await begun(watching, None)
+    events = await begun(watching, clock, None)
     next_one = asyncio.create_task(heard(events))
     await clock.tick()
     assert not next_one.done()
@@ -103,9 +106,9 @@ async def test_a_run_that_begins_is_told_and_another_is_not(copied: RunFolder) -
     clock = Clock()
     runs = copied.path.parent
     watching = Watching(RunsFolder(runs), clock.sleep)
-    mine, all_of_them = await begun(watching, "short"), await begun(watching, None)
+    mine = await begun(watching, clock, "short")
+    all_of_them = await begun(watching, clock, None)
     first, second = (asyncio.create_task(heard(each)) for each in (mine, all_of_them))
-    await clock.tick()
     shutil.copytree(copied.path, runs / "new")
     await clock.tick()
     assert '"run": "new"' in await second
@@ -121,6 +124,22 @@ async def test_a_run_that_begins_is_told_and_another_is_not(copied: RunFolder) -
     shutil.rmtree(runs / "new")
     await clock.tick()
     assert '"run": "new"' in await gone  # a run that is removed is told too
+    watching.close()
+
+
+async def test_a_run_that_goes_before_it_is_looked_at_is_asked_for_once(copied: RunFolder) -> None:
+    clock = Clock()
+    watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
+    other = await begun(watching, clock, "other")
+    events = watching.listen("short")
+    assert (await heard(events)).startswith("retry:")
+    shutil.rmtree(copied.path)
+    await clock.tick()
+    assert (await heard(events)).startswith("event: all")
+    heard_more = asyncio.create_task(heard(other))
+    await clock.tick()
+    assert not heard_more.done()
+    heard_more.cancel()
     watching.close()
 
 
@@ -147,7 +166,7 @@ async def test_while_nobody_listens_nothing_is_looked_at(copied: RunFolder) -> N
 async def test_a_quiet_line_is_kept_open(copied: RunFolder) -> None:
     clock = Clock()
     watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
-    events = await begun(watching, None)
+    events = await begun(watching, clock, None)
     comment = asyncio.create_task(heard(events))
     for _ in range(LOOKS_A_COMMENT + 1):
         await clock.tick()
@@ -161,12 +180,11 @@ async def test_a_quiet_line_is_kept_open_beside_one_with_news(copied: RunFolder)
     other = RunFolder(Path(shutil.copytree(copied.path, copied.path.with_name("other"))))
     clock = Clock()
     watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
-    busy = await begun(watching, other.path.name)
-    quiet = await begun(watching, copied.path.name)
+    busy = await begun(watching, clock, other.path.name)
+    quiet = await begun(watching, clock, copied.path.name)
     for _ in range(LOOKS_A_COMMENT + 1):
         touched(other.log)
         await clock.tick()
-    assert (await heard(quiet)).startswith("event: run")  # it was not looked at before
     assert (await heard(quiet)).startswith(":")
     assert (await heard(busy)).startswith("event: run")
     watching.close()
@@ -175,8 +193,7 @@ async def test_a_quiet_line_is_kept_open_beside_one_with_news(copied: RunFolder)
 async def test_who_does_not_read_is_told_to_ask_for_everything(copied: RunFolder) -> None:
     clock = Clock()
     watching = Watching(RunsFolder(copied.path.parent), clock.sleep)
-    events = await begun(watching, None)
-    await clock.tick()
+    events = await begun(watching, clock, None)
     for _ in range(260):
         touched(copied.log)
         await clock.tick()

@@ -27,6 +27,7 @@ from scripts.documents.browsing import Seen, Serving, api, chromium, serving, sh
 from tests.conftest import Ran
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+GONE = "#line:text-is(\"not up to date: there is no run 'doomed' here; /api/v1/runs lists them\")"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DARK = {"color_scheme": "dark"}
 
@@ -297,9 +298,45 @@ def test_a_run_that_is_gone_is_not_shown_as_if_it_were_there(
     page.wait_for_selector("a:text-is('doomed')")
     page.goto(f"{server.base}/#/run/doomed")
     page.wait_for_selector("#fills tbody tr")
-    assert page.locator("#line").inner_text() == "live"
+    page.wait_for_selector("#line:text-is('live')")
     shutil.rmtree(runs / "doomed")
-    page.wait_for_selector("#line:has-text(\"not up to date: there is no run 'doomed' here\")")
+    page.wait_for_selector(GONE)
+    page.close()
+
+
+def test_a_run_that_is_gone_before_the_line_is_open_is_not_shown_as_live(
+    browser: Any, server: Serving, runs: Path
+) -> None:
+    def late(route: Any) -> None:
+        shutil.rmtree(runs / "doomed", ignore_errors=True)
+        route.continue_()
+
+    shutil.copytree(runs / "finished", runs / "doomed")
+    page = browser.new_page()
+    page.goto(server.link())
+    page.wait_for_selector("a:text-is('doomed')")
+    page.route("**/api/v1/changes?run=doomed", late)
+    page.goto(f"{server.base}/#/run/doomed")
+    page.wait_for_selector(GONE)
+    page.close()
+
+
+def test_a_line_that_is_refused_is_opened_again(browser: Any, server: Serving, runs: Path) -> None:
+    """A proxy that has lost its server answers 502, after which a browser does not try by itself."""
+    page = browser.new_page()
+    page.goto(server.link())
+    page.wait_for_selector("a:text-is('finished')")
+    refused = "**/api/v1/**"
+    page.goto(f"{server.base}/#/run/finished")
+    page.wait_for_selector("#line:text-is('live')")
+    page.route(refused, lambda route: route.fulfill(status=502, body="no server"))
+    server.site.watching.let_go()
+    page.wait_for_selector("#line:text-is('not up to date: the server answered 502')")
+    page.unroute(refused)
+    page.wait_for_selector("#line:text-is('live')")
+    with page.expect_response("**/api/v1/runs/finished/status"):
+        (runs / "finished" / "STOP_TRADING").touch()
+    (runs / "finished" / "STOP_TRADING").unlink()
     page.close()
 
 

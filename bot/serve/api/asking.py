@@ -62,7 +62,8 @@ def link(request: Request) -> dict[str, Any]:
     responses={200: {"content": {"text/event-stream": {}}}},
 )  # fmt: skip
 def changes(request: Request, run: str | None = None) -> StreamingResponse:
-    """Send `event: run` with `run` and what `changed` of it: journal, process, log."""
+    """Send `event: run` with `run` and what `changed` of it: journal, process, log; `event: all` to who
+    has just come, or has not read: ask for everything shown."""
     site = site_of(request)
     if run is not None:
         site.runs.find(run)

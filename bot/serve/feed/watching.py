@@ -1,14 +1,16 @@
 """Telling clients what has changed: server-sent events, made by looking at files' marks.
 
 Rules: while nobody listens nothing is looked at; a run is looked at once for all who listen. An event
-says what has changed, not what it is now: who listens asks for what it shows. Must not read a file.
+says what has changed, not what it is now: who listens asks for what it shows. Who comes is told to ask
+for everything once it is heard, so that nothing falls between what it asked before and its first event.
+Must not read a file.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from dataclasses import dataclass, field
 
 from bot.serve.feed.runs import PARTS, Mark, RunsFolder, marks_of
@@ -16,6 +18,8 @@ from bot.serve.feed.runs import PARTS, Mark, RunsFolder, marks_of
 LOOK_S = 0.5
 LOOKS_A_COMMENT = 30
 """Looks after which a comment keeps the lines open, also of who listens to a run without news."""
+
+_ALL = "event: all\ndata: {}\n\n"
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -27,6 +31,7 @@ class Watching:
     runs: RunsFolder
     sleep: Sleep = asyncio.sleep
     _listeners: dict[asyncio.Queue[str], str | None] = field(default_factory=dict)
+    _come: set[asyncio.Queue[str]] = field(default_factory=set)
     _looking: asyncio.Task[None] | None = None
     _closed: bool = False
 
@@ -43,6 +48,7 @@ class Watching:
         """
         queue: asyncio.Queue[str] = asyncio.Queue(maxsize=256)
         self._listeners[queue] = run_id
+        self._come.add(queue)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
@@ -54,6 +60,7 @@ class Watching:
                 yield text
         finally:
             del self._listeners[queue]
+            self._come.discard(queue)
 
     def close(self) -> None:
         """Let go of all who listen, and of who comes."""
@@ -66,17 +73,20 @@ class Watching:
             self._put(queue, "")
 
     async def _look(self) -> None:
-        known = await asyncio.to_thread(self._marks)
+        known: dict[str, dict[str, Mark]] = {}
         looks = 0
         while self._listeners and not self._closed:
             await self.sleep(LOOK_S)
+            come, self._come = self._come, set()
             now = await asyncio.to_thread(self._marks)
             changed = {name: _changed(known.get(name, {}), marks) for name, marks in now.items()}
             changed |= {name: list(PARTS) for name in known.keys() - now.keys()}  # it is gone
             known, looks = now, looks + 1
             for name, parts in changed.items():
                 if parts:
-                    self._tell(name, parts)
+                    self._tell(name, parts, but=come)
+            for queue in come & self._listeners.keys():
+                self._put(queue, _ALL)
             if looks % LOOKS_A_COMMENT == 0:
                 for queue in self._listeners:
                     self._put(queue, ": still here\n\n")
@@ -90,10 +100,10 @@ class Watching:
             if None in wanted or folder.path.name in wanted
         }
 
-    def _tell(self, name: str, parts: list[str]) -> None:
+    def _tell(self, name: str, parts: list[str], but: Set[asyncio.Queue[str]]) -> None:
         text = f"event: run\ndata: {json.dumps({'run': name, 'changed': parts})}\n\n"
         for queue, wanted in self._listeners.items():
-            if wanted in (None, name):
+            if wanted in (None, name) and queue not in but:
                 self._put(queue, text)
 
     @staticmethod
@@ -101,7 +111,7 @@ class Watching:
         if queue.full():  # who does not read is told to ask for everything
             while not queue.empty():
                 queue.get_nowait()
-            queue.put_nowait("event: all\ndata: {}\n\n")
+            queue.put_nowait(_ALL)
         queue.put_nowait(text)
 
 

@@ -32,22 +32,26 @@ export const query = (values) => {
   return given.length ? `?${new URLSearchParams(given)}` : "";
 };
 
+const EVERYTHING = ["journal", "process", "log"];
+const AGAIN_MS = 2000;
+
 // Call `changed(parts, run)` when something of a run has changed; at most once in `calmMs`, and never
 // twice at a time. `connected(yes, why)` hears whether what is shown is that of now. Returns what ends it.
 export function follow(id, changed, connected, calmMs = 700) {
-  const source = new EventSource(`/api/v1/changes${query({ run: id })}`);
   let waiting = new Map();
   let busy = false;
+  let over = false;
+  let source = null;
   const tell = async () => {
-    if (busy || !waiting.size) return;
+    if (busy || over || !waiting.size) return;
     busy = true;
     const now = waiting;
     waiting = new Map();
     try {
       for (const [name, parts] of now) await changed(parts, name);
-      connected(true);
+      if (!over) connected(true);
     } catch (error) {
-      connected(false, error.message);
+      if (!over) connected(false, error.message);
     } finally {
       setTimeout(() => { busy = false; tell(); }, calmMs);
     }
@@ -56,12 +60,27 @@ export function follow(id, changed, connected, calmMs = 700) {
     waiting.set(name, new Set([...(waiting.get(name) ?? []), ...parts]));
     tell();
   };
-  source.addEventListener("run", (event) => {
-    const told = JSON.parse(event.data);
-    note(told.run, told.changed);
-  });
-  source.addEventListener("all", () => note(id, ["journal", "process", "log"]));
-  source.addEventListener("open", () => connected(true));
-  source.addEventListener("error", () => connected(false));
-  return () => source.close();
+  const open = () => {
+    if (over) return;
+    source = new EventSource(`/api/v1/changes${query({ run: id })}`);
+    source.addEventListener("run", (event) => {
+      const told = JSON.parse(event.data);
+      note(told.run, told.changed);
+    });
+    source.addEventListener("all", () => note(id, EVERYTHING));
+    source.addEventListener("error", () => {
+      if (source.readyState !== EventSource.CLOSED) {
+        connected(false);
+        return;
+      }
+      // the line was refused, so the browser lets it be: asking says why, and it is tried again
+      note(id, EVERYTHING);
+      setTimeout(open, AGAIN_MS);
+    });
+  };
+  open();
+  return () => {
+    over = true;
+    source.close();
+  };
 }
