@@ -10,14 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from bot.blocks import F64, I64, Bool, Task, Windows
 from bot.errors import DataError
-from bot.model.room import IN_MEMORY, RowRoom, spans
+from bot.model.room import IN_MEMORY, RowRoom, chosen_of, mask, spans
 from bot.model.tasks import labels_of
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +122,28 @@ class Dataset:
         return max(task.horizon for task in self.tasks)
 
     def rows(self, chosen: Bool) -> Self:
-        """Return the rows where bool[N] `chosen` holds, in the same order; rows in a row are not copied."""
+        """Return the rows where bool[N] `chosen` holds, in the same order; rows in a row are not copied.
+
+        Others are copied into the room.
+        """
         first, count = int(chosen.argmax()) if len(chosen) else 0, int(chosen.sum())
         places = slice(first, first + count)
         return self._at(places if chosen[places].all() else chosen)
 
     def _at(self, places: slice | Bool) -> Self:
+        def of(array: npt.NDArray[_T]) -> npt.NDArray[_T]:
+            return (
+                array[places] if isinstance(places, slice) else chosen_of(array, places, self.room)
+            )
+
         return type(self)(
-            x=self.x[places] if self.last is None else self.x,
-            y=self.y[places],
-            bar=self.bar[places],
-            symbol=self.symbol[places],
+            x=of(self.x) if self.last is None else self.x,
+            y=of(self.y),
+            bar=of(self.bar),
+            symbol=of(self.symbol),
             tasks=self.tasks,
-            known_at=None if self.known_at is None else self.known_at[places],
-            last=None if self.last is None else self.last[places],
+            known_at=None if self.known_at is None else of(self.known_at),
+            last=None if self.last is None else of(self.last),
             lookback=self.lookback,
             symbols=self.symbols,
             room=self.room,
@@ -213,11 +224,16 @@ def split_chronological(
         )
     first = int(bars[-held])
     embargo = max(embargo_bars, dataset.horizon)
-    known_at = dataset.known_at if dataset.known_at is not None else dataset.bar + dataset.horizon
-    train = dataset.rows((dataset.bar < first - embargo) & (known_at < first))
+    bar, known_at = dataset.bar, dataset.known_at
+
+    def trains(span: slice) -> Bool:
+        known = bar[span] + dataset.horizon if known_at is None else known_at[span]
+        return np.asarray((bar[span] < first - embargo) & (known < first))
+
+    train = dataset.rows(mask(dataset.room, len(dataset), trains))
     if len(train) == 0:
         raise DataError(
             f"training: no rows are left before an embargo of {embargo} bars; train on a longer window "
             "or lower training.embargo_bars or training.validation_fraction"
         )
-    return train, dataset.rows(dataset.bar >= first)
+    return train, dataset.rows(mask(dataset.room, len(dataset), lambda span: bar[span] >= first))

@@ -6,16 +6,17 @@ Owns `RowRoom` and `spans`. Rule: where an array lies changes no bit of it. Must
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from bot.blocks import F64
+from bot.blocks import F64, Bool
 
 SPAN_ROWS = 2**16
 """Rows that are worked on at a time: what is held of them is small beside a network's libraries."""
 
+_T = TypeVar("_T", bound=np.generic)
 _Shape = int | tuple[int, ...]
 
 
@@ -65,17 +66,26 @@ def filled(
     return made
 
 
+def mask(room: RowRoom, n: int, holds: Callable[[slice], npt.ArrayLike]) -> Bool:
+    """Return bool[n], whether something holds of each row."""
+    found: Bool = filled(room, (n,), np.bool_, holds)
+    return found
+
+
+def chosen_of(array: npt.NDArray[_T], chosen: Bool, room: RowRoom) -> npt.NDArray[_T]:
+    """Return the rows of an array [N, …] where bool[N] `chosen` holds, in their order."""
+    found = room.empty((int(chosen.sum()), *array.shape[1:]), array.dtype)
+    at = 0
+    for span in spans(len(array)):
+        part = array[span][chosen[span]]
+        found[at : at + len(part)] = part
+        at += len(part)
+    return found
+
+
 def known_of(column: F64, room: RowRoom) -> F64:
     """Return the values of float64[N] that are not NaN, in their order."""
-    count = sum(int((~np.isnan(column[span])).sum()) for span in spans(len(column)))
-    known: F64 = room.empty(count)
-    at = 0
-    for span in spans(len(column)):
-        part = column[span]
-        part = part[~np.isnan(part)]
-        known[at : at + len(part)] = part
-        at += len(part)
-    return known
+    return chosen_of(column, mask(room, len(column), lambda span: ~np.isnan(column[span])), room)
 
 
 def squares_of(values: F64, room: RowRoom, less: float = 0.0) -> F64:

@@ -12,9 +12,19 @@ from typing import Self
 
 import numpy as np
 
-from bot.blocks import F32, F64, Task
+from bot.blocks import F32, F64, Bool, Task
 from bot.model.dataset import Dataset
-from bot.model.room import RowRoom, deviations, filled, known_of, spans, squares_of
+from bot.model.room import (
+    IN_MEMORY,
+    RowRoom,
+    chosen_of,
+    deviations,
+    filled,
+    known_of,
+    mask,
+    spans,
+    squares_of,
+)
 from bot.model.tasks import is_positive, labels_of
 
 CLIP = 10.0
@@ -101,7 +111,7 @@ class Scaler:
         z = (self.learned(y) - self.target_mean) / self.target_std
         return z.astype(np.float32)
 
-    def levelled(self, y: F64, forecast: F64) -> Self:
+    def levelled(self, y: F64, forecast: F64, room: RowRoom = IN_MEMORY) -> Self:
         """Return the same with the gains that make forecasts right in the mean of other rows.
 
         Args:
@@ -110,9 +120,10 @@ class Scaler:
         """
         gain = np.ones(len(self.gain))
         for k in np.flatnonzero(self.log_floor > 0.0):
-            known = np.isfinite(y[:, k])
+            known = _finite(y[:, k], room)
             if known.any():
-                gain[k] = y[known, k].mean() / forecast[known, k].mean()
+                came, said = (chosen_of(column[:, k], known, room) for column in (y, forecast))
+                gain[k] = came.mean() / said.mean()
         return replace(self, gain=gain)
 
     def floors(self, tasks: tuple[Task, ...]) -> F64:
@@ -128,6 +139,10 @@ class Scaler:
                 for k, task in enumerate(tasks)
             ]
         )
+
+
+def _finite(column: F64, room: RowRoom) -> Bool:
+    return mask(room, len(column), lambda span: np.isfinite(column[span]))
 
 
 def _quartiles(x: F64, room: RowRoom) -> tuple[F64, F64]:

@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 
 from bot.blocks import F64, I64, Task
+from bot.model.room import IN_MEMORY, RowRoom, chosen_of, mask
 from bot.model.tasks import is_classified
 
 _NO_ERROR_KNOWN = 1e12
@@ -73,7 +74,12 @@ def shrunk(shrinkage: Mapping[str, Shrinkage], tasks: Sequence[Task], forecast: 
 
 
 def fit_shrinkage(
-    tasks: Sequence[Task], forecast: F64, label: F64, bar: I64, base_rates: Mapping[str, float]
+    tasks: Sequence[Task],
+    forecast: F64,
+    label: F64,
+    bar: I64,
+    base_rates: Mapping[str, float],
+    room: RowRoom = IN_MEMORY,
 ) -> dict[str, Shrinkage]:
     """Return the shrinkage of each return and direction head, by the task's name.
 
@@ -81,18 +87,20 @@ def fit_shrinkage(
         forecast, label: float64[N, K] of the validation rows.
         bar: int64[N], the bar of each.
         base_rates: of the directions, by task name: the training rows' share of rises.
+        room: where what is made of the rows lies.
     """
     found = {}
     for k, task in enumerate(tasks):
         if task.kind != "return" and not (is_classified(task) and task.name in base_rates):
             continue
-        known = np.isfinite(label[:, k]) & np.isfinite(forecast[:, k])
-        f, y = forecast[known, k], label[known, k]
+        f, y, at = _known(forecast[:, k], label[:, k], bar, room)
         centre, base = 0.0, 0.0
         if is_classified(task):
             centre, base = float(f.mean()) if len(f) else 0.5, base_rates[task.name]
-            y = y - y.mean() if len(y) else y
-        estimate, error = _slope(f - centre, y, bar[known], task.horizon)
+            if len(y):
+                np.subtract(y, y.mean(), out=y)
+        np.subtract(f, centre, out=f)
+        estimate, error = _slope(f, y, at, task.horizon, room)
         found[task.name] = Shrinkage(base, _believed(estimate, error), centre, estimate, error)
     return found
 
@@ -102,17 +110,30 @@ def _believed(estimate: float, error: float) -> float:
     return min(max(estimate, 0.0) * (prior / (prior + error**2)), LARGEST_SLOPE)
 
 
-def _slope(x: F64, y: F64, bar: I64, horizon: int) -> tuple[float, float]:
+def _known(forecast: F64, label: F64, bar: I64, room: RowRoom) -> tuple[F64, F64, I64]:
+    """Return copies of the rows, float64[N] and int64[N], whose forecast and label are known."""
+    known = mask(
+        room, len(bar), lambda span: np.isfinite(label[span]) & np.isfinite(forecast[span])
+    )
+    f, y = (chosen_of(column, known, room) for column in (forecast, label))
+    return f, y, chosen_of(bar, known, room)
+
+
+def _slope(x: F64, y: F64, bar: I64, horizon: int, room: RowRoom) -> tuple[float, float]:
     """Return b of y = b x and its standard error over the sums of each bar, with horizon − 1 lags.
 
-    0 and infinity where x does not vary.
+    0 and infinity where x does not vary. `bar` is counted from the first one afterwards.
     """
     size = float(x @ x)
     if size == 0.0 or len(x) < 3:
         return 0.0, _NO_ERROR_KNOWN
     slope = float(x @ y) / size
-    first = int(bar.min())
-    sums = np.bincount(bar - first, weights=x * (y - slope * x))
+    moment: F64 = room.empty(len(x))
+    np.multiply(x, slope, out=moment)
+    np.subtract(y, moment, out=moment)
+    np.multiply(x, moment, out=moment)
+    np.subtract(bar, bar.min(), out=bar)
+    sums = np.bincount(bar, weights=moment)
     variance = float(sums @ sums)
     for lag in range(1, min(horizon, len(sums))):
         variance += 2.0 * (1.0 - lag / horizon) * float(sums[lag:] @ sums[:-lag])

@@ -22,7 +22,7 @@ from bot.config import Config
 from bot.config.needed_heads import needed_heads
 from bot.errors import DataError
 from bot.model.dataset import Dataset
-from bot.model.room import squares_of
+from bot.model.room import spans, squares_of
 from bot.model.row_forecasts import forecasts_of
 from bot.model.threads import single_thread
 from bot.model.trained import TrainedModel
@@ -161,10 +161,11 @@ def variance_scales(trained: TrainedModel, dataset: Dataset) -> dict[str, float]
         for k in heads:
             ratio: F64 = dataset.room.empty(len(dataset))
             np.divide(dataset.y[:, k], forecast[:, k], out=ratio)
-            known = int((~np.isnan(ratio)).sum())
+            known = sum(int((~np.isnan(ratio[span])).sum()) for span in spans(len(ratio)))
             if known == 0:
                 continue
             squares = squares_of(ratio, dataset.room)
-            squares[np.isnan(squares)] = 0.0  # as np.nanmean does, which copies
+            for span in spans(len(squares)):  # as np.nanmean does, which copies
+                squares[span][np.isnan(squares[span])] = 0.0
             scales[dataset.tasks[k].name] = float(squares.sum() / known)
     return scales

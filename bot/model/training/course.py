@@ -28,7 +28,7 @@ from bot.model.training.stopping import Stopping
 from bot.model.training.weighting import Weighting, build_weighting
 
 _READ_ROWS = 8192  # bars read by a forward pass over the validation part
-JUDGED_ROWS = 2**20
+JUDGED_ROWS = 2**18
 """Validation rows whose losses are summed at a time; the sums of more of them are added in float64."""
 
 

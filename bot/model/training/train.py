@@ -25,7 +25,7 @@ from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.parameter_matching import check_match
 from bot.model.networks.snapshots import Snapshots
-from bot.model.room import filled, known_of, squares_of
+from bot.model.room import filled, known_of, mask, squares_of
 from bot.model.row_forecasts import forecasts_of
 from bot.model.scaler import Scaler
 from bot.model.shrinkage import fit_shrinkage
@@ -134,11 +134,11 @@ def _snapshots(networks: Sequence[Architecture], n_tasks: int) -> tuple[tuple[in
 def _levelled_and_shrunk(trained: TrainedModel, training: Training, held: Dataset) -> TrainedModel:
     """Return the model with the levels and the shrinkage that its validation rows ask for."""
     forecast = forecasts_of(trained, held)
-    trained = replace(trained, scaler=trained.scaler.levelled(held.y, forecast))
+    trained = replace(trained, scaler=trained.scaler.levelled(held.y, forecast, held.room))
     if not training.shrinkage:
         return trained
     base_rates = {name: values["mean"] for name, values in trained.baselines.items()}
-    shrinkage = fit_shrinkage(trained.tasks, forecast, held.y, held.bar, base_rates)
+    shrinkage = fit_shrinkage(trained.tasks, forecast, held.y, held.bar, base_rates, held.room)
     return replace(trained, shrinkage=shrinkage)
 
 
@@ -150,7 +150,8 @@ def parts_of(
     Raises:
         DataError: too few labelled rows, or a needed task has no label among those to train on.
     """
-    dataset = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
+    y = dataset.y
+    dataset = dataset.rows(mask(dataset.room, len(y), lambda span: ~np.isnan(y[span]).all(axis=1)))
     if len(dataset) < training.min_rows:
         raise DataError(
             f"training: {len(dataset)} labelled rows, at least training.min_rows = "
@@ -193,6 +194,7 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec, device: torch.devic
     x = filled(room, dataset.x.shape, np.float32, lambda span: scaler.features(dataset.x[span]))
     y = filled(room, shape, np.float32, lambda span: np.nan_to_num(targets(span)))
     labelled = filled(room, shape, np.float32, lambda span: ~np.isnan(targets(span)))
+    of_symbol = filled(room, shape[:1], np.float32, lambda span: dataset.symbol[span])
     return RowTensors(
         torch.from_numpy(x),
         torch.from_numpy(y),
@@ -200,7 +202,7 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec, device: torch.devic
         order=torch.from_numpy(room.empty(shape[0], np.int64)),
         last=None if dataset.last is None else torch.from_numpy(dataset.last),
         lookback=dataset.lookback,
-        symbol=torch.from_numpy(dataset.symbol.astype(np.float32)) if spec.symbols else None,
+        symbol=torch.from_numpy(of_symbol) if spec.symbols else None,
         device=device,
     )
 

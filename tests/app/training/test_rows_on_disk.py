@@ -173,4 +173,7 @@ def test_rows_know_where_they_lie(tmp_path: Path) -> None:
     assert np.shares_memory(first.x, dataset.x)
     odd = dataset.rows(dataset.symbol == 1)
     assert not np.shares_memory(odd.x, dataset.x)
+    copied = (odd.x, odd.y, odd.bar, odd.symbol, odd.known_at)
+    assert all(disk.place_of(array) is not None for array in copied if array is not None)
+    np.testing.assert_array_equal(odd.x, dataset.x[dataset.symbol == 1])
     assert replace(odd, room=dataset.room).room is disk
