@@ -142,7 +142,7 @@ def begin(
         tasks=spec.tasks,
         parts=parts,
         random_state=torch.get_rng_state(),
-        labelled=parts.fitted.labelled.any(dim=0).to(device),
+        labelled=parts.fitted.any_labelled().to(device),
         compared=parts.fitted.sample(COSINE_ROWS) if training.interpret else None,
         progress=progress,
     )

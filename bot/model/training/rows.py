@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bot.model.device import CPU
 from bot.model.interpretation import evenly_chosen
+from bot.model.room import spans
 
 
 class RowTensors(NamedTuple):
@@ -60,6 +61,11 @@ class RowTensors(NamedTuple):
         """Return the chosen rows as a step sees them: features, y and labelled."""
         y, labelled = self.y.index_select(0, chosen), self.labelled.index_select(0, chosen)
         return self.features(chosen), y.to(self.device), labelled.to(self.device)
+
+    def any_labelled(self) -> Tensor:
+        """Return bool[K], whether any row has a label of the task."""
+        found = [self.labelled[span].any(dim=0) for span in spans(len(self.labelled))]
+        return torch.stack(found).any(dim=0)
 
     def labels(self, span: slice) -> tuple[Tensor, Tensor]:
         """Return y and labelled of a span of rows."""

@@ -25,7 +25,7 @@ from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.parameter_matching import check_match
 from bot.model.networks.snapshots import Snapshots
-from bot.model.room import filled, known_of, mask, squares_of
+from bot.model.room import filled, known_of, mask, spans, squares_of
 from bot.model.row_forecasts import forecasts_of
 from bot.model.scaler import Scaler
 from bot.model.shrinkage import fit_shrinkage
@@ -138,7 +138,9 @@ def _levelled_and_shrunk(trained: TrainedModel, training: Training, held: Datase
     if not training.shrinkage:
         return trained
     base_rates = {name: values["mean"] for name, values in trained.baselines.items()}
-    shrinkage = fit_shrinkage(trained.tasks, forecast, held.y, held.bar, base_rates, held.room)
+    shrinkage = fit_shrinkage(
+        trained.tasks, forecast, held.y, held.bar, base_rates=base_rates, room=held.room
+    )
     return replace(trained, shrinkage=shrinkage)
 
 
@@ -163,7 +165,7 @@ def parts_of(
     without = [
         task.name
         for k, task in enumerate(dataset.tasks)
-        if task in needed and np.isnan(fitted.y[:, k]).all()
+        if task in needed and all(np.isnan(fitted.y[span, k]).all() for span in spans(len(fitted)))
     ]
     if without:
         raise DataError(
