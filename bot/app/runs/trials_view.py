@@ -5,7 +5,7 @@ Rule: a line that is no entry is named and hides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,14 +161,15 @@ def _entries(trials: Sequence[Trial]) -> Table:
             name, justify="right" if name in numbers else "left",
             overflow="fold", no_wrap=name in (*numbers, "entered", "from", "to"),
         )  # fmt: skip
-    for trial in trials:
-        best = max(trial.outcomes, key=lambda o: float("-inf") if o.sharpe is None else o.sharpe)
+    shown = [(trial, _best(trial)) for trial in trials]
+    settings = [{**trial.settings, **best.settings} for trial, best in shown]
+    for (trial, best), own in zip(shown, settings, strict=True):
         table.add_row(
             format_utc(trial.time_ms), trial.kind, escape(_named(trial, best)),
             escape(_symbols(trial)), trial.interval, format_utc(trial.start_ms)[:10],
             format_utc(trial.end_ms)[:10], f"{len(trial.outcomes):,}",
             written(best.net_return, percent), written(trial.annual_sharpe(best), two_digits),
-            escape(_settings(trial, best)),
+            escape(_settings(own, settings)),
         )  # fmt: skip
     return table
 
@@ -206,9 +207,14 @@ def _symbols(trial: Trial) -> str:
     return ", ".join(trial.symbols) + (" (synthetic)" if made else "")
 
 
-def _settings(trial: Trial, outcome: Outcome) -> str:
-    """Return what differs from the defaults, the first few."""
-    every = [f"{k}={_short(v)}" for k, v in {**trial.settings, **outcome.settings}.items()]
+def _best(trial: Trial) -> Outcome:
+    return max(trial.outcomes, key=lambda o: float("-inf") if o.sharpe is None else o.sharpe)
+
+
+def _settings(own: Mapping[str, Any], of_all: Sequence[Mapping[str, Any]]) -> str:
+    """Return what differs from the defaults, the first few: before others what not all entries have."""
+    is_common = {k: all(k in each and each[k] == v for each in of_all) for k, v in own.items()}
+    every = [f"{k}={_short(own[k])}" for k in sorted(own, key=is_common.__getitem__)]
     more = len(every) - _SHOWN_SETTINGS
     shown = ", ".join(every[:_SHOWN_SETTINGS])
     return f"{shown} and {more} more" if more > 0 else shown or "the defaults"
