@@ -196,7 +196,9 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec, device: torch.devic
     x = filled(room, dataset.x.shape, np.float32, lambda span: scaler.features(dataset.x[span]))
     y = filled(room, shape, np.float32, lambda span: np.nan_to_num(targets(span)))
     labelled = filled(room, shape, np.float32, lambda span: ~np.isnan(targets(span)))
-    of_symbol = filled(room, shape[:1], np.float32, lambda span: dataset.symbol[span])
+    of_symbol = None
+    if spec.symbols:
+        of_symbol = filled(room, shape[:1], np.float32, lambda span: dataset.symbol[span])
     return RowTensors(
         torch.from_numpy(x),
         torch.from_numpy(y),
@@ -204,7 +206,7 @@ def _rows(scaler: Scaler, dataset: Dataset, spec: ModelSpec, device: torch.devic
         order=torch.from_numpy(room.empty(shape[0], np.int64)),
         last=None if dataset.last is None else torch.from_numpy(dataset.last),
         lookback=dataset.lookback,
-        symbol=torch.from_numpy(of_symbol) if spec.symbols else None,
+        symbol=None if of_symbol is None else torch.from_numpy(of_symbol),
         device=device,
     )
 
