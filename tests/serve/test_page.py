@@ -28,6 +28,8 @@ from tests.conftest import Ran
 
 DESKTOP = {"viewport": {"width": 1280, "height": 900}}
 GONE = "#line:text-is(\"not up to date: there is no run 'doomed' here; /api/v1/runs lists them\")"
+ANALYSED_MS = 240_000
+"""An analysis runs at the lowest priority, so other work on all cores starves it."""
 PHONE = {"viewport": {"width": 390, "height": 844}}
 DARK = {"color_scheme": "dark"}
 
@@ -186,7 +188,7 @@ def test_every_panel_of_a_finished_run_says_what_the_journal_says(
     page: Any, runs: Path, short_by_row: Ran
 ) -> None:
     page.goto(page.url + "#/run/finished")
-    page.wait_for_selector("#controls table", timeout=90_000)
+    page.wait_for_selector("#controls table", timeout=ANALYSED_MS)
     db = sqlite3.connect(short_by_row.folder.journal)
     status = read_status(RunFolder(runs / "finished"))
     assert shown(page, "Equity") == f"{status.equity:.2f}"
@@ -282,7 +284,7 @@ def test_what_was_worked_out_earlier_says_of_which_bar(page: Any, server: Servin
 
     page.route("**/page/runs/finished/analysis", of_an_earlier_bar)
     page.goto(f"{server.base}/#/run/finished")
-    page.wait_for_selector("#trips p:has-text('As of the bar of')", timeout=60_000)
+    page.wait_for_selector("#trips p:has-text('As of the bar of')", timeout=ANALYSED_MS)
     page.unroute("**/page/runs/finished/analysis")
     bar = format_utc(told["result"]["last_bar"])[:16].replace("T", " ")
     assert f"As of the bar of {bar} UTC." in page.locator("#trips").inner_text()
