@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
@@ -130,6 +131,14 @@ class Dataset:
         places = slice(first, first + count)
         return self._at(places if chosen[places].all() else chosen)
 
+    def where(self, holds: Callable[[slice], npt.ArrayLike]) -> Self:
+        """Return the rows of which something holds, asked span by span."""
+        return self.rows(mask(self.room, len(self), holds))
+
+    def labelled(self) -> Self:
+        """Return the rows that have any label."""
+        return self.where(lambda span: ~np.isnan(self.y[span]).all(axis=1))
+
     def _at(self, places: slice | Bool) -> Self:
         def of(array: npt.NDArray[_T]) -> npt.NDArray[_T]:
             return (
@@ -230,10 +239,10 @@ def split_chronological(
         known = bar[span] + dataset.horizon if known_at is None else known_at[span]
         return np.asarray((bar[span] < first - embargo) & (known < first))
 
-    train = dataset.rows(mask(dataset.room, len(dataset), trains))
+    train = dataset.where(trains)
     if len(train) == 0:
         raise DataError(
             f"training: no rows are left before an embargo of {embargo} bars; train on a longer window "
             "or lower training.embargo_bars or training.validation_fraction"
         )
-    return train, dataset.rows(mask(dataset.room, len(dataset), lambda span: bar[span] >= first))
+    return train, dataset.where(lambda span: bar[span] >= first)

@@ -209,7 +209,7 @@ class Unit:
         return UnitForecasts(value, value, fitted, scales, 0)
 
     def _fitted(self, dataset: Dataset) -> Dataset:
-        labelled = dataset.rows(np.asarray(~np.isnan(dataset.y).all(axis=1)))
+        labelled = dataset.labelled()
         t = self.config.training
         return split_chronological(labelled, t.validation_fraction, t.embargo_bars)[0]
 

@@ -25,7 +25,7 @@ from bot.model.interpretation import IMPORTANCE_ROWS, interpretation
 from bot.model.networks.architectures import Architecture
 from bot.model.networks.parameter_matching import check_match
 from bot.model.networks.snapshots import Snapshots
-from bot.model.room import filled, known_of, mask, spans, squares_of
+from bot.model.room import filled, known_of, spans, squares_of
 from bot.model.row_forecasts import forecasts_of
 from bot.model.scaler import Scaler
 from bot.model.shrinkage import fit_shrinkage
@@ -152,8 +152,7 @@ def parts_of(
     Raises:
         DataError: too few labelled rows, or a needed task has no label among those to train on.
     """
-    y = dataset.y
-    dataset = dataset.rows(mask(dataset.room, len(y), lambda span: ~np.isnan(y[span]).all(axis=1)))
+    dataset = dataset.labelled()
     if len(dataset) < training.min_rows:
         raise DataError(
             f"training: {len(dataset)} labelled rows, at least training.min_rows = "
